@@ -1,0 +1,74 @@
+"""The installed program: ``vidsgg COMMAND ...``. A command's module is imported only when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from vidsgg import __version__
+from vidsgg.cli.options import closest
+from vidsgg.errors import ConfigError, VidsggError
+
+COMMANDS = {
+    "train": "train a model",
+    "evaluate": "score a trained model",
+    "predict": "write the graphs of an annotated video, and a page to look at them",
+    "data": "make, check, show and count data sets",
+    "models": "list the models and what they can do",
+}
+
+
+def run(command: Callable[[list[str]], int], argv: Sequence[str]) -> int:
+    """Call a command; mistakes of the user become one message on stderr and exit code 2."""
+    try:
+        return command(list(argv))
+    except VidsggError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\ninterrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of our output (head, less) went away
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _usage() -> str:
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:<{width}}  {text}" for name, text in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: vidsgg COMMAND [options]",
+            "",
+            "Video scene graph generation: train, evaluate and run models that turn a video into a graph per frame.",
+            "",
+            "commands:",
+            *lines,
+            "",
+            "'vidsgg COMMAND -h' lists the options of a command.",
+        ]
+    )
+
+
+def _dispatch(argv: list[str]) -> int:
+    if not argv or argv[0] in ("-h", "--help", "help"):
+        print(_usage())
+        return 0
+    if argv[0] in ("-V", "--version"):
+        print(f"vidsgg {__version__}")
+        return 0
+    name = argv[0]
+    if name not in COMMANDS:
+        raise ConfigError(f"unknown command {name!r}{closest(name, list(COMMANDS))}\n\n{_usage()}")
+    command: Callable[[list[str]], int] = importlib.import_module(f"vidsgg.cli.{name.replace('-', '_')}").main
+    return command(argv[1:])
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    return run(_dispatch, sys.argv[1:] if argv is None else argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,174 @@
+"""Command line options generated from a dataclass: ``-lr 1e-4`` and ``--lr 1e-4``, YAML files, and did-you-mean.
+
+A field of the dataclass is an option. Its default, type and ``option(help, choices)`` metadata say everything; nothing is
+written twice. Values come from the defaults, then the YAML file of ``-config``, then the command line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import difflib
+import re
+import types
+import typing
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, NoReturn, TypeVar
+
+import yaml
+
+from vidsgg.errors import ConfigError
+
+T = TypeVar("T")
+
+
+class _Yaml12(yaml.SafeLoader):
+    """YAML 1.2 numbers and booleans: plain PyYAML reads ``1e-4`` as text and ``on`` as true."""
+
+
+_Yaml12.yaml_implicit_resolvers = {
+    letter: [(tag, regexp) for tag, regexp in resolvers if tag not in ("tag:yaml.org,2002:float", "tag:yaml.org,2002:bool")]
+    for letter, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_FLOAT = re.compile(r"^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$|^[-+]?\.inf$|^\.nan$", re.IGNORECASE)
+_Yaml12.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+0123456789."))
+_Yaml12.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(true|false)$", re.IGNORECASE), list("tTfF"))
+# An integer would match the float pattern as well; resolvers are tried in order and integers must win.
+for _letter in "-+0123456789":
+    _Yaml12.yaml_implicit_resolvers[_letter].sort(key=lambda pair: pair[0] != "tag:yaml.org,2002:int")
+
+
+def closest(name: str, known: Sequence[str]) -> str:
+    """A hint such as ``; did you mean 'mode' or 'model'?``, or nothing when no known name is near."""
+    near = difflib.get_close_matches(name, known, n=2, cutoff=0.6)
+    return f"; did you mean {' or '.join(repr(n) for n in near)}?" if near else ""
+
+
+def _kind(annotation: Any) -> tuple[Any, bool, tuple[str, ...]]:
+    """(basic type, may be none, allowed words) of a field annotation."""
+    optional = False
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        inner = [a for a in typing.get_args(annotation) if a is not type(None)]
+        annotation, optional = inner[0], len(inner) < len(typing.get_args(annotation))
+    if typing.get_origin(annotation) is Literal:
+        return str, optional, tuple(typing.get_args(annotation))
+    return annotation, optional, ()
+
+
+def convert(name: str, value: Any, annotation: Any, choices: Sequence[str] = ()) -> Any:
+    """``value`` (text from the command line, or a YAML scalar) as the field's type. Raises ConfigError naming the option."""
+    kind, optional, words = _kind(annotation)
+    words = words or tuple(choices)
+    if value is None or (optional and isinstance(value, str) and value.lower() in ("none", "null", "")):
+        if optional:
+            return None
+        raise ConfigError(f"option {name}: a value is needed")
+    if kind is bool:
+        if isinstance(value, bool):
+            return value
+        lowered = str(value).lower()
+        if lowered in ("true", "1", "yes"):
+            return True
+        if lowered in ("false", "0", "no"):
+            return False
+        raise ConfigError(f"option {name}: expected True or False, got {value!r}")
+    if kind in (int, float):
+        if not isinstance(value, bool):
+            try:
+                number = float(value)
+                if kind is float:
+                    return number
+                if number == int(number):
+                    return int(number)
+            except (TypeError, ValueError, OverflowError):
+                pass
+        raise ConfigError(f"option {name}: expected {'a whole number' if kind is int else 'a number'}, got {value!r}")
+    if isinstance(value, (dict, list)):
+        raise ConfigError(f"option {name}: expected one value, got {value!r}")
+    if kind is Path:
+        return Path(str(value))
+    text = str(value)
+    if words and text not in words:
+        raise ConfigError(f"option {name}: unknown value {text!r}; choose from {', '.join(words)}{closest(text, words)}")
+    return text
+
+
+def fields_of(config: type) -> dict[str, tuple[Any, dataclasses.Field[Any]]]:
+    """Every option of a configuration class: name -> (type, field)."""
+    hints = typing.get_type_hints(config)
+    return {f.name: (hints[f.name], f) for f in dataclasses.fields(config)}
+
+
+def option(default: Any = dataclasses.MISSING, help: str = "", choices: Sequence[str] = ()) -> Any:
+    """A dataclass field with what the command line needs to know of it."""
+    return dataclasses.field(default=default, metadata={"help": help, "choices": tuple(choices)})
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(f"{message}\nSee '{self.prog} -h'.")
+
+
+def read_yaml(path: Path, config: type) -> dict[str, Any]:
+    """Options of a YAML file, checked against ``config``. Raises ConfigError naming the file and the key."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        content = yaml.load(text, Loader=_Yaml12)
+    except OSError as error:
+        raise ConfigError(f"option config: cannot read {path}: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"option config: {path} is not valid YAML: {error}") from error
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise ConfigError(f"option config: {path} must hold 'option: value' lines")
+    known, values = fields_of(config), {}
+    for key, value in content.items():
+        if key not in known:
+            raise ConfigError(f"{path}: unknown option {key!r}{closest(str(key), list(known))}")
+        annotation, field = known[key]
+        try:
+            values[key] = convert(key, value, annotation, field.metadata.get("choices", ()))
+        except ConfigError as error:
+            raise ConfigError(f"{path}: {error}") from error
+    return values
+
+
+def parse(config: type[T], argv: Sequence[str], *, prog: str, description: str, positional: Sequence[str] = ()) -> T:
+    """Build ``config`` from command line arguments. ``positional`` names fields that are given without a dash.
+
+    Raises ConfigError for an unknown option or value, naming the closest; ``-h`` prints the options and exits with 0.
+    """
+    known = fields_of(config)
+    parser = _Parser(prog=prog, description=description, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter)
+    # argparse takes "-1e-4" for an option unless its pattern for negative numbers knows exponents.
+    parser._negative_number_matcher = re.compile(r"^-(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?$")
+    if "config" not in known:
+        parser.add_argument("-config", "--config", metavar="FILE", help="YAML file of options; the command line wins")
+    for name, (annotation, field) in known.items():
+        default = "" if field.default in (dataclasses.MISSING, None) else f" (default {field.default})"
+        choices = _kind(annotation)[2] or field.metadata.get("choices", ())
+        listed = f" [{', '.join(choices)}]" if choices else ""
+        text = (field.metadata.get("help", "") + listed + default).strip().replace("%", "%%")
+        if name in positional:
+            required = field.default is dataclasses.MISSING
+            parser.add_argument(name, nargs=None if required else "?", default=argparse.SUPPRESS, help=text)
+            continue
+        bare = {"nargs": "?", "const": "True"} if _kind(annotation)[0] is bool else {}
+        parser.add_argument(f"-{name}", f"--{name}", default=argparse.SUPPRESS, help=text, metavar=name.upper(), **bare)
+    # argparse would report an unknown option as a stray value; look for them first, to name the closest.
+    options = [*(n for n in known if n not in positional), "config", "h", "help"]
+    for word in argv:
+        if re.match(r"^--?[A-Za-z]", word) and (given := word.lstrip("-").split("=")[0]) not in options:
+            raise ConfigError(f"unknown option -{given}{closest(given, options)}\nSee '{prog} -h'.")
+    given = vars(parser.parse_args(list(argv)))
+    path = given.pop("config", None)
+    values = read_yaml(Path(path), config) if path is not None else {}
+    for name, value in given.items():
+        annotation, field = known[name]
+        values[name] = convert(f"-{name}", value, annotation, field.metadata.get("choices", ()))
+    lacking = [name for name, (_, f) in known.items() if name not in values and f.default is dataclasses.MISSING]
+    if lacking:
+        raise ConfigError(f"option {', '.join('-' + n for n in lacking)} is required\nSee '{prog} -h'.")
+    return config(**values)

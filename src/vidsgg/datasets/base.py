@@ -1,0 +1,64 @@
+"""What every data set offers, and subsets of one."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vidsgg.structures.annotation import VideoAnnotation
+from vidsgg.structures.schema import Schema
+
+Image = npt.NDArray[np.uint8]
+
+
+class VideoDataset(ABC):
+    """Annotated videos of one split, in a fixed order; cheap to open, each video built when asked for.
+
+    root: the data set's folder. split: "train" or "test". video_ids: one name per video, by position.
+    """
+
+    schema: Schema
+    root: Path
+    split: str
+    video_ids: Sequence[str]
+
+    def __len__(self) -> int:
+        return len(self.video_ids)
+
+    @abstractmethod
+    def annotation(self, index: int) -> VideoAnnotation:
+        """Ground truth of video ``index``. Raises DataError if the files contradict themselves."""
+
+    @abstractmethod
+    def images(self, index: int) -> list[Image]:
+        """The annotated frames of video ``index``, RGB (H, W, 3) uint8, in order. Raises DataError if one cannot be read."""
+
+    def features(self, index: int) -> Mapping[str, npt.NDArray[Any]]:
+        """Clip columns that the data set's own files bring along (``node_feature``, ``action_feature``); see Schema.features."""
+        return {}
+
+    def __iter__(self) -> Iterator[VideoAnnotation]:
+        return (self.annotation(i) for i in range(len(self)))
+
+
+class Subset(VideoDataset):
+    """Some videos of a data set, in the given order."""
+
+    def __init__(self, whole: VideoDataset, indices: Sequence[int]) -> None:
+        self.whole, self.indices = whole, list(indices)
+        self.schema, self.root, self.split = whole.schema, whole.root, whole.split
+        self.video_ids = [whole.video_ids[i] for i in self.indices]
+
+    def annotation(self, index: int) -> VideoAnnotation:
+        return self.whole.annotation(self.indices[index])
+
+    def images(self, index: int) -> list[Image]:
+        return self.whole.images(self.indices[index])
+
+    def features(self, index: int) -> Mapping[str, npt.NDArray[Any]]:
+        return self.whole.features(self.indices[index])

@@ -1,0 +1,1 @@
+"""Detectors and the features of given boxes."""

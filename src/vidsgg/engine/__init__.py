@@ -1,0 +1,1 @@
+"""Fit, evaluate, checkpoint, log."""

@@ -1,0 +1,21 @@
+"""What goes wrong because of something the user gave us.
+
+Every error here names the place, the value and the remedy, and the command line prints it as one message and exits with
+code 2. Mistakes that only we can make stay ordinary Python exceptions and show their traceback.
+"""
+
+
+class VidsggError(Exception):
+    """A mistake in what the user gave; its text is the whole message."""
+
+
+class ConfigError(VidsggError, ValueError):
+    """An option, a value or a combination of options that cannot work."""
+
+
+class DataError(VidsggError, ValueError):
+    """A file or an annotation that is missing, unreadable or contradicts itself."""
+
+
+class CheckpointError(VidsggError, ValueError):
+    """A checkpoint that cannot be read or does not fit the model."""

@@ -1,0 +1,1 @@
+"""Files: videos, images, pickles from strangers, annotation columns, graphs."""

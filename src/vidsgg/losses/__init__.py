@@ -1,0 +1,1 @@
+"""Criteria, each naming its paper."""

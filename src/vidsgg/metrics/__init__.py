@@ -1,0 +1,1 @@
+"""Recall in every protocol, as functions and one accumulator."""

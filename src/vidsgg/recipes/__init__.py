@@ -1,0 +1,1 @@
+"""Complete runs as typed configuration: the one place where names meet."""

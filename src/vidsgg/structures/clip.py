@@ -1,0 +1,195 @@
+"""What a model reads: one or several videos flattened together, ragged, without padding."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from types import MappingProxyType
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+from vidsgg.errors import DataError
+from vidsgg.structures.annotation import VideoAnnotation
+from vidsgg.structures.schema import Schema
+
+# Which index space the entries of a column point into; None for plain values. Concatenating clips shifts them accordingly.
+_POINTS_INTO = {
+    "frame_video": "videos", "frame_unit": "units", "frame_size": None,
+    "node_box": None, "node_class": None, "node_score": None, "node_frame": "frames", "node_identity": None,
+    "action_class": None, "pair_subject": "subjects", "pair_object": "nodes", "pair_frame": "frames",
+    "node_feature": None, "node_distribution": None, "node_target": None, "action_feature": None, "action_target": None,
+    "pair_union": None, "pair_mask": None,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """One or several videos. V videos, F frames, U label units, N nodes, P pairs; indices count over the whole clip.
+
+    frame_video (F,) long, never decreasing. frame_unit (F,) long, never decreasing. frame_size (F, 2) float, width and height.
+    node_box (N, 4) float, xyxy in pixels of the original frame. node_class (N,) long: the class that the model may read, -1 where
+    it is not given. node_score (N,) float, 1 for given boxes. node_frame (N,) long, never decreasing. node_identity (N,) long.
+    action_class (U,) long: verbs for schemas whose subject is an action (-1 where not given), else empty.
+    pair_subject (P,) long: node, or action row. pair_object (P,) long: node. pair_frame (P,) long, never decreasing.
+    node_feature (N, D): RoI features. node_distribution (N, O): the detector's class distribution, background included as 0.
+    action_feature (U, D). pair_union (P, C, 7, 7): features of the union box. pair_mask (P, 2, 27, 27): where subject and
+    object lie in it, in [-0.5, 0.5]. labels: multi-hot (P, C) bool per group. node_target (N,), action_target (U,) long:
+    classes to learn. Whatever a data set or mode does not have is None.
+    """
+
+    schema: Schema
+    video_ids: tuple[str, ...]
+    frame_video: Tensor
+    frame_unit: Tensor
+    frame_size: Tensor
+    node_box: Tensor
+    node_class: Tensor
+    node_score: Tensor
+    node_frame: Tensor
+    node_identity: Tensor
+    action_class: Tensor
+    pair_subject: Tensor
+    pair_object: Tensor
+    pair_frame: Tensor
+    node_feature: Tensor | None = None
+    node_distribution: Tensor | None = None
+    node_target: Tensor | None = None
+    action_feature: Tensor | None = None
+    action_target: Tensor | None = None
+    pair_union: Tensor | None = None
+    pair_mask: Tensor | None = None
+    labels: Mapping[str, Tensor] | None = None
+
+    def __post_init__(self) -> None:
+        where = f"clip of {', '.join(self.video_ids[:3])}{', ...' if len(self.video_ids) > 3 else ''}"
+        sizes = {"frame": len(self.frame_video), "node": len(self.node_box), "action": len(self.action_class), "pair": len(self.pair_frame)}
+        for name in _POINTS_INTO:
+            value = getattr(self, name)
+            if value is None:
+                continue
+            if len(value) != sizes[name.split("_")[0]]:
+                raise DataError(f"{where}: {name} has {len(value)} rows, expected {sizes[name.split('_')[0]]}.")
+            if value.device != self.frame_video.device:
+                raise DataError(
+                    f"{where}: {name} is on {value.device}, frame_video on {self.frame_video.device}; move whole clips with .to()."
+                )
+        if self.labels is not None:
+            for group in self.schema.vocabulary.groups:
+                if self.labels[group.name].shape != (self.pairs, len(group)):
+                    shape = tuple(self.labels[group.name].shape)
+                    raise DataError(f"{where}: labels[{group.name!r}] has shape {shape}, expected {(self.pairs, len(group))}.")
+            object.__setattr__(self, "labels", MappingProxyType(dict(self.labels)))
+
+    def __reduce__(self) -> tuple[object, ...]:  # mapping proxies do not pickle; worker processes send clips
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        if self.labels is not None:
+            values["labels"] = dict(self.labels)
+        return _rebuild, (values,)
+
+    @property
+    def videos(self) -> int:
+        return len(self.video_ids)
+
+    @property
+    def frames(self) -> int:
+        return len(self.frame_video)
+
+    @property
+    def units(self) -> int:
+        return int(self.frame_unit[-1]) + 1
+
+    @property
+    def nodes(self) -> int:
+        return len(self.node_box)
+
+    @property
+    def pairs(self) -> int:
+        return len(self.pair_frame)
+
+    @property
+    def device(self) -> torch.device:
+        return self.frame_video.device
+
+    @staticmethod
+    def from_annotation(annotation: VideoAnnotation, mode: str = "predcls", **features: Tensor) -> Clip:
+        """The clip of one annotated video with its labels; ``features`` are columns such as ``node_feature``.
+
+        What ``mode`` does not give is hidden: node classes outside predcls, the action's class where the schema says so.
+        """
+        schema = annotation.schema
+        if mode not in schema.modes:
+            raise DataError(f"data set {schema.name!r} has no mode {mode!r}; it has {', '.join(schema.modes)}.")
+
+        def tensor(array: Any) -> Tensor:
+            return torch.from_numpy(array.copy())
+
+        node_class, action_class = tensor(annotation.node_class), tensor(annotation.action_class)
+        hidden_node, hidden_action = mode != "predcls", mode not in schema.subject_given
+        return Clip(
+            schema=schema,
+            video_ids=(annotation.video_id,),
+            frame_video=torch.zeros(annotation.frames, dtype=torch.int64),
+            frame_unit=tensor(annotation.frame_unit),
+            frame_size=tensor(annotation.frame_size),
+            node_box=tensor(annotation.node_box),
+            node_class=torch.full_like(node_class, -1) if hidden_node else node_class,
+            node_score=torch.ones(annotation.nodes),
+            node_frame=tensor(annotation.node_frame),
+            node_identity=tensor(annotation.node_identity),
+            action_class=torch.full_like(action_class, -1) if hidden_action else action_class,
+            pair_subject=tensor(annotation.pair_subject),
+            pair_object=tensor(annotation.pair_object),
+            pair_frame=tensor(annotation.pair_frame),
+            node_target=node_class,
+            action_target=action_class,
+            labels={name: tensor(hot) for name, hot in annotation.labels.items()},
+            **features,
+        )
+
+    @staticmethod
+    def cat(clips: Sequence[Clip]) -> Clip:
+        """Several clips of one schema as one; every video keeps its own frames, units, nodes and pairs."""
+        if not clips:
+            raise DataError("no clips to put together")
+        if len(clips) == 1:
+            return clips[0]
+        first = clips[0]
+        if any(clip.schema != first.schema for clip in clips):
+            raise DataError(f"clips of different data sets cannot share a batch: {sorted({clip.schema.name for clip in clips})}")
+        columns: dict[str, Any] = {}
+        for name, into in _POINTS_INTO.items():
+            values = [getattr(clip, name) for clip in clips]
+            if any(value is None for value in values):
+                if not all(value is None for value in values):
+                    lacking = next(clip.video_ids for clip, value in zip(clips, values, strict=True) if value is None)
+                    raise DataError(f"{name} is missing for {lacking} but given for other videos of the batch")
+                columns[name] = None
+                continue
+            if into is not None:
+                shift, shifted = 0, []
+                for clip, value in zip(clips, values, strict=True):
+                    shifted.append(value + shift)
+                    shift += clip._size(into)
+                values = shifted
+            columns[name] = torch.cat(values)
+        if first.labels is not None:
+            columns["labels"] = {g: torch.cat([cast(Mapping[str, Tensor], clip.labels)[g] for clip in clips]) for g in first.labels}
+        return Clip(schema=first.schema, video_ids=tuple(v for clip in clips for v in clip.video_ids), **columns)
+
+    def _size(self, space: str) -> int:
+        if space == "subjects":
+            return self.nodes if self.schema.subject_has_box else self.units
+        return int(getattr(self, space))
+
+    def to(self, device: torch.device | str) -> Clip:
+        """The same clip on another device."""
+        moved: dict[str, Any] = {name: v.to(device, non_blocking=True) for name in _POINTS_INTO if (v := getattr(self, name)) is not None}
+        if self.labels is not None:
+            moved["labels"] = {name: hot.to(device, non_blocking=True) for name, hot in self.labels.items()}
+        return replace(self, **moved)
+
+
+def _rebuild(values: dict[str, Any]) -> Clip:
+    return Clip(**values)

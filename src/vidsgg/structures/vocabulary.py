@@ -1,0 +1,99 @@
+"""What can be said about a video: the classes of things and the predicates between them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+from vidsgg.errors import DataError
+
+BACKGROUND = "__background__"
+
+Kind = Literal["single", "multi"]
+Direction = Literal["subject->object", "object->subject"]
+
+
+def _check_names(where: str, names: tuple[str, ...]) -> None:
+    if not names:
+        raise DataError(f"{where} is empty; give at least one name.")
+    seen: set[str] = set()
+    for position, name in enumerate(names):
+        if not name or name != name.strip():
+            raise DataError(f"{where}: name {position} is {name!r}; remove the empty line or the white space around it.")
+        if name in seen:
+            raise DataError(f"{where}: {name!r} stands twice (again at position {position}); keep one of them.")
+        seen.add(name)
+
+
+@dataclass(frozen=True)
+class PredicateGroup:
+    """Predicates that compete with each other for a pair.
+
+    kind: "single", exactly one predicate of the group holds for a pair (softmax, cross entropy); "multi", any number (sigmoid).
+    direction: which way the triplet is written. Action Genome's spatial predicates point from the object to the person.
+    exclusive: predicates that hold for one pair of a label unit only, such as EASG's direct object ``dobj``.
+    """
+
+    name: str
+    predicates: tuple[str, ...]
+    kind: Kind = "multi"
+    direction: Direction = "subject->object"
+    exclusive: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        where = f"predicate group {self.name!r}"
+        _check_names(where, self.predicates)
+        if self.kind not in ("single", "multi"):
+            raise DataError(f"{where}: kind is {self.kind!r}; use 'single' or 'multi'.")
+        if self.direction not in ("subject->object", "object->subject"):
+            raise DataError(f"{where}: direction is {self.direction!r}; use 'subject->object' or 'object->subject'.")
+        for name in self.exclusive:
+            if name not in self.predicates:
+                raise DataError(f"{where}: exclusive predicate {name!r} is not one of its predicates {self.predicates}.")
+
+    def __len__(self) -> int:
+        return len(self.predicates)
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Classes of objects and subjects, and the predicate groups.
+
+    objects: class names by index; index 0 is always ``__background__``.
+    subjects: what a subject can be. For a subject with a box these are names out of ``objects`` (Action Genome: person);
+        for an action they are its verbs (EASG), indexed from 0.
+    groups: in order; the global id of a predicate is its group's offset plus its index in the group.
+    """
+
+    objects: tuple[str, ...]
+    subjects: tuple[str, ...]
+    groups: tuple[PredicateGroup, ...]
+
+    def __post_init__(self) -> None:
+        _check_names("object classes", self.objects)
+        _check_names("subject classes", self.subjects)
+        if self.objects[0] != BACKGROUND:
+            raise DataError(f"object classes: index 0 is {self.objects[0]!r}; it must be {BACKGROUND!r}.")
+        _check_names("predicate groups", tuple(group.name for group in self.groups))
+        _check_names("predicates", self.predicates)
+
+    @cached_property
+    def predicates(self) -> tuple[str, ...]:
+        """All predicate names by global id."""
+        return tuple(name for group in self.groups for name in group.predicates)
+
+    @cached_property
+    def offsets(self) -> dict[str, int]:
+        """Global id of the first predicate of every group."""
+        offsets, start = {}, 0
+        for group in self.groups:
+            offsets[group.name] = start
+            start += len(group)
+        return offsets
+
+    def group(self, name: str) -> PredicateGroup:
+        for group in self.groups:
+            if group.name == name:
+                return group
+        raise KeyError(f"no predicate group {name!r}; there are {[g.name for g in self.groups]}")

@@ -1,0 +1,1 @@
+"""Draws annotations and graphs; needs no model."""
