@@ -16,7 +16,7 @@ from vidsgg.structures.schema import Schema
 
 # Which index space the entries of a column point into; None for plain values. Concatenating clips shifts them accordingly.
 _POINTS_INTO = {
-    "frame_video": "videos", "frame_unit": "units", "frame_size": None,
+    "frame_video": "videos", "frame_unit": "units", "frame_slot": None, "frame_size": None,
     "node_box": None, "node_class": None, "node_score": None, "node_frame": "frames", "node_identity": None,
     "action_class": None, "pair_subject": "subjects", "pair_object": "nodes", "pair_frame": "frames",
     "node_feature": None, "node_distribution": None, "node_target": None, "action_feature": None, "action_target": None,
@@ -28,7 +28,8 @@ _POINTS_INTO = {
 class Clip:
     """One or several videos. V videos, F frames, U label units, N nodes, P pairs; indices count over the whole clip.
 
-    frame_video (F,) long, never decreasing. frame_unit (F,) long, never decreasing. frame_size (F, 2) float, width and height.
+    frame_video (F,) long, never decreasing. frame_unit (F,) long, never decreasing. frame_slot (F,) long: its place
+    in the unit, an index into the schema's slots. frame_size (F, 2) float, width and height in pixels.
     node_box (N, 4) float, xyxy in pixels of the original frame. node_class (N,) long: the class that the model may read, -1 where
     it is not given. node_score (N,) float, 1 for given boxes. node_frame (N,) long, never decreasing. node_identity (N,) long.
     action_class (U,) long: verbs for schemas whose subject is an action (-1 where not given), else empty.
@@ -43,6 +44,7 @@ class Clip:
     video_ids: tuple[str, ...]
     frame_video: Tensor
     frame_unit: Tensor
+    frame_slot: Tensor
     frame_size: Tensor
     node_box: Tensor
     node_class: Tensor
@@ -132,6 +134,7 @@ class Clip:
             video_ids=(annotation.video_id,),
             frame_video=torch.zeros(annotation.frames, dtype=torch.int64),
             frame_unit=tensor(annotation.frame_unit),
+            frame_slot=tensor(annotation.frame_slot),
             frame_size=tensor(annotation.frame_size),
             node_box=tensor(annotation.node_box),
             node_class=torch.full_like(node_class, -1) if hidden_node else node_class,

@@ -1,0 +1,60 @@
+"""Multi-head attention among the tokens of ragged sequences."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vidsgg.ops.ragged import RaggedLayout
+
+
+class RaggedAttention(nn.Module):
+    """Scaled dot-product attention (Vaswani et al. 2017, section 3.2) on packed tokens, each within its own sequence.
+
+    Parameter names and layout are those of ``torch.nn.MultiheadAttention``: the rows of ``in_proj_weight`` (3 D, D) give queries,
+    keys and values.
+    """
+
+    def __init__(self, dim: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        if dim % heads:
+            raise ValueError(f"attention over {dim} features cannot be split into {heads} heads; {dim} must be a multiple of {heads}")
+        self.heads, self.dropout = heads, dropout
+        self.in_proj_weight = nn.Parameter(torch.empty(3 * dim, dim))
+        self.in_proj_bias = nn.Parameter(torch.zeros(3 * dim))
+        self.out_proj = nn.Linear(dim, dim)
+        nn.init.xavier_uniform_(self.in_proj_weight)
+        nn.init.zeros_(self.out_proj.bias)
+
+    def queries(self, x: Tensor) -> Tensor:
+        return self._project(x, 0, 1)
+
+    def keys(self, x: Tensor) -> Tensor:
+        return self._project(x, 1, 2)
+
+    def values(self, x: Tensor) -> Tensor:
+        return self._project(x, 2, 3)
+
+    def queries_keys(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return self._project(x, 0, 2).chunk(2, -1)
+
+    def queries_keys_values(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        return self._project(x, 0, 3).chunk(3, -1)
+
+    def _project(self, x: Tensor, first: int, last: int) -> Tensor:
+        dim = self.out_proj.in_features
+        rows = slice(first * dim, last * dim)
+        return F.linear(x, self.in_proj_weight[rows], self.in_proj_bias[rows])
+
+    def forward(self, q: Tensor, k: Tensor, v: Tensor, layout: RaggedLayout, q_layout: RaggedLayout | None = None) -> Tensor:
+        """Packed projected queries (Q, D), keys and values (T, D) to packed outputs (Q, D).
+
+        layout: sequences of keys and values; q_layout: of the queries, with the same rows, when fewer tokens ask than answer.
+        """
+        q_layout = q_layout or layout
+        split = [x.unflatten(-1, (self.heads, -1)).transpose(1, 2) for x in (q_layout.pad(q), layout.pad(k), layout.pad(v))]
+        mixed = F.scaled_dot_product_attention(
+            *split, attn_mask=layout.valid[:, None, None, :], dropout_p=self.dropout if self.training else 0.0
+        )
+        return self.out_proj(q_layout.pack(mixed.transpose(1, 2).flatten(2)))

@@ -1,0 +1,38 @@
+"""Class logits of nodes from their RoI feature, the detector's guess and their place in the picture (STTran, section 3.2)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from vidsgg.models.layers.class_embedding import ClassEmbedding
+from vidsgg.models.layers.video_norm import VideoBatchNorm
+from vidsgg.structures.clip import Clip
+from vidsgg.structures.vocabulary import Vocabulary
+
+POSITION_WIDTH, HIDDEN = 128, 1024
+
+
+class ObjectClassifier(nn.Module):
+    """logits = decoder([RoI feature | expected class vector | position])."""
+
+    def __init__(self, vocabulary: Vocabulary, node_width: int, embedding_dim: int = 200) -> None:
+        super().__init__()
+        self.embedding = ClassEmbedding(vocabulary.objects[1:], embedding_dim)
+        self.position_norm = VideoBatchNorm(4, momentum=0.001)
+        self.position = nn.Linear(4, POSITION_WIDTH)
+        self.hidden = nn.Linear(node_width + embedding_dim + POSITION_WIDTH, HIDDEN)
+        self.hidden_norm = VideoBatchNorm(HIDDEN)
+        self.decoder = nn.Linear(HIDDEN, len(vocabulary.objects))
+
+    def forward(self, clip: Clip) -> Tensor:
+        """(N, O) logits, background first. The clip must carry node_feature and node_distribution."""
+        assert clip.node_feature is not None
+        assert clip.node_distribution is not None
+        video = clip.frame_video[clip.node_frame]
+        low, high = clip.node_box[:, :2], clip.node_box[:, 2:]
+        side = high - low + 1  # the reference counts pixels inclusively
+        position = self.position_norm(torch.cat([low + side / 2, side], 1), video, clip.videos)
+        expected = clip.node_distribution[:, 1:] @ self.embedding.weight
+        features = torch.cat([clip.node_feature, expected, self.position(position).relu()], 1)
+        return self.decoder(self.hidden_norm(self.hidden(features), video, clip.videos).relu())

@@ -1,0 +1,96 @@
+"""The pair token of the STTran family: what is known of a subject, an object and the space between them, side by side."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vidsgg.models.layers.class_embedding import ClassEmbedding
+from vidsgg.models.layers.video_norm import VideoBatchNorm
+from vidsgg.structures.clip import Clip
+from vidsgg.structures.schema import Schema
+from vidsgg.structures.widths import FeatureWidths
+
+UNION_CHANNELS = 256  # of the fused union map, 7 x 7 cells (STTran, section 3.2)
+
+
+class UnionEncoder(nn.Module):
+    """Union box: a 1x1 convolution of its features plus two convolutions over the two coverage maps, flattened to one vector."""
+
+    def __init__(self, in_channels: int, out_dim: int) -> None:
+        super().__init__()
+        half = UNION_CHANNELS // 2
+        self.features = nn.Conv2d(in_channels, UNION_CHANNELS, 1)
+        self.mask_conv1 = nn.Conv2d(2, half, 7, stride=2, padding=3)
+        self.mask_norm1 = VideoBatchNorm(half, momentum=0.01)
+        self.mask_conv2 = nn.Conv2d(half, UNION_CHANNELS, 3, padding=1)
+        self.mask_norm2 = VideoBatchNorm(UNION_CHANNELS, momentum=0.01)
+        self.flatten = nn.Linear(UNION_CHANNELS * 7 * 7, out_dim)
+
+    def forward(self, union: Tensor, mask: Tensor, video: Tensor, videos: int) -> Tensor:
+        """union (P, C, 7, 7), mask (P, 2, 27, 27), video (P,) to (P, out_dim). The norm follows the ReLU, as in the reference."""
+        m = self.mask_norm1(F.relu(self.mask_conv1(mask)), video, videos)
+        m = F.max_pool2d(m, 3, stride=2, padding=1)
+        m = self.mask_norm2(F.relu(self.mask_conv2(m)), video, videos)
+        return self.flatten((self.features(union) + m).flatten(1))
+
+
+class GeometryEncoder(nn.Module):
+    """Where the object's box lies in its frame, for data sets that bring labels and boxes but no visual features.
+
+    Boxes are rounded to 1/100 of the frame: EASG's hand-drawn boxes lie on a grid of 800 x 600 and its others do not, so that the
+    last digits of a box would give its relation away (docs/architecture.md, "Leaks").
+    """
+
+    STEP = 1 / 100
+
+    def __init__(self, slots: int, out_dim: int) -> None:
+        super().__init__()
+        self.slots = slots
+        self.layers = nn.Sequential(nn.Linear(6 + slots, out_dim), nn.ReLU(), nn.Linear(out_dim, out_dim))
+
+    def forward(self, clip: Clip) -> Tensor:
+        """(P, out_dim) from the object boxes of the pairs and the place of their frame in its unit."""
+        frame = clip.pair_frame
+        box = clip.node_box[clip.pair_object] / clip.frame_size[frame].repeat(1, 2)
+        box = (box / self.STEP).round() * self.STEP
+        low, high = box[:, :2], box[:, 2:]
+        side = (high - low).clamp(min=self.STEP)
+        return self.layers(torch.cat([(low + high) / 2, side, side.log(), F.one_hot(clip.frame_slot[frame], self.slots)], 1))
+
+
+class PairEncoder(nn.Module):
+    """(P, width) tokens: [subject | object | union | subject class | object class], of which the schema decides what exists.
+
+    For subjects that are actions the object comes first: [object | action | object class | action class].
+    Width: hidden_dim for every visual part, embedding_dim for each class (STTran: 3 * 512 + 2 * 200 = 1936; EASG: 1424).
+    """
+
+    def __init__(self, schema: Schema, widths: FeatureWidths, hidden_dim: int, embedding_dim: int) -> None:
+        super().__init__()
+        vocabulary = schema.vocabulary
+        self.subject_has_box = schema.subject_has_box
+        subject_width = widths.node if schema.subject_has_box else widths.action
+        self.subject_visual = nn.Linear(subject_width, hidden_dim) if subject_width else None
+        self.object_visual = nn.Linear(widths.node, hidden_dim) if widths.node else None
+        self.union = UnionEncoder(widths.union, hidden_dim) if widths.union else None
+        self.geometry = None if widths.node or widths.union else GeometryEncoder(len(schema.slots), hidden_dim)
+        self.subject_embedding = ClassEmbedding(vocabulary.objects if schema.subject_has_box else vocabulary.subjects, embedding_dim)
+        self.object_embedding = ClassEmbedding(vocabulary.objects, embedding_dim)
+        visual = sum(part is not None for part in (self.subject_visual, self.object_visual, self.union, self.geometry))
+        self.width = visual * hidden_dim + 2 * embedding_dim
+
+    def forward(self, clip: Clip, node_class: Tensor, action_class: Tensor) -> Tensor:
+        """node_class (N,), action_class (U,): the classes to embed, given or predicted."""
+        subject, obj = clip.pair_subject, clip.pair_object
+        subject_source, subject_class = (clip.node_feature, node_class) if self.subject_has_box else (clip.action_feature, action_class)
+        subject_parts = [self.subject_visual(subject_source)[subject]] if self.subject_visual is not None else []
+        object_parts = [self.object_visual(clip.node_feature)[obj]] if self.object_visual is not None else []
+        parts = subject_parts + object_parts if self.subject_has_box else object_parts + subject_parts
+        if self.union is not None:
+            parts.append(self.union(clip.pair_union, clip.pair_mask, clip.frame_video[clip.pair_frame], clip.videos))
+        if self.geometry is not None:
+            parts.append(self.geometry(clip))
+        words = [self.subject_embedding(subject_class[subject]), self.object_embedding(node_class[obj])]
+        return torch.cat(parts + (words if self.subject_has_box else words[::-1]), 1)

@@ -1,0 +1,149 @@
+"""STTran: spatial-temporal transformer for dynamic scene graph generation (Cong et al., ICCV 2021)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vidsgg.models.capabilities import Capabilities
+from vidsgg.models.layers.attention import RaggedAttention
+from vidsgg.models.layers.pair_encoder import PairEncoder
+from vidsgg.ops.ragged import RaggedLayout
+from vidsgg.ops.windows import FrameWindows, frame_windows
+from vidsgg.structures.clip import Clip
+from vidsgg.structures.logits import RelationLogits
+from vidsgg.structures.schema import Schema
+from vidsgg.structures.widths import FeatureWidths
+
+
+@dataclass(frozen=True)
+class STTranConfig:
+    """Sizes; the defaults are the published ones.
+
+    spatial_layer, temporal_layer: encoder layers within a frame, decoder layers over two frames. hidden_dim: width of each visual
+    part of the pair token. reference_compat: a one-frame video has no window in the reference, so its transformer output is zero and
+    its predictions are constant; by default we let its pairs attend to each other.
+    """
+
+    spatial_layer: int = 1
+    temporal_layer: int = 3
+    hidden_dim: int = 512
+    embedding_dim: int = 200
+    heads: int = 8
+    feedforward: int = 2048
+    dropout: float = 0.1
+    reference_compat: bool = False
+
+
+class _FeedForward(nn.Module):
+    """linear2(dropout(relu(linear1 x))), followed by dropout."""
+
+    def __init__(self, dim: int, hidden: int, dropout: float) -> None:
+        super().__init__()
+        self.linear1, self.linear2 = nn.Linear(dim, hidden), nn.Linear(hidden, dim)
+        self.dropout = dropout
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden = F.dropout(F.relu(self.linear1(x), inplace=True), self.dropout, self.training)
+        return F.dropout(self.linear2(hidden), self.dropout, self.training)
+
+
+class SpatialLayer(nn.Module):
+    """Post-norm encoder layer over the pairs of one frame (section 3.3, spatial encoder)."""
+
+    def __init__(self, dim: int, config: STTranConfig) -> None:
+        super().__init__()
+        self.attention = RaggedAttention(dim, config.heads, config.dropout)
+        self.feedforward = _FeedForward(dim, config.feedforward, config.dropout)
+        self.norm1, self.norm2 = nn.LayerNorm(dim), nn.LayerNorm(dim)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, x: Tensor, layout: RaggedLayout) -> Tensor:
+        x = self.norm1(x + self.dropout(self.attention(*self.attention.queries_keys_values(x), layout)))
+        return self.norm2(x + self.feedforward(x))
+
+
+class TemporalLayer(nn.Module):
+    """Decoder layer over the pairs of two neighbouring frames (section 3.3, temporal decoder).
+
+    As in the authors' code there is no cross attention, no norm after the feed-forward, and the frame position is added to queries
+    and keys in every layer but not to values.
+    """
+
+    def __init__(self, dim: int, config: STTranConfig) -> None:
+        super().__init__()
+        self.attention = RaggedAttention(dim, config.heads, config.dropout)
+        self.feedforward = _FeedForward(dim, config.feedforward, config.dropout)
+        self.norm = nn.LayerNorm(dim)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, x: Tensor, position: Tensor, windows: FrameWindows, *, first: bool, last: bool) -> Tensor:
+        """x: tokens of all windows (M, D), or in the first layer the pairs (P, D); position: (2, D).
+
+        Two savings leave the numbers as they are. Before the first layer a pair is the same token in both of its windows, and since
+        projections are linear, that of x + position is the sum of two: each pair is projected once. In the last layer only the tokens
+        that are read ask: it returns (P, D), in the order of ``windows.read``.
+        """
+        attention, placed = self.attention, position[windows.slot]
+        if first:
+            q, k, v = (part[windows.pair] for part in attention.queries_keys_values(x))
+            weight = attention.in_proj_weight[: 2 * x.shape[1]]
+            shift_q, shift_k = F.linear(position, weight)[windows.slot].chunk(2, -1)
+            q, k, x = q + shift_q, k + shift_k, x[windows.pair]
+            if last:
+                q = q[windows.read]
+        elif last:
+            q, k, v = attention.queries((x + placed)[windows.read]), attention.keys(x + placed), attention.values(x)
+        else:
+            (q, k), v = attention.queries_keys(x + placed), attention.values(x)
+        mixed = attention(q, k, v, windows.layout, windows.read_layout if last else None)
+        x = self.norm((x[windows.read] if last else x) + self.dropout(mixed))
+        return x + self.feedforward(x)
+
+
+class STTran(nn.Module):
+    """Predicate logits for every pair of a clip.
+
+    Pair tokens, a spatial encoder over the pairs of each frame, a temporal decoder over windows of two neighbouring frames, one
+    linear head per predicate group.
+    """
+
+    capabilities = Capabilities(modes=("predcls",))
+
+    def __init__(self, schema: Schema, widths: FeatureWidths, config: STTranConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.pair_encoder = PairEncoder(schema, widths, config.hidden_dim, config.embedding_dim)
+        dim = self.pair_encoder.width
+        self.spatial = nn.ModuleList(SpatialLayer(dim, config) for _ in range(config.spatial_layer))
+        self.temporal = nn.ModuleList(TemporalLayer(dim, config) for _ in range(config.temporal_layer))
+        self.frame_position = nn.Embedding(2, dim)
+        nn.init.uniform_(self.frame_position.weight)
+        self.heads = nn.ModuleDict({group.name: nn.Linear(dim, len(group)) for group in schema.vocabulary.groups})
+
+    def forward(self, clip: Clip) -> RelationLogits:
+        """Logits (P, C) per group, in the order of the clip's pairs. Every video of the clip is treated as if it were alone."""
+        tokens = self.pair_encoder(clip, clip.node_class, clip.action_class)
+        tokens = self.transform(tokens, clip)
+        return RelationLogits({name: head(tokens) for name, head in self.heads.items()})
+
+    def transform(self, tokens: Tensor, clip: Clip) -> Tensor:
+        """Pair tokens (P, D) through the spatial encoder and the temporal decoder."""
+        if len(tokens) == 0:
+            return tokens
+        frame_layout = RaggedLayout.from_sorted(clip.pair_frame)
+        for layer in self.spatial:
+            tokens = layer(tokens, frame_layout)
+        if self.temporal:
+            windows = frame_windows(clip.pair_frame, clip.frame_video)
+            last = len(self.temporal) - 1
+            for i, layer in enumerate(self.temporal):
+                tokens = layer(tokens, self.frame_position.weight, windows, first=i == 0, last=i == last)
+            tokens = tokens[windows.order]
+        if self.config.reference_compat:
+            frames = torch.bincount(clip.frame_video, minlength=clip.videos)
+            tokens = tokens * (frames[clip.frame_video[clip.pair_frame]] > 1)[:, None]
+        return tokens
