@@ -1,0 +1,87 @@
+"""The criterion of the two-stage methods: cross entropy and multi-label margin (STTran, ICCV 2021, section 3.4)."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from vidsgg.errors import ConfigError, DataError
+from vidsgg.ops.segments import segment_mean
+from vidsgg.structures.clip import Clip
+from vidsgg.structures.logits import RelationLogits
+from vidsgg.structures.schema import Schema
+
+T = TypeVar("T")
+
+
+class RelationCriterion:
+    """Losses of one clip: one per predicate group, one for the objects and one for the actions where the model scores them.
+
+    "single" groups: cross entropy of the logits. "multi" groups: multi-label margin of the *probabilities*, as STTran trains, or
+    binary cross entropy with ``bce``. Objects and actions: cross entropy; the background is a class like any other.
+
+    Every loss is the mean over the rows of a video, averaged over the videos of the clip (one without rows counts 0). So a batch of
+    four videos has the loss of four batches of one, and the reference, which steps on single videos, is the case of one.
+    """
+
+    def __init__(self, schema: Schema, bce: bool = False) -> None:
+        self.groups = schema.vocabulary.groups
+        self.multi_label = binary_cross_entropy if bce else multi_label_margin
+        for group in self.groups:
+            if group.name in ("objects", "actions", "total"):
+                raise ConfigError(f"schema {schema.name!r}: a predicate group is named {group.name!r}, like a loss; rename the group.")
+
+    def __call__(self, logits: RelationLogits, clip: Clip) -> dict[str, Tensor]:
+        """Scalars by group name, "objects", "actions" and their sum "total"; float32 also under autocast.
+
+        A clip without pairs gives zeros that can be differentiated. Raises DataError if the clip lacks the labels of something scored.
+        """
+        labels = _given(clip, "labels", clip.labels)
+        losses = {}
+        for group in self.groups:
+            score, hot = logits.groups[group.name].float(), labels[group.name]
+            if group.kind == "single":
+                row_loss = F.cross_entropy(score, hot.int().argmax(dim=1), reduction="none")
+            else:
+                row_loss = self.multi_label(score, hot)
+            losses[group.name] = _mean_of_videos(row_loss, clip.pair_frame, clip)
+        if logits.objects is not None:
+            target = _given(clip, "node_target", clip.node_target)
+            row_loss = F.cross_entropy(logits.objects.float(), target, reduction="none")
+            losses["objects"] = _mean_of_videos(row_loss, clip.node_frame, clip)
+        if logits.actions is not None:
+            target = _given(clip, "action_target", clip.action_target)
+            row_loss = F.cross_entropy(logits.actions.float(), target, reduction="none")
+            first_frame = torch.searchsorted(clip.frame_unit, torch.arange(len(target), device=clip.device))
+            losses["actions"] = _mean_of_videos(row_loss, first_frame, clip)
+        return {**losses, "total": torch.stack(list(losses.values())).sum()}
+
+
+def multi_label_margin(logits: Tensor, hot: Tensor) -> Tensor:
+    """Multi-label margin of sigmoid(logits): per row, sum over labelled y and unlabelled j of max(0, 1 - p_y + p_j), divided by C.
+
+    logits: (P, C) float32. hot: (P, C) bool. Returns (P,); a row without any label gives 0.
+    """
+    # torch reads class indices, padded with -1: the labelled classes first, in ascending order.
+    classes = hot.int().argsort(dim=1, descending=True, stable=True)
+    place = torch.arange(hot.shape[1], device=hot.device)
+    target = classes.masked_fill(place >= hot.sum(dim=1, keepdim=True), -1)
+    return F.multilabel_margin_loss(logits.sigmoid(), target, reduction="none")
+
+
+def binary_cross_entropy(logits: Tensor, hot: Tensor) -> Tensor:
+    """Binary cross entropy of sigmoid(logits), averaged over the classes: (P, C) float32 and (P, C) bool give (P,)."""
+    return F.binary_cross_entropy_with_logits(logits, hot.float(), reduction="none").mean(dim=1)
+
+
+def _mean_of_videos(row_loss: Tensor, row_frame: Tensor, clip: Clip) -> Tensor:
+    return segment_mean(row_loss, clip.frame_video[row_frame], clip.videos).mean()
+
+
+def _given(clip: Clip, name: str, value: T | None) -> T:
+    if value is None:
+        raise DataError(f"clip of {', '.join(clip.video_ids[:3])}: the loss needs {name}, which the clip does not have.")
+    return value
