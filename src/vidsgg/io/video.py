@@ -1,0 +1,132 @@
+"""Frames of a video file, by number, decoding only what is needed.
+
+Frame n is the n-th picture of the video in presentation order, counted from 1, as a tool that dumps every frame to
+``000001.png, 000002.png, ...`` numbers them. Frames are found by their time stamps, never by n / fps.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import av
+import av.error
+import numpy as np
+
+from vidsgg.errors import DataError
+from vidsgg.io.images import Image
+
+# A seek empties the decoder and fills it again; skipping fewer frames than this is slower than decoding them (measured on 480p H.264).
+_SEEK_COST = 8
+
+
+class VideoReader:
+    """Random access to the pictures of a video. Holds an index of the file but no open handle, so it may go to other processes.
+
+    count: number of frames. fps: average rate, None if the file does not tell. times: seconds of every frame since the first,
+    None for streams without time stamps. Raises DataError naming the file if it is missing, has no video or cannot be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        stamps: list[int | None] = []
+        keys: list[tuple[int, int]] = []
+        with _opened(path) as (container, stream):
+            rate, base = stream.average_rate, stream.time_base
+            for packet in container.demux(stream):
+                if packet.size == 0 or packet.is_discard:  # the flush packet, and pictures that an edit list cuts away
+                    continue
+                stamps.append(packet.pts)
+                if packet.is_keyframe and packet.pts is not None:
+                    # Containers index by decoding or by presentation time; the earlier of both never lands behind the key frame.
+                    keys.append((packet.pts, packet.pts if packet.dts is None else min(packet.pts, packet.dts)))
+        known = sorted(stamp for stamp in stamps if stamp is not None)
+        self.fps = float(rate) if rate else None
+        if len(set(known)) == len(stamps) and base is not None:
+            self.count = len(known)
+            self._position: dict[int, int] | None = {stamp: i for i, stamp in enumerate(known)}
+            keys.sort()
+            self._keys = [self._position[stamp] for stamp, _ in keys]
+            self._seek = [seek for _, seek in keys]
+            self.times = [float((stamp - known[0]) * base) for stamp in known]
+        else:  # a raw stream or an old container without usable time stamps: count pictures as they come, and never seek
+            self._position, self._keys, self._seek, self.times = None, [], [], None
+            with _opened(path) as (container, stream):
+                self.count = sum(1 for _ in container.decode(stream))
+        if self.count == 0:
+            raise DataError(f"{path}: has no frame; copy or download it again.")
+
+    def read(self, numbers: Sequence[int]) -> list[Image]:
+        """Frames ``numbers`` (from 1, any order, repeats allowed) as RGB (H, W, 3) uint8, in the given order.
+
+        Raises DataError naming the file for a number outside the video and for a frame that cannot be decoded.
+        """
+        wanted = sorted(set(numbers))
+        found = dict(zip(wanted, self.frames(wanted), strict=True))
+        return [found[number] for number in numbers]
+
+    def frames(self, numbers: Sequence[int]) -> Iterator[Image]:
+        """Frames ``numbers``, which must increase, one after the other; as ``read``, but only one is held at a time."""
+        for number in numbers:
+            if not 1 <= number <= self.count:
+                raise DataError(f"{self.path}: frame {number} was asked for, the video has frames 1..{self.count}.")
+        if list(numbers) != sorted(set(numbers)):
+            raise ValueError("frame numbers must increase; VideoReader.read takes them in any order")
+        yield from self._frames([number - 1 for number in numbers], may_seek=True)
+
+    def _frames(self, targets: Sequence[int], may_seek: bool) -> Iterator[Image]:
+        """Pictures at the positions ``targets`` (from 0, increasing)."""
+        with _opened(self.path) as (container, stream):
+            stream.thread_type = "AUTO"
+            decoded = self._decode(container, stream, 0)
+            position, frame = -1, None  # the last picture that came out
+            for i, target in enumerate(targets):
+                key = bisect_right(self._keys, target) - 1
+                if may_seek and key >= 0 and self._keys[key] - position > _SEEK_COST:
+                    container.seek(self._seek[key], stream=stream, backward=True)
+                    decoded = self._decode(container, stream, self._keys[key])
+                position, frame = next((found for found in decoded if found[0] >= target), (self.count, None))
+                if position != target and may_seek:  # some containers (MPEG-TS) seek too far; decoding from the start cannot
+                    yield from self._frames(targets[i:], may_seek=False)
+                    return
+                if frame is None or position != target or frame.is_corrupt:
+                    place = f"{self.path}: frame {target + 1} of {self.count}"
+                    raise DataError(f"{place} cannot be decoded; the file is damaged, copy or download it again.")
+                yield _upright(frame, self.path)
+
+    def _decode(self, container: av.container.InputContainer, stream: av.VideoStream, start: int) -> Iterator[tuple[int, av.VideoFrame]]:
+        """(position from 0, picture) in presentation order. Pictures before ``start`` may lack what they refer to and are left out."""
+        for count, frame in enumerate(container.decode(stream)):
+            position = count if self._position is None else self._position.get(frame.pts, -1)
+            if position >= start:
+                yield position, frame
+
+
+def read_frames(path: Path, numbers: Sequence[int]) -> list[Image]:
+    """Frames of a video file by number, from 1; see VideoReader.read."""
+    return VideoReader(path).read(numbers)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[av.container.InputContainer, av.VideoStream]]:
+    """The file and its video track; what PyAV raises meanwhile becomes a DataError that names the file."""
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.video:
+                raise DataError(f"{path}: has no video track.")
+            yield container, container.streams.video[0]
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such video.") from error
+    except (av.error.FFmpegError, OSError) as error:
+        raise DataError(f"{path}: not a readable video ({error}); copy or download it again.") from error
+
+
+def _upright(frame: av.VideoFrame, path: Path) -> Image:
+    """The picture as RGB, turned as the file's rotation mark asks; PyAV itself ignores the mark."""
+    turns, rest = divmod(frame.rotation, 90)
+    if rest:
+        raise DataError(f"{path}: is marked as rotated by {frame.rotation} degrees; re-encode it upright.")
+    picture = frame.to_ndarray(format="rgb24")
+    return np.ascontiguousarray(np.rot90(picture, turns % 4))

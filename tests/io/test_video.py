@@ -1,0 +1,152 @@
+"""Frames out of video files: every picture carries its own number in big black and white squares, so a wrong one is seen."""
+
+from __future__ import annotations
+
+import pickle
+import struct
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from vidsgg.errors import DataError
+from vidsgg.io.images import Image
+from vidsgg.io.video import VideoReader, read_frames
+
+WIDTH, HEIGHT, BITS = 128, 96, 8
+
+
+def numbered(number: int) -> Image:
+    """A grey picture whose top row of squares spells ``number`` in binary."""
+    picture = np.full((HEIGHT, WIDTH, 3), 128, np.uint8)
+    for bit in range(BITS):
+        picture[:32, bit * 16 : bit * 16 + 16] = 255 * (number >> bit & 1)
+    return picture
+
+
+def number_of(picture: Image) -> int:
+    return sum(1 << bit for bit in range(BITS) if picture[16, bit * 16 + 8].mean() > 127)
+
+
+def write(path: Path, frames: int = 60, gop: int = 12, stamps: list[int] | None = None, codec: str = "libx264", **more: str) -> Path:
+    """Frames 1..n; ``stamps``: their times in milliseconds, else 25 frames a second."""
+    with av.open(str(path), "w", format=more.pop("format", None)) as out:
+        stream = out.add_stream(codec, rate=25, options={"g": str(gop), "bf": "2", **more} if codec == "libx264" else {})
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        stream.codec_context.time_base = Fraction(1, 1000)
+        for i in range(frames):
+            frame = av.VideoFrame.from_ndarray(numbered(i + 1), format="rgb24")
+            frame.pts, frame.time_base = (40 * i if stamps is None else stamps[i]), Fraction(1, 1000)
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode())
+    return path
+
+
+UNEVEN = np.cumsum([7 + 31 * (i % 3) for i in range(60)]).tolist()
+
+
+@pytest.mark.parametrize(
+    ("name", "how"),
+    [
+        ("even.mp4", {}),
+        ("uneven.mp4", {"stamps": UNEVEN}),
+        ("open.mp4", {"x264-params": "open-gop=1:keyint=12:min-keyint=12:scenecut=0:bframes=2"}),
+        ("single-key.mp4", {"gop": 1000}),
+        ("all-keys.mp4", {"gop": 1}),
+        ("matroska.mkv", {}),
+        ("transport.ts", {}),
+        ("raw.h264", {"format": "h264"}),
+        ("old.avi", {"codec": "mpeg4"}),
+    ],
+)
+def test_every_frame_is_the_one_asked_for(tmp_path: Path, name: str, how: dict) -> None:
+    reader = VideoReader(write(tmp_path / name, **how))
+    assert reader.count == 60
+    for numbers in ([1], [60], [40, 41], [3, 25, 26, 59], [50, 2, 50, 17], list(range(1, 61))):
+        pictures = reader.read(numbers)
+        assert [number_of(picture) for picture in pictures] == numbers
+        assert all(p.shape == (HEIGHT, WIDTH, 3) and p.dtype == np.uint8 for p in pictures)
+    assert reader.read([]) == []
+
+
+def test_seeking_decodes_fewer_frames_and_gives_the_same_pixels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path / "v.mp4", frames=120)
+    everything = read_frames(path, range(1, 121))
+    decoded: list[int] = []
+    decode = VideoReader._decode
+
+    def spy(self, container, stream, start):
+        for position, frame in decode(self, container, stream, start):
+            decoded.append(position)
+            yield position, frame
+
+    monkeypatch.setattr(VideoReader, "_decode", spy)
+    far = read_frames(path, [5, 118])
+    assert len(decoded) < 30
+    assert np.array_equal(far[0], everything[4]) and np.array_equal(far[1], everything[117])
+
+
+def test_times_follow_the_stamps(tmp_path: Path) -> None:
+    reader = VideoReader(write(tmp_path / "v.mp4", stamps=UNEVEN))
+    assert reader.times == pytest.approx([(t - UNEVEN[0]) / 1000 for t in UNEVEN], abs=1e-3)
+    assert VideoReader(write(tmp_path / "even.mp4")).fps == pytest.approx(25)
+    assert VideoReader(write(tmp_path / "raw.h264", format="h264")).times is None
+
+
+def test_a_reader_goes_to_another_process(tmp_path: Path) -> None:
+    reader = pickle.loads(pickle.dumps(VideoReader(write(tmp_path / "v.mp4"))))
+    assert number_of(reader.read([33])[0]) == 33
+
+
+def test_a_phone_video_is_turned_upright(tmp_path: Path) -> None:
+    path = write(tmp_path / "v.mp4", frames=3)
+    plain = read_frames(path, [2])[0]
+    data = bytearray(path.read_bytes())
+    header = data.index(b"tkhd")
+    unit, two30 = 1 << 16, 1 << 30
+    # A track header's matrix that sends (x, y) to (height - y, x): the picture is shown a quarter turn clockwise.
+    data[header + 44 : header + 80] = struct.pack(">9i", 0, unit, 0, -unit, 0, 0, HEIGHT * unit, 0, two30)
+    turned = tmp_path / "turned.mp4"
+    turned.write_bytes(data)
+    assert np.array_equal(read_frames(turned, [2])[0], np.rot90(plain, -1))
+
+
+@pytest.mark.parametrize("number", [0, -1, 61])
+def test_a_frame_outside_the_video(tmp_path: Path, number: int) -> None:
+    with pytest.raises(DataError, match=rf"v\.mp4: frame {number} .*1\.\.60"):
+        read_frames(write(tmp_path / "v.mp4"), [1, number])
+
+
+def test_missing_truncated_and_foreign_files(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"gone\.mp4: no such video"):
+        read_frames(tmp_path / "gone.mp4", [1])
+    whole = write(tmp_path / "v.mp4").read_bytes()
+    for name, data in {"cut.mp4": whole[: len(whole) // 2], "empty.mp4": b"", "text.mp4": b"not a video at all" * 50}.items():
+        (tmp_path / name).write_bytes(data)
+        with pytest.raises(DataError, match=name.replace(".", r"\.")):
+            read_frames(tmp_path / name, [1])
+    (tmp_path / "folder.mp4").mkdir()
+    with pytest.raises(DataError, match=r"folder\.mp4"):
+        read_frames(tmp_path / "folder.mp4", [1])
+
+
+def test_a_sound_file_has_no_video_track(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "a.wav"), "w") as out:
+        stream = out.add_stream("pcm_s16le", rate=8000, layout="mono")
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), format="s16", layout="mono")
+        frame.sample_rate = 8000
+        out.mux(stream.encode(frame))
+    with pytest.raises(DataError, match=r"a\.wav: has no video track"):
+        read_frames(tmp_path / "a.wav", [1])
+
+
+def test_damage_in_the_middle_is_reported_and_not_shown(tmp_path: Path) -> None:
+    path = write(tmp_path / "v.mp4", frames=60)
+    data = bytearray(path.read_bytes())
+    start = data.index(b"mdat") + 1500
+    data[start : len(data) * 2 // 3] = bytes(len(data) * 2 // 3 - start)
+    path.write_bytes(data)
+    with pytest.raises(DataError, match=r"v\.mp4"):
+        read_frames(path, list(range(1, 61)))
