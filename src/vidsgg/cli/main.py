@@ -8,12 +8,13 @@ import sys
 from collections.abc import Callable, Sequence
 
 from vidsgg import __version__
-from vidsgg.cli.options import closest
 from vidsgg.errors import ConfigError, VidsggError
+from vidsgg.suggest import closest
 
 COMMANDS = {
     "train": "train a model",
     "evaluate": "score a trained model",
+    "demo": "make data, train, evaluate, predict, and write a page to open",
     "predict": "write the graphs of an annotated video, and a page to look at them",
     "data": "make, check, show and count data sets",
     "models": "list the models and what they can do",

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import difflib
 import re
 import types
 import typing
@@ -19,6 +18,7 @@ from typing import Any, Literal, NoReturn, TypeVar
 import yaml
 
 from vidsgg.errors import ConfigError
+from vidsgg.suggest import closest
 
 T = TypeVar("T")
 
@@ -37,12 +37,6 @@ _Yaml12.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(true|fals
 # An integer would match the float pattern as well; resolvers are tried in order and integers must win.
 for _letter in "-+0123456789":
     _Yaml12.yaml_implicit_resolvers[_letter].sort(key=lambda pair: pair[0] != "tag:yaml.org,2002:int")
-
-
-def closest(name: str, known: Sequence[str]) -> str:
-    """A hint such as ``; did you mean 'mode' or 'model'?``, or nothing when no known name is near."""
-    near = difflib.get_close_matches(name, known, n=2, cutoff=0.6)
-    return f"; did you mean {' or '.join(repr(n) for n in near)}?" if near else ""
 
 
 def _kind(annotation: Any) -> tuple[Any, bool, tuple[str, ...]]:
