@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 from vidsgg import __version__
 from vidsgg.errors import ConfigError, VidsggError
-from vidsgg.suggest import closest
+from vidsgg.options import closest
 
 COMMANDS = {
     "train": "train a model",

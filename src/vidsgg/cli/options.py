@@ -18,7 +18,9 @@ from typing import Any, Literal, NoReturn, TypeVar
 import yaml
 
 from vidsgg.errors import ConfigError
-from vidsgg.suggest import closest
+from vidsgg.options import check_bounds, closest, option
+
+__all__ = ["convert", "fields_of", "option", "parse", "read_yaml"]
 
 T = TypeVar("T")
 
@@ -94,11 +96,6 @@ def fields_of(config: type) -> dict[str, tuple[Any, dataclasses.Field[Any]]]:
     return {f.name: (hints[f.name], f) for f in dataclasses.fields(config)}
 
 
-def option(default: Any = dataclasses.MISSING, help: str = "", choices: Sequence[str] = ()) -> Any:
-    """A dataclass field with what the command line needs to know of it."""
-    return dataclasses.field(default=default, metadata={"help": help, "choices": tuple(choices)})
-
-
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise ConfigError(f"{message}\nSee '{self.prog} -h'.")
@@ -165,4 +162,6 @@ def parse(config: type[T], argv: Sequence[str], *, prog: str, description: str, 
     lacking = [name for name, (_, f) in known.items() if name not in values and f.default is dataclasses.MISSING]
     if lacking:
         raise ConfigError(f"option {', '.join('-' + n for n in lacking)} is required\nSee '{prog} -h'.")
-    return config(**values)
+    built = config(**values)
+    check_bounds(built)
+    return built

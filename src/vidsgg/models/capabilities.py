@@ -10,14 +10,17 @@ from vidsgg.structures.schema import Schema
 
 @dataclass(frozen=True)
 class Capabilities:
-    """modes: tasks it solves. subject_kinds: schemas it reads. needs_frames: whether it wants features of the pictures."""
+    """modes: tasks it solves. subject_kinds: schemas it reads. visual: it reads features of the pictures where there are any.
+    counting: it is fitted by one pass of ``observe(clip)`` over the training videos instead of gradient descent.
+    """
 
     modes: tuple[str, ...]
     subject_kinds: tuple[str, ...] = ("entity", "action")
-    uses_features: bool = True
+    visual: bool = True
+    counting: bool = False
 
     def check(self, model: str, mode: str, schema: Schema) -> None:
-        """Raises ConfigError naming what the model lacks."""
+        """Raises ConfigError naming what the model or the data set lacks."""
         if mode not in self.modes:
             raise ConfigError(f"model {model!r} has no mode {mode!r}; it has {', '.join(self.modes)}.")
         if mode not in schema.modes:
