@@ -1,0 +1,40 @@
+"""Score a model on the videos of a loader."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from tqdm import tqdm
+
+from vidsgg.engine.loading import ClipLoader
+from vidsgg.losses.relations import RelationCriterion
+from vidsgg.metrics.accumulator import RecallAccumulator, RecallResult
+from vidsgg.metrics.protocol import Protocol
+from vidsgg.ops.decoding import decode
+
+
+@torch.inference_mode()
+def evaluate(
+    model: nn.Module,
+    loader: ClipLoader,
+    protocol: Protocol,
+    *,
+    criterion: RelationCriterion | None = None,
+    exclusive: bool = True,
+    title: str = "evaluate",
+) -> tuple[RecallResult, dict[str, float]]:
+    """Recall over all videos of ``loader``, and the mean loss per part when a criterion is given. The model is left in eval mode."""
+    model.eval()
+    schema = loader.dataset.schema
+    recall = RecallAccumulator(protocol, schema.vocabulary)
+    totals: dict[str, float] = {}
+    videos = 0
+    for batch in tqdm(loader.batches(), total=len(loader), desc=title, unit="batch", leave=False, disable=None):
+        logits = model(batch.clip)
+        for annotation, prediction in zip(batch.annotations, decode(batch.clip, logits, exclusive=exclusive), strict=True):
+            recall.update(annotation, prediction)
+        if criterion is not None:
+            for name, value in criterion(logits, batch.clip).items():
+                totals[name] = totals.get(name, 0.0) + value.item() * batch.clip.videos
+            videos += batch.clip.videos
+    return recall.compute(), {name: total / max(videos, 1) for name, total in totals.items()}

@@ -1,0 +1,116 @@
+"""From a data set to batches: annotations and pictures are read in worker processes, features computed where the model is."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from vidsgg.datasets.base import Image, VideoDataset
+from vidsgg.errors import DataError, VidsggError
+from vidsgg.structures.annotation import VideoAnnotation
+from vidsgg.structures.clip import Clip
+
+Extractor = Callable[[list[Image], Clip], Clip]
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Several videos as one clip, with the ground truth of each."""
+
+    clip: Clip
+    annotations: tuple[VideoAnnotation, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class _Sample:
+    annotation: VideoAnnotation
+    clip: Clip
+    images: list[Image] | None
+
+
+class _Samples(Dataset[_Sample | VidsggError]):
+    """One video per index. Errors of the data travel as values: a worker would bury their message in its traceback."""
+
+    def __init__(self, dataset: VideoDataset, mode: str, with_images: bool) -> None:
+        self.dataset, self.mode, self.with_images = dataset, mode, with_images
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> _Sample | VidsggError:
+        try:
+            annotation = self.dataset.annotation(index)
+            columns = {name: torch.from_numpy(array) for name, array in self.dataset.features(index).items()}
+            clip = Clip.from_annotation(annotation, self.mode, **columns)
+            return _Sample(annotation, clip, self.dataset.images(index) if self.with_images else None)
+        except VidsggError as error:
+            return error
+
+
+@dataclass
+class ClipLoader:
+    """Batches of whole videos.
+
+    extractor: fills in features from the pictures (a frozen detector); None when the data set brings them or there are none.
+    shuffle: a new order every epoch, a function of seed and epoch alone. skip_bad: leave out videos that cannot be read and list them
+    in ``skipped``; otherwise the first one ends the run with its message.
+    """
+
+    dataset: VideoDataset
+    mode: str
+    batch_size: int = 1
+    shuffle: bool = False
+    seed: int = 0
+    workers: int = 0
+    device: torch.device | str = "cpu"
+    extractor: Extractor | None = None
+    skip_bad: bool = False
+    skipped: dict[str, str] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return math.ceil(len(self.dataset) / self.batch_size)
+
+    def order(self, epoch: int) -> list[int]:
+        """Positions of the videos in the order of ``epoch``."""
+        order = list(range(len(self.dataset)))
+        if self.shuffle:
+            random.Random(f"{self.seed}/{epoch}").shuffle(order)
+        return order
+
+    def batches(self, epoch: int = 0) -> Iterator[Batch]:
+        """One pass over the data. Raises the DataError of a video that cannot be read, unless skip_bad."""
+        order = self.order(epoch)
+        groups = [order[i : i + self.batch_size] for i in range(0, len(order), self.batch_size)]
+        loader = DataLoader(
+            _Samples(self.dataset, self.mode, with_images=self.extractor is not None),
+            batch_sampler=groups,
+            num_workers=min(self.workers, len(groups)),
+            collate_fn=list,
+            generator=torch.Generator().manual_seed(self.seed),  # else the loader draws from the global generator
+            prefetch_factor=2 if self.workers else None,
+        )
+        for samples in loader:
+            good = []
+            for sample in samples:
+                if not isinstance(sample, VidsggError):
+                    good.append(sample)
+                elif self.skip_bad:
+                    self.skipped.setdefault(str(sample), str(sample))
+                else:
+                    raise sample
+            if good:
+                yield Batch(Clip.cat([self._with_features(s) for s in good]), tuple(s.annotation for s in good))
+        if self.skipped and len(self.skipped) >= len(self.dataset):
+            raise DataError(f"{self.dataset.root}: no video could be read; the first message was: {next(iter(self.skipped))}")
+
+    def _with_features(self, sample: _Sample) -> Clip:
+        clip = sample.clip.to(self.device)
+        if self.extractor is None:
+            return clip
+        assert sample.images is not None
+        return self.extractor(sample.images, clip)

@@ -1,0 +1,31 @@
+"""Word vectors from a text file such as ``glove.6B.200d.txt``: a word and its numbers on every line."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from vidsgg.errors import DataError
+
+
+def read_word_vectors(path: Path, words: Collection[str], dim: int) -> dict[str, npt.NDArray[np.float32]]:
+    """The vectors of ``words`` that the file knows. Raises DataError if it cannot be read or its vectors are not ``dim`` wide."""
+    wanted, found = set(words), {}
+    try:
+        with path.open(encoding="utf-8") as file:
+            for number, line in enumerate(file, 1):
+                word, _, rest = line.partition(" ")
+                if word not in wanted:
+                    continue
+                vector = np.array(rest.split(), dtype=np.float32)
+                if len(vector) != dim:
+                    raise DataError(f"{path}, line {number}: {word!r} has {len(vector)} numbers, expected {dim}. Give a file of {dim}-wide vectors.")
+                found[word] = vector
+    except OSError as error:
+        raise DataError(f"word vectors: cannot read {path}: {error.strerror}.") from error
+    except (UnicodeDecodeError, ValueError) as error:
+        raise DataError(f"word vectors: {path} is not a text file of words and numbers: {error}") from error
+    return found

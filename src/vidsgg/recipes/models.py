@@ -1,0 +1,83 @@
+"""The models by name: their options and how to build each. A model's own module is imported when it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from vidsgg.errors import ConfigError
+from vidsgg.options import closest
+from vidsgg.recipes.options import FrequencyOptions, STTranOptions, TrainOptions
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from vidsgg.models.capabilities import Capabilities
+    from vidsgg.structures.schema import Schema
+    from vidsgg.structures.widths import FeatureWidths
+
+
+@dataclass(frozen=True)
+class ModelEntry:
+    """module and class_name: where the model is. options: what a run of it can be told. configure: options -> constructor arguments."""
+
+    name: str
+    summary: str
+    source: str
+    module: str
+    class_name: str
+    options: type[TrainOptions]
+    configure: Callable[[Any, FeatureWidths], dict[str, Any]]
+
+    def _class(self) -> Any:
+        return getattr(import_module(self.module), self.class_name)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        found: Capabilities = self._class().capabilities
+        return found
+
+    def build(self, schema: Schema, widths: FeatureWidths, options: TrainOptions) -> nn.Module:
+        model: nn.Module = self._class()(schema, **self.configure(options, widths))
+        return model
+
+
+def _sttran(options: STTranOptions, widths: FeatureWidths) -> dict[str, Any]:
+    from vidsgg.models.sttran import STTranConfig
+
+    names = ("spatial_layer", "temporal_layer", "hidden_dim", "dropout", "reference_compat")
+    return {"widths": widths, "config": STTranConfig(**{name: getattr(options, name) for name in names})}
+
+
+MODELS = {
+    entry.name: entry
+    for entry in (
+        ModelEntry(
+            "sttran",
+            "spatial encoder within frames, temporal decoder over neighbouring frames",
+            "Cong et al., ICCV 2021",
+            "vidsgg.models.sttran",
+            "STTran",
+            STTranOptions,
+            _sttran,
+        ),
+        ModelEntry(
+            "frequency",
+            "P(predicate | subject class, object class), counted on the training videos",
+            "a yardstick",
+            "vidsgg.models.frequency",
+            "FrequencyModel",
+            FrequencyOptions,
+            lambda options, widths: {},
+        ),
+    )
+}
+
+
+def model_entry(name: str) -> ModelEntry:
+    """Raises ConfigError naming the closest model."""
+    if name not in MODELS:
+        raise ConfigError(f"option -model: unknown model {name!r}; there are {', '.join(MODELS)}{closest(name, list(MODELS))}")
+    return MODELS[name]

@@ -1,0 +1,100 @@
+"""Every option of a run: its default, its meaning and its place. The command line and YAML files are generated from this.
+
+Nothing heavy is imported here, so that ``vidsgg train -h`` answers at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from vidsgg.errors import ConfigError
+from vidsgg.options import check_bounds, option
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """Options that every model has."""
+
+    mode: Literal["predcls", "sgcls", "sgdet"] = option(
+        "predcls", "task; on EASG the same three mean edge, scene graph and action scene graph classification"
+    )
+    model: str = option("sttran", "model; 'vidsgg models' lists them")
+    data_path: str | None = option(
+        None, "data set folder, 'synthetic' for the built-in one; without it data/action_genome is used if it is there"
+    )
+    datasize: Literal["large", "small", "mini"] = option("large", "large: all videos; small (or mini): a fixed tenth of them")
+    val: Literal["holdout", "test"] = option(
+        "holdout", "validation on a fixed tenth of the training videos, or on the test split as the original codes do"
+    )
+    lr: float = option(1e-4, "learning rate of AdamW", low=0)
+    weight_decay: float = option(1e-5, "weight decay of AdamW", low=0)
+    batch_size: int = option(1, "videos per step", low=1)
+    epochs: int = option(100, "passes over the training videos; 0 writes the untrained model", low=0)
+    clip_grad: float = option(5.0, "L2 norm to which all gradients are clipped; 0 turns it off", low=0)
+    warmup_steps: int = option(1000, "optimiser steps of linear warm-up", low=0)
+    scheduler: Literal["step", "cosine", "plateau"] = option("step", "learning rate schedule; plateau watches validation recall@20")
+    save_freq: int = option(10, "epochs between checkpoints", low=1)
+    eval_freq: int = option(5, "epochs between evaluations", low=1)
+    seed: int = option(42, "seed of all random generators", low=0)
+    save_path: str | None = option(None, "folder of the run; by default output/<dataset>/<model>_<mode>_<time>")
+    num_workers: int | None = option(None, "processes that read data; by default one per core, at most 4", low=0)
+    skip_bad: bool = option(False, "leave out videos that cannot be read, and count them, instead of stopping")
+    detector: str = option("auto", "source of RoI features: c4-resnet101, c4-small, a file of published detector weights, or auto")
+    exclusive_decoding: bool = option(True, "give predicates that occur once per label unit (EASG's dobj) to one object only")
+
+    def __post_init__(self) -> None:
+        check_bounds(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for config.yaml and checkpoints; the options class is found again by ``model``."""
+        return {name: str(value) if isinstance(value, Path) else value for name, value in asdict(self).items()}
+
+
+@dataclass(frozen=True)
+class NeuralOptions(TrainOptions):
+    """Options of models that are trained by gradient descent on pairs."""
+
+    bce_loss: bool = option(False, "binary cross entropy for groups with several labels, instead of the reference's margin loss")
+    word_vectors: str | None = option(None, "text file of word vectors (GloVe) to start the class embeddings from")
+
+
+@dataclass(frozen=True)
+class STTranOptions(NeuralOptions):
+    spatial_layer: int = option(1, "encoder layers within a frame", low=0)
+    temporal_layer: int = option(3, "decoder layers over two neighbouring frames", low=0)
+    hidden_dim: int = option(512, "width of each visual part of a pair token", low=1)
+    dropout: float = option(0.1, "share of activations dropped in training", low=0)
+    reference_compat: bool = option(False, "bring back the reference's plain bugs that change published numbers")
+
+
+@dataclass(frozen=True)
+class FrequencyOptions(TrainOptions):
+    epochs: int = option(1, "counting takes one pass over the training videos", low=1)
+
+
+@dataclass(frozen=True)
+class EvaluateOptions:
+    """Options of ``vidsgg evaluate`` and ``evaluate.py``."""
+
+    checkpoint: str = option("", "checkpoint file, or a run's folder (its best checkpoint, else its final one)")
+    data_path: str | None = option(None, "data set folder; by default the one that the run was trained on")
+    split: Literal["test", "val", "train"] = option("test", "videos to score: the test split, the held-out or the other training videos")
+    mode: Literal["predcls", "sgcls", "sgdet"] | None = option(None, "must be the mode of the checkpoint; given to be sure")
+    model: str | None = option(None, "must be the model of the checkpoint; given to be sure")
+    datasize: Literal["large", "small", "mini"] = option("large", "large: all videos; small (or mini): a fixed tenth of them")
+    batch_size: int = option(1, "videos per step", low=1)
+    num_workers: int | None = option(None, "processes that read data; by default one per core, at most 4", low=0)
+    skip_bad: bool = option(False, "leave out videos that cannot be read, and count them, instead of stopping")
+    exclusive_decoding: bool = option(True, "give predicates that occur once per label unit (EASG's dobj) to one object only")
+    save_path: str | None = option(None, "folder for the JSON and CSV tables; by default the checkpoint's")
+
+
+def options_from(values: Mapping[str, Any], kind: type[TrainOptions]) -> TrainOptions:
+    """Options read back from a checkpoint; keys that this version does not know are an error that names them."""
+    unknown = set(values) - set(kind.__dataclass_fields__)
+    if unknown:
+        raise ConfigError(f"the checkpoint's configuration has options that this version does not know: {', '.join(sorted(unknown))}")
+    return kind(**values)
