@@ -20,7 +20,7 @@ import yaml
 from vidsgg.errors import ConfigError
 from vidsgg.options import check_bounds, closest, option
 
-__all__ = ["convert", "fields_of", "option", "parse", "read_yaml"]
+__all__ = ["convert", "fields_of", "option", "parse", "read_yaml_values"]
 
 T = TypeVar("T")
 
@@ -101,23 +101,27 @@ class _Parser(argparse.ArgumentParser):
         raise ConfigError(f"{message}\nSee '{self.prog} -h'.")
 
 
-def read_yaml(path: Path, config: type) -> dict[str, Any]:
-    """Options of a YAML file, checked against ``config``. Raises ConfigError naming the file and the key."""
+def read_yaml_values(path: Path) -> dict[str, Any]:
+    """The ``option: value`` lines of a YAML file, unchecked. Raises ConfigError naming the file."""
     try:
-        text = path.read_text(encoding="utf-8")
-        content = yaml.load(text, Loader=_Yaml12)
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Yaml12)
     except OSError as error:
-        raise ConfigError(f"option config: cannot read {path}: {error.strerror}") from error
+        raise ConfigError(f"option -config: cannot read {path}: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"option config: {path} is not valid YAML: {error}") from error
+        raise ConfigError(f"option -config: {path} is not valid YAML: {error}") from error
     if content is None:
         return {}
     if not isinstance(content, dict):
-        raise ConfigError(f"option config: {path} must hold 'option: value' lines")
+        raise ConfigError(f"option -config: {path} must hold 'option: value' lines")
+    return {str(key): value for key, value in content.items()}
+
+
+def read_yaml(path: Path, config: type) -> dict[str, Any]:
+    """Options of a YAML file, checked against ``config``. Raises ConfigError naming the file and the key."""
     known, values = fields_of(config), {}
-    for key, value in content.items():
+    for key, value in read_yaml_values(path).items():
         if key not in known:
-            raise ConfigError(f"{path}: unknown option {key!r}{closest(str(key), list(known))}")
+            raise ConfigError(f"{path}: unknown option {key!r}{closest(key, list(known))}")
         annotation, field = known[key]
         try:
             values[key] = convert(key, value, annotation, field.metadata.get("choices", ()))

@@ -40,19 +40,27 @@ def save_checkpoint(path: Path, content: Mapping[str, Any]) -> None:
             temporary.unlink(missing_ok=True)
 
 
-def load_checkpoint(path: Path) -> dict[str, Any]:
-    """Read a checkpoint of ours onto the CPU. Raises CheckpointError if it is missing, damaged, foreign or asks for code."""
+def load_tensors(path: Path) -> dict[str, Any]:
+    """A torch file of tensors and plain values, onto the CPU. Raises CheckpointError if it is missing, damaged or asks for code."""
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
-        raise CheckpointError(f"there is no checkpoint {path}.") from None
+        raise CheckpointError(f"there is no file {path}.") from None
     except pickle.UnpicklingError as error:
-        raise CheckpointError(
-            f"{path} holds something other than weights and plain values; it was not loaded. {str(error).splitlines()[0]}"
-        ) from error
+        first = str(error).splitlines()[0]
+        raise CheckpointError(f"{path} holds something other than tensors and plain values; it was not loaded. {first}") from error
     except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise CheckpointError(f"{path} is damaged or not a checkpoint: {str(error).splitlines()[0] if str(error) else error!r}") from error
-    if not isinstance(content, dict) or any(key not in content for key in REQUIRED):
+        first = str(error).splitlines()[0] if str(error) else repr(error)
+        raise CheckpointError(f"{path} is damaged or not a file of weights: {first}") from error
+    if not isinstance(content, dict):
+        raise CheckpointError(f"{path} holds a {type(content).__name__}, expected a dict of weights.")
+    return content
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """A checkpoint of ours. Raises CheckpointError as load_tensors does, and if it is of another kind."""
+    content = load_tensors(path)
+    if any(key not in content for key in REQUIRED):
         raise CheckpointError(f"{path} is not a checkpoint of vidsgg: it lacks some of {', '.join(REQUIRED)}.")
     return content
 

@@ -7,7 +7,7 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -21,8 +21,17 @@ from vidsgg.engine.schedule import Schedule
 from vidsgg.errors import VidsggError
 from vidsgg.losses.relations import RelationCriterion
 from vidsgg.metrics.accumulator import RecallResult
+from vidsgg.structures.clip import Clip
 
 Validate = Callable[[], tuple[RecallResult, dict[str, float]]]
+
+
+class CountingModel(Protocol):
+    """A model that is fitted by counting (Capabilities.counting)."""
+
+    def observe(self, clip: Clip) -> None: ...
+
+    def state_dict(self) -> dict[str, Any]: ...
 
 
 class TrainingError(VidsggError):
@@ -152,3 +161,30 @@ def fit(
         evaluate_and_log(0)
     save("checkpoint_final.tar", settings.epochs)
     return FitResult(best_score=best_score, best_epoch=best_epoch, last_loss=loss_mean)
+
+
+def fit_counts(
+    model: CountingModel, loader: ClipLoader, validate: Validate, run: RunFolder, checkpoint_extras: Mapping[str, Any]
+) -> FitResult:
+    """Fit a model that only counts: one pass over the training videos, one evaluation, one checkpoint."""
+    started = time.perf_counter()
+    for batch in tqdm(loader.batches(), total=len(loader), desc="count", unit="batch", leave=False, disable=None):
+        model.observe(batch.clip)
+    run.log(f"Epoch 1/1 - counted {len(loader.dataset)} videos - Time: {time.perf_counter() - started:.0f}s")
+    result, losses = validate()
+    run.log(f"Epoch 1/1 - Eval - {result.line()}")
+    run.scalars({f"val/loss/{name}": value for name, value in losses.items()}, epoch=1, step=len(loader))
+    run.scalars({f"val/{name}": value for name, value in result.scalars().items()}, epoch=1, step=len(loader))
+    score = result.recall("with", 20)
+    content = {
+        "epoch": 1,
+        "model_state_dict": model.state_dict(),
+        "optimizer_state_dict": {},
+        "loss": losses["total"],
+        "best_score": score,
+        "best_epoch": 1,
+        **checkpoint_extras,
+    }
+    save_checkpoint(run.path / "checkpoint_best.tar", content)
+    save_checkpoint(run.path / "checkpoint_final.tar", content)
+    return FitResult(best_score=score, best_epoch=1, last_loss=losses["total"])

@@ -6,6 +6,7 @@ import math
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch.utils.data import DataLoader, Dataset
@@ -70,7 +71,10 @@ class ClipLoader:
     device: torch.device | str = "cpu"
     extractor: Extractor | None = None
     skip_bad: bool = False
-    skipped: dict[str, str] = field(default_factory=dict)
+    skipped: dict[str, None] = field(default_factory=dict)
+    # The workers live as long as this object: only the list of batches, which stays in this process, changes between passes.
+    _groups: list[list[int]] = field(default_factory=list, init=False, repr=False)
+    _loader: DataLoader[Any] | None = field(default=None, init=False, repr=False)
 
     def __len__(self) -> int:
         return math.ceil(len(self.dataset) / self.batch_size)
@@ -85,22 +89,23 @@ class ClipLoader:
     def batches(self, epoch: int = 0) -> Iterator[Batch]:
         """One pass over the data. Raises the DataError of a video that cannot be read, unless skip_bad."""
         order = self.order(epoch)
-        groups = [order[i : i + self.batch_size] for i in range(0, len(order), self.batch_size)]
-        loader = DataLoader(
-            _Samples(self.dataset, self.mode, with_images=self.extractor is not None),
-            batch_sampler=groups,
-            num_workers=min(self.workers, len(groups)),
-            collate_fn=list,
-            generator=torch.Generator().manual_seed(self.seed),  # else the loader draws from the global generator
-            prefetch_factor=2 if self.workers else None,
-        )
-        for samples in loader:
+        self._groups[:] = [order[i : i + self.batch_size] for i in range(0, len(order), self.batch_size)]
+        if self._loader is None:
+            self._loader = DataLoader(
+                _Samples(self.dataset, self.mode, with_images=self.extractor is not None),
+                batch_sampler=self._groups,
+                num_workers=min(self.workers, len(self._groups)),
+                persistent_workers=self.workers > 0,
+                collate_fn=list,
+                generator=torch.Generator().manual_seed(self.seed),  # else the loader draws from the global generator
+            )
+        for samples in self._loader:
             good = []
             for sample in samples:
                 if not isinstance(sample, VidsggError):
                     good.append(sample)
                 elif self.skip_bad:
-                    self.skipped.setdefault(str(sample), str(sample))
+                    self.skipped[str(sample)] = None
                 else:
                     raise sample
             if good:

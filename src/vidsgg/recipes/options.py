@@ -42,6 +42,7 @@ class TrainOptions:
     save_path: str | None = option(None, "folder of the run; by default output/<dataset>/<model>_<mode>_<time>")
     num_workers: int | None = option(None, "processes that read data; by default one per core, at most 4", low=0)
     skip_bad: bool = option(False, "leave out videos that cannot be read, and count them, instead of stopping")
+    device: str = option("auto", "auto (the first CUDA device, else the CPU), cpu, cuda, cuda:1, ...")
     detector: str = option("auto", "source of RoI features: c4-resnet101, c4-small, a file of published detector weights, or auto")
     exclusive_decoding: bool = option(True, "give predicates that occur once per label unit (EASG's dobj) to one object only")
 
@@ -89,7 +90,30 @@ class EvaluateOptions:
     num_workers: int | None = option(None, "processes that read data; by default one per core, at most 4", low=0)
     skip_bad: bool = option(False, "leave out videos that cannot be read, and count them, instead of stopping")
     exclusive_decoding: bool = option(True, "give predicates that occur once per label unit (EASG's dobj) to one object only")
+    device: str = option("auto", "auto (the first CUDA device, else the CPU), cpu, cuda, cuda:1, ...")
     save_path: str | None = option(None, "folder for the JSON and CSV tables; by default the checkpoint's")
+
+
+@dataclass(frozen=True)
+class PredictOptions:
+    """Options of ``vidsgg predict``."""
+
+    checkpoint: str = option("", "checkpoint file, or a run's folder (its best checkpoint, else its final one)")
+    video: str = option("0", "name of the video, or its number in the split, from 0")
+    split: Literal["test", "val", "train"] = option("test", "where the video is")
+    data_path: str | None = option(None, "data set folder; by default the one that the run was trained on")
+    out: str | None = option(None, "folder for the graph and the page; by default the checkpoint's")
+    device: str = option("auto", "auto (the first CUDA device, else the CPU), cpu, cuda, cuda:1, ...")
+
+
+@dataclass(frozen=True)
+class DemoOptions:
+    """Options of ``vidsgg demo``."""
+
+    out: str = option("demo", "folder for the data set, the runs and the page")
+    videos: int = option(200, "videos of the synthetic data set", low=20)
+    epochs: int = option(6, "passes of the model over the training videos", low=1)
+    seed: int = option(0, "seed of the data set and of the training", low=0)
 
 
 def options_from(values: Mapping[str, Any], kind: type[TrainOptions]) -> TrainOptions:

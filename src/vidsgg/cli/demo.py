@@ -1,0 +1,18 @@
+"""``vidsgg demo``: everything once, on data made on the spot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from vidsgg.cli.options import parse
+from vidsgg.recipes.options import DemoOptions
+
+DESCRIPTION = "Make a synthetic data set, train STTran on it, compare it with two yardsticks on held-out videos, and write a page to open."
+
+
+def main(argv: Sequence[str]) -> int:
+    options = parse(DemoOptions, argv, prog="vidsgg demo", description=DESCRIPTION)
+    from vidsgg.recipes.demo import run_demo  # torch
+
+    run_demo(options)
+    return 0

@@ -1,0 +1,26 @@
+"""``vidsgg evaluate`` and ``evaluate.py``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from vidsgg.cli.options import parse
+from vidsgg.errors import ConfigError
+from vidsgg.recipes.options import EvaluateOptions
+
+
+def main(argv: Sequence[str], prog: str = "vidsgg evaluate") -> int:
+    options = parse(
+        EvaluateOptions,
+        argv,
+        prog=prog,
+        description="Score a trained model: recall and mean recall under every constraint, as a table, JSON and CSV.",
+    )
+    if not options.checkpoint:
+        raise ConfigError(f"option -checkpoint is required: a checkpoint file, or the folder of a run such as output/...\nSee '{prog} -h'.")
+    from vidsgg.recipes.evaluate import run_evaluation  # torch
+
+    evaluation = run_evaluation(options)
+    print(evaluation.text)
+    print(f"\nwritten to {evaluation.files[0]} and {evaluation.files[1].name}")
+    return 0

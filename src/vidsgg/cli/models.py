@@ -1,0 +1,37 @@
+"""``vidsgg models``: what there is and what it can do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from vidsgg.cli.options import parse
+from vidsgg.recipes.models import MODELS
+
+
+@dataclass(frozen=True)
+class _NoOptions:
+    """The command takes none."""
+
+
+def main(argv: Sequence[str]) -> int:
+    parse(_NoOptions, argv, prog="vidsgg models", description="List the models and what they can do.")
+    rows = [("model", "modes", "data with", "reads", "fitted by", "what it is")]
+    subjects = {"entity": "subject boxes (Action Genome)", "action": "actions (EASG)"}
+    for entry in MODELS.values():
+        can = entry.capabilities
+        reads = "visual features, classes" if can.visual else "classes"
+        rows.append(
+            (
+                entry.name,
+                " ".join(can.modes),
+                ", ".join(subjects[kind] for kind in can.subject_kinds),
+                reads,
+                "counting" if can.counting else "gradient descent",
+                f"{entry.summary} ({entry.source})",
+            )
+        )
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    for row in rows:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    return 0

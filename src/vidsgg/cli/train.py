@@ -1,0 +1,46 @@
+"""``vidsgg train`` and ``train.py``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from vidsgg.cli.options import fields_of, parse, read_yaml_values
+from vidsgg.errors import ConfigError
+from vidsgg.recipes.models import MODELS, model_entry
+from vidsgg.recipes.options import TrainOptions
+
+
+def _peek(argv: Sequence[str], name: str) -> str | None:
+    """The value of one option before the options of the model are known."""
+    for i, word in enumerate(argv):
+        if match := re.fullmatch(rf"--?{name}(?:=(.*))?", word):
+            return match[1] if match[1] is not None else (argv[i + 1] if i + 1 < len(argv) else None)
+    return None
+
+
+def parse_train(argv: Sequence[str], prog: str) -> TrainOptions:
+    """Two passes: the model first, then the options of that model. An option of another model says whose it is."""
+    name = _peek(argv, "model")
+    config = _peek(argv, "config")
+    if name is None and config is not None:
+        name = read_yaml_values(Path(config)).get("model")
+    entry = model_entry(str(name) if name is not None else fields_of(TrainOptions)["model"][1].default)
+    mine = fields_of(entry.options)
+    for word in argv:
+        option = word.lstrip("-").split("=")[0]
+        owners = [other.name for other in MODELS.values() if option in fields_of(other.options)]
+        if re.match(r"^--?[A-Za-z]", word) and option not in mine and owners:
+            raise ConfigError(f"option -{option} belongs to {', '.join(owners)}, not to model {entry.name!r}")
+    others = ", ".join(model for model in MODELS if model != entry.name)
+    description = f"Train {entry.name}: {entry.summary} ({entry.source}). Options of the other models: -model {{{others}}} -h"
+    return parse(entry.options, argv, prog=prog, description=description)
+
+
+def main(argv: Sequence[str], prog: str = "vidsgg train") -> int:
+    options = parse_train(argv, prog)
+    from vidsgg.recipes.train import run_training  # torch
+
+    run_training(options)
+    return 0
