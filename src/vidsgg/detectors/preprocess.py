@@ -1,0 +1,62 @@
+"""From pictures to the input of the Action Genome detector."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+Image = npt.NDArray[np.uint8]
+
+# Caffe's ImageNet means in the channel order of its weights, B, G, R. There is no division by a standard deviation.
+PIXEL_MEANS = (102.9801, 115.9465, 122.7717)
+
+
+def scaled_size(height: int, width: int, short_side: int) -> tuple[int, int, float]:
+    """Height, width and scale of a frame whose shorter side becomes ``short_side``; the long side has no cap."""
+    scale = short_side / min(height, width)
+    return round(height * scale), round(width * scale), scale
+
+
+def frame_scales(images: Sequence[Image], short_side: int) -> Tensor:
+    """(T,) float32: network pixels = original pixels * scale.
+
+    The reference multiplies the boxes of all frames with the first frame's scale. A frame's own scale is the same number unless sizes
+    differ within a video, and then the reference's boxes miss what they should frame.
+    """
+    return torch.tensor([scaled_size(*image.shape[:2], short_side)[2] for image in images], dtype=torch.float32)
+
+
+def network_size(images: Sequence[Image], short_side: int) -> tuple[int, int]:
+    """Height and width of the canvas that holds all of a video's frames once they are scaled."""
+    sizes = [scaled_size(height, width, short_side) for height, width in {image.shape[:2] for image in images}]
+    return max(height for height, _, _ in sizes), max(width for _, width, _ in sizes)
+
+
+def network_input(images: Sequence[Image], short_side: int, size: tuple[int, int], device: torch.device | str = "cpu") -> Tensor:
+    """Frames as the detector reads them: B, G, R minus the means, scaled, at the top left of a canvas of zeros.
+
+    images: T frames, RGB (H, W, 3) uint8, of any sizes. size: the ``network_size`` of the video that they belong to.
+    Returns (T, 3, *size) float32. Source: specification of the STTran detector, section 1.
+    """
+    pixels = torch.zeros(len(images), 3, *size, device=device)
+    alike: dict[tuple[int, ...], list[int]] = defaultdict(list)
+    for i, image in enumerate(images):
+        alike[image.shape].append(i)
+    # In double precision, because torch computes positions in the precision of the pixels, which is visible in single (1e-3 grey
+    # levels). Apple's GPUs have no double: there the CPU scales.
+    scaler = torch.device("cpu") if pixels.device.type == "mps" else pixels.device
+    means = torch.tensor(PIXEL_MEANS, dtype=torch.float64, device=scaler).view(3, 1, 1)
+    for shape, rows in alike.items():
+        height, width, scale = scaled_size(shape[0], shape[1], short_side)
+        rgb = torch.from_numpy(np.stack([images[i] for i in rows])).to(scaler)
+        bgr = rgb.flip(3).permute(0, 3, 1, 2).double() - means
+        # The exact scale, not the ratio of the rounded sizes that interpolate(size=...) takes: that moves the far edge by up to
+        # half a pixel. interpolate(scale_factor=...) would floor the size instead of rounding it.
+        scaled = torch.ops.aten.upsample_bilinear2d(bgr, [height, width], False, scale, scale)
+        pixels[rows, :, :height, :width] = scaled.to(pixels)
+    return pixels

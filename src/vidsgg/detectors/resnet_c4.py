@@ -1,0 +1,199 @@
+"""ResNet as the two-stage detectors of 2017 cut it: a trunk of stride 16 for the frame, the last stage as head for every box.
+
+Letters: T frames, R regions, C channels of the trunk, D width of the head. Source: specification of the STTran detector, section 2.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils import skip_init
+from torchvision.ops import FrozenBatchNorm2d
+
+from vidsgg.errors import ConfigError
+
+# Blocks per stage, and whether they are bottlenecks (He et al. 2016, table 1).
+STAGES = {18: ((2, 2, 2, 2), False), 50: ((3, 4, 6, 3), True), 101: ((3, 4, 23, 3), True)}
+
+
+@dataclass(frozen=True)
+class BackboneConfig:
+    """What decides the features of a frame, apart from loaded weights.
+
+    depth: 18, 50 or 101 layers. base_width: channels of the first stage; all others follow. short_side: length in pixels to which
+    the shorter side of a frame is scaled. seed: of the random start.
+    """
+
+    depth: int = 101
+    base_width: int = 64
+    short_side: int = 600
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.depth not in STAGES:
+            raise ConfigError(f"backbone: depth is {self.depth}; use one of {', '.join(map(str, STAGES))}.")
+        for name in ("base_width", "short_side"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"backbone: {name} is {getattr(self, name)}; it must be positive.")
+
+
+BACKBONES = {
+    "c4-resnet101": BackboneConfig(),  # the published detector's
+    "c4-small": BackboneConfig(depth=18, base_width=32, short_side=240),  # for CPUs
+}
+
+
+class ResNetC4(nn.Module):
+    """Trunk (stages 1 to 3) and head (stage 4), with batch normalisation that never leaves its stored statistics.
+
+    Starts from random weights that are a function of ``config`` alone and leaves the global random state untouched.
+    """
+
+    stride = 16
+
+    def __init__(self, config: BackboneConfig) -> None:
+        super().__init__()
+        blocks, bottleneck = STAGES[config.depth]
+        block = Bottleneck if bottleneck else BasicBlock
+        widths = [config.base_width * 2**stage for stage in range(4)]
+        self.conv1 = _conv(3, config.base_width, 7, stride=2)
+        self.bn1 = FrozenBatchNorm2d(config.base_width)
+        channels = config.base_width
+        stages = []
+        for stage, (width, count) in enumerate(zip(widths, blocks, strict=True)):
+            inputs = [channels] + [width * block.expansion] * (count - 1)
+            strides = [1 if stage == 0 else 2] + [1] * (count - 1)
+            stages.append(nn.Sequential(*(block(i, width, s) for i, s in zip(inputs, strides, strict=True))))
+            channels = width * block.expansion
+        self.layer1, self.layer2, self.layer3, self.layer4 = stages
+        self.trunk_channels, self.head_channels = widths[2] * block.expansion, widths[3] * block.expansion
+        self._start(torch.Generator().manual_seed(config.seed))
+
+    def trunk(self, pixels: Tensor) -> Tensor:
+        """Network input (T, 3, H, W) to maps (T, C, ~H/16, ~W/16), C = ``trunk_channels``."""
+        x = F.relu(_convolve(pixels, self.conv1, self.bn1), inplace=True)
+        x = F.max_pool2d(x, kernel_size=3, stride=2, padding=0, ceil_mode=True)
+        return self.layer3(self.layer2(self.layer1(x)))
+
+    def head(self, pooled: Tensor) -> Tensor:
+        """Regions pooled from the trunk's maps, (R, C, 7, 7), to features (R, D), D = ``head_channels``."""
+        return self.layer4(pooled).mean(dim=(2, 3))
+
+    @torch.no_grad()
+    def _start(self, random: torch.Generator) -> None:
+        """Random weights under which activations keep a root mean square near 1 and different inputs stay different.
+
+        He et al.'s start alone does neither here, without batch statistics: each block adds its variance to the stream, 2^33 times
+        in ResNet-101, and since ReLU outputs are positive, all features drift towards their common mean. So each branch is scaled by
+        1 / sqrt(number of blocks), which bounds the growth of the variance by e, and kernels sum to zero, which removes the mean.
+        """
+        blocks = [module for module in self.modules() if isinstance(module, BasicBlock | Bottleneck)]
+        last = {id(block.last_norm) for block in blocks}
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                fan_in = module.weight[0].numel()
+                weight = torch.randn(module.weight.shape, generator=random)
+                if module is self.conv1:  # pixels are centred and have a root mean square of about 64
+                    module.weight.copy_(weight / (64 * math.sqrt(fan_in)))
+                else:
+                    module.weight.copy_((weight - weight.mean(dim=(1, 2, 3), keepdim=True)) / math.sqrt(fan_in * RELU_VARIANCE))
+            elif id(module) in last:
+                module.weight.fill_(1 / math.sqrt(len(blocks)))
+
+
+# Of max(0, x) for a standard normal x: second moment 1/2 minus squared mean 1/(2 pi).
+RELU_VARIANCE = 0.5 - 0.5 / math.pi
+
+
+class Bottleneck(nn.Module):
+    """1x1, 3x3, 1x1 convolutions around a shortcut. Caffe's form: the stride is in the first, not in the 3x3 as in torchvision."""
+
+    expansion = 4
+
+    def __init__(self, inputs: int, width: int, stride: int) -> None:
+        super().__init__()
+        outputs = width * self.expansion
+        self.conv1, self.bn1 = _conv(inputs, width, 1, stride), FrozenBatchNorm2d(width)
+        self.conv2, self.bn2 = _conv(width, width, 3), FrozenBatchNorm2d(width)
+        self.conv3, self.bn3 = _conv(width, outputs, 1), FrozenBatchNorm2d(outputs)
+        self.downsample = _projection(inputs, outputs, stride)
+
+    @property
+    def last_norm(self) -> FrozenBatchNorm2d:
+        return self.bn3
+
+    def forward(self, x: Tensor) -> Tensor:
+        branch = F.relu(_convolve(x, self.conv1, self.bn1), inplace=True)
+        branch = F.relu(_convolve(branch, self.conv2, self.bn2), inplace=True)
+        branch = _convolve(branch, self.conv3, self.bn3)
+        return F.relu(branch + _shortcut(x, self.downsample), inplace=True)
+
+
+class BasicBlock(nn.Module):
+    """Two 3x3 convolutions around a shortcut, for small networks."""
+
+    expansion = 1
+
+    def __init__(self, inputs: int, width: int, stride: int) -> None:
+        super().__init__()
+        self.conv1, self.bn1 = _conv(inputs, width, 3, stride), FrozenBatchNorm2d(width)
+        self.conv2, self.bn2 = _conv(width, width, 3), FrozenBatchNorm2d(width)
+        self.downsample = _projection(inputs, width, stride)
+
+    @property
+    def last_norm(self) -> FrozenBatchNorm2d:
+        return self.bn2
+
+    def forward(self, x: Tensor) -> Tensor:
+        branch = F.relu(_convolve(x, self.conv1, self.bn1), inplace=True)
+        branch = _convolve(branch, self.conv2, self.bn2)
+        return F.relu(branch + _shortcut(x, self.downsample), inplace=True)
+
+
+def from_reference(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The backbone's entries of a reference detector's state dict, under our names; everything else is left out.
+
+    ``state`` is what ``faster_rcnn_ag.pth`` holds under "model": ``RCNN_base`` is the trunk, ``RCNN_top`` the head.
+    """
+    renamed = {from_reference_name(name): tensor for name, tensor in state.items()}
+    return {name: tensor for name, tensor in renamed.items() if name is not None}
+
+
+def from_reference_name(name: str) -> str | None:
+    """Our name of one entry, None for what does not belong to the backbone."""
+    for theirs, ours in _REFERENCE_PARTS.items():
+        if name.startswith(theirs + "."):
+            return ours + name.removeprefix(theirs)
+    return None
+
+
+_REFERENCE_PARTS = {
+    "RCNN_base.0": "conv1", "RCNN_base.1": "bn1", "RCNN_base.4": "layer1", "RCNN_base.5": "layer2", "RCNN_base.6": "layer3",
+    "RCNN_top.0": "layer4",
+}  # fmt: skip
+
+
+def _conv(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Conv2d:
+    # Without torch's own random start, which would draw from the global generator.
+    return skip_init(nn.Conv2d, inputs, outputs, kernel, stride=stride, padding=kernel // 2, bias=False)
+
+
+def _projection(inputs: int, outputs: int, stride: int) -> nn.Sequential | None:
+    if inputs == outputs and stride == 1:
+        return None
+    return nn.Sequential(_conv(inputs, outputs, 1, stride), FrozenBatchNorm2d(outputs))
+
+
+def _convolve(x: Tensor, conv: nn.Conv2d, norm: FrozenBatchNorm2d) -> Tensor:
+    """Convolution and normalisation as one: the stored statistics are folded into the kernel, which saves passes over the maps."""
+    scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
+    return F.conv2d(x, conv.weight * scale[:, None, None, None], norm.bias - norm.running_mean * scale, conv.stride, conv.padding)
+
+
+def _shortcut(x: Tensor, downsample: nn.Sequential | None) -> Tensor:
+    return x if downsample is None else _convolve(x, downsample[0], downsample[1])

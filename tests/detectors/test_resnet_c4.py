@@ -1,0 +1,92 @@
+import numpy as np
+import pytest
+import torch
+from golden.deterministic import read_case, read_json
+from golden.fasterrcnn_ag.inputs import make_image, sample_index
+
+from vidsgg.detectors.features import pool_regions
+from vidsgg.detectors.resnet_c4 import BACKBONES, BackboneConfig, ResNetC4, from_reference_name
+from vidsgg.errors import ConfigError
+
+
+def test_equals_the_reference_at_every_stage(published):
+    config, recorded = read_case("fasterrcnn_ag", "open-backbone")
+    given = make_image(config)
+    net = published.backbone
+    stages = []
+    hooks = [stage.register_forward_hook(lambda *args: stages.append(args[2])) for stage in (net.layer1, net.layer2, net.layer3)]
+    with torch.no_grad():
+        maps = net.trunk(torch.from_numpy(given["im_data"])).contiguous()
+        pooled = pool_regions(maps, torch.from_numpy(given["rois"]))
+        features = net.head(pooled)
+    for hook in hooks:
+        hook.remove()
+    for stage, shape, stats in zip(stages, recorded["stage_shapes"][2:], recorded["stage_stats"][2:], strict=True):
+        assert list(stage.shape) == shape.tolist()
+        np.testing.assert_allclose([stage.mean(), stage.std(correction=0), stage.min(), stage.max()], stats, rtol=1e-4, atol=1e-4)
+    for name, ours, count in (("base_sampled", maps, 4000), ("pooled_sampled", pooled, 2000)):
+        np.testing.assert_allclose(ours.flatten()[sample_index(ours.numel(), count)].numpy(), recorded[name], rtol=1e-4, atol=2e-4)
+    np.testing.assert_allclose(features.numpy(), recorded["roi_features"], rtol=1e-4, atol=2e-4)
+
+
+def test_reference_names_and_shapes_map_one_to_one(published):
+    shapes = read_json("fasterrcnn_ag", "params.json")
+    theirs = {from_reference_name(name): tuple(shape) for name, shape in shapes.items() if from_reference_name(name)}
+    ours = {name: tuple(value.shape) for name, value in published.backbone.state_dict().items()}
+    counters = {name for name in theirs if name.endswith("num_batches_tracked")}  # frozen statistics count nothing
+    assert {name: shape for name, shape in theirs.items() if name not in counters} == ours
+
+
+@pytest.mark.parametrize("name", ["RCNN_rpn.RPN_Conv.weight", "RCNN_cls_score.bias", "RCNN_base.60.weight", "RCNN_base.2.weight"])
+def test_names_of_other_parts_are_left_out(name):
+    assert from_reference_name(name) is None
+
+
+@pytest.mark.parametrize(("depth", "expansion"), [(18, 1), (50, 4), (101, 4)])
+def test_shapes_follow_the_config(depth, expansion):
+    net = ResNetC4(BackboneConfig(depth=depth, base_width=4))
+    assert (net.trunk_channels, net.head_channels) == (16 * expansion, 32 * expansion)
+    with torch.no_grad():
+        maps = net.trunk(torch.randn(2, 3, 65, 96))
+        assert maps.shape == (2, net.trunk_channels, 4, 6)
+        assert net.head(torch.randn(3, net.trunk_channels, 7, 7)).shape == (3, net.head_channels)
+        assert net.head(torch.randn(0, net.trunk_channels, 7, 7)).shape == (0, net.head_channels)
+
+
+def test_a_random_start_is_a_function_of_its_seed_alone():
+    before = torch.get_rng_state()
+    first, again, other = (ResNetC4(BackboneConfig(18, 4, seed=seed)).state_dict() for seed in (0, 0, 1))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not torch.equal(first["layer4.0.conv1.weight"], other["layer4.0.conv1.weight"])
+
+
+@pytest.mark.parametrize(
+    "config", [BackboneConfig(18, 16), BackboneConfig(50, 8), BackboneConfig(101, 8)], ids=lambda c: f"ResNet-{c.depth}"
+)
+def test_a_random_start_neither_vanishes_nor_explodes_nor_forgets(config):
+    """On smooth pictures of pixel amplitude: root mean square near 1 at every stage, and regions stay apart in direction."""
+    random = torch.Generator().manual_seed(0)
+    pixels = torch.nn.functional.interpolate(64 * torch.randn(6, 3, 12, 16, generator=random), (96, 128), mode="bilinear")
+    net = ResNetC4(config)
+    with torch.no_grad():
+        x = net.layer1(torch.nn.functional.max_pool2d(net.conv1(pixels).relu(), 3, 2, ceil_mode=True))
+        stages = [x, net.layer2(x), net.layer3(net.layer2(x))]
+        torch.testing.assert_close(stages[-1], net.trunk(pixels), rtol=1e-3, atol=1e-3)
+        features = net.head(stages[-1][:, :, :, 1:])
+    for stage in (*stages, features):
+        assert 0.2 < stage.square().mean().sqrt() < 5
+    cosine = torch.nn.functional.cosine_similarity(features[:, None], features[None], dim=2)
+    assert (cosine - torch.eye(6)).max() < 0.99
+
+
+@pytest.mark.parametrize(("field", "value"), [("depth", 34), ("base_width", 0), ("short_side", -1)])
+def test_impossible_configs_are_refused(field, value):
+    with pytest.raises(ConfigError, match=f"{field} is {value}"):
+        BackboneConfig(**{field: value})
+
+
+def test_presets():
+    assert BACKBONES["c4-resnet101"] == BackboneConfig(depth=101, base_width=64, short_side=600)
+    small = ResNetC4(BACKBONES["c4-small"])
+    assert (small.trunk_channels, small.head_channels) == (128, 256)
