@@ -1,0 +1,286 @@
+"""Action Genome: its classes and predicates, and its videos as the published methods read them.
+
+The rules of what is kept are those of yrcong/STTran ``dataloader/action_genome.py``, which published results rest on.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from vidsgg.datasets.action_genome_files import SPLITS, Records, load_records, split_key
+from vidsgg.datasets.base import Image, VideoDataset
+from vidsgg.errors import ConfigError, DataError
+from vidsgg.io.columns import AnnotationTable, Texts, ragged_rows
+from vidsgg.io.images import read_image
+from vidsgg.io.video import read_frames
+from vidsgg.options import closest
+from vidsgg.structures.annotation import VideoAnnotation
+from vidsgg.structures.checks import Array
+from vidsgg.structures.schema import Schema
+from vidsgg.structures.vocabulary import BACKGROUND, PredicateGroup, Vocabulary
+
+PERSON = 1
+
+OBJECTS = (
+    BACKGROUND, "person", "bag", "bed", "blanket", "book", "box", "broom", "chair", "closet/cabinet", "clothes",
+    "cup/glass/bottle", "dish", "door", "doorknob", "doorway", "floor", "food", "groceries", "laptop", "light", "medicine",
+    "mirror", "paper/notebook", "phone/camera", "picture", "pillow", "refrigerator", "sandwich", "shelf", "shoe", "sofa/couch",
+    "table", "television", "towel", "vacuum", "window",
+)  # fmt: skip
+ATTENTION = ("looking_at", "not_looking_at", "unsure")
+SPATIAL = ("above", "beneath", "in_front_of", "behind", "on_the_side_of", "in")
+CONTACTING = (
+    "carrying", "covered_by", "drinking_from", "eating", "have_it_on_the_back", "holding", "leaning_on", "lying_on",
+    "not_contacting", "other_relationship", "sitting_on", "standing_on", "touching", "twisting", "wearing", "wiping", "writing_on",
+)  # fmt: skip
+
+VOCABULARY = Vocabulary(
+    objects=OBJECTS,
+    subjects=(OBJECTS[PERSON],),
+    groups=(
+        PredicateGroup("attention", ATTENTION, kind="single"),
+        PredicateGroup("spatial", SPATIAL, kind="multi", direction="object->subject"),
+        PredicateGroup("contacting", CONTACTING, kind="multi"),
+    ),
+)
+SCHEMA = Schema(name="action_genome", vocabulary=VOCABULARY, subject_kind="entity", subject_given=("predcls",))
+
+CLASS_FILES = {"object_classes.txt": OBJECTS[1:], "relationship_classes.txt": VOCABULARY.predicates}
+
+
+def check_class_file(path: Path) -> None:
+    """The names of a class file are Action Genome's, in order, with or without the separators that its text files lack.
+
+    Raises DataError naming the file, the line and the expected name.
+    """
+    wanted = CLASS_FILES[path.name]
+    try:
+        lines = path.read_text(encoding="utf-8").rstrip().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: cannot be read ({error}); get it from Action Genome's annotations.") from error
+    for i, (have, want) in enumerate(zip(lines, wanted, strict=False), 1):
+        if compact_name(have) != compact_name(want):
+            raise DataError(f"{path}: line {i} is {have!r}, Action Genome has {compact_name(want)!r} there; use the original file.")
+    if len(lines) != len(wanted):
+        raise DataError(f"{path}: has {len(lines)} names, Action Genome has {len(wanted)}; use the original file.")
+
+
+def compact_name(name: str) -> str:
+    """A class name as the text files spell it: ``closetcabinet`` for ``closet/cabinet``."""
+    return re.sub(r"[/_\s]", "", name).lower()
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What was kept of a split and what was left out.
+
+    The first five are the numbers that the reference prints, under its names: ``valid_frames`` includes the frames of videos
+    that are too short, and ``videos_no_person`` counts every video that lost all its frames and also the two-frame videos.
+    """
+
+    videos: int
+    valid_frames: int
+    videos_no_person: int
+    videos_one_frame: int
+    frames_no_person: int
+    frames: int
+    pairs: int
+    videos_empty: int
+    videos_two_frames: int
+    frames_nothing_visible: int
+    objects_small: int
+    skipped: Mapping[str, int] = field(default_factory=dict)
+
+    def text(self) -> str:
+        """The counters as a few lines."""
+        lines = [
+            f"{self.videos} videos with {self.frames} frames and {self.pairs} pairs",
+            f"{self.valid_frames} valid frames, those of videos left out as too short included",
+            f"{self.videos_no_person} videos left out as without person: {self.videos_empty} without any valid frame,"
+            f" {self.videos_two_frames} with two frames (the reference counts them here)",
+            f"{self.videos_one_frame} videos left out with only one frame",
+            f"{self.frames_no_person} frames left out without a person box",
+            f"{self.frames_nothing_visible} frames left out without a visible object",
+            f"{self.objects_small} objects left out with a side under 16 pixels",
+        ]
+        return "\n".join([*lines, *(f"{count} skipped: {problem}" for problem, count in self.skipped.items())])
+
+
+class ActionGenome(VideoDataset):
+    """One split of Action Genome, as the reference loader keeps it for ``mode``.
+
+    A frame is kept if its first object entry belongs to the split, a person box was found and an object is visible; a video if
+    more than two of its frames are kept. Videos and frames follow person_bbox.pkl. In sgcls and sgdet objects with a side under
+    16 pixels count as invisible, as in the authors' separate file for these modes. Nodes of a frame: the person, then the objects
+    in annotation order; one pair (person, object) for each object. Boxes are left as annotated, also where they leave the frame.
+
+    The first opening reads the pickles, later ones a cache (see action_genome_files.load_records). The class files are
+    compared with the known names if they are there; nothing else is taken from them. Entries that cannot be used raise DataError
+    naming the key and the value, or are dropped and counted with ``skip_bad``: a frame for what is wrong with its key, split or
+    person, else just the object.
+
+    summary: what was kept and dropped. Raises ConfigError for an unknown split or mode and DataError naming the file.
+    """
+
+    schema = SCHEMA
+
+    def __init__(self, root: Path, split: str, mode: str = "predcls", skip_bad: bool = False) -> None:
+        if split not in SPLITS:
+            raise ConfigError(f"Action Genome has no split {split!r}, only 'train' and 'test'{closest(split, SPLITS)}")
+        if mode not in SCHEMA.modes:
+            raise ConfigError(f"Action Genome has no mode {mode!r}, only {', '.join(SCHEMA.modes)}{closest(mode, SCHEMA.modes)}")
+        self.root, self.split, self.mode = Path(root), split, mode
+        for name in CLASS_FILES:
+            path = self.root / "annotations" / name
+            if path.exists():
+                check_class_file(path)
+        records = load_records(self.root, VOCABULARY)
+        problems = records.problems(split)
+        if problems and not skip_bad:
+            first = next(iter(problems))
+            more = sum(problems.values()) - 1
+            hint = f" {more} more entries cannot be used;" if more else ""
+            text = next(iter(records.messages(first, split)), first)
+            raise DataError(
+                f"{self.root / 'annotations'}: {text}{hint} 'vidsgg data check' lists what is wrong, -skip_bad True leaves it out."
+            )
+        self.summary, self._table = _select(records, split, drop_small=mode != "predcls", skipped=problems)
+        self.video_ids = list(self._table.video_id)
+        if not self.video_ids:
+            raise DataError(f"{self.root}: no video of split {split!r} has more than two usable frames.\n{self.summary.text()}")
+
+    def annotation(self, index: int) -> VideoAnnotation:
+        return self._table[index]
+
+    def images(self, index: int) -> list[Image]:
+        """The annotated frames: ``frames/VIDEO.mp4/NNNNNN.png`` if that folder was extracted, else out of ``videos/VIDEO.mp4``.
+
+        RGB (H, W, 3) uint8. Raises DataError naming the file if one is missing, damaged or of another size than annotated.
+        """
+        annotation = self._table[index]
+        video = annotation.video_id + ".mp4"
+        folder, file = self.root / "frames" / video, self.root / "videos" / video
+        for key, number in zip(annotation.frame_key, annotation.frame_number.tolist(), strict=True):
+            # Names out of a cache file are as foreign as those out of a pickle: they must not leave the folder.
+            if split_key(key) != (annotation.video_id, number):
+                raise DataError(f"{self.root}: frame key {key!r} is not frame {number} of video {annotation.video_id!r}.")
+        if folder.is_dir():
+            places = [self.root / "frames" / key for key in annotation.frame_key]
+            pictures = [read_image(place) for place in places]
+        elif file.exists():
+            places = [f"{file}, frame {number}" for number in annotation.frame_number]
+            pictures = read_frames(file, annotation.frame_number.tolist())
+        else:
+            raise DataError(f"{self.root}: has no pictures of video {annotation.video_id!r}: neither {folder} nor {file} is there.")
+        for place, picture, (width, height) in zip(places, pictures, annotation.frame_size.tolist(), strict=True):
+            if picture.shape[:2] != (height, width):
+                raise DataError(
+                    f"{place}: is {picture.shape[1]} x {picture.shape[0]} pixels, annotated as {width:g} x {height:g};"
+                    " use the videos scaled to 480p, which the boxes refer to."
+                )
+        return pictures
+
+
+def _select(records: Records, split: str, *, drop_small: bool, skipped: Mapping[str, int]) -> tuple[Summary, AnnotationTable]:
+    """Apply the reference's rules to all entries of a split. Everything runs over whole columns."""
+    column, frames = records.columns, len(records.key)
+    length = np.diff(records.start)
+    mine = (column["split"] == SPLITS.index(split)) & (column["frame_problem"] == 0)
+    usable = column["visible"] & (column["object_problem"] == 0)
+    small = usable & column["small"] & drop_small
+    keep_object = usable & ~small
+    frame_of = np.repeat(np.arange(frames), length)
+    objects = np.bincount(frame_of[keep_object], minlength=frames)
+
+    seen = mine & (objects > 0)
+    valid = seen & column["person"]
+    video, videos = column["video"], len(records.video)
+    rest = np.bincount(video[valid], minlength=videos)  # frames of each video that remain
+    names, first = np.unique(video[seen], return_index=True)
+    kept = names[np.argsort(first)]  # videos in the order in which the reference meets a frame of them
+    kept = kept[rest[kept] > 2]
+    rank = np.full(videos, -1)
+    rank[kept] = np.arange(len(kept))
+
+    rows = np.flatnonzero(valid & (rank[video] >= 0))
+    rows = rows[np.argsort(rank[video[rows]], kind="stable")]
+    object_rows = ragged_rows(records.start[rows], length[rows])
+    object_rows = object_rows[keep_object[object_rows]]
+    table = _table(records, split, kept, rows, object_rows, objects[rows], rest[kept])
+    summary = Summary(
+        videos=len(kept),
+        valid_frames=int(valid.sum()),
+        videos_no_person=int(np.isin(rest[names], (0, 2)).sum()),
+        videos_one_frame=int((rest[names] == 1).sum()),
+        frames_no_person=int((seen & ~column["person"]).sum()),
+        frames=len(rows),
+        pairs=len(object_rows),
+        videos_empty=int((rest[names] == 0).sum()),
+        videos_two_frames=int((rest[names] == 2).sum()),
+        frames_nothing_visible=int((mine & (objects == 0)).sum()),
+        objects_small=int((small & mine[frame_of]).sum()),
+        skipped=dict(skipped),
+    )
+    return summary, table
+
+
+def _table(records: Records, split: str, videos: Array, rows: Array, object_rows: Array, objects: Array, frames: Array) -> AnnotationTable:
+    """Columns of the kept entries. rows (F): frames, ordered by video; object_rows (P): objects, ordered by frame; objects (F):
+    how many each frame has; frames (V): how many frames each video has."""
+    column = records.columns
+    frame_start = np.concatenate([[0], np.cumsum(frames)])
+    frame = np.arange(len(rows)) - np.repeat(frame_start[:-1], frames)  # counted inside the video
+    node_end = np.cumsum(objects + 1)
+    person = node_end - (objects + 1)  # the node rows of the persons
+    nodes = int(node_end[-1]) if len(rows) else 0
+    is_person = np.zeros(nodes, np.bool_)
+    is_person[person] = True
+    thing = np.flatnonzero(~is_person)
+
+    box = np.empty((nodes, 4), np.float32)
+    box[person], box[thing] = column["person_box"][rows], column["box"][object_rows]
+    klass = np.full(nodes, PERSON, np.uint8)
+    klass[thing] = column["class"][object_rows]
+
+    node_start = np.concatenate([[0], node_end])[frame_start]
+    pair_start = np.concatenate([[0], np.cumsum(objects)])[frame_start]
+    base = np.repeat(node_start[:-1], np.diff(pair_start))  # first node of the pair's video
+    bits = column["predicates"][object_rows]
+    name = records.video.take(videos)
+    return AnnotationTable(
+        schema=SCHEMA,
+        video_id=name,
+        source_id=name,
+        split=Texts.of([split] * len(videos)),
+        fps=np.full(len(videos), np.nan),
+        frame_key=records.key.take(rows),
+        columns={
+            "frame_number": column["number"][rows],
+            "frame_unit": frame,
+            "frame_slot": np.zeros(len(rows), np.uint8),
+            "frame_size": column["size"][rows],
+            "node_box": box,
+            "node_class": klass,
+            "node_frame": np.repeat(frame, objects + 1),
+            "node_identity": np.full(nodes, -1, np.int8),
+            "action_class": np.zeros(0, np.int64),
+            "pair_subject": np.repeat(person, objects) - base,
+            "pair_object": thing - base,
+            "pair_frame": np.repeat(frame, objects),
+        },
+        labels={
+            group.name: (bits[:, None] >> np.arange(offset, offset + len(group), dtype=np.uint32) & 1).astype(np.bool_)
+            for group, offset in ((group, VOCABULARY.offsets[group.name]) for group in VOCABULARY.groups)
+        },
+        start={
+            "frame": frame_start,
+            "node": node_start,
+            "action": np.zeros(len(videos) + 1, np.int64),
+            "pair": pair_start,
+        },
+    )
