@@ -1,0 +1,121 @@
+"""What an evaluation says, as numbers, as a table, and as rows for files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from vidsgg.metrics.protocol import Protocol
+from vidsgg.metrics.recall import RecallCounts, ratio
+from vidsgg.structures.checks import Array
+from vidsgg.structures.vocabulary import Vocabulary
+
+# Name of every average, in the order of tables and files; vidsgg.metrics.recall defines them.
+AVERAGES = ("R", "mR", "mR_frame", "mR_frame_all")
+
+
+@dataclass(frozen=True, eq=False)
+class RecallResult:
+    """Recall over a data set, as fractions of 1. X constraints and K cut-offs in the protocol's order, C predicates.
+
+    R, mR, mR_frame, mR_frame_all (X, K): see vidsgg.metrics.recall. predicate_recall (X, K, C): pooled over the data set, 0 for a
+    predicate that does not occur. hits (X, K, C) and relations (C,): the counts behind it. videos; units: those with a relation.
+    """
+
+    protocol: Protocol
+    predicates: tuple[str, ...]
+    R: Array
+    mR: Array
+    mR_frame: Array
+    mR_frame_all: Array
+    predicate_recall: Array
+    hits: Array
+    relations: Array
+    videos: int
+    units: int
+
+    @staticmethod
+    def of(protocol: Protocol, vocabulary: Vocabulary, counts: RecallCounts) -> RecallResult:
+        """The averages of counters with at least one unit."""
+        total = counts.total()
+        units = int(total.units[0])
+        per_predicate = ratio(total.hits[0], total.relations[0])
+        return RecallResult(
+            protocol=protocol,
+            predicates=vocabulary.predicates,
+            R=total.recall[0] / units,
+            mR=per_predicate.mean(-1),
+            mR_frame=ratio(total.share[0], total.containing[0]).mean(-1),
+            mR_frame_all=(total.share[0] / units).mean(-1),
+            predicate_recall=per_predicate,
+            hits=total.hits[0],
+            relations=total.relations[0],
+            videos=len(counts),
+            units=units,
+        )
+
+    def value(self, constraint: str, k: int, average: str = "R") -> float:
+        """One number, such as ``value("with", 20)``. Raises KeyError for what the protocol does not measure."""
+        if average not in AVERAGES or constraint not in self.protocol.constraints or k not in self.protocol.ks:
+            raise KeyError(
+                f"no {average}@{k} under constraint {constraint!r}; there are {AVERAGES}, {self.protocol.constraints}, {self.protocol.ks}"
+            )
+        table: Array = getattr(self, average)
+        return float(table[list(self.protocol.constraints).index(constraint), self.protocol.ks.index(k)])
+
+    def table(self) -> str:
+        """All constraints, K and averages in percent, under a line that names the protocol."""
+        lines = []
+        for left, right in (AVERAGES[:2], AVERAGES[2:]):
+            columns = [(average, k) for average in (left, right) for k in self.protocol.ks]
+            lines.append(["constraint", *(f"{average}@{k}" for average, k in columns)])
+            for constraint in self.protocol.constraints:
+                lines.append([constraint, *(f"{100 * self.value(constraint, k, average):.2f}" for average, k in columns)])
+        unit = self.protocol.unit
+        counted = f"{self.videos} videos, {self.units} {unit}s with {int(self.relations.sum())} relations; in percent"
+        return "\n".join([self.protocol.describe(), counted, *_aligned(lines)])
+
+    def predicate_table(self) -> str:
+        """Recall of every predicate in percent at the largest K, by constraint, with its number of relations."""
+        lines = [["predicate", "relations", *(f"{constraint}@{self.protocol.ks[-1]}" for constraint in self.protocol.constraints)]]
+        for c, name in enumerate(self.predicates):
+            lines.append([name, str(self.relations[c]), *(f"{100 * recall:.2f}" for recall in self.predicate_recall[:, -1, c])])
+        return "\n".join(_aligned(lines))
+
+    def rows(self) -> list[dict[str, str | int | float]]:
+        """One row per number, for CSV: averages first, then the recall of single predicates, as fractions."""
+        keys = [(constraint, k) for constraint in self.protocol.constraints for k in self.protocol.ks]
+        averages = [(c, a, "", k, self.value(c, k, a)) for c, k in keys for a in AVERAGES]
+        flat = self.predicate_recall.reshape(len(keys), -1)
+        single = [
+            (c, "recall", name, k, float(v))
+            for (c, k), row in zip(keys, flat, strict=True)
+            for name, v in zip(self.predicates, row, strict=True)
+        ]
+        return [
+            {"protocol": self.protocol.name, "constraint": constraint, "measure": measure, "predicate": predicate, "k": k, "value": value}
+            for constraint, measure, predicate, k, value in [*averages, *single]
+        ]
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything as plain Python values."""
+        ks = [str(k) for k in self.protocol.ks]
+        measured = {}
+        for x, constraint in enumerate(self.protocol.constraints):
+            averages = {a: dict(zip(ks, getattr(self, a)[x].tolist(), strict=True)) for a in AVERAGES}
+            single = {name: dict(zip(ks, self.predicate_recall[x, :, c].tolist(), strict=True)) for c, name in enumerate(self.predicates)}
+            measured[constraint] = {**averages, "predicates": single}
+        return {
+            "protocol": self.protocol.name,
+            "description": self.protocol.describe(),
+            "videos": self.videos,
+            f"{self.protocol.unit}s": self.units,
+            "relations": dict(zip(self.predicates, self.relations.tolist(), strict=True)),
+            "recall": measured,
+        }
+
+
+def _aligned(lines: list[list[str]]) -> list[str]:
+    """Rows of text in columns, the first to the left and the others to the right."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return ["  ".join([line[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(line[1:], widths[1:], strict=True))]) for line in lines]
