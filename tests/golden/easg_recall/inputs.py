@@ -5,9 +5,11 @@ logits = list of (verb [V], obj [n, O], rel [n, R]) float32. `case` is an entry 
 """
 
 import os
-import pickle
+from pathlib import Path
 
 import numpy as np
+
+from vidsgg.io.pickles import load_pickle
 
 
 def synthetic(rs, c):
@@ -21,7 +23,7 @@ def synthetic(rs, c):
         for j in range(n):
             k = 1 + int(rs.rand() < c["p_multi"])
             rels[j, rs.permutation(c["R"])[:k]] = 1
-        out.append(dict(verb=verb, objs=objs, rels=rels))
+        out.append({"verb": verb, "objs": objs, "rels": rels})
     return out
 
 
@@ -30,12 +32,10 @@ def real(c):
 
     The annotation folder is the user's own copy: environment variable VIDSGG_EASG (easg_train.pkl, easg_val.pkl, *.txt).
     """
-    root = os.environ.get("VIDSGG_EASG", "")
-    verbs, objs, rels = (
-        [x.strip() for x in open(os.path.join(root, f + ".txt"), encoding="utf-8")] for f in ("verbs", "objects", "relationships")
-    )
-    with open(os.path.join(root, "easg_%s.pkl" % c["split"]), "rb") as f:
-        data = pickle.load(f)
+    root = Path(os.environ["VIDSGG_EASG"])
+    verbs, objs, rels = ((root / f"{f}.txt").read_text(encoding="utf-8").split("\n") for f in ("verbs", "objects", "relationships"))
+    verbs, objs, rels = ([x.strip() for x in names if x.strip()] for names in (verbs, objs, rels))
+    data = load_pickle(root / f"easg_{c['split']}.pkl")
     out = []
     for g in data.values():
         by_verb = {}
@@ -44,20 +44,20 @@ def real(c):
                 row = by_verb.setdefault(verbs.index(e["verb"]), {}).setdefault(objs.index(e["obj"]), np.zeros(len(rels), np.int64))
                 row[rels.index(e["rel"])] = 1
         for v, o in by_verb.items():
-            out.append(dict(verb=v, objs=np.array(list(o), np.int64), rels=np.stack(list(o.values()))))
+            out.append({"verb": v, "objs": np.array(list(o), np.int64), "rels": np.stack(list(o.values()))})
     return out[: c["first"]] if c.get("first") else out
 
 
 def make(c):
     rs = np.random.RandomState(c["seed"])
     if c["source"] == "synthetic":
-        graphs, V, O = synthetic(rs, c), c["V"], c["O"]
+        graphs, n_verbs, n_objs = synthetic(rs, c), c["V"], c["O"]
     else:
-        graphs, V, O = real(c), 198, 391
+        graphs, n_verbs, n_objs = real(c), 198, 391
     logits = []
     for g in graphs:
         n, R = g["rels"].shape
-        v, o, r = rs.standard_normal(V), rs.standard_normal((n, O)), rs.standard_normal((n, R))
+        v, o, r = rs.standard_normal(n_verbs), rs.standard_normal((n, n_objs)), rs.standard_normal((n, R))
         v[g["verb"]] += c["bias"]
         o[np.arange(n), g["objs"]] += c["bias"]
         r += c["bias"] * g["rels"]

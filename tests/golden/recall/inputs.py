@@ -27,9 +27,17 @@ Order of draws: everything comes from one np.random.RandomState(seed), in the or
 import numpy as np
 
 ATT, SPA, CON = 3, 6, 17
-DEFAULTS = dict(
-    size=(480, 270), label_acc=1.0, detect=1.0, extra=(0, 0), gain=2.5, noise=1.5, empty_every=0, repeat_class=False, quantise=0
-)
+DEFAULTS = {
+    "size": (480, 270),
+    "label_acc": 1.0,
+    "detect": 1.0,
+    "extra": (0, 0),
+    "gain": 2.5,
+    "noise": 1.5,
+    "empty_every": 0,
+    "repeat_class": False,
+    "quantise": 0,
+}
 
 
 def _box(rs, size, lo=0.1, hi=0.6):
@@ -58,7 +66,7 @@ def _labels(rs, n):
 
 def _frame(rs, c):
     n = rs.randint(c["objects"][0], c["objects"][1] + 1)
-    f = dict(person=_box(rs, c["size"], 0.3, 0.8).astype(np.float32))
+    f = {"person": _box(rs, c["size"], 0.3, 0.8).astype(np.float32)}
     f["boxes"] = np.stack([_box(rs, c["size"]) for _ in range(n)])
     f["classes"] = (rs.permutation(35)[:n] + 2).astype(np.int64)
     if c["repeat_class"] and n > 1:
@@ -81,7 +89,7 @@ def _video(rs, c):
     boxes, labels, scores, src, frame_of = [], [], [], [], []  # src: gt object the box stands for, -1 person, -2 none
     for t, f in enumerate(gt):
         rows = [(f["person"].astype(np.float64), 1, -1)]
-        rows += [(b, int(k), i) for i, (b, k) in enumerate(zip(f["boxes"], f["classes"]))]
+        rows += [(b, int(k), i) for i, (b, k) in enumerate(zip(f["boxes"], f["classes"], strict=False))]
         if c["mode"] != "predcls":
             wrong = [(b, k if s == -1 or rs.uniform() < c["label_acc"] else int(rs.randint(2, 37)), s) for b, k, s in rows]
             rows = wrong
@@ -105,7 +113,7 @@ def _video(rs, c):
     pair_idx, im_idx, att, spa, con = [], [], [], [], []
     for t, f in enumerate(gt):
         mine = [i for i in range(len(boxes)) if frame_of[i] == t]
-        human = [i for i in mine if src[i] == -1][0]
+        human = next(i for i in mine if src[i] == -1)
         for i in mine:
             if i == human:
                 continue
@@ -119,16 +127,16 @@ def _video(rs, c):
             att.append(a)
             spa.append(1 / (1 + np.exp(-s)))
             con.append(1 / (1 + np.exp(-o)))
-    pred = dict(
-        boxes=np.array(boxes).astype(np.float32),
-        labels=np.array(labels, np.int64),
-        scores=np.array(scores).astype(np.float32),
-        pair_idx=np.array(pair_idx, np.int64).reshape(-1, 2),
-        im_idx=np.array(im_idx).astype(np.float32),
-        attention=np.array(att).astype(np.float32),
-        spatial=np.array(spa).astype(np.float32),
-        contacting=np.array(con).astype(np.float32),
-    )
+    pred = {
+        "boxes": np.array(boxes).astype(np.float32),
+        "labels": np.array(labels, np.int64),
+        "scores": np.array(scores).astype(np.float32),
+        "pair_idx": np.array(pair_idx, np.int64).reshape(-1, 2),
+        "im_idx": np.array(im_idx).astype(np.float32),
+        "attention": np.array(att).astype(np.float32),
+        "spatial": np.array(spa).astype(np.float32),
+        "contacting": np.array(con).astype(np.float32),
+    }
     if c["quantise"]:
         q = c["quantise"]
         pred["attention"] = (np.round(pred["attention"] * 2) / 2).astype(np.float32)
@@ -136,7 +144,7 @@ def _video(rs, c):
             pred[k] = (np.clip(np.round(pred[k] * q), 1, q - 1) / q).astype(np.float32)
         if c["mode"] != "predcls":
             pred["scores"] = (np.clip(np.round(pred["scores"] * q), 1, q) / q).astype(np.float32)
-    return dict(gt=gt, pred=pred)
+    return {"gt": gt, "pred": pred}
 
 
 def make_case(config):
