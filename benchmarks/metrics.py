@@ -1,0 +1,143 @@
+"""How long recall takes per frame, beside a plain loop over frames: ``python -m benchmarks.metrics``."""
+
+from __future__ import annotations
+
+from time import perf_counter
+
+import numpy as np
+
+from benchmarks import plain_recall
+from vidsgg.metrics.accumulator import RecallAccumulator
+from vidsgg.metrics.protocol import Protocol, protocol_for
+from vidsgg.structures.annotation import VideoAnnotation
+from vidsgg.structures.prediction import VideoPrediction
+from vidsgg.structures.schema import Schema
+from vidsgg.structures.vocabulary import BACKGROUND, PredicateGroup, Vocabulary
+
+_FRAMES = 30  # of a video; Action Genome's have 32 on average
+_CLASSES = 36
+
+
+def _schema() -> Schema:
+    """Classes and predicates as many as Action Genome has."""
+    sizes = {"attention": 3, "spatial": 6, "contacting": 17}
+    groups = tuple(
+        PredicateGroup(name, tuple(f"{name} {i}" for i in range(size)), "single" if name == "attention" else "multi")
+        for name, size in sizes.items()
+    )
+    return Schema("benchmark", Vocabulary((BACKGROUND, *(f"class {i}" for i in range(_CLASSES))), ("class 0",), groups), "entity")
+
+
+def _boxes(rng: np.random.Generator, count: int) -> np.ndarray:
+    corner = rng.uniform(0, (300, 150), (count, 2))
+    return np.concatenate([corner, corner + rng.uniform(20, (180, 120), (count, 2))], axis=1)
+
+
+def _video(
+    schema: Schema, rng: np.random.Generator, name: str, true: int, boxes: int, given: bool
+) -> tuple[VideoAnnotation, VideoPrediction]:
+    """A video with ``true`` boxes in every frame, the person first; the detector finds them, jittered, among ``boxes``."""
+
+    def columns(count: int) -> dict[str, np.ndarray]:
+        start = np.arange(_FRAMES) * count
+        return {
+            "node_frame": np.repeat(np.arange(_FRAMES), count),
+            "node_identity": np.full(_FRAMES * count, -1),
+            "action_class": np.zeros(0),
+            "pair_subject": np.repeat(start, count - 1),
+            "pair_object": (start[:, None] + np.arange(1, count)).ravel(),
+            "pair_frame": np.repeat(np.arange(_FRAMES), count - 1),
+        }
+
+    def classes(count: int) -> np.ndarray:
+        drawn = rng.integers(2, _CLASSES + 1, (_FRAMES, count))
+        drawn[:, 0] = 1
+        return drawn
+
+    true_box, true_class = _boxes(rng, _FRAMES * true).reshape(_FRAMES, true, 4), classes(true)
+    labels = {}
+    for group in schema.vocabulary.groups:
+        hot = rng.random((_FRAMES * (true - 1), len(group))) < 1.6 / len(group)
+        hot[np.arange(len(hot)), rng.integers(0, len(group), len(hot))] = True
+        labels[group.name] = hot if group.kind == "multi" else np.eye(len(group), dtype=bool)[hot.argmax(1)]
+    annotation = VideoAnnotation(
+        schema=schema,
+        video_id=name,
+        source_id=name,
+        split="test",
+        fps=None,
+        frame_key=tuple(f"{name}/{t}" for t in range(_FRAMES)),
+        frame_number=np.arange(_FRAMES) + 1,
+        frame_unit=np.arange(_FRAMES),
+        frame_slot=np.zeros(_FRAMES),
+        frame_size=np.full((_FRAMES, 2), 480),
+        node_box=true_box.reshape(-1, 4),
+        node_class=true_class.ravel(),
+        labels=labels,
+        **columns(true),
+    )
+    box, klass = true_box, true_class
+    if not given:
+        box, klass = _boxes(rng, _FRAMES * boxes).reshape(_FRAMES, boxes, 4), classes(boxes)
+        box[:, :true] = true_box + rng.normal(0, 4, true_box.shape)
+        klass[:, :true] = true_class
+    count = _FRAMES * (boxes - 1)
+    scores = {group.name: 1 / (1 + np.exp(-rng.normal(-1, 1.5, (count, len(group))))) for group in schema.vocabulary.groups}
+    scores["attention"] /= scores["attention"].sum(1, keepdims=True)
+    prediction = VideoPrediction(
+        schema=schema,
+        video_id=name,
+        frame_unit=np.arange(_FRAMES),
+        node_box=box.reshape(-1, 4),
+        node_class=klass.ravel(),
+        node_score=np.ones(_FRAMES * boxes) if given else rng.uniform(0.1, 1, _FRAMES * boxes),
+        scores=scores,
+        **columns(boxes),
+    )
+    return annotation, prediction
+
+
+def _ours(videos: list[tuple[VideoAnnotation, VideoPrediction]], protocol: Protocol) -> np.ndarray:
+    accumulator = RecallAccumulator(protocol, videos[0][0].schema.vocabulary)
+    for annotation, prediction in videos:
+        accumulator.update(annotation, prediction)
+    return accumulator.compute().R
+
+
+def _plain(videos: list[tuple[VideoAnnotation, VideoPrediction]], protocol: Protocol) -> np.ndarray:
+    ranks = [unit for annotation, prediction in videos for unit in plain_recall.frame_ranks(annotation, prediction, protocol)]
+    return plain_recall.plain_recall(ranks, protocol.ks).mean(0)
+
+
+def main() -> None:
+    """Print a table: milliseconds per frame for all constraints and K together, and how much faster ours is."""
+    schema = _schema()
+    print("| task | boxes a frame | plain loop, ms a frame | ours, ms a frame | ratio |")
+    print("|---|---|---|---|---|")
+    for mode, true, boxes in (
+        ("predcls", 4, 4),
+        ("predcls", 11, 11),
+        ("predcls", 64, 64),
+        ("sgdet", 4, 11),
+        ("sgdet", 8, 32),
+        ("sgdet", 8, 64),
+    ):
+        rng = np.random.default_rng(0)
+        protocol = protocol_for(schema, mode)
+        videos = [_video(schema, rng, f"video {i}", true, boxes, mode == "predcls") for i in range(60)]
+        few = videos[:3]
+        start = perf_counter()
+        expected = _plain(few, protocol)
+        plain = 1000 * (perf_counter() - start) / (len(few) * _FRAMES)
+        np.testing.assert_allclose(_ours(few, protocol), expected, rtol=0, atol=1e-12)
+        times = []
+        for _ in range(5):
+            start = perf_counter()
+            _ours(videos, protocol)
+            times.append(1000 * (perf_counter() - start) / (len(videos) * _FRAMES))
+        ours = sorted(times)[len(times) // 2]
+        print(f"| {mode} | {boxes} | {plain:.3f} | {ours:.4f} | {plain / ours:.0f}x |")
+
+
+if __name__ == "__main__":
+    main()
