@@ -7,12 +7,14 @@ read-only) and used for as long as the pickles stay the same.
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import logging
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -48,6 +50,7 @@ PROBLEMS = (
     "not one attention label",
 )
 _CODE = {name: code for code, name in enumerate(PROBLEMS)}
+UNMATCHED = "object entry without person entry"  # not a problem of a frame: such keys are never met
 _EXAMPLES = 10  # messages kept per problem and split; the rest is only counted
 
 _FORMAT, _VERSION = "vidsgg-action-genome", 1
@@ -91,17 +94,17 @@ class Records:
         if any((self.columns[name] >= len(PROBLEMS)).any() for name in ("frame_problem", "object_problem")):
             raise DataError("a problem column holds an unknown number.")
 
-    def problems(self, split: str) -> dict[str, int]:
-        """How often each problem occurs in ``split``; frames of unknown split count for both."""
-        mine = np.isin(self.columns["split"], (SPLITS.index(split), UNKNOWN_SPLIT))
+    def problems(self, *splits: str) -> dict[str, int]:
+        """How often each problem occurs in ``splits``; frames of unknown split belong to all."""
+        mine = np.isin(self.columns["split"], [*map(SPLITS.index, splits), UNKNOWN_SPLIT])
         counts = np.bincount(self.columns["frame_problem"][mine], minlength=len(PROBLEMS))
         counts += np.bincount(self.columns["object_problem"][np.repeat(mine, np.diff(self.start))], minlength=len(PROBLEMS))
         return {name: int(count) for name, count in zip(PROBLEMS[1:], counts[1:], strict=True) if count}
 
-    def messages(self, problem: str, split: str) -> list[str]:
-        """The first few cases of a problem in ``split``."""
+    def messages(self, problem: str, *splits: str) -> list[str]:
+        """The first few cases of a problem in ``splits``."""
         known = self.examples.get(problem, {})
-        return [*known.get(split, []), *known.get("unknown", [])]
+        return [text for split in (*splits, "unknown") for text in known.get(split, [])]
 
 
 _COLUMNS: dict[str, tuple[Any, int]] = {
@@ -141,7 +144,7 @@ class _Collector:
         kept = self.examples.setdefault(kind, {}).setdefault(name, [])
         if len(kept) < _EXAMPLES:
             kept.append(text)
-        return _CODE[kind]
+        return _CODE.get(kind, 0)
 
 
 def parse_records(persons: Any, objects: Any, vocabulary: Vocabulary) -> Records:
@@ -199,8 +202,10 @@ def parse_records(persons: Any, objects: Any, vocabulary: Vocabulary) -> Records
     columns = {name: np.array(rows[name], kind).reshape((-1, width) if width else (-1,)) for name, (kind, width) in _COLUMNS.items()}
     offsets = np.array(start, np.int64)
     _mark_bad_boxes(columns, keys, offsets, collector)
-    unmatched = len(objects.keys() - persons.keys())
-    return Records(Texts.of(videos), Texts.of(keys), offsets, columns, unmatched, collector.examples)
+    unmatched = sorted(map(repr, objects.keys() - persons.keys()))
+    for name in unmatched[:_EXAMPLES]:
+        collector.add(UNMATCHED, UNKNOWN_SPLIT, f"{OBJECTS}[{name}]: {PERSONS} has no such key")
+    return Records(Texts.of(videos), Texts.of(keys), offsets, columns, len(unmatched), collector.examples)
 
 
 _NO_BOX = (0.0, 0.0, 1.0, 1.0)
@@ -321,9 +326,22 @@ def load_records(root: Path, vocabulary: Vocabulary) -> Records:
     if size > _SLOW_BYTES:
         print(f"Reading Action Genome's annotations ({size / 1e6:.0f} MB) once; later runs take the cache.", file=sys.stderr)
     digests = {name: {**stamp, "sha256": _sha256(folder / name)} for name, stamp in stamps.items()}
-    records = parse_records(load_pickle(folder / PERSONS), load_pickle(folder / OBJECTS), vocabulary)
+    with _no_collector():
+        records = parse_records(load_pickle(folder / PERSONS), load_pickle(folder / OBJECTS), vocabulary)
     _write_cache(places, records, digests)
     return records
+
+
+@contextmanager
+def _no_collector() -> Iterator[None]:
+    """Without Python's cycle collector, which goes through the millions of new objects again and again: reading takes half the time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def cache_places(root: Path) -> list[Path]:

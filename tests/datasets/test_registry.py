@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from ag_files import key, person, plain, small_set, write
+
+from vidsgg.datasets.action_genome import ActionGenome
+from vidsgg.datasets.registry import default_data_path, identify, open_dataset
+from vidsgg.errors import ConfigError, DataError
+
+
+def test_action_genome_is_told_by_its_files(tmp_path: Path) -> None:
+    data = open_dataset(small_set(tmp_path), "test", "sgcls")
+    assert isinstance(data, ActionGenome)
+    assert (data.split, data.mode, list(data.video_ids)) == ("test", "sgcls", ["CCCCC"])
+
+
+def test_half_of_action_genome_says_which_file_is_missing(tmp_path: Path) -> None:
+    (small_set(tmp_path) / "annotations" / "object_bbox_and_relationship.pkl").unlink()
+    with pytest.raises(DataError, match=r"object_bbox_and_relationship\.pkl"):
+        open_dataset(tmp_path, "train", "predcls")
+
+
+@pytest.mark.parametrize("inner", [".", "annts_in_new_format", "easg-generation/annts_in_new_format"])
+def test_easg_is_found_in_the_authors_folders_too(tmp_path: Path, inner: str) -> None:
+    folder = tmp_path / inner
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "easg_train.pkl").write_bytes(b"")
+    assert identify(tmp_path) == ("easg", folder)
+
+
+def test_skip_bad_reaches_the_loader(tmp_path: Path) -> None:
+    root = small_set(tmp_path)
+    persons, objects = plain({"AAAAA": ("train", [1, 2, 3, 4])})
+    persons[key("AAAAA", 2)] = person((9, 9, 1, 1))
+    write(root, persons, objects)
+    with pytest.raises(DataError):
+        open_dataset(root, "train", "predcls")
+    assert open_dataset(root, "train", "predcls", skip_bad=True).annotation(0).frames == 3
+
+
+def test_folders_without_a_data_set(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"holds no known data set.*person_bbox\.pkl.*easg_train\.pkl"):
+        open_dataset(tmp_path, "train", "predcls")
+    (tmp_path / "action_genome").mkdir()
+    with pytest.raises(DataError, match=r"action_genom does not exist; did you mean 'action_genome'\?"):
+        open_dataset(tmp_path / "action_genom", "train", "predcls")
+    with pytest.raises(DataError, match="does not exist"):
+        open_dataset(tmp_path / "deep" / "deeper", "train", "predcls")
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    with pytest.raises(DataError, match="is a file"):
+        open_dataset(tmp_path / "file", "train", "predcls")
+
+
+def test_the_default_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match="-data_path is required"):
+        default_data_path()
+    (tmp_path / "data" / "action_genome").mkdir(parents=True)
+    assert default_data_path() == Path("data/action_genome")
