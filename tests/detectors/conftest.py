@@ -3,7 +3,7 @@ import torch
 from golden.deterministic import filled_tensor, read_json
 
 from vidsgg.detectors.features import RoiFeatureExtractor
-from vidsgg.detectors.resnet_c4 import BackboneConfig, from_reference, from_reference_name
+from vidsgg.detectors.resnet_c4 import BackboneConfig, from_reference_name
 
 
 @pytest.fixture(autouse=True)
@@ -20,5 +20,5 @@ def published():
     shapes = read_json("fasterrcnn_ag", "params.json")
     reference = {name: filled_tensor(name, shape) for name, shape in shapes.items() if from_reference_name(name)}
     extractor = RoiFeatureExtractor(BackboneConfig())
-    extractor.backbone.load_state_dict(from_reference(reference))
+    extractor.backbone.load_reference(reference)
     return extractor

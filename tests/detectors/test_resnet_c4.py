@@ -6,7 +6,7 @@ from golden.fasterrcnn_ag.inputs import make_image, sample_index
 
 from vidsgg.detectors.features import pool_regions
 from vidsgg.detectors.resnet_c4 import BACKBONES, BackboneConfig, ResNetC4, from_reference_name
-from vidsgg.errors import ConfigError
+from vidsgg.errors import CheckpointError, ConfigError
 
 
 def test_equals_the_reference_at_every_stage(published):
@@ -40,6 +40,22 @@ def test_reference_names_and_shapes_map_one_to_one(published):
 @pytest.mark.parametrize("name", ["RCNN_rpn.RPN_Conv.weight", "RCNN_cls_score.bias", "RCNN_base.60.weight", "RCNN_base.2.weight"])
 def test_names_of_other_parts_are_left_out(name):
     assert from_reference_name(name) is None
+
+
+def test_weights_that_do_not_fit_are_refused():
+    names = ["RCNN_base.0", "RCNN_base.1", "RCNN_base.4", "RCNN_base.5", "RCNN_base.6", "RCNN_top.0"]
+    parts = ["conv1", "bn1", "layer1", "layer2", "layer3", "layer4"]
+
+    def renamed(state):
+        return {dict(zip(parts, names, strict=True))[name.split(".")[0]] + name[name.index(".") :]: value for name, value in state.items()}
+
+    net, other = ResNetC4(BackboneConfig(18, 4)), ResNetC4(BackboneConfig(18, 4, seed=1))
+    net.load_reference(renamed(other.state_dict()))
+    assert all(torch.equal(value, other.state_dict()[name]) for name, value in net.state_dict().items())
+    with pytest.raises(CheckpointError, match=r"'conv1.weight' has shape \(8, 3, 7, 7\), expected \(4, 3, 7, 7\)"):
+        net.load_reference(renamed(ResNetC4(BackboneConfig(18, 8)).state_dict()))
+    with pytest.raises(CheckpointError, match=r"lack what our backbone calls 'conv1.weight'"):
+        net.load_reference({"backbone.conv1.weight": torch.zeros(4, 3, 7, 7)})
 
 
 @pytest.mark.parametrize(("depth", "expansion"), [(18, 1), (50, 4), (101, 4)])

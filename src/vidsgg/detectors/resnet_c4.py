@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.utils import skip_init
 from torchvision.ops import FrozenBatchNorm2d
 
-from vidsgg.errors import ConfigError
+from vidsgg.errors import CheckpointError, ConfigError
 
 # Blocks per stage, and whether they are bottlenecks (He et al. 2016, table 1).
 STAGES = {18: ((2, 2, 2, 2), False), 50: ((3, 4, 6, 3), True), 101: ((3, 4, 23, 3), True)}
@@ -83,6 +83,22 @@ class ResNetC4(nn.Module):
     def head(self, pooled: Tensor) -> Tensor:
         """Regions pooled from the trunk's maps, (R, C, 7, 7), to features (R, D), D = ``head_channels``."""
         return self.layer4(pooled).mean(dim=(2, 3))
+
+    def load_reference(self, state: Mapping[str, Tensor]) -> None:
+        """Takes over the weights of a reference detector, see ``from_reference``.
+
+        Raises CheckpointError naming the first entry that is missing or has another shape.
+        """
+        given = from_reference(state)
+        for name, mine in self.state_dict().items():
+            if name not in given:
+                raise CheckpointError(
+                    f"the detector's weights lack what our backbone calls {name!r}; expected RCNN_base and RCNN_top entries."
+                )
+            if given[name].shape != mine.shape:
+                shapes = f"{tuple(given[name].shape)}, expected {tuple(mine.shape)}"
+                raise CheckpointError(f"the detector's weights: {name!r} has shape {shapes}; depth or width of the backbone differ.")
+        self.load_state_dict(given)
 
     @torch.no_grad()
     def _start(self, random: torch.Generator) -> None:
