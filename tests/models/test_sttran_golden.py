@@ -136,11 +136,11 @@ def check_outputs(model: STTran, clip: Clip, want: Any) -> RelationLogits:
 
 
 def check_losses(clip: Clip, logits: RelationLogits, want: Any, groups: list[str]) -> None:
-    names = {"attention": "attention_relation_loss", "spatial": "spatial_relation_loss", "contacting": "contact_relation_loss"}
+    names = {"objects": "object_loss", "attention": "attention_relation_loss", "spatial": "spatial_relation_loss", "contacting": "contact_relation_loss"}
     for kind in ("mlm", "bce"):
         losses = RelationCriterion(SCHEMA, bce=kind == "bce")(logits, clip)
         for group in groups:
-            key = f"loss_{kind}_{names.get(group, group + '_loss')}"
+            key = f"loss_{kind}_{names[group]}"
             np.testing.assert_allclose(losses[group].item(), want[key], err_msg=key, **TOLERANCE)
 
 
@@ -166,7 +166,7 @@ def test_training_forward_equals_the_reference(models: Any) -> None:
         logits = check_outputs(model, clip, want)
         objects = classifier.train()(clip)
     np.testing.assert_allclose(objects.numpy(), want["object_logits"], **TOLERANCE)
-    check_losses(clip, RelationLogits(logits.groups, objects=objects), want, [*GROUPS, "object"])
+    check_losses(clip, RelationLogits(logits.groups, objects=objects), want, [*GROUPS, "objects"])
     union = model.pair_encoder.union
     norms = {
         "pos_embed_0": classifier.position_norm,

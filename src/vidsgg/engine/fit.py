@@ -66,6 +66,15 @@ def seed_step(seed: int, epoch: int, step: int) -> None:
     random.seed(key)
 
 
+def clip_gradients(model: nn.Module, limit: float) -> torch.Tensor:
+    """Scale all gradients down to a joint L2 norm of ``limit`` (0: leave them) and return their norm before that."""
+    gradients = [p.grad for p in model.parameters() if p.grad is not None]
+    norm = nn.utils.get_total_norm(gradients)
+    if limit and norm > limit:  # torch's own function multiplies by one otherwise, a pass over all gradients
+        nn.utils.clip_grads_with_norm_(model.parameters(), limit, norm)
+    return norm
+
+
 def fit(
     model: nn.Module,
     criterion: RelationCriterion,
@@ -135,8 +144,7 @@ def fit(
                 )
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
-            limit = settings.clip_grad or math.inf
-            norm = nn.utils.clip_grad_norm_(model.parameters(), limit)
+            norm = clip_gradients(model, settings.clip_grad)
             optimizer.step()
             step += 1
             videos += batch.clip.videos

@@ -62,7 +62,7 @@ class SpatialLayer(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, x: Tensor, layout: RaggedLayout) -> Tensor:
-        x = self.norm1(x + self.dropout(self.attention(*self.attention.queries_keys_values(x), layout)))
+        x = self.norm1(x + self.dropout(self.attention(*self.attention.project(x), layout)))
         return self.norm2(x + self.feedforward(x))
 
 
@@ -87,21 +87,24 @@ class TemporalLayer(nn.Module):
         projections are linear, that of x + position is the sum of two: each pair is projected once. In the last layer only the tokens
         that are read ask: it returns (P, D), in the order of ``windows.read``.
         """
-        attention, placed = self.attention, position[windows.slot]
         if first:
-            q, k, v = (part[windows.pair] for part in attention.queries_keys_values(x))
-            weight = attention.in_proj_weight[: 2 * x.shape[1]]
-            shift_q, shift_k = F.linear(position, weight)[windows.slot].chunk(2, -1)
-            q, k, x = q + shift_q, k + shift_k, x[windows.pair]
-            if last:
-                q = q[windows.read]
-        elif last:
-            q, k, v = attention.queries((x + placed)[windows.read]), attention.keys(x + placed), attention.values(x)
+            q, k, v = self._project_once(x, position, windows)
+            x = x[windows.pair]
+            q = q[windows.read] if last else q
         else:
-            (q, k), v = attention.queries_keys(x + placed), attention.values(x)
-        mixed = attention(q, k, v, windows.layout, windows.read_layout if last else None)
+            placed = x + position[windows.slot]
+            q, k, v = self.attention.project_apart(placed[windows.read] if last else placed, placed, x)
+        mixed = self.attention(q, k, v, windows.layout, windows.read_layout if last else None)
         x = self.norm((x[windows.read] if last else x) + self.dropout(mixed))
         return x + self.feedforward(x)
+
+    def _project_once(self, pairs: Tensor, position: Tensor, windows: FrameWindows) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values (M, D) of the window tokens, from one projection of every pair (P, D) and every position (2, D)."""
+        count = len(pairs)
+        q, k, v = self.attention.project(torch.cat([pairs, position]))
+        bias_q, bias_k, _ = self.attention.in_proj_bias.chunk(3)  # counted twice in the sum below
+        shift_q, shift_k = (q[count:] - bias_q)[windows.slot], (k[count:] - bias_k)[windows.slot]
+        return q[windows.pair] + shift_q, k[windows.pair] + shift_k, v[windows.pair]
 
 
 class STTran(nn.Module):

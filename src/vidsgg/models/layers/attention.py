@@ -27,25 +27,15 @@ class RaggedAttention(nn.Module):
         nn.init.xavier_uniform_(self.in_proj_weight)
         nn.init.zeros_(self.out_proj.bias)
 
-    def queries(self, x: Tensor) -> Tensor:
-        return self._project(x, 0, 1)
+    def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values (T, D) of packed tokens (T, D)."""
+        return F.linear(x, self.in_proj_weight, self.in_proj_bias).chunk(3, -1)
 
-    def keys(self, x: Tensor) -> Tensor:
-        return self._project(x, 1, 2)
-
-    def values(self, x: Tensor) -> Tensor:
-        return self._project(x, 2, 3)
-
-    def queries_keys(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        return self._project(x, 0, 2).chunk(2, -1)
-
-    def queries_keys_values(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        return self._project(x, 0, 3).chunk(3, -1)
-
-    def _project(self, x: Tensor, first: int, last: int) -> Tensor:
-        dim = self.out_proj.in_features
-        rows = slice(first * dim, last * dim)
-        return F.linear(x, self.in_proj_weight[rows], self.in_proj_bias[rows])
+    def project_apart(self, for_q: Tensor, for_k: Tensor, for_v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values of different tokens. One chunk of the weight has a far cheaper gradient than three slices."""
+        weights, biases = self.in_proj_weight.chunk(3), self.in_proj_bias.chunk(3)
+        q, k, v = (F.linear(x, w, b) for x, w, b in zip((for_q, for_k, for_v), weights, biases, strict=True))
+        return q, k, v
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor, layout: RaggedLayout, q_layout: RaggedLayout | None = None) -> Tensor:
         """Packed projected queries (Q, D), keys and values (T, D) to packed outputs (Q, D).
