@@ -11,8 +11,8 @@ import torch
 from golden.deterministic import GOLDEN, filled_state_dict
 from golden.sttran.inputs import make_pairs
 from torch import Tensor, nn
-from vidsgg.engine.optimizer import ReferenceAdamW
 
+from vidsgg.engine.optimizer import ReferenceAdamW
 from vidsgg.losses.relations import RelationCriterion
 from vidsgg.models.authors import object_classifier_state, sttran_state
 from vidsgg.models.layers.attention import RaggedAttention
@@ -136,7 +136,12 @@ def check_outputs(model: STTran, clip: Clip, want: Any) -> RelationLogits:
 
 
 def check_losses(clip: Clip, logits: RelationLogits, want: Any, groups: list[str]) -> None:
-    names = {"objects": "object_loss", "attention": "attention_relation_loss", "spatial": "spatial_relation_loss", "contacting": "contact_relation_loss"}
+    names = {
+        "objects": "object_loss",
+        "attention": "attention_relation_loss",
+        "spatial": "spatial_relation_loss",
+        "contacting": "contact_relation_loss",
+    }
     for kind in ("mlm", "bce"):
         losses = RelationCriterion(SCHEMA, bce=kind == "bce")(logits, clip)
         for group in groups:
