@@ -52,9 +52,11 @@ def test_weights_that_do_not_fit_are_refused():
     net, other = ResNetC4(BackboneConfig(18, 4)), ResNetC4(BackboneConfig(18, 4, seed=1))
     net.load_reference(renamed(other.state_dict()))
     assert all(torch.equal(value, other.state_dict()[name]) for name, value in net.state_dict().items())
-    with pytest.raises(CheckpointError, match=r"'conv1.weight' has shape \(8, 3, 7, 7\), expected \(4, 3, 7, 7\)"):
+    with pytest.raises(CheckpointError, match=r"'conv1.weight' of shape \(8, 3, 7, 7\), our backbone shape \(4, 3, 7, 7\)"):
         net.load_reference(renamed(ResNetC4(BackboneConfig(18, 8)).state_dict()))
-    with pytest.raises(CheckpointError, match=r"lack what our backbone calls 'conv1.weight'"):
+    with pytest.raises(CheckpointError, match=r"'layer3.6.conv1.weight' of shape .*, our backbone no such entry"):
+        ResNetC4(BackboneConfig(50, 4)).load_reference(renamed(ResNetC4(BackboneConfig(101, 4)).state_dict()))
+    with pytest.raises(CheckpointError, match=r"lack the backbone's 'conv1.weight'"):
         net.load_reference({"backbone.conv1.weight": torch.zeros(4, 3, 7, 7)})
 
 

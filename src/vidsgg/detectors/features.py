@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 from torchvision.ops import roi_align
 
-from vidsgg.detectors.preprocess import Image, frame_scales, network_input, network_size
+from vidsgg.detectors.preprocess import frame_scales, network_input, network_size
 from vidsgg.detectors.resnet_c4 import BackboneConfig, ResNetC4
 from vidsgg.errors import DataError
+from vidsgg.io.images import Image
 from vidsgg.ops.masks import union_boxes, union_masks
 from vidsgg.structures.clip import Clip
 

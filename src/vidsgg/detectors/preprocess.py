@@ -6,11 +6,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
-Image = npt.NDArray[np.uint8]
+from vidsgg.io.images import Image
 
 # Caffe's ImageNet means in the channel order of its weights, B, G, R. There is no division by a standard deviation.
 PIXEL_MEANS = (102.9801, 115.9465, 122.7717)

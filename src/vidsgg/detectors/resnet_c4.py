@@ -20,6 +20,9 @@ from vidsgg.errors import CheckpointError, ConfigError
 # Blocks per stage, and whether they are bottlenecks (He et al. 2016, table 1).
 STAGES = {18: ((2, 2, 2, 2), False), 50: ((3, 4, 6, 3), True), 101: ((3, 4, 23, 3), True)}
 
+# Of max(0, x) for a standard normal x: second moment 1/2 minus squared mean 1/(2 pi).
+RELU_VARIANCE = 0.5 - 0.5 / math.pi
+
 
 @dataclass(frozen=True)
 class BackboneConfig:
@@ -87,17 +90,19 @@ class ResNetC4(nn.Module):
     def load_reference(self, state: Mapping[str, Tensor]) -> None:
         """Takes over the weights of a reference detector, see ``from_reference``.
 
-        Raises CheckpointError naming the first entry that is missing or has another shape.
+        Raises CheckpointError naming the first entry that is missing, left over or of another shape.
         """
-        given = from_reference(state)
-        for name, mine in self.state_dict().items():
+        given = {name: value for name, value in from_reference(state).items() if not name.endswith("num_batches_tracked")}
+        mine = self.state_dict()
+        for name in [*mine, *given]:
             if name not in given:
+                raise CheckpointError(f"the detector's weights lack the backbone's {name!r}; RCNN_base and RCNN_top entries are expected.")
+            if name not in mine or given[name].shape != mine[name].shape:
+                wanted = f"shape {tuple(mine[name].shape)}" if name in mine else "no such entry"
                 raise CheckpointError(
-                    f"the detector's weights lack what our backbone calls {name!r}; expected RCNN_base and RCNN_top entries."
+                    f"the detector's weights hold {name!r} of shape {tuple(given[name].shape)}, our backbone {wanted};"
+                    " its depth and width must be those of the detector."
                 )
-            if given[name].shape != mine.shape:
-                shapes = f"{tuple(given[name].shape)}, expected {tuple(mine.shape)}"
-                raise CheckpointError(f"the detector's weights: {name!r} has shape {shapes}; depth or width of the backbone differ.")
         self.load_state_dict(given)
 
     @torch.no_grad()
@@ -120,10 +125,6 @@ class ResNetC4(nn.Module):
                     module.weight.copy_((weight - weight.mean(dim=(1, 2, 3), keepdim=True)) / math.sqrt(fan_in * RELU_VARIANCE))
             elif id(module) in last:
                 module.weight.fill_(1 / math.sqrt(len(blocks)))
-
-
-# Of max(0, x) for a standard normal x: second moment 1/2 minus squared mean 1/(2 pi).
-RELU_VARIANCE = 0.5 - 0.5 / math.pi
 
 
 class Bottleneck(nn.Module):
