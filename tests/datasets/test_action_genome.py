@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ag_files import SIZE, dump_frames, key, person, plain, small_set, thing, write, write_video
+from datasets.ag_files import SIZE, dump_frames, key, person, plain, small_set, thing, write, write_video
 
 from vidsgg.datasets import action_genome_files
 from vidsgg.datasets.action_genome import OBJECTS, SCHEMA, VOCABULARY, ActionGenome

@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from ag_files import key, person, plain, small_set, write
+from datasets.ag_files import key, person, plain, small_set, write
 
 from vidsgg.datasets.action_genome import ActionGenome
 from vidsgg.datasets.registry import default_data_path, identify, open_dataset

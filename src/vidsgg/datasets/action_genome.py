@@ -157,14 +157,22 @@ class ActionGenome(VideoDataset):
     def annotation(self, index: int) -> VideoAnnotation:
         return self._table[index]
 
+    def _places(self, index: int) -> tuple[Path, Path]:
+        name = f"{self.video_ids[index]}.mp4"
+        return self.root / "frames" / name, self.root / "videos" / name
+
+    def has_pictures(self, index: int) -> bool:
+        """Whether extracted frames or a video file of video ``index`` are there; says nothing about their state."""
+        folder, file = self._places(index)
+        return folder.is_dir() or file.exists()
+
     def images(self, index: int) -> list[Image]:
         """The annotated frames: ``frames/VIDEO.mp4/NNNNNN.png`` if that folder was extracted, else out of ``videos/VIDEO.mp4``.
 
         RGB (H, W, 3) uint8. Raises DataError naming the file if one is missing, damaged or of another size than annotated.
         """
         annotation = self._table[index]
-        video = annotation.video_id + ".mp4"
-        folder, file = self.root / "frames" / video, self.root / "videos" / video
+        folder, file = self._places(index)
         for key, number in zip(annotation.frame_key, annotation.frame_number.tolist(), strict=True):
             # Names out of a cache file are as foreign as those out of a pickle: they must not leave the folder.
             if split_key(key) != (annotation.video_id, number):

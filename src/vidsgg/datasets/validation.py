@@ -1,0 +1,254 @@
+"""What is wrong with a data set folder, in one report instead of one error at a time."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from tqdm import tqdm
+
+from vidsgg.datasets.action_genome import CLASS_FILES, OBJECTS, VOCABULARY, ActionGenome, Summary, check_class_file
+from vidsgg.datasets.action_genome_files import SPLITS, UNMATCHED, Records, load_records
+from vidsgg.datasets.base import VideoDataset
+from vidsgg.datasets.registry import identify
+from vidsgg.errors import DataError
+from vidsgg.structures.checks import Array
+
+Pictures = Literal["none", "sample", "all"]
+
+_EXAMPLES = 3  # shown per finding
+_SAMPLE = 10  # videos per split whose pictures a sample reads
+_OUTSIDE = 1.0  # pixels by which a box may leave the frame unremarked: detectors and annotators round
+
+# What the reference loader prints for the original files (yrcong/STTran, predcls): videos, valid frames, videos without person,
+# videos with one frame, frames without person.
+_PUBLISHED = {"train": (7584, 177330, 144, 49, 21643), "test": (1750, 56923, 41, 19, 8636)}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One kind of trouble. severity: an "error" stops the loader, a "warning" does not. examples: the first few cases."""
+
+    name: str
+    severity: Literal["error", "warning"]
+    count: int
+    examples: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Report:
+    """The result of a check. facts: lines about what the data set holds."""
+
+    root: Path
+    dataset: str
+    facts: tuple[str, ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def clean(self) -> bool:
+        """No finding is an error."""
+        return not any(finding.severity == "error" for finding in self.findings)
+
+    def text(self) -> str:
+        """The report as it is printed."""
+        lines = [f"{self.dataset} at {self.root}", "", *self.facts, ""]
+        for finding in self.findings:
+            lines.append(f"{finding.severity}: {finding.name} ({finding.count})")
+            lines += [f"    {example}" for example in finding.examples]
+            if finding.count > len(finding.examples) > 0:
+                lines.append(f"    ... and {finding.count - len(finding.examples)} more")
+        errors = sum(finding.count for finding in self.findings if finding.severity == "error")
+        warnings = sum(finding.count for finding in self.findings if finding.severity == "warning")
+        verdict = "the data set can be used" if self.clean else "not everything can be used"
+        return "\n".join([*lines, f"verdict: {verdict}; {errors} errors, {warnings} warnings"])
+
+
+@dataclass
+class _Book:
+    """Findings as they come."""
+
+    facts: list[str] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+    def error(self, name: str, examples: Iterable[str], count: int | None = None) -> None:
+        self._add(name, "error", list(examples), count)
+
+    def warning(self, name: str, examples: Iterable[str], count: int | None = None) -> None:
+        self._add(name, "warning", list(examples), count)
+
+    def _add(self, name: str, severity: Literal["error", "warning"], examples: list[str], count: int | None) -> None:
+        count = len(examples) if count is None else count
+        if count:
+            self.findings.append(Finding(name, severity, count, tuple(examples[:_EXAMPLES])))
+
+
+def check_dataset(path: Path, pictures: Pictures = "sample") -> Report:
+    """Look for everything that is wrong with the data set in a folder.
+
+    pictures: read the annotated frames of no video, of a few videos per split, or of all.
+    Raises DataError if the folder does not exist or holds no known data set; all else becomes a finding.
+    """
+    name, root = identify(path)
+    book = _Book()
+    check = _check_action_genome if name == "action_genome" else _check_easg
+    check(root, pictures, book)
+    return Report(root, {"action_genome": "Action Genome", "easg": "EASG"}[name], tuple(book.facts), tuple(book.findings))
+
+
+def _attempt(book: _Book, name: str, action: Callable[[], None]) -> bool:
+    """Run ``action``; a DataError becomes an error finding."""
+    try:
+        action()
+    except DataError as error:
+        book.error(name, [str(error)])
+        return False
+    return True
+
+
+def _check_action_genome(root: Path, pictures: Pictures, book: _Book) -> None:
+    folder = root / "annotations"
+    for name in CLASS_FILES:
+        if (folder / name).exists():
+            _attempt(book, "foreign class file", lambda path=folder / name: check_class_file(path))
+        else:
+            book.warning("missing file", [f"{folder / name} is not there; the names are known without it"])
+    try:
+        records = load_records(root, VOCABULARY)
+    except DataError as error:
+        book.error("unreadable annotations", [str(error)])
+        return
+    for problem, count in records.problems(*SPLITS).items():
+        book.error(problem, records.messages(problem, *SPLITS), count)
+    book.warning(UNMATCHED, records.messages(UNMATCHED, *SPLITS), records.unmatched)
+    _check_frame_list(folder / "frame_list.txt", records, book)
+    _check_boxes(records, book)
+    _check_frames(records, book)
+    if any(finding.name == "foreign class file" for finding in book.findings):
+        return  # the loader refuses such a folder, so there is nothing to count
+    for split in SPLITS:
+        try:
+            data = ActionGenome(root, split, "predcls", skip_bad=True)
+        except DataError as error:
+            book.warning("split without usable video", [str(error).splitlines()[0]])
+            continue
+        book.facts += [f"{split} split:", *(f"  {line}" for line in data.summary.text().splitlines())]
+        _compare(split, data.summary, book)
+        _check_pictures(data, pictures, book)
+
+
+def _check_frame_list(path: Path, records: Records, book: _Book) -> None:
+    try:
+        listed = set(path.read_text(encoding="utf-8").split())
+    except FileNotFoundError:
+        book.warning("missing file", [f"{path} is not there; nothing is read from it"])
+        return
+    except (OSError, UnicodeDecodeError) as error:
+        book.warning("unreadable frame list", [f"{path}: {error}"])
+        return
+    keys = set(records.key)
+    book.warning("frame in frame_list.txt without annotation", sorted(listed - keys))
+    book.warning("annotated frame missing in frame_list.txt", sorted(keys - listed))
+
+
+def _check_boxes(records: Records, book: _Book) -> None:
+    """Boxes that reach out of the frame; the loader leaves them as they are."""
+    column = records.columns
+    frame_of = np.repeat(np.arange(len(records.key)), np.diff(records.start))
+    person = column["person"] & (column["frame_problem"] == 0)
+    thing = column["visible"] & (column["object_problem"] == 0) & (column["frame_problem"] == 0)[frame_of]
+    for name, boxes, used, frames in (
+        ("person box outside the frame", column["person_box"], person, np.arange(len(records.key))),
+        ("object box outside the frame", column["box"], thing, frame_of),
+    ):
+        over = np.maximum(-boxes[:, :2], boxes[:, 2:] - column["size"][frames]).max(1, initial=-np.inf)
+        rows = np.flatnonzero(used & (over > _OUTSIDE))
+        book.warning(name, (_box_text(records, int(frames[row]), boxes[row]) for row in rows[:_EXAMPLES]), len(rows))
+
+
+def _box_text(records: Records, frame: int, box: Array) -> str:
+    corners = [round(float(value), 1) for value in box]
+    width, height = records.columns["size"][frame].tolist()
+    return f"{records.key[frame]}: {corners} in {width:g} x {height:g}"
+
+
+def _check_frames(records: Records, book: _Book) -> None:
+    """Classes that occur twice in a frame, and frames of a video that do not follow each other in time."""
+    column = records.columns
+    frame_of = np.repeat(np.arange(len(records.key)), np.diff(records.start))
+    thing = column["visible"] & (column["object_problem"] == 0)
+    unit = frame_of[thing] * len(OBJECTS) + column["class"][thing]
+    values, counts = np.unique(unit, return_counts=True)
+    twice = values[counts > 1]
+    texts = (f"{records.key[v // len(OBJECTS)]}: {OBJECTS[v % len(OBJECTS)]!r}" for v in twice[:_EXAMPLES].tolist())
+    book.warning("class annotated twice in a frame", texts, len(twice))
+
+    good = np.flatnonzero(column["frame_problem"] == 0)
+    order = good[np.argsort(column["video"][good], kind="stable")]
+    same = np.diff(column["video"][order]) == 0
+    back = order[1:][same & (np.diff(column["number"][order].astype(np.int64)) <= 0)]
+    book.warning("frame not after the one before it", (records.key[int(row)] for row in back[:_EXAMPLES]), len(back))
+
+
+def _compare(split: str, summary: Summary, book: _Book) -> None:
+    """Counts beside the published ones; a set of another size is another set, not a damaged one."""
+    found = (summary.videos, summary.valid_frames, summary.videos_no_person, summary.videos_one_frame, summary.frames_no_person)
+    published = _PUBLISHED[split]
+    if found == published:
+        book.facts.append("  the published counts")
+    elif abs(found[1] - published[1]) > 0.1 * published[1]:
+        book.facts.append(f"  not the published set, which has {published[0]} videos and {published[1]} valid frames")
+    else:
+        names = ("videos", "valid frames", "videos without person", "videos with one frame", "frames without person")
+        differ = [
+            f"{split}: {have} {name}, published {want}" for name, have, want in zip(names, found, published, strict=True) if have != want
+        ]
+        book.warning("counts differ from the published ones", differ)
+
+
+def _check_pictures(data: ActionGenome, pictures: Pictures, book: _Book) -> None:
+    if pictures == "none":
+        return
+    lacking = [i for i in range(len(data)) if not data.has_pictures(i)]
+    book.error(
+        f"{data.split} video without pictures",
+        (f"{data.video_ids[i]}: neither videos/{data.video_ids[i]}.mp4 nor frames/{data.video_ids[i]}.mp4" for i in lacking[:_EXAMPLES]),
+        len(lacking),
+    )
+    present = np.setdiff1d(np.arange(len(data)), lacking)
+    if pictures == "sample":
+        present = np.unique(present[np.linspace(0, len(present) - 1, _SAMPLE).round().astype(np.int64)]) if len(present) else present
+    bad = []
+    for i in tqdm(present.tolist(), desc=f"{data.split} pictures", unit=" videos", delay=2, file=sys.stderr):
+        try:
+            data.images(i)
+        except DataError as error:
+            bad.append(str(error))
+    book.error(f"{data.split} video whose pictures cannot be used", bad)
+    book.facts.append(f"  pictures of {len(present)} of {len(data)} videos read")
+
+
+def _check_easg(root: Path, pictures: Pictures, book: _Book) -> None:
+    from vidsgg.datasets.easg import EASG
+
+    for split in SPLITS:
+        try:
+            data = EASG(root, split)
+        except DataError as error:
+            book.error("unreadable annotations", [str(error)])
+            continue
+        bad = list(_broken(data))
+        book.error("video that contradicts itself", bad)
+        counters: Mapping[str, int] = data.report()
+        book.facts += [f"{split} split: {len(data)} videos", *(f"  {name}: {count}" for name, count in counters.items())]
+
+
+def _broken(data: VideoDataset) -> Iterable[str]:
+    for i in range(len(data)):
+        try:
+            data.annotation(i)
+        except DataError as error:
+            yield str(error)
