@@ -1,0 +1,1 @@
+"""A scripted world with the files of Action Genome: real frames, real pickles, made up scenes."""

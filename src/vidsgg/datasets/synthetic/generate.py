@@ -1,0 +1,161 @@
+"""Write a synthetic data set: the folder, its videos and frames, and last of all its annotations."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import pickle
+import shutil
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+import av
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from vidsgg.datasets.action_genome import CLASS_FILES
+from vidsgg.datasets.synthetic.annotate import VideoEntries, annotate
+from vidsgg.datasets.synthetic.render import Picture, Scene
+from vidsgg.datasets.synthetic.script import write_story
+from vidsgg.errors import ConfigError, DataError
+from vidsgg.io.video import VideoReader
+
+MARKER = "synthetic.json"
+FORMAT = 1  # raised whenever the same seed gives other data
+FPS = 12
+_KEYS = (12, 24)  # annotated frames of a video
+_TEST_EVERY = 5  # every fifth video belongs to the test split
+
+
+@dataclass(frozen=True)
+class SyntheticConfig:
+    """What to make. Everything but ``workers`` decides the content: the same values give the same bytes.
+
+    videos: how many, a fifth of them for testing. frames: also write every frame as a PNG. width, height: of the pictures, even.
+    workers: processes; None for as many as help.
+    """
+
+    videos: int = 200
+    seed: int = 0
+    frames: bool = False
+    width: int = 320
+    height: int = 240
+    workers: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.videos < _TEST_EVERY:
+            raise ConfigError(f"videos is {self.videos}; make at least {_TEST_EVERY}, so that one of them is for testing.")
+        if self.seed < 0:
+            raise ConfigError(f"seed is {self.seed}; use a number from 0.")
+        for name, size in (("width", self.width), ("height", self.height)):
+            if size < 96 or size > 4096 or size % 2:
+                raise ConfigError(f"{name} is {size}; H.264 needs an even number of pixels, and the drawing 96 to 4096.")
+        if self.workers is not None and self.workers < 1:
+            raise ConfigError(f"workers is {self.workers}; use at least 1.")
+
+    @property
+    def processes(self) -> int:
+        """Starting a process takes as long as a dozen videos; fewer than that are not worth one."""
+        return self.workers or max(1, min(os.cpu_count() or 1, self.videos // 20))
+
+
+def generate(root: Path, config: SyntheticConfig) -> None:
+    """Make the data set in folder ``root``.
+
+    The annotations appear last and at once: a folder that has them is complete. An older synthetic set in the folder is replaced.
+    Raises ConfigError if the folder holds anything else.
+    """
+    _clear(root)
+    (root / "videos").mkdir(parents=True)
+    options = {name: value for name, value in asdict(config).items() if name != "workers"}
+    (root / MARKER).write_text(json.dumps({"format": FORMAT, **options}, indent=1) + "\n", encoding="utf-8")
+    progress = tqdm(_make_all(root, config), total=config.videos, desc="synthetic videos", unit="video")
+    _write_annotations(root, config.seed, progress)
+
+
+def split_of(index: int) -> str:
+    """Split of the ``index``-th video."""
+    return "test" if index % _TEST_EVERY == _TEST_EVERY - 1 else "train"
+
+
+def _clear(root: Path) -> None:
+    if root.exists() and not root.is_dir():
+        raise ConfigError(f"{root} is a file; give a folder.")
+    if root.exists() and any(root.iterdir()) and not (root / MARKER).is_file():
+        raise ConfigError(f"{root} is not empty and holds no synthetic data set of ours ({MARKER} is missing); choose another folder.")
+    for name in ("annotations", "videos", "frames"):  # annotations first: without them nothing looks complete
+        if (root / name).exists():
+            shutil.rmtree(root / name)
+
+
+def _make_all(root: Path, config: SyntheticConfig) -> Iterator[bytes]:
+    make = partial(make_video, root, config)
+    if config.processes == 1:
+        yield from map(make, range(config.videos))
+        return
+    # "spawn" is the one way to start a process that all systems have.
+    with ProcessPoolExecutor(config.processes, mp_context=multiprocessing.get_context("spawn")) as pool:
+        try:
+            yield from pool.map(make, range(config.videos), chunksize=2)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def make_video(root: Path, config: SyntheticConfig, index: int) -> bytes:
+    """Write video ``index`` and return its annotations, pickled: what it holds depends on the seed and the index alone."""
+    rng = np.random.default_rng([config.seed, index])
+    story = write_story(rng, int(rng.integers(_KEYS[0], _KEYS[1] + 1)))
+    scene = Scene(story, rng, config.width, config.height)
+    video = f"S{index:04d}"
+    entries = annotate(story, scene, rng, video, split_of(index))
+    path = root / "videos" / f"{video}.mp4"
+    _write_video(path, scene.frames(), config.width, config.height)
+    if config.frames:
+        folder = root / "frames" / path.name
+        folder.mkdir(parents=True)
+        # Decoded from the video, so that both ways of reading give the same pixels.
+        for number, picture in enumerate(VideoReader(path).frames(range(1, story.frames + 1)), start=1):
+            Image.fromarray(picture).save(folder / f"{number:06d}.png", compress_level=1)
+    return pickle.dumps(entries)
+
+
+def _write_video(path: Path, pictures: Iterable[Picture], width: int, height: int) -> None:
+    with av.open(str(path), "w") as container:
+        # One thread: the encoder's result must not depend on the number of cores.
+        stream = container.add_stream("libx264", rate=FPS, options={"crf": "18", "preset": "veryfast", "threads": "1", "g": "24"})
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        for picture in pictures:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode())
+
+
+def _write_annotations(root: Path, seed: int, videos: Iterable[bytes]) -> None:
+    persons: dict[str, object] = {}
+    objects: dict[str, object] = {}
+    for pickled in videos:
+        entries: VideoEntries = pickle.loads(pickled)  # our own, from our own process
+        persons.update(entries.persons)
+        objects.update(entries.objects)
+    if not persons:
+        raise DataError(f"{root}: no video has an annotation.")
+    folder = root / "annotations.partial"
+    if folder.exists():
+        shutil.rmtree(folder)
+    folder.mkdir()
+    for name, classes in CLASS_FILES.items():
+        # The published files leave out the separators: 'closetcabinet', 'lookingat'.
+        lines = [name.replace("/", "").replace("_", "") for name in classes]
+        (folder / name).write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
+    (folder / "frame_list.txt").write_text("\n".join(persons) + "\n", encoding="utf-8", newline="\n")
+    # As in the published file, the order of the object entries means nothing.
+    keys = list(objects)
+    scrambled = {keys[i]: objects[keys[i]] for i in np.random.default_rng([seed]).permutation(len(keys))}
+    for name, content in (("person_bbox.pkl", persons), ("object_bbox_and_relationship.pkl", scrambled)):
+        (folder / name).write_bytes(pickle.dumps(content, protocol=4))
+    os.replace(folder, root / "annotations")
