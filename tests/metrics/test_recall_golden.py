@@ -45,7 +45,7 @@ def test_frames_agree_with_the_authors(case):
 
     np.testing.assert_array_equal(result.relations, expected["count"])
     for x, constraint in enumerate(("with", "semi", "no")):
-        np.testing.assert_allclose(recall[:, x], expected[f"{constraint}_recall"], rtol=0, atol=1e-6)
+        np.testing.assert_allclose(recall[x].T, expected[f"{constraint}_recall"], rtol=0, atol=1e-6)
         np.testing.assert_allclose(result.R[x], expected[f"{constraint}_mean"], rtol=0, atol=1e-6)
         np.testing.assert_allclose(result.mR[x], expected[f"{constraint}_mR"], rtol=0, atol=1e-6)
         np.testing.assert_allclose(result.mR_frame[x], expected[f"{constraint}_mR_frame"], rtol=0, atol=1e-6)
@@ -65,7 +65,7 @@ def test_float64_boxes_of_the_truth_are_taken_as_they_are(case):
     ranks = frame_ranks(replace(truth, node_box=exact), scored, schema.vocabulary.groups, protocol)
     recall = unit_recall(ranks, case["frames_total"], protocol.ks)
     for x, constraint in enumerate(("with", "semi", "no")):
-        np.testing.assert_allclose(recall[:, x], expected[f"{constraint}_recall"], rtol=0, atol=1e-6)
+        np.testing.assert_allclose(recall[x].T, expected[f"{constraint}_recall"], rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("case", EVENT_CASES, ids=lambda case: case["id"])
@@ -81,7 +81,7 @@ def test_events_agree_with_the_authors(case):
         protocol = protocol_for(schema, mode)
         ranks = video_ranks([annotation], [prediction], schema.vocabulary, protocol)
         recall = unit_recall(ranks, len(graphs), protocol.ks)
-        np.testing.assert_allclose(recall, expected[:, 2 * task : 2 * task + 2], rtol=0, atol=1e-6)
+        np.testing.assert_allclose(np.moveaxis(recall, -1, 0), expected[:, 2 * task : 2 * task + 2], rtol=0, atol=1e-6)
         accumulator = RecallAccumulator(protocol, schema.vocabulary)
         accumulator.update(annotation, prediction)
         percent = 100 * accumulator.compute().R

@@ -32,9 +32,10 @@ from vidsgg.ops.boxes import aligned_iou
 from vidsgg.structures.checks import Array
 from vidsgg.structures.vocabulary import PredicateGroup
 
-# Two roundings to float32 err by 2 ulp at most, so two products within 4 ulp may stand in either order; 8 leaves a margin.
+# Two roundings to float32 err by 2 ulp at most, so products within 4 ulp may stand in either order; 8 leaves a margin.
 _CLOSE = np.uint64(8)
 _SIGN = np.uint32(0x80000000)
+_FRAME_BITS = np.uint64(32)  # where the frame begins in a key
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +71,9 @@ def frame_ranks(truth: TruePairs, scored: ScoredPairs, groups: Sequence[Predicat
     """Rank of every true relation, per constraint of the protocol; relations in order of true pair, then predicate."""
     if protocol.iou is None:
         raise ValueError(f"protocol {protocol.name!r} does not match boxes")
-    pair, predicate = np.nonzero(truth.labels)
+    true = np.flatnonzero(truth.labels)
+    pair = true // truth.labels.shape[1]
+    predicate = true - pair * truth.labels.shape[1]
     relations_of = np.bincount(pair, minlength=len(truth.frame))
     start_of = np.cumsum(relations_of) - relations_of
     true_pair, scored_pair = match_pairs(truth, scored, protocol.iou)
@@ -78,11 +81,12 @@ def frame_ranks(truth: TruePairs, scored: ScoredPairs, groups: Sequence[Predicat
     relation = start_of[true_pair][match] + nth
 
     cells = _Cells(scored, groups)
-    hit_pair = scored_pair[match]
-    hit = cells.at(hit_pair, predicate[relation])
+    hit = cells.at(scored_pair[match], predicate[relation])
     ranks = []
     for constraint in protocol.constraints:
-        found, rank = _rank_hits(cells, constraint, protocol, hit, hit_pair)
+        candidates = cells.candidates(constraint, protocol)
+        found = np.flatnonzero(candidates[hit])
+        rank = _rank(cells, candidates, protocol.pool if constraint == "no" else None, hit[found])
         ranks.append(first(rank, relation[found], len(pair)))
     return RelationRanks(unit=truth.frame[pair], predicate=predicate, rank=np.stack(ranks))
 
@@ -111,124 +115,129 @@ def match_pairs(truth: TruePairs, scored: ScoredPairs, iou: float) -> tuple[Arra
 class _Cells:
     """Every (pair, predicate) of the scored pairs as one flat table: groups in order, pairs in order, predicates in order.
 
-    So within a frame a smaller cell number is an earlier candidate. probability, score: (P * C,) float32, score being
-    (subject * object) * predicate. best (G, P): cell of the best predicate of every group and pair, the first among equals.
+    So within a frame a smaller cell number is an earlier candidate. probability (P * C,) float32. key (P * C,) uint64: frame, then
+    descending (subject * object) * predicate in float32, as one ascending integer. best (P * C,) bool: the best predicate of every
+    pair and group, the first among equals.
     """
 
     def __init__(self, scored: ScoredPairs, groups: Sequence[PredicateGroup]) -> None:
-        self.groups = groups
-        self.frame = scored.frame
-        self.pairs_of = np.bincount(scored.frame)
         width = np.array([len(group) for group in groups], dtype=np.int64)
         offset = np.cumsum(width) - width
-        self.start = len(scored.frame) * offset  # first cell of every group
+        self.groups = groups
+        self.frame = scored.frame
+        self.start = np.append(len(scored.frame) * offset, len(scored.frame) * width.sum())  # first cell of every group, and the end
         self.group_of = np.repeat(np.arange(len(groups), dtype=np.int64), width)
-        self.width_of = width[self.group_of]
         self.local = np.arange(len(self.group_of), dtype=np.int64) - offset[self.group_of]
+        self.width = width
 
-        self.box_score = scored.node_score[scored.subject], scored.node_score[scored.object]
-        scale = (self.box_score[0] * self.box_score[1])[:, None]
         self.probability = np.concatenate([scored.scores[group.name].ravel() for group in groups])
-        self.score = np.empty_like(self.probability)
+        self.box_score = scored.node_score[scored.subject], scored.node_score[scored.object]
+        scale, frame = (self.box_score[0] * self.box_score[1])[:, None], (scored.frame.astype(np.uint64) << _FRAME_BITS)[:, None]
+        self.key = np.empty(len(self.probability), dtype=np.uint64)
+        self.best = np.empty(len(self.probability), dtype=np.bool_)
         for g in range(len(groups)):
-            np.multiply(self.table(self.probability, g), scale, out=self.table(self.score, g))
-        pair = np.arange(len(scored.frame), dtype=np.int64)
-        self.best = np.stack([self.start[g] + pair * width[g] + self.table(self.probability, g).argmax(1) for g in range(len(groups))])
+            probability = self.table(self.probability, g)
+            # The bits of non-negative floats ascend like the floats; the sign is set so that -0 is 0.
+            np.bitwise_or(~(scale * probability).view(np.uint32) | _SIGN, frame, out=self.table(self.key, g))
+            self.table(self.best, g)[:] = _first_best(probability)
 
     def table(self, flat: Array, group: int) -> Array:
         """(P, predicates of the group): the group's part of a flat table, as a view."""
-        rows, columns = len(self.frame), len(self.groups[group])
-        return flat[self.start[group] : self.start[group] + rows * columns].reshape(rows, columns)
+        return flat[self.start[group] : self.start[group + 1]].reshape(-1, self.width[group])
 
     def at(self, pair: Array, predicate: Array) -> Array:
         """Cell of a pair and a global predicate."""
-        cell: Array = self.start[self.group_of[predicate]] + pair * self.width_of[predicate] + self.local[predicate]
+        group = self.group_of[predicate]
+        cell: Array = self.start[group] + pair * self.width[group] + self.local[predicate]
         return cell
 
-    def key(self, cell: Array, pair: Array) -> Array:
-        """(frame, descending float32 score) as one ascending integer; the bits of non-negative floats ascend like the floats."""
-        descending = ~(self.score[cell].view(np.uint32)) | _SIGN
-        key: Array = (self.frame[pair].astype(np.uint64) << np.uint64(32)) | descending
-        return key
-
-    def exact_score(self, cell: Array, pair: Array) -> Array:
-        """(subject * object) * predicate in float64."""
-        subject, obj = (score.astype(np.float64)[pair] for score in self.box_score)
-        score: Array = subject * obj * self.probability[cell]
-        return score
-
-    def candidates(self, constraint: Constraint, protocol: Protocol) -> tuple[Array, Array]:
-        """(cell, pair) of the candidates, cells ascending; for "no" at least those among the ``pool`` best of a frame."""
-        everyone = np.arange(len(self.frame), dtype=np.int64)
-        floor = self._floor(protocol.pool)[:, None] if constraint == "no" else None
-        cells, pairs = [], []
-        for g, group in enumerate(self.groups):
-            if floor is not None:
-                chosen = self.table(self.score, g) >= floor
-            elif constraint == "semi" and group.kind == "multi":
-                chosen = self.table(self.probability, g) > np.float32(protocol.semi_threshold)
-            else:
-                cells.append(self.best[g])
-                pairs.append(everyone)
-                continue
-            cell = np.flatnonzero(chosen)
-            cells.append(self.start[g] + cell)
-            pairs.append(cell // len(group))
+    def of(self, pair: Array) -> tuple[Array, Array]:
+        """All cells of some pairs, which ascend, in ascending order; and the pair of each."""
+        cells = [(self.start[g] + pair[:, None] * width + np.arange(width)).ravel() for g, width in enumerate(self.width)]
+        pairs = [np.repeat(pair, width) for width in self.width]
         return np.concatenate(cells), np.concatenate(pairs)
 
-    def _floor(self, pool: int) -> Array:
-        """(P,) a score which at least ``pool`` cells of the pair's frame reach, 0 if the frame is too small to tell.
+    def candidates(self, constraint: Constraint, protocol: Protocol) -> Array:
+        """(P * C,) bool; for "no" at least those among the ``pool`` best of a frame."""
+        if constraint == "with":
+            return self.best
+        chosen = np.empty_like(self.best)
+        floor = self._floor(protocol.pool)[:, None] if constraint == "no" else None
+        for g, group in enumerate(self.groups):
+            if floor is not None:
+                np.less_equal(self.table(self.key, g), floor, out=self.table(chosen, g))
+            elif group.kind == "multi":
+                np.greater(self.table(self.probability, g), np.float32(protocol.semi_threshold), out=self.table(chosen, g))
+            else:
+                self.table(chosen, g)[:] = self.table(self.best, g)
+        return chosen
 
-        It is the pool-th best among the best cells of every pair and group, so it costs little and spares sorting the rest.
+    def _floor(self, pool: int) -> Array:
+        """(P,) a key that at least ``pool`` cells of the pair's frame do not exceed, beyond all keys if the frame is small.
+
+        It is the pool-th among the best cells of every pair and group, which costs little and spares sorting most of the others.
         """
-        count = len(self.groups) * self.pairs_of
-        floor = np.zeros(len(count), dtype=np.float32)
-        large = count >= pool
-        if large.any():
-            key = np.sort(self.key(self.best.ravel(), np.tile(np.arange(len(self.frame), dtype=np.int64), len(self.groups))))
-            nth = (np.cumsum(count) - count)[large] + pool - 1
-            floor[large] = (~(key[nth].astype(np.uint32)) & ~_SIGN).view(np.float32)
+        key = np.sort(self.key[self.best])
+        start = _frame_starts(key, self.frame)
+        large = np.diff(start) >= pool
+        floor = np.full(len(large), np.iinfo(np.uint64).max, dtype=np.uint64)
+        floor[large] = key[start[:-1][large] + pool - 1]
         return floor[self.frame]
 
 
-def _rank_hits(cells: _Cells, constraint: Constraint, protocol: Protocol, hit: Array, hit_pair: Array) -> tuple[Array, Array]:
-    """Which of the cells ``hit`` are candidates (indices), and their ranks."""
-    cell, pair = cells.candidates(constraint, protocol)
-    candidate = np.zeros(len(cells.score), dtype=np.bool_)
-    candidate[cell] = True
-    found = np.flatnonzero(candidate[hit])
-    hit, hit_pair = hit[found], hit_pair[found]
-    pool = protocol.pool if constraint == "no" else None
+def _first_best(table: Array) -> Array:
+    """(P, C) bool: the largest entry of every row, the first among equals."""
+    # A loop over the few columns is several times faster than a reduction along such short rows.
+    top = table[:, 0].copy()
+    for column in table.T[1:]:
+        np.maximum(top, column, out=top)
+    best: Array = table == top[:, None]
+    if np.count_nonzero(best) != len(table):
+        best[:] = False
+        best[np.arange(len(table)), table.argmax(1)] = True
+    return best
 
-    key = np.sort(cells.key(cell, pair))
-    count = np.bincount(cells.frame[pair], minlength=len(cells.pairs_of))
-    position = np.searchsorted(key, cells.key(hit, hit_pair))
-    frame = cells.frame[hit_pair]
-    rank = position - (np.cumsum(count) - count)[frame]
-    close = np.diff(key) <= _CLOSE
-    crowded = np.concatenate([close, [False]]) | np.concatenate([[False], close])
-    unsettled = np.zeros(len(count), dtype=np.bool_)
-    unsettled[frame[crowded[position]]] = True
-    if unsettled.any():
-        again = unsettled[cells.frame[pair]]
+
+def _frame_starts(key: Array, frame: Array) -> Array:
+    """(F + 1,) where every frame begins in sorted keys, and the end."""
+    frames = int(frame[-1]) + 1 if len(frame) else 0
+    starts: Array = np.searchsorted(key, np.arange(frames + 1, dtype=np.uint64) << _FRAME_BITS)
+    return starts
+
+
+def _rank(cells: _Cells, candidates: Array, pool: int | None, hit: Array) -> Array:
+    """Ranks of the cells ``hit``, all candidates, in their frames; NOT_FOUND beyond the ``pool`` best."""
+    key, mine = np.sort(cells.key[candidates]), cells.key[hit]
+    position = np.searchsorted(key, mine)
+    frame = (mine >> _FRAME_BITS).astype(np.int64)
+    rank = position - _frame_starts(key, cells.frame)[frame]
+    last = len(key) - 1
+    close = (position > 0) & (mine - key[np.maximum(position - 1, 0)] <= _CLOSE)
+    close |= (position < last) & (key[np.minimum(position + 1, last)] - mine <= _CLOSE)
+    if close.any():
+        unsettled = np.zeros(int(cells.frame[-1]) + 1, dtype=np.bool_)
+        unsettled[frame[close]] = True
+        cell, pair = cells.of(np.flatnonzero(unsettled[cells.frame]))
         redo = unsettled[frame]
-        rank[redo] = _exact_rank(cells, cell[again], pair[again], pool, hit[redo])
+        rank[redo] = _exact_rank(cells, cell[candidates[cell]], pair[candidates[cell]], pool, hit[redo])
     if pool is not None:
         rank[rank >= pool] = NOT_FOUND
-    return found, rank
+    return rank
 
 
 def _exact_rank(cells: _Cells, cell: Array, pair: Array, pool: int | None, hit: Array) -> Array:
-    """Rank of the cells ``hit`` among the candidates (cells ascending) by the full rule, NOT_FOUND for those cut off."""
+    """Rank of the cells ``hit`` among the candidates ``cell`` (ascending) by the full rule, NOT_FOUND for those cut off."""
     frame = cells.frame[pair]
+    order = np.arange(len(cell), dtype=np.int64)
     if pool is not None:
-        order = np.lexsort((-cells.score[cell], frame))
+        order = np.argsort(cells.key[cell], kind="stable")
         order = order[_position(frame[order]) < pool]
-        cell, pair, frame = cell[order], pair[order], frame[order]
-    order = np.lexsort((-cells.exact_score(cell, pair), frame))
-    rank = np.full(len(cells.score), NOT_FOUND, dtype=np.int64)
-    rank[cell[order]] = _position(frame[order])
-    chosen: Array = rank[hit]
+    subject, obj = (score.astype(np.float64)[pair] for score in cells.box_score)
+    score = subject * obj * cells.probability[cell]
+    order = order[np.lexsort((-score[order], frame[order]))]
+    rank = np.full(len(cell), NOT_FOUND, dtype=np.int64)
+    rank[order] = _position(frame[order])
+    chosen: Array = rank[np.searchsorted(cell, hit)]
     return chosen
 
 

@@ -65,20 +65,19 @@ class RecallCounts:
 
 
 def unit_recall(ranks: RelationRanks, units: int, ks: Sequence[int]) -> Array:
-    """(U, X, K) recall of every unit, NaN for units without a relation."""
+    """(X, K, U) recall of every unit, NaN for units without a relation."""
     relations = np.bincount(ranks.unit, minlength=units)
-    hits = _found(ranks, ranks.unit, units, ks)
-    empty = np.full(hits.shape, np.nan)
-    recall: Array = np.divide(hits, relations[:, None, None], out=empty, where=(relations > 0)[:, None, None])
+    hits = _found(_first_k(ranks, ks), ranks.unit, units, len(ks))
+    recall: Array = np.divide(hits, relations, out=np.full(hits.shape, np.nan), where=relations > 0)
     return recall
 
 
 def count_recall(ranks: RelationRanks, unit_video: Array, videos: int, predicates: int, ks: Sequence[int]) -> RecallCounts:
     """Counters of every video. unit_video (U,): video of every unit, never decreasing; a video has at least one unit."""
-    units = len(unit_video)
-    starts = np.searchsorted(unit_video, np.arange(videos))
-    recall = np.nan_to_num(unit_recall(ranks, units, ks))
-    has_relation = np.bincount(ranks.unit, minlength=units) > 0
+    units, starts = len(unit_video), np.searchsorted(unit_video, np.arange(videos))
+    first_k = _first_k(ranks, ks)
+    relations = np.bincount(ranks.unit, minlength=units)
+    recall = ratio(_found(first_k, ranks.unit, units, len(ks)), relations)
 
     # One row per (unit, predicate) that occurs: they are far fewer than units times predicates.
     cell = ranks.unit * predicates + ranks.predicate
@@ -86,35 +85,38 @@ def count_recall(ranks: RelationRanks, unit_video: Array, videos: int, predicate
     occurring = np.flatnonzero(per_cell)
     row = np.zeros(len(per_cell), dtype=np.int64)
     row[occurring] = np.arange(len(occurring), dtype=np.int64)
-    hits = _found(ranks, row[cell], len(occurring), ks)
-    there = unit_video[occurring // predicates] * predicates + occurring % predicates
+    share = _found(first_k, row[cell], len(occurring), len(ks)) / per_cell[occurring]
+    of_row = unit_video[occurring // predicates] * predicates + occurring % predicates  # (video, predicate)
+    of_relation = of_row[row[cell]]
+    size = videos * predicates
+    shares = np.stack([[np.bincount(of_row, weights=column, minlength=size) for column in table] for table in share])
 
-    def by_predicate(values: Array) -> Array:
-        """(rows, ...) summed into (V, ..., C)."""
-        flat = values.reshape(len(values), -1)
-        sums = [np.bincount(there, weights=flat[:, i], minlength=videos * predicates) for i in range(flat.shape[1])]
-        table = np.stack(sums).reshape(*values.shape[1:], videos, predicates)
-        return np.moveaxis(table, -2, 0)
+    def by_video(table: Array) -> Array:
+        """(X, K, V * C) -> (V, X, K, C)."""
+        return np.moveaxis(table.reshape(*table.shape[:2], videos, predicates), 2, 0)
 
-    relations = per_cell[occurring]
     return RecallCounts(
-        units=np.add.reduceat(has_relation.astype(np.int64), starts),
-        relations=by_predicate(relations).astype(np.int64),
-        containing=by_predicate(np.ones_like(relations)).astype(np.int64),
-        recall=np.add.reduceat(recall, starts, axis=0),
-        hits=by_predicate(hits).astype(np.int64),
-        share=by_predicate(hits / relations[:, None, None]),
+        units=np.add.reduceat((relations > 0).astype(np.int64), starts),
+        relations=np.bincount(of_relation, minlength=size).reshape(videos, predicates),
+        containing=np.bincount(of_row, minlength=size).reshape(videos, predicates),
+        recall=np.moveaxis(np.add.reduceat(recall, starts, axis=2), 2, 0),
+        hits=by_video(_found(first_k, of_relation, size, len(ks))),
+        share=by_video(shares),
     )
 
 
-def _found(ranks: RelationRanks, row: Array, rows: int, ks: Sequence[int]) -> Array:
-    """(rows, X, K) number of relations of a row with a rank below K."""
-    bins = len(ks) + 1
-    counts = [
-        np.bincount(row * bins + np.searchsorted(np.asarray(ks), rank, side="right"), minlength=rows * bins).reshape(rows, bins)
-        for rank in ranks.rank
-    ]
-    return np.stack(counts, axis=1)[:, :, :-1].cumsum(-1)
+def _first_k(ranks: RelationRanks, ks: Sequence[int]) -> Array:
+    """(X, R) index of the least K that finds a relation, len(ks) if none does."""
+    index = np.zeros(ranks.rank.shape, dtype=np.int64)
+    for k in ks:
+        index += ranks.rank >= k
+    return index
+
+
+def _found(first_k: Array, row: Array, rows: int, ks: int) -> Array:
+    """(X, K, rows) number of relations of a row that are found at K."""
+    counts = [np.bincount(index * rows + row, minlength=(ks + 1) * rows).reshape(ks + 1, rows) for index in first_k]
+    return np.stack(counts)[:, :-1].cumsum(1)
 
 
 def ratio(part: Array, whole: Array) -> Array:
