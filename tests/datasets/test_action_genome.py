@@ -345,3 +345,79 @@ def test_a_cache_cannot_point_out_of_the_folder(tmp_path: Path) -> None:
     action_genome_files.save_columns(cache_of(root), columns, header)
     with pytest.raises(DataError, match="frame key"):
         ActionGenome(root, "train").images(0)
+
+
+def read_plainly(persons: dict, objects: dict, split: str, small: bool) -> tuple[dict, tuple[int, ...]]:
+    """The rules of the reference as plain loops: video -> [(key, person box, [(class, box, predicates)])], and what it prints."""
+    videos: dict[str, list] = {}
+    for name in persons:
+        if objects[name][0]["metadata"]["set"] != split:
+            continue
+        seen = [o for o in objects[name] if o["visible"] and not (small and min(o["bbox"][2:]) < 16)]
+        if seen:
+            videos.setdefault(name.split("/")[0], []).append((name, persons[name]["bbox"], seen))
+    kept, valid, no_person, one_frame, frames_no_person = {}, 0, 0, 0, 0
+    for video, frames in videos.items():
+        rest = [frame for frame in frames if len(frame[1])]
+        frames_no_person += len(frames) - len(rest)
+        valid += len(rest)
+        if len(rest) > 2:
+            kept[video] = rest
+        elif len(rest) == 1:
+            one_frame += 1
+        else:
+            no_person += 1
+    return kept, (len(kept), valid, no_person, one_frame, frames_no_person)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("mode", ["predcls", "sgdet"])
+def test_columns_agree_with_plain_loops(tmp_path: Path, seed: int, mode: str) -> None:
+    rng = np.random.default_rng(seed)
+    names = [key(f"V{v:03d}", n) for v in range(40) for n in range(1, 1 + rng.integers(1, 7))]
+    if seed % 2:
+        rng.shuffle(names)
+    persons = {name: person(rng.uniform([0, 0, 50, 40], [40, 30, 96, 64]) if rng.random() < 0.7 else None) for name in names}
+
+    def some(predicates: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(rng.choice(predicates, rng.integers(1, 4), replace=False).tolist())
+
+    attention, spatial, contacting = (group.predicates for group in VOCABULARY.groups)
+    objects = {}
+    for name in names:
+        objects[name] = [
+            thing(
+                str(rng.choice(OBJECTS[2:])), tuple(rng.uniform([0, 0, 10, 10], [40, 30, 50, 30])), (str(rng.choice(attention)),),
+                some(spatial), some(contacting), bool(rng.random() < 0.7), "test" if int(name[1:4]) % 3 == 0 else "train",
+            )
+            for _ in range(rng.integers(1, 5))
+        ]  # fmt: skip
+    root = write(tmp_path, persons, objects)
+    for split in ("train", "test"):
+        kept, printed = read_plainly(persons, objects, split, mode != "predcls")
+        data = ActionGenome(root, split, mode)
+        s = data.summary
+        assert (s.videos, s.valid_frames, s.videos_no_person, s.videos_one_frame, s.frames_no_person) == printed
+        assert [f"{v}.mp4" for v in data.video_ids] == list(kept)
+        for video, frames in zip(data, kept.values(), strict=True):
+            assert list(video.frame_key) == [frame[0] for frame in frames]
+            pair = node = 0
+            for t, (_, box, seen) in enumerate(frames):
+                assert np.array_equal(video.node_box[node], box[0]) and video.node_class[node] == 1
+                for i, entry in enumerate(seen):
+                    x, y, w, h = entry["bbox"]
+                    assert np.array_equal(video.node_box[node + 1 + i], np.array([x, y, x + w, y + h], np.float32))
+                    assert OBJECTS[video.node_class[node + 1 + i]] == entry["class"]
+                    assert (video.pair_subject[pair], video.pair_object[pair], video.pair_frame[pair]) == (node, node + 1 + i, t)
+                    for group in VOCABULARY.groups:
+                        given = {group.predicates[c] for c in np.flatnonzero(video.labels[group.name][pair])}
+                        assert given == set(entry[f"{group.name}_relationship"])
+                    pair += 1
+                node += 1 + len(seen)
+            assert (pair, node) == (video.pairs, video.nodes)
+
+
+def test_a_data_set_goes_to_another_process(tmp_path: Path) -> None:
+    data = ActionGenome(small_set(tmp_path), "train")
+    copy = pickle.loads(pickle.dumps(data))
+    assert list(copy) == list(data) and len(copy.images(1)) == 4

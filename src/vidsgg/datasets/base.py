@@ -7,13 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
+from vidsgg.io.images import Image
 from vidsgg.structures.annotation import VideoAnnotation
 from vidsgg.structures.schema import Schema
-
-Image = npt.NDArray[np.uint8]
 
 
 class VideoDataset(ABC):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -20,6 +20,7 @@ from vidsgg.structures.checks import Array
 
 Pictures = Literal["none", "sample", "all"]
 
+FRAME_LIST = "frame_list.txt"
 _EXAMPLES = 3  # shown per finding
 _SAMPLE = 10  # videos per split whose pictures a sample reads
 _OUTSIDE = 1.0  # pixels by which a box may leave the frame unremarked: detectors and annotators round
@@ -99,23 +100,18 @@ def check_dataset(path: Path, pictures: Pictures = "sample") -> Report:
     return Report(root, {"action_genome": "Action Genome", "easg": "EASG"}[name], tuple(book.facts), tuple(book.findings))
 
 
-def _attempt(book: _Book, name: str, action: Callable[[], None]) -> bool:
-    """Run ``action``; a DataError becomes an error finding."""
-    try:
-        action()
-    except DataError as error:
-        book.error(name, [str(error)])
-        return False
-    return True
-
-
 def _check_action_genome(root: Path, pictures: Pictures, book: _Book) -> None:
     folder = root / "annotations"
+    foreign = []
     for name in CLASS_FILES:
-        if (folder / name).exists():
-            _attempt(book, "foreign class file", lambda path=folder / name: check_class_file(path))
-        else:
-            book.warning("missing file", [f"{folder / name} is not there; the names are known without it"])
+        try:
+            if (folder / name).exists():
+                check_class_file(folder / name)
+        except DataError as error:
+            foreign.append(str(error))
+    book.error("foreign class file", foreign)
+    lacking = [name for name in (*CLASS_FILES, FRAME_LIST) if not (folder / name).exists()]
+    book.warning("missing file, not needed", (str(folder / name) for name in lacking), len(lacking))
     try:
         records = load_records(root, VOCABULARY)
     except DataError as error:
@@ -124,10 +120,11 @@ def _check_action_genome(root: Path, pictures: Pictures, book: _Book) -> None:
     for problem, count in records.problems(*SPLITS).items():
         book.error(problem, records.messages(problem, *SPLITS), count)
     book.warning(UNMATCHED, records.messages(UNMATCHED, *SPLITS), records.unmatched)
-    _check_frame_list(folder / "frame_list.txt", records, book)
+    if FRAME_LIST not in lacking:
+        _check_frame_list(folder / FRAME_LIST, records, book)
     _check_boxes(records, book)
     _check_frames(records, book)
-    if any(finding.name == "foreign class file" for finding in book.findings):
+    if foreign:
         return  # the loader refuses such a folder, so there is nothing to count
     for split in SPLITS:
         try:
@@ -135,7 +132,7 @@ def _check_action_genome(root: Path, pictures: Pictures, book: _Book) -> None:
         except DataError as error:
             book.warning("split without usable video", [str(error).splitlines()[0]])
             continue
-        book.facts += [f"{split} split:", *(f"  {line}" for line in data.summary.text().splitlines())]
+        book.facts += [f"{split} split, predcls:", *(f"  {line}" for line in data.summary.text().splitlines())]
         _compare(split, data.summary, book)
         _check_pictures(data, pictures, book)
 
@@ -143,9 +140,6 @@ def _check_action_genome(root: Path, pictures: Pictures, book: _Book) -> None:
 def _check_frame_list(path: Path, records: Records, book: _Book) -> None:
     try:
         listed = set(path.read_text(encoding="utf-8").split())
-    except FileNotFoundError:
-        book.warning("missing file", [f"{path} is not there; nothing is read from it"])
-        return
     except (OSError, UnicodeDecodeError) as error:
         book.warning("unreadable frame list", [f"{path}: {error}"])
         return
