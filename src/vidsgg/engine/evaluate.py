@@ -8,8 +8,9 @@ from tqdm import tqdm
 
 from vidsgg.engine.loading import ClipLoader
 from vidsgg.losses.relations import RelationCriterion
-from vidsgg.metrics.accumulator import RecallAccumulator, RecallResult
+from vidsgg.metrics.accumulator import RecallAccumulator
 from vidsgg.metrics.protocol import Protocol
+from vidsgg.metrics.result import RecallResult
 from vidsgg.ops.decoding import decode
 
 

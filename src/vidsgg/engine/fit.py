@@ -16,11 +16,12 @@ from tqdm import tqdm
 
 from vidsgg.engine.checkpoint import save_checkpoint
 from vidsgg.engine.loading import ClipLoader
+from vidsgg.engine.report import log_line, monitored, scalars
 from vidsgg.engine.run_folder import RunFolder
 from vidsgg.engine.schedule import Schedule
 from vidsgg.errors import VidsggError
 from vidsgg.losses.relations import RelationCriterion
-from vidsgg.metrics.accumulator import RecallResult
+from vidsgg.metrics.result import RecallResult
 from vidsgg.structures.clip import Clip
 
 Validate = Callable[[], tuple[RecallResult, dict[str, float]]]
@@ -114,10 +115,10 @@ def fit(
     def evaluate_and_log(epoch: int) -> None:
         nonlocal best_score, best_epoch
         result, losses = validate()
-        score = result.recall("with", 20)
-        run.log(f"Epoch {epoch}/{settings.epochs} - Eval - {result.line()}")
+        score = monitored(result)
+        run.log(f"Epoch {epoch}/{settings.epochs} - Eval - {log_line(result)}")
         run.scalars({f"val/loss/{name}": value for name, value in losses.items()}, epoch=epoch, step=step)
-        run.scalars({f"val/{name}": value for name, value in result.scalars().items()}, epoch=epoch, step=step)
+        run.scalars({f"val/{name}": value for name, value in scalars(result).items()}, epoch=epoch, step=step)
         schedule.observe(score)
         if score > best_score:
             best_score, best_epoch = score, epoch
@@ -180,10 +181,10 @@ def fit_counts(
         model.observe(batch.clip)
     run.log(f"Epoch 1/1 - counted {len(loader.dataset)} videos - Time: {time.perf_counter() - started:.0f}s")
     result, losses = validate()
-    run.log(f"Epoch 1/1 - Eval - {result.line()}")
+    run.log(f"Epoch 1/1 - Eval - {log_line(result)}")
     run.scalars({f"val/loss/{name}": value for name, value in losses.items()}, epoch=1, step=len(loader))
-    run.scalars({f"val/{name}": value for name, value in result.scalars().items()}, epoch=1, step=len(loader))
-    score = result.recall("with", 20)
+    run.scalars({f"val/{name}": value for name, value in scalars(result).items()}, epoch=1, step=len(loader))
+    score = monitored(result)
     content = {
         "epoch": 1,
         "model_state_dict": model.state_dict(),

@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from vidsgg.datasets.base import VideoDataset
 from vidsgg.datasets.registry import default_data_path, open_dataset
-from vidsgg.datasets.splits import hold_out, subset_of_size
+from vidsgg.datasets.splits import hold_out_validation, take_datasize
 from vidsgg.detectors.features import RoiFeatureExtractor
 from vidsgg.detectors.resnet_c4 import BACKBONES
-from vidsgg.engine.checkpoint import CheckpointError
+from vidsgg.engine.checkpoint import load_tensors
 from vidsgg.engine.loading import ClipLoader
 from vidsgg.errors import ConfigError
 from vidsgg.options import closest
@@ -43,14 +42,7 @@ def resolve_data_path(given: str | None) -> Path:
         if not (SYNTHETIC_FOLDER / "annotations").is_dir():
             generate(SYNTHETIC_FOLDER, SyntheticConfig())
         return SYNTHETIC_FOLDER
-    if given is not None:
-        return Path(given)
-    found = default_data_path()
-    if found is None:
-        raise ConfigError(
-            "option -data_path is required: the folder of a data set, or 'synthetic' for the built-in one (data/action_genome is not here)"
-        )
-    return found
+    return default_data_path() if given is None else Path(given)
 
 
 @dataclass(frozen=True)
@@ -65,9 +57,9 @@ def open_splits(root: Path, mode: str, *, datasize: str, val: str, skip_bad: boo
     """val: "holdout", a fixed tenth of the training videos; "test", the test split, and all training videos to learn from."""
     whole = open_dataset(root, "train", mode, skip_bad=skip_bad)
     if val == "test":
-        return Splits(subset_of_size(whole, datasize), subset_of_size(open_dataset(root, "test", mode, skip_bad=skip_bad), datasize))
-    learn, held_out = hold_out(whole)
-    return Splits(subset_of_size(learn, datasize), subset_of_size(held_out, datasize))
+        return Splits(take_datasize(whole, datasize), take_datasize(open_dataset(root, "test", mode, skip_bad=skip_bad), datasize))
+    learn, held_out = hold_out_validation(whole)
+    return Splits(take_datasize(learn, datasize), take_datasize(held_out, datasize))
 
 
 def build_extractor(detector: str, schema: Schema, device: torch.device) -> tuple[RoiFeatureExtractor | None, str]:
@@ -87,22 +79,10 @@ def build_extractor(detector: str, schema: Schema, device: torch.device) -> tupl
                 f"option -detector: {detector!r} is neither a file nor one of {', '.join(BACKBONES)}{closest(detector, list(BACKBONES))}"
             )
         extractor = RoiFeatureExtractor(BACKBONES["c4-resnet101"])
-        extractor.backbone.load_state_dict(_published_backbone(path))
+        content = load_tensors(path)
+        extractor.backbone.load_reference(content.get("model", content))
         line = f"features: c4-resnet101 with the weights of {path}"
     return extractor.to(device), line
-
-
-def _published_backbone(path: Path) -> dict[str, Any]:
-    from vidsgg.detectors.resnet_c4 import from_reference
-    from vidsgg.engine.checkpoint import load_tensors
-
-    content = load_tensors(path)
-    try:
-        return from_reference(content.get("model", content))
-    except KeyError as error:
-        raise CheckpointError(
-            f"{path} lacks the weight {error} of the published detector; expected its RCNN_base and RCNN_top entries."
-        ) from error
 
 
 def feature_widths(schema: Schema, extractor: RoiFeatureExtractor | None) -> FeatureWidths:

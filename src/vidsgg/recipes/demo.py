@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vidsgg.datasets.synthetic.generate import SyntheticConfig, generate
 from vidsgg.errors import ConfigError
-from vidsgg.metrics.accumulator import RecallResult
+from vidsgg.metrics.result import RecallResult
 from vidsgg.recipes.evaluate import run_evaluation
 from vidsgg.recipes.options import DemoOptions, EvaluateOptions, FrequencyOptions, PredictOptions, STTranOptions, TrainOptions
 from vidsgg.recipes.predict import run_prediction
@@ -76,7 +76,7 @@ def comparison(results: dict[str, RecallResult]) -> str:
     head = [f"{name} ({constraint})" for name, constraint, _ in columns + means]
     lines = ["| test videos | " + " | ".join(head) + " |", "| --- |" + " ---: |" * len(head)]
     for name, result in results.items():
-        values = [result.recall(constraint, k) for _, constraint, k in columns]
-        values += [result.mean_recall(constraint, k) for _, constraint, k in means]
+        values = [result.value(constraint, k) for _, constraint, k in columns]
+        values += [result.value(constraint, k, "mR") for _, constraint, k in means]
         lines.append(f"| {name} | " + " | ".join(f"{100 * value:.1f}" for value in values) + " |")
     return "\n".join(lines)

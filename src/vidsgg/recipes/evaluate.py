@@ -13,13 +13,13 @@ from torch import nn
 
 from vidsgg.datasets.base import VideoDataset
 from vidsgg.datasets.registry import open_dataset
-from vidsgg.datasets.splits import hold_out, subset_of_size
+from vidsgg.datasets.splits import hold_out_validation, take_datasize
 from vidsgg.detectors.features import RoiFeatureExtractor
 from vidsgg.engine.checkpoint import CheckpointError, find_checkpoint, load_checkpoint
 from vidsgg.engine.evaluate import evaluate
 from vidsgg.errors import ConfigError
-from vidsgg.metrics.accumulator import RecallResult
 from vidsgg.metrics.protocol import protocol_for
+from vidsgg.metrics.result import RecallResult
 from vidsgg.recipes.build import build_extractor, build_loader, choose_device, feature_widths, resolve_data_path
 from vidsgg.recipes.models import model_entry
 from vidsgg.recipes.options import EvaluateOptions, TrainOptions, options_from
@@ -71,9 +71,9 @@ def load_model(file: Path, content: dict[str, Any], options: TrainOptions, schem
 def open_split(root: Path, mode: str, split: str, *, datasize: str, skip_bad: bool) -> VideoDataset:
     """test, val (the held-out tenth of the training videos) or train (the other training videos)."""
     if split == "test":
-        return subset_of_size(open_dataset(root, "test", mode, skip_bad=skip_bad), datasize)
-    learn, held_out = hold_out(open_dataset(root, "train", mode, skip_bad=skip_bad))
-    return subset_of_size(held_out if split == "val" else learn, datasize)
+        return take_datasize(open_dataset(root, "test", mode, skip_bad=skip_bad), datasize)
+    learn, held_out = hold_out_validation(open_dataset(root, "train", mode, skip_bad=skip_bad))
+    return take_datasize(held_out if split == "val" else learn, datasize)
 
 
 @dataclass(frozen=True, eq=False)

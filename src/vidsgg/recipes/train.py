@@ -18,8 +18,8 @@ from vidsgg.engine.schedule import Schedule
 from vidsgg.errors import ConfigError
 from vidsgg.io.word_vectors import read_word_vectors
 from vidsgg.losses.relations import RelationCriterion
-from vidsgg.metrics.accumulator import RecallResult
 from vidsgg.metrics.protocol import protocol_for
+from vidsgg.metrics.result import RecallResult
 from vidsgg.models.layers.class_embedding import ClassEmbedding, word_of
 from vidsgg.recipes.build import build_extractor, build_loader, choose_device, feature_widths, open_splits, resolve_data_path
 from vidsgg.recipes.models import model_entry
