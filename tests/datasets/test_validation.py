@@ -166,3 +166,17 @@ def test_counts_near_the_published_ones_are_compared() -> None:
 def test_folders_without_a_data_set_are_the_users_mistake(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no known data set"):
         check_dataset(tmp_path)
+
+
+def test_easg_that_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / "easg_train.pkl").write_bytes(b"")
+    report = check_dataset(tmp_path)
+    assert report.dataset == "EASG" and not report.clean
+    assert found(report) == {"unreadable train annotations": ("error", 1), "unreadable test annotations": ("error", 1)}
+
+
+@pytest.mark.skipif("VIDSGG_EASG" not in os.environ, reason="VIDSGG_EASG does not name the folder of the EASG annotations")
+def test_the_published_easg_is_clean_and_counted() -> None:
+    report = check_dataset(Path(os.environ["VIDSGG_EASG"]))
+    assert report.clean
+    assert "train split: 129 videos" in report.text() and "  units: 3822" in report.facts and "  pairs: 5133" in report.facts

@@ -232,10 +232,9 @@ def _check_easg(root: Path, pictures: Pictures, book: _Book) -> None:
         try:
             data = EASG(root, split)
         except DataError as error:
-            book.error("unreadable annotations", [str(error)])
+            book.error(f"unreadable {split} annotations", [str(error)])
             continue
-        bad = list(_broken(data))
-        book.error("video that contradicts itself", bad)
+        book.error(f"{split} video that contradicts itself", _broken(data))
         counters: Mapping[str, int] = data.report()
         book.facts += [f"{split} split: {len(data)} videos", *(f"  {name}: {count}" for name, count in counters.items())]
 
