@@ -23,6 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -81,12 +82,12 @@ def frame_ranks(truth: TruePairs, scored: ScoredPairs, groups: Sequence[Predicat
     relation = start_of[true_pair][match] + nth
 
     cells = _Cells(scored, groups)
-    hit = cells.at(scored_pair[match], predicate[relation])
+    hit = predicate[relation] * len(scored.frame) + scored_pair[match]
     ranks = []
     for constraint in protocol.constraints:
-        candidates = cells.candidates(constraint, protocol)
-        found = np.flatnonzero(candidates[hit])
-        rank = _rank(cells, candidates, protocol.pool if constraint == "no" else None, hit[found])
+        candidates, key = cells.candidates(constraint, protocol)
+        found = np.flatnonzero(candidates.ravel()[hit])
+        rank = _rank(cells, candidates, key, protocol.pool if constraint == "no" else None, hit[found])
         ranks.append(first(rank, relation[found], len(pair)))
     return RelationRanks(unit=truth.frame[pair], predicate=predicate, rank=np.stack(ranks))
 
@@ -113,88 +114,72 @@ def match_pairs(truth: TruePairs, scored: ScoredPairs, iou: float) -> tuple[Arra
 
 
 class _Cells:
-    """Every (pair, predicate) of the scored pairs as one flat table: groups in order, pairs in order, predicates in order.
+    """Every predicate of every scored pair.
 
-    So within a frame a smaller cell number is an earlier candidate. probability (P * C,) float32. key (P * C,) uint64: frame, then
-    descending (subject * object) * predicate in float32, as one ascending integer. best (P * C,) bool: the best predicate of every
-    pair and group, the first among equals.
+    probability (C, P) float32. key (C, P) uint64: frame, then descending (subject * object) * predicate in float32, as one ascending
+    integer. best (C, P) bool: the best predicate of every pair in each group, the first among equals; best_key: their keys, (P,) for
+    every group; ordered_best: all of these, sorted. A cell's number is its place in the flattened table.
+    Pairs lie along the rows because numpy is fast at long rows.
     """
 
     def __init__(self, scored: ScoredPairs, groups: Sequence[PredicateGroup]) -> None:
-        width = np.array([len(group) for group in groups], dtype=np.int64)
-        offset = np.cumsum(width) - width
+        bounds = np.cumsum([0, *(len(group) for group in groups)])
         self.groups = groups
+        self.rows = [slice(a, b) for a, b in pairwise(bounds)]
         self.frame = scored.frame
-        self.start = np.append(len(scored.frame) * offset, len(scored.frame) * width.sum())  # first cell of every group, and the end
-        self.group_of = np.repeat(np.arange(len(groups), dtype=np.int64), width)
-        self.local = np.arange(len(self.group_of), dtype=np.int64) - offset[self.group_of]
-        self.width = width
-
-        self.probability = np.concatenate([scored.scores[group.name].ravel() for group in groups])
         self.box_score = scored.node_score[scored.subject], scored.node_score[scored.object]
-        scale, frame = (self.box_score[0] * self.box_score[1])[:, None], (scored.frame.astype(np.uint64) << _FRAME_BITS)[:, None]
-        self.key = np.empty(len(self.probability), dtype=np.uint64)
-        self.best = np.empty(len(self.probability), dtype=np.bool_)
-        for g in range(len(groups)):
-            probability = self.table(self.probability, g)
-            # The bits of non-negative floats ascend like the floats; the sign is set so that -0 is 0.
-            np.bitwise_or(~(scale * probability).view(np.uint32) | _SIGN, frame, out=self.table(self.key, g))
-            self.table(self.best, g)[:] = _first_best(probability)
+        self.probability = np.empty((bounds[-1], len(scored.frame)), dtype=np.float32)
+        self.best = np.empty(self.probability.shape, dtype=np.bool_)
+        for group, rows in zip(groups, self.rows, strict=True):
+            self.probability[rows] = scored.scores[group.name].T
+            self.best[rows] = _first_best(self.probability[rows])
+        # The bits of non-negative floats ascend like the floats; the sign is set so that -0 is 0.
+        bits = ((self.box_score[0] * self.box_score[1]) * self.probability).view(np.uint32)
+        np.bitwise_or(np.invert(bits, out=bits), _SIGN, out=bits)
+        self.key = (scored.frame.astype(np.uint64) << _FRAME_BITS) | bits
+        self.best_key = [self.key[rows].min(0) for rows in self.rows]
+        self.ordered_best = np.sort(np.concatenate(self.best_key))
 
-    def table(self, flat: Array, group: int) -> Array:
-        """(P, predicates of the group): the group's part of a flat table, as a view."""
-        return flat[self.start[group] : self.start[group + 1]].reshape(-1, self.width[group])
-
-    def at(self, pair: Array, predicate: Array) -> Array:
-        """Cell of a pair and a global predicate."""
-        group = self.group_of[predicate]
-        cell: Array = self.start[group] + pair * self.width[group] + self.local[predicate]
-        return cell
-
-    def of(self, pair: Array) -> tuple[Array, Array]:
-        """All cells of some pairs, which ascend, in ascending order; and the pair of each."""
-        cells = [(self.start[g] + pair[:, None] * width + np.arange(width)).ravel() for g, width in enumerate(self.width)]
-        pairs = [np.repeat(pair, width) for width in self.width]
-        return np.concatenate(cells), np.concatenate(pairs)
-
-    def candidates(self, constraint: Constraint, protocol: Protocol) -> Array:
-        """(P * C,) bool; for "no" at least those among the ``pool`` best of a frame."""
+    def candidates(self, constraint: Constraint, protocol: Protocol) -> tuple[Array, Array]:
+        """Which cells (C, P) bool are candidates, and their keys in order; for "no" at least the ``pool`` best of a frame."""
         if constraint == "with":
-            return self.best
-        chosen = np.empty_like(self.best)
-        floor = self._floor(protocol.pool)[:, None] if constraint == "no" else None
-        for g, group in enumerate(self.groups):
-            if floor is not None:
-                np.less_equal(self.table(self.key, g), floor, out=self.table(chosen, g))
-            elif group.kind == "multi":
-                np.greater(self.table(self.probability, g), np.float32(protocol.semi_threshold), out=self.table(chosen, g))
+            return self.best, self.ordered_best
+        if constraint == "no":
+            chosen = self.key <= self._floor(protocol.pool)
+            return chosen, np.sort(self.key[chosen])
+        chosen = self.probability > np.float32(protocol.semi_threshold)
+        keys = []
+        for group, rows, best_key in zip(self.groups, self.rows, self.best_key, strict=True):
+            if group.kind == "single":
+                chosen[rows] = self.best[rows]
+                keys.append(best_key)
             else:
-                self.table(chosen, g)[:] = self.table(self.best, g)
-        return chosen
+                keys.append(self.key[rows][chosen[rows]])
+        return chosen, np.sort(np.concatenate(keys))
 
     def _floor(self, pool: int) -> Array:
         """(P,) a key that at least ``pool`` cells of the pair's frame do not exceed, beyond all keys if the frame is small.
 
         It is the pool-th among the best cells of every pair and group, which costs little and spares sorting most of the others.
         """
-        key = np.sort(self.key[self.best])
-        start = _frame_starts(key, self.frame)
+        start = _frame_starts(self.ordered_best, self.frame)
         large = np.diff(start) >= pool
         floor = np.full(len(large), np.iinfo(np.uint64).max, dtype=np.uint64)
-        floor[large] = key[start[:-1][large] + pool - 1]
+        floor[large] = self.ordered_best[start[:-1][large] + pool - 1]
         return floor[self.frame]
+
+    def generated(self, pair: Array) -> Array:
+        """The cells of some pairs, ascending, in the order in which candidates are made: groups, pairs, predicates."""
+        pairs = len(self.frame)
+        return np.concatenate([(np.arange(rows.start, rows.stop) * pairs + pair[:, None]).ravel() for rows in self.rows])
 
 
 def _first_best(table: Array) -> Array:
-    """(P, C) bool: the largest entry of every row, the first among equals."""
-    # A loop over the few columns is several times faster than a reduction along such short rows.
-    top = table[:, 0].copy()
-    for column in table.T[1:]:
-        np.maximum(top, column, out=top)
-    best: Array = table == top[:, None]
-    if np.count_nonzero(best) != len(table):
+    """(C, P) bool: the largest entry of every column, the first among equals."""
+    best: Array = table == table.max(0)
+    if np.count_nonzero(best) != table.shape[1]:
         best[:] = False
-        best[np.arange(len(table)), table.argmax(1)] = True
+        best[table.argmax(0), np.arange(table.shape[1])] = True
     return best
 
 
@@ -205,9 +190,12 @@ def _frame_starts(key: Array, frame: Array) -> Array:
     return starts
 
 
-def _rank(cells: _Cells, candidates: Array, pool: int | None, hit: Array) -> Array:
-    """Ranks of the cells ``hit``, all candidates, in their frames; NOT_FOUND beyond the ``pool`` best."""
-    key, mine = np.sort(cells.key[candidates]), cells.key[hit]
+def _rank(cells: _Cells, candidates: Array, key: Array, pool: int | None, hit: Array) -> Array:
+    """Ranks of the cells ``hit``, all candidates, in their frames; NOT_FOUND beyond the ``pool`` best.
+
+    candidates (C, P) bool; key: those of the candidates, ascending.
+    """
+    mine = cells.key.ravel()[hit]
     position = np.searchsorted(key, mine)
     frame = (mine >> _FRAME_BITS).astype(np.int64)
     rank = position - _frame_starts(key, cells.frame)[frame]
@@ -217,27 +205,29 @@ def _rank(cells: _Cells, candidates: Array, pool: int | None, hit: Array) -> Arr
     if close.any():
         unsettled = np.zeros(int(cells.frame[-1]) + 1, dtype=np.bool_)
         unsettled[frame[close]] = True
-        cell, pair = cells.of(np.flatnonzero(unsettled[cells.frame]))
+        cell = cells.generated(np.flatnonzero(unsettled[cells.frame]))
         redo = unsettled[frame]
-        rank[redo] = _exact_rank(cells, cell[candidates[cell]], pair[candidates[cell]], pool, hit[redo])
+        rank[redo] = _exact_rank(cells, cell[candidates.ravel()[cell]], pool, hit[redo])
     if pool is not None:
         rank[rank >= pool] = NOT_FOUND
     return rank
 
 
-def _exact_rank(cells: _Cells, cell: Array, pair: Array, pool: int | None, hit: Array) -> Array:
-    """Rank of the cells ``hit`` among the candidates ``cell`` (ascending) by the full rule, NOT_FOUND for those cut off."""
+def _exact_rank(cells: _Cells, cell: Array, pool: int | None, hit: Array) -> Array:
+    """Rank of the cells ``hit`` among the candidates ``cell`` (as generated) by the full rule, NOT_FOUND for those cut off."""
+    pair = cell % len(cells.frame)
     frame = cells.frame[pair]
     order = np.arange(len(cell), dtype=np.int64)
     if pool is not None:
-        order = np.argsort(cells.key[cell], kind="stable")
+        order = np.argsort(cells.key.ravel()[cell], kind="stable")
         order = order[_position(frame[order]) < pool]
     subject, obj = (score.astype(np.float64)[pair] for score in cells.box_score)
-    score = subject * obj * cells.probability[cell]
+    score = subject * obj * cells.probability.ravel()[cell]
     order = order[np.lexsort((-score[order], frame[order]))]
     rank = np.full(len(cell), NOT_FOUND, dtype=np.int64)
     rank[order] = _position(frame[order])
-    chosen: Array = rank[np.searchsorted(cell, hit)]
+    ascending = np.argsort(cell)
+    chosen: Array = rank[ascending[np.searchsorted(cell, hit, sorter=ascending)]]
     return chosen
 
 

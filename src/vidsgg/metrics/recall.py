@@ -115,8 +115,10 @@ def _first_k(ranks: RelationRanks, ks: Sequence[int]) -> Array:
 
 def _found(first_k: Array, row: Array, rows: int, ks: int) -> Array:
     """(X, K, rows) number of relations of a row that are found at K."""
-    counts = [np.bincount(index * rows + row, minlength=(ks + 1) * rows).reshape(ks + 1, rows) for index in first_k]
-    return np.stack(counts)[:, :-1].cumsum(1)
+    found = np.stack([np.bincount(index * rows + row, minlength=(ks + 1) * rows).reshape(ks + 1, rows)[:-1] for index in first_k])
+    for k in range(1, ks):
+        found[:, k] += found[:, k - 1]
+    return found
 
 
 def ratio(part: Array, whole: Array) -> Array:
