@@ -115,10 +115,10 @@ def merge_graphs(
                     object_graph.append(g)
                     object_class.append(o)
                 for slot, boxes in cells_here:
-                    if slot not in slot_id or not isinstance(boxes, np.ndarray) or boxes.ndim != 2 or boxes.shape[1] != 4 or not len(boxes):
+                    if slot not in slot_id or not _are_boxes(boxes):
                         raise DataError(
                             f"{where}: graph {uid!r}, annotation {aid!r}, entry {position}: box of {slot!r} is {_kind(boxes)};"
-                            f" expected an array (k, 4) for {', '.join(SLOTS)}."
+                            f" expected numbers (k, 4) for {', '.join(SLOTS)}."
                         )
                     cell_entry.append(len(entry_key))
                     cell_slot.append(slot_id[slot])
@@ -131,6 +131,8 @@ def merge_graphs(
                 entry_object.append(things[g, o])
                 entry_relation.append(r)
 
+    if not entry_key:
+        raise DataError(f"{where}: its {len(annotations)} graphs have no entry; use the authors' annotation pickle.")
     graph_of = np.array(object_graph, np.int64)
     order = np.argsort(graph_of, kind="stable")  # entries of two verbs of one uid may alternate
     rank = np.empty_like(order)
@@ -141,7 +143,7 @@ def merge_graphs(
     sizes = [len(cell) for cell in cells]
     merged = MergedGraphs(
         graph_uid=tuple(graph_uid),
-        frame_number=np.array(frame_number, np.int64).reshape(-1, len(SLOTS)),
+        frame_number=np.array(frame_number, np.int64),
         verb=np.array(verb, np.int64),
         action_key=tuple(action_key),
         object_graph=graph_of[order],
@@ -151,7 +153,7 @@ def merge_graphs(
         entry_object=object_of_entry,
         box_entry=np.repeat(np.array(cell_entry, np.int64), sizes),
         box_slot=np.repeat(np.array(cell_slot, np.int64), sizes),
-        boxes=np.concatenate(cells).astype(np.float32) if cells else np.zeros((0, 4), np.float32),
+        boxes=np.concatenate(cells).astype(np.float32),
         repeated=repeated,
     )
     bad = np.flatnonzero(~np.isfinite(merged.boxes).all(1) | (merged.boxes[:, 2:] < 0).any(1))
@@ -160,6 +162,10 @@ def merge_graphs(
         box = [round(float(side), 4) for side in merged.boxes[bad[0]]]
         raise DataError(f"{where}: graph {uid!r}, annotation {aid!r}, entry {position}: box {box} is not (x, y, width, height).")
     return merged
+
+
+def _are_boxes(value: Any) -> bool:
+    return isinstance(value, np.ndarray) and value.ndim == 2 and value.shape[1] == 4 and len(value) > 0 and value.dtype.kind in "fiu"
 
 
 def _graph_parts(graph: Any, where: str) -> tuple[list[int], Mapping[str, Any]]:
@@ -186,5 +192,5 @@ def _bad_entry(entry: Any, verbs: Mapping[str, int], objects: Mapping[str, int],
 
 def _kind(value: Any) -> str:
     if isinstance(value, np.ndarray):
-        return f"an array of shape {value.shape}"
+        return f"an array of shape {value.shape}, {value.dtype}"
     return f"{type(value).__name__} {str(value)[:80]!r}"
