@@ -123,7 +123,7 @@ class EASG(VideoDataset):
             frame_number=t.frame_number[frames],
             frame_unit=frame_unit,
             frame_slot=t.frame_slot[frames],
-            frame_size=np.tile(np.float32(NOMINAL_SIZE), (len(frame_unit), 1)),
+            frame_size=np.tile(NOMINAL_SIZE, (len(frame_unit), 1)),
             node_box=t.node_box[nodes],
             node_class=t.node_class[nodes],
             node_frame=node_frame,
@@ -204,11 +204,10 @@ class _Table:
 
     def spans(self, clip: int) -> tuple[slice, slice, slice]:
         """Units, frames and nodes of a clip."""
-        units = self.clip_units[clip : clip + 2]
-        frames = np.searchsorted(self.frame_unit, units)
-        nodes = np.searchsorted(self.node_frame, frames)
-        units, frames, nodes = (slice(int(at[0]), int(at[1])) for at in (units, frames, nodes))
-        return units, frames, nodes
+        units = self.clip_units[clip : clip + 2].tolist()
+        frames = np.searchsorted(self.frame_unit, units).tolist()
+        nodes = np.searchsorted(self.node_frame, frames).tolist()
+        return slice(*units), slice(*frames), slice(*nodes)
 
 
 def _sorted_table(merged: MergedGraphs, boxes: _Boxes, vocabulary: Vocabulary) -> _Table:
@@ -251,7 +250,7 @@ def _sorted_table(merged: MergedGraphs, boxes: _Boxes, vocabulary: Vocabulary) -
         node_frame=node_frame,
         node_class=node_class,
         node_identity=identity[node_thing],
-        node_box=box * np.float32([*NOMINAL_SIZE, *NOMINAL_SIZE]),
+        node_box=box * np.array([*NOMINAL_SIZE, *NOMINAL_SIZE], np.float32),
         node_relations=merged.relations[node_thing],
         box_node=box_node,
     )

@@ -33,6 +33,7 @@ class FrequencyModel(nn.Module):
     """
 
     capabilities = Capabilities(modes=("predcls",), visual=False, counting=True)
+    pairs: Tensor  # (S, O) long, pairs counted by class of subject and object; ``pairs_<group>`` (S, O, C), those with a predicate
 
     def __init__(self, schema: Schema, alpha: float = 16.0, beta: float = 2.0) -> None:
         super().__init__()
