@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from vidsgg.datasets.easg_files import SLOTS, MergedGraphs
 from vidsgg.errors import DataError
@@ -30,6 +29,8 @@ class ClipFeatures:
     """Features of actions, by annotation id. Raises DataError if the file cannot be read."""
 
     def __init__(self, path: Path) -> None:
+        import torch
+
         self.path = path
         try:
             self._features: Any = torch.load(path, map_location="cpu", weights_only=True)
