@@ -131,10 +131,8 @@ def _offset(rng: np.random.Generator, slot: Collection[str], facing: int, reach_
         return np.array([rng.uniform(-0.04, 0.04), 0.0])
     angle = np.radians(rng.uniform(low, high))
     ahead, aside = np.cos(angle), np.sin(angle)
-    if facing:
-        way = np.array([facing * ahead, aside if near else -aside])
-    else:
-        way = np.array([aside * rng.choice((-1, 1)), ahead])
+    seen_from_the_side = (facing * ahead, aside if near else -aside)
+    way = np.array(seen_from_the_side if facing else (aside * rng.choice((-1, 1)), ahead))
     return way * min(reach_x / max(abs(way[0]), 1e-6), reach_z / max(abs(way[1]), 1e-6))
 
 
