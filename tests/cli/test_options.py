@@ -1,0 +1,110 @@
+"""Options from dataclasses: both dashes, YAML, and messages that name the closest word."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from vidsgg.cli.options import option, parse
+from vidsgg.cli.train import parse_train
+from vidsgg.errors import ConfigError
+from vidsgg.recipes.options import FrequencyOptions, STTranOptions
+
+
+@dataclass(frozen=True)
+class Options:
+    mode: Literal["predcls", "sgcls"] = option("predcls", "the task")
+    lr: float = option(1e-4, "the rate", low=0)
+    k: int = option(5, "a number of one letter")
+    use_amp: bool = option(False, "a switch")
+    path: Path | None = option(None, "a folder")
+
+
+def read(*argv: str) -> Options:
+    return parse(Options, argv, prog="test", description="")
+
+
+def test_one_dash_and_two_dashes_are_the_same() -> None:
+    want = Options("sgcls", 2e-4, 9, True, Path("x"))
+    assert read("-mode", "sgcls", "-lr", "2e-4", "-k", "9", "-use_amp", "True", "-path", "x") == want
+    assert read("--mode=sgcls", "--lr=2e-4", "--k=9", "--use_amp", "--path", "x") == want
+
+
+@pytest.mark.parametrize(("word", "value"), [("True", True), ("true", True), ("1", True), ("False", False), ("false", False), ("0", False)])
+def test_booleans(word: str, value: bool) -> None:
+    assert read("-use_amp", word).use_amp is value
+
+
+def test_a_bare_switch_may_stand_before_another_option() -> None:
+    assert read("-use_amp", "-k", "3") == Options(use_amp=True, k=3)
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["-modle", "x"], "unknown option -modle; did you mean 'mode'"),
+        (["--us_amp"], "did you mean 'use_amp'"),
+        (["-mode", "predcl"], "unknown value 'predcl'; choose from predcls, sgcls; did you mean 'predcls'"),
+        (["-lr", "fast"], "option -lr: expected a number, got 'fast'"),
+        (["-lr", "-1e-4"], "option -lr: -0.0001 is too small; the least is 0"),
+        (["-lr", "nan"], "nan is too small"),
+        (["-k", "1.5"], "expected a whole number, got '1.5'"),
+        (["-use_amp", "maybe"], "expected True or False, got 'maybe'"),
+        (["stray"], "unrecognized arguments: stray"),
+        (["-lr"], "expected one argument"),
+        (["-config", "nowhere.yaml"], "cannot read nowhere.yaml"),
+    ],
+)
+def test_mistakes_are_named(argv: list[str], message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read(*argv)
+    assert message in str(caught.value)
+
+
+def test_yaml_reads_numbers_as_numbers_and_the_command_line_wins(tmp_path: Path) -> None:
+    file = tmp_path / "run.yaml"
+    file.write_text("lr: 1e-3\nuse_amp: true\nk: 7\npath: on\n", encoding="utf-8")
+    assert read("-config", str(file)) == Options(lr=1e-3, use_amp=True, k=7, path=Path("on"))
+    assert read("-config", str(file), "-k", "8").k == 8
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("modle: predcls", "unknown option 'modle'; did you mean 'mode'"),
+        ("lr: fast", "option lr: expected a number, got 'fast'"),
+        ("k: [1, 2]", "expected a whole number"),
+        ("- a\n- b", "must hold 'option: value' lines"),
+        ("a: b: c", "not valid YAML"),
+        ("!!python/object/apply:os.system ['true']", "not valid YAML"),
+    ],
+)
+def test_bad_yaml_is_named(tmp_path: Path, text: str, message: str) -> None:
+    file = tmp_path / "run.yaml"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        read("-config", str(file))
+    assert message in str(caught.value)
+    assert "run.yaml" in str(caught.value)
+
+
+def test_the_model_decides_which_options_there_are(tmp_path: Path) -> None:
+    assert isinstance(parse_train(["-hidden_dim", "64"], "train.py"), STTranOptions)
+    assert isinstance(parse_train(["-model", "frequency"], "train.py"), FrequencyOptions)
+    (tmp_path / "c.yaml").write_text("model: frequency\n", encoding="utf-8")
+    assert isinstance(parse_train(["-config", str(tmp_path / "c.yaml")], "train.py"), FrequencyOptions)
+    with pytest.raises(ConfigError, match="option -hidden_dim belongs to sttran, not to model 'frequency'"):
+        parse_train(["--model=frequency", "-hidden_dim", "64"], "train.py")
+    with pytest.raises(ConfigError, match=r"unknown model 'stran'; there are .*did you mean 'sttran'"):
+        parse_train(["-model", "stran"], "train.py")
+
+
+def test_a_written_configuration_reads_back(tmp_path: Path) -> None:
+    import yaml
+
+    options = parse_train(["-lr", "3e-5", "-hidden_dim", "64", "-seed", "7"], "train.py")
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(options.to_dict()), encoding="utf-8")
+    assert parse_train(["-config", str(tmp_path / "config.yaml")], "train.py") == options
