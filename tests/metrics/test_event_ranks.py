@@ -126,3 +126,21 @@ def test_objects_need_an_identity():
     nameless = replace(prediction, node_identity=np.full(1, -1))
     with pytest.raises(DataError, match="node_identity"):
         RecallAccumulator(protocol_for(SCHEMA, "predcls"), SCHEMA.vocabulary).update(annotation, nameless)
+
+
+def test_sums_are_rounded_in_the_stated_order():
+    """(action + object) + relation in float32, on two candidates that any other order would swap."""
+    rng = np.random.default_rng(0)
+    v = rng.uniform(0.3, 0.9, 100_000).astype(np.float32)
+    o, r = (rng.uniform(0.3, 0.7, (2, 100_000)).astype(np.float32) for _ in range(2))
+    r[1] = (o[0] + r[0]) - o[1]
+    stated, other = (v + o) + r, v + (o + r)
+    i = int(np.flatnonzero((stated[0] > stated[1]) & (other[0] < other[1]) & (r[1] > 0.1))[0])
+    objects = np.zeros((2, 4), dtype=np.float32)
+    relations = np.zeros((2, 3), dtype=np.float32)
+    objects[[0, 1], [0, 1]], relations[:, 0] = o[:, i], r[:, i]
+    actions = np.zeros(6, dtype=np.float32)
+    actions[2] = v[i]
+    # The better object comes second, so that only its score can put it first.
+    pair = event_video(SCHEMA, [graph(2, [1, 0], [[1, 0, 0], [1, 0, 0]])], [(actions, objects[::-1], relations[::-1])])
+    assert ranks_of("sgdet", *pair) == [(0, 0), (1, 1)]

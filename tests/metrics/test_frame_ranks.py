@@ -245,3 +245,36 @@ def test_videos_together_are_videos_one_by_one(case):
     alone = [video_ranks([a], [p], SCHEMA.vocabulary, protocol) for a, p in videos]
     np.testing.assert_array_equal(together.rank, np.concatenate([ranks.rank for ranks in alone], axis=1))
     np.testing.assert_array_equal(together.predicate, np.concatenate([ranks.predicate for ranks in alone]))
+
+
+def test_float64_decides_where_float32_is_wrong():
+    """Two candidates whose float32 products stand the other way round than the exact ones."""
+    rng = np.random.default_rng(0)
+    s = rng.uniform(0.5, 1, 200_000).astype(np.float32)
+    o, p = (rng.uniform(0.5, 1, (2, 200_000)).astype(np.float32) for _ in range(2))
+    p[1] = (o[0] * p[0] / o[1]).astype(np.float32)  # nearly the same product
+    single, exact = (s * o) * p, s.astype(np.float64) * o * p
+    i = int(np.flatnonzero((single[0] < single[1]) & (exact[0] > exact[1]) & (p[1] < 1))[0])
+    truth = frame([0, 1], [[0], [1]], [[0], [1]])
+    rows = [((1 / 3,) * 3, one(6, p0=p[0, i]), one(17)), ((1 / 3,) * 3, one(6, p1=p[1, i]), one(17))]
+    found = ranks_of(video(truth, rows, boxes=[PERSON, *truth["boxes"]], labels=[1, 2, 3], scores=[s[i], *o[:, i]]))
+    for constraint in (WITH, NO):
+        assert (found[3][constraint], found[4][constraint]) == (0, 1)
+
+
+def test_the_last_of_the_pool_is_still_ranked_in_a_large_frame():
+    """Forty pairs whose 120 best predicates stand above all others: rank 99 is in, rank 100 is not."""
+    count = 40
+    truth = frame([0] * count, [[0]] * count, [[0]] * count, classes=[2] * count)
+    truth["boxes"] = np.array([(250.0 * i, 0.0, 250.0 * i + 49, 49.0) for i in range(1, count + 1)])
+    spatial = 0.99 - 0.001 * np.arange(count)
+    rows = [((1 / 3,) * 3, one(6, p0=v), one(17, p0=v - 0.1)) for v in spatial]
+    # Spatial and contacting scores are 0.99..0.851, attention 1/3 each: ranks 0..79, then 120 equal ones in order of pairs.
+    pair = video(truth, rows)
+    ranks = video_ranks([pair[0]], [pair[1]], SCHEMA.vocabulary, protocol_for(SCHEMA, "sgdet"))
+    attention = ranks.rank[NO][ranks.predicate == 0]
+    assert attention.tolist() == [80, 83, 86, 89, 92, 95, 98] + [NOT_FOUND] * 33
+    distinct = [((0.7 - 0.001 * i, 0.2, 0.1 + 0.001 * i), *rows[i][1:]) for i in range(count)]
+    pair = video(truth, distinct)
+    ranks = video_ranks([pair[0]], [pair[1]], SCHEMA.vocabulary, protocol_for(SCHEMA, "sgdet"))
+    assert ranks.rank[NO][ranks.predicate == 0].tolist() == [*range(80, 100)] + [NOT_FOUND] * 20
