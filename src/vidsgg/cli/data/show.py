@@ -1,0 +1,65 @@
+"""``vidsgg data show``: look at annotations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from vidsgg.cli.options import parse
+from vidsgg.errors import ConfigError, DataError
+from vidsgg.options import closest, option
+
+
+@dataclass(frozen=True)
+class ShowOptions:
+    data_path: str | None = option(None, "folder of the data set; data/action_genome if left out and there")
+    split: Literal["train", "test"] = option("test", "which videos to number")
+    video: str = option("0", "name of the video, or its number in the split, from 0")
+    frame: str = option("all", "position of an annotated frame in the video, from 0, or 'all' for a sheet of all of them")
+    out: Path = option(Path("scene.png"), "picture to write")
+
+
+def main(argv: Sequence[str]) -> int:
+    options = parse(ShowOptions, argv, prog="vidsgg data show", description="Draw the annotations of a frame or of a whole video.")
+    if options.frame != "all" and not options.frame.isdecimal():
+        raise ConfigError(f"option -frame: expected a whole number or 'all', got {options.frame!r}")
+    from PIL import Image
+
+    from vidsgg.datasets.registry import default_data_path, open_dataset
+    from vidsgg.viewer.drawing import draw_frame, draw_sheet
+    from vidsgg.viewer.graphs import annotated_graph, colours
+
+    dataset = open_dataset(Path(options.data_path) if options.data_path else default_data_path(), options.split, "predcls")
+    index = _find(options.video, list(dataset.video_ids), options.split)
+    annotation = dataset.annotation(index)
+    images = dataset.images(index) if dataset.schema.has_frames else None
+    graph = annotated_graph(annotation)
+    subjects = dataset.schema.vocabulary.subjects if dataset.schema.subject_has_box else ()
+    if options.frame == "all":
+        picture = draw_sheet(images, graph, subjects=subjects)
+    else:
+        number = int(options.frame)
+        if number >= annotation.frames:
+            raise ConfigError(f"option -frame: video {annotation.video_id!r} has the frames 0..{annotation.frames - 1}, not {number}")
+        picture = draw_frame(images[number] if images else None, graph.frames[number], colours([graph], subjects), subjects)
+    try:
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture).save(options.out)
+    except (OSError, ValueError) as error:  # ValueError: Pillow knows no format of that name
+        raise DataError(f"cannot write {options.out}: {error}. Use a name such as scene.png in a folder you may write to.") from error
+    print(f"video {annotation.video_id} ({options.split} {index}): {annotation.frames} frames, {annotation.pairs} pairs -> {options.out}")
+    return 0
+
+
+def _find(video: str, names: list[str], split: str) -> int:
+    if not names:
+        raise DataError(f"the {split} split has no video")
+    if video in names:
+        return names.index(video)
+    if video.isdecimal():
+        if int(video) < len(names):
+            return int(video)
+        raise ConfigError(f"option -video: the {split} split has the videos 0..{len(names) - 1}, not {video}")
+    raise ConfigError(f"option -video: no video {video!r} in the {split} split, which has {names[0]!r}, ...{closest(video, names)}")
