@@ -54,18 +54,16 @@ class Protocol:
 
     def describe(self) -> str:
         """One line that tells exactly which recall this is."""
-        where = (
-            f"classes and predicate equal, both boxes IoU >= {self.iou:g} (x2 - x1 + 1)" if self.iou is not None else "class triples equal"
-        )
+        match = "class triples equal" if self.iou is None else f"predicate and classes equal, both boxes IoU >= {self.iou:g} (x2 - x1 + 1)"
         words = {
-            "with": "with: one predicate per pair and group",
-            "semi": f"semi: also all above {self.semi_threshold} in multi-label groups",
-            "no": "no: unlimited",
+            "with": "with = one predicate per pair and group",
+            "semi": f"semi = also every one above {self.semi_threshold} of multi-label groups",
+            "no": "no = any number",
         }
-        constraints = "; ".join(words[constraint] for constraint in self.constraints)
         return (
-            f"{self.name}: share of a unit's ({self.unit}'s) relations among its best K candidates, mean over {self.unit}s that have one;"
-            f" {where}; score = {self.score} of subject, object, predicate; constraint {constraints}"
+            f"{self.name}: R@K = share of the relations of each {self.unit} among its best K candidates, averaged over {self.unit}s"
+            f" with a relation; {match}; score = {self.score} of subject, object and predicate;"
+            f" {', '.join(words[constraint] for constraint in self.constraints)}"
         )
 
 
