@@ -77,7 +77,7 @@ def spatial(body: Skeleton, facing: float, thing: Placement) -> tuple[str, ...]:
     dx = thing.x - float(body.hip[0])
     if thing.y < body.head[1] - HEAD_RADIUS:
         found.append("above")
-    over_it = thing.box[0] < body.hip[0] < thing.box[2] and abs(thing.dz) < 0.3
+    over_it = abs(dx) < thing.width / 2 + 0.05 and abs(thing.dz) < 0.3
     if thing.bearing or (over_it and thing.y > float(body.hip[1]) + 0.12):
         found.append("beneath")
     ahead, aside = (facing * dx, thing.dz) if abs(facing) > 0.5 else (thing.dz, dx)

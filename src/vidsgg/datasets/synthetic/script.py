@@ -20,7 +20,8 @@ from vidsgg.datasets.synthetic.things import BEARING, GRIP, HAND, KINDS, MOUTH, 
 
 # How much of the step from one key to the next is drawn from the class's overall frequencies instead of what follows a contact:
 # the transition tables are means over videos and would drift away from the overall frequencies otherwise.
-_FORGET = 0.2
+_FORGET = 0.1
+_APART = 0.7
 _ACTING = ("wiping", "writing_on", "twisting")
 
 
@@ -196,6 +197,8 @@ class _Director:
                 table = self.sites.get(i)
                 if other.kind.role == "low" and table is not None and ("in_front_of" in slot) == ("in_front_of" in self.slots[i]):
                     x = float(np.clip(dx, table.box[0] + w / 2, table.box[2] - w / 2))
+                    if self.facing == 0 and "on_the_side_of" not in slot:
+                        x = float(np.clip(x, -0.7 * table.dz, 0.7 * table.dz))
                     return Placement(x, float(table.box[1]) - h / 2 + 0.02, table.dz + 0.01, w, h)
             y = -float(rng.uniform(0.30, 0.46)) - h / 2 + 0.12 * dz
         self.plinths.append(Plinth(float(dx), y + h / 2, float(dz), w * 0.55 + 0.05))
@@ -246,7 +249,8 @@ class _Director:
         rng = self.rng
         possible = self._possible(i, bearing, hands)
         odds = {name: p for name, p in self._odds(i).items() if name in possible and p > 0}
-        apart = odds.pop("not_contacting", 0.0)
+        # Contacts that find no hand or are out of reach end as "not contacting" too; drawing it less often makes up for that.
+        apart = _APART * odds.pop("not_contacting", 0.0)
         some = 1 - float(np.prod([1 - p for p in odds.values()]))
         if not odds or rng.random() * (some + apart) < apart:
             return ("not_contacting",)
@@ -262,6 +266,9 @@ class _Director:
                 keep = present[int(rng.choice(len(present), p=p / p.sum()))]
                 drawn[:] = [c for c in drawn if c in keep or not any(c in family for family in present)]
 
+        # The frequencies let somebody who lies also sit; whoever lies stays lying then.
+        if kept := set(BEARING) & set(drawn) & set(self.contacts[i]):
+            drawn[:] = [c for c in drawn if c not in BEARING or c in kept]
         one_of(*((c,) for c in BEARING))
         if self.things[i].kind.role == "portable":
             one_of(*((c,) for c in WORN), HAND, ("other_relationship",), ("leaning_on",), ("lying_on",))
@@ -421,7 +428,7 @@ class _Director:
             )
         if "wearing" in contact and thing.name == "shoe":
             foot = joints.feet[1]
-            return Placement(float(foot[0]) + 0.03 * (f or 1), float(foot[1]) - 0.005, 0.02, thing.width, thing.height)
+            return Placement(float(foot[0]) + 0.03 * (f or 1), float(foot[1]) - 0.005, 0.1, thing.width, thing.height)
         if "wearing" in contact:
             width = 2 * body.shoulder_width(pose.facing) + 0.1
             return Placement(*middle, 0.03, width, body.TORSO + 0.1, pose.lean, enclosing=True)
@@ -462,7 +469,7 @@ class _Director:
         if abs(pose.lean) > 1:
             x, y = (joints.neck + pose.hip) / 2 + np.array([0.3 * dx, -0.16])
         else:
-            x, y = float(joints.neck[0]) + dx, float(joints.neck[1]) + drop - (0.5 * thing.height - 0.12 if thing.height > 0.5 else 0.0)
+            x, y = float(pose.hip[0]) + dx, float(joints.neck[1]) + drop - (0.5 * thing.height - 0.12 if thing.height > 0.5 else 0.0)
         angle = float(rng.normal(0, 0.08))
         x, y = x + float(rng.normal(0, 0.008)), y + float(rng.normal(0, 0.008))
         if set(contact) & set(MOUTH):
@@ -552,9 +559,12 @@ class _Director:
 
         def worth(gaze: Points) -> float:
             value = float(rng.normal(0, 0.05)) + (0.2 if gaze is self.gaze else 0.0)
-            for placement, wish in zip(placements, self.looks, strict=True):
+            for thing, placement, wish in zip(self.things, placements, self.looks, strict=True):
                 angle = relations.gaze_angle(joints.head, gaze, placement)
-                value += (1.5 if wish == "looking_at" else 1.0) * (relations.attention(angle) == wish)
+                given = relations.attention(angle)
+                value += (2.2 if wish == "looking_at" else 1.0) * (given == wish)
+                # Nobody looks at a table because of what lies on it.
+                value += 0.2 * float(np.log(max(frequencies()[thing.name].attention[ATTENTION.index(given)], 0.01)))
                 # A gaze just at the border between two predicates could not be told from the picture.
                 value -= 0.6 * (min(abs(angle - relations.LOOKING), abs(angle - relations.NOT_LOOKING)) < 6)
             return value

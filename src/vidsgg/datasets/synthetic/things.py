@@ -47,7 +47,7 @@ KINDS: dict[str, Kind] = {
     "food": Kind("portable", 15, (0.13, 0.19), (0.10, 0.15)),
     "groceries": Kind("portable", 2.5, (0.22, 0.28), (0.28, 0.36)),
     "laptop": Kind("portable", 9, (0.26, 0.34), (0.19, 0.25)),
-    "light": Kind("tall", 1.0, (0.20, 0.28), (0.22, 0.30), (0.72, 1.04)),
+    "light": Kind("tall", 1.0, (0.20, 0.28), (0.22, 0.30), (0.50, 0.74)),
     "medicine": Kind("portable", 2, (0.09, 0.12), (0.13, 0.17)),
     "mirror": Kind("tall", 2.5, (0.30, 0.40), (0.42, 0.56), (0.46, 0.62)),
     "paper/notebook": Kind("portable", 10, (0.17, 0.23), (0.19, 0.25)),
