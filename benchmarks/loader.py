@@ -77,10 +77,10 @@ def measure(root: Path) -> list[tuple[str, float, ActionGenome]]:
     return rows
 
 
-def main() -> None:
+def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("-scale", type=float, default=1.0, help="share of the real size")
-    scale = parser.parse_args().scale
+    scale = parser.parse_args(argv).scale
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         write_pickles(root, scale)
