@@ -16,6 +16,7 @@ from vidsgg.engine.evaluate import evaluate
 from vidsgg.engine.fit import FitResult, FitSettings, TrainingError, clip_gradients, fit
 from vidsgg.engine.loading import ClipLoader
 from vidsgg.engine.optimizer import ReferenceAdamW
+from vidsgg.engine.report import short
 from vidsgg.engine.run_folder import RunFolder, default_path
 from vidsgg.engine.schedule import Schedule
 from vidsgg.errors import ConfigError, DataError
@@ -138,3 +139,8 @@ def test_clipping_equals_torchs(limit: float, scale: float) -> None:
     want = torch.nn.utils.clip_grad_norm_(layer.parameters(), limit or torch.inf)
     assert norm == pytest.approx(want.item())
     torch.testing.assert_close(gradient, layer.weight.grad)
+
+
+@pytest.mark.parametrize(("rate", "text"), [(1e-4, "1e-4"), (2.963e-4, "2.96e-4"), (0.5, "5e-1"), (0.0, "0e0")])
+def test_rates_are_written_as_people_write_them(rate: float, text: str) -> None:
+    assert short(rate) == text

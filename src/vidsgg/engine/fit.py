@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from vidsgg.engine.checkpoint import save_checkpoint
 from vidsgg.engine.loading import ClipLoader
-from vidsgg.engine.report import log_line, monitored, scalars
+from vidsgg.engine.report import log_line, monitored, scalars, short
 from vidsgg.engine.run_folder import RunFolder
 from vidsgg.engine.schedule import Schedule
 from vidsgg.errors import VidsggError
@@ -158,8 +158,9 @@ def fit(
         loss_mean = means["total"]
         run.scalars({f"train/loss/{name}": value for name, value in means.items()}, epoch=epoch, step=step)
         seconds = time.perf_counter() - started
-        rate = f"{optimizer.param_groups[0]['lr']:.3g}".replace("e-0", "e-")
-        run.log(f"Epoch {epoch}/{settings.epochs} - Loss: {loss_mean:.4f} - LR: {rate} - Time: {seconds:.0f}s")
+        run.log(
+            f"Epoch {epoch}/{settings.epochs} - Loss: {loss_mean:.4f} - LR: {short(optimizer.param_groups[0]['lr'])} - Time: {seconds:.0f}s"
+        )
         if epoch % settings.eval_freq == 0 or epoch == settings.epochs:
             evaluate_and_log(epoch)
             for name, parameter in model.named_parameters():

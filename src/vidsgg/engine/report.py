@@ -18,6 +18,12 @@ def log_line(result: RecallResult) -> str:
     return " - ".join(f"{name}@{k}: {100 * result.value('with', k, average):.2f}" for name, average in values for k in result.protocol.ks)
 
 
+def short(rate: float) -> str:
+    """A learning rate as people write it: 1e-4, 2.96e-4."""
+    digits, exponent = f"{rate:.2e}".split("e")
+    return f"{float(digits):g}e{int(exponent)}"
+
+
 def scalars(result: RecallResult) -> dict[str, float]:
     """Every average under a name such as ``with/recall@20`` or ``no/mR@50``, as fractions."""
     names = {"R": "recall", **{average: average for average in AVERAGES[1:]}}

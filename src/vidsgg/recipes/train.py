@@ -65,7 +65,8 @@ def run_training(options: TrainOptions) -> TrainingOutcome:
     val_loader = loader_of(splits.val, batch_size=options.batch_size)
 
     path = Path(options.save_path) if options.save_path else default_path(schema.name, options.model, options.mode)
-    config = {**options.to_dict(), "data_path": str(root)}
+    # Where the run lies is told by the file's own place; without it ``-config .../config.yaml`` repeats the run in a new folder.
+    config = {**options.to_dict(), "data_path": str(root), "save_path": None}
     with RunFolder(path, config) as run:
         run.log(f"run: {path}")
         run.log(
