@@ -17,7 +17,7 @@ TORSO, NECK, HEAD_RADIUS = 0.29, 0.125, 0.125
 THIGH, SHIN, UPPER_ARM, FOREARM = 0.235, 0.235, 0.20, 0.20
 ARM, LEG = UPPER_ARM + FOREARM, THIGH + SHIN
 SHOULDER, HIP = 0.115, 0.065
-STANDING_HIP = -0.46
+STANDING_HIP = -0.485
 # Half the thickness of limbs, for drawing and for the person's box.
 ARM_RADIUS, LEG_RADIUS, HAND_RADIUS = 0.03, 0.042, 0.036
 # Seen from the side, shoulders and hips are this much narrower.

@@ -84,21 +84,21 @@ class Scene:
         boxes = np.array([[key.pose.hip[0] - 0.25, key.pose.hip[0] + 0.25] for key in story.keys])
         sides = [p.box[[0, 2]] for key in story.keys for p in key.placements]
         middle = (min(boxes.min(), *(s[0] for s in sides)) + max(boxes.max(), *(s[1] for s in sides))) / 2
-        room = width / 2 / scale - 0.3  # the person never leaves the picture
+        reach = width / 2 / scale - 0.3  # the person never leaves the picture
         middle = (
-            float(np.clip(middle, boxes.max() - 0.25 - room, boxes.min() + 0.25 + room)) if boxes.max() - boxes.min() < 2 * room else 0.0
+            float(np.clip(middle, boxes.max() - 0.25 - reach, boxes.min() + 0.25 + reach)) if boxes.max() - boxes.min() < 2 * reach else 0.0
         )
         wave = rng.uniform(0, 2 * np.pi, 2)
         pace = rng.uniform(0.02, 0.07, 2)
-        reach = rng.uniform(0, 5, 2)
+        swing = rng.uniform(0, 5, 2)
         times = np.arange(story.frames)[:, None]
-        self._drift = reach * np.sin(wave + pace * times)
+        self._drift = swing * np.sin(wave + pace * times)
         base = np.array([width / 2 - middle * scale, floor])
         self.views = [View(scale, base + drift) for drift in self._drift]
-        self._room = _room(rng, width + 2 * _MARGIN, height + 2 * _MARGIN, floor + _MARGIN - 0.1 * scale)
+        room = _room(rng, width + 2 * _MARGIN, height + 2 * _MARGIN, floor + _MARGIN - 0.1 * scale)
+        self._room = room.resize((room.width * _OVERSAMPLE, room.height * _OVERSAMPLE), Image.Resampling.BILINEAR)
         self._light = _light(rng, width, height)
         self._noise = rng.normal(0, 1.5, (height, width, 1)).astype(np.float32)
-        self._handle_side = 1.0
 
     def frames(self) -> Iterator[Picture]:
         """Every picture of the video, RGB (height, width, 3)."""
@@ -118,10 +118,8 @@ class Scene:
         things = [_between(p, q, t) for p, q in zip(a.placements, b.placements, strict=True)]
         contacts = [r.contacting for r in near.relations]
         k = _OVERSAMPLE
-        left, top = (_MARGIN - self._drift[frame]).round().astype(int)
-        canvas = self._room.crop((left, top, left + self.width, top + self.height)).resize(
-            (k * self.width, k * self.height), Image.Resampling.NEAREST
-        )
+        left, top = (k * (_MARGIN - self._drift[frame])).round().astype(int)
+        canvas = self._room.crop((left, top, left + k * self.width, top + k * self.height))
         pen = _Pen(ImageDraw.Draw(canvas), View(self.views[frame].scale * k, self.views[frame].shift * k))
         layers = [(plinth.dz - 0.005, i, "plinth") for i, plinth in enumerate(self.story.plinths)]
         layers += [(p.dz, i, "thing") for i, p in enumerate(things)]
