@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,8 +37,9 @@ def main(argv: Sequence[str]) -> int:
         SyntheticConfig(options.videos, options.seed, options.frames, options.width, options.height, workers),
     )
     print(f"{options.videos} videos in {options.out}")
+    folder = shlex.quote(str(options.out))
     print("What to do next:")
-    print(f"  vidsgg data show -data_path {options.out} -out scene.png   # look at one")
-    print(f"  vidsgg data stats -data_path {options.out}                # count what is in it")
-    print(f"  vidsgg train -data_path {options.out} -mode predcls -model sttran")
+    print(f"  vidsgg data show -data_path {folder} -out scene.png   # look at one")
+    print(f"  vidsgg data stats -data_path {folder}                # count what is in it")
+    print(f"  vidsgg train -data_path {folder} -mode predcls -model sttran")
     return 0
