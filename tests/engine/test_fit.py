@@ -27,7 +27,9 @@ from vidsgg.models.sttran import STTran, STTranConfig
 
 def train(path: Path, epochs: int = 4, lr: float = 1e-2, dropout: float = 0.1, spoil: bool = False) -> tuple[FitResult, STTran]:
     torch.manual_seed(0)
-    model = STTran(ENTITY, WIDTHS, STTranConfig(hidden_dim=8, embedding_dim=4, heads=2, feedforward=16, dropout=dropout, temporal_layer=1))
+    model = STTran(
+        ENTITY, WIDTHS, STTranConfig(hidden_dim=8, embedding_dim=4, heads=2, feedforward_dim=16, dropout=dropout, temporal_layer=1)
+    )
     if spoil:
         model.frame_position.weight.data.fill_(torch.nan)
     loader = ClipLoader(ToyVideos(), "predcls", batch_size=2, shuffle=True, seed=1)

@@ -17,7 +17,7 @@ from vidsgg.models.sttran import STTran, STTranConfig
 from vidsgg.structures.clip import Clip
 from vidsgg.structures.widths import FeatureWidths
 
-TINY = STTranConfig(hidden_dim=8, embedding_dim=4, heads=2, feedforward=16, dropout=0.0)
+TINY = STTranConfig(hidden_dim=8, embedding_dim=4, heads=2, feedforward_dim=16, dropout=0.0)
 videos = st.lists(st.lists(st.integers(0, 3), min_size=1, max_size=4), min_size=1, max_size=3)
 
 
@@ -128,6 +128,14 @@ def test_a_value_without_variance_is_normalised_by_the_running_statistics() -> N
     out = norm(torch.full((1, 2), 3.0), torch.zeros(1, dtype=torch.int64), 1)
     torch.testing.assert_close(out, torch.full((1, 2), 2.0), rtol=1e-4, atol=1e-4)
     assert norm.num_batches_tracked == 0
+
+
+def test_the_start_of_class_embeddings_scales_with_its_spread() -> None:
+    """The same directions, so that a class never trained on lies near zero with a small spread."""
+    small = tiny(ACTION, embedding_std=0.01).pair_encoder
+    usual = tiny(ACTION).pair_encoder
+    for name in ("subject_embedding", "object_embedding"):
+        torch.testing.assert_close(getattr(small, name).weight, 0.01 * getattr(usual, name).weight)
 
 
 def test_class_embeddings_start_alike_whatever_was_drawn_before() -> None:

@@ -24,7 +24,9 @@ class STTranConfig:
     """Sizes; the defaults are the published ones.
 
     spatial_layer, temporal_layer: encoder layers within a frame, decoder layers over two frames. hidden_dim: width of each visual
-    part of the pair token. reference_compat: a one-frame video has no window in the reference, so its transformer output is zero and
+    part of the pair token. embedding_std: standard deviation of the start of the class embeddings; with many classes that are rare or
+    absent in training a small one generalises better (see ClassEmbedding). feedforward_dim: hidden width of the layers' feed-forward
+    part. reference_compat: a one-frame video has no window in the reference, so its transformer output is zero and
     its predictions are constant; by default we let its pairs attend to each other.
     """
 
@@ -32,8 +34,9 @@ class STTranConfig:
     temporal_layer: int = 3
     hidden_dim: int = 512
     embedding_dim: int = 200
+    embedding_std: float = 1.0
     heads: int = 8
-    feedforward: int = 2048
+    feedforward_dim: int = 2048
     dropout: float = 0.1
     reference_compat: bool = False
 
@@ -57,7 +60,7 @@ class SpatialLayer(nn.Module):
     def __init__(self, dim: int, config: STTranConfig) -> None:
         super().__init__()
         self.attention = RaggedAttention(dim, config.heads, config.dropout)
-        self.feedforward = _FeedForward(dim, config.feedforward, config.dropout)
+        self.feedforward = _FeedForward(dim, config.feedforward_dim, config.dropout)
         self.norm1, self.norm2 = nn.LayerNorm(dim), nn.LayerNorm(dim)
         self.dropout = nn.Dropout(config.dropout)
 
@@ -76,7 +79,7 @@ class TemporalLayer(nn.Module):
     def __init__(self, dim: int, config: STTranConfig) -> None:
         super().__init__()
         self.attention = RaggedAttention(dim, config.heads, config.dropout)
-        self.feedforward = _FeedForward(dim, config.feedforward, config.dropout)
+        self.feedforward = _FeedForward(dim, config.feedforward_dim, config.dropout)
         self.norm = nn.LayerNorm(dim)
         self.dropout = nn.Dropout(config.dropout)
 
@@ -119,7 +122,7 @@ class STTran(nn.Module):
     def __init__(self, schema: Schema, widths: FeatureWidths, config: STTranConfig) -> None:
         super().__init__()
         self.config = config
-        self.pair_encoder = PairEncoder(schema, widths, config.hidden_dim, config.embedding_dim)
+        self.pair_encoder = PairEncoder(schema, widths, config.hidden_dim, config.embedding_dim, config.embedding_std)
         dim = self.pair_encoder.width
         self.spatial = nn.ModuleList(SpatialLayer(dim, config) for _ in range(config.spatial_layer))
         self.temporal = nn.ModuleList(TemporalLayer(dim, config) for _ in range(config.temporal_layer))

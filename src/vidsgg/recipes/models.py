@@ -47,7 +47,9 @@ class ModelEntry:
 def _sttran(options: STTranOptions, widths: FeatureWidths) -> dict[str, Any]:
     from vidsgg.models.sttran import STTranConfig
 
-    names = ("spatial_layer", "temporal_layer", "hidden_dim", "dropout", "reference_compat")
+    names = (
+        "spatial_layer", "temporal_layer", "hidden_dim", "embedding_dim", "embedding_std", "feedforward_dim", "dropout", "reference_compat",
+    )  # fmt: skip
     return {"widths": widths, "config": STTranConfig(**{name: getattr(options, name) for name in names})}
 
 

@@ -17,17 +17,18 @@ def word_of(name: str) -> str:
 class ClassEmbedding(nn.Embedding):
     """One learned vector per class, with a start that depends on the class name alone.
 
-    Without a table of word vectors the start is standard normal, drawn from a generator seeded by the name: the same class starts
-    alike in every run, data set and process, whatever was drawn before.
+    Without a table of word vectors the start is normal with standard deviation ``std``, drawn from a generator seeded by the name: the
+    same class starts alike in every run, data set and process, whatever was drawn before. A class without training examples keeps its
+    start. With a small ``std`` that is nearly zero for all of them, which says "unknown"; with a large one it is a code like any other.
     """
 
-    def __init__(self, names: Sequence[str], dim: int) -> None:
+    def __init__(self, names: Sequence[str], dim: int, std: float = 1.0) -> None:
         super().__init__(len(names), dim)
         self.names = tuple(names)
         with torch.no_grad():
             for row, name in zip(self.weight, self.names, strict=True):
                 generator = torch.Generator().manual_seed(zlib.crc32(name.encode()))
-                row.copy_(torch.randn(dim, generator=generator))
+                row.copy_(std * torch.randn(dim, generator=generator))
 
     @torch.no_grad()
     def start_from(self, vectors: Mapping[str, Tensor]) -> list[str]:

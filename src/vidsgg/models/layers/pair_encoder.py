@@ -68,7 +68,7 @@ class PairEncoder(nn.Module):
     Width: hidden_dim for every visual part, embedding_dim for each class (STTran: 3 * 512 + 2 * 200 = 1936; EASG: 1424).
     """
 
-    def __init__(self, schema: Schema, widths: FeatureWidths, hidden_dim: int, embedding_dim: int) -> None:
+    def __init__(self, schema: Schema, widths: FeatureWidths, hidden_dim: int, embedding_dim: int, embedding_std: float = 1.0) -> None:
         super().__init__()
         vocabulary = schema.vocabulary
         self.subject_has_box = schema.subject_has_box
@@ -77,8 +77,9 @@ class PairEncoder(nn.Module):
         self.object_visual = nn.Linear(widths.node, hidden_dim) if widths.node else None
         self.union = UnionEncoder(widths.union, hidden_dim) if widths.union else None
         self.geometry = None if widths.node or widths.union else GeometryEncoder(len(schema.slots), hidden_dim)
-        self.subject_embedding = ClassEmbedding(vocabulary.objects if schema.subject_has_box else vocabulary.subjects, embedding_dim)
-        self.object_embedding = ClassEmbedding(vocabulary.objects, embedding_dim)
+        subjects = vocabulary.objects if schema.subject_has_box else vocabulary.subjects
+        self.subject_embedding = ClassEmbedding(subjects, embedding_dim, embedding_std)
+        self.object_embedding = ClassEmbedding(vocabulary.objects, embedding_dim, embedding_std)
         visual = sum(part is not None for part in (self.subject_visual, self.object_visual, self.union, self.geometry))
         self.width = visual * hidden_dim + 2 * embedding_dim
 
