@@ -76,6 +76,27 @@ def test_permuting_the_nodes_of_a_frame_changes_nothing() -> None:
     torch.testing.assert_close(flat(model, moved), flat(model, clip))
 
 
+def test_the_order_of_an_events_objects_changes_nothing() -> None:
+    """EASG's files list the direct object first: a model that saw the order could read it off."""
+    model, clip = tiny(ACTION), action_clip([3, 2])
+    order = torch.cat([torch.nonzero(clip.node_frame == frame).squeeze(1).flip(0) for frame in range(clip.frames)])
+    nodes = ("node_box", "node_class", "node_score", "node_frame", "node_identity", "node_target")
+    moved = replace(
+        clip, **{name: getattr(clip, name)[order] for name in nodes}, labels={name: hot[order] for name, hot in clip.labels.items()}
+    )
+    torch.testing.assert_close(flat(model, moved), flat(model, clip)[order], rtol=1e-4, atol=1e-5)
+
+
+def test_without_features_boxes_are_read_to_a_hundredth_of_the_frame() -> None:
+    """Finer digits tell boxes drawn on EASG's annotation grid from others, and with that their relation."""
+    model, clip = tiny(ACTION), action_clip([3, 2])  # frames are 100 wide and high
+    on_grid = replace(clip, node_box=clip.node_box.round())
+    off_grid = replace(clip, node_box=on_grid.node_box + 0.4)
+    torch.testing.assert_close(flat(model, off_grid), flat(model, on_grid))
+    a_step_off = replace(clip, node_box=on_grid.node_box + 1)
+    assert not torch.allclose(flat(model, a_step_off), flat(model, on_grid))
+
+
 @pytest.mark.parametrize(
     "shape",
     [[1], [3], [1, 1], [2, 0, 1], [0, 0, 2], [1, 0], [0], [0, 0]],
