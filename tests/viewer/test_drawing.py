@@ -9,9 +9,10 @@ import pytest
 from clips import action_annotation, entity_annotation
 
 from vidsgg.errors import DataError
+from vidsgg.inference.graphs import annotated_graph
 from vidsgg.structures.graph import GraphEdge, GraphFrame, GraphNode, VideoGraph
 from vidsgg.viewer.drawing import draw_frame, draw_sheet
-from vidsgg.viewer.graphs import SUBJECT_COLOUR, annotated_graph, colours, relations_of
+from vidsgg.viewer.graphs import SUBJECT_COLOUR, colours, relations_of
 
 FRAME = GraphFrame(
     key="V.mp4/000001.png",

@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy.typing as npt
 
+from vidsgg.errors import ConfigError
 from vidsgg.io.images import Image
+from vidsgg.options import closest
 from vidsgg.structures.annotation import VideoAnnotation
 from vidsgg.structures.schema import Schema
 
@@ -39,6 +41,19 @@ class VideoDataset(ABC):
     def features(self, index: int) -> Mapping[str, npt.NDArray[Any]]:
         """Clip columns that the data set's own files bring along (``node_feature``, ``action_feature``); see Schema.features."""
         return {}
+
+    def find(self, video: str) -> int:
+        """Position of a video given by its name, or by its number from 0. Raises ConfigError naming the closest."""
+        names = list(self.video_ids)
+        if video in names:
+            return names.index(video)
+        if video.isdecimal() and int(video) < len(names):
+            return int(video)
+        if video.isdecimal():
+            raise ConfigError(f"option -video: the {self.split} split has the videos 0..{len(names) - 1}, not {video}")
+        raise ConfigError(
+            f"option -video: no video {video!r} in the {self.split} split, which has {names[0]!r}, ...{closest(video, names)}"
+        )
 
     def __iter__(self) -> Iterator[VideoAnnotation]:
         return (self.annotation(i) for i in range(len(self)))

@@ -39,11 +39,8 @@ def to_graph(annotation: VideoAnnotation, prediction: VideoPrediction, threshold
             for group in vocabulary.groups:
                 scores = prediction.scores[group.name][p]
                 best = int(scores.argmax())
-                chosen = (
-                    [best]
-                    if group.kind == "single"
-                    else sorted({best, *np.flatnonzero(scores > threshold).tolist()}, key=lambda c: -scores[c])
-                )
+                likely = {best} if group.kind == "single" else {best, *np.flatnonzero(scores > threshold).tolist()}
+                chosen = sorted((c for c in likely if scores[c] > 0), key=lambda c: (-scores[c], c))
                 ends = (subject, obj) if group.direction == "subject->object" else (obj, subject)
                 edges += [GraphEdge(*ends, group.predicates[c], group.name, round(float(scores[c]), 6)) for c in chosen]
         number = int(annotation.frame_number[f])
@@ -59,3 +56,15 @@ def to_graph(annotation: VideoAnnotation, prediction: VideoPrediction, threshold
             )
         )
     return VideoGraph(annotation.video_id, schema.name, tuple(frames))
+
+
+def annotated_graph(annotation: VideoAnnotation) -> VideoGraph:
+    """The ground truth as graphs: every annotated predicate is an edge of score 1."""
+    names = ("schema", "video_id", "frame_unit", "node_box", "node_class", "node_frame", "node_identity", "action_class")
+    pairs = ("pair_subject", "pair_object", "pair_frame")
+    certain = VideoPrediction(
+        **{name: getattr(annotation, name) for name in names + pairs},
+        node_score=np.ones(annotation.nodes),
+        scores={name: hot.astype(np.float32) for name, hot in annotation.labels.items()},
+    )
+    return to_graph(annotation, certain)

@@ -22,7 +22,9 @@ def read_word_vectors(path: Path, words: Collection[str], dim: int) -> dict[str,
                     continue
                 vector = np.array(rest.split(), dtype=np.float32)
                 if len(vector) != dim:
-                    raise DataError(f"{path}, line {number}: {word!r} has {len(vector)} numbers, expected {dim}. Give a file of {dim}-wide vectors.")
+                    raise DataError(
+                        f"{path}, line {number}: {word!r} has {len(vector)} numbers, expected {dim}. Give a file of {dim}-wide vectors."
+                    )
                 found[word] = vector
     except OSError as error:
         raise DataError(f"word vectors: cannot read {path}: {error.strerror}.") from error

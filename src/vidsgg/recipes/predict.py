@@ -7,12 +7,10 @@ from pathlib import Path
 
 import torch
 
-from vidsgg.datasets.base import Subset, VideoDataset
-from vidsgg.errors import ConfigError
+from vidsgg.datasets.base import Subset
 from vidsgg.inference.graphs import to_graph
 from vidsgg.io.graphs import write_graph
 from vidsgg.ops.decoding import decode
-from vidsgg.options import closest
 from vidsgg.recipes.build import build_loader, resolve_data_path
 from vidsgg.recipes.evaluate import load_model, open_split, read_run
 from vidsgg.recipes.options import PredictOptions
@@ -28,22 +26,12 @@ class Predicted:
     page: Path
 
 
-def find_video(dataset: VideoDataset, name: str) -> int:
-    """Position of a video given by its name, or by its number from 0. Raises ConfigError naming the closest."""
-    names = list(dataset.video_ids)
-    if name in names:
-        return names.index(name)
-    if name.isdigit() and int(name) < len(names):
-        return int(name)
-    raise ConfigError(f"option -video: no video {name!r} among the {len(names)} of this split{closest(name, names)}")
-
-
 def run_prediction(options: PredictOptions) -> Predicted:
     """Predict one video of a data set and write its graph (JSON) and its page (HTML)."""
     file, content, trained_options = read_run(Path(options.checkpoint))
     root = resolve_data_path(options.data_path or trained_options.data_path)
     dataset = open_split(root, trained_options.mode, options.split, datasize="large", skip_bad=False)
-    index = find_video(dataset, options.video)
+    index = dataset.find(options.video)
     trained = load_model(file, content, trained_options, dataset.schema, options.device)
     one = Subset(dataset, [index])
     loader = build_loader(one, trained_options.mode, trained.extractor, trained.device, batch_size=1, workers=0, skip_bad=False)

@@ -23,35 +23,6 @@ SUBJECT_COLOUR: Colour = (38, 70, 140)
 _PALETTE: tuple[Colour, ...] = ((200, 80, 0), (0, 128, 96), (170, 70, 130), (0, 100, 170), (150, 110, 0), (110, 70, 190), (180, 40, 50))
 
 
-def annotated_graph(annotation: VideoAnnotation) -> VideoGraph:
-    """The ground truth as graphs: every annotated predicate is an edge of score 1."""
-    vocabulary, schema = annotation.schema.vocabulary, annotation.schema
-    frames = []
-    for f in range(annotation.frames):
-        rows = np.flatnonzero(annotation.node_frame == f)
-        position = {int(row): i for i, row in enumerate(rows)}
-        nodes = [_node(vocabulary.objects[annotation.node_class[row]], annotation.node_box[row]) for row in rows]
-        if not schema.subject_has_box:
-            nodes.append(GraphNode(vocabulary.subjects[annotation.action_class[annotation.frame_unit[f]]], 1.0))
-        edges = []
-        for p in np.flatnonzero(annotation.pair_frame == f):
-            subject = position[int(annotation.pair_subject[p])] if schema.subject_has_box else len(nodes) - 1
-            thing = position[int(annotation.pair_object[p])]
-            for group in vocabulary.groups:
-                ends = (subject, thing) if group.direction == "subject->object" else (thing, subject)
-                edges += [GraphEdge(*ends, group.predicates[c], group.name, 1.0) for c in np.flatnonzero(annotation.labels[group.name][p])]
-        number = int(annotation.frame_number[f])
-        time = None if annotation.fps is None else round((number - 1) / annotation.fps, 6)
-        width, height = (float(v) for v in annotation.frame_size[f])
-        frames.append(GraphFrame(annotation.frame_key[f], number, time, width, height, tuple(nodes), tuple(edges)))
-    return VideoGraph(annotation.video_id, schema.name, tuple(frames))
-
-
-def _node(label: str, box: npt.NDArray[np.float32]) -> GraphNode:
-    x1, y1, x2, y2 = (round(float(v), 3) for v in box)
-    return GraphNode(label, 1.0, (x1, y1, x2, y2))
-
-
 def predicted_graph(
     prediction: VideoPrediction, annotation: VideoAnnotation | None, sizes: Sequence[tuple[int, int]], most: int
 ) -> VideoGraph:

@@ -16,10 +16,11 @@ from typing import Any
 from PIL import Image
 
 from vidsgg.errors import DataError
+from vidsgg.inference.graphs import annotated_graph
 from vidsgg.structures.annotation import VideoAnnotation
 from vidsgg.structures.graph import GraphEdge, GraphFrame, VideoGraph
 from vidsgg.structures.prediction import VideoPrediction
-from vidsgg.viewer.graphs import Colour, Picture, annotated_graph, colours, is_subject, predicted_graph, words
+from vidsgg.viewer.graphs import Colour, Picture, colours, is_subject, predicted_graph, words
 
 # A picture wider than this is reduced: the page holds every one of them.
 _WIDEST = 960

@@ -9,7 +9,7 @@ from typing import Literal
 
 from vidsgg.cli.options import parse
 from vidsgg.errors import ConfigError, DataError
-from vidsgg.options import closest, option
+from vidsgg.options import option
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,12 @@ def main(argv: Sequence[str]) -> int:
     from PIL import Image
 
     from vidsgg.datasets.registry import default_data_path, open_dataset
+    from vidsgg.inference.graphs import annotated_graph
     from vidsgg.viewer.drawing import draw_frame, draw_sheet
-    from vidsgg.viewer.graphs import annotated_graph, colours
+    from vidsgg.viewer.graphs import colours
 
     dataset = open_dataset(Path(options.data_path) if options.data_path else default_data_path(), options.split, "predcls")
-    index = _find(options.video, list(dataset.video_ids), options.split)
+    index = dataset.find(options.video)
     annotation = dataset.annotation(index)
     images = dataset.images(index) if dataset.schema.has_frames else None
     graph = annotated_graph(annotation)
@@ -51,15 +52,3 @@ def main(argv: Sequence[str]) -> int:
         raise DataError(f"cannot write {options.out}: {error}. Use a name such as scene.png in a folder you may write to.") from error
     print(f"video {annotation.video_id} ({options.split} {index}): {annotation.frames} frames, {annotation.pairs} pairs -> {options.out}")
     return 0
-
-
-def _find(video: str, names: list[str], split: str) -> int:
-    if not names:
-        raise DataError(f"the {split} split has no video")
-    if video in names:
-        return names.index(video)
-    if video.isdecimal():
-        if int(video) < len(names):
-            return int(video)
-        raise ConfigError(f"option -video: the {split} split has the videos 0..{len(names) - 1}, not {video}")
-    raise ConfigError(f"option -video: no video {video!r} in the {split} split, which has {names[0]!r}, ...{closest(video, names)}")
