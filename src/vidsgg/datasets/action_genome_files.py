@@ -162,7 +162,7 @@ def parse_records(persons: Any, objects: Any, vocabulary: Vocabulary) -> Records
     rows: dict[str, list[Any]] = {name: [] for name in _COLUMNS}
     start = [0]
     nobody = np.zeros(4, np.float32)
-    for key, entry in tqdm(persons.items(), desc="Action Genome's annotations", unit=" frames", delay=2, file=sys.stderr):
+    for key, entry in tqdm(persons.items(), desc="Action Genome's annotations", unit=" frames", delay=2, file=sys.stderr, disable=None):
         entries = objects.get(key)
         problem, split = 0, UNKNOWN_SPLIT
         video, number, person, box, size = "", 0, False, nobody, (1.0, 1.0)

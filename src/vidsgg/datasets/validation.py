@@ -216,7 +216,7 @@ def _check_pictures(data: ActionGenome, pictures: Pictures, book: _Book) -> None
     if pictures == "sample":
         present = np.unique(present[np.linspace(0, len(present) - 1, _SAMPLE).round().astype(np.int64)]) if len(present) else present
     bad = []
-    for i in tqdm(present.tolist(), desc=f"{data.split} pictures", unit=" videos", delay=2, file=sys.stderr):
+    for i in tqdm(present.tolist(), desc=f"{data.split} pictures", unit=" videos", delay=2, file=sys.stderr, disable=None):
         try:
             data.images(i)
         except DataError as error:

@@ -77,7 +77,7 @@ def generate(root: Path, config: SyntheticConfig) -> None:
     (root / "videos").mkdir(parents=True)
     options = {name: value for name, value in asdict(config).items() if name != "workers"}
     (root / MARKER).write_text(json.dumps({"format": FORMAT, **options}, indent=1) + "\n", encoding="utf-8")
-    progress = tqdm(_make_all(root, config), total=config.videos, desc="synthetic videos", unit="video")
+    progress = tqdm(_make_all(root, config), total=config.videos, desc="synthetic videos", unit="video", disable=None)
     _write_annotations(root, config.seed, progress)
 
 
