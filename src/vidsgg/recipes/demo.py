@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from pathlib import Path
 
-from vidsgg.datasets.synthetic.generate import SyntheticConfig, generate
+from vidsgg.datasets.synthetic.generate import MARKER, SyntheticConfig, generate
 from vidsgg.errors import ConfigError
 from vidsgg.metrics.result import RecallResult
 from vidsgg.recipes.evaluate import run_evaluation
@@ -36,14 +37,16 @@ def demo_model(options: DemoOptions, data: Path, folder: Path, **changes: object
 def run_demo(options: DemoOptions) -> Path:
     """Runs everything below ``options.out`` and returns the page. The table it prints is the one in README."""
     out = Path(options.out)
+    data = out / "data"
     if out.exists() and any(out.iterdir()):
-        raise ConfigError(f"option -out: {out} is not empty; remove it or name another folder.")
+        if not (data / MARKER).is_file():
+            raise ConfigError(f"option -out: {out} is not empty and not an earlier demo; name another folder.")
+        shutil.rmtree(out)
     started = time.perf_counter()
 
     def step(number: int, text: str) -> None:
         print(f"\n[{number}/5, {time.perf_counter() - started:.0f}s] {text}", flush=True)
 
-    data = out / "data"
     step(1, f"Making {options.videos} synthetic videos in Action Genome's own file format: {data}")
     generate(data, SyntheticConfig(videos=options.videos, seed=options.seed))
     step(2, "The yardsticks: an untrained model, and P(predicate | object class) counted on the training videos")
