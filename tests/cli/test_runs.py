@@ -43,6 +43,7 @@ def test_training_leaves_a_complete_folder(trained: Path, data: Path) -> None:
     assert "Epoch 1/1 - Loss: " in log
     assert "Epoch 1/1 - Eval - Recall@10: " in log
     assert "untrained weights" in log
+    assert "warning: -warmup_steps 1000 shortened to 0, a tenth of this run's 1 steps" in log
     config = load_checkpoint(trained / "checkpoint_best.tar")["config"]
     assert config["data_path"] == str(data)
     assert config["hidden_dim"] == 8

@@ -91,8 +91,9 @@ def run_training(options: TrainOptions) -> TrainingOutcome:
             result = fit_counts(model, train_loader, validate, run, extras)
         else:
             steps = options.epochs * len(train_loader)
-            warmup = min(options.warmup_steps, steps // 10)
-            if warmup < options.warmup_steps:
+            warmup = options.warmup_steps
+            if steps and warmup >= steps:
+                warmup = steps // 10
                 run.log(f"warning: -warmup_steps {options.warmup_steps} shortened to {warmup}, a tenth of this run's {steps} steps")
             result = fit(
                 model,
