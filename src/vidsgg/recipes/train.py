@@ -21,7 +21,7 @@ from vidsgg.losses.relations import RelationCriterion
 from vidsgg.metrics.protocol import protocol_for
 from vidsgg.metrics.result import RecallResult
 from vidsgg.models.layers.class_embedding import ClassEmbedding, word_of
-from vidsgg.recipes.build import build_extractor, build_loader, choose_device, feature_widths, open_splits, resolve_data_path
+from vidsgg.recipes.build import Splits, build_extractor, build_loader, choose_device, feature_widths, open_splits, resolve_data_path
 from vidsgg.recipes.models import model_entry
 from vidsgg.recipes.options import NeuralOptions, TrainOptions
 from vidsgg.structures.schema import Schema
@@ -36,12 +36,16 @@ class TrainingOutcome:
     best_epoch: int
 
 
-def run_training(options: TrainOptions) -> TrainingOutcome:
-    """Train as the options say. Everything that can be wrong with them is found before the run's folder is made."""
+def run_training(options: TrainOptions, splits: Splits | None = None) -> TrainingOutcome:
+    """Train as the options say. Everything that can be wrong with them is found before the run's folder is made.
+
+    splits: the videos to train and to validate on in place of those that the options name, as cross-validation needs them.
+    """
     entry = model_entry(options.model)
     device = choose_device(options.device)
     root = resolve_data_path(options.data_path)
-    splits = open_splits(root, options.mode, datasize=options.datasize, val=options.val, skip_bad=options.skip_bad)
+    held_out = "given by the caller" if splits else _where(options.val)
+    splits = splits or open_splits(root, options.mode, datasize=options.datasize, val=options.val, skip_bad=options.skip_bad)
     schema = splits.train.schema
     capabilities = entry.capabilities
     capabilities.check(entry.name, options.mode, schema)
@@ -70,7 +74,7 @@ def run_training(options: TrainOptions) -> TrainingOutcome:
     with RunFolder(path, config) as run:
         run.log(f"run: {path}")
         run.log(
-            f"data: {root} ({schema.name}), {len(splits.train)} videos to train on, {len(splits.val)} to validate on ({_where(options.val)})"
+            f"data: {root} ({schema.name}), {len(splits.train)} videos to train on, {len(splits.val)} to validate on ({held_out})"
         )
         run.log(f"model: {options.model}, {sum(p.numel() for p in model.parameters()):,} parameters, mode {options.mode}, on {device}")
         run.log(feature_line)
