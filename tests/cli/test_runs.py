@@ -60,7 +60,7 @@ def test_evaluation_prints_and_writes_its_table(trained: Path, tmp_path: Path, c
     printed = capsys.readouterr().out
     assert "R@20" in printed
     assert "mR@20" in printed
-    assert "predcls: share of" in printed
+    assert "predcls: R@K = share of" in printed
     content = json.loads((tmp_path / "evaluation_test.json").read_text(encoding="utf-8"))
     assert content["split"] == "test"
     assert 0 <= content["recall"]["with"]["R"]["20"] <= 1
