@@ -115,7 +115,7 @@ class DemoOptions:
 
     out: str = option("demo", "folder for the data set, the runs and the page")
     videos: int = option(200, "videos of the synthetic data set", low=20)
-    epochs: int = option(6, "passes of the model over the training videos", low=1)
+    epochs: int = option(8, "passes of the model over the training videos", low=1)
     seed: int = option(0, "seed of the data set and of the training", low=0)
 
 
