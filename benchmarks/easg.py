@@ -1,8 +1,8 @@
 """STTran on EASG from labels and boxes alone, beside counting: ``python -m benchmarks.easg -data_path data/easg``.
 
 Every row is trained and scored by the recipes, as ``train.py`` and ``evaluate.py`` do. STTran's options are those of
-configs/easg_sttran.yaml, which says how they were chosen; of a run its last checkpoint is scored, so that no epoch is picked either.
-Both models learn from nine tenths of the training clips; the test split (the authors' val) is scored once for each row.
+configs/easg_sttran.yaml, which says how they were chosen. Both models learn from all training clips (``-val test``:
+nothing is held out), and no epoch is picked: of a run its last checkpoint is scored, on the test split (the authors' val).
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ def runs_of(options: EasgOptions, folder: Path) -> dict[str, list[TrainOptions]]
         seeds = [int(seed) for seed in options.seeds.split(",")]
     except ValueError:
         raise ConfigError(f"option -seeds: expected whole numbers such as 0,1,2, got {options.seeds!r}") from None
-    counted = FrequencyOptions(model="frequency", data_path=options.data_path, save_path=str(folder / "frequency"))
+    counted = FrequencyOptions(model="frequency", val="test", data_path=options.data_path, save_path=str(folder / "frequency"))
     trained: list[TrainOptions] = []
     for seed in seeds:
-        own = ["-data_path", options.data_path, "-seed", str(seed), "-save_path", str(folder / f"sttran_{seed}")]
+        own = ["-data_path", options.data_path, "-val", "test", "-seed", str(seed), "-save_path", str(folder / f"sttran_{seed}")]
         trained.append(parse(STTranOptions, ["-config", str(CONFIG), *own], prog="benchmarks.easg", description=""))
     return {"P(relation given verb, object)": [counted], f"STTran, {len(seeds)} seeds": trained}
 

@@ -64,8 +64,8 @@ class EASG(VideoDataset):
 
     Boxes are scaled by NOMINAL_SIZE after repair: cut off at the image's edge; a box with a side under MIN_SIDE is dropped, unless the
     object would lose all its boxes: then these are grown to MIN_SIDE inside the image, so that no relation is lost. Several boxes of
-    one object in one frame become their union for hands, and for other objects the largest one (the specification takes the first
-    listed; the order of the list must not matter here).
+    one object in one frame become their union for hands, and for other objects the largest one (not the first listed: the order
+    of the list must not matter here).
 
     frame_number is the frame's number in the clip, as in the files. Files of the authors' features in ``root`` (see easg_features)
     come along through ``features``. Raises ConfigError for an unknown split or mode, DataError naming the file and the entry.

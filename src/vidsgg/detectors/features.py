@@ -24,7 +24,7 @@ POOLED = 7  # cells per side of a pooled region
 class RoiFeatureExtractor(nn.Module):
     """A frozen backbone that fills in a clip's features. N nodes, P pairs, D = ``node_width``, C = ``union_channels``.
 
-    Source: specification of the STTran detector, sections 6 and 7. frames_at_once: how many frames go through the backbone
+    Source: yrcong/STTran ``lib/object_detector.py``. frames_at_once: how many frames go through the backbone
     together; it changes memory and speed only.
     """
 

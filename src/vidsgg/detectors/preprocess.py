@@ -40,7 +40,7 @@ def network_input(images: Sequence[Image], short_side: int, size: tuple[int, int
     """Frames as the detector reads them: B, G, R minus the means, scaled, at the top left of a canvas of zeros.
 
     images: T frames, RGB (H, W, 3) uint8, of any sizes. size: the ``network_size`` of the video that they belong to.
-    Returns (T, 3, *size) float32. Source: specification of the STTran detector, section 1.
+    Returns (T, 3, *size) float32. Source: yrcong/STTran ``fasterRCNN/lib/model/utils/blob.py``.
     """
     pixels = torch.zeros(len(images), 3, *size, device=device)
     alike: dict[tuple[int, ...], list[int]] = defaultdict(list)

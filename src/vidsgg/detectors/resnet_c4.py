@@ -1,6 +1,6 @@
 """ResNet as the two-stage detectors of 2017 cut it: a trunk of stride 16 for the frame, the last stage as head for every box.
 
-Letters: T frames, R regions, C channels of the trunk, D width of the head. Source: specification of the STTran detector, section 2.
+Letters: T frames, R regions, C channels of the trunk, D width of the head. Source: yrcong/STTran ``fasterRCNN``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Ranks of true relations when class triples are matched (EASG's evaluation, specification of its published code).
+"""Ranks of true relations when class triples are matched (EASG's evaluation, ``run_easg.py`` of its published code).
 
 Per event with n objects, probabilities p_v of the action, p_o of an object's class, p_r of a relation, and ``pool`` = 50:
 

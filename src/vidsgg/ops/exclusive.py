@@ -15,8 +15,7 @@ def resolve_exclusive(probabilities: Array, unit: Array, exclusive: Sequence[int
     """``probabilities`` (P, C) with those of the exclusive predicates shared out among the objects of each unit: they sum to 1.
 
     A model scores every object by itself. Given that the predicate holds for exactly one of independent objects, object i is the one
-    with probability odds_i / sum of odds, where odds = p / (1 - p): a softmax of the logits over the unit. It is the "one-dobj rule"
-    of the EASG specification's baselines.
+    with probability odds_i / sum of odds, where odds = p / (1 - p): a softmax of the logits over the unit.
 
     unit (P,): label unit of each row. exclusive: columns of the exclusive predicates. identity (P,): rows of a unit with the same
     value are one object seen in several frames and get one value, from their mean; without it, or where it is -1, every row is an

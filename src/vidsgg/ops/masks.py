@@ -19,7 +19,7 @@ def union_masks(subject_box: Tensor, object_box: Tensor, size: int = 27) -> Tens
 
     subject_box, object_box: (P, 4) xyxy in any common unit. Returns (P, 2, size, size) float32: subject first, rows along y.
     A union box without width or height counts as filled along that axis by both boxes (the reference divides by zero).
-    Source: STTran, section "Union masks" of its specification; the maps go back to Neural Motifs (Zellers et al. 2018).
+    Source: yrcong/STTran ``lib/draw_rectangles``; the maps go back to Neural Motifs (Zellers et al. 2018).
     """
     boxes = torch.stack([subject_box, object_box], dim=1).float()  # (P, 2, 4)
     union = union_boxes(boxes[:, 0], boxes[:, 1])[:, None]

@@ -73,9 +73,7 @@ def run_training(options: TrainOptions, splits: Splits | None = None) -> Trainin
     config = {**options.to_dict(), "data_path": str(root), "save_path": None}
     with RunFolder(path, config) as run:
         run.log(f"run: {path}")
-        run.log(
-            f"data: {root} ({schema.name}), {len(splits.train)} videos to train on, {len(splits.val)} to validate on ({held_out})"
-        )
+        run.log(f"data: {root} ({schema.name}), {len(splits.train)} videos to train on, {len(splits.val)} to validate on ({held_out})")
         run.log(f"model: {options.model}, {sum(p.numel() for p in model.parameters()):,} parameters, mode {options.mode}, on {device}")
         run.log(feature_line)
         if word_line:
