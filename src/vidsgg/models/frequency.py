@@ -27,7 +27,8 @@ class FrequencyModel(nn.Module):
         P(r | o)   = (n_or + alpha P(r)) / (n_o + alpha)
         P(r | s,o) = (n_sor + beta P(r | o)) / (n_so + beta)
 
-    alpha and beta: how many pairs the lean weighs. 16 and 2 were found by cross-validation on EASG's training clips. With one subject class, as in Action Genome, it is P(predicate | object class).
+    alpha and beta: how many pairs the lean weighs. With 16 and 2 it has a recall of 81.21 on EASG (tests/models/test_frequency.py).
+    With one subject class, as in Action Genome, it is P(predicate | object class).
     A pair that is seen in several frames of a label unit is counted once. Counts are buffers: they are saved with the state dict.
     """
 
