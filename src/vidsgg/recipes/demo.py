@@ -26,7 +26,7 @@ def demo_model(options: DemoOptions, data: Path, folder: Path, **changes: object
         "scheduler": "cosine",
         "warmup_steps": 50,
         "epochs": options.epochs,
-        "eval_freq": 2,
+        "eval_freq": 4,
         "seed": options.seed,
         "save_path": str(folder),
     }
