@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vidsgg.ops.ragged import RaggedLayout
+from vidsgg.ops.ragged import RaggedLayout, take_rows
 from vidsgg.ops.segments import segment_mean, segment_sum
 from vidsgg.ops.windows import frame_windows
 
@@ -78,3 +78,15 @@ def test_segments(empty: bool) -> None:
     segment = torch.tensor([0, 0, 2 if empty else 1])
     assert segment_mean(values, segment, 3)[:, 0].tolist() == ([2.0, 0.0, 5.0] if empty else [2.0, 5.0, 0.0])
     assert segment_sum(values, segment, 3).sum() == 9
+
+
+def test_taking_repeated_rows_has_one_gradient() -> None:
+    """The same bits every time, also with several threads; and the gradient of plain indexing within rounding."""
+    generator = torch.Generator().manual_seed(0)
+    table = torch.randn(2, 512, generator=generator, requires_grad=True)
+    rows = torch.randint(2, (4000,), generator=generator)
+    weight = torch.randn(4000, 512, generator=generator)
+    gradients = [torch.autograd.grad((take_rows(table, rows) * weight).sum(), table)[0] for _ in range(5)]
+    assert all(torch.equal(gradients[0], other) for other in gradients[1:])
+    torch.testing.assert_close(gradients[0], torch.autograd.grad((table[rows] * weight).sum(), table)[0], rtol=1e-4, atol=1e-3)
+    assert torch.equal(take_rows(table, rows), table[rows])

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from vidsgg.models.capabilities import Capabilities
 from vidsgg.models.layers.attention import RaggedAttention
 from vidsgg.models.layers.pair_encoder import PairEncoder
-from vidsgg.ops.ragged import RaggedLayout
+from vidsgg.ops.ragged import RaggedLayout, take_rows
 from vidsgg.ops.windows import FrameWindows, frame_windows
 from vidsgg.structures.clip import Clip
 from vidsgg.structures.logits import RelationLogits
@@ -92,10 +92,10 @@ class TemporalLayer(nn.Module):
         """
         if first:
             q, k, v = self._project_once(x, position, windows)
-            x = x[windows.pair]
+            x = take_rows(x, windows.pair)
             q = q[windows.read] if last else q
         else:
-            placed = x + position[windows.slot]
+            placed = x + take_rows(position, windows.slot)
             q, k, v = self.attention.project_apart(placed[windows.read] if last else placed, placed, x)
         mixed = self.attention(q, k, v, windows.layout, windows.read_layout if last else None)
         x = self.norm((x[windows.read] if last else x) + self.dropout(mixed))
@@ -106,8 +106,9 @@ class TemporalLayer(nn.Module):
         count = len(pairs)
         q, k, v = self.attention.project(torch.cat([pairs, position]))
         bias_q, bias_k, _ = self.attention.in_proj_bias.chunk(3)  # counted twice in the sum below
-        shift_q, shift_k = (q[count:] - bias_q)[windows.slot], (k[count:] - bias_k)[windows.slot]
-        return q[windows.pair] + shift_q, k[windows.pair] + shift_k, v[windows.pair]
+        shift_q, shift_k = take_rows(q[count:] - bias_q, windows.slot), take_rows(k[count:] - bias_k, windows.slot)
+        q, k, v = (take_rows(part[:count], windows.pair) for part in (q, k, v))
+        return q + shift_q, k + shift_k, v
 
 
 class STTran(nn.Module):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -50,3 +51,11 @@ class RaggedLayout:
     def pack(self, padded: Tensor) -> Tensor:
         """The inverse of ``pad``: (sequences, length, ...) to (T, ...)."""
         return padded.flatten(0, 1).index_select(0, self.slot)
+
+
+def take_rows(table: Tensor, rows: Tensor) -> Tensor:
+    """``table[rows]`` for a (T, D) table and (R,) rows that may repeat, with a gradient that is the same bits every time.
+
+    The gradient of plain indexing adds up repeated rows in whatever order the threads come; that of a look-up does not.
+    """
+    return F.embedding(rows, table)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from vidsgg.models.layers.class_embedding import ClassEmbedding
 from vidsgg.models.layers.video_norm import VideoBatchNorm
+from vidsgg.ops.ragged import take_rows
 from vidsgg.structures.clip import Clip
 from vidsgg.structures.schema import Schema
 from vidsgg.structures.widths import FeatureWidths
@@ -87,8 +88,8 @@ class PairEncoder(nn.Module):
         """node_class (N,), action_class (U,): the classes to embed, given or predicted."""
         subject, obj = clip.pair_subject, clip.pair_object
         subject_source, subject_class = (clip.node_feature, node_class) if self.subject_has_box else (clip.action_feature, action_class)
-        subject_parts = [self.subject_visual(subject_source)[subject]] if self.subject_visual is not None else []
-        object_parts = [self.object_visual(clip.node_feature)[obj]] if self.object_visual is not None else []
+        subject_parts = [take_rows(self.subject_visual(subject_source), subject)] if self.subject_visual is not None else []
+        object_parts = [take_rows(self.object_visual(clip.node_feature), obj)] if self.object_visual is not None else []
         parts = subject_parts + object_parts if self.subject_has_box else object_parts + subject_parts
         if self.union is not None:
             parts.append(self.union(clip.pair_union, clip.pair_mask, clip.frame_video[clip.pair_frame], clip.videos))
