@@ -12,6 +12,7 @@ from golden.deterministic import GOLDEN, filled_state_dict
 from golden.sttran.inputs import make_pairs
 from torch import Tensor, nn
 
+from vidsgg.datasets.action_genome import SCHEMA
 from vidsgg.engine.optimizer import ReferenceAdamW
 from vidsgg.losses.relations import RelationCriterion
 from vidsgg.models.authors import object_classifier_state, sttran_state
@@ -20,8 +21,6 @@ from vidsgg.models.layers.object_classifier import ObjectClassifier
 from vidsgg.models.sttran import STTran, STTranConfig
 from vidsgg.structures.clip import Clip
 from vidsgg.structures.logits import RelationLogits
-from vidsgg.structures.schema import Schema
-from vidsgg.structures.vocabulary import BACKGROUND, PredicateGroup, Vocabulary
 from vidsgg.structures.widths import FeatureWidths
 
 FOLDER = GOLDEN / "sttran"
@@ -29,15 +28,6 @@ CASES = {case["id"]: case for case in json.loads((FOLDER / "cases.json").read_te
 SHAPES = json.loads((FOLDER / "params.json").read_text(encoding="utf-8"))
 TOLERANCE = {"rtol": 1e-4, "atol": 2e-5}
 GROUPS = {"attention": 3, "spatial": 6, "contacting": 17}
-SCHEMA = Schema(
-    "golden",
-    Vocabulary(
-        (BACKGROUND, "person", *(f"object{i}" for i in range(2, 37))),
-        ("person",),
-        tuple(PredicateGroup(g, tuple(f"{g}{i}" for i in range(n)), "single" if g == "attention" else "multi") for g, n in GROUPS.items()),
-    ),
-    "entity",
-)
 
 
 def reference_state(enc: int, dec: int) -> dict[str, Tensor]:
