@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import multiprocessing
 import random
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -53,6 +55,12 @@ class _Samples(Dataset[_Sample | VidsggError]):
             return error
 
 
+def _start_method() -> str | None:
+    """How worker processes start. A fork of this process, which has threads, was seen to hang on Python 3.13; 3.14 no longer forks."""
+    forks_safely = sys.version_info < (3, 12) or "forkserver" not in multiprocessing.get_all_start_methods()
+    return None if forks_safely else "forkserver"
+
+
 @dataclass
 class ClipLoader:
     """Batches of whole videos.
@@ -96,6 +104,7 @@ class ClipLoader:
                 batch_sampler=self._groups,
                 num_workers=min(self.workers, len(self._groups)),
                 persistent_workers=self.workers > 0,
+                multiprocessing_context=_start_method() if self.workers else None,
                 collate_fn=list,
                 generator=torch.Generator().manual_seed(self.seed),  # else the loader draws from the global generator
             )
