@@ -61,6 +61,7 @@ def test_evaluation_prints_and_writes_its_table(trained: Path, tmp_path: Path, c
     assert "R@20" in printed
     assert "mR@20" in printed
     assert "predcls: R@K = share of" in printed
+    assert "sitting_on" in printed  # the recall of single predicates
     content = json.loads((tmp_path / "evaluation_test.json").read_text(encoding="utf-8"))
     assert content["split"] == "test"
     assert 0 <= content["recall"]["with"]["R"]["20"] <= 1

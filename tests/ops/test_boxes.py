@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from golden.recall.inputs import make_iou
 
-from vidsgg.ops.boxes import aligned_iou, pairwise_iou, union_box, xywh_to_xyxy
+from vidsgg.ops.boxes import aligned_iou, pairwise_iou, xywh_to_xyxy
 
 GOLDEN = Path(__file__).parent.parent / "golden/recall"
 
@@ -50,7 +50,3 @@ def test_width_and_height_become_corners():
     assert converted.tolist() == [[10, 20, 40, 60]]
     assert converted.dtype == np.float32
     assert boxes.tolist() == [[10, 20, 30, 40]]
-
-
-def test_union_reaches_around_both():
-    assert union_box(np.array([[1, 2, 5, 6]]), np.array([[3, 0, 4, 9]])).tolist() == [[1, 0, 5, 9]]

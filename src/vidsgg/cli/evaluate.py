@@ -21,6 +21,6 @@ def main(argv: Sequence[str], prog: str = "vidsgg evaluate") -> int:
     from vidsgg.recipes.evaluate import run_evaluation  # torch
 
     evaluation = run_evaluation(options)
-    print(evaluation.text)
+    print(f"{evaluation.text}\n\n{evaluation.result.predicate_table()}")
     print(f"\nwritten to {evaluation.files[0]} and {evaluation.files[1].name}")
     return 0

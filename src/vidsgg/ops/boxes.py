@@ -17,11 +17,6 @@ def xywh_to_xyxy(boxes: Array) -> Array:
     return np.concatenate([boxes[..., :2], boxes[..., :2] + boxes[..., 2:]], axis=-1)
 
 
-def union_box(a: Array, b: Array) -> Array:
-    """(..., 4) and (..., 4) -> (..., 4): the smallest box around both, row by row."""
-    return np.concatenate([np.minimum(a[..., :2], b[..., :2]), np.maximum(a[..., 2:], b[..., 2:])], axis=-1)
-
-
 def aligned_iou(a: Array, b: Array, *, inclusive: bool) -> Array:
     """Intersection over union of (..., 4) with (..., 4), row by row (shapes may broadcast) -> (...) float64 in [0, 1].
 
