@@ -37,7 +37,10 @@ class Clip:
     node_feature (N, D): RoI features. node_distribution (N, O): the detector's class distribution, background included as 0.
     action_feature (U, D). pair_union (P, C, 7, 7): features of the union box. pair_mask (P, 2, 27, 27): where subject and
     object lie in it, in [-0.5, 0.5]. labels: multi-hot (P, C) bool per group. node_target (N,), action_target (U,) long:
-    classes to learn. Whatever a data set or mode does not have is None.
+    classes to learn, 0 for a box that is nothing. Whatever a data set or mode does not have is None.
+
+    classes_given: the model may read ``node_class``. pairs_open: which pairs there are is for the model to say, once it knows the
+    classes; the pairs are then candidates, every two nodes of a frame once, the earlier one as subject.
     """
 
     schema: Schema
@@ -63,6 +66,8 @@ class Clip:
     pair_union: Tensor | None = None
     pair_mask: Tensor | None = None
     labels: Mapping[str, Tensor] | None = None
+    classes_given: bool = True
+    pairs_open: bool = False
 
     def __post_init__(self) -> None:
         where = f"clip of {', '.join(self.video_ids[:3])}{', ...' if len(self.video_ids) > 3 else ''}"
@@ -138,6 +143,7 @@ class Clip:
             frame_size=tensor(annotation.frame_size),
             node_box=tensor(annotation.node_box),
             node_class=torch.full_like(node_class, -1) if hidden_node else node_class,
+            classes_given=not hidden_node,
             node_score=torch.ones(annotation.nodes),
             node_frame=tensor(annotation.node_frame),
             node_identity=tensor(annotation.node_identity),
@@ -162,6 +168,10 @@ class Clip:
         if any(clip.schema != first.schema for clip in clips):
             raise DataError(f"clips of different data sets cannot share a batch: {sorted({clip.schema.name for clip in clips})}")
         columns: dict[str, Any] = {}
+        for name in ("classes_given", "pairs_open"):
+            if len({getattr(clip, name) for clip in clips}) > 1:
+                raise DataError(f"clips of one batch differ in {name}; put together clips of one mode")
+            columns[name] = getattr(first, name)
         for name, into in _POINTS_INTO.items():
             values = [getattr(clip, name) for clip in clips]
             if any(value is None for value in values):

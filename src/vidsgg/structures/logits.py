@@ -7,16 +7,20 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from vidsgg.structures.clip import Clip
+
 
 @dataclass(frozen=True, eq=False)
 class RelationLogits:
-    """Scores before softmax or sigmoid, in the row order of the clip they were computed from.
+    """Scores before softmax or sigmoid, in the row order of ``clip``, or of the clip that the model was given where that is None.
 
     groups: (P, C) per predicate group. objects: (N, O) class logits of the nodes, background at 0, or None. actions: (U, S) or None.
-    uncertainty: (P, C) per group for models that estimate it, or None.
+    uncertainty: (P, C) per group for models that estimate it, or None. clip: what the model made of a clip whose pairs were open:
+    its classes and scores of the nodes, its pairs.
     """
 
     groups: Mapping[str, Tensor]
     objects: Tensor | None = None
     actions: Tensor | None = None
     uncertainty: Mapping[str, Tensor] | None = None
+    clip: Clip | None = None

@@ -1,0 +1,99 @@
+"""What a detector has to offer so that everything else works with it.
+
+Letters: T frames, R regions, C channels and D width of region features, O object classes with the background at 0.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from vidsgg.io.images import Image
+
+FRAMES_AT_ONCE = 10  # the reference's chunk: how many frames go through a backbone together
+
+
+@dataclass(frozen=True, eq=False)
+class FrameMaps:
+    """Some frames of one video behind a backbone.
+
+    maps: whatever the detector pools regions from. scale (T,) float32: network pixels = original pixels * scale. size (T, 2) float32:
+    width and height of every frame in network pixels. canvas: height and width of the network's input, at least every frame's.
+    """
+
+    maps: Any
+    scale: Tensor
+    size: Tensor
+    canvas: tuple[int, int]
+
+    def __len__(self) -> int:
+        return len(self.scale)
+
+
+@dataclass(frozen=True, eq=False)
+class Detections:
+    """Boxes found in some frames, ordered by frame, class and falling score. R boxes.
+
+    frame (R,) long: position among the frames. box (R, 4) float32: xyxy in pixels of the original frame. klass (R,) long: the class
+    under which the box was found, never 0. score (R,): its probability. feature (R, D). distribution (R, O): as ``classify`` gives it.
+    """
+
+    frame: Tensor
+    box: Tensor
+    klass: Tensor
+    score: Tensor
+    feature: Tensor
+    distribution: Tensor
+
+
+class Detector(nn.Module, ABC):
+    """A two-stage detector, frozen except while it is trained itself.
+
+    classes: names by index, the background first; the same as the vocabulary's objects of the data set that it is used on.
+    node_width: D. union_channels: C. Regions are pooled to 7 x 7 cells.
+    """
+
+    classes: tuple[str, ...]
+    node_width: int
+    union_channels: int
+
+    @abstractmethod
+    def describe(self) -> dict[str, Any]:
+        """Plain values that, with the weights, decide every number it gives: architecture, preprocessing, thresholds."""
+
+    @abstractmethod
+    def canvas(self, images: Sequence[Image]) -> tuple[int, int]:
+        """Height and width of the network input that holds all frames of one video."""
+
+    @abstractmethod
+    def encode(self, images: Sequence[Image], canvas: tuple[int, int]) -> FrameMaps:
+        """Some frames of a video, RGB (H, W, 3) uint8, through the backbone."""
+
+    @abstractmethod
+    def pool(self, maps: FrameMaps, frame: Tensor, box: Tensor) -> Tensor:
+        """Regions as small maps (R, C, 7, 7). frame (R,) long among ``maps``; box (R, 4) in pixels of the original frame."""
+
+    @abstractmethod
+    def embed(self, pooled: Tensor) -> Tensor:
+        """RoI features (R, D) of pooled regions (R, C, 7, 7)."""
+
+    @abstractmethod
+    def classify(self, feature: Tensor) -> Tensor:
+        """(R, O) class distribution of features (R, D): a softmax over the objects alone, 0 for the background."""
+
+    @abstractmethod
+    def detect(self, maps: FrameMaps) -> Detections:
+        """What is in the frames."""
+
+    @abstractmethod
+    def losses(self, images: Sequence[Image], boxes: Sequence[Tensor], classes: Sequence[Tensor]) -> dict[str, Tensor]:
+        """Losses of a training step by name, to be added up. boxes (n, 4) and classes (n,) of every image, in its original pixels."""
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.parameters()).device
