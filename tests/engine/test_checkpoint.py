@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from vidsgg.engine.checkpoint import CheckpointError, find_checkpoint, load_checkpoint, load_tensors, save_checkpoint
+from vidsgg.engine.checkpoint import CheckpointError, find_checkpoint, load_checkpoint
+from vidsgg.io.tensors import load_tensors, save_tensors
 
 CONTENT = {"epoch": 3, "model_state_dict": {"w": torch.ones(2)}, "config": {"lr": 1e-4}}
 
 
 def test_round_trip(tmp_path: Path) -> None:
-    save_checkpoint(tmp_path / "c.tar", CONTENT)
+    save_tensors(tmp_path / "c.tar", CONTENT)
     back = load_checkpoint(tmp_path / "c.tar")
     assert back["epoch"] == 3
     assert torch.equal(back["model_state_dict"]["w"], torch.ones(2))
@@ -23,14 +24,14 @@ def test_round_trip(tmp_path: Path) -> None:
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    save_checkpoint(tmp_path / "c.tar", CONTENT)
+    save_tensors(tmp_path / "c.tar", CONTENT)
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(torch, "save", full)
     with pytest.raises(CheckpointError, match="No space left"):
-        save_checkpoint(tmp_path / "c.tar", {**CONTENT, "epoch": 4})
+        save_tensors(tmp_path / "c.tar", {**CONTENT, "epoch": 4})
     monkeypatch.undo()
     assert load_checkpoint(tmp_path / "c.tar")["epoch"] == 3
     assert os.listdir(tmp_path) == ["c.tar"]
@@ -57,7 +58,7 @@ def test_files_of_another_kind_are_refused(tmp_path: Path, content: bytes) -> No
 
 
 def test_a_truncated_checkpoint_is_refused(tmp_path: Path) -> None:
-    save_checkpoint(tmp_path / "c.tar", CONTENT)
+    save_tensors(tmp_path / "c.tar", CONTENT)
     whole = (tmp_path / "c.tar").read_bytes()
     (tmp_path / "c.tar").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(CheckpointError, match="damaged"):
@@ -75,7 +76,7 @@ def test_missing_and_foreign(tmp_path: Path) -> None:
 def test_a_run_folder_stands_for_its_best_checkpoint(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="holds neither"):
         find_checkpoint(tmp_path)
-    save_checkpoint(tmp_path / "checkpoint_final.tar", CONTENT)
+    save_tensors(tmp_path / "checkpoint_final.tar", CONTENT)
     assert find_checkpoint(tmp_path).name == "checkpoint_final.tar"
-    save_checkpoint(tmp_path / "checkpoint_best.tar", CONTENT)
+    save_tensors(tmp_path / "checkpoint_best.tar", CONTENT)
     assert find_checkpoint(tmp_path).name == "checkpoint_best.tar"

@@ -14,12 +14,12 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from vidsgg.engine.checkpoint import save_checkpoint
 from vidsgg.engine.loading import ClipLoader
 from vidsgg.engine.report import log_line, monitored, scalars, short
 from vidsgg.engine.run_folder import RunFolder
 from vidsgg.engine.schedule import Schedule
 from vidsgg.errors import VidsggError
+from vidsgg.io.tensors import save_tensors
 from vidsgg.losses.relations import RelationCriterion
 from vidsgg.metrics.result import RecallResult
 from vidsgg.structures.clip import Clip
@@ -109,7 +109,7 @@ def fit(
             "best_epoch": best_epoch,
             **checkpoint_extras,
         }
-        save_checkpoint(run.path / name, content)
+        save_tensors(run.path / name, content)
         last_saved = name
 
     def evaluate_and_log(epoch: int) -> None:
@@ -195,6 +195,6 @@ def fit_counts(
         "best_epoch": 1,
         **checkpoint_extras,
     }
-    save_checkpoint(run.path / "checkpoint_best.tar", content)
-    save_checkpoint(run.path / "checkpoint_final.tar", content)
+    save_tensors(run.path / "checkpoint_best.tar", content)
+    save_tensors(run.path / "checkpoint_final.tar", content)
     return FitResult(best_score=score, best_epoch=1, last_loss=losses["total"])

@@ -13,9 +13,9 @@ from vidsgg.datasets.registry import default_data_path, open_dataset
 from vidsgg.datasets.splits import hold_out_validation, take_datasize
 from vidsgg.detectors.features import RoiFeatureExtractor
 from vidsgg.detectors.resnet_c4 import BACKBONES
-from vidsgg.engine.checkpoint import load_tensors
 from vidsgg.engine.loading import ClipLoader
 from vidsgg.errors import ConfigError
+from vidsgg.io.tensors import load_tensors
 from vidsgg.options import closest
 from vidsgg.structures.schema import Schema
 from vidsgg.structures.widths import FeatureWidths
