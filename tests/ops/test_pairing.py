@@ -1,0 +1,148 @@
+"""Classes, subjects and pairs from class distributions: by hand, and against loops over frames written from the description."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import combinations
+
+import numpy as np
+import pytest
+import torch
+from clips import ACTION, ENTITY, entity_clip
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from vidsgg.errors import ConfigError
+from vidsgg.ops.masks import union_masks
+from vidsgg.ops.pairing import label_nodes, part_namesakes, person_pairs, settle, subject_class_of
+from vidsgg.structures.clip import Clip
+from vidsgg.structures.schema import Schema
+
+CLASSES, PERSON = 5, 1
+
+
+def table(*rows: list[float]) -> Tensor:
+    """Rows without the background column."""
+    return torch.cat([torch.zeros(len(rows), 1), torch.tensor(rows)], 1)
+
+
+def frames(*counts: int) -> Tensor:
+    return torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts))
+
+
+def opened(clip: Clip) -> Clip:
+    """The clip as scoring sees it when classes are hidden: every two nodes of a frame are a candidate, with features of its own."""
+    pairs = [(a, b) for f in range(clip.frames) for a, b in combinations(torch.nonzero(clip.node_frame == f).flatten().tolist(), 2)]
+    candidates = torch.tensor(pairs, dtype=torch.int64).view(-1, 2)
+    mark = candidates.float() @ torch.tensor([1000.0, 1.0])
+    return replace(
+        clip, classes_given=False, pairs_open=True, labels=None, node_class=torch.full_like(clip.node_class, -1),
+        pair_subject=candidates[:, 0], pair_object=candidates[:, 1], pair_frame=clip.node_frame[candidates[:, 0]],
+        pair_union=mark.view(-1, 1, 1, 1).expand(-1, 3, 7, 7), pair_mask=None,
+    )  # fmt: skip
+
+
+def by_loops(d: np.ndarray, frame: np.ndarray, apart: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[tuple[int, int]]]:
+    """golden/sttran/README.md, "sgcls eval", one frame after another."""
+    d = d.copy()
+    klass, score = d[:, 2:].argmax(1) + 2, d[:, 2:].max(1)
+    pairs = []
+    for f in np.unique(frame):
+        rows = np.flatnonzero(frame == f)
+        person = rows[d[rows, 1].argmax()]
+        klass[person], score[person] = 1, d[person, 1]
+        if apart:
+            c = np.bincount(klass[rows]).argmax()
+            same = rows[klass[rows] == c]
+            for row in same[same != same[d[same, c].argmax()]]:
+                d[row, c] = 0
+                klass[row], score[row] = d[row, 1:].argmax() + 1, d[row, 1:].max()
+        pairs += [(person, row) for row in rows if klass[row] != 1]
+    return d, klass, score, pairs
+
+
+def test_the_most_person_like_node_of_a_frame_is_the_person():
+    distribution = table([0.6, 0.1, 0.3, 0.0], [0.7, 0.2, 0.1, 0.0], [0.1, 0.2, 0.3, 0.4])
+    klass, score = label_nodes(distribution, frames(2, 1), PERSON)
+    assert klass.tolist() == [3, 1, 1]  # the first looks like a person too, but less than the second; a lone node is the person
+    torch.testing.assert_close(score, torch.tensor([0.3, 0.7, 0.1]))
+
+
+def test_of_equal_values_the_first_counts():
+    distribution = table([0.4, 0.3, 0.3, 0.0], [0.4, 0.1, 0.1, 0.4], [0.4, 0.1, 0.3, 0.3])
+    assert label_nodes(distribution, frames(3), PERSON)[0].tolist() == [1, 4, 3]
+
+
+def test_another_class_may_be_the_subject():
+    klass, score = label_nodes(table([0.6, 0.1, 0.3, 0.0], [0.5, 0.3, 0.2, 0.0]), frames(2), 3)
+    assert klass.tolist() == [3, 1]
+    assert score.tolist() == pytest.approx([0.3, 0.5])
+
+
+def test_namesakes_are_told_apart_once():
+    distribution = table([0.9, 0.1, 0.0, 0.0], [0.0, 0.5, 0.4, 0.1], [0.0, 0.6, 0.1, 0.3], [0.3, 0.4, 0.2, 0.1], [0.0, 0.1, 0.6, 0.3])
+    klass, score = label_nodes(distribution, frames(5), PERSON)
+    assert klass.tolist() == [1, 2, 2, 2, 3]
+    changed, klass, score = part_namesakes(distribution, frames(5), klass, score)
+    assert klass.tolist() == [1, 3, 2, 1, 3]  # one becomes a person, one a second 3, which stays
+    assert score.tolist() == pytest.approx([0.9, 0.4, 0.6, 0.3, 0.6])
+    assert changed[:, 2].tolist() == pytest.approx([0.1, 0, 0.6, 0, 0.1])
+    subject, obj = person_pairs(frames(5), klass, score, PERSON)
+    assert subject.tolist() == [0, 0, 0]
+    assert obj.tolist() == [1, 2, 4]  # the second person is nobody's object
+
+
+def test_of_equally_frequent_classes_the_first_is_told_apart():
+    distribution = table([0.9, 0.0, 0.1, 0.0], [0.0, 0.1, 0.2, 0.7], [0.0, 0.2, 0.2, 0.6], [0.0, 0.5, 0.1, 0.4], [0.1, 0.6, 0.2, 0.1])
+    klass, score = label_nodes(distribution, frames(5), PERSON)
+    assert klass.tolist() == [1, 4, 4, 2, 2]
+    assert part_namesakes(distribution, frames(5), klass, score)[1].tolist() == [1, 4, 4, 4, 2]
+
+
+def test_frames_without_a_person_or_without_anything_have_no_pairs():
+    node_frame, klass = torch.tensor([0, 0, 2, 3, 3]), torch.tensor([2, 3, 1, 4, 1])
+    subject, obj = person_pairs(node_frame, klass, torch.ones(5), PERSON)
+    assert (subject.tolist(), obj.tolist()) == ([4], [3])
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.lists(st.integers(0, 6), min_size=1, max_size=4), min_size=1, max_size=3), st.integers(0, 10**6), st.booleans())
+def test_settling_equals_loops_over_frames(shapes: list[list[int]], seed: int, apart: bool):
+    clip = opened(Clip.cat([entity_clip(shape, i, str(i)) for i, shape in enumerate(shapes)]))
+    shuffled = torch.randperm(clip.pairs, generator=torch.Generator().manual_seed(seed))
+    shuffled = shuffled[clip.pair_frame[shuffled].argsort(stable=True)]
+    columns = ("pair_subject", "pair_object", "pair_frame", "pair_union")
+    clip = replace(clip, **{name: getattr(clip, name)[shuffled] for name in columns})
+    d = np.random.default_rng(seed).choice([0.0, 0.1, 0.2, 0.5, 0.7], (clip.nodes, CLASSES)).astype(np.float32)  # ties are frequent
+    d[:, 0] = 0
+    settled = settle(clip, torch.from_numpy(d), apart=apart)
+    changed, klass, score, pairs = by_loops(d, clip.node_frame.numpy(), apart)
+    np.testing.assert_array_equal(settled.node_distribution, changed)
+    np.testing.assert_array_equal(settled.node_class, klass)
+    np.testing.assert_array_equal(settled.node_score, score)
+    have = torch.stack([settled.pair_subject, settled.pair_object], 1)
+    assert have.tolist() == [list(pair) for pair in pairs]
+    assert torch.equal(settled.pair_frame, clip.node_frame[have[:, 0]])
+    low, high = have.amin(1), have.amax(1)
+    assert torch.equal(settled.pair_union[:, 0, 0, 0], (1000 * low + high).float())
+    assert torch.equal(settled.pair_mask, union_masks(clip.node_box[have[:, 0]], clip.node_box[have[:, 1]]) - 0.5)
+    assert settled.classes_given
+    assert not settled.pairs_open
+    assert (clip.node_class == -1).all()
+
+
+def test_a_missing_candidate_is_a_bug_of_ours():
+    clip = opened(entity_clip([2]))
+    lacking = replace(clip, **{name: getattr(clip, name)[1:] for name in ("pair_subject", "pair_object", "pair_frame", "pair_union")})
+    with pytest.raises((AssertionError, IndexError)):
+        settle(lacking, table([0.9, 0.0, 0.1, 0.0], [0.1, 0.9, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0]), apart=False)
+
+
+def test_several_subject_classes_are_refused():
+    vocabulary = replace(ENTITY.vocabulary, subjects=("person", "cup"))
+    with pytest.raises(ConfigError, match="of 2 classes"):
+        subject_class_of(Schema("two", vocabulary, "entity"))
+    with pytest.raises(ConfigError, match="actions of 3 classes"):
+        subject_class_of(ACTION)
+    assert subject_class_of(ENTITY) == PERSON
