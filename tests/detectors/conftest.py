@@ -1,9 +1,10 @@
 import pytest
 import torch
-from golden.deterministic import filled_tensor, read_json
+from golden.deterministic import filled_state_dict, read_json
 
-from vidsgg.detectors.features import RoiFeatureExtractor
-from vidsgg.detectors.resnet_c4 import BackboneConfig, from_reference_name
+from vidsgg.datasets.action_genome import SCHEMA
+from vidsgg.detectors.authors import detector_state, infer_config
+from vidsgg.detectors.faster_rcnn import FasterRCNN
 
 
 @pytest.fixture(autouse=True)
@@ -15,10 +16,24 @@ def one_thread():
 
 
 @pytest.fixture(scope="session")
-def published():
-    """The published architecture, ResNet-101, under the deterministic weights; only what the backbone needs is drawn."""
-    shapes = read_json("fasterrcnn_ag", "params.json")
-    reference = {name: filled_tensor(name, shape) for name, shape in shapes.items() if from_reference_name(name)}
-    extractor = RoiFeatureExtractor(BackboneConfig())
-    extractor.backbone.load_reference(reference)
-    return extractor
+def reference_state():
+    """The published detector's state dict under the deterministic weights, with the exceptions that fill.json names."""
+    state = filled_state_dict(read_json("fasterrcnn_ag", "params.json"))
+    fill = read_json("fasterrcnn_ag", "fill.json")
+    for name, factor in fill["multiply"].items():
+        state[name] = state[name] * torch.tensor(factor, dtype=torch.float32)
+    for name, values in fill["replace"].items():
+        state[name] = torch.tensor(values, dtype=torch.float32)
+    return state
+
+
+@pytest.fixture(scope="session")
+def published(reference_state):
+    """The published detector, ResNet-101, built from the names and shapes of its state dict."""
+    state, left_over = detector_state(reference_state)
+    assert all(name.endswith("num_batches_tracked") for name in left_over)
+    config, classes = infer_config(state)
+    assert classes == len(SCHEMA.vocabulary.objects)
+    detector = FasterRCNN(config, SCHEMA.vocabulary.objects).requires_grad_(False).eval()
+    detector.load_state_dict(state)  # strict: every weight of ours is one of theirs
+    return detector

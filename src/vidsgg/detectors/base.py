@@ -6,9 +6,9 @@ Letters: T frames, R regions, C channels and D width of region features, O objec
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -55,16 +55,25 @@ class Detector(nn.Module, ABC):
     """A two-stage detector, frozen except while it is trained itself.
 
     classes: names by index, the background first; the same as the vocabulary's objects of the data set that it is used on.
-    node_width: D. union_channels: C. Regions are pooled to 7 x 7 cells.
+    architecture: its name in files. node_width: D. union_channels: C. Regions are pooled to 7 x 7 cells.
     """
 
+    architecture: str
     classes: tuple[str, ...]
     node_width: int
     union_channels: int
 
     @abstractmethod
     def describe(self) -> dict[str, Any]:
-        """Plain values that, with the weights, decide every number it gives: architecture, preprocessing, thresholds."""
+        """Plain values that, with classes and weights, decide every number it gives: ``detector`` (its architecture), preprocessing, ...
+
+        ``from_description(description, classes)`` builds it again, without its weights.
+        """
+
+    @classmethod
+    @abstractmethod
+    def from_description(cls, description: Mapping[str, Any], classes: Sequence[str]) -> Self:
+        """A detector with random weights. Raises CheckpointError if the description lacks something."""
 
     @abstractmethod
     def canvas(self, images: Sequence[Image]) -> tuple[int, int]:

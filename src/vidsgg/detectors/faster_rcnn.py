@@ -1,0 +1,167 @@
+"""The detector that every published Action Genome model was trained with: Faster R-CNN on ResNet C4 (Ren et al. 2015).
+
+Source: yrcong/STTran ``fasterRCNN/lib/model/faster_rcnn``, ``lib/object_detector.py``. Letters as in ``detectors/base.py``; K proposals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import skip_init
+from torchvision.ops import roi_align
+
+from vidsgg.detectors.anchors import clip_boxes, decode_offsets
+from vidsgg.detectors.base import Detections, Detector, FrameMaps
+from vidsgg.detectors.nms import nms_inclusive
+from vidsgg.detectors.preprocess import frame_scales, network_input, network_size, scaled_size
+from vidsgg.detectors.region_proposals import RegionProposals
+from vidsgg.detectors.resnet_c4 import BackboneConfig, ResNetC4
+from vidsgg.errors import CheckpointError
+from vidsgg.io.images import Image
+
+POOLED = 7  # cells per side of a pooled region
+OFFSET_SCALE = (0.1, 0.1, 0.2, 0.2)  # standard deviations by which the second stage's offsets were divided in training
+LEAST_PROBABILITY, OVERLAP = 0.1, 0.4  # of a detection; of two boxes of one class
+ONCE = "person"  # the class of which a frame keeps only its best detection
+
+
+@dataclass(frozen=True)
+class FasterRCNNConfig:
+    """backbone; anchor_scales: sides of the proposal windows in cells of 16 network pixels; rpn_width: channels of the proposal network."""
+
+    backbone: BackboneConfig = field(default_factory=BackboneConfig)
+    anchor_scales: tuple[float, ...] = (4, 8, 16, 32)
+    rpn_width: int = 512
+
+
+DETECTORS = {
+    "c4-resnet101": FasterRCNNConfig(),  # the published one
+    "c4-small": FasterRCNNConfig(BackboneConfig(depth=18, base_width=32, short_side=240), (2, 4, 8, 16), 256),  # for CPUs
+}
+
+
+class FasterRCNN(Detector):
+    """Faster R-CNN, ResNet C4.
+
+    reference_compat: of every ten frames that go through ``detect`` together only the first is clipped to the picture, as in the
+    reference, from whose frames 2 to 10 boxes may reach beyond the right and bottom edge; by default all are clipped.
+    """
+
+    architecture = "faster-rcnn-c4"
+
+    def __init__(self, config: FasterRCNNConfig, classes: Sequence[str], *, reference_compat: bool = False) -> None:
+        super().__init__()
+        self.config, self.classes, self.reference_compat = config, tuple(classes), reference_compat
+        # Channels last makes convolutions on CPUs about twice as fast.
+        self.backbone = ResNetC4(config.backbone).to(memory_format=torch.channels_last)
+        self.node_width, self.union_channels = self.backbone.head_channels, self.backbone.trunk_channels
+        self.rpn = RegionProposals(self.union_channels, config.rpn_width, config.anchor_scales)
+        self.class_score = skip_init(nn.Linear, self.node_width, len(self.classes))
+        self.box_offset = skip_init(nn.Linear, self.node_width, 4 * len(self.classes))
+        self._start(torch.Generator().manual_seed(config.backbone.seed))
+
+    def describe(self) -> dict[str, Any]:
+        return {
+            "detector": self.architecture,
+            **asdict(self.config.backbone),
+            "anchor_scales": list(self.config.anchor_scales),
+            "rpn_width": self.config.rpn_width,
+            "least_probability": LEAST_PROBABILITY,
+            "overlap": OVERLAP,
+        }
+
+    @classmethod
+    def from_description(cls, description: Mapping[str, Any], classes: Sequence[str]) -> FasterRCNN:
+        try:
+            backbone = BackboneConfig(**{f.name: description[f.name] for f in fields(BackboneConfig)})
+            return cls(FasterRCNNConfig(backbone, tuple(description["anchor_scales"]), description["rpn_width"]), classes)
+        except KeyError as error:
+            raise CheckpointError(f"the description of a {cls.architecture} detector lacks {error.args[0]!r}.") from None
+
+    def canvas(self, images: Sequence[Image]) -> tuple[int, int]:
+        return network_size(images, self.config.backbone.short_side)
+
+    def encode(self, images: Sequence[Image], canvas: tuple[int, int]) -> FrameMaps:
+        short_side, device = self.config.backbone.short_side, self.device
+        sides = [scaled_size(*image.shape[:2], short_side)[1::-1] for image in images]
+        pixels = network_input(images, short_side, canvas, device)
+        return self.encode_pixels(pixels, frame_scales(images, short_side).to(device), pixels.new_tensor(sides))
+
+    def encode_pixels(self, pixels: Tensor, scale: Tensor, size: Tensor) -> FrameMaps:
+        """Frames that are network input already: pixels (T, 3, H, W) as ``network_input`` makes them; scale (T,), size (T, 2)."""
+        maps = self.backbone.trunk(pixels.contiguous(memory_format=torch.channels_last)).contiguous()
+        return FrameMaps(maps, scale, size, (pixels.shape[2], pixels.shape[3]))
+
+    def pool(self, maps: FrameMaps, frame: Tensor, box: Tensor) -> Tensor:
+        return pool_regions(maps.maps, torch.cat([frame[:, None], box * maps.scale[frame, None]], dim=1))
+
+    def embed(self, pooled: Tensor) -> Tensor:
+        return self.backbone.head(pooled.contiguous(memory_format=torch.channels_last))
+
+    def classify(self, feature: Tensor) -> Tensor:
+        return nn.functional.pad(self.class_score(feature)[:, 1:].softmax(dim=1), (1, 0))
+
+    def detect(self, maps: FrameMaps) -> Detections:
+        regions = self.rpn.propose(*self.rpn(maps.maps), self.rpn.anchors(maps.maps), maps.canvas)
+        frames, proposals = regions.shape[:2]
+        frame = torch.arange(frames, device=regions.device).repeat_interleave(proposals)
+        # Features are those of the proposal, not of the box that it is moved to.
+        feature = self.embed(pool_regions(maps.maps, torch.cat([frame[:, None], regions.flatten(0, 1)], dim=1)))
+        probability, box = self.second_stage(feature, regions.flatten(0, 1))
+        box = self._clip(box.view(frames, proposals, -1, 4), maps).flatten(0, 1)
+
+        klass, row = (probability[:, 1:] > LEAST_PROBABILITY).T.nonzero(as_tuple=True)
+        klass = klass + 1
+        score = probability[row, klass]
+        order = score.argsort(descending=True, stable=True)
+        order = order[(frame[row] * len(self.classes) + klass)[order].argsort(stable=True)]
+        klass, row, score = klass[order], row[order], score[order]
+        box = box[row, klass]
+        group = frame[row] * len(self.classes) + klass
+        kept = nms_inclusive(box, score, group, OVERLAP)
+        if ONCE in self.classes:
+            first = torch.searchsorted(group[kept], group[kept]) == torch.arange(len(kept), device=kept.device)
+            kept = kept[first | (klass[kept] != self.classes.index(ONCE))]
+        row = row[kept]
+        return Detections(frame[row], box[kept].clamp(min=0), klass[kept], score[kept], feature[row], self.classify(feature[row]))
+
+    def second_stage(self, feature: Tensor, region: Tensor) -> tuple[Tensor, Tensor]:
+        """Class probabilities (R, O), background included, and the box of every class (R, O, 4) of regions with their features.
+
+        Regions (R, 4) and boxes are in network pixels; nothing is clipped.
+        """
+        offset = self.box_offset(feature).view(-1, len(self.classes), 4) * feature.new_tensor(OFFSET_SCALE)
+        return self.class_score(feature).softmax(dim=1), decode_offsets(region[:, None].expand_as(offset), offset)
+
+    def losses(self, images: Sequence[Image], boxes: Sequence[Tensor], classes: Sequence[Tensor]) -> dict[str, Tensor]:
+        raise NotImplementedError
+
+    def _clip(self, box: Tensor, maps: FrameMaps) -> Tensor:
+        """Boxes (T, K, O, 4) in network pixels, held within their frames and given in original pixels."""
+        if self.reference_compat:
+            canvas = maps.size.new_tensor([maps.canvas[1], maps.canvas[0]])
+            box = torch.cat([clip_boxes(box[:1], canvas), box[1:]])
+        else:
+            box = clip_boxes(box, maps.size[:, None, None])
+        return box / maps.scale[:, None, None, None]
+
+    @torch.no_grad()
+    def _start(self, random: torch.Generator) -> None:
+        """Small random weights around zero for everything behind the backbone, as in the reference, from their own generator."""
+        for layer, spread in (
+            (self.rpn.conv, 0.01), (self.rpn.score, 0.01), (self.rpn.offset, 0.01), (self.class_score, 0.01), (self.box_offset, 0.001),
+        ):  # fmt: skip
+            layer.weight.copy_(spread * torch.randn(layer.weight.shape, generator=random))
+            layer.bias.zero_()
+
+
+def pool_regions(maps: Tensor, region: Tensor) -> Tensor:
+    """RoIAlign in its first form: no half-pixel shift, as many samples per bin as it has cells, regions of at least one cell.
+
+    maps: (T, C, h, w) at stride 16. region: (R, 5), frame and xyxy in network pixels. Returns (R, C, 7, 7).
+    """
+    return roi_align(maps, region, output_size=POOLED, spatial_scale=1 / ResNetC4.stride, sampling_ratio=-1, aligned=False)
