@@ -154,7 +154,7 @@ class Clip:
             node_target=node_class,
             action_target=action_class,
             labels={name: tensor(hot) for name, hot in annotation.labels.items()},
-            **features,
+            **cast(dict[str, Any], features),
         )
 
     @staticmethod
@@ -190,6 +190,24 @@ class Clip:
         if first.labels is not None:
             columns["labels"] = {g: torch.cat([cast(Mapping[str, Tensor], clip.labels)[g] for clip in clips]) for g in first.labels}
         return Clip(schema=first.schema, video_ids=tuple(v for clip in clips for v in clip.video_ids), **columns)
+
+    def between(self, begin: int, end: int) -> Clip:
+        """Frames ``begin`` to ``end`` (exclusive, at least one) of one video as a clip of their own, with their nodes and pairs."""
+        first_unit, last_unit = self.frame_unit[[begin, end - 1]].tolist()
+        rows = {"frame": slice(begin, end), "action": slice(first_unit, last_unit + 1)}
+        for kind in ("node", "pair"):
+            rows[kind] = slice(*torch.searchsorted(getattr(self, f"{kind}_frame"), torch.tensor([begin, end], device=self.device)).tolist())
+        start = {"videos": int(self.frame_video[begin]), "frames": begin, "units": first_unit, "nodes": rows["node"].start}
+        start["subjects"] = start["nodes" if self.schema.subject_has_box else "units"]
+        columns: dict[str, Any] = {}
+        for name, into in _POINTS_INTO.items():
+            value = getattr(self, name)
+            if value is not None:
+                value = value[rows[name.split("_")[0]]]
+                columns[name] = value if into is None else value - start[into]
+        if self.labels is not None:
+            columns["labels"] = {name: hot[rows["pair"]] for name, hot in self.labels.items()}
+        return replace(self, video_ids=(self.video_ids[start["videos"]],), **columns)
 
     def _size(self, space: str) -> int:
         if space == "subjects":

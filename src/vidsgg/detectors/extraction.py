@@ -1,0 +1,190 @@
+"""From the pictures of a clip to what a model reads of them: in PredCLS and SGCLS of given boxes, in SGDET of those that are found.
+
+Source: yrcong/STTran ``lib/object_detector.py``, ``lib/sttran.py``. Letters: N nodes, P pairs, O object classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vidsgg.detectors.assignment import assign
+from vidsgg.detectors.base import FRAMES_AT_ONCE, Detector, FrameMaps
+from vidsgg.detectors.cleaning import clean
+from vidsgg.errors import ConfigError, DataError
+from vidsgg.io.images import Image
+from vidsgg.ops.masks import union_boxes, union_masks
+from vidsgg.ops.pairing import label_nodes, person_pairs, subject_class_of
+from vidsgg.structures.clip import Clip
+from vidsgg.structures.schema import Schema
+
+
+class ClipExtractor:
+    """A frozen detector that makes of a clip's frames the clip that a model reads in a mode.
+
+    learn: the clips are to be learnt from, so relations are those of the annotation; otherwise they are to be scored, and outside
+    PredCLS nothing of the annotation but SGCLS's boxes is used. PredCLS knows no difference. What the clips look like:
+
+    * predcls: ``node_feature``, ``pair_union`` and ``pair_mask`` are added.
+    * sgcls, learn: ``node_distribution`` too; ``node_score`` is its maximum.
+    * sgcls, score: the same, but without labels, and the pairs are open: ``pair_union`` belongs to candidates, ``pair_mask`` is None.
+    * sgdet, learn: nodes are all detections of a frame, then the annotated boxes that were not found; pairs are the annotated ones, of
+      objects that were found before others, between the boxes that stand for them.
+    * sgdet, score: nodes are the detections that remain after ``clean``, with classes, and pairs join the person of a frame with all
+      others. A frame in which nothing is found has no nodes (the reference crashes).
+
+    reference_compat: in SGDET, learn, the person of a pair is the box that the reference takes by mistake: it uses the person's place in
+    the list of annotated boxes, those found first, as the number of a box of the frame.
+    """
+
+    def __init__(self, detector: Detector, mode: str, *, learn: bool, reference_compat: bool = False) -> None:
+        self.detector = detector.requires_grad_(False).eval()
+        self.mode, self.learn, self.reference_compat = mode, learn, reference_compat
+
+    @torch.no_grad()
+    def __call__(self, images: Sequence[Image], clip: Clip) -> Clip:
+        """The clip with its features, on the given clip's device.
+
+        images: one per frame of the clip, RGB (H, W, 3) uint8 in original size. clip: one or several videos, as
+        ``Clip.from_annotation`` makes them for the mode. What a video gets does not depend on the others.
+        Raises DataError if the images do not fit the clip, ConfigError if the detector does not fit the data set.
+        """
+        _check_images(images, clip)
+        self._check_schema(clip.schema)
+        here = clip.to(self.detector.device)
+        first_frame = torch.searchsorted(clip.frame_video, torch.arange(clip.videos + 1, device=clip.device)).tolist()
+        parts = []
+        for start, stop in pairwise(first_frame):
+            # Every video has its own canvas: the zeros that pad a smaller frame reach into its features.
+            canvas = self.detector.canvas(images[start:stop])
+            for begin in range(start, stop, FRAMES_AT_ONCE):
+                end = min(begin + FRAMES_AT_ONCE, stop)
+                maps = self.detector.encode(images[begin:end], canvas)
+                parts.append(self._read(maps, here.between(begin, end)))
+        read = Clip.cat(parts).to(clip.device)
+        if not clip.schema.subject_has_box:
+            return replace(clip, node_feature=read.node_feature)
+        # Putting parts together made each a video of its own.
+        frame_columns = ("video_ids", "frame_video", "frame_unit", "frame_slot", "frame_size")
+        return replace(read, **{name: getattr(clip, name) for name in frame_columns})
+
+    def _read(self, maps: FrameMaps, clip: Clip) -> Clip:
+        """Some frames of one video."""
+        if self.mode == "sgdet":
+            clip = self._assigned_detections(maps, clip) if self.learn else self._cleaned_detections(maps, clip)
+        else:
+            clip = replace(clip, node_feature=self._features(maps, clip.node_frame, clip.node_box))
+        if self.mode == "sgcls":
+            distribution = self.detector.classify(clip.node_feature)
+            clip = replace(clip, node_distribution=distribution, node_score=distribution.amax(1))
+            clip = clip if self.learn else _open_pairs(clip)
+        if not clip.schema.subject_has_box:
+            return clip
+        subject_box, object_box = clip.node_box[clip.pair_subject], clip.node_box[clip.pair_object]
+        return replace(
+            clip,
+            pair_union=self.detector.pool(maps, clip.pair_frame, union_boxes(subject_box, object_box)),
+            pair_mask=None if clip.pairs_open else union_masks(subject_box, object_box) - 0.5,
+        )
+
+    def _features(self, maps: FrameMaps, frame: Tensor, box: Tensor) -> Tensor:
+        return self.detector.embed(self.detector.pool(maps, frame, box))
+
+    def _assigned_detections(self, maps: FrameMaps, clip: Clip) -> Clip:
+        """Detections and missing boxes as nodes, annotated pairs between those that stand for their boxes."""
+        found, target, labels = self.detector.detect(maps), clip.node_target, clip.labels
+        assert target is not None and labels is not None
+        given = (found.frame, found.box, clip.node_frame, clip.node_box, target)
+        assigned = assign(*(column.cpu().numpy() for column in given), subject_class_of(clip.schema))
+        match, position, missing, found_target = (
+            torch.from_numpy(array).to(clip.device) for array in (assigned.detection, assigned.position, assigned.missing, assigned.target)
+        )
+        lost_frame, lost_box = clip.node_frame[missing], clip.node_box[missing]
+        lost_feature = self._features(maps, lost_frame, lost_box)
+
+        frame, order = torch.cat([found.frame, lost_frame]).sort(stable=True)
+        stands_for = match.index_copy(0, missing, len(found.frame) + torch.arange(len(missing), device=clip.device))
+        stands_for = order.argsort()[stands_for]
+        pairs = (clip.pair_frame * (1 + clip.nodes) + position[clip.pair_object]).argsort(stable=True)
+        subject, pair_frame = clip.pair_subject[pairs], clip.pair_frame[pairs]
+        if self.reference_compat:
+            first, end = torch.searchsorted(frame, pair_frame), torch.searchsorted(frame, pair_frame, right=True)
+            person = torch.minimum(first + position[subject], end - 1)  # beyond the last box the reference stops with an error
+        else:
+            person = stands_for[subject]
+        return replace(
+            clip,
+            node_box=torch.cat([found.box, lost_box])[order],
+            node_class=torch.full_like(frame, -1),
+            node_score=torch.cat([found.score, torch.ones_like(lost_box[:, 0])])[order],
+            node_frame=frame,
+            node_identity=torch.full_like(frame, -1),
+            node_feature=torch.cat([found.feature, lost_feature])[order],
+            node_distribution=torch.cat([found.distribution, self.detector.classify(lost_feature)])[order],
+            node_target=torch.cat([found_target, target[missing]])[order],
+            pair_subject=person,
+            pair_object=stands_for[clip.pair_object[pairs]],
+            pair_frame=pair_frame,
+            labels={name: hot[pairs] for name, hot in labels.items()},
+        )
+
+    def _cleaned_detections(self, maps: FrameMaps, clip: Clip) -> Clip:
+        """Cleaned detections as nodes, their classes and pairs as the distributions say."""
+        found, subject_class = self.detector.detect(maps), subject_class_of(clip.schema)
+        row, distribution = clean(found.frame, found.box, found.distribution, clip.schema.vocabulary.objects)
+        frame = found.frame[row]
+        klass, score = label_nodes(distribution, frame, subject_class)
+        subject, obj = person_pairs(frame, klass, score, subject_class)
+        return replace(
+            clip,
+            node_box=found.box[row],
+            node_class=klass,
+            node_score=score,
+            node_frame=frame,
+            node_identity=torch.full_like(frame, -1),
+            node_feature=found.feature[row],
+            node_distribution=distribution,
+            node_target=None,
+            pair_subject=subject,
+            pair_object=obj,
+            pair_frame=frame[obj],
+            labels=None,
+            classes_given=True,
+        )
+
+    def _check_schema(self, schema: Schema) -> None:
+        if self.mode == "predcls":
+            return
+        subject_class_of(schema)
+        if self.detector.classes != schema.vocabulary.objects:
+            theirs, ours = self.detector.classes, schema.vocabulary.objects
+            lacking, foreign = sorted(set(ours) - set(theirs)), sorted(set(theirs) - set(ours))
+            differ = f"{foreign[:3]} instead of {lacking[:3]}" if lacking or foreign else "the same names in another order"
+            raise ConfigError(
+                f"the detector tells {len(theirs)} classes apart, data set {schema.name!r} has {len(ours)}: {differ}."
+                f" Mode {self.mode} needs a detector that was trained on the data set's classes."
+            )
+
+
+def _open_pairs(clip: Clip) -> Clip:
+    """Every two nodes of a frame as a candidate, the earlier one as its subject, in place of the annotated pairs."""
+    together = (clip.node_frame[:, None] == clip.node_frame).triu(diagonal=1)
+    subject, obj = together.nonzero(as_tuple=True)
+    return replace(clip, pair_subject=subject, pair_object=obj, pair_frame=clip.node_frame[obj], labels=None, pairs_open=True)
+
+
+def _check_images(images: Sequence[Image], clip: Clip) -> None:
+    where = f"clip of {', '.join(clip.video_ids[:3])}"
+    if len(images) != clip.frames:
+        raise DataError(f"{where}: {len(images)} images for {clip.frames} frames; give one per frame, in order.")
+    for i, (image, (width, height)) in enumerate(zip(images, clip.frame_size.tolist(), strict=True)):
+        if image.dtype != np.uint8 or image.shape != (height, width, 3):
+            raise DataError(
+                f"{where}: image {i} is {image.dtype} of shape {image.shape}; its frame is {width:g} x {height:g}, so RGB uint8 of shape "
+                f"({height:g}, {width:g}, 3) is expected."
+            )
