@@ -6,11 +6,8 @@ name and renamed, so a kill leaves the old file or the new one, never half of on
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import json
-import os
-import uuid
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from vidsgg.errors import DataError
+from vidsgg.io.atomic import whole_file
 from vidsgg.structures.annotation import VideoAnnotation
 from vidsgg.structures.checks import Array
 from vidsgg.structures.schema import Schema
@@ -98,16 +96,8 @@ def save_columns(path: Path, columns: Mapping[str, Array], header: Mapping[str, 
     """Write arrays and a JSON header to an uncompressed ``.npz``, whole or not at all. Raises OSError if the disk refuses."""
     path.parent.mkdir(parents=True, exist_ok=True)
     text = np.frombuffer(json.dumps(dict(header)).encode("ascii"), np.uint8)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
-    try:
-        with temporary.open("xb") as file:
-            np.savez(file, header=text, **columns)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            temporary.unlink()
+    with whole_file(path) as file:
+        np.savez(file, header=text, **columns)
 
 
 def load_columns(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import pickle
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ from typing import Any
 import torch
 
 from vidsgg.errors import CheckpointError
+from vidsgg.io.atomic import whole_file
 
 
 def save_tensors(path: Path, content: Mapping[str, Any]) -> None:
@@ -19,22 +18,13 @@ def save_tensors(path: Path, content: Mapping[str, Any]) -> None:
 
     Raises CheckpointError when the disk is full or the folder cannot be written.
     """
-    temporary: Path | None = None
     try:
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-        temporary = Path(name)
-        with os.fdopen(descriptor, "wb") as file:
+        with whole_file(path) as file:
             torch.save(dict(content), file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
     except (OSError, RuntimeError) as error:  # torch.save reports a full disk as RuntimeError
         raise CheckpointError(
             f"cannot write {path}: {error}. Free some space or choose another place; what was there before is intact."
         ) from error
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
 
 
 def load_tensors(path: Path) -> dict[str, Any]:

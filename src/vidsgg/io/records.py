@@ -1,0 +1,147 @@
+"""Records: a few named tensors and plain values in one file, written whole, checksummed, read by mapping the file into memory.
+
+The layout is safetensors', so that any of its readers opens a record. Beside the tensors its header holds one text: the checksum of
+the header, that of everything behind it (CRC-32, eight hexadecimal digits each; the first taken with its own digits as zeros), and
+the plain values as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import mmap
+import zlib
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save
+from torch import Tensor
+
+from vidsgg.errors import DataError
+from vidsgg.io.atomic import whole_file
+
+_FIELD = "vidsgg"
+_MARK = f'"{_FIELD}":"'.encode()  # in the header's JSON, before the checksums
+_BLANK = b"0" * 8
+_BLOCK = 1 << 18  # bytes checked at once; they stay in the processor's cache between reading and checking
+_DTYPES = {
+    "F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16,
+    "I64": torch.int64, "I32": torch.int32, "I16": torch.int16, "I8": torch.int8, "U8": torch.uint8, "BOOL": torch.bool,
+}  # fmt: skip
+
+
+def write_record(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> int:
+    """Write tensors and plain values; the same content gives the same bytes. Returns the size in bytes.
+
+    Raises OSError if the disk refuses; what was there before is then still there.
+    """
+    seen: set[int] = set()
+    own = {}
+    for name, tensor in tensors.items():
+        value = tensor.detach().cpu().contiguous()
+        place = value.untyped_storage().data_ptr()
+        own[name] = value.clone() if place in seen else value  # safetensors refuses tensors that share memory
+        seen.add(place)
+    text = (2 * _BLANK).decode() + json.dumps(dict(about), sort_keys=True)
+    data = memoryview(save(own, {_FIELD: text}))
+    end = 8 + int.from_bytes(data[:8], "little")
+    header, payload = bytearray(data[:end]), data[end:]
+    at = header.index(_MARK) + len(_MARK)
+    header[at + 8 : at + 16] = b"%08x" % zlib.crc32(payload)
+    header[at : at + 8] = b"%08x" % zlib.crc32(header)
+    with whole_file(path) as file:
+        file.write(header)
+        file.write(payload)
+    return len(data)
+
+
+class Record:
+    """A record on disk; what is read of it is mapped, not copied. It pickles as its path: the reader maps the file itself.
+
+    path. about: its plain values. size: bytes. Opening checks the header and the file's size, ``verify`` everything else.
+    Raises DataError naming the file when it is missing, cut off, damaged or something else.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            with path.open("rb") as file:
+                self.size = file.seek(0, 2)
+                file.seek(0)
+                length = int.from_bytes(file.read(8), "little")
+                if self.size < 8 + length:
+                    raise self._damaged(f"is cut off: {self.size} bytes")
+                self._header = file.read(length)
+        except FileNotFoundError:
+            raise DataError(f"{path}: no such record.") from None
+        except OSError as error:
+            raise self._damaged(f"cannot be read ({error.strerror})") from error
+        self._start = 8 + length
+        self._entries, self.about = self._parse()
+        expected = self._start + max((end for *_, end in self._entries.values()), default=0)
+        if self.size != expected:
+            raise self._damaged(f"is {'cut off' if self.size < expected else 'too long'}: {self.size} bytes, not {expected}")
+
+    def _parse(self) -> tuple[dict[str, tuple[torch.dtype, list[int], int, int]], dict[str, Any]]:
+        at = self._header.find(_MARK) + len(_MARK)
+        try:
+            whole = json.loads(self._header)
+            text = whole.pop("__metadata__")[_FIELD]
+            self._payload_checksum = int(text[8:16], 16)
+            blank = len(self._header).to_bytes(8, "little") + self._header[:at] + _BLANK + self._header[at + 8 :]
+            if zlib.crc32(blank) != int(text[:8], 16):
+                raise self._damaged("has a damaged header (wrong checksum)")
+            entries = {name: (_DTYPES[e["dtype"]], e["shape"], *e["data_offsets"]) for name, e in whole.items()}
+            return entries, json.loads(text[16:])
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            if isinstance(error, DataError):
+                raise
+            raise self._damaged("has a damaged header, or is no record of vidsgg") from error
+
+    def _damaged(self, what: str) -> DataError:
+        return DataError(f"{self.path}: {what}; remove the file and make it again ('vidsgg features' with -verify does both).")
+
+    def verify(self) -> None:
+        """Compare the checksum of the tensors, reading all of them once. Raises DataError naming the file."""
+        block, checksum = memoryview(bytearray(_BLOCK)), 0
+        try:
+            # Not through the map: a disk that fails while one is read kills the process.
+            with self.path.open("rb", buffering=0) as file:
+                file.seek(self._start)
+                while count := file.readinto(block):
+                    checksum = zlib.crc32(block[:count], checksum)
+        except OSError as error:
+            raise self._damaged(f"cannot be read ({error.strerror})") from error
+        if checksum != self._payload_checksum:
+            raise self._damaged("is damaged (wrong checksum)")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._entries
+
+    def __getitem__(self, name: str) -> Tensor:
+        """A tensor as it lies in the file, in mapped memory; writing to it does not reach the file. Not aligned beyond its own type."""
+        dtype, shape, start, end = self._entries[name]
+        if start == end:
+            return torch.empty(shape, dtype=dtype)
+        return torch.frombuffer(self._map, dtype=dtype, count=math.prod(shape), offset=self._start + start).view(shape)
+
+    @cached_property
+    def _map(self) -> mmap.mmap:
+        with self.path.open("rb") as file:
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _reopen, (self.path, self._header)
+
+
+def _reopen(path: Path, header: bytes) -> Record:
+    record = Record(path)
+    if record._header != header:
+        raise DataError(f"{path}: was replaced by another record while it was read; start again.")
+    return record
