@@ -1,13 +1,15 @@
 """The deterministic weights under which the golden numbers were recorded, and where the recordings lie.
 
 Every entry of a reference's state dict is drawn from its own *reference name*, so a test needs names and shapes
-(``params.json``), never a checkpoint file.
+(``params.json``), never a checkpoint file. The environment variable VIDSGG_GOLDEN names another folder of recordings, with other cases
+of the same kinds.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import os
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-GOLDEN = Path(__file__).parent
+GOLDEN = Path(os.environ.get("VIDSGG_GOLDEN", Path(__file__).parent))
 
 
 def filled_tensor(name: str, shape: Sequence[int]) -> Tensor:
@@ -47,6 +49,14 @@ def filled_state_dict(shapes: Mapping[str, Sequence[int]]) -> dict[str, Tensor]:
 def read_json(folder: str, name: str) -> Any:
     """The content of ``tests/golden/<folder>/<name>``."""
     return json.loads((GOLDEN / folder / name).read_text(encoding="utf-8"))
+
+
+def cases_of(folder: str, *kinds: str) -> list[dict[str, Any]]:
+    """Configurations of the cases of some kinds. Raises LookupError if there are none, so that no test runs over nothing."""
+    found = [case for case in read_json(folder, "cases.json") if case.get("kind") in kinds]
+    if not found:
+        raise LookupError(f"{GOLDEN / folder}: no case of kind {' or '.join(kinds)}")
+    return found
 
 
 def read_case(folder: str, case: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from clips import ACTION, ENTITY, action_annotation, action_clip, entity_annotation, entity_clip
+from clips import ACTION, ENTITY, action_annotation, action_clip, entity_annotation, entity_clip, learning_clip, open_clip
 from datasets.easg_files import write_easg
 
 from vidsgg.datasets.base import VideoDataset
@@ -21,6 +21,7 @@ from vidsgg.metrics.protocol import protocol_for
 from vidsgg.metrics.result import RecallResult
 from vidsgg.models.frequency import FrequencyModel
 from vidsgg.ops.decoding import decode
+from vidsgg.ops.pairing import settle
 from vidsgg.structures.clip import Clip
 
 REAL = os.environ.get("VIDSGG_EASG")
@@ -147,15 +148,35 @@ def test_a_clip_without_pairs():
 
 @pytest.mark.parametrize("mode", ["sgcls", "sgdet"])
 @pytest.mark.parametrize("annotation", [entity_annotation([2]), action_annotation([2])], ids=["entity", "action"])
-def test_hidden_classes_are_refused(annotation, mode):
+def test_hidden_classes_are_not_scored(annotation, mode):
     clip = Clip.from_annotation(annotation, mode)
     model = FrequencyModel(annotation.schema)
     with pytest.raises(ConfigError, match="use mode predcls"):
         model(clip)
     with pytest.raises(ConfigError, match="use mode predcls"):
-        model.observe(clip)
-    with pytest.raises(ConfigError, match="has no mode"):
-        FrequencyModel.capabilities.check("frequency", mode, annotation.schema)
+        model.observe(replace(clip, node_target=None))
+
+
+def test_hidden_classes_are_counted_by_what_is_to_be_learnt():
+    given, hidden = FrequencyModel(ENTITY), FrequencyModel(ENTITY)
+    for seed in range(3):
+        given.observe(entity_clip([2, 1, 3], seed))
+        hidden.observe(learning_clip([2, 1, 3], seed))
+    for name, counted in given.state_dict().items():
+        assert torch.equal(counted, hidden.state_dict()[name]), name
+
+
+def test_open_pairs_are_scored_by_the_detectors_classes():
+    model = FrequencyModel(ENTITY)
+    for seed in range(5):
+        model.observe(entity_clip([2, 1, 3], seed))
+    clip = open_clip([3, 0, 2])
+    logits, settled = model(clip), settle(clip, clip.node_distribution)
+    assert torch.equal(logits.clip.node_class, settled.node_class)
+    assert logits.groups["spatial"].shape == (settled.pairs, 2)
+    assert torch.equal(logits.groups["spatial"], model(settled).groups["spatial"])
+    with pytest.raises(ConfigError, match="no detector did"):
+        model(replace(clip, node_distribution=None))
 
 
 def test_labels_are_needed_to_count():

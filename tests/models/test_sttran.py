@@ -6,14 +6,17 @@ from dataclasses import replace
 
 import pytest
 import torch
-from clips import ACTION, ENTITY, WIDTHS, action_clip, entity_clip
+from clips import ACTION, ENTITY, WIDTHS, action_clip, entity_clip, learning_clip, open_clip
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vidsgg.errors import ConfigError
 from vidsgg.losses.relations import RelationCriterion
 from vidsgg.models.layers.class_embedding import ClassEmbedding
+from vidsgg.models.layers.object_classifier import class_distribution
 from vidsgg.models.layers.video_norm import VideoBatchNorm
 from vidsgg.models.sttran import STTran, STTranConfig
+from vidsgg.ops.pairing import settle
 from vidsgg.structures.clip import Clip
 from vidsgg.structures.widths import FeatureWidths
 
@@ -21,10 +24,10 @@ TINY = STTranConfig(hidden_dim=8, embedding_dim=4, heads=2, feedforward_dim=16, 
 videos = st.lists(st.lists(st.integers(0, 3), min_size=1, max_size=4), min_size=1, max_size=3)
 
 
-def tiny(schema=ENTITY, **changes: object) -> STTran:
+def tiny(schema=ENTITY, mode: str = "predcls", **changes: object) -> STTran:
     torch.manual_seed(0)
     widths = WIDTHS if schema is ENTITY else FeatureWidths()
-    return STTran(schema, widths, replace(TINY, **changes)).eval()
+    return STTran(schema, widths, replace(TINY, **changes), mode).eval()
 
 
 def flat(model: STTran, clip: Clip) -> torch.Tensor:
@@ -141,6 +144,74 @@ def test_training_on_a_batch_equals_steps_on_its_videos_added_up() -> None:
         torch.testing.assert_close(a.grad, b.grad, rtol=1e-3, atol=1e-5, msg=name)
     for (name, a), b in zip(together.named_buffers(), apart.buffers(), strict=True):
         torch.testing.assert_close(a, b, msg=name)
+
+
+@settings(max_examples=30, deadline=None)
+@given(videos)
+def test_guessing_classes_a_batch_gives_each_video_the_result_it_has_alone(shapes: list[list[int]]) -> None:
+    model = tiny(mode="sgcls")
+    clips = [open_clip(shape, seed, f"v{seed}") for seed, shape in enumerate(shapes)]
+    with torch.inference_mode():
+        together, alone = model(Clip.cat(clips)), [model(clip) for clip in clips]
+    assert together.clip.node_class.tolist() == [klass for logits in alone for klass in logits.clip.node_class.tolist()]
+    torch.testing.assert_close(together.objects, torch.cat([logits.objects for logits in alone]), rtol=1e-4, atol=1e-5)
+    for name, rows in together.groups.items():
+        torch.testing.assert_close(rows, torch.cat([logits.groups[name] for logits in alone]), rtol=1e-4, atol=1e-4)
+
+
+def test_scored_classes_are_those_of_the_object_logits_and_not_the_detectors() -> None:
+    model, clip = tiny(mode="sgcls"), open_clip([3, 2])
+    with torch.inference_mode():
+        logits = model(clip)
+        settled = settle(clip, class_distribution(logits.objects))
+        given = model(settled)
+    assert torch.equal(logits.clip.node_class, settled.node_class)
+    assert not torch.equal(logits.clip.node_class, settle(clip, clip.node_distribution).node_class)
+    assert given.objects is None
+    for name, rows in logits.groups.items():
+        assert torch.equal(rows, given.groups[name])
+
+
+@pytest.mark.parametrize("mode", ["sgcls", "sgdet"])
+def test_hidden_classes_are_learnt_and_the_pairs_read_those_to_learn(mode: str) -> None:
+    model, clip = tiny(mode=mode).train(), learning_clip([2, 0, 3])
+    background = replace(clip, node_target=clip.node_target.masked_fill(torch.arange(clip.nodes) % 3 == 0, 0))
+    logits = model(background)
+    losses = RelationCriterion(ENTITY)(logits, background)
+    assert losses.keys() == {"attention", "spatial", "contacting", "objects", "total"}
+    losses["total"].backward()
+    assert all(p.grad.isfinite().all() and p.grad.abs().sum() > 0 for p in model.parameters())
+    given = replace(background, classes_given=True, node_class=background.node_target)
+    for name, rows in model(given).groups.items():
+        assert torch.equal(rows, logits.groups[name])
+
+
+def test_learning_classes_from_a_batch_equals_steps_on_its_videos_added_up() -> None:
+    clips = [learning_clip([2, 1], 0, "a"), learning_clip([1], 1, "b"), learning_clip([1, 3], 2, "c")]
+    criterion = RelationCriterion(ENTITY)
+    together, apart = tiny(mode="sgdet").train(), tiny(mode="sgdet").train()
+    criterion(together(Clip.cat(clips)), Clip.cat(clips))["total"].backward()
+    for clip in clips:
+        (criterion(apart(clip), clip)["total"] / len(clips)).backward()
+    for (name, a), b in zip(together.named_parameters(), apart.parameters(), strict=True):
+        torch.testing.assert_close(a.grad, b.grad, rtol=1e-3, atol=1e-5, msg=name)
+    for (name, a), b in zip(together.named_buffers(), apart.buffers(), strict=True):
+        torch.testing.assert_close(a, b, msg=name)
+
+
+def test_what_a_model_was_not_made_for_is_refused() -> None:
+    with pytest.raises(ConfigError, match="made for mode predcls"):
+        tiny()(open_clip([1]))
+    with pytest.raises(ConfigError, match="neither given nor to be learnt"):
+        tiny(mode="sgcls")(replace(learning_clip([1]), node_target=None))
+    with pytest.raises(ConfigError, match="from RoI features"):
+        STTran(ENTITY, FeatureWidths(), TINY, "sgcls")
+
+
+def test_predcls_models_have_no_object_classifier_and_start_alike_in_every_mode() -> None:
+    predcls, sgdet = tiny().state_dict(), tiny(mode="sgdet").state_dict()
+    assert {name for name in sgdet if name not in predcls} == {name for name in sgdet if name.startswith("object_classifier.")}
+    assert all(torch.equal(value, sgdet[name]) for name, value in predcls.items())
 
 
 def test_a_value_without_variance_is_normalised_by_the_running_statistics() -> None:

@@ -1,106 +1,50 @@
-"""STTran against numbers recorded from the authors' implementation, through the map of their state dict's names."""
+"""STTran against numbers recorded from the authors' implementation, through the map of their state dict's names.
+
+Every case of a kind that stands here is run, so cases put beside the recorded ones are too.
+"""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from golden.deterministic import GOLDEN, filled_state_dict
-from golden.sttran.inputs import make_pairs
+from golden.deterministic import cases_of, read_case, read_json
+from golden.sttran.clips import detected_pairs, given_pairs, open_pairs, reference_state
+from golden.sttran.inputs import make_detect, sample_index
 from torch import Tensor, nn
 
 from vidsgg.datasets.action_genome import SCHEMA
 from vidsgg.engine.optimizer import ReferenceAdamW
 from vidsgg.losses.relations import RelationCriterion
-from vidsgg.models.authors import object_classifier_state, sttran_state
+from vidsgg.models.authors import infer_sttran, sttran_state
 from vidsgg.models.layers.attention import RaggedAttention
-from vidsgg.models.layers.object_classifier import ObjectClassifier
 from vidsgg.models.sttran import STTran, STTranConfig
+from vidsgg.ops.masks import union_boxes
 from vidsgg.structures.clip import Clip
 from vidsgg.structures.logits import RelationLogits
-from vidsgg.structures.widths import FeatureWidths
 
-FOLDER = GOLDEN / "sttran"
-CASES = {case["id"]: case for case in json.loads((FOLDER / "cases.json").read_text(encoding="utf-8"))}
-SHAPES = json.loads((FOLDER / "params.json").read_text(encoding="utf-8"))
 TOLERANCE = {"rtol": 1e-4, "atol": 2e-5}
-GROUPS = {"attention": 3, "spatial": 6, "contacting": 17}
+LOSSES = {"objects": "object_loss", "attention": "attention_relation_loss", "spatial": "spatial_relation_loss", "contacting": "contact_relation_loss"}  # fmt: skip
+NORMS = {
+    "pos_embed_0": "object_classifier.position_norm",
+    "decoder_lin_1": "object_classifier.hidden_norm",
+    "conv_2": "pair_encoder.union.mask_norm1",
+    "conv_6": "pair_encoder.union.mask_norm2",
+}
 
 
-def reference_state(enc: int, dec: int) -> dict[str, Tensor]:
-    """The authors' weights for other numbers of layers, which repeat the names of the recorded ones."""
-    shapes = {}
-    for name, shape in SHAPES.items():
-        for kind, count in (("local", enc), ("global", dec)):
-            prefix = f"glocal_transformer.{kind}_attention.layers."
-            if name.startswith(prefix + "0."):
-                shapes.update({f"{prefix}{i}.{name[len(prefix) + 2 :]}": shape for i in range(count)})
-                break
-            if name.startswith(prefix):
-                break
-        else:
-            shapes[name] = shape
-    return filled_state_dict(shapes)
-
-
-@pytest.fixture(scope="module")
-def models() -> Any:
-    """STTran with the deterministic weights, built once per size."""
-    built: dict[tuple[int, int], STTran] = {}
-
-    def get(enc: int, dec: int) -> STTran:
-        if (enc, dec) not in built:
-            model = STTran(SCHEMA, FeatureWidths(node=2048, union=1024), STTranConfig(spatial_layer=enc, temporal_layer=dec))
-            state, left_over = sttran_state(reference_state(enc, dec))
-            model.load_state_dict(state)  # strict: every weight of ours is one of theirs
-            assert all(name.startswith("object_classifier.") for name in left_over)
-            built[enc, dec] = model
-        return built[enc, dec]
-
-    return get
-
-
-def golden_clip(case: dict[str, Any]) -> Clip:
-    e = make_pairs(case)
-    boxes = torch.from_numpy(e["boxes"])
-    frames = len(case["pairs"])
-    pairs = torch.from_numpy(e["pair_idx"])
-
-    def hot(rows: list[list[int]], width: int) -> Tensor:
-        table = torch.zeros(len(rows), width, dtype=torch.bool)
-        for i, row in enumerate(rows):
-            table[i, row] = True
-        return table
-
-    return Clip(
-        schema=SCHEMA,
-        video_ids=("golden",),
-        frame_video=torch.zeros(frames, dtype=torch.int64),
-        frame_unit=torch.arange(frames),
-        frame_slot=torch.zeros(frames, dtype=torch.int64),
-        frame_size=torch.tensor([[480.0, 270.0]]).repeat(frames, 1),
-        node_box=boxes[:, 1:],
-        node_class=torch.from_numpy(e["labels"]),
-        node_score=torch.ones(len(boxes)),
-        node_frame=boxes[:, 0].long(),
-        node_identity=torch.full((len(boxes),), -1),
-        action_class=torch.zeros(0, dtype=torch.int64),
-        pair_subject=pairs[:, 0],
-        pair_object=pairs[:, 1],
-        pair_frame=torch.from_numpy(e["im_idx"]).long(),
-        node_feature=torch.from_numpy(e["features"]),
-        node_distribution=torch.cat([torch.zeros(len(boxes), 1), torch.from_numpy(e["distribution"])], 1),
-        node_target=torch.from_numpy(e["labels"]),
-        pair_union=torch.from_numpy(e["union_feat"]),
-        pair_mask=torch.from_numpy(e["spatial_masks"]),
-        labels={group: hot(e[f"{group}_gt"], width) for group, width in GROUPS.items()},
-    )
-
-
-def without_dropout(model: nn.Module) -> nn.Module:
+def model_of(enc: int, dec: int, mode: str) -> STTran:
+    """STTran with the deterministic weights, whatever their sizes, and without dropout."""
+    authors = reference_state(enc, dec)
+    sizes, widths = infer_sttran(authors)
+    assert (sizes["spatial_layer"], sizes["temporal_layer"]) == (enc, dec)
+    model = STTran(SCHEMA, widths, STTranConfig(**sizes, reference_compat=True), mode)
+    state, left_over = sttran_state(authors, mode)
+    model.load_state_dict(state, assign=True)  # strict: every weight of ours is one of theirs
+    assert all(mode == "predcls" and name.startswith("object_classifier.") for name in left_over)
     for module in model.modules():
         if isinstance(module, RaggedAttention) or isinstance(getattr(module, "dropout", None), float):
             module.dropout = 0.0
@@ -109,77 +53,116 @@ def without_dropout(model: nn.Module) -> nn.Module:
     return model
 
 
-def check_outputs(model: STTran, clip: Clip, want: Any) -> RelationLogits:
-    tokens = model.pair_encoder(clip, clip.node_class, clip.action_class)
-    encoded = model.transform(tokens, clip)
-    logits = {name: head(encoded) for name, head in model.heads.items()}
-    have = {
-        "rel_features_every16": tokens[:, ::16],
-        "global_output_every16": encoded[:, ::16],
-        "attention_distribution": logits["attention"],
-        "spatial_distribution": logits["spatial"].sigmoid(),
-        "contacting_distribution": logits["contacting"].sigmoid(),
-    }
-    for name, value in have.items():
-        np.testing.assert_allclose(value.detach().numpy(), want[name], err_msg=name, **TOLERANCE)
-    return RelationLogits(logits)
+@pytest.fixture(scope="module")
+def models() -> Iterator[Any]:
+    """The last model that was asked for, which serves all modes: predcls never reads its object classifier."""
+    kept: dict[tuple[int, int], tuple[STTran, dict[str, Tensor]]] = {}
+
+    def get(case: dict[str, Any]) -> STTran:
+        size = case["enc"], case["dec"]
+        if size not in kept:
+            kept.clear()  # half a gigabyte each
+            model = model_of(*size, "sgcls")
+            kept[size] = model, {name: value.clone() for name, value in model.named_buffers()}
+        model, start = kept[size]
+        model.load_state_dict(start, strict=False)
+        return model.eval()
+
+    yield get
+    kept.clear()
 
 
-def check_losses(clip: Clip, logits: RelationLogits, want: Any, groups: list[str]) -> None:
-    names = {
-        "objects": "object_loss",
-        "attention": "attention_relation_loss",
-        "spatial": "spatial_relation_loss",
-        "contacting": "contact_relation_loss",
-    }
-    for kind in ("mlm", "bce"):
-        losses = RelationCriterion(SCHEMA, bce=kind == "bce")(logits, clip)
-        for group in groups:
-            key = f"loss_{kind}_{names[group]}"
-            np.testing.assert_allclose(losses[group].item(), want[key], err_msg=key, **TOLERANCE)
-
-
-@pytest.mark.parametrize("case_id", ["open-predcls", "open-predcls-5frames"])
-def test_forward_and_losses_equal_the_reference(models: Any, case_id: str) -> None:
-    case, want = CASES[case_id], np.load(FOLDER / f"{case_id}.npz")
-    model, clip = models(case["enc"], case["dec"]).eval(), golden_clip(case)
-    with torch.inference_mode():
-        check_losses(clip, check_outputs(model, clip, want), want, list(GROUPS))
-
-
-def test_training_forward_equals_the_reference(models: Any) -> None:
-    """Batch statistics, running statistics after the forward, and the object classifier."""
-    case, want = CASES["open-sgcls-train"], np.load(FOLDER / "open-sgcls-train.npz")
-    state = reference_state(case["enc"], case["dec"])
-    model = STTran(SCHEMA, FeatureWidths(node=2048, union=1024), STTranConfig())
-    model.load_state_dict(sttran_state(state)[0])
-    classifier = ObjectClassifier(SCHEMA.vocabulary, 2048)
-    classifier.load_state_dict(object_classifier_state(state)[0])
-    without_dropout(model).train()
-    clip = golden_clip(case)
+def run(model: STTran, clip: Clip) -> tuple[RelationLogits, dict[str, Tensor]]:
+    """What the model gives, and what the recordings hold of it."""
+    seen: dict[str, Tensor] = {}
+    hooks = [
+        model.pair_encoder.register_forward_hook(lambda module, args, out: seen.update(tokens=out)),
+        model.heads["attention"].register_forward_pre_hook(lambda module, args: seen.update(encoded=args[0])),
+    ]
     with torch.no_grad():
-        logits = check_outputs(model, clip, want)
-        objects = classifier.train()(clip)
-    np.testing.assert_allclose(objects.numpy(), want["object_logits"], **TOLERANCE)
-    check_losses(clip, RelationLogits(logits.groups, objects=objects), want, [*GROUPS, "objects"])
-    union = model.pair_encoder.union
-    norms = {
-        "pos_embed_0": classifier.position_norm,
-        "decoder_lin_1": classifier.hidden_norm,
-        "conv_2": union.mask_norm1,
-        "conv_6": union.mask_norm2,
+        logits = model(clip)
+    for hook in hooks:
+        hook.remove()
+    have = {
+        "rel_features_every16": seen["tokens"][:, ::16],
+        "global_output_every16": seen["encoded"][:, ::16],
+        "attention_distribution": logits.groups["attention"],
+        "spatial_distribution": logits.groups["spatial"].sigmoid(),
+        "contacting_distribution": logits.groups["contacting"].sigmoid(),
     }
-    for name, norm in norms.items():
-        for statistic in ("running_mean", "running_var"):
-            np.testing.assert_allclose(getattr(norm, statistic)[:64].numpy(), want[f"bn_{name}_{statistic}"], err_msg=name, **TOLERANCE)
+    if logits.objects is not None:
+        have["object_logits"] = logits.objects
+    return logits, have
 
 
-def test_three_training_steps_equal_the_reference() -> None:
-    case, want = CASES["open-steps-predcls"], np.load(FOLDER / "open-steps-predcls.npz")
-    model = STTran(SCHEMA, FeatureWidths(node=2048, union=1024), STTranConfig(spatial_layer=case["enc"], temporal_layer=case["dec"]))
-    model.load_state_dict(sttran_state(reference_state(case["enc"], case["dec"]))[0])
-    without_dropout(model).train()
-    clip, criterion = golden_clip(case), RelationCriterion(SCHEMA)
+def losses_of(logits: RelationLogits, clip: Clip) -> dict[str, Tensor]:
+    kinds = {kind: RelationCriterion(SCHEMA, bce=kind == "bce")(logits, clip) for kind in ("mlm", "bce")}
+    return {f"loss_{kind}_{LOSSES[name]}": value for kind, losses in kinds.items() for name, value in losses.items() if name != "total"}
+
+
+def scored_parts(clip: Clip, scale: float) -> dict[str, Tensor]:
+    """What a clip holds once its classes and pairs are known, in the reference's terms."""
+    frame, box = clip.node_frame[:, None].float(), clip.node_box * scale
+    union = union_boxes(box[clip.pair_subject], box[clip.pair_object])
+    return {
+        "boxes": torch.cat([frame, clip.node_box], 1),
+        "distribution": clip.node_distribution[:, 1:],
+        "pred_labels": clip.node_class,
+        "pred_scores": clip.node_score,
+        "pair_idx": torch.stack([clip.pair_subject, clip.pair_object], 1),
+        "im_idx": clip.pair_frame,
+        "union_box": torch.cat([clip.pair_frame[:, None].float(), union], 1),
+        "union_feat_sampled": clip.pair_union.flatten()[sample_index(clip.pair_union.numel())],
+        "spatial_masks_sampled": clip.pair_mask.flatten()[sample_index(clip.pair_mask.numel())],
+        "features_first8": clip.node_feature[:, :8],
+    }
+
+
+def predcls(model: STTran, case: dict[str, Any]) -> dict[str, Tensor]:
+    clip = given_pairs(case)
+    logits, have = run(model, clip)
+    return have | losses_of(logits, clip)
+
+
+def learning(model: STTran, case: dict[str, Any]) -> dict[str, Tensor]:
+    """Batch statistics, and running statistics after the forward."""
+    have = predcls(model.train(), case)
+    for theirs, ours in NORMS.items():
+        norm = model.get_submodule(ours)
+        have |= {f"bn_{theirs}_running_mean": norm.running_mean[:64], f"bn_{theirs}_running_var": norm.running_var[:64]}
+    return have
+
+
+def sgcls(model: STTran, case: dict[str, Any]) -> dict[str, Tensor]:
+    logits, have = run(model, open_pairs(case))
+    return have | scored_parts(logits.clip, float(make_detect(case)["im_info"]))
+
+
+def sgdet(model: STTran, case: dict[str, Any]) -> dict[str, Tensor]:
+    clip = detected_pairs(case)
+    return run(model, clip)[1] | scored_parts(clip, float(make_detect(case)["im_info"]))
+
+
+OUTPUTS = {"predcls-eval": predcls, "sgcls-train": learning, "sgdet-train": learning, "sgcls-eval": sgcls, "sgdet-eval": sgdet}
+CASES = sorted(cases_of("sttran", *OUTPUTS), key=lambda case: (case["enc"], case["dec"]))  # few models are made
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["id"])
+def test_outputs_equal_the_reference(models: Any, case: dict[str, Any]) -> None:
+    _, want = read_case("sttran", case["id"])
+    have = OUTPUTS[case["kind"]](models(case), case)
+    for name, recorded in want.items():
+        tolerance = {"rtol": 0, "atol": 0} if have[name].dtype == torch.int64 else TOLERANCE
+        np.testing.assert_allclose(have[name].detach().numpy(), recorded, err_msg=name, **tolerance)
+
+
+@pytest.mark.parametrize(
+    "case", [case for case in read_json("sttran", "cases.json") if "-steps-" in case["id"]], ids=lambda case: case["id"]
+)
+def test_training_steps_equal_the_reference(case: dict[str, Any]) -> None:
+    _, want = read_case("sttran", case["id"])
+    model = model_of(case["enc"], case["dec"], case["mode"]).train()
+    clip, criterion = given_pairs(case), RelationCriterion(SCHEMA, bce=case["bce"])
     optimizer = ReferenceAdamW(model.parameters(), lr=case["lr"], weight_decay=0.01)
     for step in range(case["steps"]):
         losses = criterion(model(clip), clip)

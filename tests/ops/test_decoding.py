@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
-from clips import ACTION, ENTITY, action_clip, entity_clip
+from clips import ACTION, ENTITY, action_clip, entity_clip, open_clip
 
 from vidsgg.ops.decoding import decode
+from vidsgg.ops.pairing import settle
 from vidsgg.structures.clip import Clip
 from vidsgg.structures.logits import RelationLogits
 
@@ -51,11 +54,29 @@ def test_exclusive_predicates_go_to_one_object_of_an_event() -> None:
     assert ACTION.vocabulary.groups[0].exclusive == ("dobj",)
 
 
-def test_predicted_classes_replace_the_hidden_ones() -> None:
-    clip = entity_clip([1, 1])
+def test_predicted_classes_of_an_events_objects_replace_the_hidden_ones() -> None:
+    clip = action_clip([1])
     objects = torch.full((clip.nodes, 5), -5.0)
-    objects[torch.arange(clip.nodes), torch.tensor([1, 3, 1, 0])] = 5.0  # background is never a node's class
+    objects[torch.arange(clip.nodes), torch.tensor([1, 3, 0])] = 5.0  # background is never a node's class
     (prediction,) = decode(clip, RelationLogits(random_logits(clip).groups, objects=objects))
-    assert prediction.node_class[:3].tolist() == [1, 3, 1]
-    assert prediction.node_class[3] >= 1
+    assert prediction.node_class[:2].tolist() == [1, 3]
+    assert prediction.node_class[2] >= 1
     assert prediction.object_scores.shape == (clip.nodes, 5)
+
+
+def test_where_subjects_are_boxes_classes_come_with_the_pairs() -> None:
+    """Object logits alone would not do: they know neither the person nor what became of namesakes."""
+    clips = [open_clip([2, 0, 3], 0, "a"), open_clip([1], 1, "b")]
+    whole = Clip.cat(clips)
+    settled = settle(whole, whole.node_distribution)
+    logits = replace(random_logits(settled), objects=torch.randn(whole.nodes, 5), clip=settled)
+    start = 0
+    for clip, prediction in zip(clips, decode(whole, logits), strict=True):
+        alone = settle(clip, clip.node_distribution)
+        for name in ("node_class", "node_score", "pair_subject", "pair_object", "pair_frame"):
+            np.testing.assert_array_equal(getattr(prediction, name), getattr(alone, name).numpy(), err_msg=name)
+        rows = logits.groups["spatial"][start : start + alone.pairs]
+        np.testing.assert_allclose(prediction.scores["spatial"], rows.sigmoid().numpy(), rtol=1e-6)
+        assert prediction.object_scores is None
+        start += alone.pairs
+    assert start == settled.pairs

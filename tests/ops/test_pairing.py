@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import combinations
 
 import numpy as np
 import pytest
 import torch
-from clips import ACTION, ENTITY, entity_clip
+from clips import ACTION, ENTITY, open_clip
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
@@ -31,19 +30,7 @@ def frames(*counts: int) -> Tensor:
     return torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts))
 
 
-def opened(clip: Clip) -> Clip:
-    """The clip as scoring sees it when classes are hidden: every two nodes of a frame are a candidate, with features of its own."""
-    pairs = [(a, b) for f in range(clip.frames) for a, b in combinations(torch.nonzero(clip.node_frame == f).flatten().tolist(), 2)]
-    candidates = torch.tensor(pairs, dtype=torch.int64).view(-1, 2)
-    mark = candidates.float() @ torch.tensor([1000.0, 1.0])
-    return replace(
-        clip, classes_given=False, pairs_open=True, labels=None, node_class=torch.full_like(clip.node_class, -1),
-        pair_subject=candidates[:, 0], pair_object=candidates[:, 1], pair_frame=clip.node_frame[candidates[:, 0]],
-        pair_union=mark.view(-1, 1, 1, 1).expand(-1, 3, 7, 7), pair_mask=None,
-    )  # fmt: skip
-
-
-def by_loops(d: np.ndarray, frame: np.ndarray, apart: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[tuple[int, int]]]:
+def by_loops(d: np.ndarray, frame: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[tuple[int, int]]]:
     """golden/sttran/README.md, "sgcls eval", one frame after another."""
     d = d.copy()
     klass, score = d[:, 2:].argmax(1) + 2, d[:, 2:].max(1)
@@ -52,12 +39,11 @@ def by_loops(d: np.ndarray, frame: np.ndarray, apart: bool) -> tuple[np.ndarray,
         rows = np.flatnonzero(frame == f)
         person = rows[d[rows, 1].argmax()]
         klass[person], score[person] = 1, d[person, 1]
-        if apart:
-            c = np.bincount(klass[rows]).argmax()
-            same = rows[klass[rows] == c]
-            for row in same[same != same[d[same, c].argmax()]]:
-                d[row, c] = 0
-                klass[row], score[row] = d[row, 1:].argmax() + 1, d[row, 1:].max()
+        c = np.bincount(klass[rows]).argmax()
+        same = rows[klass[rows] == c]
+        for row in same[same != same[d[same, c].argmax()]]:
+            d[row, c] = 0
+            klass[row], score[row] = d[row, 1:].argmax() + 1, d[row, 1:].max()
         pairs += [(person, row) for row in rows if klass[row] != 1]
     return d, klass, score, pairs
 
@@ -107,25 +93,28 @@ def test_frames_without_a_person_or_without_anything_have_no_pairs():
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.lists(st.integers(0, 6), min_size=1, max_size=4), min_size=1, max_size=3), st.integers(0, 10**6), st.booleans())
-def test_settling_equals_loops_over_frames(shapes: list[list[int]], seed: int, apart: bool):
-    clip = opened(Clip.cat([entity_clip(shape, i, str(i)) for i, shape in enumerate(shapes)]))
+@given(st.lists(st.lists(st.integers(0, 6), min_size=1, max_size=4), min_size=1, max_size=3), st.integers(0, 10**6))
+def test_settling_equals_loops_over_frames(shapes: list[list[int]], seed: int):
+    clip = Clip.cat([open_clip(shape, i, str(i)) for i, shape in enumerate(shapes)])
     shuffled = torch.randperm(clip.pairs, generator=torch.Generator().manual_seed(seed))
     shuffled = shuffled[clip.pair_frame[shuffled].argsort(stable=True)]
     columns = ("pair_subject", "pair_object", "pair_frame", "pair_union")
     clip = replace(clip, **{name: getattr(clip, name)[shuffled] for name in columns})
+    mark = torch.arange(clip.pairs, dtype=torch.float32)
+    clip = replace(clip, pair_union=mark.view(-1, 1, 1, 1).expand_as(clip.pair_union))
     d = np.random.default_rng(seed).choice([0.0, 0.1, 0.2, 0.5, 0.7], (clip.nodes, CLASSES)).astype(np.float32)  # ties are frequent
     d[:, 0] = 0
-    settled = settle(clip, torch.from_numpy(d), apart=apart)
-    changed, klass, score, pairs = by_loops(d, clip.node_frame.numpy(), apart)
+    settled = settle(clip, torch.from_numpy(d))
+    changed, klass, score, pairs = by_loops(d, clip.node_frame.numpy())
     np.testing.assert_array_equal(settled.node_distribution, changed)
     np.testing.assert_array_equal(settled.node_class, klass)
     np.testing.assert_array_equal(settled.node_score, score)
     have = torch.stack([settled.pair_subject, settled.pair_object], 1)
     assert have.tolist() == [list(pair) for pair in pairs]
     assert torch.equal(settled.pair_frame, clip.node_frame[have[:, 0]])
-    low, high = have.amin(1), have.amax(1)
-    assert torch.equal(settled.pair_union[:, 0, 0, 0], (1000 * low + high).float())
+    taken = settled.pair_union[:, 0, 0, 0].long()
+    candidates = torch.stack([clip.pair_subject, clip.pair_object], 1)
+    assert torch.equal(candidates[taken], have.sort(1).values)
     assert torch.equal(settled.pair_mask, union_masks(clip.node_box[have[:, 0]], clip.node_box[have[:, 1]]) - 0.5)
     assert settled.classes_given
     assert not settled.pairs_open
@@ -133,10 +122,10 @@ def test_settling_equals_loops_over_frames(shapes: list[list[int]], seed: int, a
 
 
 def test_a_missing_candidate_is_a_bug_of_ours():
-    clip = opened(entity_clip([2]))
+    clip = open_clip([2])
     lacking = replace(clip, **{name: getattr(clip, name)[1:] for name in ("pair_subject", "pair_object", "pair_frame", "pair_union")})
     with pytest.raises((AssertionError, IndexError)):
-        settle(lacking, table([0.9, 0.0, 0.1, 0.0], [0.1, 0.9, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0]), apart=False)
+        settle(lacking, table([0.9, 0.0, 0.1, 0.0], [0.1, 0.9, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0]))
 
 
 def test_several_subject_classes_are_refused():

@@ -16,16 +16,15 @@ class _NoOptions:
 
 def main(argv: Sequence[str]) -> int:
     parse(_NoOptions, argv, prog="vidsgg models", description="List the models and what they can do.")
-    rows = [("model", "modes", "data with", "reads", "fitted by", "what it is")]
     subjects = {"entity": "subject boxes (Action Genome)", "action": "actions (EASG)"}
+    rows = [("model", *(f"modes with {what}" for what in subjects.values()), "reads", "fitted by", "what it is")]
     for entry in MODELS.values():
         can = entry.capabilities
-        reads = "visual features, classes" if can.visual else "classes"
+        reads = "visual features, classes" if can.visual else "classes; a detector's outside predcls"
         rows.append(
             (
                 entry.name,
-                " ".join(can.modes),
-                ", ".join(subjects[kind] for kind in can.subject_kinds),
+                *(" ".join(can.modes.get(kind, ("none",))) for kind in subjects),
                 reads,
                 "counting" if can.counting else "gradient descent",
                 f"{entry.summary} ({entry.source})",

@@ -24,7 +24,11 @@ def evaluate(
     exclusive: bool = True,
     title: str = "evaluate",
 ) -> tuple[RecallResult, dict[str, float]]:
-    """Recall over all videos of ``loader``, and the mean loss per part when a criterion is given. The model is left in eval mode."""
+    """Recall over all videos of ``loader``, and the mean loss per part when a criterion is given. The model is left in eval mode.
+
+    Only clips whose pairs are the annotated ones have labels and so a loss: where classes or boxes are to be guessed, the pairs follow
+    from the guesses, and no losses come back.
+    """
     model.eval()
     schema = loader.dataset.schema
     recall = RecallAccumulator(protocol, schema.vocabulary)
@@ -34,7 +38,7 @@ def evaluate(
         logits = model(batch.clip)
         for annotation, prediction in zip(batch.annotations, decode(batch.clip, logits, exclusive=exclusive), strict=True):
             recall.update(annotation, prediction)
-        if criterion is not None:
+        if criterion is not None and batch.clip.labels is not None:
             for name, value in criterion(logits, batch.clip).items():
                 totals[name] = totals.get(name, 0.0) + value.item() * batch.clip.videos
             videos += batch.clip.videos

@@ -185,16 +185,16 @@ def fit_counts(
     run.log(f"Epoch 1/1 - Eval - {log_line(result)}")
     run.scalars({f"val/loss/{name}": value for name, value in losses.items()}, epoch=1, step=len(loader))
     run.scalars({f"val/{name}": value for name, value in scalars(result).items()}, epoch=1, step=len(loader))
-    score = monitored(result)
+    score, loss = monitored(result), losses.get("total", math.nan)  # there is none where classes are guessed, see evaluate
     content = {
         "epoch": 1,
         "model_state_dict": model.state_dict(),
         "optimizer_state_dict": {},
-        "loss": losses["total"],
+        "loss": loss,
         "best_score": score,
         "best_epoch": 1,
         **checkpoint_extras,
     }
     save_tensors(run.path / "checkpoint_best.tar", content)
     save_tensors(run.path / "checkpoint_final.tar", content)
-    return FitResult(best_score=score, best_epoch=1, last_loss=losses["total"])
+    return FitResult(best_score=score, best_epoch=1, last_loss=loss)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from vidsgg.errors import CheckpointError
+from vidsgg.structures.widths import FeatureWidths
 
 # yrcong/STTran: prefix there -> here.
 _STTRAN = (
@@ -33,31 +34,28 @@ _STTRAN = (
     (r"c_rel_compress\.", "heads.contacting."),
 )
 
-# The object classifier has weights in every mode of the reference; predcls does not use them.
+# It has weights in every mode of the reference; predcls does not use them.
 _OBJECT_CLASSIFIER = (
-    (r"object_classifier\.obj_embed\.", "embedding."),
-    (r"object_classifier\.pos_embed\.0\.", "position_norm."),
-    (r"object_classifier\.pos_embed\.1\.", "position."),
-    (r"object_classifier\.decoder_lin\.0\.", "hidden."),
-    (r"object_classifier\.decoder_lin\.1\.", "hidden_norm."),
-    (r"object_classifier\.decoder_lin\.3\.", "decoder."),
+    (r"object_classifier\.obj_embed\.", "object_classifier.embedding."),
+    (r"object_classifier\.pos_embed\.0\.", "object_classifier.position_norm."),
+    (r"object_classifier\.pos_embed\.1\.", "object_classifier.position."),
+    (r"object_classifier\.decoder_lin\.0\.", "object_classifier.hidden."),
+    (r"object_classifier\.decoder_lin\.1\.", "object_classifier.hidden_norm."),
+    (r"object_classifier\.decoder_lin\.3\.", "object_classifier.decoder."),
 )
 
 
-def sttran_state(authors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
-    """The relation part of an STTran checkpoint under our names, and the authors' names that have no place in it.
+def is_sttran(state: Mapping[str, object]) -> bool:
+    """Whether these are the names of the authors' STTran."""
+    return any(name.startswith("glocal_transformer.") for name in state)
+
+
+def sttran_state(authors: Mapping[str, Tensor], mode: str) -> tuple[dict[str, Tensor], list[str]]:
+    """An STTran checkpoint under the names of our model of ``mode``, and the authors' names that have no place in it.
 
     Raises CheckpointError if nothing fits.
     """
-    return _rename(authors, _STTRAN, "STTran")
-
-
-def object_classifier_state(authors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
-    """The same for the object classifier of the STTran family."""
-    return _rename(authors, _OBJECT_CLASSIFIER, "the object classifier")
-
-
-def _rename(authors: Mapping[str, Tensor], rules: tuple[tuple[str, str], ...], what: str) -> tuple[dict[str, Tensor], list[str]]:
+    rules = _STTRAN if mode == "predcls" else (*_STTRAN, *_OBJECT_CLASSIFIER)
     ours: dict[str, Tensor] = {}
     left_over = []
     for name, value in authors.items():
@@ -68,5 +66,31 @@ def _rename(authors: Mapping[str, Tensor], rules: tuple[tuple[str, str], ...], w
         else:
             left_over.append(name)
     if not ours:
-        raise CheckpointError(f"no weight of {what} among {len(authors)} entries, the first of which is {next(iter(authors), None)!r}.")
+        raise CheckpointError(f"no weight of STTran among {len(authors)} entries, the first of which is {next(iter(authors), None)!r}.")
     return ours, left_over
+
+
+def infer_sttran(authors: Mapping[str, Tensor]) -> tuple[dict[str, int], FeatureWidths]:
+    """Sizes of an STTran checkpoint as options of our model, and the widths of the features that it reads.
+
+    Without any layer the feed-forward width is not in the weights, nor does it matter. Raises CheckpointError if a weight is missing.
+    """
+    try:
+        hidden_dim, node = authors["subj_fc.weight"].shape
+        options = {
+            "spatial_layer": _layers(authors, "local"),
+            "temporal_layer": _layers(authors, "global"),
+            "hidden_dim": hidden_dim,
+            "embedding_dim": authors["obj_embed.weight"].shape[1],
+        }
+        union = authors["union_func1.weight"].shape[1]
+    except KeyError as error:
+        raise CheckpointError(f"an STTran checkpoint has a weight {error.args[0]!r}, but this one does not; is it whole?") from None
+    for name, value in authors.items():
+        if re.fullmatch(r"glocal_transformer\..*\.linear1\.weight", name):
+            options["feedforward_dim"] = value.shape[0]
+    return options, FeatureWidths(node=node, union=union)
+
+
+def _layers(authors: Mapping[str, Tensor], kind: str) -> int:
+    return len({name.split(".")[3] for name in authors if name.startswith(f"glocal_transformer.{kind}_attention.layers.")})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from vidsgg.errors import ConfigError
@@ -10,20 +11,25 @@ from vidsgg.structures.schema import Schema
 
 @dataclass(frozen=True)
 class Capabilities:
-    """modes: tasks it solves. subject_kinds: schemas it reads. visual: it reads features of the pictures where there are any.
-    counting: it is fitted by one pass of ``observe(clip)`` over the training videos instead of gradient descent.
+    """modes: the tasks it solves by the kind of the schema's subjects, "entity" or "action"; a kind that is missing it cannot read.
+    visual: it reads features of the pictures where there are any. counting: it is fitted by one pass of ``observe(clip)`` over the
+    training videos instead of gradient descent.
     """
 
-    modes: tuple[str, ...]
-    subject_kinds: tuple[str, ...] = ("entity", "action")
+    modes: Mapping[str, tuple[str, ...]]
     visual: bool = True
     counting: bool = False
 
     def check(self, model: str, mode: str, schema: Schema) -> None:
         """Raises ConfigError naming what the model or the data set lacks."""
-        if mode not in self.modes:
-            raise ConfigError(f"model {model!r} has no mode {mode!r}; it has {', '.join(self.modes)}.")
         if mode not in schema.modes:
             raise ConfigError(f"data set {schema.name!r} has no mode {mode!r}; it has {', '.join(schema.modes)}.")
-        if schema.subject_kind not in self.subject_kinds:
-            raise ConfigError(f"model {model!r} does not work on {schema.name!r}, whose subjects are of kind {schema.subject_kind!r}.")
+        kind = schema.subject_kind
+        if kind not in self.modes:
+            raise ConfigError(f"model {model!r} does not work on {schema.name!r}, whose subjects are of kind {kind!r}.")
+        if mode not in self.modes[kind]:
+            raise ConfigError(f"model {model!r} has no mode {mode!r} on {schema.name!r}; it has {', '.join(self.modes[kind])}.")
+
+    def needs_detector(self, mode: str) -> bool:
+        """Whether pictures have to be looked at: for the model's features, or because somebody has to guess what is in them."""
+        return self.visual or mode != "predcls"

@@ -10,9 +10,10 @@ from torch import Tensor, nn
 
 from vidsgg.errors import ConfigError
 from vidsgg.models.capabilities import Capabilities
+from vidsgg.ops.pairing import settle
 from vidsgg.structures.clip import Clip
 from vidsgg.structures.logits import RelationLogits
-from vidsgg.structures.schema import Schema
+from vidsgg.structures.schema import MODES, Schema
 
 _LEAST = 1e-9  # probabilities are held above this and below 1 - _MOST, so that logits are finite
 _MOST = 1e-7
@@ -20,6 +21,8 @@ _MOST = 1e-7
 
 class FrequencyModel(nn.Module):
     """P(predicate | subject class, object class), counted with ``observe`` over the training clips.
+
+    Where classes are hidden, those to learn are counted, and those that the detector sees are scored.
 
     Rare pairs of classes lean on what is known of the object, rare objects on what is known overall (n: pairs seen; n_r: those with r):
 
@@ -32,7 +35,7 @@ class FrequencyModel(nn.Module):
     A pair that is seen in several frames of a label unit is counted once. Counts are buffers: they are saved with the state dict.
     """
 
-    capabilities = Capabilities(modes=("predcls",), visual=False, counting=True)
+    capabilities = Capabilities(modes={"entity": MODES, "action": ("predcls",)}, visual=False, counting=True)
     pairs: Tensor  # (S, O) long, pairs counted by class of subject and object; ``pairs_<group>`` (S, O, C), those with a predicate
 
     def __init__(self, schema: Schema, alpha: float = 16.0, beta: float = 2.0) -> None:
@@ -50,10 +53,10 @@ class FrequencyModel(nn.Module):
 
     @torch.no_grad()
     def observe(self, clip: Clip) -> None:
-        """Count the pairs of a clip with labels. Raises ConfigError if its classes or labels are hidden."""
+        """Count the pairs of a clip. Raises ConfigError if it has no labels, or neither classes nor targets of its nodes."""
         if clip.labels is None:
             raise ConfigError(f"the frequency model counts labels, but the clip of {clip.video_ids[0]!r} has none.")
-        subject, obj = self._classes(clip)
+        subject, obj = _classes(clip, clip.node_class if clip.classes_given else clip.node_target)
         row = _once_per_unit(clip)
         cell = (subject * self.pairs.shape[1] + obj)[row]
         self.pairs.view(-1).index_add_(0, cell, torch.ones_like(cell))
@@ -62,8 +65,16 @@ class FrequencyModel(nn.Module):
             counts.view(-1, len(group)).index_add_(0, cell, clip.labels[group.name][row].to(torch.int64))
 
     def forward(self, clip: Clip) -> RelationLogits:
-        """Logits (P, C) per group: log P for "single" groups, log P / (1 - P) for "multi" groups. Raises ConfigError as ``observe``."""
-        subject, obj = self._classes(clip)
+        """Logits (P, C) per group: log P for "single" groups, log P / (1 - P) for "multi" groups.
+
+        Open pairs are settled by ``node_distribution``, the detector's. Raises ConfigError if classes are hidden otherwise.
+        """
+        settled = None
+        if clip.pairs_open:
+            if clip.node_distribution is None:
+                raise ConfigError(f"the frequency model guesses no classes, and no detector did for {clip.video_ids[0]!r}.")
+            clip = settled = settle(clip, clip.node_distribution)
+        subject, obj = _classes(clip, clip.node_class)
         seen, seen_object = self.pairs[subject, obj, None], self.pairs.sum(0)[obj, None]
         logits = {}
         for group in self.groups:
@@ -73,15 +84,17 @@ class FrequencyModel(nn.Module):
             p = (counts[subject, obj] + self.beta * of_object) / (seen + self.beta)
             p = p.clamp(_LEAST, 1 - _MOST)
             logits[group.name] = p.log() if group.kind == "single" else p.logit()
-        return RelationLogits(groups=logits)
+        return RelationLogits(groups=logits, clip=settled)
 
-    def _classes(self, clip: Clip) -> tuple[Tensor, Tensor]:
-        """Classes of subject and object (P,): where a pair stands in the tables."""
-        subject = (clip.node_class if clip.schema.subject_has_box else clip.action_class)[clip.pair_subject]
-        obj = clip.node_class[clip.pair_object]
-        if (obj < 0).any() or (subject < 0).any():
-            raise ConfigError("the frequency model needs given classes, but they are hidden here; use mode predcls.")
-        return subject, obj
+
+def _classes(clip: Clip, node_class: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Classes of subject and object (P,): where a pair stands in the tables."""
+    if node_class is not None:
+        subject = (node_class if clip.schema.subject_has_box else clip.action_class)[clip.pair_subject]
+        obj = node_class[clip.pair_object]
+        if (obj >= 0).all() and (subject >= 0).all():
+            return subject, obj
+    raise ConfigError(f"the frequency model needs classes, but those of {clip.video_ids[0]!r} are hidden; use mode predcls.")
 
 
 def _once_per_unit(clip: Clip) -> Tensor:

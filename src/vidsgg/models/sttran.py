@@ -8,14 +8,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vidsgg.errors import ConfigError
 from vidsgg.models.capabilities import Capabilities
 from vidsgg.models.layers.attention import RaggedAttention
+from vidsgg.models.layers.object_classifier import ObjectClassifier, class_distribution
 from vidsgg.models.layers.pair_encoder import PairEncoder
+from vidsgg.ops.pairing import settle
 from vidsgg.ops.ragged import RaggedLayout, take_rows
 from vidsgg.ops.windows import FrameWindows, frame_windows
 from vidsgg.structures.clip import Clip
 from vidsgg.structures.logits import RelationLogits
-from vidsgg.structures.schema import Schema
+from vidsgg.structures.schema import MODES, Schema
 from vidsgg.structures.widths import FeatureWidths
 
 
@@ -115,12 +118,13 @@ class STTran(nn.Module):
     """Predicate logits for every pair of a clip.
 
     Pair tokens, a spatial encoder over the pairs of each frame, a temporal decoder over windows of two neighbouring frames, one
-    linear head per predicate group.
+    linear head per predicate group. Outside predcls an object classifier beside them.
     """
 
-    capabilities = Capabilities(modes=("predcls",))
+    capabilities = Capabilities(modes={"entity": MODES, "action": ("predcls",)})
 
-    def __init__(self, schema: Schema, widths: FeatureWidths, config: STTranConfig) -> None:
+    def __init__(self, schema: Schema, widths: FeatureWidths, config: STTranConfig, mode: str = "predcls") -> None:
+        """Raises ConfigError if the classes have to be guessed but nodes have no features."""
         super().__init__()
         self.config = config
         self.pair_encoder = PairEncoder(schema, widths, config.hidden_dim, config.embedding_dim, config.embedding_std)
@@ -130,12 +134,38 @@ class STTran(nn.Module):
         self.frame_position = nn.Embedding(2, dim)
         nn.init.uniform_(self.frame_position.weight)
         self.heads = nn.ModuleDict({group.name: nn.Linear(dim, len(group)) for group in schema.vocabulary.groups})
+        self.object_classifier = None
+        if mode != "predcls":
+            if not widths.node:
+                raise ConfigError(f"STTran guesses classes from RoI features, which {schema.name!r} does not have here; use mode predcls.")
+            self.object_classifier = ObjectClassifier(schema.vocabulary, widths.node, config.embedding_dim, config.embedding_std)
 
     def forward(self, clip: Clip) -> RelationLogits:
-        """Logits (P, C) per group, in the order of the clip's pairs. Every video of the clip is treated as if it were alone."""
-        tokens = self.pair_encoder(clip, clip.node_class, clip.action_class)
-        tokens = self.transform(tokens, clip)
-        return RelationLogits({name: head(tokens) for name, head in self.heads.items()})
+        """Logits (P, C) per group, in the order of the clip's pairs. Every video of the clip is treated as if it were alone.
+
+        Where classes are not given there are object logits too. With open pairs the classes and pairs follow from them, and the pairs are
+        those of the settled clip that is returned; else, in training, a pair's classes are those to learn (``node_target``), as in the
+        reference. Detected boxes come with classes when they are scored, so that the classifier is not asked then, as in the
+        reference. Raises ConfigError if classes are hidden from a model of mode predcls, or there are none to learn.
+        """
+        if clip.classes_given:
+            return RelationLogits(self._relations(clip, clip.node_class))
+        where = f"STTran on {clip.video_ids[0]!r}"
+        if self.object_classifier is None:
+            raise ConfigError(f"{where}: the model was made for mode predcls, but the classes are hidden; make one for their mode.")
+        objects = self.object_classifier(clip)
+        if not clip.pairs_open:
+            if clip.node_target is None:
+                raise ConfigError(
+                    f"{where}: the classes are neither given nor to be learnt, and the pairs are not open; see structures.Clip."
+                )
+            return RelationLogits(self._relations(clip, clip.node_target), objects)
+        settled = settle(clip, class_distribution(objects))
+        return RelationLogits(self._relations(settled, settled.node_class), objects, clip=settled)
+
+    def _relations(self, clip: Clip, node_class: Tensor) -> dict[str, Tensor]:
+        tokens = self.transform(self.pair_encoder(clip, node_class, clip.action_class), clip)
+        return {name: head(tokens) for name, head in self.heads.items()}
 
     def transform(self, tokens: Tensor, clip: Clip) -> Tensor:
         """Pair tokens (P, D) through the spatial encoder and the temporal decoder."""

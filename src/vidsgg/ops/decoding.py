@@ -21,9 +21,12 @@ def _array(tensor: Tensor) -> np.ndarray[Any, Any]:
 def decode(clip: Clip, logits: RelationLogits, *, exclusive: bool = True) -> list[VideoPrediction]:
     """Probabilities per video, in the clip's order of videos.
 
-    "single" groups go through a softmax, "multi" groups through a sigmoid, both in float32. exclusive: hold predicates that the schema
-    calls exclusive to one object per label unit (see resolve_exclusive); schemas without such predicates are not touched.
+    "single" groups go through a softmax, "multi" groups through a sigmoid, both in float32. Nodes, their classes and pairs are those of
+    ``logits.clip`` where there is one, else the clip's. Where subjects are actions, whose candidates are ranked with all classes of
+    their objects, these come from the softmax of ``logits.objects``. exclusive: hold predicates that the schema calls exclusive to one
+    object per label unit (see resolve_exclusive); schemas without such predicates are not touched.
     """
+    clip = logits.clip or clip
     vocabulary = clip.schema.vocabulary
     scores: dict[str, Any] = {}
     for group in vocabulary.groups:
@@ -34,7 +37,8 @@ def decode(clip: Clip, logits: RelationLogits, *, exclusive: bool = True) -> lis
             unit, identity = _array(clip.frame_unit[clip.pair_frame]), _array(clip.node_identity[clip.pair_object])
             table = resolve_exclusive(table, unit, ids, identity)
         scores[group.name] = table
-    object_scores = _array(logits.objects.float().softmax(1)) if logits.objects is not None else None
+    objects = None if clip.schema.subject_has_box else logits.objects
+    object_scores = _array(objects.float().softmax(1)) if objects is not None else None
     action_scores = _array(logits.actions.float().softmax(1)) if logits.actions is not None else None
     video_of_frame = _array(clip.frame_video)
     columns = {

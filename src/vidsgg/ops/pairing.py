@@ -78,16 +78,15 @@ def person_pairs(node_frame: Tensor, node_class: Tensor, node_score: Tensor, sub
     return subject[torch.searchsorted(node_frame[subject], node_frame[objects])], objects
 
 
-def settle(clip: Clip, distribution: Tensor, *, apart: bool) -> Clip:
+def settle(clip: Clip, distribution: Tensor) -> Clip:
     """A clip whose pairs are open with the classes, scores and pairs that follow from a class distribution (N, O) of its nodes.
 
-    apart: tell nodes of one class apart (see ``part_namesakes``). Of the candidate pairs those of each frame's subject remain, ordered by
-    frame and object. Raises ConfigError if the schema has several classes of subjects.
+    Nodes are labelled, namesakes told apart, and of the candidate pairs those of each frame's subject remain, ordered by frame and
+    object. Raises ConfigError if the schema has several classes of subjects.
     """
     subject_class = subject_class_of(clip.schema)
     klass, score = label_nodes(distribution, clip.node_frame, subject_class)
-    if apart:
-        distribution, klass, score = part_namesakes(distribution, clip.node_frame, klass, score)
+    distribution, klass, score = part_namesakes(distribution, clip.node_frame, klass, score)
     subject, obj = person_pairs(clip.node_frame, klass, score, subject_class)
     row = _candidate_rows(clip, subject, obj)
     return replace(

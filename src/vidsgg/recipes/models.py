@@ -50,7 +50,7 @@ def _sttran(options: STTranOptions, widths: FeatureWidths) -> dict[str, Any]:
     names = (
         "spatial_layer", "temporal_layer", "hidden_dim", "embedding_dim", "embedding_std", "feedforward_dim", "dropout", "reference_compat",
     )  # fmt: skip
-    return {"widths": widths, "config": STTranConfig(**{name: getattr(options, name) for name in names})}
+    return {"widths": widths, "config": STTranConfig(**{name: getattr(options, name) for name in names}), "mode": options.mode}
 
 
 MODELS = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vidsgg.models.layers.class_embedding import ClassEmbedding
@@ -16,9 +17,9 @@ POSITION_WIDTH, HIDDEN = 128, 1024
 class ObjectClassifier(nn.Module):
     """logits = decoder([RoI feature | expected class vector | position])."""
 
-    def __init__(self, vocabulary: Vocabulary, node_width: int, embedding_dim: int = 200) -> None:
+    def __init__(self, vocabulary: Vocabulary, node_width: int, embedding_dim: int, embedding_std: float = 1.0) -> None:
         super().__init__()
-        self.embedding = ClassEmbedding(vocabulary.objects[1:], embedding_dim)
+        self.embedding = ClassEmbedding(vocabulary.objects[1:], embedding_dim, embedding_std)
         self.position_norm = VideoBatchNorm(4, momentum=0.001)
         self.position = nn.Linear(4, POSITION_WIDTH)
         self.hidden = nn.Linear(node_width + embedding_dim + POSITION_WIDTH, HIDDEN)
@@ -36,3 +37,8 @@ class ObjectClassifier(nn.Module):
         expected = clip.node_distribution[:, 1:] @ self.embedding.weight
         features = torch.cat([clip.node_feature, expected, self.position(position).relu()], 1)
         return self.decoder(self.hidden_norm(self.hidden(features), video, clip.videos).relu())
+
+
+def class_distribution(logits: Tensor) -> Tensor:
+    """(N, O) float32 probabilities of the classes alone: the background's logit is not read, its column is 0."""
+    return F.pad(logits[:, 1:].float().softmax(1), (1, 0))
