@@ -4,7 +4,7 @@ import torch
 from golden.deterministic import read_case, read_json
 from golden.fasterrcnn_ag.inputs import make_image, sample_index
 
-from vidsgg.detectors.features import pool_regions
+from vidsgg.detectors.faster_rcnn import pool_regions
 from vidsgg.detectors.resnet_c4 import BACKBONES, BackboneConfig, ResNetC4, from_reference_name
 from vidsgg.errors import CheckpointError, ConfigError
 

@@ -106,6 +106,28 @@ def test_action_rows_shift_with_their_units() -> None:
     assert len(whole.action_class) == whole.units == 3
 
 
+def test_a_clip_is_the_sum_of_its_parts() -> None:
+    first, second = entity_clip([2, 0, 1, 3], 0, "a"), entity_clip([1, 2], 1, "b")
+    whole = Clip.cat([first, second])
+    parts = [whole.between(*frames) for frames in ((0, 1), (1, 4), (4, 6))]
+    assert [part.video_ids for part in parts] == [("a",), ("a",), ("b",)]
+    assert [(part.frames, part.nodes, part.pairs) for part in parts] == [(1, 3, 2), (3, 7, 4), (2, 5, 3)]
+    again = Clip.cat(parts)
+    for f in fields(Clip):
+        if isinstance(value := getattr(whole, f.name), torch.Tensor) and f.name != "frame_video":
+            assert torch.equal(getattr(again, f.name), value), f.name
+    assert torch.equal(again.labels["contacting"], whole.labels["contacting"])
+
+
+def test_a_part_of_an_event_keeps_its_action() -> None:
+    whole = Clip.cat([action_clip([2], 0, "a"), action_clip([1, 3, 2], 1, "b")])
+    part = whole.between(7, 10)  # two frames of the third event, one of the fourth
+    assert part.video_ids == ("b",) and part.frame_slot.tolist() == [1, 2, 0]
+    assert part.frame_unit.tolist() == [0, 0, 1] and torch.equal(part.action_class, whole.action_class[2:])
+    assert part.pair_subject.tolist() == [0] * 6 + [1] * 2
+    assert torch.equal(part.node_frame[part.pair_object], part.pair_frame)
+
+
 def test_a_clip_hides_what_its_mode_does_not_give() -> None:
     annotation = entity_annotation([2])
     given, hidden = Clip.from_annotation(annotation), Clip.from_annotation(annotation, "sgcls")

@@ -161,13 +161,13 @@ class ClipExtractor:
         if self.mode == "predcls":
             return
         subject_class_of(schema)
-        if self.detector.classes != schema.vocabulary.objects:
-            theirs, ours = self.detector.classes, schema.vocabulary.objects
-            lacking, foreign = sorted(set(ours) - set(theirs)), sorted(set(theirs) - set(ours))
-            differ = f"{foreign[:3]} instead of {lacking[:3]}" if lacking or foreign else "the same names in another order"
+        theirs, ours = self.detector.classes, schema.vocabulary.objects
+        if theirs != ours:
+            i = next((i for i, (one, other) in enumerate(zip(theirs, ours, strict=False)) if one != other), min(len(theirs), len(ours)))
+            name, wanted = (repr(names[i]) if i < len(names) else "nothing" for names in (theirs, ours))
             raise ConfigError(
-                f"the detector tells {len(theirs)} classes apart, data set {schema.name!r} has {len(ours)}: {differ}."
-                f" Mode {self.mode} needs a detector that was trained on the data set's classes."
+                f"the detector tells {len(theirs)} classes apart, data set {schema.name!r} has {len(ours)}; class {i} is {name} to it and"
+                f" should be {wanted}. Mode {self.mode} needs a detector that was trained on the data set's classes."
             )
 
 
