@@ -133,7 +133,7 @@ def fails(capsys: pytest.CaptureFixture[str], command: Any, *argv: object) -> st
         (["-modle", "sttran"], "did you mean 'mode' or 'model'"),
         (["-mode", "predcl"], "did you mean 'predcls'"),
         (["-model", "tempur"], "unknown model 'tempur'"),
-        (["-mode", "sgdet"], "model 'sttran' has no mode 'sgdet'; it has predcls"),
+        (["-resume_from", "nowhere.tar"], "there is no file nowhere.tar"),
         (["-detector", "c4-smal"], "did you mean 'c4-small'"),
         (["-device", "cuda:99"], "cannot use 'cuda:99'"),
         (["-hidden_dim", "7"], "must be a multiple of 8"),

@@ -16,7 +16,10 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     """A checkpoint of ours. Raises CheckpointError as load_tensors does, and if it is of another kind."""
     content = load_tensors(path)
     if any(key not in content for key in REQUIRED):
-        raise CheckpointError(f"{path} is not a checkpoint of vidsgg: it lacks some of {', '.join(REQUIRED)}.")
+        raise CheckpointError(
+            f"{path} is not a checkpoint of vidsgg: it lacks some of {', '.join(REQUIRED)}."
+            " A file of a method's authors is converted by 'vidsgg import-checkpoint'."
+        )
     return content
 
 

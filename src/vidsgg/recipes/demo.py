@@ -8,10 +8,10 @@ from pathlib import Path
 
 from vidsgg.datasets.synthetic.generate import MARKER, SyntheticConfig, generate
 from vidsgg.errors import ConfigError
-from vidsgg.metrics.result import RecallResult
 from vidsgg.recipes.evaluate import run_evaluation
 from vidsgg.recipes.options import DemoOptions, EvaluateOptions, FrequencyOptions, PredictOptions, STTranOptions, TrainOptions
 from vidsgg.recipes.predict import run_prediction
+from vidsgg.recipes.tables import comparison
 from vidsgg.recipes.train import run_training
 
 
@@ -64,21 +64,8 @@ def run_demo(options: DemoOptions) -> Path:
         evaluation = run_evaluation(EvaluateOptions(checkpoint=str(run.save_path)))
         results[name], trained_text = evaluation.result, evaluation.text
     print(trained_text)
-    print("\n" + comparison(results))
+    print("\n" + comparison(results, "test"))
     step(5, "Predicting a test video")
     done = run_prediction(PredictOptions(checkpoint=str(out / "sttran"), out=str(out)))
     print(f"graph: {done.graph}\n\nOpen this page: {done.page.resolve()}")
     return done.page
-
-
-def comparison(results: dict[str, RecallResult]) -> str:
-    """Recall and mean recall of several models side by side, in percent, as a Markdown table."""
-    columns = [("R@10", "with", 10), ("R@20", "with", 20), ("R@20", "no", 20), ("R@50", "no", 50)]
-    means = [("mR@10", "with", 10), ("mR@20", "with", 20), ("mR@50", "no", 50)]
-    head = [f"{name} ({constraint})" for name, constraint, _ in columns + means]
-    lines = ["| test videos | " + " | ".join(head) + " |", "| --- |" + " ---: |" * len(head)]
-    for name, result in results.items():
-        values = [result.value(constraint, k) for _, constraint, k in columns]
-        values += [result.value(constraint, k, "mR") for _, constraint, k in means]
-        lines.append(f"| {name} | " + " | ".join(f"{100 * value:.1f}" for value in values) + " |")
-    return "\n".join(lines)

@@ -43,7 +43,13 @@ class TrainOptions:
     num_workers: int | None = option(None, "processes that read data; by default one per core, at most 4", low=0)
     skip_bad: bool = option(False, "leave out videos that cannot be read, and count them, instead of stopping")
     device: str = option("auto", "auto (the first CUDA device, else the CPU), cpu, cuda, cuda:1, ...")
-    detector: str = option("auto", "source of RoI features: c4-resnet101, c4-small, a file of published detector weights, or auto")
+    detector: str = option(
+        "auto",
+        "c4-resnet101, c4-small, fasterrcnn_resnet50_fpn_v2, a file of weights, or auto: detector.pth in the data folder, else c4-small",
+    )
+    features: str = option("auto", "features written by 'vidsgg features': a folder, auto (use them if they fit) or off (always compute)")
+    resume_from: str | None = option(None, "checkpoint or run to start from; of another mode or data set: takes over the weights that fit")
+    reference_compat: bool = option(False, "bring back the reference's plain bugs that change published numbers")
     exclusive_decoding: bool = option(True, "give predicates that occur once per label unit (EASG's dobj) to one object only")
 
     def __post_init__(self) -> None:
@@ -71,7 +77,6 @@ class STTranOptions(NeuralOptions):
     embedding_std: float = option(1.0, "spread of the class embeddings' start; a small one suits many rare classes", low=0)
     feedforward_dim: int = option(2048, "hidden width of the feed-forward part of every layer", low=1)
     dropout: float = option(0.1, "share of activations dropped in training", low=0)
-    reference_compat: bool = option(False, "bring back the reference's plain bugs that change published numbers")
 
 
 @dataclass(frozen=True)
@@ -94,6 +99,11 @@ class EvaluateOptions:
     skip_bad: bool = option(False, "leave out videos that cannot be read, and count them, instead of stopping")
     exclusive_decoding: bool = option(True, "give predicates that occur once per label unit (EASG's dobj) to one object only")
     device: str = option("auto", "auto (the first CUDA device, else the CPU), cpu, cuda, cuda:1, ...")
+    detector: str | None = option(None, "detector to look with; by default the one that the run was trained with")
+    features: str = option("auto", "features written by 'vidsgg features': a folder, auto (use them if they fit) or off (always compute)")
+    reference_compat: bool | None = option(
+        None, "score with the reference's plain bugs or without; by default as trained, and imported checkpoints both ways, side by side"
+    )
     save_path: str | None = option(None, "folder for the JSON and CSV tables; by default the checkpoint's")
 
 
@@ -107,6 +117,7 @@ class PredictOptions:
     data_path: str | None = option(None, "data set folder; by default the one that the run was trained on")
     out: str | None = option(None, "folder for the graph and the page; by default the checkpoint's")
     device: str = option("auto", "auto (the first CUDA device, else the CPU), cpu, cuda, cuda:1, ...")
+    detector: str | None = option(None, "detector to look with; by default the one that the run was trained with")
 
 
 @dataclass(frozen=True)

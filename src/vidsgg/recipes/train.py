@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
@@ -15,15 +13,18 @@ from vidsgg.engine.fit import FitSettings, fit, fit_counts, seed_step
 from vidsgg.engine.optimizer import ReferenceAdamW
 from vidsgg.engine.run_folder import RunFolder, default_path
 from vidsgg.engine.schedule import Schedule
+from vidsgg.engine.takeover import take_over
 from vidsgg.errors import ConfigError
 from vidsgg.io.word_vectors import read_word_vectors
 from vidsgg.losses.relations import RelationCriterion
 from vidsgg.metrics.protocol import protocol_for
 from vidsgg.metrics.result import RecallResult
 from vidsgg.models.layers.class_embedding import ClassEmbedding, word_of
-from vidsgg.recipes.build import Splits, build_extractor, build_loader, choose_device, feature_widths, open_splits, resolve_data_path
+from vidsgg.recipes.build import Splits, choose_device, open_splits, resolve_data_path
 from vidsgg.recipes.models import model_entry
 from vidsgg.recipes.options import NeuralOptions, TrainOptions
+from vidsgg.recipes.runs import SavedRun, read_run, vocabulary_record, widths_record
+from vidsgg.recipes.sources import open_source
 from vidsgg.structures.schema import Schema
 
 
@@ -50,38 +51,54 @@ def run_training(options: TrainOptions, splits: Splits | None = None) -> Trainin
     capabilities = entry.capabilities
     capabilities.check(entry.name, options.mode, schema)
     protocol = protocol_for(schema, options.mode)
+    start = _read_start(options, schema) if options.resume_from else None
+    source = open_source(
+        root,
+        schema,
+        options.mode,
+        device,
+        needed=capabilities.needs_detector(options.mode),
+        detector=options.detector,
+        reference_compat=options.reference_compat,
+    )
 
     seed_step(options.seed, 0, 0)
-    extractor, feature_line = build_extractor(options.detector, schema, device) if capabilities.visual else (None, "features: not used")
-    widths = feature_widths(schema, extractor) if capabilities.visual else feature_widths(schema, None)
     try:
-        model = entry.build(schema, widths, options)
+        model = entry.build(schema, source.widths, options)
     except ValueError as error:
         raise ConfigError(f"model {entry.name}: {error}") from error
     neural = options if isinstance(options, NeuralOptions) else None
     word_line = _start_from_word_vectors(model, Path(neural.word_vectors)) if neural and neural.word_vectors else ""
     model.to(device)
 
-    loader_of = partial(
-        build_loader, mode=options.mode, extractor=extractor, device=device, workers=options.num_workers, skip_bad=options.skip_bad
-    )
-    train_loader = loader_of(splits.train, batch_size=options.batch_size, shuffle=True, seed=options.seed)
-    val_loader = loader_of(splits.val, batch_size=options.batch_size)
+    start_lines = take_over(model, start.content["model_state_dict"]).lines() if start else []
+
+    loading = {"batch_size": options.batch_size, "workers": options.num_workers, "skip_bad": options.skip_bad}
+    # What is counted are annotated pairs, whatever has to be guessed later.
+    learning = open_source(root, schema, "predcls", device, needed=False, detector="") if capabilities.counting else source
+    train_loader = learning.loader(splits.train, learn=True, shuffle=True, seed=options.seed, **loading)
+    val_loader = source.loader(splits.val, learn=False, **loading)
 
     path = Path(options.save_path) if options.save_path else default_path(schema.name, options.model, options.mode)
     # Where the run lies is told by the file's own place; without it ``-config .../config.yaml`` repeats the run in a new folder.
-    config = {**options.to_dict(), "data_path": str(root), "save_path": None}
+    config = {**options.to_dict(), "data_path": str(root), "detector": source.detector_name or options.detector, "save_path": None}
     with RunFolder(path, config) as run:
         run.log(f"run: {path}")
         run.log(f"data: {root} ({schema.name}), {len(splits.train)} videos to train on, {len(splits.val)} to validate on ({held_out})")
         run.log(f"model: {options.model}, {sum(p.numel() for p in model.parameters()):,} parameters, mode {options.mode}, on {device}")
-        run.log(feature_line)
+        run.log(source.line)
         if word_line:
             run.log(word_line)
+        if start:
+            run.log(
+                f"starts from the weights of {start.file} ({start.options.model}, {start.options.mode}, epoch {start.content['epoch']})"
+            )
+            for line in start_lines:
+                run.log(line)
         run.log(f"recall: {protocol.describe()}")
         extras = {
             "config": config,
-            "feature_widths": {"node": widths.node, "union": widths.union, "action": widths.action},
+            "feature_widths": widths_record(source),
             "vocabulary": vocabulary_record(schema),
         }
         criterion = RelationCriterion(schema, bce=neural is not None and neural.bce_loss)
@@ -115,14 +132,17 @@ def run_training(options: TrainOptions, splits: Splits | None = None) -> Trainin
     return TrainingOutcome(path, result.best_score, result.best_epoch)
 
 
-def vocabulary_record(schema: Schema) -> dict[str, Any]:
-    """Class names of a schema as plain values, to tell later whether a checkpoint fits a data set."""
-    vocabulary = schema.vocabulary
-    return {
-        "objects": list(vocabulary.objects),
-        "subjects": list(vocabulary.subjects),
-        "predicates": {group.name: list(group.predicates) for group in vocabulary.groups},
-    }
+def _read_start(options: TrainOptions, schema: Schema) -> SavedRun:
+    """The run to start from. Raises CheckpointError if it is none, ConfigError if it would have to be continued rather than taken over."""
+    assert options.resume_from is not None
+    start = read_run(Path(options.resume_from))
+    same = start.options.model == options.model and start.options.mode == options.mode
+    if same and not start.imported and start.content.get("vocabulary") == vocabulary_record(schema):
+        raise ConfigError(
+            f"option -resume_from: {start.file} is of the same model, mode and data set; continuing a run where it stopped is not there yet."
+            " Weights can be taken over from a run of another mode or data set."
+        )
+    return start
 
 
 def _where(val: str) -> str:

@@ -1,0 +1,100 @@
+"""Finished runs: reading their checkpoints, and building their models again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from vidsgg.engine.checkpoint import find_checkpoint, load_checkpoint
+from vidsgg.errors import CheckpointError
+from vidsgg.recipes.build import choose_device
+from vidsgg.recipes.models import model_entry
+from vidsgg.recipes.options import TrainOptions, options_from
+from vidsgg.recipes.sources import FeatureSource, open_source
+from vidsgg.structures.schema import Schema
+
+
+@dataclass(frozen=True, eq=False)
+class SavedRun:
+    """A checkpoint file, its content, and the options of the run that wrote it (or that an import gave it)."""
+
+    file: Path
+    content: dict[str, Any]
+    options: TrainOptions
+
+    @property
+    def imported(self) -> bool:
+        """Whether the weights are the authors', see ``vidsgg import-checkpoint``."""
+        return "imported_from" in self.content
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedModel:
+    """A model as its checkpoint has it, with what it reads. options: those of its run, with what the caller changed."""
+
+    model: nn.Module
+    source: FeatureSource
+    options: TrainOptions
+
+
+def read_run(path: Path) -> SavedRun:
+    """path: a checkpoint file or a run's folder. Raises CheckpointError if it is none of ours."""
+    file = find_checkpoint(path)
+    content = load_checkpoint(file)
+    config = content["config"]
+    if not isinstance(config, dict) or "model" not in config:
+        raise CheckpointError(f"{file} does not say which model it holds.")
+    return SavedRun(file, content, options_from(config, model_entry(config["model"]).options))
+
+
+def load_model(run: SavedRun, root: Path, schema: Schema, device: str, **changes: Any) -> TrainedModel:
+    """Build the model of a checkpoint for a data set. changes: options to use in place of the run's; those that are None change nothing.
+
+    Raises CheckpointError if checkpoint and data set do not fit.
+    """
+    options = replace(run.options, **{name: value for name, value in changes.items() if value is not None})
+    entry = model_entry(options.model)
+    entry.capabilities.check(entry.name, options.mode, schema)
+    if run.content.get("vocabulary") != vocabulary_record(schema):
+        raise CheckpointError(
+            f"{run.file} was trained on other classes than {schema.name!r} has; evaluate it on a data set of its own kind."
+        )
+    source = open_source(
+        root,
+        schema,
+        options.mode,
+        choose_device(device),
+        needed=entry.capabilities.needs_detector(options.mode),
+        detector=options.detector,
+        reference_compat=options.reference_compat,
+    )
+    widths = source.widths
+    if entry.capabilities.visual and run.content.get("feature_widths") != widths_record(source):
+        raise CheckpointError(
+            f"{run.file} was trained on features of widths {run.content.get('feature_widths')}, but there are {widths} now ({source.line})."
+            " Name its detector with -detector."
+        )
+    model = entry.build(schema, widths, options)
+    try:
+        model.load_state_dict(run.content["model_state_dict"])
+    except RuntimeError as error:
+        raise CheckpointError(f"{run.file} does not fit model {options.model!r}: {' '.join(str(error).split())[:300]}") from error
+    return TrainedModel(model.to(source.device).eval(), source, options)
+
+
+def widths_record(source: FeatureSource) -> dict[str, int]:
+    """Widths of the features as plain values, for checkpoints."""
+    return {"node": source.widths.node, "union": source.widths.union, "action": source.widths.action}
+
+
+def vocabulary_record(schema: Schema) -> dict[str, Any]:
+    """Class names of a schema as plain values, to tell later whether a checkpoint fits a data set."""
+    vocabulary = schema.vocabulary
+    return {
+        "objects": list(vocabulary.objects),
+        "subjects": list(vocabulary.subjects),
+        "predicates": {group.name: list(group.predicates) for group in vocabulary.groups},
+    }

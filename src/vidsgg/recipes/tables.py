@@ -1,0 +1,20 @@
+"""Tables that several commands print."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from vidsgg.metrics.result import RecallResult
+
+
+def comparison(results: Mapping[str, RecallResult], split: str) -> str:
+    """Recall and mean recall of several models side by side, in percent, as a Markdown table."""
+    columns = [("R@10", "with", 10), ("R@20", "with", 20), ("R@20", "no", 20), ("R@50", "no", 50)]
+    means = [("mR@10", "with", 10), ("mR@20", "with", 20), ("mR@50", "no", 50)]
+    head = [f"{name} ({constraint})" for name, constraint, _ in columns + means]
+    lines = [f"| {split} videos | " + " | ".join(head) + " |", "| --- |" + " ---: |" * len(head)]
+    for name, result in results.items():
+        values = [result.value(constraint, k) for _, constraint, k in columns]
+        values += [result.value(constraint, k, "mR") for _, constraint, k in means]
+        lines.append(f"| {name} | " + " | ".join(f"{100 * value:.1f}" for value in values) + " |")
+    return "\n".join(lines)
