@@ -45,6 +45,18 @@ def test_equals_the_definition_within_every_group(seed, at_once, monkeypatch):
     assert 6 < len(kept) < 140
 
 
+@pytest.mark.parametrize("at_most", [1, 3, 8, 40])
+def test_the_best_of_every_group_are_those_of_all(at_most):
+    """Also where more boxes have to be looked at than at first: half of them are copies of one that beats them."""
+    box, score, group = random_boxes(0, 400, 3)
+    box[score > 0.5] = box[0]
+    all_kept = greedy(box, score, group, 0.4)
+    expected = [i for i in all_kept if sum(group[j] == group[i] and score[j] > score[i] for j in all_kept) < at_most]
+    kept = nms_inclusive(*map(torch.from_numpy, (box, score, group)), 0.4, at_most)
+    assert kept.tolist() == expected
+    assert len(expected) == 3 * at_most or at_most == 40
+
+
 def test_many_groups_far_apart_keep_their_precision():
     """Boxes in the thousandth group overlap as they do in the first: by 1/3 + 1e-5 and 1/3 - 1e-5 of pixels."""
     box = torch.tensor([[0.0, 0, 9, 9], [5.0, 0, 14, 9]]).repeat(1000, 1)
