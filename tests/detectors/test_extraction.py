@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from clips import ACTION, ENTITY, action_annotation, entity_annotation
-from golden.deterministic import read_case
+from golden.deterministic import read_case, read_json
 from golden.fasterrcnn_ag.inputs import make_roi
 from torch import Tensor
 
@@ -115,9 +115,10 @@ def columns(clip: Clip) -> dict[str, Tensor]:
     return found | {f"labels {name}": hot for name, hot in (clip.labels or {}).items()}
 
 
-def test_regions_pool_as_in_the_reference():
+@pytest.mark.parametrize("case", [c["id"] for c in read_json("fasterrcnn_ag", "cases.json") if c["kind"] == "roi"])
+def test_regions_pool_as_in_the_reference(case):
     """Odd regions too: outside the image, thinner than a cell and one with its corners swapped."""
-    config, recorded = read_case("fasterrcnn_ag", "open-roi-align")
+    config, recorded = read_case("fasterrcnn_ag", case)
     maps, regions = make_roi(config)
     pooled = pool_regions(torch.from_numpy(maps), torch.from_numpy(regions))
     np.testing.assert_allclose(pooled.numpy(), recorded["pooled"], rtol=1e-4, atol=2e-5)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from golden.deterministic import read_case
+from golden.deterministic import read_case, read_json
 from golden.fasterrcnn_ag.inputs import make_frames, sample_index
 
 from vidsgg.detectors.preprocess import PIXEL_MEANS, frame_scales, network_input, network_size, scaled_size
@@ -21,13 +21,14 @@ def bilinear(image, scale, size):
     return rows[:, x0] * (1 - fx)[None, :, None] + rows[:, x1] * fx[None, :, None]
 
 
-def test_equals_the_reference():
-    config, recorded = read_case("fasterrcnn_ag", "open-prep")
+@pytest.mark.parametrize("case", [c["id"] for c in read_json("fasterrcnn_ag", "cases.json") if c["kind"] == "prep"])
+def test_equals_the_reference(case):
+    config, recorded = read_case("fasterrcnn_ag", case)
     frames = make_frames(config)
     pixels = network_input(frames, 600, network_size(frames, 600))
     assert list(pixels.shape) == recorded["im_data_shape"].tolist()
     np.testing.assert_allclose(frame_scales(frames, 600).numpy(), recorded["scales"], rtol=1e-7)
-    np.testing.assert_allclose(recorded["im_info"], [[600, 1067, frame_scales(frames, 600)[0]]] * 2, rtol=1e-7)
+    np.testing.assert_allclose(recorded["im_info"], [[*network_size(frames, 600), frame_scales(frames, 600)[0]]] * len(frames), rtol=1e-7)
     np.testing.assert_allclose(pixels.flatten()[sample_index(pixels.numel(), 4000)].numpy(), recorded["sampled"], atol=4e-5)
     stats = [pixels.mean(), pixels.std(correction=0), pixels.min(), pixels.max()]
     np.testing.assert_allclose(stats, recorded["stats"], rtol=1e-4)
