@@ -1,0 +1,41 @@
+"""Weights from elsewhere: those that torchvision publishes, by its own download and cache, and filling a module with any."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from urllib.parse import urlparse
+
+import torch
+from torch import Tensor, nn
+from torchvision.models import WeightsEnum
+
+from vidsgg.errors import CheckpointError, ConfigError
+
+
+def fetch_weights(weights: WeightsEnum) -> dict[str, Tensor]:
+    """The state dict, downloaded once into torch hub's cache, checked against the hash in its name and read without running code.
+
+    Raises ConfigError, which names the file and its place, when there is neither a network nor the file, or when the file is damaged.
+    """
+    place = Path(torch.hub.get_dir()) / "checkpoints" / PurePosixPath(urlparse(weights.url).path).name
+    try:
+        return weights.get_state_dict(progress=True, check_hash=True, map_location="cpu", weights_only=True)
+    except OSError as error:  # no network, no such host, no room on the disk
+        raise ConfigError(
+            f"torchvision's weights {place.name} cannot be downloaded ({error}). Fetch {weights.url} on a machine with a network"
+            f" and put it at {place}."
+        ) from error
+    except (RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:  # cut short, on the way or in the cache
+        raise ConfigError(
+            f"torchvision's weights {place} are damaged ({' '.join(str(error).split())[:100]}). Delete the file and try again."
+        ) from error
+
+
+def fill(module: nn.Module, state: Mapping[str, Tensor], where: str) -> None:
+    """Loads a whole state dict. Raises CheckpointError naming ``where`` it is from and the entries that do not fit."""
+    try:
+        module.load_state_dict(dict(state))
+    except RuntimeError as error:
+        raise CheckpointError(f"{where}: the weights do not fit the detector: {' '.join(str(error).split())[:300]}") from error
