@@ -9,14 +9,14 @@ import torch
 from vidsgg.detectors.base import Detector
 from vidsgg.detectors.faster_rcnn import DETECTORS, FasterRCNN
 from vidsgg.detectors.files import load_detector
+from vidsgg.detectors.torchvision_fpn import TorchvisionFPN
 from vidsgg.errors import ConfigError
 from vidsgg.options import closest
 from vidsgg.structures.schema import Schema
 
 # What ``-detector auto`` looks for in the data set's folder: a trained one of ours, then the published one under its authors' name.
 IN_DATA_FOLDER = ("detector.pth", "faster_rcnn_ag.pth")
-TORCHVISION = "fasterrcnn_resnet50_fpn_v2"
-NAMES = (*DETECTORS, TORCHVISION)
+NAMES = (*DETECTORS, TorchvisionFPN.architecture)
 
 
 def find_detector(name: str, root: Path) -> str:
@@ -40,16 +40,14 @@ def build_detector(name: str, schema: Schema, device: torch.device, *, reference
             f"{name} with untrained weights (seed {config.backbone.seed}): its features tell things apart, but it finds nothing;"
             " train one with 'vidsgg train-detector' and name its file with -detector"
         )
-    elif name == TORCHVISION:
-        from vidsgg.detectors.torchvision_fpn import TorchvisionFPN
-
+    elif name == TorchvisionFPN.architecture:
         detector = TorchvisionFPN.from_coco(classes)
         line = f"{name} with torchvision's COCO weights"
     else:
         path = Path(name)
         if not path.is_file():
             raise ConfigError(f"option -detector: {name!r} is neither a file nor one of {', '.join(NAMES)}{closest(name, list(NAMES))}")
-        detector = load_detector(path)
+        detector = load_detector(path, classes)
         if detector.classes != classes:
             differing = next((pair for pair in zip(detector.classes, classes, strict=False) if pair[0] != pair[1]), None)
             what = f"{differing[0]!r} stands where the data set has {differing[1]!r}" if differing else "the numbers of classes differ"
@@ -57,4 +55,6 @@ def build_detector(name: str, schema: Schema, device: torch.device, *, reference
         line = f"{detector.architecture} with the weights of {path}"
     if isinstance(detector, FasterRCNN):
         detector.reference_compat = reference_compat
+    if isinstance(detector, TorchvisionFPN) and detector.unseen:
+        line += f"; COCO does not know, so it never finds: {', '.join(detector.unseen)}"
     return detector.requires_grad_(False).eval().to(device), line
