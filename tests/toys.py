@@ -42,3 +42,15 @@ class ToyVideos(VideoDataset):
             "pair_union": rng.standard_normal((annotation.pairs, WIDTHS.union, 7, 7), np.float32),
             "pair_mask": rng.random((annotation.pairs, 2, 27, 27), np.float32) - 0.5,
         }
+
+
+class PictureVideos(ToyVideos):
+    """Random videos with random pictures, whose features a detector has to give. The pictures come from no files."""
+
+    def images(self, index: int) -> list[Image]:
+        rng = np.random.default_rng(index)
+        blocks = rng.integers(0, 256, (self.annotations[index].frames, 20, 20, 3), np.uint8)
+        return list(blocks.repeat(5, axis=1).repeat(5, axis=2))
+
+    def features(self, index: int) -> Mapping[str, np.ndarray]:
+        return {}

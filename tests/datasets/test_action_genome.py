@@ -126,9 +126,11 @@ def test_both_ways_of_reading_pictures_agree(tmp_path: Path) -> None:
     data = ActionGenome(root, "train")
     from_video = [data.images(i) for i in range(len(data))]
     assert [len(pictures) for pictures in from_video] == [3, 4]
+    assert data.picture_files(0) == [root / "videos" / "AAAAA.mp4"]
     for name in data.video_ids:
         dump_frames(root, name)
     shutil.rmtree(root / "videos")
+    assert data.picture_files(1) == [root / "frames" / "BBBBB.mp4" / f"{n:06d}.png" for n in (1, 2, 3, 20)]
     for i, pictures in enumerate(from_video):
         assert all(p.shape == (SIZE[1], SIZE[0], 3) and p.dtype == np.uint8 for p in pictures)
         assert all(np.array_equal(a, b) for a, b in zip(pictures, data.images(i), strict=True))

@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file
 
 from vidsgg.errors import DataError
-from vidsgg.io.atomic import TEMPORARIES
+from vidsgg.io.atomic import left_behind
 from vidsgg.io.records import Record, write_record
 
 ABOUT = {"video": "001YG.mp4", "form": "learn", "open": False, "pictures": None}
@@ -51,7 +51,7 @@ def test_what_is_written_comes_back(path: Path) -> None:
         assert record[name].dtype == value.dtype
         assert torch.equal(record[name], value)
     assert record.size == path.stat().st_size
-    assert not list(path.parent.glob(TEMPORARIES))
+    assert not left_behind(path.parent)
 
 
 def test_the_same_content_is_the_same_bytes_and_any_reader_reads_it(path: Path) -> None:
@@ -125,4 +125,4 @@ def test_a_full_disk_leaves_what_was_there(path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=False)
     assert "OSError" in done.stderr
     assert path.read_bytes() == before
-    assert not list(path.parent.glob(TEMPORARIES))
+    assert not left_behind(path.parent)

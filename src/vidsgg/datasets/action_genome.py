@@ -166,6 +166,13 @@ class ActionGenome(VideoDataset):
         folder, file = self._places(index)
         return folder.is_dir() or file.exists()
 
+    def picture_files(self, index: int) -> list[Path]:
+        folder, file = self._places(index)
+        if not folder.is_dir():
+            return [file]
+        first, last = self._table.start["frame"][index : index + 2].tolist()
+        return [self.root / "frames" / key for key in self._table.frame_key.span(first, last)]
+
     def images(self, index: int) -> list[Image]:
         """The annotated frames: ``frames/VIDEO.mp4/NNNNNN.png`` if that folder was extracted, else out of ``videos/VIDEO.mp4``.
 

@@ -38,6 +38,10 @@ class VideoDataset(ABC):
     def images(self, index: int) -> list[Image]:
         """The annotated frames of video ``index``, RGB (H, W, 3) uint8, in order. Raises DataError if one cannot be read."""
 
+    def picture_files(self, index: int) -> list[Path]:
+        """The files under ``root`` that ``images`` reads, whether or not they are there; empty for data without pictures."""
+        return []
+
     def features(self, index: int) -> Mapping[str, npt.NDArray[Any]]:
         """Clip columns that the data set's own files bring along (``node_feature``, ``action_feature``); see Schema.features."""
         return {}
@@ -72,6 +76,9 @@ class Subset(VideoDataset):
 
     def images(self, index: int) -> list[Image]:
         return self.whole.images(self.indices[index])
+
+    def picture_files(self, index: int) -> list[Path]:
+        return self.whole.picture_files(self.indices[index])
 
     def features(self, index: int) -> Mapping[str, npt.NDArray[Any]]:
         return self.whole.features(self.indices[index])

@@ -1,4 +1,5 @@
-"""From a data set to batches: annotations and pictures are read in worker processes, features computed where the model is."""
+"""From a data set to batches: annotations, pictures and stored features are read in worker processes; what is to be computed of them
+is computed where the model is."""
 
 from __future__ import annotations
 
@@ -14,7 +15,10 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from vidsgg.datasets.base import Image, VideoDataset
+from vidsgg.detectors.feature_store import FeatureStore
+from vidsgg.detectors.stored_clip import RecordSource
 from vidsgg.errors import DataError, VidsggError
+from vidsgg.io.records import Record
 from vidsgg.structures.annotation import VideoAnnotation
 from vidsgg.structures.clip import Clip
 
@@ -31,16 +35,22 @@ class Batch:
 
 @dataclass(frozen=True, eq=False)
 class _Sample:
+    """A video as a worker has read it: its clip and perhaps its pictures, or its record in a feature store."""
+
     annotation: VideoAnnotation
-    clip: Clip
-    images: list[Image] | None
+    read: Clip | Record
+    images: list[Image] | None = None
 
 
+@dataclass(frozen=True)
 class _Samples(Dataset[_Sample | VidsggError]):
     """One video per index. Errors of the data travel as values: a worker would bury their message in its traceback."""
 
-    def __init__(self, dataset: VideoDataset, mode: str, with_images: bool) -> None:
-        self.dataset, self.mode, self.with_images = dataset, mode, with_images
+    dataset: VideoDataset
+    mode: str
+    with_images: bool
+    store: FeatureStore | None
+    learn: bool
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -48,6 +58,8 @@ class _Samples(Dataset[_Sample | VidsggError]):
     def __getitem__(self, index: int) -> _Sample | VidsggError:
         try:
             annotation = self.dataset.annotation(index)
+            if self.store is not None:
+                return _Sample(annotation, self.store.open_record(RecordSource.of(self.dataset, index, annotation), learn=self.learn))
             columns = {name: torch.from_numpy(array) for name, array in self.dataset.features(index).items()}
             clip = Clip.from_annotation(annotation, self.mode, **columns)
             return _Sample(annotation, clip, self.dataset.images(index) if self.with_images else None)
@@ -66,6 +78,7 @@ class ClipLoader:
     """Batches of whole videos.
 
     extractor: fills in features from the pictures (a frozen detector); None when the data set brings them or there are none.
+    store: where features are read instead; then no picture is looked at. learn: which of its clips, those to learn from or to be scored.
     shuffle: a new order every epoch, a function of seed and epoch alone. skip_bad: leave out videos that cannot be read and list them
     in ``skipped``; otherwise the first one ends the run with its message.
     """
@@ -79,6 +92,8 @@ class ClipLoader:
     device: torch.device | str = "cpu"
     extractor: Extractor | None = None
     skip_bad: bool = False
+    store: FeatureStore | None = None
+    learn: bool = False
     skipped: dict[str, None] = field(default_factory=dict)
     # The workers live as long as this object: only the list of batches, which stays in this process, changes between passes.
     _groups: list[list[int]] = field(default_factory=list, init=False, repr=False)
@@ -100,7 +115,7 @@ class ClipLoader:
         self._groups[:] = [order[i : i + self.batch_size] for i in range(0, len(order), self.batch_size)]
         if self._loader is None:
             self._loader = DataLoader(
-                _Samples(self.dataset, self.mode, with_images=self.extractor is not None),
+                _Samples(self.dataset, self.mode, self.extractor is not None, self.store, self.learn),
                 batch_sampler=self._groups,
                 num_workers=min(self.workers, len(self._groups)),
                 persistent_workers=self.workers > 0,
@@ -123,7 +138,10 @@ class ClipLoader:
             raise DataError(f"{self.dataset.root}: no video could be read; the first message was: {next(iter(self.skipped))}")
 
     def _with_features(self, sample: _Sample) -> Clip:
-        clip = sample.clip.to(self.device)
+        if isinstance(sample.read, Record):
+            assert self.store is not None
+            return self.store.clip(sample.read, self.device)
+        clip = sample.read.to(self.device)
         if self.extractor is None:
             return clip
         assert sample.images is not None

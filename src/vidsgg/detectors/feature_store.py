@@ -1,0 +1,202 @@
+"""What a detector gives for every video, kept on disk: a record a video, from which the very clip comes back that extraction made.
+
+A store is a folder: ``store.json`` says what its numbers depend on, the records lie in sub-folders by a hash of the video's name. In
+PredCLS a video has one record, elsewhere one to learn from and one to be scored (see ``ClipExtractor``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+
+from vidsgg.datasets.base import VideoDataset
+from vidsgg.detectors.store_key import StoreKey
+from vidsgg.detectors.stored_clip import RecordSource, clip_of, columns_of
+from vidsgg.errors import ConfigError, DataError
+from vidsgg.io.atomic import whole_file, writing_into
+from vidsgg.io.records import Record, write_record
+from vidsgg.structures.clip import Clip
+from vidsgg.structures.widths import FeatureWidths
+
+FORMAT = 1  # raised whenever records change, or the numbers that extraction writes into them
+DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}  # the most exact first
+STORE_FILE, LEFT_OUT_FILE = "store.json", "left_out.json"
+_AGAIN = "run 'vidsgg features' again, it writes what is missing or no longer fits"
+
+Needed = tuple[VideoDataset, bool]  # videos, and whether they are to be learnt from
+
+
+@dataclass(frozen=True)
+class FeatureStore:
+    """A folder of records. dtype: of the features, a key of DTYPES. It holds no open file, so it goes to other processes as it is."""
+
+    folder: Path
+    key: StoreKey
+    dtype: str
+    widths: FeatureWidths
+
+    @staticmethod
+    @contextlib.contextmanager
+    def to_write(folder: Path, key: StoreKey, dtype: str, widths: FeatureWidths) -> Iterator[FeatureStore]:
+        """The store in a folder, made if it is not there; others may write to it at the same time.
+
+        Raises ConfigError if the folder holds another store or anything else, or if it cannot be written to.
+        """
+        if folder.is_dir() and not (folder / STORE_FILE).exists() and any(not entry.name.startswith(".") for entry in folder.iterdir()):
+            raise ConfigError(f"{folder} is not empty and no feature store; name another folder.")
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(writing_into(folder))
+                store = FeatureStore(folder, key, dtype, widths)
+                if (folder / STORE_FILE).exists():
+                    store._check_same(FeatureStore.open(folder))
+                else:
+                    document = {"format": FORMAT, "key": key.digest, "dtype": dtype, "widths": asdict(widths), "made_from": key.to_json()}
+                    _write_json(folder / STORE_FILE, document)
+            except OSError as error:
+                raise ConfigError(f"cannot write to {folder}: {error.strerror}; name another folder.") from error
+            yield store
+
+    def _check_same(self, there: FeatureStore) -> None:
+        reasons = there.key.differences(self.key) + ([f"{there.dtype}, not {self.dtype}"] if there.dtype != self.dtype else [])
+        if reasons:
+            raise ConfigError(f"{self.folder} holds other features ({'; '.join(reasons)}); name another folder, or remove it.")
+
+    @staticmethod
+    def open(folder: Path) -> FeatureStore:
+        """Raises DataError if there is no store that this version can read."""
+        path = folder / STORE_FILE
+        try:
+            document = json.loads(path.read_text(encoding="utf-8"))
+            version = document["format"]
+            if version == FORMAT:
+                key = StoreKey.from_json(document["made_from"])
+                store = FeatureStore(folder, key, document["dtype"], FeatureWidths(**document["widths"]))
+                if key.digest != document["key"] or store.dtype not in DTYPES:
+                    raise ValueError("its values contradict each other")
+                return store
+        except OSError as error:
+            raise DataError(f"{folder} is no feature store: cannot read {STORE_FILE} ({error.strerror}).") from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise DataError(f"{path}: is damaged ({error}); remove the store and write it again.") from error
+        raise DataError(f"{folder}: the features are of format {version}, this version reads format {FORMAT}; write them again.")
+
+    def require(self, key: StoreKey, needed: Sequence[Needed] = ()) -> None:
+        """Raises DataError saying what differs if the features were not made under ``key``, or how many of the needed videos they lack.
+
+        A video that is noted as left out does not count as lacking: reading it says why it was.
+        """
+        if reasons := self.key.differences(key):
+            raise DataError(f"the features in {self.folder} do not fit: {'; '.join(reasons)}. Write others with 'vidsgg features'.")
+        left_out = self.left_out()
+        for dataset, learn in needed:
+            lacking = [v for v in dataset.video_ids if v not in left_out and not self.path_of(v, learn=learn).exists()]
+            if lacking:
+                raise DataError(
+                    f"the features in {self.folder} lack {len(lacking)} of {len(dataset)} videos, {lacking[0]!r} first; {_AGAIN}."
+                )
+
+    def left_out(self) -> dict[str, str]:
+        """Videos that could not be read when features were written, and why."""
+        path = self.folder / LEFT_OUT_FILE
+        try:
+            return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
+        except (OSError, ValueError, TypeError) as error:
+            raise DataError(f"{path}: cannot be read ({error}); remove it, then {_AGAIN}.") from error
+
+    def leave_out(self, videos: Mapping[str, str]) -> None:
+        """Note videos that cannot be read, and why, in place of those noted before. To be called while the store is open to write."""
+        path = self.folder / LEFT_OUT_FILE
+        try:
+            _write_json(path, dict(videos))
+        except OSError as error:
+            raise _refused(path, error) from error
+
+    def form(self, learn: bool) -> str:
+        """Which of a video's records; PredCLS knows no difference."""
+        return "both" if self.key.mode == "predcls" else "learn" if learn else "score"
+
+    def path_of(self, video_id: str, *, learn: bool) -> Path:
+        name = hashlib.sha256(video_id.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+        readable = re.sub(r"[^A-Za-z0-9_-]+", "_", video_id)[:40]
+        return self.folder / name[:2] / f"{readable}.{name}.{self.form(learn)}.safetensors"
+
+    def write(self, clip: Clip, source: RecordSource, *, learn: bool) -> int:
+        """Write the extracted clip of one video; returns the record's size in bytes. Raises ConfigError if a feature does not
+        fit the store's type, or if the disk refuses."""
+        columns, about = columns_of(clip, DTYPES[self.dtype])
+        path = self.path_of(source.video_id, learn=learn)
+        try:
+            path.parent.mkdir(exist_ok=True)
+            return write_record(path, columns, {**about, **asdict(source), "key": self.key.digest, "form": self.form(learn)})
+        except OSError as error:
+            raise _refused(path, error) from error
+
+    def open_record(self, source: RecordSource, *, learn: bool, verify: bool = True) -> Record:
+        """The record of a video, if it was made from this very source; verify: also compare its checksum, reading all of it once.
+
+        Raises DataError naming the file and what is wrong.
+        """
+        path = self.path_of(source.video_id, learn=learn)
+        if not path.exists():
+            why = self.left_out().get(source.video_id)
+            raise DataError(
+                f"video {source.video_id!r} was left out when features were written: {why}"
+                if why
+                else f"{self.folder} has no features of video {source.video_id!r} ({self.form(learn)}); {_AGAIN}."
+            )
+        record = Record(path)
+        expected = {"key": self.key.digest, "form": self.form(learn), "video_id": source.video_id}
+        if any(record.about.get(name) != value for name, value in expected.items()):
+            raise DataError(f"{path}: is of another store or video; remove it, then {_AGAIN}.")
+        # Pictures may be away while features are read; those that are there must be the ones that were looked at.
+        for name in ("annotation", "pictures"):
+            now, then = getattr(source, name), record.about.get(name)
+            if now != then and None not in (now, then):
+                verb = "has" if name == "annotation" else "have"
+                raise DataError(
+                    f"{path}: the {name} of video {source.video_id!r} {verb} changed since the features were written; {_AGAIN}."
+                )
+        if verify:
+            record.verify()
+        return record
+
+    def clip(self, record: Record, device: torch.device | str = "cpu") -> Clip:
+        """The clip that was written, on a device; its features are float32 again, rounded to the store's type."""
+        return clip_of(record, self.key.schema, torch.device(device))
+
+
+def default_folder(root: Path, key: StoreKey, dtype: str) -> Path:
+    """Where the features of a data set lie unless another place is named."""
+    kind = "" if dtype == "float16" else f"_{dtype}"
+    return root / "features" / f"{key.mode}_{key.detector_name}_{key.digest[:12]}{kind}"
+
+
+def find_store(root: Path, key: StoreKey, needed: Sequence[Needed] = ()) -> tuple[FeatureStore | None, list[str]]:
+    """The features below a data set's folder that fit, the most exact ones; or None, and why each of those present does not."""
+    fitting, reasons = [], []
+    for path in sorted(root.glob(f"features/*/{STORE_FILE}")):
+        try:
+            store = FeatureStore.open(path.parent)
+            store.require(key, needed)
+        except DataError as error:
+            reasons.append(str(error))
+        else:
+            fitting.append(store)
+    return (min(fitting, key=lambda store: list(DTYPES).index(store.dtype)) if fitting else None), reasons
+
+
+def _refused(path: Path, error: OSError) -> ConfigError:
+    return ConfigError(f"cannot write {path}: {error.strerror}. Make room, then run the same command again: it goes on where it stopped.")
+
+
+def _write_json(path: Path, document: Mapping[str, object]) -> None:
+    with whole_file(path) as file:
+        file.write(json.dumps(document, indent=1).encode())

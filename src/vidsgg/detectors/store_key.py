@@ -1,0 +1,94 @@
+"""What decides the numbers in a feature store, and how two such things differ."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from vidsgg.detectors.base import Detector
+from vidsgg.errors import DataError
+from vidsgg.io.columns import schema_from_json, schema_to_json
+from vidsgg.structures.schema import Schema
+
+
+@dataclass(frozen=True)
+class StoreKey:
+    """detector: what it says of itself. weights: SHA-256 of names and values. reference_compat: of the extraction; only SGDET has any."""
+
+    detector: Mapping[str, Any]
+    weights: str
+    mode: str
+    reference_compat: bool
+    schema: Schema
+
+    @staticmethod
+    def of(detector: Detector, schema: Schema, mode: str, *, reference_compat: bool = False) -> StoreKey:
+        description = json.loads(json.dumps(detector.describe()))  # tuples become lists, as they come back from a file
+        return StoreKey(description, weights_digest(detector.state_dict()), mode, reference_compat and mode == "sgdet", schema)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of everything here."""
+        return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()
+
+    @property
+    def detector_name(self) -> str:
+        return str(self.detector.get("detector", "detector"))
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; ``from_json`` gives an equal key back."""
+        return {
+            "detector": dict(self.detector), "weights": self.weights, "mode": self.mode, "reference_compat": self.reference_compat,
+            "schema": schema_to_json(self.schema),
+        }  # fmt: skip
+
+    @staticmethod
+    def from_json(document: Mapping[str, Any]) -> StoreKey:
+        """Raises DataError naming what is missing."""
+        try:
+            values = {name: document[name] for name in ("detector", "weights", "mode", "reference_compat")}
+            return StoreKey(**values, schema=schema_from_json(document["schema"]))
+        except (KeyError, TypeError) as error:
+            raise DataError(f"what made the features is not told: {error!r}") from error
+
+    def differences(self, wanted: StoreKey) -> list[str]:
+        """What keeps features made under this key from being used where ``wanted`` is asked for; empty if nothing does."""
+        reasons = []
+        if self.mode != wanted.mode:
+            reasons.append(f"mode {self.mode}, not {wanted.mode}")
+        changed = [n for n in sorted({*self.detector, *wanted.detector}) if self.detector.get(n) != wanted.detector.get(n)]
+        if changed:
+            told = ", ".join(f"{name} {self.detector.get(name)!r}, not {wanted.detector.get(name)!r}" for name in changed)
+            reasons.append(f"another detector or preprocessing: {told}")
+        elif self.weights != wanted.weights:
+            reasons.append("other weights of the detector")
+        if self.reference_compat != wanted.reference_compat:
+            reasons.append(f"reference_compat {self.reference_compat}, not {wanted.reference_compat}")
+        if self.schema != wanted.schema:
+            reasons.append(_schema_difference(self.schema, wanted.schema))
+        return reasons
+
+
+def weights_digest(state: Mapping[str, Tensor]) -> str:
+    """SHA-256 over names, types, shapes and values."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(state.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def _schema_difference(mine: Schema, wanted: Schema) -> str:
+    theirs, ours = mine.vocabulary.objects, wanted.vocabulary.objects
+    if theirs != ours:
+        i = next((i for i, pair in enumerate(zip(theirs, ours, strict=False)) if pair[0] != pair[1]), min(len(theirs), len(ours)))
+        name, other = ((names[i] if i < len(names) else None) for names in (theirs, ours))
+        return f"other classes: number {i} is {name!r}, not {other!r}"
+    return f"other data: {mine.name!r} with predicates in groups or units unlike those of {wanted.name!r}"

@@ -1,0 +1,23 @@
+"""A whole detector that is cheap, for tests of what uses one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from vidsgg.detectors.faster_rcnn import FasterRCNN, FasterRCNNConfig
+from vidsgg.detectors.resnet_c4 import BackboneConfig
+
+TINY = FasterRCNNConfig(BackboneConfig(depth=18, base_width=4, short_side=64), anchor_scales=(0.5, 1, 2, 3), rpn_width=8)
+
+
+@torch.no_grad()
+def tiny_detector(classes: Sequence[str], seed: int = 1) -> FasterRCNN:
+    """Random weights under which every frame has several detections, of different classes and with different boxes."""
+    detector = FasterRCNN(TINY, classes).requires_grad_(False).eval()
+    random = torch.Generator().manual_seed(seed)
+    spread = 0.2 if len(classes) < 10 else 0.6  # among many classes a probable one has to stand out more
+    for layer, scale in ((detector.class_score, spread), (detector.box_offset, 0.5), (detector.rpn.score, 1), (detector.rpn.offset, 0.5)):
+        layer.weight.copy_(scale * torch.randn(layer.weight.shape, generator=random))
+    return detector
