@@ -126,6 +126,7 @@ def test_both_ways_of_reading_pictures_agree(tmp_path: Path) -> None:
     data = ActionGenome(root, "train")
     from_video = [data.images(i) for i in range(len(data))]
     assert [len(pictures) for pictures in from_video] == [3, 4]
+    assert all(np.array_equal(a, b) for a, b in zip(data.images(1, [3, 0]), (from_video[1][3], from_video[1][0]), strict=True))
     assert data.picture_files(0) == [root / "videos" / "AAAAA.mp4"]
     for name in data.video_ids:
         dump_frames(root, name)
@@ -135,6 +136,7 @@ def test_both_ways_of_reading_pictures_agree(tmp_path: Path) -> None:
         assert all(p.shape == (SIZE[1], SIZE[0], 3) and p.dtype == np.uint8 for p in pictures)
         assert all(np.array_equal(a, b) for a, b in zip(pictures, data.images(i), strict=True))
     assert not np.array_equal(from_video[0][0], from_video[0][1])
+    assert all(np.array_equal(a, b) for a, b in zip(data.images(1, [3, 0]), (from_video[1][3], from_video[1][0]), strict=True))
 
 
 def test_pictures_that_are_missing_or_do_not_fit(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ The rules of what is kept are those of yrcong/STTran ``dataloader/action_genome.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -173,26 +173,29 @@ class ActionGenome(VideoDataset):
         first, last = self._table.start["frame"][index : index + 2].tolist()
         return [self.root / "frames" / key for key in self._table.frame_key.span(first, last)]
 
-    def images(self, index: int) -> list[Image]:
+    def images(self, index: int, frames: Sequence[int] | None = None) -> list[Image]:
         """The annotated frames: ``frames/VIDEO.mp4/NNNNNN.png`` if that folder was extracted, else out of ``videos/VIDEO.mp4``.
 
         RGB (H, W, 3) uint8. Raises DataError naming the file if one is missing, damaged or of another size than annotated.
         """
         annotation = self._table[index]
         folder, file = self._places(index)
-        for key, number in zip(annotation.frame_key, annotation.frame_number.tolist(), strict=True):
+        rows = list(range(annotation.frames) if frames is None else frames)
+        keys = [annotation.frame_key[row] for row in rows]
+        numbers, sizes = annotation.frame_number[rows].tolist(), annotation.frame_size[rows].tolist()
+        for key, number in zip(keys, numbers, strict=True):
             # Names out of a cache file are as foreign as those out of a pickle: they must not leave the folder.
             if split_key(key) != (annotation.video_id, number):
                 raise DataError(f"{self.root}: frame key {key!r} is not frame {number} of video {annotation.video_id!r}.")
         if folder.is_dir():
-            places = [self.root / "frames" / key for key in annotation.frame_key]
+            places = [self.root / "frames" / key for key in keys]
             pictures = [read_image(place) for place in places]
         elif file.exists():
-            places = [f"{file}, frame {number}" for number in annotation.frame_number]
-            pictures = read_frames(file, annotation.frame_number.tolist())
+            places = [f"{file}, frame {number}" for number in numbers]
+            pictures = read_frames(file, numbers)
         else:
             raise DataError(f"{self.root}: has no pictures of video {annotation.video_id!r}: neither {folder} nor {file} is there.")
-        for place, picture, (width, height) in zip(places, pictures, annotation.frame_size.tolist(), strict=True):
+        for place, picture, (width, height) in zip(places, pictures, sizes, strict=True):
             if picture.shape[:2] != (height, width):
                 raise DataError(
                     f"{place}: is {picture.shape[1]} x {picture.shape[0]} pixels, annotated as {width:g} x {height:g};"

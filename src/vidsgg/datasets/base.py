@@ -35,8 +35,11 @@ class VideoDataset(ABC):
         """Ground truth of video ``index``. Raises DataError if the files contradict themselves."""
 
     @abstractmethod
-    def images(self, index: int) -> list[Image]:
-        """The annotated frames of video ``index``, RGB (H, W, 3) uint8, in order. Raises DataError if one cannot be read."""
+    def images(self, index: int, frames: Sequence[int] | None = None) -> list[Image]:
+        """The annotated frames of video ``index``, RGB (H, W, 3) uint8, in order. Raises DataError if one cannot be read.
+
+        frames: positions of those that are wanted, in any order; all by default. Only these are read.
+        """
 
     def picture_files(self, index: int) -> list[Path]:
         """The files under ``root`` that ``images`` reads, whether or not they are there; empty for data without pictures."""
@@ -74,8 +77,8 @@ class Subset(VideoDataset):
     def annotation(self, index: int) -> VideoAnnotation:
         return self.whole.annotation(self.indices[index])
 
-    def images(self, index: int) -> list[Image]:
-        return self.whole.images(self.indices[index])
+    def images(self, index: int, frames: Sequence[int] | None = None) -> list[Image]:
+        return self.whole.images(self.indices[index], frames)
 
     def picture_files(self, index: int) -> list[Path]:
         return self.whole.picture_files(self.indices[index])

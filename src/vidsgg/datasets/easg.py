@@ -7,7 +7,7 @@ have no test split: ``test`` is their ``val``, on which they score.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -135,7 +135,7 @@ class EASG(VideoDataset):
             labels={"relation": t.node_relations[nodes]},
         )
 
-    def images(self, index: int) -> list[Image]:
+    def images(self, index: int, frames: Sequence[int] | None = None) -> list[Image]:
         raise DataError(f"{self.root}: EASG's annotations have no pictures; use models and runs that read features, boxes and classes.")
 
     def features(self, index: int) -> Mapping[str, Array]:
