@@ -3,7 +3,7 @@ import copy
 import numpy as np
 import pytest
 import torch
-from golden.deterministic import read_case
+from golden.deterministic import cases_of, read_case
 from golden.sttran.inputs import make_optim
 
 from vidsgg.engine.optimizer import ReferenceAdamW
@@ -32,8 +32,9 @@ def reference(start, gradients, lr, eps=1e-8, weight_decay=0.01, beta1=0.9, beta
     return np.array(values)
 
 
-def test_equals_the_reference():
-    config, recorded = read_case("sttran", "open-adamw")
+@pytest.mark.parametrize("case", [case["id"] for case in cases_of("sttran", "adamw")])
+def test_equals_the_reference(case):
+    config, recorded = read_case("sttran", case)
     start, gradients = make_optim(config["seed"], config["n"], config["steps"])
     values, _, _ = run(start, gradients, lr=config["lr"])
     np.testing.assert_allclose(values, recorded["values"], rtol=1e-6, atol=1e-8)

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from golden.deterministic import read_case
+from golden.deterministic import cases_of, read_case
 from golden.sttran.inputs import ATT, CON, N_OBJ, SPA, make_losses
 
 from vidsgg.errors import ConfigError, DataError
@@ -85,17 +85,18 @@ def hot_of(label_lists, classes):
     return hot
 
 
+@pytest.mark.parametrize("case", [case["id"] for case in cases_of("sttran", "losses")])
 @pytest.mark.parametrize("bce", [False, True], ids=["margin", "bce"])
-def test_equals_the_reference_with_gradients(bce):
+def test_equals_the_reference_with_gradients(case, bce):
     """The reference's spatial and contacting inputs are probabilities: ours are their logits, so the chain rule adds p (1 - p)."""
-    config, recorded = read_case("sttran", "open-losses")
+    config, recorded = read_case("sttran", case)
     given = make_losses(config["seed"], config["n"])
     probability = {name: torch.from_numpy(given[name]) for name in ("spatial", "contacting")}
     scores = {"attention": torch.from_numpy(given["attention"]), **{name: p.double().logit().float() for name, p in probability.items()}}
     scores = {name: score.requires_grad_() for name, score in scores.items()}
     objects = torch.from_numpy(given["objects"]).requires_grad_()
-    clip = replace(  # five pairs and three more nodes, as in the recording
-        clip_of([2, 2, 1]),
+    clip = replace(  # n pairs and three more nodes, as in the recording
+        clip_of([config["n"] - 3, 2, 1]),
         node_target=torch.from_numpy(given["object_gt"]),
         labels={name: hot_of(given[f"{name}_gt"], score.shape[1]) for name, score in scores.items()},
     )

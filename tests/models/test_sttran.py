@@ -243,6 +243,6 @@ def test_class_embeddings_start_alike_whatever_was_drawn_before() -> None:
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_the_gpu_gives_the_same_numbers() -> None:
-    model, clip = tiny(), entity_clip([3, 0, 2])
-    want = flat(model, clip)
-    torch.testing.assert_close(flat(model.to("cuda"), clip.to("cuda")).cpu(), want, rtol=1e-3, atol=1e-4)
+    for model, clip in ((tiny(), entity_clip([3, 0, 2])), (tiny(mode="sgcls"), open_clip([3, 0, 2]))):
+        want = flat(model, clip)
+        torch.testing.assert_close(flat(model.to("cuda"), clip.to("cuda")).cpu(), want, rtol=1e-3, atol=1e-4)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from golden.deterministic import read_case
+from golden.deterministic import cases_of, read_case
 from golden.sttran.inputs import make_masks
 
 from vidsgg.ops.masks import union_boxes, union_masks
@@ -11,8 +11,9 @@ def masks_of(subject, obj, size=27):
     return union_masks(torch.tensor([subject], dtype=torch.float32), torch.tensor([obj], dtype=torch.float32), size)[0]
 
 
-def test_equals_the_reference():
-    config, recorded = read_case("sttran", "open-masks")
+@pytest.mark.parametrize("case", [case["id"] for case in cases_of("sttran", "masks")])
+def test_equals_the_reference(case):
+    config, recorded = read_case("sttran", case)
     pairs = torch.from_numpy(make_masks(config["seed"], config["n"]))
     np.testing.assert_array_equal(union_masks(pairs[:, :4], pairs[:, 4:]).numpy(), recorded["masks"])
 

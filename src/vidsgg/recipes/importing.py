@@ -120,7 +120,7 @@ def _import_sttran(file: Path, state: dict[str, Tensor], path: Path, mode: str) 
             f"  classes: {len(SCHEMA.vocabulary.objects)}, Action Genome's, background included; predicates: {groups}",
             _taken(state, left_over),
             *_left_out(left_over, "the object classifier, which predcls does not use" if mode == "predcls" else "no place for them"),
-            f"written to {path}; score it with 'vidsgg evaluate -checkpoint {path} -detector FILE', FILE being the imported detector",
+            f"written to {path}; score it with 'vidsgg evaluate -checkpoint {path} -detector FILE', FILE being the published detector or what it was imported to",
         ),
     )
 
