@@ -84,6 +84,17 @@ def test_features_are_those_of_torchvision(small: TorchvisionFPN) -> None:
 
 
 @torch.no_grad()
+def test_what_is_seen_first_does_not_matter(small: TorchvisionFPN) -> None:
+    """torchvision's pooler would guess the scales of its maps from a frame that is much lower than its canvas."""
+    wide, high = pictures((200, 45), (45, 200))
+    box = torch.tensor([[10.0, 5, 150, 40]])
+    fresh = TorchvisionFPN(SMALL, CLASSES).eval()
+    first = fresh.pool(fresh.encode([wide], fresh.canvas([wide, high])), torch.tensor([0]), box)
+    both = small.pool(small.encode([wide, high], small.canvas([wide, high])), torch.tensor([0]), box)
+    torch.testing.assert_close(first, both, rtol=1e-3, atol=1e-3)
+
+
+@torch.no_grad()
 def test_a_frame_may_have_no_detection(small: TorchvisionFPN) -> None:
     maps = small.encode(IMAGES, small.canvas(IMAGES))
     found = small.detect(maps)
