@@ -52,7 +52,7 @@ def run_evaluation(options: EvaluateOptions) -> Evaluation:
 
 def _score(run: SavedRun, options: EvaluateOptions, root: Path, dataset: VideoDataset, compat: bool | None, suffix: str) -> Evaluation:
     trained = load_model(
-        run, root, dataset.schema, options.device, detector=options.detector, features=options.features, reference_compat=compat
+        run, root, [dataset], options.device, detector=options.detector, features=options.features, reference_compat=compat
     )
     used, protocol = trained.options, protocol_for(dataset.schema, trained.options.mode)
     loader = trained.source.loader(
@@ -62,7 +62,7 @@ def _score(run: SavedRun, options: EvaluateOptions, root: Path, dataset: VideoDa
     head = [
         f"{used.model}, {used.mode}, {run.file} (epoch {run.content['epoch']}){', reference_compat' if used.reference_compat else ''}",
         f"{options.split} split of {root}: {result.videos} videos, {result.units} {protocol.unit}s",
-        trained.source.line,
+        *trained.source.lines,
     ]
     if loader.skipped:
         head.append(f"skipped {len(loader.skipped)} videos that could not be read; the first: {next(iter(loader.skipped))}")
@@ -74,7 +74,7 @@ def _score(run: SavedRun, options: EvaluateOptions, root: Path, dataset: VideoDa
         "checkpoint": str(run.file),
         "epoch": run.content["epoch"],
         "reference_compat": used.reference_compat,
-        "features": trained.source.line,
+        "features": trained.source.lines[0],
         "data_path": str(root),
         "split": options.split,
         "skipped_videos": list(loader.skipped),

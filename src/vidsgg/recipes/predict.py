@@ -32,8 +32,8 @@ def run_prediction(options: PredictOptions) -> Predicted:
     root = resolve_data_path(options.data_path or run.options.data_path)
     dataset = open_split(root, run.options.mode, options.split, datasize="large", skip_bad=False)
     index = dataset.find(options.video)
-    trained = load_model(run, root, dataset.schema, options.device, detector=options.detector)
     one = Subset(dataset, [index])
+    trained = load_model(run, root, [one], options.device, detector=options.detector)
     loader = trained.source.loader(one, learn=False, batch_size=1, workers=0, skip_bad=False)
     (batch,) = loader.batches()
     with torch.inference_mode():

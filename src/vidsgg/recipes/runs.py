@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
+from vidsgg.datasets.base import VideoDataset
 from vidsgg.engine.checkpoint import find_checkpoint, load_checkpoint
 from vidsgg.errors import CheckpointError
 from vidsgg.recipes.build import choose_device
@@ -50,12 +52,14 @@ def read_run(path: Path) -> SavedRun:
     return SavedRun(file, content, options_from(config, model_entry(config["model"]).options))
 
 
-def load_model(run: SavedRun, root: Path, schema: Schema, device: str, **changes: Any) -> TrainedModel:
-    """Build the model of a checkpoint for a data set. changes: options to use in place of the run's; those that are None change nothing.
+def load_model(run: SavedRun, root: Path, datasets: Sequence[VideoDataset], device: str, **changes: Any) -> TrainedModel:
+    """Build the model of a checkpoint to score the videos of a data set. changes: options to use in place of the run's; None changes nothing.
 
-    Raises CheckpointError if checkpoint and data set do not fit.
+    Raises CheckpointError if checkpoint and data set do not fit, or if the detector is not the one that the model was trained with and
+    was not asked for.
     """
     options = replace(run.options, **{name: value for name, value in changes.items() if value is not None})
+    schema = datasets[0].schema
     entry = model_entry(options.model)
     entry.capabilities.check(entry.name, options.mode, schema)
     if run.content.get("vocabulary") != vocabulary_record(schema):
@@ -67,17 +71,24 @@ def load_model(run: SavedRun, root: Path, schema: Schema, device: str, **changes
         schema,
         options.mode,
         choose_device(device),
-        needed=entry.capabilities.needs_detector(options.mode),
+        looks=entry.capabilities.needs_detector(options.mode),
         detector=options.detector,
+        features=options.features,
         reference_compat=options.reference_compat,
+        needed=[(dataset, False) for dataset in datasets],
     )
-    widths = source.widths
     if entry.capabilities.visual and run.content.get("feature_widths") != widths_record(source):
         raise CheckpointError(
-            f"{run.file} was trained on features of widths {run.content.get('feature_widths')}, but there are {widths} now ({source.line})."
-            " Name its detector with -detector."
+            f"{run.file} was trained on features of widths {run.content.get('feature_widths')}, but there are {source.widths} now"
+            f" ({source.lines[0]}). Name its detector with -detector."
         )
-    model = entry.build(schema, widths, options)
+    trained_with = run.content.get("detector")
+    if changes.get("detector") is None and trained_with is not None and trained_with != source.detector_record():
+        raise CheckpointError(
+            f"{run.file} was trained with another detector than {source.name!r} is now. Name the one that it was trained with by -detector;"
+            " a detector that is named is used whatever it is."
+        )
+    model = entry.build(schema, source.widths, options)
     try:
         model.load_state_dict(run.content["model_state_dict"])
     except RuntimeError as error:

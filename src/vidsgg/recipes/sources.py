@@ -1,16 +1,20 @@
-"""Where the features of a run's clips come from: a detector as they are needed, the data set's own files, or nowhere."""
+"""Where the features of a run's clips come from: a store, a detector as they are needed, the data set's own files, or nowhere."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from vidsgg.datasets.base import VideoDataset
 from vidsgg.detectors.base import Detector
 from vidsgg.detectors.extraction import ClipExtractor
+from vidsgg.detectors.feature_store import FeatureStore, Needed, find_store
+from vidsgg.detectors.store_key import StoreKey
 from vidsgg.engine.loading import ClipLoader
 from vidsgg.recipes.detectors import build_detector, find_detector
 from vidsgg.structures.schema import Schema
@@ -19,17 +23,18 @@ from vidsgg.structures.widths import FeatureWidths
 
 @dataclass(frozen=True, eq=False)
 class FeatureSource:
-    """widths: of the features that models read. line: what it is, for the log. detector: the frozen one that looks at pictures, and the
-    name or file that it was asked for by; None where nothing is looked at. reference_compat: with the reference's bugs in assigning boxes.
+    """widths: of the features that models read. lines: what it is, for the log. detector: the frozen one that looks at pictures; store:
+    what it gave before, read instead. name: the name or file by which the detector was asked for. key: what decides the features.
     """
 
     mode: str
     device: torch.device
     widths: FeatureWidths
-    line: str
+    lines: tuple[str, ...]
     detector: Detector | None = None
-    detector_name: str | None = None
-    reference_compat: bool = False
+    store: FeatureStore | None = None
+    name: str | None = None
+    key: StoreKey | None = None
 
     def loader(
         self,
@@ -45,28 +50,56 @@ class FeatureSource:
         """Batches of a data set; learn: clips to learn from, with what is annotated, or to be scored, with what the mode gives."""
         extractor = None
         if self.detector is not None:
-            extractor = ClipExtractor(self.detector, self.mode, learn=learn, reference_compat=self.reference_compat)
+            assert self.key is not None
+            extractor = ClipExtractor(self.detector, self.mode, learn=learn, reference_compat=self.key.reference_compat)
         if workers is None:  # without pictures a worker costs more than it saves
             workers = min(4, os.cpu_count() or 1) if extractor is not None else 0
-        return ClipLoader(dataset, self.mode, batch_size, shuffle, seed, workers, self.device, extractor, skip_bad)
+        return ClipLoader(
+            dataset, self.mode, batch_size, shuffle, seed, workers, self.device, extractor, skip_bad, store=self.store, learn=learn
+        )
+
+    def detector_record(self) -> dict[str, Any] | None:
+        """What the detector is, as plain values for checkpoints."""
+        return None if self.key is None else {"description": dict(self.key.detector), "weights": self.key.weights}
 
 
 def open_source(
-    root: Path, schema: Schema, mode: str, device: torch.device, *, needed: bool, detector: str, reference_compat: bool = False
+    root: Path,
+    schema: Schema,
+    mode: str,
+    device: torch.device,
+    *,
+    looks: bool,
+    detector: str = "auto",
+    features: str = "off",
+    reference_compat: bool = False,
+    needed: Sequence[Needed] = (),
 ) -> FeatureSource:
-    """needed: whether pictures have to be looked at at all (Capabilities.needs_detector)."""
-    if not needed:
-        return FeatureSource(mode, device, file_widths(schema), "features: not used")
+    """looks: whether pictures have to be looked at (Capabilities.needs_detector). features: "auto", "off" or a store's folder, as
+    -features. needed: the videos that will be read. Raises ConfigError or DataError if what was asked for does not fit.
+    """
+    if not looks:
+        return FeatureSource(mode, device, _file_widths(schema), ("features: not used",))
     if not schema.has_frames:
         widths = ", ".join(f"{name} {width}" for name, width in schema.features.items())
         line = f"features: {widths} wide, from the data set's files" if widths else "features: none; labels and boxes only"
-        return FeatureSource(mode, device, file_widths(schema), line)
+        return FeatureSource(mode, device, _file_widths(schema), (line,))
     name = find_detector(detector, root)
     built, line = build_detector(name, schema, device, reference_compat=reference_compat)
     widths = FeatureWidths(node=built.node_width, union=built.union_channels)
-    return FeatureSource(mode, device, widths, f"features: {line}", built, name, reference_compat)
+    key = StoreKey.of(built, schema, mode, reference_compat=reference_compat)
+    store, reasons = None, list[str]()
+    if features == "auto":
+        store, reasons = find_store(root, key, needed)
+    elif features != "off":
+        store = FeatureStore.open(Path(features))
+        store.require(key, needed)
+    if store is not None:
+        return FeatureSource(mode, device, widths, (f"features: {store.dtype} from {store.folder}, by {line}",), None, store, name, key)
+    lines = (f"features: computed as they are needed, by {line}", *(f"  not used: {reason}" for reason in reasons))
+    return FeatureSource(mode, device, widths, lines, built, None, name, key)
 
 
-def file_widths(schema: Schema) -> FeatureWidths:
+def _file_widths(schema: Schema) -> FeatureWidths:
     """Widths of what the data set's own files bring along."""
     return FeatureWidths(node=schema.features.get("object", 0), action=schema.features.get("action", 0))

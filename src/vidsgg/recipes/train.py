@@ -57,9 +57,11 @@ def run_training(options: TrainOptions, splits: Splits | None = None) -> Trainin
         schema,
         options.mode,
         device,
-        needed=capabilities.needs_detector(options.mode),
+        looks=capabilities.needs_detector(options.mode),
         detector=options.detector,
+        features=options.features,
         reference_compat=options.reference_compat,
+        needed=[(splits.val, False)] if capabilities.counting else [(splits.train, True), (splits.val, False)],
     )
 
     seed_step(options.seed, 0, 0)
@@ -75,18 +77,19 @@ def run_training(options: TrainOptions, splits: Splits | None = None) -> Trainin
 
     loading = {"batch_size": options.batch_size, "workers": options.num_workers, "skip_bad": options.skip_bad}
     # What is counted are annotated pairs, whatever has to be guessed later.
-    learning = open_source(root, schema, "predcls", device, needed=False, detector="") if capabilities.counting else source
+    learning = open_source(root, schema, "predcls", device, looks=False) if capabilities.counting else source
     train_loader = learning.loader(splits.train, learn=True, shuffle=True, seed=options.seed, **loading)
     val_loader = source.loader(splits.val, learn=False, **loading)
 
     path = Path(options.save_path) if options.save_path else default_path(schema.name, options.model, options.mode)
     # Where the run lies is told by the file's own place; without it ``-config .../config.yaml`` repeats the run in a new folder.
-    config = {**options.to_dict(), "data_path": str(root), "detector": source.detector_name or options.detector, "save_path": None}
+    config = {**options.to_dict(), "data_path": str(root), "detector": source.name or options.detector, "save_path": None}
     with RunFolder(path, config) as run:
         run.log(f"run: {path}")
         run.log(f"data: {root} ({schema.name}), {len(splits.train)} videos to train on, {len(splits.val)} to validate on ({held_out})")
         run.log(f"model: {options.model}, {sum(p.numel() for p in model.parameters()):,} parameters, mode {options.mode}, on {device}")
-        run.log(source.line)
+        for line in source.lines:
+            run.log(line)
         if word_line:
             run.log(word_line)
         if start:
@@ -100,6 +103,7 @@ def run_training(options: TrainOptions, splits: Splits | None = None) -> Trainin
             "config": config,
             "feature_widths": widths_record(source),
             "vocabulary": vocabulary_record(schema),
+            "detector": source.detector_record(),
         }
         criterion = RelationCriterion(schema, bce=neural is not None and neural.bce_loss)
 
