@@ -8,9 +8,10 @@ from typing import Literal
 
 import pytest
 
-from vidsgg.cli.options import option, parse
+from vidsgg.cli.options import parse
 from vidsgg.cli.train import parse_train
 from vidsgg.errors import ConfigError
+from vidsgg.options import option
 from vidsgg.recipes.options import FrequencyOptions, STTranOptions
 
 

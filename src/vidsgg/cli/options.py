@@ -9,18 +9,14 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import re
-import types
-import typing
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import yaml
 
 from vidsgg.errors import ConfigError
-from vidsgg.options import check_bounds, closest, option
-
-__all__ = ["convert", "fields_of", "option", "parse", "read_yaml_values"]
+from vidsgg.options import check_bounds, closest, convert, fields_of, kind_of
 
 T = TypeVar("T")
 
@@ -39,61 +35,6 @@ _Yaml12.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(true|fals
 # An integer would match the float pattern as well; resolvers are tried in order and integers must win.
 for _letter in "-+0123456789":
     _Yaml12.yaml_implicit_resolvers[_letter].sort(key=lambda pair: pair[0] != "tag:yaml.org,2002:int")
-
-
-def _kind(annotation: Any) -> tuple[Any, bool, tuple[str, ...]]:
-    """(basic type, may be none, allowed words) of a field annotation."""
-    optional = False
-    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
-        inner = [a for a in typing.get_args(annotation) if a is not type(None)]
-        annotation, optional = inner[0], len(inner) < len(typing.get_args(annotation))
-    if typing.get_origin(annotation) is Literal:
-        return str, optional, tuple(typing.get_args(annotation))
-    return annotation, optional, ()
-
-
-def convert(name: str, value: Any, annotation: Any, choices: Sequence[str] = ()) -> Any:
-    """``value`` (text from the command line, or a YAML scalar) as the field's type. Raises ConfigError naming the option."""
-    kind, optional, words = _kind(annotation)
-    words = words or tuple(choices)
-    if value is None or (optional and isinstance(value, str) and value.lower() in ("none", "null", "")):
-        if optional:
-            return None
-        raise ConfigError(f"option {name}: a value is needed")
-    if kind is bool:
-        if isinstance(value, bool):
-            return value
-        lowered = str(value).lower()
-        if lowered in ("true", "1", "yes"):
-            return True
-        if lowered in ("false", "0", "no"):
-            return False
-        raise ConfigError(f"option {name}: expected True or False, got {value!r}")
-    if kind in (int, float):
-        if not isinstance(value, bool):
-            try:
-                number = float(value)
-                if kind is float:
-                    return number
-                if number == int(number):
-                    return int(number)
-            except (TypeError, ValueError, OverflowError):
-                pass
-        raise ConfigError(f"option {name}: expected {'a whole number' if kind is int else 'a number'}, got {value!r}")
-    if isinstance(value, (dict, list)):
-        raise ConfigError(f"option {name}: expected one value, got {value!r}")
-    if kind is Path:
-        return Path(str(value))
-    text = str(value)
-    if words and text not in words:
-        raise ConfigError(f"option {name}: unknown value {text!r}; choose from {', '.join(words)}{closest(text, words)}")
-    return text
-
-
-def fields_of(config: type) -> dict[str, tuple[Any, dataclasses.Field[Any]]]:
-    """Every option of a configuration class: name -> (type, field)."""
-    hints = typing.get_type_hints(config)
-    return {f.name: (hints[f.name], f) for f in dataclasses.fields(config)}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -143,14 +84,14 @@ def parse(config: type[T], argv: Sequence[str], *, prog: str, description: str, 
         parser.add_argument("-config", "--config", metavar="FILE", help="YAML file of options; the command line wins")
     for name, (annotation, field) in known.items():
         default = "" if field.default in (dataclasses.MISSING, None) else f" (default {field.default})"
-        choices = _kind(annotation)[2] or field.metadata.get("choices", ())
+        choices = kind_of(annotation)[2] or field.metadata.get("choices", ())
         listed = f" [{', '.join(choices)}]" if choices else ""
         text = (field.metadata.get("help", "") + listed + default).strip().replace("%", "%%")
         if name in positional:
             required = field.default is dataclasses.MISSING
             parser.add_argument(name, nargs=None if required else "?", default=argparse.SUPPRESS, help=text)
             continue
-        bare = {"nargs": "?", "const": "True"} if _kind(annotation)[0] is bool else {}
+        bare = {"nargs": "?", "const": "True"} if kind_of(annotation)[0] is bool else {}
         parser.add_argument(f"-{name}", f"--{name}", default=argparse.SUPPRESS, help=text, metavar=name.upper(), **bare)
     # argparse would report an unknown option as a stray value; look for them first, to name the closest.
     options = [*(n for n in known if n not in positional), "config", "h", "help"]

@@ -6,8 +6,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from vidsgg.cli.options import fields_of, parse, read_yaml_values
+from vidsgg.cli.options import parse, read_yaml_values
 from vidsgg.errors import ConfigError
+from vidsgg.options import fields_of
 from vidsgg.recipes.models import MODELS, model_entry
 from vidsgg.recipes.options import TrainOptions
 
