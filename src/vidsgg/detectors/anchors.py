@@ -49,11 +49,11 @@ def decode_offsets(box: Tensor, offset: Tensor) -> Tensor:
 
 
 def encode_offsets(box: Tensor, target: Tensor) -> Tensor:
-    """The offsets (..., 4) that training asks of ``box`` for ``target``; both xyxy (..., 4).
+    """The offsets (..., 4) by which ``decode_offsets`` makes ``target`` of ``box``; both xyxy (..., 4), target with x1 < x2 and y1 < y2.
 
-    As in the reference both sides count inclusively here, so decoding gives x2 + 1 and y2 + 1 of the target.
+    The reference counts the target's sides inclusively too, so what it learns is decoded to a box that ends a pixel too far.
     """
-    side, target_side = box[..., 2:] - box[..., :2] + 1, target[..., 2:] - target[..., :2] + 1
+    side, target_side = box[..., 2:] - box[..., :2] + 1, target[..., 2:] - target[..., :2]
     centre, target_centre = box[..., :2] + 0.5 * side, target[..., :2] + 0.5 * target_side
     return torch.cat([(target_centre - centre) / side, torch.log(target_side / side)], dim=-1)
 

@@ -10,16 +10,20 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import skip_init
 from torchvision.ops import roi_align
 
-from vidsgg.detectors.anchors import clip_boxes, decode_offsets
+from vidsgg.detectors.anchors import clip_boxes, decode_offsets, encode_offsets
 from vidsgg.detectors.base import Detections, Detector, FrameMaps
+from vidsgg.detectors.imagenet import BASE_WIDTH, WEIGHTS, backbone_state
 from vidsgg.detectors.nms import nms_inclusive
 from vidsgg.detectors.preprocess import frame_scales, network_input, network_size, scaled_size
-from vidsgg.detectors.region_proposals import RegionProposals
-from vidsgg.detectors.resnet_c4 import BackboneConfig, ResNetC4
+from vidsgg.detectors.pretrained import fetch_weights, fill
+from vidsgg.detectors.region_proposals import ProposalLimits, RegionProposals
+from vidsgg.detectors.resnet_c4 import BackboneConfig, Norm, ResNetC4
+from vidsgg.detectors.targets import Truth, region_targets
 from vidsgg.errors import CheckpointError
 from vidsgg.io.images import Image
 
@@ -30,12 +34,28 @@ ONCE = "person"  # the class of which a frame keeps only its best detection
 
 
 @dataclass(frozen=True)
+class Sampling:
+    """What a training step looks at in every frame: the best proposals, and of these and the annotated boxes a random part.
+
+    regions: how many of them go through the second stage. object_share: how many of these at most are objects.
+    """
+
+    proposals: ProposalLimits = field(default_factory=lambda: ProposalLimits(12000, 2000))
+    regions: int = 128
+    object_share: float = 0.25
+
+
+@dataclass(frozen=True)
 class FasterRCNNConfig:
-    """backbone; anchor_scales: sides of the proposal windows in cells of 16 network pixels; rpn_width: channels of the proposal network."""
+    """backbone; anchor_scales: sides of the proposal windows in cells of 16 network pixels; rpn_width: channels of the proposal network.
+
+    sampling: how it is trained; of no consequence afterwards.
+    """
 
     backbone: BackboneConfig = field(default_factory=BackboneConfig)
     anchor_scales: tuple[float, ...] = (4, 8, 16, 32)
     rpn_width: int = 512
+    sampling: Sampling = field(default_factory=Sampling)
 
 
 DETECTORS = {
@@ -63,6 +83,30 @@ class FasterRCNN(Detector):
         self.class_score = skip_init(nn.Linear, self.node_width, len(self.classes))
         self.box_offset = skip_init(nn.Linear, self.node_width, 4 * len(self.classes))
         self._start(torch.Generator().manual_seed(config.backbone.seed))
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """What ``start_from`` takes: "imagenet", if torchvision has weights for a backbone of this depth and width."""
+        backbone = self.config.backbone
+        return ("imagenet",) if backbone.depth in WEIGHTS and backbone.base_width == BASE_WIDTH else ()
+
+    def start_from(self, origin: str, weights: Mapping[str, Tensor] | None = None) -> None:
+        """Takes over pretrained weights of the backbone, one of ``origins``, to be trained further, and settles it.
+
+        weights: torchvision's state dict; None: the one that torchvision publishes. Raises ConfigError if that cannot be had,
+        CheckpointError if the weights do not fit.
+        """
+        given = fetch_weights(WEIGHTS[self.config.backbone.depth]) if weights is None else weights
+        fill(self.backbone, backbone_state(given), f"{origin} weights")
+        self.settle()
+
+    def settle(self) -> None:
+        """Keeps what pretrained weights know: the first stage and all normalisation stay as they are in training too, as in the reference."""
+        frozen = [self.backbone.conv1, self.backbone.layer1, *(module for module in self.modules() if isinstance(module, Norm))]
+        for module in frozen:
+            module.requires_grad_(False)
+            if isinstance(module, Norm):
+                module.settled = True
 
     def describe(self) -> dict[str, Any]:
         return {
@@ -138,7 +182,31 @@ class FasterRCNN(Detector):
         return self.class_score(feature).softmax(dim=1), decode_offsets(region[:, None].expand_as(offset), offset)
 
     def losses(self, images: Sequence[Image], boxes: Sequence[Tensor], classes: Sequence[Tensor]) -> dict[str, Tensor]:
-        raise NotImplementedError
+        maps, step = self.encode(images, self.canvas(images)), self.config.sampling
+        truth = Truth.of([box * scale for box, scale in zip(boxes, maps.scale, strict=True)], classes)
+        score, offset = self.rpn(maps.maps)
+        windows = self.rpn.anchors(maps.maps)
+        regions = self.rpn.propose(score, offset, windows, maps.canvas, step.proposals)
+        # The annotated boxes themselves are among the regions, or at first there would be no objects to learn.
+        return self.rpn.losses(score, offset, windows, truth, maps.size) | self._second_stage_losses(
+            maps, torch.cat([regions, truth.box], dim=1), truth, step
+        )
+
+    def _second_stage_losses(self, maps: FrameMaps, regions: Tensor, truth: Truth, step: Sampling) -> dict[str, Tensor]:
+        """regions (T, K, 4) in network pixels."""
+        targets = region_targets(regions, truth).sample(step.regions, round(step.object_share * step.regions))
+        target_box, target_class = truth.take(targets.match)
+        chosen = targets.is_object | targets.is_background
+        frame, region = chosen.nonzero()[:, :1], regions[chosen]
+        feature = self.embed(pool_regions(maps.maps, torch.cat([frame, region], dim=1)))
+        is_object = targets.is_object[chosen]
+        klass = target_class[chosen] * is_object
+        offset = self.box_offset(feature).view(len(region), len(self.classes), 4)[is_object, klass[is_object]]
+        wanted = encode_offsets(region[is_object], target_box[chosen][is_object]) / offset.new_tensor(OFFSET_SCALE)
+        return {
+            "class": F.cross_entropy(self.class_score(feature), klass),
+            "box": F.smooth_l1_loss(offset, wanted, reduction="sum") / len(region),
+        }
 
     def _clip(self, box: Tensor, maps: FrameMaps) -> Tensor:
         """Boxes (T, K, O, 4) in network pixels, held within their frames and given in original pixels."""

@@ -10,8 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import skip_init
 
-from vidsgg.detectors.anchors import cell_anchors, clip_boxes, decode_offsets, grid_anchors
+from vidsgg.detectors.anchors import cell_anchors, clip_boxes, decode_offsets, encode_offsets, grid_anchors
 from vidsgg.detectors.nms import nms_inclusive
+from vidsgg.detectors.targets import Truth, window_targets
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class ProposalLimits:
 
 # The detector is frozen in STTran, so the reference's settings for testing hold there in training too.
 AT_TEST = ProposalLimits(6000, 100)
+WINDOWS_PER_STEP = 256  # of every frame
+RPN_SIGMA = 3  # its smooth L1 loss is quadratic up to 1 / 9
 
 
 class RegionProposals(nn.Module):
@@ -70,10 +73,20 @@ class RegionProposals(nn.Module):
         box = decode_offsets(anchors[rank], offset.gather(1, rank[..., None].expand(-1, -1, 4)))
         box = clip_boxes(box, size).flatten(0, 1)
         frame = torch.arange(frames, device=box.device).repeat_interleave(rank.shape[1])
-        kept = nms_inclusive(box, best.flatten(), frame, limits.threshold)
+        kept = nms_inclusive(box, best.flatten(), frame, limits.threshold, at_most=limits.proposals)
         frame = frame[kept]
         place = torch.arange(len(kept), device=box.device) - torch.searchsorted(frame, frame)
-        kept, frame, place = (rows[place < limits.proposals] for rows in (kept, frame, place))
         regions = box.new_zeros(frames, limits.proposals, 4)
         regions[frame, place] = box[kept]
         return regions
+
+    def losses(self, score: Tensor, offset: Tensor, anchors: Tensor, truth: Truth, size: Tensor) -> dict[str, Tensor]:
+        """Losses of what ``forward`` gave. size (T, 2): width and height of every frame in network pixels."""
+        targets = window_targets(anchors, truth, size).sample(WINDOWS_PER_STEP, WINDOWS_PER_STEP // 2)
+        chosen = targets.is_object | targets.is_background
+        is_object = targets.is_object
+        wanted = encode_offsets(anchors.expand(len(size), -1, -1)[is_object], truth.take(targets.match)[0][is_object])
+        return {
+            "rpn_score": F.cross_entropy(score[chosen], is_object[chosen].long()),
+            "rpn_box": F.smooth_l1_loss(offset[is_object], wanted, reduction="sum", beta=1 / RPN_SIGMA**2) / chosen.sum(),
+        }

@@ -6,16 +6,14 @@ Letters: T frames, R regions, C channels of the trunk, D width of the head. Sour
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import skip_init
-from torchvision.ops import FrozenBatchNorm2d
 
-from vidsgg.errors import CheckpointError, ConfigError
+from vidsgg.errors import ConfigError
 
 # Blocks per stage, and whether they are bottlenecks (He et al. 2016, table 1).
 STAGES = {18: ((2, 2, 2, 2), False), 50: ((3, 4, 6, 3), True), 101: ((3, 4, 23, 3), True)}
@@ -45,14 +43,26 @@ class BackboneConfig:
                 raise ConfigError(f"backbone: {name} is {getattr(self, name)}; it must be positive.")
 
 
-BACKBONES = {
-    "c4-resnet101": BackboneConfig(),  # the published detector's
-    "c4-small": BackboneConfig(depth=18, base_width=32, short_side=240),  # for CPUs
-}
+class Norm(nn.Module):
+    """Batch normalisation: torch.nn.BatchNorm2d without its counter.
+
+    settled: keeps to its stored statistics in training mode too, as the reference does with what it took from ImageNet.
+    """
+
+    running_mean: Tensor
+    running_var: Tensor
+    eps, momentum = 1e-5, 0.1
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.weight, self.bias = nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels))
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_var", torch.ones(channels))
+        self.settled = False
 
 
 class ResNetC4(nn.Module):
-    """Trunk (stages 1 to 3) and head (stage 4), with batch normalisation that never leaves its stored statistics.
+    """Trunk (stages 1 to 3) and head (stage 4).
 
     Starts from random weights that are a function of ``config`` alone and leaves the global random state untouched.
     """
@@ -65,7 +75,7 @@ class ResNetC4(nn.Module):
         block = Bottleneck if bottleneck else BasicBlock
         widths = [config.base_width * 2**stage for stage in range(4)]
         self.conv1 = _conv(3, config.base_width, 7, stride=2)
-        self.bn1 = FrozenBatchNorm2d(config.base_width)
+        self.bn1 = Norm(config.base_width)
         channels = config.base_width
         stages = []
         for stage, (width, count) in enumerate(zip(widths, blocks, strict=True)):
@@ -86,24 +96,6 @@ class ResNetC4(nn.Module):
     def head(self, pooled: Tensor) -> Tensor:
         """Regions pooled from the trunk's maps, (R, C, 7, 7), to features (R, D), D = ``head_channels``."""
         return self.layer4(pooled).mean(dim=(2, 3))
-
-    def load_reference(self, state: Mapping[str, Tensor]) -> None:
-        """Takes over the weights of a reference detector, see ``from_reference``.
-
-        Raises CheckpointError naming the first entry that is missing, left over or of another shape.
-        """
-        given = {name: value for name, value in from_reference(state).items() if not name.endswith("num_batches_tracked")}
-        mine = self.state_dict()
-        for name in [*mine, *given]:
-            if name not in given:
-                raise CheckpointError(f"the detector's weights lack the backbone's {name!r}; RCNN_base and RCNN_top entries are expected.")
-            if name not in mine or given[name].shape != mine[name].shape:
-                wanted = f"shape {tuple(mine[name].shape)}" if name in mine else "no such entry"
-                raise CheckpointError(
-                    f"the detector's weights hold {name!r} of shape {tuple(given[name].shape)}, our backbone {wanted};"
-                    " its depth and width must be those of the detector."
-                )
-        self.load_state_dict(given)
 
     @torch.no_grad()
     def _start(self, random: torch.Generator) -> None:
@@ -135,13 +127,13 @@ class Bottleneck(nn.Module):
     def __init__(self, inputs: int, width: int, stride: int) -> None:
         super().__init__()
         outputs = width * self.expansion
-        self.conv1, self.bn1 = _conv(inputs, width, 1, stride), FrozenBatchNorm2d(width)
-        self.conv2, self.bn2 = _conv(width, width, 3), FrozenBatchNorm2d(width)
-        self.conv3, self.bn3 = _conv(width, outputs, 1), FrozenBatchNorm2d(outputs)
+        self.conv1, self.bn1 = _conv(inputs, width, 1, stride), Norm(width)
+        self.conv2, self.bn2 = _conv(width, width, 3), Norm(width)
+        self.conv3, self.bn3 = _conv(width, outputs, 1), Norm(outputs)
         self.downsample = _projection(inputs, outputs, stride)
 
     @property
-    def last_norm(self) -> FrozenBatchNorm2d:
+    def last_norm(self) -> Norm:
         return self.bn3
 
     def forward(self, x: Tensor) -> Tensor:
@@ -158,41 +150,18 @@ class BasicBlock(nn.Module):
 
     def __init__(self, inputs: int, width: int, stride: int) -> None:
         super().__init__()
-        self.conv1, self.bn1 = _conv(inputs, width, 3, stride), FrozenBatchNorm2d(width)
-        self.conv2, self.bn2 = _conv(width, width, 3), FrozenBatchNorm2d(width)
+        self.conv1, self.bn1 = _conv(inputs, width, 3, stride), Norm(width)
+        self.conv2, self.bn2 = _conv(width, width, 3), Norm(width)
         self.downsample = _projection(inputs, width, stride)
 
     @property
-    def last_norm(self) -> FrozenBatchNorm2d:
+    def last_norm(self) -> Norm:
         return self.bn2
 
     def forward(self, x: Tensor) -> Tensor:
         branch = F.relu(_convolve(x, self.conv1, self.bn1), inplace=True)
         branch = _convolve(branch, self.conv2, self.bn2)
         return F.relu(branch + _shortcut(x, self.downsample), inplace=True)
-
-
-def from_reference(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The backbone's entries of a reference detector's state dict, under our names; everything else is left out.
-
-    ``state`` is what ``faster_rcnn_ag.pth`` holds under "model": ``RCNN_base`` is the trunk, ``RCNN_top`` the head.
-    """
-    renamed = {from_reference_name(name): tensor for name, tensor in state.items()}
-    return {name: tensor for name, tensor in renamed.items() if name is not None}
-
-
-def from_reference_name(name: str) -> str | None:
-    """Our name of one entry, None for what does not belong to the backbone."""
-    for theirs, ours in _REFERENCE_PARTS.items():
-        if name.startswith(theirs + "."):
-            return ours + name.removeprefix(theirs)
-    return None
-
-
-_REFERENCE_PARTS = {
-    "RCNN_base.0": "conv1", "RCNN_base.1": "bn1", "RCNN_base.4": "layer1", "RCNN_base.5": "layer2", "RCNN_base.6": "layer3",
-    "RCNN_top.0": "layer4",
-}  # fmt: skip
 
 
 def _conv(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Conv2d:
@@ -203,11 +172,14 @@ def _conv(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Conv2d:
 def _projection(inputs: int, outputs: int, stride: int) -> nn.Sequential | None:
     if inputs == outputs and stride == 1:
         return None
-    return nn.Sequential(_conv(inputs, outputs, 1, stride), FrozenBatchNorm2d(outputs))
+    return nn.Sequential(_conv(inputs, outputs, 1, stride), Norm(outputs))
 
 
-def _convolve(x: Tensor, conv: nn.Conv2d, norm: FrozenBatchNorm2d) -> Tensor:
-    """Convolution and normalisation as one: the stored statistics are folded into the kernel, which saves passes over the maps."""
+def _convolve(x: Tensor, conv: nn.Conv2d, norm: Norm) -> Tensor:
+    """Convolution and normalisation. Stored statistics are folded into the kernel, which saves passes over the maps."""
+    if norm.training and not norm.settled:
+        x = F.conv2d(x, conv.weight, None, conv.stride, conv.padding)
+        return F.batch_norm(x, norm.running_mean, norm.running_var, norm.weight, norm.bias, True, norm.momentum, norm.eps)
     scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
     return F.conv2d(x, conv.weight * scale[:, None, None, None], norm.bias - norm.running_mean * scale, conv.stride, conv.padding)
 
