@@ -16,6 +16,7 @@ COMMANDS = {
     "evaluate": "score a trained model",
     "demo": "make data, train, evaluate, predict, and write a page to open",
     "predict": "write the graphs of an annotated video, and a page to look at them",
+    "features": "write what the detector gives for every video to disk, once",
     "data": "make, check, show and count data sets",
     "import-checkpoint": "turn a file of a method's authors into one of ours",
     "models": "list the models and what they can do",

@@ -13,8 +13,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import Tensor
 
 from vidsgg.datasets.base import VideoDataset
 from vidsgg.detectors.store_key import StoreKey
@@ -128,14 +130,18 @@ class FeatureStore:
         readable = re.sub(r"[^A-Za-z0-9_-]+", "_", video_id)[:40]
         return self.folder / name[:2] / f"{readable}.{name}.{self.form(learn)}.safetensors"
 
-    def write(self, clip: Clip, source: RecordSource, *, learn: bool) -> int:
-        """Write the extracted clip of one video; returns the record's size in bytes. Raises ConfigError if a feature does not
-        fit the store's type, or if the disk refuses."""
+    def content(self, clip: Clip, source: RecordSource, *, learn: bool) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Tensors and plain values of a video's record. Raises ConfigError if a feature does not fit the store's type."""
         columns, about = columns_of(clip, DTYPES[self.dtype])
-        path = self.path_of(source.video_id, learn=learn)
+        return columns, {**about, **asdict(source), "key": self.key.digest, "form": self.form(learn)}
+
+    def write(self, clip: Clip, source: RecordSource, *, learn: bool) -> int:
+        """Write the extracted clip of one video; returns the record's size in bytes. Raises ConfigError as ``content`` does, and if the
+        disk refuses."""
+        path, content = self.path_of(source.video_id, learn=learn), self.content(clip, source, learn=learn)
         try:
             path.parent.mkdir(exist_ok=True)
-            return write_record(path, columns, {**about, **asdict(source), "key": self.key.digest, "form": self.form(learn)})
+            return write_record(path, *content)
         except OSError as error:
             raise _refused(path, error) from error
 

@@ -21,7 +21,7 @@ from vidsgg.structures.clip import Clip
 from vidsgg.structures.schema import Schema
 
 _ROUNDED = ("node_feature", "pair_union")  # kept in the store's type; all other columns stay as they are
-_LABELS = "labels."
+LABELS = "labels."  # before the names of predicate groups
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def columns_of(clip: Clip, dtype: torch.dtype) -> tuple[dict[str, Tensor], dict[
         value = getattr(clip, field.name)
         if isinstance(value, Tensor) and field.name != "pair_mask":
             columns[field.name] = _rounded(clip, field.name, dtype) if field.name in _ROUNDED else value
-    columns |= {f"{_LABELS}{name}": hot for name, hot in (clip.labels or {}).items()}
+    columns |= {f"{LABELS}{name}": hot for name, hot in (clip.labels or {}).items()}
     about = {
         "classes_given": clip.classes_given,
         "pairs_open": clip.pairs_open,
@@ -60,12 +60,12 @@ def columns_of(clip: Clip, dtype: torch.dtype) -> tuple[dict[str, Tensor], dict[
 
 def clip_of(record: Record, schema: Schema, device: torch.device) -> Clip:
     """The clip of a record of ``columns_of``, on a device, with features in float32."""
-    columns: dict[str, Any] = {name: _loaded(record[name], device) for name in record if not name.startswith(_LABELS)}
+    columns: dict[str, Any] = {name: _loaded(record[name], device) for name in record if not name.startswith(LABELS)}
     if record.about["masks"]:
         box = columns["node_box"]
         columns["pair_mask"] = union_masks(box[columns["pair_subject"]], box[columns["pair_object"]]) - 0.5
     if record.about["labels"]:
-        columns["labels"] = {name.removeprefix(_LABELS): _loaded(record[name], device) for name in record if name.startswith(_LABELS)}
+        columns["labels"] = {name.removeprefix(LABELS): _loaded(record[name], device) for name in record if name.startswith(LABELS)}
     flags = {name: record.about[name] for name in ("classes_given", "pairs_open")}
     return Clip(schema=schema, video_ids=(record.about["video_id"],), **flags, **columns)
 
@@ -94,7 +94,7 @@ def _loaded(stored: Tensor, device: torch.device) -> Tensor:
 
 def _annotation_digest(annotation: VideoAnnotation) -> str:
     digest = hashlib.sha256("\n".join(annotation.frame_key).encode("utf-8", "surrogatepass"))
-    columns = {f.name: getattr(annotation, f.name) for f in fields(annotation)} | {f"{_LABELS}{n}": v for n, v in annotation.labels.items()}
+    columns = {f.name: getattr(annotation, f.name) for f in fields(annotation)} | {f"{LABELS}{n}": v for n, v in annotation.labels.items()}
     for name, value in columns.items():
         if isinstance(value, np.ndarray):
             digest.update(f"\n{name} {value.dtype} {value.shape}\n".encode())

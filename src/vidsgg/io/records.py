@@ -33,11 +33,8 @@ _DTYPES = {
 }  # fmt: skip
 
 
-def write_record(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> int:
-    """Write tensors and plain values; the same content gives the same bytes. Returns the size in bytes.
-
-    Raises OSError if the disk refuses; what was there before is then still there.
-    """
+def encode_record(tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> tuple[bytes, memoryview]:
+    """Header and tensors as they lie in the file; the same content gives the same bytes."""
     seen: set[int] = set()
     own = {}
     for name, tensor in tensors.items():
@@ -52,10 +49,16 @@ def write_record(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, 
     at = header.index(_MARK) + len(_MARK)
     header[at + 8 : at + 16] = b"%08x" % zlib.crc32(payload)
     header[at : at + 8] = b"%08x" % zlib.crc32(header)
+    return bytes(header), payload
+
+
+def write_record(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> int:
+    """Write tensors and plain values. Returns the size in bytes. Raises OSError if the disk refuses; what was there before is intact."""
+    header, payload = encode_record(tensors, about)
     with whole_file(path) as file:
         file.write(header)
         file.write(payload)
-    return len(data)
+    return len(header) + len(payload)
 
 
 class Record:

@@ -136,3 +136,53 @@ def options_from(values: Mapping[str, Any], kind: type[TrainOptions]) -> TrainOp
     if unknown:
         raise ConfigError(f"the checkpoint's configuration has options that this version does not know: {', '.join(sorted(unknown))}")
     return kind(**values)
+
+
+@dataclass(frozen=True)
+class FeaturesOptions:
+    """Options of ``vidsgg features``."""
+
+    data_path: str | None = option(None, "data set folder, 'synthetic' for the built-in one; without it data/action_genome is used")
+    mode: Literal["predcls", "sgcls", "sgdet"] = option("predcls", "task to write features for")
+    detector: str = option("auto", "as for 'vidsgg train': a name, a file of weights, or auto")
+    dtype: Literal["float16", "float32", "bfloat16"] = option("float16", "type of the features on disk; boxes and classes stay exact")
+    out: str | None = option(None, "folder to write to; by default <data_path>/features/..., where training finds it")
+    split: Literal["all", "train", "test"] = option("all", "videos to look at; train includes those held out for validation")
+    datasize: Literal["large", "small", "mini"] = option("large", "large: all videos; small (or mini): a fixed tenth of them")
+    num_workers: int | None = option(None, "processes; by default one per core, at most 4, on GPUs 4 for each", low=1)
+    device: str = option("auto", "auto (all CUDA devices, else the CPU), cpu, cuda (all of them), cuda:1, ...")
+    reference_compat: bool = option(False, "for SGDET: bring back the reference's plain bugs that change published numbers")
+    skip_bad: bool = option(False, "leave out videos that cannot be read, and count them, instead of stopping")
+    verify: bool = option(False, "compare the checksums of the records that are there, and write damaged ones again")
+    estimate: bool = option(False, "only tell how large the features will be and how long they take; writes nothing")
+
+
+@dataclass(frozen=True)
+class TrainDetectorOptions:
+    """Options of ``vidsgg train-detector``."""
+
+    data_path: str | None = option(None, "data set folder, 'synthetic' for the built-in one; without it data/action_genome is used")
+    detector: str | None = option(
+        None, "c4-small (for CPUs), c4-resnet101, fasterrcnn_resnet50_fpn_v2; by default that of a file given to -pretrained, else c4-small"
+    )
+    pretrained: str = option(
+        "auto", "start: imagenet, coco (torchvision's weights), none, a file, or auto: torchvision's if the detector has any and they can be had"
+    )
+    depth: int | None = option(None, "layers of the ResNet of a c4 detector: 10, 18, 50 or 101", low=10)
+    base_width: int | None = option(None, "channels of its first stage; all others follow", low=1)
+    short_side: int | None = option(None, "pixels to which the shorter side of a frame is scaled", low=32)
+    epochs: int = option(8, "passes over the training frames; 0 only scores", low=0)
+    minutes: float | None = option(None, "end after that many minutes; the learning rate then follows the clock", low=0.01)
+    lr: float | None = option(None, "learning rate of AdamW; by default 1e-3 from random and 1e-4 from pretrained weights", low=0)
+    weight_decay: float = option(1e-4, "weight decay of AdamW", low=0)
+    batch_size: int = option(4, "frames per step", low=1)
+    clip_grad: float = option(10.0, "L2 norm to which all gradients are clipped; 0 turns it off", low=0)
+    scheduler: Literal["step", "cosine"] = option("cosine", "learning rate schedule, after a warm-up over the first twentieth")
+    eval_freq: int = option(4, "epochs between evaluations on the held-out tenth of the training videos", low=1)
+    test: bool = option(True, "score the best detector on the test split at the end")
+    datasize: Literal["large", "small", "mini"] = option("large", "large: all videos; small (or mini): a fixed tenth of them")
+    seed: int = option(42, "seed of all random generators", low=0)
+    save_path: str | None = option(None, "folder of the run; by default output/<dataset>/<detector>_detector_<time>")
+    num_workers: int | None = option(None, "processes that read frames; by default one per core, at most 4", low=0)
+    skip_bad: bool = option(False, "leave out frames that cannot be read, and count them, instead of stopping")
+    device: str = option("auto", "auto (the first CUDA device, else the CPU), cpu, cuda, cuda:1, ...")

@@ -1,0 +1,25 @@
+"""``vidsgg features``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from vidsgg.cli.options import parse
+from vidsgg.recipes.options import FeaturesOptions
+
+DESCRIPTION = """Write what the detector gives for every video to disk, once; training and evaluating then only read it.
+
+May be interrupted at any time: the same command goes on where it stopped, and does nothing when everything is there."""
+
+
+def main(argv: Sequence[str]) -> int:
+    options = parse(FeaturesOptions, argv, prog="vidsgg features", description=DESCRIPTION)
+    if options.estimate:
+        from vidsgg.recipes.feature_estimate import estimate_features  # torch
+
+        print(estimate_features(options).text())
+        return 0
+    from vidsgg.recipes.features import run_features  # torch
+
+    print(run_features(options).text())
+    return 0

@@ -1,0 +1,264 @@
+"""Write the features of a data set's videos once, so that training and evaluating only read them."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+from vidsgg.datasets.base import VideoDataset
+from vidsgg.datasets.registry import open_dataset
+from vidsgg.datasets.splits import hold_out_validation, take_datasize
+from vidsgg.detectors.base import Detector
+from vidsgg.detectors.extraction import ClipExtractor
+from vidsgg.detectors.feature_store import FeatureStore, default_folder
+from vidsgg.detectors.store_key import StoreKey
+from vidsgg.detectors.stored_clip import RecordSource
+from vidsgg.engine.processes import cores, run_tasks
+from vidsgg.errors import ConfigError, DataError
+from vidsgg.recipes.build import choose_device, resolve_data_path
+from vidsgg.recipes.detectors import build_detector, find_detector
+from vidsgg.recipes.options import FeaturesOptions
+from vidsgg.structures.clip import Clip
+from vidsgg.structures.widths import FeatureWidths
+
+MOST_PROCESSES = 4  # per GPU, where one computes while others decode pictures; on CPUs, where more cost memory and gain little
+VIDEOS_PER_PROCESS = 8  # starting a process takes as long as so many videos
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Videos of a store, and the records of each: to learn from (True), to be scored (False)."""
+
+    videos: VideoDataset
+    learn: tuple[bool, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class FeaturePlan:
+    """What the options ask for, found out before anything is written. build: makes the detector, and its line, in any process."""
+
+    root: Path
+    parts: tuple[Part, ...]
+    store: FeatureStore
+    line: str
+    build: Callable[[torch.device], tuple[Detector, str]]
+    devices: tuple[torch.device, ...]
+
+    def processes(self, options: FeaturesOptions, videos: int) -> int:
+        """How many to start."""
+        wanted = options.num_workers or min(cores(), MOST_PROCESSES * len(self.devices), math.ceil(videos / VIDEOS_PER_PROCESS))
+        return max(1, min(wanted, videos))
+
+
+def threads_of(processes: int) -> int:
+    """Threads of each process. More than one process of one thread each are faster than one process of as many threads."""
+    return max(1, min(torch.get_num_threads(), cores() // processes))
+
+
+@dataclass(frozen=True)
+class Task:
+    """Records of one video that are to be written."""
+
+    part: int
+    index: int
+    video_id: str
+    learn: tuple[bool, ...]
+    frames: int
+
+    def __str__(self) -> str:
+        return f"video {self.video_id!r}"
+
+
+@dataclass(frozen=True)
+class Done:
+    """A finished task: the bytes of its records, or why the video was left out."""
+
+    task: Task
+    sizes: tuple[int, ...] = ()
+    left_out: str | None = None
+
+
+@dataclass
+class FeaturesOutcome:
+    """written, kept: records. repaired: those among them that were there, with what was wrong. seconds: of writing. left_out: videos.
+
+    line: what the detector is. command: that trains with these features.
+    """
+
+    folder: Path
+    line: str
+    command: str
+    written: int = 0
+    kept: int = 0
+    bytes: int = 0
+    frames: int = 0
+    seconds: float = 0.0
+    repaired: dict[str, str] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
+
+    def text(self) -> str:
+        """As ``vidsgg features`` prints it."""
+        lines = [f"features: {self.line}"]
+        if self.repaired:
+            what, why = next(iter(self.repaired.items()))
+            lines.append(f"written again: {len(self.repaired)} records that were there; the first: {what}, {why}")
+        if self.left_out:
+            lines.append(f"left out: {len(self.left_out)} videos that could not be read; the first: {next(iter(self.left_out.values()))}")
+        rate = f" at {self.bytes / 1e6 / self.seconds:.1f} MB/s, {self.frames / self.seconds:.1f} frames/s" if self.written else ""
+        lines.append(f"written: {self.written} records, {self.bytes / 1e9:.3f} GB{rate}; {self.kept} were there already")
+        return "\n".join([*lines, f"folder: {self.folder}", f"train with them: {self.command}"])
+
+
+def plan_features(options: FeaturesOptions) -> FeaturePlan:
+    """Open the data, build the detector. Raises ConfigError if there are no pictures to look at."""
+    root = resolve_data_path(options.data_path)
+    parts = tuple(_parts(root, options))
+    schema = parts[0].videos.schema
+    if not schema.has_frames:
+        raise ConfigError(f"data set {schema.name!r} has no pictures: a detector has nothing to look at there.")
+    name = find_detector(options.detector, root)
+    build = partial(build_detector, name, schema, reference_compat=options.reference_compat)
+    detector, line = build(torch.device("cpu"))
+    key = StoreKey.of(detector, schema, options.mode, reference_compat=options.reference_compat)
+    folder = Path(options.out) if options.out else default_folder(root, key, options.dtype)
+    store = FeatureStore(folder, key, options.dtype, FeatureWidths(detector.node_width, detector.union_channels))
+    return FeaturePlan(root, parts, store, line, build, _devices(options.device))
+
+
+def run_features(options: FeaturesOptions) -> FeaturesOutcome:
+    """Write what is missing or no longer fits. Records are written whole, one by one: whenever a run ends, the next one goes on there."""
+    plan = plan_features(options)
+    with FeatureStore.to_write(plan.store.folder, plan.store.key, plan.store.dtype, plan.store.widths) as store:
+        outcome = FeaturesOutcome(store.folder, plan.line, _train_command(plan.root, options))
+        tasks = _look(plan, options, outcome)
+        processes = plan.processes(options, len(tasks))
+        setup = _Setup(plan.parts, store, plan.build, plan.devices, options, threads_of(processes))
+        started = time.perf_counter()
+        bar = tqdm(total=sum(task.frames * len(task.learn) for task in tasks), desc="features", unit="frame", disable=None)
+        with bar, closing(run_tasks(setup, tasks, processes)) as results:
+            for done in results:
+                outcome.written += len(done.sizes)
+                outcome.bytes += sum(done.sizes)
+                outcome.frames += done.task.frames * len(done.sizes)
+                outcome.seconds = time.perf_counter() - started
+                if done.left_out is not None:
+                    outcome.left_out[done.task.video_id] = done.left_out
+                bar.update(done.task.frames * len(done.task.learn))
+                bar.set_postfix_str(f"{outcome.bytes / 1e6 / outcome.seconds:.1f} MB/s")
+        _note_left_out(store, plan.parts, outcome.left_out)
+    return outcome
+
+
+def _parts(root: Path, options: FeaturesOptions) -> list[Part]:
+    """Learning videos, held-out ones (which ``-val test`` learns from), test videos."""
+
+    def part(videos: VideoDataset, *learn: bool) -> Part:
+        return Part(take_datasize(videos, options.datasize), learn[:1] if options.mode == "predcls" else learn)
+
+    parts = []
+    if options.split != "test":
+        train, held_out = hold_out_validation(open_dataset(root, "train", options.mode, skip_bad=options.skip_bad))
+        parts += [part(train, True), part(held_out, True, False)]
+    if options.split != "train":
+        parts += [part(open_dataset(root, "test", options.mode, skip_bad=options.skip_bad), False)]
+    return parts
+
+
+def _devices(name: str) -> tuple[torch.device, ...]:
+    device = choose_device(name)
+    if device.type == "cuda" and device.index is None:
+        return tuple(torch.device("cuda", i) for i in range(torch.cuda.device_count()))
+    return (device,)
+
+
+def _look(plan: FeaturePlan, options: FeaturesOptions, outcome: FeaturesOutcome) -> list[Task]:
+    """What is to be done. Records that are there are kept if their source is still the same and they are whole."""
+    tasks = []
+    total = sum(len(part.videos) for part in plan.parts)
+    with tqdm(total=total, desc="what is there", unit="video", disable=None, leave=False) as bar:
+        for number, part in enumerate(plan.parts):
+            for index, video_id in enumerate(part.videos.video_ids):
+                bar.update()
+                try:
+                    annotation = part.videos.annotation(index)
+                except DataError as error:
+                    if not options.skip_bad:
+                        raise
+                    outcome.left_out[video_id] = str(error)
+                    continue
+                source = RecordSource.of(part.videos, index, annotation)
+                lacking = tuple(learn for learn in part.learn if not _is_there(plan.store, source, learn, options.verify, outcome))
+                if lacking:
+                    tasks.append(Task(number, index, video_id, lacking, annotation.frames))
+    return tasks
+
+
+def _is_there(store: FeatureStore, source: RecordSource, learn: bool, verify: bool, outcome: FeaturesOutcome) -> bool:
+    if not store.path_of(source.video_id, learn=learn).exists():
+        return False
+    try:
+        store.open_record(source, learn=learn, verify=verify)
+    except DataError as error:
+        outcome.repaired[f"{source.video_id} ({store.form(learn)})"] = str(error)
+        return False
+    outcome.kept += 1
+    return True
+
+
+@dataclass(frozen=True, eq=False)
+class _Setup:
+    """What every process starts from. Called in each with its number, it gives the function that does a task."""
+
+    parts: tuple[Part, ...]
+    store: FeatureStore
+    build: Callable[[torch.device], tuple[Detector, str]]
+    devices: tuple[torch.device, ...]
+    options: FeaturesOptions
+    threads: int
+
+    def __call__(self, number: int) -> Callable[[Task], Done]:
+        torch.set_num_threads(self.threads)
+        device, options = self.devices[number % len(self.devices)], self.options
+        detector, _ = self.build(device)
+        key = StoreKey.of(detector, self.store.key.schema, options.mode, reference_compat=options.reference_compat)
+        self.store.require(key)  # a file of weights may change while processes start
+        extractors = {
+            learn: ClipExtractor(detector, options.mode, learn=learn, reference_compat=options.reference_compat) for learn in (True, False)
+        }
+        return partial(self._do, extractors, device)
+
+    def _do(self, extractors: dict[bool, ClipExtractor], device: torch.device, task: Task) -> Done:
+        videos = self.parts[task.part].videos
+        try:
+            annotation = videos.annotation(task.index)
+            source = RecordSource.of(videos, task.index, annotation)
+            images = videos.images(task.index)
+            clip = Clip.from_annotation(annotation, self.options.mode).to(device)
+            return Done(task, tuple(self.store.write(extractors[learn](images, clip), source, learn=learn) for learn in task.learn))
+        except DataError as error:
+            if not self.options.skip_bad:
+                raise
+            return Done(task, left_out=str(error))
+
+
+def _note_left_out(store: FeatureStore, parts: tuple[Part, ...], now: dict[str, str]) -> None:
+    """Those of this run, and those of earlier ones that this run did not look at."""
+    looked_at = {video_id for part in parts for video_id in part.videos.video_ids}
+    earlier = {video_id: why for video_id, why in store.left_out().items() if video_id not in looked_at}
+    if earlier or now or store.left_out():
+        store.leave_out({**earlier, **now})
+
+
+def _train_command(root: Path, options: FeaturesOptions) -> str:
+    """Training finds the features by itself where they lie by default, if its options that decide the numbers are the same."""
+    words = ["vidsgg train", f"-data_path {root}", f"-mode {options.mode}", f"-detector {options.detector}"]
+    words += [f"-datasize {options.datasize}"] * (options.datasize != "large") + ["-reference_compat True"] * options.reference_compat
+    return " ".join(words + [f"-features {options.out}"] * (options.out is not None))

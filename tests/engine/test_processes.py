@@ -1,0 +1,77 @@
+"""Tasks in several processes: the results, and every way in which a process can end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+
+import pytest
+
+from vidsgg.engine.processes import ProcessError, run_tasks
+from vidsgg.errors import DataError
+
+
+@dataclass(frozen=True)
+class Squares:
+    """Gives (number of the process, its id, square), but does something else at the task ``at``."""
+
+    at: int = -1
+    what: str = ""
+
+    def __call__(self, number: int) -> Callable[[int], tuple[int, int, int]]:
+        if self.what == "setup":
+            raise DataError("the file is gone")
+        return lambda task: self.square(number, task)
+
+    def square(self, number: int, task: int) -> tuple[int, int, int]:
+        if task == self.at:
+            if self.what == "data":
+                raise DataError("video 3 cannot be read")
+            if self.what == "bug":
+                raise ZeroDivisionError("ours")
+            if self.what == "kill":
+                os.kill(os.getpid(), signal.SIGKILL)
+            if self.what == "hang":
+                time.sleep(1000)
+        return number, os.getpid(), task * task
+
+
+@pytest.mark.parametrize("processes", [1, 2, 5])
+def test_every_task_is_done_once(processes: int) -> None:
+    results = list(run_tasks(Squares(), range(4), processes))
+    assert sorted(square for *_, square in results) == [0, 1, 4, 9]
+    assert ({pid for _, pid, _ in results} == {os.getpid()}) == (processes == 1)
+    assert {number for number, *_ in results} <= set(range(min(processes, 4)))
+    assert list(run_tasks(Squares(), [], processes)) == []
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_errors_come_back(processes: int) -> None:
+    with pytest.raises(DataError, match=r"^video 3 cannot be read$"):
+        list(run_tasks(Squares(3, "data"), range(6), processes))
+    with pytest.raises(DataError, match=r"^the file is gone$"):
+        list(run_tasks(Squares(what="setup"), range(6), processes))
+    with pytest.raises(ZeroDivisionError if processes == 1 else RuntimeError, match="ours") as info:
+        list(run_tasks(Squares(3, "bug"), range(6), processes))
+    if processes == 2:
+        assert "failed at 3" in str(info.value)
+        assert "in square" in str(info.value)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="there is no such signal on Windows")
+def test_a_process_that_is_killed_ends_the_run_with_its_message() -> None:
+    with pytest.raises(ProcessError, match=r"ended with code -9 at 3 \(killed, perhaps for memory"):
+        list(run_tasks(Squares(3, "kill"), range(6), 2))
+
+
+def test_ending_early_stops_the_processes_at_once() -> None:
+    started = time.perf_counter()
+    with closing(run_tasks(Squares(1, "hang"), range(3), 2)) as results:
+        _, pid, _ = next(results)
+    assert time.perf_counter() - started < 60
+    with pytest.raises(OSError):
+        os.kill(pid, 0)
