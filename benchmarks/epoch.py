@@ -25,9 +25,9 @@ from vidsgg.detectors.faster_rcnn import DETECTORS, FasterRCNN
 from vidsgg.detectors.feature_store import FeatureStore, default_folder
 from vidsgg.detectors.store_key import StoreKey
 from vidsgg.detectors.stored_clip import RecordSource
-from vidsgg.engine.fit import clip_gradients
 from vidsgg.engine.loading import ClipLoader
 from vidsgg.engine.optimizer import ReferenceAdamW
+from vidsgg.engine.update import clip_gradients
 from vidsgg.losses.relations import RelationCriterion
 from vidsgg.models.sttran import STTran, STTranConfig
 from vidsgg.structures.clip import Clip
@@ -51,7 +51,7 @@ def epoch_of_ours(dataset: VideoDataset, loader: ClipLoader) -> Callable[[], lis
             loss = criterion(model(batch.clip), batch.clip)["total"]
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
-            clip_gradients(model, 5.0)
+            clip_gradients(model.parameters(), 5.0)
             optimizer.step()
             losses.append(loss.item())
         return losses

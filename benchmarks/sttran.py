@@ -21,8 +21,8 @@ from torch import Tensor
 
 from benchmarks.plain_sttran import PlainSTTran
 from vidsgg.datasets.action_genome import SCHEMA
-from vidsgg.engine.fit import clip_gradients
 from vidsgg.engine.optimizer import ReferenceAdamW
+from vidsgg.engine.update import clip_gradients
 from vidsgg.losses.relations import RelationCriterion
 from vidsgg.models.sttran import STTran, STTranConfig
 from vidsgg.structures.clip import Clip
@@ -98,7 +98,7 @@ def measure(kind: str, what: str, batch: int, autocast: bool, videos: int) -> di
         if what == "train":
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
-            clip_gradients(model, 5.0)
+            clip_gradients(model.parameters(), 5.0)
             optimizer.step()
         if start:
             seconds.append((time.perf_counter() - began) / batch)

@@ -19,3 +19,13 @@ class DataError(VidsggError, ValueError):
 
 class CheckpointError(VidsggError, ValueError):
     """A checkpoint that cannot be read or does not fit the model."""
+
+
+class Stopped(KeyboardInterrupt):
+    """A run that was asked to stop by a signal and has saved; its text says how to go on. Like the interrupt that it mostly is, it passes
+    whoever catches an ``Exception``. code: the exit code of a program that ends by it (130, 143).
+    """
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.code = code

@@ -93,10 +93,10 @@ def test_bad_yaml_is_named(tmp_path: Path, text: str, message: str) -> None:
 
 
 def test_the_model_decides_which_options_there_are(tmp_path: Path) -> None:
-    assert isinstance(parse_train(["-hidden_dim", "64"], "train.py"), STTranOptions)
-    assert isinstance(parse_train(["-model", "frequency"], "train.py"), FrequencyOptions)
+    assert isinstance(parse_train(["-hidden_dim", "64"], "train.py")[0], STTranOptions)
+    assert isinstance(parse_train(["-model", "frequency"], "train.py")[0], FrequencyOptions)
     (tmp_path / "c.yaml").write_text("model: frequency\n", encoding="utf-8")
-    assert isinstance(parse_train(["-config", str(tmp_path / "c.yaml")], "train.py"), FrequencyOptions)
+    assert isinstance(parse_train(["-config", str(tmp_path / "c.yaml")], "train.py")[0], FrequencyOptions)
     with pytest.raises(ConfigError, match="option -hidden_dim belongs to sttran, not to model 'frequency'"):
         parse_train(["--model=frequency", "-hidden_dim", "64"], "train.py")
     with pytest.raises(ConfigError, match=r"unknown model 'stran'; there are .*did you mean 'sttran'"):
@@ -106,6 +106,7 @@ def test_the_model_decides_which_options_there_are(tmp_path: Path) -> None:
 def test_a_written_configuration_reads_back(tmp_path: Path) -> None:
     import yaml
 
-    options = parse_train(["-lr", "3e-5", "-hidden_dim", "64", "-seed", "7"], "train.py")
+    options, given = parse_train(["-lr", "3e-5", "-hidden_dim", "64", "-seed", "7"], "train.py")
+    assert given == {"lr", "hidden_dim", "seed"}
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(options.to_dict()), encoding="utf-8")
-    assert parse_train(["-config", str(tmp_path / "config.yaml")], "train.py") == options
+    assert parse_train(["-config", str(tmp_path / "config.yaml")], "train.py")[0] == options

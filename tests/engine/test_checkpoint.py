@@ -74,7 +74,7 @@ def test_missing_and_foreign(tmp_path: Path) -> None:
 
 
 def test_a_run_folder_stands_for_its_best_checkpoint(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match="holds neither"):
+    with pytest.raises(CheckpointError, match="holds none of"):
         find_checkpoint(tmp_path)
     save_tensors(tmp_path / "checkpoint_final.tar", CONTENT)
     assert find_checkpoint(tmp_path).name == "checkpoint_final.tar"

@@ -85,7 +85,7 @@ def test_worker_processes_read_the_same(
     stores: dict[str, FeatureStore], monkeypatch: pytest.MonkeyPatch, method: str | None, workers: int
 ) -> None:
     if method:
-        monkeypatch.setattr(loading, "_start_method", lambda: method)
+        monkeypatch.setattr(loading, "start_method", lambda: method)
     alone = list(ClipLoader(Unseen(), "sgdet", batch_size=2, store=stores["sgdet"]).batches())
     loader = ClipLoader(Unseen(), "sgdet", batch_size=2, workers=workers, store=stores["sgdet"])
     for _ in range(2):

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from vidsgg import __version__
-from vidsgg.errors import ConfigError, VidsggError
+from vidsgg.errors import ConfigError, Stopped, VidsggError
 from vidsgg.options import closest
 
 COMMANDS = {
@@ -30,6 +30,9 @@ def run(command: Callable[[list[str]], int], argv: Sequence[str]) -> int:
     except VidsggError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except Stopped as stop:
+        print(stop, file=sys.stderr)
+        return stop.code
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)
         return 130

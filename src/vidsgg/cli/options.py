@@ -76,6 +76,13 @@ def parse(config: type[T], argv: Sequence[str], *, prog: str, description: str, 
 
     Raises ConfigError for an unknown option or value, naming the closest; ``-h`` prints the options and exits with 0.
     """
+    built = config(**parse_values(config, argv, prog=prog, description=description, positional=positional))
+    check_bounds(built)
+    return built
+
+
+def parse_values(config: type, argv: Sequence[str], *, prog: str, description: str, positional: Sequence[str] = ()) -> dict[str, Any]:
+    """The options that are given, on the command line or in its YAML file, as ``parse`` takes them."""
     known = fields_of(config)
     parser = _Parser(prog=prog, description=description, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter)
     # argparse takes "-1e-4" for an option unless its pattern for negative numbers knows exponents.
@@ -107,6 +114,4 @@ def parse(config: type[T], argv: Sequence[str], *, prog: str, description: str, 
     lacking = [name for name, (_, f) in known.items() if name not in values and f.default is dataclasses.MISSING]
     if lacking:
         raise ConfigError(f"option {', '.join('-' + n for n in lacking)} is required\nSee '{prog} -h'.")
-    built = config(**values)
-    check_bounds(built)
-    return built
+    return values

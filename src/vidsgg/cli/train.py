@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from vidsgg.cli.options import parse, read_yaml_values
+from vidsgg.cli.options import parse_values, read_yaml_values
 from vidsgg.errors import ConfigError
 from vidsgg.options import fields_of
 from vidsgg.recipes.models import MODELS, model_entry
@@ -21,8 +21,11 @@ def _peek(argv: Sequence[str], name: str) -> str | None:
     return None
 
 
-def parse_train(argv: Sequence[str], prog: str) -> TrainOptions:
-    """Two passes: the model first, then the options of that model. An option of another model says whose it is."""
+def parse_train(argv: Sequence[str], prog: str) -> tuple[TrainOptions, frozenset[str]]:
+    """The options, and the names of those that were given.
+
+    Two passes: the model first, then the options of that model. An option of another model says whose it is.
+    """
     name = _peek(argv, "model")
     config = _peek(argv, "config")
     if name is None and config is not None:
@@ -36,12 +39,13 @@ def parse_train(argv: Sequence[str], prog: str) -> TrainOptions:
             raise ConfigError(f"option -{option} belongs to {', '.join(owners)}, not to model {entry.name!r}")
     others = ", ".join(model for model in MODELS if model != entry.name)
     description = f"Train {entry.name}: {entry.summary} ({entry.source}). Options of the other models: -model {{{others}}} -h"
-    return parse(entry.options, argv, prog=prog, description=description)
+    values = parse_values(entry.options, argv, prog=prog, description=description)
+    return entry.options(**values), frozenset(values)
 
 
 def main(argv: Sequence[str], prog: str = "vidsgg train") -> int:
-    options = parse_train(argv, prog)
+    options, given = parse_train(argv, prog)
     from vidsgg.recipes.train import run_training  # torch
 
-    run_training(options)
+    run_training(options, given=given)
     return 0

@@ -1,7 +1,10 @@
-"""Checkpoints of runs: what must be in one, and which one a run's folder offers."""
+"""Checkpoints of runs: what must be in one, which one a run's folder offers, and whether a file is still what was written."""
 
 from __future__ import annotations
 
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +13,12 @@ from vidsgg.io.tensors import load_tensors
 
 # ``epoch``, ``model_state_dict``, ``optimizer_state_dict``, ``loss`` and ``config`` are what the training guide promises.
 REQUIRED = ("epoch", "model_state_dict", "config")
+BEST, LAST, FINAL = "checkpoint_best.tar", "checkpoint_last.tar", "checkpoint_final.tar"
 
 
-def load_checkpoint(path: Path) -> dict[str, Any]:
+def load_checkpoint(path: Path, *, mmap: bool = False) -> dict[str, Any]:
     """A checkpoint of ours. Raises CheckpointError as load_tensors does, and if it is of another kind."""
-    content = load_tensors(path)
+    content = load_tensors(path, mmap=mmap)
     if any(key not in content for key in REQUIRED):
         raise CheckpointError(
             f"{path} is not a checkpoint of vidsgg: it lacks some of {', '.join(REQUIRED)}."
@@ -24,10 +28,52 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def find_checkpoint(path: Path) -> Path:
-    """``path`` itself, or in a run's folder its best checkpoint, else its final one."""
+    """``path`` itself, or in a run's folder its best checkpoint, else its final one, else the last of a run that was stopped."""
     if not path.is_dir():
         return path
-    for name in ("checkpoint_best.tar", "checkpoint_final.tar"):
+    for name in (BEST, FINAL, LAST):
         if (path / name).exists():
             return path / name
-    raise CheckpointError(f"{path} holds neither checkpoint_best.tar nor checkpoint_final.tar; name a checkpoint file or a run's folder.")
+    raise CheckpointError(f"{path} holds none of {BEST}, {FINAL}, {LAST}; name a checkpoint file or a run's folder.")
+
+
+def check_intact(path: Path) -> None:
+    """Read every byte of a checkpoint and compare with its checksums, which loading does not. Raises CheckpointError if it has changed."""
+    try:
+        with zipfile.ZipFile(path) as file:
+            damaged = file.testzip()
+    except (OSError, zipfile.BadZipFile) as error:
+        raise CheckpointError(f"{path} is damaged: {error}") from error
+    if damaged:
+        raise CheckpointError(f"{path} is damaged: {damaged} is not what was written")
+
+
+@dataclass(frozen=True)
+class Newest:
+    """The checkpoint of a folder that has come furthest and is whole; None if there is none. damaged: what was found before it, a line each."""
+
+    path: Path | None
+    damaged: tuple[str, ...]
+
+
+def newest_checkpoint(folder: Path) -> Newest:
+    """What a run can go on from. How far a checkpoint has come is told by what is in it: clocks and file times do not matter."""
+    positions, damaged = {}, []
+    for path in folder.glob("checkpoint_*.tar"):
+        try:
+            positions[path] = position(load_checkpoint(path, mmap=True))
+        except CheckpointError as error:
+            damaged.append(str(error))
+    for path in sorted(positions, key=lambda path: (positions[path], path.name == LAST), reverse=True):
+        try:
+            check_intact(path)
+            return Newest(path, tuple(damaged))
+        except CheckpointError as error:
+            damaged.append(str(error))
+    return Newest(None, tuple(damaged))
+
+
+def position(content: Mapping[str, Any]) -> tuple[int, int, int]:
+    """How far a checkpoint has come: epoch, batch in the epoch, step; zeros for one that cannot be continued."""
+    state = content.get("training_state") or {}
+    return tuple(state.get(name, 0) for name in ("epoch", "batch", "step"))  # type: ignore[return-value]

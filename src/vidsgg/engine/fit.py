@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 import math
-import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from itertools import chain, islice
+from typing import Any, Protocol, TypeVar
 
-import numpy as np
 import torch
-from torch import nn
 from tqdm import tqdm
 
+from vidsgg.engine.checkpoint import BEST, FINAL, LAST
 from vidsgg.engine.loading import ClipLoader
-from vidsgg.engine.report import log_line, monitored, scalars, short
+from vidsgg.engine.profile import profiled_steps
+from vidsgg.engine.randomness import seed_step
+from vidsgg.engine.report import Monitor, evaluation_scalars, log_line, short
 from vidsgg.engine.run_folder import RunFolder
-from vidsgg.engine.schedule import Schedule
-from vidsgg.errors import VidsggError
+from vidsgg.engine.signals import StopRequested, StopSignals
+from vidsgg.engine.state import TrainingState
+from vidsgg.engine.watch import Watch
+from vidsgg.errors import Stopped
 from vidsgg.io.tensors import save_tensors
 from vidsgg.losses.relations import RelationCriterion
 from vidsgg.metrics.result import RecallResult
 from vidsgg.structures.clip import Clip
 
 Validate = Callable[[], tuple[RecallResult, dict[str, float]]]
+T = TypeVar("T")
+LOG_EVERY = 20  # steps
+UNSTABLE = "Try a smaller -lr, more -warmup_steps or a smaller -clip_grad."
 
 
 class CountingModel(Protocol):
@@ -35,166 +42,173 @@ class CountingModel(Protocol):
     def state_dict(self) -> dict[str, Any]: ...
 
 
-class TrainingError(VidsggError):
-    """Training cannot go on; names the video, the step and the last good checkpoint."""
-
-
 @dataclass(frozen=True)
 class FitSettings:
-    """epochs; clip_grad: L2 norm of all gradients, 0 for no clipping; save_freq, eval_freq: in epochs."""
+    """epochs; save_freq, eval_freq: in epochs. save_minutes: between checkpoints within an epoch, 0 for one after every step.
+    accumulate: batches per optimiser step. monitor: what the best epoch is chosen by. profile: measure the first steps.
+    """
 
     epochs: int
-    clip_grad: float
     save_freq: int
     eval_freq: int
     seed: int
+    monitor: Monitor
+    accumulate: int = 1
+    save_minutes: float = 15.0
+    profile: bool = False
 
 
 @dataclass(frozen=True)
 class FitResult:
-    """best_score: the highest validation recall@20 (with constraint), 0..1, and its epoch; the last training loss."""
+    """best_score: the best monitored value (for recall the highest, 0..1) and its epoch; the last training loss."""
 
     best_score: float
     best_epoch: int
     last_loss: float
 
 
-def seed_step(seed: int, epoch: int, step: int) -> None:
-    """Make what the coming step draws (dropout) a function of seed, epoch and step alone, whatever was drawn before it."""
-    key = random.Random(f"{seed}/{epoch}/{step}").getrandbits(31)
-    torch.manual_seed(key)
-    np.random.seed(key)  # noqa: NPY002 - libraries that draw from the legacy generator are pinned too
-    random.seed(key)
-
-
-def clip_gradients(model: nn.Module, limit: float) -> torch.Tensor:
-    """Scale all gradients down to a joint L2 norm of ``limit`` (0: leave them) and return their norm before that."""
-    gradients = [p.grad for p in model.parameters() if p.grad is not None]
-    norm = nn.utils.get_total_norm(gradients)
-    if limit and norm > limit:  # torch's own function multiplies by one otherwise, a pass over all gradients
-        nn.utils.clip_grads_with_norm_(model.parameters(), limit, norm)
-    return norm
-
-
 def fit(
-    model: nn.Module,
+    state: TrainingState,
     criterion: RelationCriterion,
     loader: ClipLoader,
     validate: Validate,
-    optimizer: torch.optim.Optimizer,
-    schedule: Schedule,
     run: RunFolder,
     settings: FitSettings,
     checkpoint_extras: Mapping[str, Any],
 ) -> FitResult:
-    """Train for the given epochs; evaluate, save and log on the way.
+    """Train from where ``state`` stands to the last epoch; evaluate, save and log on the way.
 
-    validate: scores the model on held-out videos. checkpoint_extras: what checkpoints hold besides weights and optimiser state.
-    Raises TrainingError when the loss is not finite.
+    validate: scores the model on held-out videos. checkpoint_extras: what checkpoints hold besides the state.
+    Raises TrainingError when a loss or gradient is not finite, memory runs out or a worker dies, CheckpointError when the disk is full,
+    and Stopped, after saving, when a signal asks to stop.
     """
-    base_lr = [group["lr"] for group in optimizer.param_groups]
-    best_score, best_epoch, loss_mean, step = -math.inf, 0, math.nan, 0
-    last_saved = "none"
+    model, update, schedule = state.model, state.update, state.schedule
+    steps_per_epoch = math.ceil(len(loader) / settings.accumulate)
+    warm_epoch = 1 + math.ceil(schedule.warmup / max(steps_per_epoch, 1))
+    watch = Watch(run, update.clip_grad)
 
-    def save(name: str, epoch: int) -> None:
-        nonlocal last_saved
-        content = {
-            "epoch": epoch,
-            "model_state_dict": model.state_dict(),
-            "optimizer_state_dict": optimizer.state_dict(),
-            "schedule_state_dict": schedule.state_dict(),
-            "loss": loss_mean,
-            "step": step,
-            "best_score": best_score,
-            "best_epoch": best_epoch,
-            **checkpoint_extras,
-        }
-        save_tensors(run.path / name, content)
-        last_saved = name
+    def save(name: str) -> None:
+        run.flush()  # what is logged before a checkpoint must not be lost after it
+        save_tensors(run.path / name, {**state.state_dict(), **checkpoint_extras})
+        watch.last_saved = name
 
-    def evaluate_and_log(epoch: int) -> None:
-        nonlocal best_score, best_epoch
-        result, losses = validate()
-        score = monitored(result)
+    def evaluate_and_log(epoch: int) -> dict[str, float]:
+        """The values of an evaluation, which schedule, early stopping and the choice of the best have then heard of."""
+        with stop.at_once(), update.precision.full_weights():
+            result, losses = validate()
         run.log(f"Epoch {epoch}/{settings.epochs} - Eval - {log_line(result)}")
-        run.scalars({f"val/loss/{name}": value for name, value in losses.items()}, epoch=epoch, step=step)
-        run.scalars({f"val/{name}": value for name, value in scalars(result).items()}, epoch=epoch, step=step)
-        schedule.observe(score)
-        if score > best_score:
-            best_score, best_epoch = score, epoch
-            save("checkpoint_best.tar", epoch)
+        values = evaluation_scalars(result, losses)
+        score = values[settings.monitor.key]
+        schedule.observe(score if settings.monitor.rising else -score)
+        if state.stopping and state.stopping.observe(score):
+            run.log(f"early stopping: {state.stopping.patience} evaluations without progress in {settings.monitor.name}")
+        if settings.monitor.better(score, state.best_score):
+            state.best_score, state.best_epoch = score, epoch
+        return {f"val/{name}": value for name, value in values.items()}
 
-    for epoch in range(1, settings.epochs + 1):
-        model.train()
-        started, totals, videos = time.perf_counter(), dict[str, torch.Tensor](), 0
-        bar = tqdm(
-            loader.batches(epoch), total=len(loader), desc=f"epoch {epoch}/{settings.epochs}", unit="step", leave=False, disable=None
-        )
-        for batch in bar:
-            seed_step(settings.seed, epoch, step)
-            factor = schedule.factor(step)
-            for group, lr in zip(optimizer.param_groups, base_lr, strict=True):
-                group["lr"] = lr * factor
-            losses = criterion(model(batch.clip), batch.clip)
-            loss = losses["total"]
-            if not torch.isfinite(loss):
-                where = ", ".join(batch.clip.video_ids)
-                raise TrainingError(
-                    f"loss is {loss.item()} at step {step} of epoch {epoch}, video {where}. Last good checkpoint: {last_saved} in {run.path}."
-                    " Try a smaller -lr, more -warmup_steps or a smaller -clip_grad."
-                )
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            norm = clip_gradients(model, settings.clip_grad)
-            optimizer.step()
-            step += 1
-            videos += batch.clip.videos
-            for name, value in losses.items():
-                totals[name] = totals.get(name, 0.0) + value.detach() * batch.clip.videos  # read at the end: no wait for the device here
-            if step % 20 == 1:
-                run.scalars({"train/grad_norm": norm.item(), "train/lr": base_lr[0] * factor}, epoch=epoch, step=step)
-                bar.set_postfix(loss=f"{loss.item():.3f}")
-        means = {name: total.item() / max(videos, 1) for name, total in totals.items()}
-        loss_mean = means["total"]
-        run.scalars({f"train/loss/{name}": value for name, value in means.items()}, epoch=epoch, step=step)
-        seconds = time.perf_counter() - started
-        run.log(
-            f"Epoch {epoch}/{settings.epochs} - Loss: {loss_mean:.4f} - LR: {short(optimizer.param_groups[0]['lr'])} - Time: {seconds:.0f}s"
-        )
-        if epoch % settings.eval_freq == 0 or epoch == settings.epochs:
-            evaluate_and_log(epoch)
-            for name, parameter in model.named_parameters():
-                run.board.add_histogram(f"weights/{name}", parameter.detach().float().cpu(), step)
-        if epoch % settings.save_freq == 0:
-            save(f"checkpoint_epoch_{epoch}.tar", epoch)
-    if settings.epochs == 0:
-        evaluate_and_log(0)
-    save("checkpoint_final.tar", settings.epochs)
-    return FitResult(best_score=best_score, best_epoch=best_epoch, last_loss=loss_mean)
+    with (
+        _saving_when_stopped(run, state, save) as stop,
+        watch.explaining(),
+        profiled_steps(run.path if settings.profile else None) as step_done,
+    ):
+        while not state.finished(settings.epochs):
+            epoch, started = state.epoch, time.monotonic()
+            saved = started
+            model.train()
+            watch.open_epoch()
+            bar = tqdm(
+                watch.reading(loader.batches(epoch, first=state.batch)),
+                desc=f"epoch {epoch}/{settings.epochs}",
+                initial=state.batch,
+                total=len(loader),
+                unit="batch",
+                leave=False,
+                disable=None,
+            )
+            for group in _groups(iter(bar), settings.accumulate):
+                for batch in group:
+                    watch.at(batch, state.step, epoch)
+                    seed_step(settings.seed, epoch, (epoch - 1) * len(loader) + batch.number)
+                    with update.precision.autocast():
+                        logits = model(batch.clip)
+                    losses = criterion(logits, batch.clip)
+                    if not torch.isfinite(losses["total"]):
+                        raise watch.error(f"loss is {losses['total'].item()}", UNSTABLE)
+                    update.add(losses["total"], batch.clip.videos)
+                    state.add_losses(losses, batch.clip.videos)
+                norm = update.step(schedule.factor(state.step))
+                if not math.isfinite(norm) and not update.precision.scaler.is_enabled():
+                    raise watch.error(f"the norm of the gradients is {norm}", UNSTABLE)
+                state.step, state.batch = state.step + 1, batch.number + 1
+                watch.stepped(norm)
+                step_done()
+                if state.step % LOG_EVERY == 1:
+                    run.scalars({"train/grad_norm": norm, "train/lr": update.lr}, epoch=epoch, step=state.step)
+                    bar.set_postfix(loss=f"{losses['total'].item():.3f}")
+                stop.check()
+                if time.monotonic() - saved >= 60 * settings.save_minutes and state.batch < len(loader):
+                    save(LAST)
+                    saved = time.monotonic()
+
+            means = state.mean_losses()
+            seconds = time.monotonic() - started
+            run.log(f"Epoch {epoch}/{settings.epochs} - Loss: {means['total']:.4f} - LR: {short(update.lr)} - Time: {seconds:.0f}s")
+            values = {f"train/loss/{name}": value for name, value in means.items()}
+            evaluated = epoch % settings.eval_freq == 0 or epoch == settings.epochs
+            if evaluated:
+                values |= evaluate_and_log(epoch)
+            state.close_epoch()
+            values["time/waiting_for_data"] = watch.close_epoch(epoch, state.losses, warm_epoch)
+            run.scalars(values, epoch=epoch, step=state.step)
+            if evaluated:
+                run.histograms({f"weights/{name}": weight for name, weight in model.named_parameters()}, step=state.step)
+                if state.best_epoch == epoch:
+                    save(BEST)
+            if epoch % settings.save_freq == 0:
+                save(f"checkpoint_epoch_{epoch}.tar")
+            save(LAST)
+
+        if settings.epochs == 0:
+            run.scalars(evaluate_and_log(0), epoch=0, step=0)
+            save(BEST)
+        save(FINAL)
+    best, loss = state.best_score, state.losses[-1:]
+    return FitResult(math.nan if best is None else best, state.best_epoch, loss[0] if loss else math.nan)
+
+
+@contextmanager
+def _saving_when_stopped(run: RunFolder, state: TrainingState, save: Callable[[str], None]) -> Iterator[StopSignals]:
+    """Inside, a signal to stop is a StopRequested at the next chance; it ends as Stopped, with everything saved."""
+    with StopSignals() as stop:
+        try:
+            yield stop
+        except StopRequested as request:
+            save(LAST)
+            message = f"{request.signal.name}: saved after step {state.step} of epoch {state.epoch}. Go on with: {run.resume_command}"
+            run.log(message)
+            raise Stopped(message, 128 + request.signal) from None
+
+
+def _groups(items: Iterator[T], size: int) -> Iterator[Iterator[T]]:
+    """Groups of ``size``, the last perhaps smaller; each is to be read to its end before the next. Nothing is read ahead."""
+    for first in items:
+        yield chain([first], islice(items, size - 1))
 
 
 def fit_counts(
-    model: CountingModel, loader: ClipLoader, validate: Validate, run: RunFolder, checkpoint_extras: Mapping[str, Any]
+    model: CountingModel, loader: ClipLoader, validate: Validate, run: RunFolder, monitor: Monitor, checkpoint_extras: Mapping[str, Any]
 ) -> FitResult:
     """Fit a model that only counts: one pass over the training videos, one evaluation, one checkpoint."""
-    started = time.perf_counter()
+    started = time.monotonic()
     for batch in tqdm(loader.batches(), total=len(loader), desc="count", unit="batch", leave=False, disable=None):
         model.observe(batch.clip)
-    run.log(f"Epoch 1/1 - counted {len(loader.dataset)} videos - Time: {time.perf_counter() - started:.0f}s")
+    run.log(f"Epoch 1/1 - counted {len(loader.dataset)} videos - Time: {time.monotonic() - started:.0f}s")
     result, losses = validate()
     run.log(f"Epoch 1/1 - Eval - {log_line(result)}")
-    run.scalars({f"val/loss/{name}": value for name, value in losses.items()}, epoch=1, step=len(loader))
-    run.scalars({f"val/{name}": value for name, value in scalars(result).items()}, epoch=1, step=len(loader))
-    score, loss = monitored(result), losses.get("total", math.nan)  # there is none where classes are guessed, see evaluate
-    content = {
-        "epoch": 1,
-        "model_state_dict": model.state_dict(),
-        "optimizer_state_dict": {},
-        "loss": loss,
-        "best_score": score,
-        "best_epoch": 1,
-        **checkpoint_extras,
-    }
-    save_tensors(run.path / "checkpoint_best.tar", content)
-    save_tensors(run.path / "checkpoint_final.tar", content)
+    values = evaluation_scalars(result, losses)
+    run.scalars({f"val/{name}": value for name, value in values.items()}, epoch=1, step=len(loader))
+    score, loss = values[monitor.key], losses.get("total", math.nan)  # there is none where classes are guessed, see evaluate
+    content = {"epoch": 1, "model_state_dict": model.state_dict(), "optimizer_state_dict": {}, "loss": loss, **checkpoint_extras}
+    for name in (BEST, FINAL):
+        save_tensors(run.path / name, content)
     return FitResult(best_score=score, best_epoch=1, last_loss=loss)

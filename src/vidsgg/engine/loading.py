@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 from vidsgg.datasets.base import Image, VideoDataset
 from vidsgg.detectors.feature_store import FeatureStore
 from vidsgg.detectors.stored_clip import RecordSource
+from vidsgg.engine.signals import leave_stopping_to_the_parent
 from vidsgg.errors import DataError, VidsggError
 from vidsgg.io.records import Record
 from vidsgg.structures.annotation import VideoAnnotation
@@ -27,10 +28,11 @@ Extractor = Callable[[list[Image], Clip], Clip]
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Several videos as one clip, with the ground truth of each."""
+    """Several videos as one clip, with the ground truth of each. number: its place in the pass over the data, from 0."""
 
     clip: Clip
     annotations: tuple[VideoAnnotation, ...]
+    number: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +69,7 @@ class _Samples(Dataset[_Sample | VidsggError]):
             return error
 
 
-def _start_method() -> str | None:
+def start_method() -> str | None:
     """How worker processes start. A fork of this process, which has threads, was seen to hang on Python 3.13; 3.14 no longer forks."""
     forks_safely = sys.version_info < (3, 12) or "forkserver" not in multiprocessing.get_all_start_methods()
     return None if forks_safely else "forkserver"
@@ -109,21 +111,25 @@ class ClipLoader:
             random.Random(f"{self.seed}/{epoch}").shuffle(order)
         return order
 
-    def batches(self, epoch: int = 0) -> Iterator[Batch]:
-        """One pass over the data. Raises the DataError of a video that cannot be read, unless skip_bad."""
+    def batches(self, epoch: int = 0, first: int = 0) -> Iterator[Batch]:
+        """One pass over the data, or what is left of it from batch number ``first``; nothing before that is read.
+
+        Raises the DataError of a video that cannot be read, unless skip_bad.
+        """
         order = self.order(epoch)
-        self._groups[:] = [order[i : i + self.batch_size] for i in range(0, len(order), self.batch_size)]
+        self._groups[:] = [order[i : i + self.batch_size] for i in range(first * self.batch_size, len(order), self.batch_size)]
         if self._loader is None:
             self._loader = DataLoader(
                 _Samples(self.dataset, self.mode, self.extractor is not None, self.store, self.learn),
                 batch_sampler=self._groups,
-                num_workers=min(self.workers, len(self._groups)),
+                num_workers=min(self.workers, len(self)),
                 persistent_workers=self.workers > 0,
-                multiprocessing_context=_start_method() if self.workers else None,
+                multiprocessing_context=start_method() if self.workers else None,
+                worker_init_fn=leave_stopping_to_the_parent if self.workers else None,
                 collate_fn=list,
                 generator=torch.Generator().manual_seed(self.seed),  # else the loader draws from the global generator
             )
-        for samples in self._loader:
+        for number, samples in enumerate(self._loader, first):
             good = []
             for sample in samples:
                 if not isinstance(sample, VidsggError):
@@ -133,7 +139,7 @@ class ClipLoader:
                 else:
                     raise sample
             if good:
-                yield Batch(Clip.cat([self._with_features(s) for s in good]), tuple(s.annotation for s in good))
+                yield Batch(Clip.cat([self._with_features(s) for s in good]), tuple(s.annotation for s in good), number)
         if self.skipped and len(self.skipped) >= len(self.dataset):
             raise DataError(f"{self.dataset.root}: no video could be read; the first message was: {next(iter(self.skipped))}")
 

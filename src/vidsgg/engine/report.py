@@ -1,15 +1,64 @@
-"""How recall appears in log lines and as named scalars."""
+"""How an evaluation appears in log lines and as named scalars, and which of its values epochs are compared by."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from vidsgg.engine.early_stopping import higher_is_better
+from vidsgg.errors import ConfigError
+from vidsgg.metrics.protocol import Protocol
 from vidsgg.metrics.result import AVERAGES, RecallResult
+from vidsgg.options import closest
 
-MONITORED = ("with", 20)  # validation recall@20 with constraint chooses the best checkpoint
+_NAMES = {"R": "recall", **{average: average for average in AVERAGES[1:]}}  # of the averages, in scalars
+DEFAULT_MONITOR = "val_recall@20"
 
 
-def monitored(result: RecallResult) -> float:
-    """The score by which epochs are compared, 0..1."""
-    return result.value(*MONITORED)
+@dataclass(frozen=True)
+class Monitor:
+    """The value of an evaluation that decides which epoch is best, when to stop early, and when a plateau is reached.
+
+    name: as the user gives it, ``val_recall@20`` (with constraint), ``val_no/mR@50`` or ``val_loss``. key: among the scalars of an
+    evaluation. rising: whether higher is better.
+    """
+
+    name: str
+    key: str
+    rising: bool
+
+    @staticmethod
+    def of(name: str, protocol: Protocol) -> Monitor:
+        """Raises ConfigError naming the closest value that there is."""
+        ranks = [f"{average}@{k}" for average in _NAMES.values() for k in protocol.ks]
+        keys = {f"val_{rank}": f"with/{rank}" for rank in ranks}
+        keys |= {f"val_{constraint}/{rank}": f"{constraint}/{rank}" for constraint in protocol.constraints for rank in ranks}
+        keys["val_loss"] = "loss/total"
+        if name not in keys:
+            raise ConfigError(
+                f"option -monitor: unknown value {name!r}{closest(name, list(keys))} There are val_loss, val_recall@K, val_mR@K, val_mR_frame@K and"
+                f" val_mR_frame_all@K for K in {', '.join(map(str, protocol.ks))}, and val_no/recall@K and so on for other constraints."
+            )
+        return Monitor(name, keys[name], higher_is_better(name))
+
+    def better(self, score: float, best: float | None) -> bool:
+        return best is None or (score > best if self.rising else score < best)
+
+    def text(self, score: float) -> str:
+        """``Recall@20 12.10``, in percent where it is a recall."""
+        name = self.name.removeprefix("val_")
+        return f"{name.replace('recall', 'Recall')} {100 * score:.2f}" if self.rising else f"{name} {score:.4f}"
+
+
+def evaluation_scalars(result: RecallResult, losses: Mapping[str, float]) -> dict[str, float]:
+    """Every value of an evaluation: averages under names such as ``with/recall@20`` or ``no/mR@50``, as fractions, and ``loss/total``."""
+    recalls = {
+        f"{constraint}/{_NAMES[average]}@{k}": result.value(constraint, k, average)
+        for constraint in result.protocol.constraints
+        for average in AVERAGES
+        for k in result.protocol.ks
+    }
+    return {**{f"loss/{name}": value for name, value in losses.items()}, **recalls}
 
 
 def log_line(result: RecallResult) -> str:
@@ -22,14 +71,3 @@ def short(rate: float) -> str:
     """A learning rate as people write it: 1e-4, 2.96e-4."""
     digits, exponent = f"{rate:.2e}".split("e")
     return f"{float(digits):g}e{int(exponent)}"
-
-
-def scalars(result: RecallResult) -> dict[str, float]:
-    """Every average under a name such as ``with/recall@20`` or ``no/mR@50``, as fractions."""
-    names = {"R": "recall", **{average: average for average in AVERAGES[1:]}}
-    return {
-        f"{constraint}/{names[average]}@{k}": result.value(constraint, k, average)
-        for constraint in result.protocol.constraints
-        for average in AVERAGES
-        for k in result.protocol.ks
-    }

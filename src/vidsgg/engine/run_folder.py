@@ -3,66 +3,127 @@
 from __future__ import annotations
 
 import csv
+import io
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import datetime
+from itertools import chain, count
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import yaml
+from torch import Tensor
 from tqdm import tqdm
 
-from vidsgg.errors import ConfigError
+from vidsgg.engine.run_lock import RunLock
+from vidsgg.errors import ConfigError, Stopped
+from vidsgg.io.atomic import left_behind, whole_file
+
+OUTPUT = Path("output")
+_COLUMNS = ["epoch", "step", "name", "value"]
 
 
 def default_path(dataset: str, model: str, mode: str) -> Path:
-    """output/<dataset>/<model>_<mode>_<YYYYmmdd_HHMMSS>"""
-    return Path("output") / dataset / f"{model}_{mode}_{datetime.now():%Y%m%d_%H%M%S}"
+    """output/<dataset>/<model>_<mode>_<YYYYmmdd_HHMMSS>, with a number behind it if the clock has said that before."""
+    first = OUTPUT / dataset / f"{model}_{mode}_{datetime.now():%Y%m%d_%H%M%S}"
+    names = chain([first.name], (f"{first.name}-{number}" for number in count(2)))
+    return next(path for path in map(first.with_name, names) if not path.exists())
 
 
 class RunFolder:
-    """What a run writes beside its checkpoints. Use as a context manager; a folder with another run in it is refused."""
+    """What a run writes beside its checkpoints. Use as a context manager; one process at a time has the folder.
 
-    def __init__(self, path: Path, config: Mapping[str, Any]) -> None:
+    goes_on_after: the optimiser step after which the run in the folder goes on; rows of later steps, which a stopped run had written
+    after its last checkpoint, are dropped. None for a new run: then a folder with another run in it is refused.
+    """
+
+    def __init__(self, path: Path, config: Mapping[str, Any], *, goes_on_after: int | None = None) -> None:
+        """Raises ConfigError if the folder cannot be used."""
         if path.exists() and not path.is_dir():
             raise ConfigError(f"option -save_path: {path} is a file, not a folder.")
-        if (path / "config.yaml").exists() or any(path.glob("checkpoint_*.tar")):
-            raise ConfigError(f"option -save_path: {path} holds another run; name a new folder or remove the old one.")
-        try:
+        if goes_on_after is None and ((path / "config.yaml").exists() or any(path.glob("checkpoint_*.tar"))):
+            raise ConfigError(
+                f"option -save_path: {path} holds another run; name a new folder, remove the old one, or go on with -resume_from {path}."
+            )
+        self.path = path
+        with self._writing():
             path.mkdir(parents=True, exist_ok=True)
+            self._lock = RunLock(path)
+            for file in left_behind(path):
+                file.unlink()
             (path / "config.yaml").write_text(yaml.safe_dump(dict(config), sort_keys=False), encoding="utf-8")
             self._log = (path / "logfile.txt").open("a", encoding="utf-8")
-        except OSError as error:
-            raise ConfigError(f"option -save_path: cannot write to {path}: {error.strerror}.") from error
-        self.path = path
+            self._csv = _open_rows(path / "metrics.csv", goes_on_after)
+            self._rows = csv.writer(self._csv)
         from torch.utils.tensorboard import SummaryWriter  # here: importing it takes a second
 
-        self.board = SummaryWriter(str(path))
-        self._csv = (path / "metrics.csv").open("w", newline="", encoding="utf-8")
-        self._rows = csv.writer(self._csv)
-        self._rows.writerow(["epoch", "step", "name", "value"])
+        self.board = SummaryWriter(str(path), purge_step=None if goes_on_after is None else goes_on_after + 1)
+        if not self._lock.known:
+            self.log(f"warning: the file system of {path} knows no locks: a second run in this folder would go unnoticed")
+
+    @property
+    def resume_command(self) -> str:
+        """What to type to go on with this run."""
+        return f"vidsgg train -resume_from {self.path}"
 
     def log(self, line: str) -> None:
-        """One line to logfile.txt and to the screen, above a progress bar if there is one."""
-        self._log.write(line + "\n")
-        self._log.flush()
+        """One line to logfile.txt and to the screen, above a progress bar if there is one. Raises ConfigError if the disk is full."""
+        with self._writing():
+            self._log.write(line + "\n")
+            self._log.flush()
         tqdm.write(line, file=sys.stdout)
         sys.stdout.flush()
 
     def scalars(self, values: Mapping[str, float], *, epoch: int, step: int) -> None:
-        """Named numbers to TensorBoard and metrics.csv."""
-        for name, value in values.items():
-            self.board.add_scalar(name, value, step)
-            self._rows.writerow([epoch, step, name, f"{value:.6g}"])
-        self._csv.flush()
+        """Named numbers to TensorBoard and metrics.csv. Raises ConfigError if the disk is full."""
+        with self._writing():
+            for name, value in values.items():
+                self.board.add_scalar(name, value, step)
+                self._rows.writerow([epoch, step, name, f"{value:.6g}"])
+            self._csv.flush()
+
+    def histograms(self, values: Mapping[str, Tensor], *, step: int) -> None:
+        """Distributions of named tensors to TensorBoard. Raises ConfigError if the disk is full."""
+        with self._writing():
+            for name, value in values.items():
+                self.board.add_histogram(name, value.detach().float().cpu(), step)
+
+    def flush(self) -> None:
+        """Make sure that all that was logged is in its files."""
+        with self._writing():
+            self.board.flush()
 
     def __enter__(self) -> RunFolder:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if error is not None:
-            self._log.write(f"stopped by {kind.__name__ if kind else ''}: {error}\n")
-        self.board.close()
-        self._log.close()
-        self._csv.close()
+        with suppress(OSError):  # a full disk has been told of before
+            if error is not None and not isinstance(error, Stopped):
+                self._log.write(f"stopped by {kind.__name__ if kind else ''}: {error}\n")
+        for file in (self.board, self._log, self._csv):
+            with suppress(OSError):
+                file.close()
+        self._lock.release()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise ConfigError(f"option -save_path: cannot write to {self.path}: {error.strerror or error}.") from error
+
+
+def _open_rows(path: Path, goes_on_after: int | None) -> Any:
+    """metrics.csv, ready for more rows: with its head, or with the rows up to a step."""
+    rows = [_COLUMNS]
+    if goes_on_after is not None and path.exists():
+        with path.open(newline="", encoding="utf-8") as file:
+            # A kill may have torn the last row.
+            rows += [row for row in csv.reader(file) if len(row) == len(_COLUMNS) and row[1].isdecimal() and int(row[1]) <= goes_on_after]
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows(rows)
+    with whole_file(path) as whole:
+        whole.write(text.getvalue().encode())
+    return path.open("a", newline="", encoding="utf-8")

@@ -27,10 +27,13 @@ def save_tensors(path: Path, content: Mapping[str, Any]) -> None:
         ) from error
 
 
-def load_tensors(path: Path) -> dict[str, Any]:
-    """A torch file of tensors and plain values, onto the CPU. Raises CheckpointError if it is missing, damaged or asks for code."""
+def load_tensors(path: Path, *, mmap: bool = False) -> dict[str, Any]:
+    """A torch file of tensors and plain values, onto the CPU. Raises CheckpointError if it is missing, damaged or asks for code.
+
+    mmap: leave the numbers on the disk until somebody looks at them, for a glance at a large file.
+    """
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
     except FileNotFoundError:
         raise CheckpointError(f"there is no file {path}.") from None
     except pickle.UnpicklingError as error:

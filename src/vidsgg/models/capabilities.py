@@ -13,12 +13,13 @@ from vidsgg.structures.schema import Schema
 class Capabilities:
     """modes: the tasks it solves by the kind of the schema's subjects, "entity" or "action"; a kind that is missing it cannot read.
     visual: it reads features of the pictures where there are any. counting: it is fitted by one pass of ``observe(clip)`` over the
-    training videos instead of gradient descent.
+    training videos instead of gradient descent. recomputable: names of its module lists whose layers -grad_checkpointing may run twice.
     """
 
     modes: Mapping[str, tuple[str, ...]]
     visual: bool = True
     counting: bool = False
+    recomputable: tuple[str, ...] = ()
 
     def check(self, model: str, mode: str, schema: Schema) -> None:
         """Raises ConfigError naming what the model or the data set lacks."""

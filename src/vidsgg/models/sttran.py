@@ -121,7 +121,7 @@ class STTran(nn.Module):
     linear head per predicate group. Outside predcls an object classifier beside them.
     """
 
-    capabilities = Capabilities(modes={"entity": MODES, "action": ("predcls",)})
+    capabilities = Capabilities(modes={"entity": MODES, "action": ("predcls",)}, recomputable=("spatial", "temporal"))
 
     def __init__(self, schema: Schema, widths: FeatureWidths, config: STTranConfig, mode: str = "predcls") -> None:
         """Raises ConfigError if the classes have to be guessed but nodes have no features."""

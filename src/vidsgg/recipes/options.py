@@ -35,8 +35,8 @@ class TrainOptions:
     epochs: int = option(100, "passes over the training videos; 0 writes the untrained model", low=0)
     clip_grad: float = option(5.0, "L2 norm to which all gradients are clipped; 0 turns it off", low=0)
     warmup_steps: int = option(1000, "optimiser steps of linear warm-up", low=0)
-    scheduler: Literal["step", "cosine", "plateau"] = option("step", "learning rate schedule; plateau watches validation recall@20")
-    save_freq: int = option(10, "epochs between checkpoints", low=1)
+    scheduler: Literal["step", "cosine", "plateau"] = option("step", "learning rate schedule; plateau watches -monitor")
+    save_freq: int = option(10, "epochs between checkpoints that are kept", low=1)
     eval_freq: int = option(5, "epochs between evaluations", low=1)
     seed: int = option(42, "seed of all random generators", low=0)
     save_path: str | None = option(None, "folder of the run; by default output/<dataset>/<model>_<mode>_<time>")
@@ -48,7 +48,10 @@ class TrainOptions:
         "c4-resnet101, c4-small, fasterrcnn_resnet50_fpn_v2, a file of weights, or auto: detector.pth in the data folder, else c4-small",
     )
     features: str = option("auto", "features written by 'vidsgg features': a folder, auto (use them if they fit) or off (always compute)")
-    resume_from: str | None = option(None, "checkpoint or run to start from; of another mode or data set: takes over the weights that fit")
+    resume_from: str | None = option(
+        None,
+        "checkpoint or run to go on from, or 'last', the newest run of this model, mode and data set; of another one: takes over the weights that fit",
+    )
     reference_compat: bool = option(False, "bring back the reference's plain bugs that change published numbers")
     exclusive_decoding: bool = option(True, "give predicates that occur once per label unit (EASG's dobj) to one object only")
 
@@ -64,6 +67,24 @@ class TrainOptions:
 class NeuralOptions(TrainOptions):
     """Options of models that are trained by gradient descent on pairs."""
 
+    use_amp: bool = option(False, "mixed precision, see -opt_level")
+    opt_level: Literal["O0", "O1", "O2"] = option(
+        "O1",
+        "with -use_amp: O0 float32, O1 autocast to bfloat16 (or float16 with loss scaling), O2 bfloat16 weights with a float32 optimiser",
+    )
+    accumulate_grad_batches: int = option(1, "batches per optimiser step: an effective batch of so many times -batch_size", low=1)
+    grad_checkpointing: bool = option(False, "compute the activations of the transformer layers again instead of keeping them")
+    deterministic: bool = option(False, "only algorithms that give the same bits every time, also on a GPU")
+    monitor: str = option(
+        "val_recall@20",
+        "what the best epoch is chosen by, early stopping waits for and the plateau schedule watches; val_loss, val_mR@50, ...",
+    )
+    patience: int | None = option(
+        None, "early stopping: evaluations without progress before a run ends; by default it runs to its end", low=1
+    )
+    min_delta: float = option(0.001, "early stopping: what counts as progress (of recall: a fraction of 1)", low=0)
+    save_minutes: float = option(15.0, "minutes between checkpoints within an epoch; 0 writes one after every step", low=0)
+    profile: bool = option(False, "measure a few steps with torch's profiler: profile.txt and profile_trace.json in the run's folder")
     bce_loss: bool = option(False, "binary cross entropy for groups with several labels, instead of the reference's margin loss")
     word_vectors: str | None = option(None, "text file of word vectors (GloVe) to start the class embeddings from")
 

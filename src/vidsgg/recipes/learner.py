@@ -1,0 +1,83 @@
+"""What learns in a run of gradient descent: a model with its precision, optimiser, schedule and early stopping, from the options."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from vidsgg.engine.early_stopping import EarlyStopping
+from vidsgg.engine.optimizer import ReferenceAdamW
+from vidsgg.engine.precision import Precision
+from vidsgg.engine.recompute import recompute_layers
+from vidsgg.engine.report import short
+from vidsgg.engine.schedule import Schedule
+from vidsgg.engine.state import TrainingState
+from vidsgg.engine.update import Update
+from vidsgg.errors import CheckpointError, ConfigError
+from vidsgg.io.word_vectors import read_word_vectors
+from vidsgg.models.layers.class_embedding import ClassEmbedding, word_of
+from vidsgg.recipes.options import NeuralOptions
+from vidsgg.recipes.runs import SavedRun
+
+
+def make_learner(model: nn.Module, options: NeuralOptions, batches: int, recomputable: Sequence[str]) -> tuple[TrainingState, list[str]]:
+    """The state before the first step, and lines for the log. The model must be on its device, with the weights to start from.
+
+    batches: of an epoch. recomputable: see Capabilities. Raises ConfigError if an option does not suit the model or the device.
+    """
+    lines = []
+    if options.grad_checkpointing:
+        if not recomputable:
+            raise ConfigError(f"option -grad_checkpointing: model {options.model!r} has no layers that could be computed twice.")
+        lines.append(f"gradient checkpointing: {recompute_layers(model, recomputable)} layers are computed again in the backward pass")
+    precision = Precision(model, options.opt_level if options.use_amp else "O0")
+    if options.use_amp:
+        lines.append(f"mixed precision: {options.opt_level}, {str(precision.half).removeprefix('torch.')}")
+    elif options.opt_level != NeuralOptions.opt_level:
+        lines.append(f"warning: -opt_level {options.opt_level} does nothing without -use_amp True")
+    schedule = make_schedule(options, batches)
+    if schedule.warmup < options.warmup_steps:
+        lines.append(
+            f"warning: -warmup_steps {options.warmup_steps} shortened to {schedule.warmup}, a tenth of this run's {schedule.steps} steps"
+        )
+    optimizer = ReferenceAdamW(precision.updated(model.parameters()), lr=options.lr, weight_decay=options.weight_decay)
+    videos = options.batch_size * options.accumulate_grad_batches
+    update = Update(optimizer, precision, clip_grad=options.clip_grad, videos=videos)
+    stopping = EarlyStopping(options.patience, options.min_delta, options.monitor) if options.patience else None
+    return TrainingState(model, update, schedule, stopping), lines
+
+
+def make_schedule(options: NeuralOptions, batches: int) -> Schedule:
+    """The learning rates of a run; a warm-up that would fill it is shortened to a tenth of it."""
+    steps = options.epochs * math.ceil(batches / options.accumulate_grad_batches)
+    warmup = steps // 10 if steps and options.warmup_steps >= steps else options.warmup_steps
+    return Schedule(options.scheduler, steps, warmup)
+
+
+def go_on(state: TrainingState, run: SavedRun, options: NeuralOptions, batches: int) -> list[str]:
+    """Bring the state to where a run was stopped; returns lines for the log. Raises CheckpointError if it does not fit."""
+    try:
+        state.load_state_dict(run.content)
+    except (RuntimeError, ValueError, KeyError) as error:
+        raise CheckpointError(f"{run.file} cannot be continued: {' '.join(str(error).split())[:300]}") from error
+    assert isinstance(run.options, NeuralOptions)
+    before, now = (schedule.factor(state.step) * options.lr for schedule in (make_schedule(run.options, batches), state.schedule))
+    if before == now:
+        return []
+    return [
+        f"warning: with -epochs {options.epochs} instead of {run.options.epochs} the {options.scheduler} schedule is one over {state.schedule.steps}"
+        f" steps: the next learning rate is {short(now)}, not {short(before)}"
+    ]
+
+
+def start_from_word_vectors(model: nn.Module, path: Path) -> str:
+    """Start the class embeddings of a model from a file of word vectors; returns a line for the log."""
+    tables = [module for module in model.modules() if isinstance(module, ClassEmbedding)]
+    words = {word_of(name) for table in tables for name in table.names}
+    vectors = read_word_vectors(path, words, tables[0].embedding_dim)
+    lacking = {name for table in tables for name in table.start_from({word: torch.from_numpy(v) for word, v in vectors.items()})}
+    return f"word vectors: {len(words) - len(lacking)} of {len(words)} class names from {path}; kept their own start: {', '.join(sorted(lacking)) or 'none'}"

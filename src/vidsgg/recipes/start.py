@@ -1,0 +1,212 @@
+"""What a training run starts from: nothing, the weights of another run, or exactly where a run was stopped."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Collection
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from vidsgg.engine.checkpoint import BEST, FINAL, check_intact, load_checkpoint, newest_checkpoint, position
+from vidsgg.engine.run_folder import OUTPUT
+from vidsgg.engine.state import TrainingState
+from vidsgg.errors import CheckpointError, ConfigError
+from vidsgg.recipes.build import Splits, open_splits, resolve_data_path
+from vidsgg.recipes.options import TrainOptions
+from vidsgg.recipes.runs import SavedRun, read_run, vocabulary_record
+
+# What may differ when a run goes on: how long, where, how fast and how safely it trains, but not what it learns from and how.
+# (The detector and the videos may lie elsewhere; that they are the same is checked by what they are.)
+FREE = frozenset(
+    [
+        *("epochs", "patience", "min_delta", "save_freq", "save_minutes", "eval_freq", "profile"),
+        *("resume_from", "save_path", "data_path", "detector", "features", "skip_bad", "num_workers"),
+        *("device", "deterministic", "grad_checkpointing"),
+    ]
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Start:
+    """options: as given, or those of a run that goes on, with what was changed. root, splits: the data. weights_of: the run that weights
+    are taken over from. continued: the run that goes on; in_place: in its own folder. lines: what to tell of it.
+    """
+
+    options: TrainOptions
+    root: Path
+    splits: Splits
+    weights_of: SavedRun | None = None
+    continued: SavedRun | None = None
+    in_place: bool = False
+    lines: tuple[str, ...] = ()
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run that was to go on has nothing left to do."""
+        if self.continued is None or not (self.continued.file.parent / FINAL).exists():
+            return False
+        content, patience = self.continued.content, getattr(self.options, "patience", None)
+        stopping = content["stopping_state_dict"] if patience else None
+        return content["epoch"] >= self.options.epochs or (stopping is not None and stopping["waited"] >= patience)
+
+    def bring_best(self, state: TrainingState, folder: Path) -> str:
+        """Have the best checkpoint so far in the folder where the run goes on; returns a warning if it is lost, and then forgets it."""
+        assert self.continued is not None
+        file = self.continued.file.parent / BEST
+        if state.best_score is None:
+            return ""
+        try:
+            check_intact(file)
+            same = load_checkpoint(file, mmap=True)["training_state"]["best_epoch"] == state.best_epoch
+        except (CheckpointError, KeyError):
+            same = False
+        if not same:
+            lost, state.best_score, state.best_epoch = state.best_epoch, None, 0
+            return f"warning: the best checkpoint so far, of epoch {lost}, is no longer there; the best is chosen among the epochs to come"
+        if not self.in_place:
+            shutil.copyfile(file, folder / BEST)
+        return ""
+
+
+def find_start(options: TrainOptions, given: Collection[str], splits: Splits | None) -> Start:
+    """given: names of the options that were asked for; a run that goes on keeps its own where nothing was. splits: as run_training.
+
+    -resume_from a run of the same model, mode and data set: it goes on. Of another: its weights are taken over by a new run.
+    Raises CheckpointError if there is no such run, ConfigError if it cannot go on with what is asked for.
+    """
+    if options.resume_from is None:
+        return _fresh(options, splits)
+    run, lines = _read(options)
+    mine = _options_to_go_on(run, options, given)
+    if mine is None or run.imported or "training_state" not in run.content:
+        return _with_weights_of(run, options, splits)
+    root = resolve_data_path(mine.data_path)
+    found = splits or _open(root, mine)
+    moved = not _same_folder(root, run.options.data_path)
+    same_videos = run.content["videos"] == videos_record(found)
+    if run.content["vocabulary"] != vocabulary_record(found.train.schema) or (moved and not same_videos):
+        return _with_weights_of(run, options, splits)
+
+    for name in given:
+        wanted, had = getattr(mine, name), getattr(run.options, name)
+        if name not in FREE and wanted != had:
+            raise ConfigError(
+                f"option -{name}: {wanted} was asked for, but {run.file} is of a run with {had}, and a run that goes on keeps it."
+                f" Leave -{name} out to go on, or -resume_from to start anew."
+            )
+    if not same_videos:
+        raise ConfigError(
+            f"option -resume_from: the videos in {root} are no longer those that {run.file} was trained on, so that its run cannot go on."
+            " Bring them back, or start anew."
+        )
+    in_place = _goes_on_in_place(run, options)
+    at = run.content["training_state"]
+    changed = [
+        f"-{name} {getattr(mine, name)} (was {getattr(run.options, name)})"
+        for name in sorted(FREE - {"save_path", "resume_from"})
+        if getattr(mine, name, None) != getattr(run.options, name, None)
+    ]
+    lines += (f"goes on from {run.file}: after step {at['step']}, batch {at['batch']} of epoch {at['epoch']}",)
+    lines += (f"changed: {', '.join(changed)}",) if changed else ()
+    return Start(mine, root, found, continued=run, in_place=in_place, lines=lines)
+
+
+def videos_record(splits: Splits) -> dict[str, str]:
+    """Which videos these are and in which order, for checkpoints."""
+    return {
+        name: f"{len(dataset)} {hashlib.sha256(chr(10).join(dataset.video_ids).encode()).hexdigest()}"
+        for name, dataset in (("train", splits.train), ("val", splits.val))
+    }
+
+
+def _fresh(options: TrainOptions, splits: Splits | None) -> Start:
+    root = resolve_data_path(options.data_path)
+    return Start(options, root, splits or _open(root, options))
+
+
+def _with_weights_of(run: SavedRun, options: TrainOptions, splits: Splits | None) -> Start:
+    """A new run from another's weights: from those of the file that is named, else from the run's best."""
+    named = options.resume_from is not None and Path(options.resume_from).is_file()
+    run = run if named else read_run(run.file.parent)
+    line = f"starts from the weights of {run.file} ({run.options.model}, {run.options.mode}, epoch {run.content['epoch']})"
+    return replace(_fresh(options, splits), weights_of=run, lines=(line,))
+
+
+def _open(root: Path, options: TrainOptions) -> Splits:
+    return open_splits(root, options.mode, datasize=options.datasize, val=options.val, skip_bad=options.skip_bad)
+
+
+def _options_to_go_on(run: SavedRun, options: TrainOptions, given: Collection[str]) -> TrainOptions | None:
+    """The run's options with those that are given; None if they say another model or mode. The run's own start stays in its record."""
+    if any(name in given and getattr(options, name) != getattr(run.options, name) for name in ("model", "mode")):
+        return None
+    known = {field.name for field in fields(run.options)}
+    for name in given:
+        if name not in known:
+            raise ConfigError(f"option -{name} is not one of model {run.options.model!r}, which {run.file} is of.")
+    changes = {name: getattr(options, name) for name in given if name not in ("resume_from", "save_path")}
+    if options.data_path is None:
+        changes.pop("data_path", None)
+    return replace(run.options, **changes, save_path=options.save_path)
+
+
+def _read(options: TrainOptions) -> tuple[SavedRun, tuple[str, ...]]:
+    """The checkpoint that -resume_from means, whole, and a line for each newer one that is not."""
+    assert options.resume_from is not None
+    if options.resume_from == "last":
+        candidates = [Path(options.save_path)] if options.save_path else _runs_of(options)
+    else:
+        path = Path(options.resume_from)
+        if not path.is_dir():
+            run = read_run(path)
+            check_intact(path)
+            return run, ()
+        candidates = [path]
+    lines: list[str] = []
+    for folder in candidates:
+        newest = newest_checkpoint(folder)
+        lines += [f"warning: passed over a newer checkpoint: {damage}" for damage in newest.damaged]
+        if newest.path:
+            return read_run(newest.path), tuple(lines)
+    looked = ", ".join(map(str, candidates)) or f"{OUTPUT}/*/*, for {options.model} in mode {options.mode} on this data set"
+    raise CheckpointError("\n".join([f"option -resume_from: there is no checkpoint to go on from in {looked}.", *lines]))
+
+
+def _runs_of(options: TrainOptions) -> list[Path]:
+    """Folders under output/ with runs of this model, mode and data set, the one that was written to last before the others."""
+    root, found = resolve_data_path(options.data_path), []
+    for file in OUTPUT.glob("*/*/config.yaml"):
+        try:
+            config: Any = yaml.safe_load(file.read_text(encoding="utf-8"))
+            same = (config["model"], config["mode"]) == (options.model, options.mode) and _same_folder(root, config["data_path"])
+        except (OSError, UnicodeDecodeError, yaml.YAMLError, TypeError, KeyError):
+            continue  # not a run of ours
+        if same:
+            written = max((checkpoint.stat().st_mtime for checkpoint in file.parent.glob("checkpoint_*.tar")), default=0.0)
+            found.append((written, file.parent))
+    return [folder for _, folder in sorted(found, reverse=True)]
+
+
+def _goes_on_in_place(run: SavedRun, options: TrainOptions) -> bool:
+    """Whether the run goes on in its own folder: unless another is named, or the run has gone further than this checkpoint."""
+    own = run.file.parent
+    elsewhere = options.save_path is not None and not _same_folder(Path(options.save_path), str(own))
+    if elsewhere or not (own / "config.yaml").exists():
+        return False
+    newest = newest_checkpoint(own).path
+    if newest is None or position(run.content) >= position(load_checkpoint(newest, mmap=True)):
+        return True
+    if options.save_path is not None:
+        raise ConfigError(
+            f"option -resume_from: the run in {own} has gone further than {run.file.name}, to {newest.name}, and going back would mix the two."
+            f" Name a new folder with -save_path, or go on with -resume_from {own}."
+        )
+    return False
+
+
+def _same_folder(path: Path, other: str | None) -> bool:
+    return other is not None and path.resolve() == Path(other).resolve()

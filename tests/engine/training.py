@@ -1,0 +1,114 @@
+"""Small training runs whose every part can be chosen, for tests of the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from clips import ENTITY, WIDTHS
+from toys import ToyVideos
+
+from vidsgg.engine.checkpoint import load_checkpoint, newest_checkpoint
+from vidsgg.engine.early_stopping import EarlyStopping
+from vidsgg.engine.evaluate import evaluate
+from vidsgg.engine.fit import FitResult, FitSettings, fit
+from vidsgg.engine.loading import ClipLoader
+from vidsgg.engine.optimizer import ReferenceAdamW
+from vidsgg.engine.precision import Precision
+from vidsgg.engine.report import DEFAULT_MONITOR, Monitor
+from vidsgg.engine.run_folder import RunFolder
+from vidsgg.engine.schedule import Schedule
+from vidsgg.engine.state import TrainingState
+from vidsgg.engine.update import Update
+from vidsgg.losses.relations import RelationCriterion
+from vidsgg.metrics.protocol import protocol_for
+from vidsgg.models.sttran import STTran, STTranConfig
+
+PREDCLS = protocol_for(ENTITY, "predcls")
+
+
+def tiny_model(dropout: float = 0.1) -> STTran:
+    torch.manual_seed(0)
+    return STTran(
+        ENTITY, WIDTHS, STTranConfig(hidden_dim=8, embedding_dim=4, heads=2, feedforward_dim=16, dropout=dropout, temporal_layer=1)
+    )
+
+
+class Case:
+    """A run on toy videos: made with the same values, it is the same run. ``run`` goes on from what is in its folder."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        epochs: int = 4,
+        schedule: str = "cosine",
+        lr: float = 1e-2,
+        dropout: float = 0.1,
+        workers: int = 0,
+        batch_size: int = 2,
+        accumulate: int = 1,
+        clip_grad: float = 5.0,
+        warmup: int = 1,
+        level: str = "O0",
+        half: torch.dtype | None = None,
+        patience: int | None = None,
+        monitor: str = DEFAULT_MONITOR,
+        save_minutes: float = 15.0,
+        eval_freq: int = 2,
+        profile: bool = False,
+        videos: int = 6,
+        spoil: bool = False,
+        dataset: ToyVideos | None = None,
+    ) -> None:
+        self.path = path
+        model = tiny_model(dropout)
+        if spoil:
+            model.frame_position.weight.data.fill_(torch.nan)
+        self.loader = ClipLoader(dataset or ToyVideos(videos), "predcls", batch_size, shuffle=True, seed=1, workers=workers)
+        precision = Precision(model, level, half)
+        optimizer = ReferenceAdamW(precision.updated(model.parameters()), lr=lr)
+        self.state = TrainingState(
+            model,
+            Update(optimizer, precision, clip_grad=clip_grad, videos=batch_size * accumulate),
+            Schedule(schedule, epochs * -(-len(self.loader) // accumulate), warmup),
+            EarlyStopping(patience, monitor=monitor) if patience else None,
+        )
+        self.settings = FitSettings(
+            epochs=epochs,
+            save_freq=2,
+            eval_freq=eval_freq,
+            seed=1,
+            monitor=Monitor.of(monitor, PREDCLS),
+            accumulate=accumulate,
+            save_minutes=save_minutes,
+            profile=profile,
+        )
+        self.criterion = RelationCriterion(ENTITY)
+        self.validate: Callable[[], Any] = lambda: evaluate(model, ClipLoader(ToyVideos(2), "predcls"), PREDCLS, criterion=self.criterion)
+
+    def run(self) -> FitResult:
+        newest = newest_checkpoint(self.path).path
+        if newest:
+            self.state.load_state_dict(load_checkpoint(newest))
+        with RunFolder(self.path, {"model": "sttran"}, goes_on_after=self.state.step if newest else None) as run:
+            return fit(self.state, self.criterion, self.loader, self.validate, run, self.settings, {"config": {"model": "sttran"}})
+
+
+def flat(content: Any, name: str = "") -> dict[str, Any]:
+    """A checkpoint's numbers by path, to compare two of them."""
+    if isinstance(content, dict):
+        return {path: value for key, part in content.items() for path, value in flat(part, f"{name}/{key}").items()}
+    if isinstance(content, list):
+        return {path: value for i, part in enumerate(content) for path, value in flat(part, f"{name}/{i}").items()}
+    return {name: content}
+
+
+def assert_same_bits(one: Path, other: Path) -> None:
+    """Two checkpoints hold the same: weights, optimiser, schedule, counters."""
+    a, b = (flat(load_checkpoint(path)) for path in (one, other))
+    assert a.keys() == b.keys()
+    different = [name for name, value in a.items() if not (torch.equal(value, b[name]) if torch.is_tensor(value) else value == b[name])]
+    assert not different
