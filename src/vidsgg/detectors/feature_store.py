@@ -200,7 +200,7 @@ def find_store(root: Path, key: StoreKey, needed: Sequence[Needed] = ()) -> tupl
 
 
 def _refused(path: Path, error: OSError) -> ConfigError:
-    return ConfigError(f"cannot write {path}: {error.strerror}. Make room, then run the same command again: it goes on where it stopped.")
+    return ConfigError(f"cannot write {path}: {error.strerror}. Once it can be, run the same command again: it goes on where it stopped.")
 
 
 def _write_json(path: Path, document: Mapping[str, object]) -> None:

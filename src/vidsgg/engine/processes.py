@@ -48,6 +48,8 @@ def run_tasks(setup: Setup[Task, Result], tasks: Sequence[Task], processes: int)
     The first error ends everything: a VidsggError of a worker is raised here as it is, any other with the worker's traceback in it,
     ProcessError if a worker is gone. Ending early, or being interrupted, stops the workers at once, wherever they are.
     """
+    if not tasks:
+        return
     if processes == 1:
         yield from map(setup(0), tasks)
         return
