@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +27,14 @@ from vidsgg.engine.update import Update
 from vidsgg.losses.relations import RelationCriterion
 from vidsgg.metrics.protocol import protocol_for
 from vidsgg.models.sttran import STTran, STTranConfig
+from vidsgg.structures.schema import Schema
+from vidsgg.structures.widths import FeatureWidths
 
-PREDCLS = protocol_for(ENTITY, "predcls")
 
-
-def tiny_model(dropout: float = 0.1) -> STTran:
+def tiny_model(schema: Schema = ENTITY, dropout: float = 0.1, layers: int = 1) -> STTran:
     torch.manual_seed(0)
-    return STTran(
-        ENTITY, WIDTHS, STTranConfig(hidden_dim=8, embedding_dim=4, heads=2, feedforward_dim=16, dropout=dropout, temporal_layer=1)
-    )
+    config = STTranConfig(hidden_dim=8, embedding_dim=4, heads=2, feedforward_dim=16, dropout=dropout, temporal_layer=layers)
+    return STTran(schema, WIDTHS if schema is ENTITY else FeatureWidths(), config)
 
 
 class Case:
@@ -60,14 +61,13 @@ class Case:
         eval_freq: int = 2,
         profile: bool = False,
         videos: int = 6,
-        spoil: bool = False,
+        kind: str = "entity",
         dataset: ToyVideos | None = None,
     ) -> None:
         self.path = path
-        model = tiny_model(dropout)
-        if spoil:
-            model.frame_position.weight.data.fill_(torch.nan)
-        self.loader = ClipLoader(dataset or ToyVideos(videos), "predcls", batch_size, shuffle=True, seed=1, workers=workers)
+        dataset = dataset or ToyVideos(videos, kind)
+        model, protocol = tiny_model(dataset.schema, dropout), protocol_for(dataset.schema, "predcls")
+        self.loader = ClipLoader(dataset, "predcls", batch_size, shuffle=True, seed=1, workers=workers)
         precision = Precision(model, level, half)
         optimizer = ReferenceAdamW(precision.updated(model.parameters()), lr=lr)
         self.state = TrainingState(
@@ -81,19 +81,21 @@ class Case:
             save_freq=2,
             eval_freq=eval_freq,
             seed=1,
-            monitor=Monitor.of(monitor, PREDCLS),
+            monitor=Monitor.of(monitor, protocol),
             accumulate=accumulate,
             save_minutes=save_minutes,
             profile=profile,
         )
-        self.criterion = RelationCriterion(ENTITY)
-        self.validate: Callable[[], Any] = lambda: evaluate(model, ClipLoader(ToyVideos(2), "predcls"), PREDCLS, criterion=self.criterion)
+        self.criterion = RelationCriterion(dataset.schema)
+        held_out = ClipLoader(ToyVideos(2, kind), "predcls")
+        self.validate: Callable[[], Any] = lambda: evaluate(model, held_out, protocol, criterion=self.criterion)
 
     def run(self) -> FitResult:
         newest = newest_checkpoint(self.path).path
         if newest:
             self.state.load_state_dict(load_checkpoint(newest))
-        with RunFolder(self.path, {"model": "sttran"}, goes_on_after=self.state.step if newest else None) as run:
+        goes_on_after = self.state.step if newest else None
+        with closing(self.loader), RunFolder(self.path, {"model": "sttran"}, goes_on_after=goes_on_after) as run:
             return fit(self.state, self.criterion, self.loader, self.validate, run, self.settings, {"config": {"model": "sttran"}})
 
 
@@ -112,3 +114,16 @@ def assert_same_bits(one: Path, other: Path) -> None:
     assert a.keys() == b.keys()
     different = [name for name, value in a.items() if not (torch.equal(value, b[name]) if torch.is_tensor(value) else value == b[name])]
     assert not different
+
+
+def in_process(work: Callable[..., Any], *values: Any) -> int:
+    """Call a function of a test module in a process of its own; returns the exit code, -9 after a SIGKILL."""
+    methods = multiprocessing.get_all_start_methods()
+    context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
+    if "forkserver" in methods:
+        context.set_forkserver_preload(["vidsgg.recipes.train", "torch.utils.tensorboard"])  # else every process takes seconds to import
+    process = context.Process(target=work, args=values)
+    process.start()
+    process.join()
+    assert process.exitcode is not None
+    return process.exitcode

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import accumulate, chain, islice
 from typing import Any, Protocol, TypeVar
 
 import torch
@@ -29,6 +29,7 @@ from vidsgg.metrics.result import RecallResult
 from vidsgg.structures.clip import Clip
 
 Validate = Callable[[], tuple[RecallResult, dict[str, float]]]
+AfterEvaluation = Callable[[int, float], None]
 T = TypeVar("T")
 LOG_EVERY = 20  # steps
 UNSTABLE = "Try a smaller -lr, more -warmup_steps or a smaller -clip_grad."
@@ -75,16 +76,16 @@ def fit(
     run: RunFolder,
     settings: FitSettings,
     checkpoint_extras: Mapping[str, Any],
+    after_evaluation: AfterEvaluation = lambda epoch, score: None,
 ) -> FitResult:
     """Train from where ``state`` stands to the last epoch; evaluate, save and log on the way.
 
-    validate: scores the model on held-out videos. checkpoint_extras: what checkpoints hold besides the state.
+    validate: scores the model on held-out videos. checkpoint_extras: what checkpoints hold besides the state. after_evaluation: is told
+    the epoch and the monitored score, higher is better, once everything is saved; what it raises ends the run.
     Raises TrainingError when a loss or gradient is not finite, memory runs out or a worker dies, CheckpointError when the disk is full,
     and Stopped, after saving, when a signal asks to stop.
     """
     model, update, schedule = state.model, state.update, state.schedule
-    steps_per_epoch = math.ceil(len(loader) / settings.accumulate)
-    warm_epoch = 1 + math.ceil(schedule.warmup / max(steps_per_epoch, 1))
     watch = Watch(run, update.clip_grad)
 
     def save(name: str) -> None:
@@ -99,12 +100,15 @@ def fit(
         run.log(f"Epoch {epoch}/{settings.epochs} - Eval - {log_line(result)}")
         values = evaluation_scalars(result, losses)
         score = values[settings.monitor.key]
-        schedule.observe(score if settings.monitor.rising else -score)
+        schedule.observe(settings.monitor.upward(score))
         if state.stopping and state.stopping.observe(score):
             run.log(f"early stopping: {state.stopping.patience} evaluations without progress in {settings.monitor.name}")
         if settings.monitor.better(score, state.best_score):
             state.best_score, state.best_epoch = score, epoch
         return {f"val/{name}": value for name, value in values.items()}
+
+    def report(values: Mapping[str, float], epoch: int) -> None:
+        after_evaluation(epoch, settings.monitor.upward(values[f"val/{settings.monitor.key}"]))
 
     with (
         _saving_when_stopped(run, state, save) as stop,
@@ -120,7 +124,7 @@ def fit(
                 watch.reading(loader.batches(epoch, first=state.batch)),
                 desc=f"epoch {epoch}/{settings.epochs}",
                 initial=state.batch,
-                total=len(loader),
+                total=loader.steps(epoch),
                 unit="batch",
                 leave=False,
                 disable=None,
@@ -146,7 +150,7 @@ def fit(
                     run.scalars({"train/grad_norm": norm, "train/lr": update.lr}, epoch=epoch, step=state.step)
                     bar.set_postfix(loss=f"{losses['total'].item():.3f}")
                 stop.check()
-                if time.monotonic() - saved >= 60 * settings.save_minutes and state.batch < len(loader):
+                if time.monotonic() - saved >= 60 * settings.save_minutes and state.batch < loader.steps(epoch):
                     save(LAST)
                     saved = time.monotonic()
 
@@ -158,19 +162,23 @@ def fit(
             if evaluated:
                 values |= evaluate_and_log(epoch)
             state.close_epoch()
-            values["time/waiting_for_data"] = watch.close_epoch(epoch, state.losses, warm_epoch)
+            values["time/waiting_for_data"] = watch.close_epoch(epoch, state.losses, _first_warm_epoch(schedule.warmup, loader, settings))
             run.scalars(values, epoch=epoch, step=state.step)
             if evaluated:
-                run.histograms({f"weights/{name}": weight for name, weight in model.named_parameters()}, step=state.step)
+                run.histograms({f"weights/{name}": weight for name, weight in model.named_parameters()}, epoch=epoch, step=state.step)
                 if state.best_epoch == epoch:
                     save(BEST)
             if epoch % settings.save_freq == 0:
                 save(f"checkpoint_epoch_{epoch}.tar")
             save(LAST)
+            if evaluated:
+                report(values, epoch)
 
         if settings.epochs == 0:
-            run.scalars(evaluate_and_log(0), epoch=0, step=0)
+            values = evaluate_and_log(0)
+            run.scalars(values, epoch=0, step=0)
             save(BEST)
+            report(values, 0)
         save(FINAL)
     best, loss = state.best_score, state.losses[-1:]
     return FitResult(math.nan if best is None else best, state.best_epoch, loss[0] if loss else math.nan)
@@ -184,9 +192,22 @@ def _saving_when_stopped(run: RunFolder, state: TrainingState, save: Callable[[s
             yield stop
         except StopRequested as request:
             save(LAST)
-            message = f"{request.signal.name}: saved after step {state.step} of epoch {state.epoch}. Go on with: {run.resume_command}"
+            message = (
+                f"stopped by {request.signal.name} at step {state.step} of epoch {state.epoch}: saved. Go on with: {run.resume_command}"
+            )
             run.log(message)
             raise Stopped(message, 128 + request.signal) from None
+
+
+def steps_of_epoch(epoch: int, loader: ClipLoader, accumulate: int) -> int:
+    """Optimiser steps; the last may be of fewer batches."""
+    return math.ceil(loader.steps(epoch) / accumulate)
+
+
+def _first_warm_epoch(warmup: int, loader: ClipLoader, settings: FitSettings) -> int:
+    """The first epoch that begins after the warm-up, from 1."""
+    steps = accumulate((steps_of_epoch(epoch, loader, settings.accumulate) for epoch in range(1, settings.epochs + 1)), initial=0)
+    return 1 + sum(before < warmup for before in steps)
 
 
 def _groups(items: Iterator[T], size: int) -> Iterator[Iterator[T]]:
@@ -196,9 +217,15 @@ def _groups(items: Iterator[T], size: int) -> Iterator[Iterator[T]]:
 
 
 def fit_counts(
-    model: CountingModel, loader: ClipLoader, validate: Validate, run: RunFolder, monitor: Monitor, checkpoint_extras: Mapping[str, Any]
+    model: CountingModel,
+    loader: ClipLoader,
+    validate: Validate,
+    run: RunFolder,
+    monitor: Monitor,
+    checkpoint_extras: Mapping[str, Any],
+    after_evaluation: AfterEvaluation = lambda epoch, score: None,
 ) -> FitResult:
-    """Fit a model that only counts: one pass over the training videos, one evaluation, one checkpoint."""
+    """Fit a model that only counts: one pass over the training videos, one evaluation, one checkpoint. after_evaluation: as fit."""
     started = time.monotonic()
     for batch in tqdm(loader.batches(), total=len(loader), desc="count", unit="batch", leave=False, disable=None):
         model.observe(batch.clip)
@@ -211,4 +238,5 @@ def fit_counts(
     content = {"epoch": 1, "model_state_dict": model.state_dict(), "optimizer_state_dict": {}, "loss": loss, **checkpoint_extras}
     for name in (BEST, FINAL):
         save_tensors(run.path / name, content)
+    after_evaluation(1, monitor.upward(score))
     return FitResult(best_score=score, best_epoch=1, last_loss=loss)

@@ -104,6 +104,14 @@ class ClipLoader:
     def __len__(self) -> int:
         return math.ceil(len(self.dataset) / self.batch_size)
 
+    def steps(self, epoch: int) -> int:
+        """How many batches an epoch has."""
+        return len(self)
+
+    def close(self) -> None:
+        """End the worker processes; another pass would start new ones."""
+        self._loader = None
+
     def order(self, epoch: int) -> list[int]:
         """Positions of the videos in the order of ``epoch``."""
         order = list(range(len(self.dataset)))

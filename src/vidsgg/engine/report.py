@@ -41,8 +41,12 @@ class Monitor:
             )
         return Monitor(name, keys[name], higher_is_better(name))
 
+    def upward(self, score: float) -> float:
+        """The score with its sign such that higher is better."""
+        return score if self.rising else -score
+
     def better(self, score: float, best: float | None) -> bool:
-        return best is None or (score > best if self.rising else score < best)
+        return best is None or self.upward(score) > self.upward(best)
 
     def text(self, score: float) -> str:
         """``Recall@20 12.10``, in percent where it is a recall."""

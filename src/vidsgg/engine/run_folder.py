@@ -10,13 +10,16 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 from itertools import chain, count
 from pathlib import Path
+from socket import gethostname
 from types import TracebackType
 from typing import Any
 
+import torch
 import yaml
 from torch import Tensor
 from tqdm import tqdm
 
+from vidsgg import __version__
 from vidsgg.engine.run_lock import RunLock
 from vidsgg.errors import ConfigError, Stopped
 from vidsgg.io.atomic import left_behind, whole_file
@@ -39,15 +42,15 @@ class RunFolder:
     after its last checkpoint, are dropped. None for a new run: then a folder with another run in it is refused.
     """
 
-    def __init__(self, path: Path, config: Mapping[str, Any], *, goes_on_after: int | None = None) -> None:
-        """Raises ConfigError if the folder cannot be used."""
+    def __init__(self, path: Path, config: Mapping[str, Any], *, goes_on_after: int | None = None, echo: bool = True) -> None:
+        """echo: whether log lines go to the screen as well. Raises ConfigError if the folder cannot be used."""
         if path.exists() and not path.is_dir():
             raise ConfigError(f"option -save_path: {path} is a file, not a folder.")
         if goes_on_after is None and ((path / "config.yaml").exists() or any(path.glob("checkpoint_*.tar"))):
             raise ConfigError(
                 f"option -save_path: {path} holds another run; name a new folder, remove the old one, or go on with -resume_from {path}."
             )
-        self.path = path
+        self.path, self.echo = path, echo
         with self._writing():
             path.mkdir(parents=True, exist_ok=True)
             self._lock = RunLock(path)
@@ -60,6 +63,8 @@ class RunFolder:
         from torch.utils.tensorboard import SummaryWriter  # here: importing it takes a second
 
         self.board = SummaryWriter(str(path), purge_step=None if goes_on_after is None else goes_on_after + 1)
+        start = "started" if goes_on_after is None else "resumed"
+        self.log(f"{start}: {datetime.now():%Y-%m-%d %H:%M:%S} on {gethostname()}, vidsgg {__version__}, torch {torch.__version__}")
         if not self._lock.known:
             self.log(f"warning: the file system of {path} knows no locks: a second run in this folder would go unnoticed")
 
@@ -69,12 +74,13 @@ class RunFolder:
         return f"vidsgg train -resume_from {self.path}"
 
     def log(self, line: str) -> None:
-        """One line to logfile.txt and to the screen, above a progress bar if there is one. Raises ConfigError if the disk is full."""
+        """One line to logfile.txt, and to the screen above a progress bar if there is one. Raises ConfigError if the disk is full."""
         with self._writing():
             self._log.write(line + "\n")
             self._log.flush()
-        tqdm.write(line, file=sys.stdout)
-        sys.stdout.flush()
+        if self.echo:
+            tqdm.write(line, file=sys.stdout)
+            sys.stdout.flush()
 
     def scalars(self, values: Mapping[str, float], *, epoch: int, step: int) -> None:
         """Named numbers to TensorBoard and metrics.csv. Raises ConfigError if the disk is full."""
@@ -84,7 +90,7 @@ class RunFolder:
                 self._rows.writerow([epoch, step, name, f"{value:.6g}"])
             self._csv.flush()
 
-    def histograms(self, values: Mapping[str, Tensor], *, step: int) -> None:
+    def histograms(self, values: Mapping[str, Tensor], *, epoch: int, step: int) -> None:
         """Distributions of named tensors to TensorBoard. Raises ConfigError if the disk is full."""
         with self._writing():
             for name, value in values.items():

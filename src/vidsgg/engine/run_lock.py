@@ -1,13 +1,16 @@
-"""One process at a time writes into a run's folder."""
+"""One process at a time writes into a run's folder. Imports nothing heavy: lists of runs ask who is at work."""
 
 from __future__ import annotations
 
 import errno
+import json
 import os
 import socket
 import sys
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import IO
 
 from vidsgg.errors import ConfigError
 
@@ -16,42 +19,88 @@ if sys.platform == "win32":
 else:
     import fcntl
 
+_NAME = ".lock"
 _TAKEN = (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
 _FAR = 1 << 20  # on Windows a locked byte cannot be read by others: lock one behind the text
+_mine: dict[Path, LockHolder] = {}  # POSIX drops a process's lock when it closes the file anywhere: never open those again
+
+
+@dataclass(frozen=True)
+class LockHolder:
+    """The process that writes into a run's folder, its host, and since when."""
+
+    pid: int
+    host: str
+    since: str
+
+    def __str__(self) -> str:
+        return f"process {self.pid} on {self.host}, since {self.since}"
 
 
 class RunLock:
-    """A locked file with its holder's process and host in it. The system lets go of it when the holder ends, however it ends.
-
-    So a lock of a dead process is none, and its number does not matter. known: False on file systems without locks.
+    """A locked file with its holder's name in it. The system lets go of it when the holder ends, however it ends: a lock of a dead
+    process is none, and what numbers processes have had does not matter. known: False on file systems without locks.
     """
 
     def __init__(self, folder: Path) -> None:
-        """Raises ConfigError naming the holder if another process has the folder, OSError if it cannot be written."""
-        self._file = (folder / ".lock").open("a+", encoding="utf-8")
+        """Raises ConfigError naming the holder if somebody has the folder, OSError if it cannot be written."""
+        self._path = (folder / _NAME).resolve()
+        if self._path in _mine:
+            raise _taken(folder, _mine[self._path])
+        self._file = self._path.open("a+", encoding="utf-8")
         self.known = True
         try:
-            self._lock()
+            _lock(self._file)
         except OSError as error:
             if error.errno in _TAKEN:
-                self._file.seek(0)
-                holder = self._file.read().strip()
-                self._file.close()
-                raise ConfigError(
-                    f"option -save_path: {folder} is being written by {holder or 'another process'}. Wait for it, stop it, or name another folder."
-                ) from None
+                with self._file:
+                    raise _taken(folder, _read(self._file)) from None
             self.known = False
+        holder = LockHolder(os.getpid(), socket.gethostname(), f"{datetime.now():%Y-%m-%d %H:%M:%S}")
         self._file.truncate(0)
-        self._file.write(f"process {os.getpid()} on {socket.gethostname()}, since {datetime.now():%Y-%m-%d %H:%M:%S}\n")
+        self._file.write(json.dumps(asdict(holder)))
         self._file.flush()
+        _mine[self._path] = holder
 
     def release(self) -> None:
-        self._file.close()  # not removed: another process may be waiting at this very file
+        del _mine[self._path]
+        self._file.close()  # not removed: another process may be trying for this very file
 
-    def _lock(self) -> None:
-        if sys.platform == "win32":
-            self._file.seek(_FAR)
-            msvcrt.locking(self._file.fileno(), msvcrt.LK_NBLCK, 1)
-            self._file.seek(0)
-        else:
-            fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # unlike flock's, not inherited by workers that outlive this process
+
+def lock_holder(folder: Path) -> LockHolder | None:
+    """Who writes into a run's folder at the moment; None if nobody does, or if its file system cannot tell."""
+    path = (folder / _NAME).resolve()
+    if path in _mine:
+        return _mine[path]
+    try:
+        with path.open("r+", encoding="utf-8") as file:
+            try:
+                _lock(file)
+            except OSError as error:
+                return _read(file) if error.errno in _TAKEN else None
+    except OSError:
+        pass  # there is no lock, or one that we may not touch
+    return None
+
+
+def _taken(folder: Path, holder: LockHolder | None) -> ConfigError:
+    return ConfigError(
+        f"option -save_path: {folder} is being written by {holder or 'another process'}. Wait for it, stop it, or name another folder."
+    )
+
+
+def _read(file: IO[str]) -> LockHolder | None:
+    file.seek(0)
+    try:
+        return LockHolder(**json.loads(file.read()))
+    except (ValueError, TypeError):
+        return None  # its holder is about to write its name
+
+
+def _lock(file: IO[str]) -> None:
+    if sys.platform == "win32":
+        file.seek(_FAR)
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        file.seek(0)
+    else:
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # unlike flock's, not inherited by workers that outlive this process

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+GRACE = 20  # seconds that workers go on after a SIGTERM
 STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -67,9 +69,9 @@ class StopSignals:
 
 
 def leave_stopping_to_the_parent(worker: int) -> None:
-    """For worker processes, given their number: an interrupt reaches a whole group of processes, but the one that trains still needs its workers to finish.
-
-    The first SIGTERM is ignored too. The second ends the worker, as its parent may send one at the very end.
+    """For worker processes, given their number. Signals often reach a whole group of processes, but the parent, which was asked to stop
+    too, still needs its workers to finish the step. So they ignore SIGINT, and SIGTERM ends them a while later.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda number, frame: signal.signal(signal.SIGTERM, signal.SIG_DFL))
+    if sys.platform != "win32":  # there, nothing can be caught that is not sent by a keyboard
+        signal.signal(signal.SIGTERM, lambda number, frame: signal.alarm(GRACE))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +9,8 @@ import torch
 from torch import nn
 
 from vidsgg.engine.early_stopping import EarlyStopping
+from vidsgg.engine.fit import steps_of_epoch
+from vidsgg.engine.loading import ClipLoader
 from vidsgg.engine.optimizer import ReferenceAdamW
 from vidsgg.engine.precision import Precision
 from vidsgg.engine.recompute import recompute_layers
@@ -24,10 +25,12 @@ from vidsgg.recipes.options import NeuralOptions
 from vidsgg.recipes.runs import SavedRun
 
 
-def make_learner(model: nn.Module, options: NeuralOptions, batches: int, recomputable: Sequence[str]) -> tuple[TrainingState, list[str]]:
+def make_learner(
+    model: nn.Module, options: NeuralOptions, loader: ClipLoader, recomputable: Sequence[str]
+) -> tuple[TrainingState, list[str]]:
     """The state before the first step, and lines for the log. The model must be on its device, with the weights to start from.
 
-    batches: of an epoch. recomputable: see Capabilities. Raises ConfigError if an option does not suit the model or the device.
+    recomputable: see Capabilities. Raises ConfigError if an option does not suit the model or the device.
     """
     lines = []
     if options.grad_checkpointing:
@@ -39,7 +42,7 @@ def make_learner(model: nn.Module, options: NeuralOptions, batches: int, recompu
         lines.append(f"mixed precision: {options.opt_level}, {str(precision.half).removeprefix('torch.')}")
     elif options.opt_level != NeuralOptions.opt_level:
         lines.append(f"warning: -opt_level {options.opt_level} does nothing without -use_amp True")
-    schedule = make_schedule(options, batches)
+    schedule = make_schedule(options, loader)
     if schedule.warmup < options.warmup_steps:
         lines.append(
             f"warning: -warmup_steps {options.warmup_steps} shortened to {schedule.warmup}, a tenth of this run's {schedule.steps} steps"
@@ -51,21 +54,21 @@ def make_learner(model: nn.Module, options: NeuralOptions, batches: int, recompu
     return TrainingState(model, update, schedule, stopping), lines
 
 
-def make_schedule(options: NeuralOptions, batches: int) -> Schedule:
+def make_schedule(options: NeuralOptions, loader: ClipLoader) -> Schedule:
     """The learning rates of a run; a warm-up that would fill it is shortened to a tenth of it."""
-    steps = options.epochs * math.ceil(batches / options.accumulate_grad_batches)
+    steps = sum(steps_of_epoch(epoch, loader, options.accumulate_grad_batches) for epoch in range(1, options.epochs + 1))
     warmup = steps // 10 if steps and options.warmup_steps >= steps else options.warmup_steps
     return Schedule(options.scheduler, steps, warmup)
 
 
-def go_on(state: TrainingState, run: SavedRun, options: NeuralOptions, batches: int) -> list[str]:
+def go_on(state: TrainingState, run: SavedRun, options: NeuralOptions, loader: ClipLoader) -> list[str]:
     """Bring the state to where a run was stopped; returns lines for the log. Raises CheckpointError if it does not fit."""
     try:
         state.load_state_dict(run.content)
     except (RuntimeError, ValueError, KeyError) as error:
         raise CheckpointError(f"{run.file} cannot be continued: {' '.join(str(error).split())[:300]}") from error
     assert isinstance(run.options, NeuralOptions)
-    before, now = (schedule.factor(state.step) * options.lr for schedule in (make_schedule(run.options, batches), state.schedule))
+    before, now = (schedule.factor(state.step) * options.lr for schedule in (make_schedule(run.options, loader), state.schedule))
     if before == now:
         return []
     return [

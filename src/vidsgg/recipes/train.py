@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
+from contextlib import closing
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from vidsgg.engine.checkpoint import BEST
 from vidsgg.engine.evaluate import evaluate
-from vidsgg.engine.fit import FitSettings, fit, fit_counts
+from vidsgg.engine.fit import AfterEvaluation, FitSettings, fit, fit_counts
 from vidsgg.engine.randomness import deterministic_algorithms, seed_step
 from vidsgg.engine.report import DEFAULT_MONITOR, Monitor
 from vidsgg.engine.run_folder import RunFolder, default_path
@@ -54,11 +55,19 @@ def train_model(**options: Any) -> float:
     return run_training(kind(**values), given=values.keys()).best_score
 
 
-def run_training(options: TrainOptions, splits: Splits | None = None, given: Collection[str] | None = None) -> TrainingOutcome:
+def run_training(
+    options: TrainOptions,
+    splits: Splits | None = None,
+    given: Collection[str] | None = None,
+    *,
+    after_evaluation: AfterEvaluation = lambda epoch, score: None,
+    echo: bool = True,
+) -> TrainingOutcome:
     """Train as the options say. Everything that can be wrong with them is found before the run's folder is made.
 
     splits: the videos to train and to validate on in place of those that the options name, as cross-validation needs them.
     given: names of the options that were asked for, all by default; a run that goes on keeps its own where nothing was.
+    after_evaluation: as fit. echo: whether the log goes to the screen as well.
     """
     start = find_start(options, given if given is not None else {field.name for field in fields(options)}, splits)
     if start.finished:
@@ -68,10 +77,10 @@ def run_training(options: TrainOptions, splits: Splits | None = None, given: Col
         return TrainingOutcome(path, math.nan if state["best_score"] is None else state["best_score"], state["best_epoch"])
     neural = start.options if isinstance(start.options, NeuralOptions) else None
     with deterministic_algorithms(neural is not None and neural.deterministic):
-        return _train(start, "given by the caller" if splits else _where(start.options.val))
+        return _train(start, "given by the caller" if splits else _where(start.options.val), after_evaluation, echo)
 
 
-def _train(start: Start, held_out: str) -> TrainingOutcome:
+def _train(start: Start, held_out: str, after_evaluation: AfterEvaluation, echo: bool) -> TrainingOutcome:
     options, root, splits = start.options, start.root, start.splits
     entry = model_entry(options.model)
     device = choose_device(options.device)
@@ -115,10 +124,10 @@ def _train(start: Start, held_out: str) -> TrainingOutcome:
     criterion = RelationCriterion(schema, bce=neural is not None and neural.bce_loss)
     state = None
     if neural:
-        state, learner_lines = make_learner(model, neural, len(train_loader), capabilities.recomputable)
+        state, learner_lines = make_learner(model, neural, train_loader, capabilities.recomputable)
         lines += learner_lines
         if start.continued:
-            lines += go_on(state, start.continued, neural, len(train_loader))
+            lines += go_on(state, start.continued, neural, train_loader)
 
     path = _folder(start, schema.name)
     # Where the run lies is told by the file's own place; without it ``-config .../config.yaml`` repeats the run in a new folder.
@@ -135,7 +144,8 @@ def _train(start: Start, held_out: str) -> TrainingOutcome:
     def validate() -> tuple[RecallResult, dict[str, float]]:
         return evaluate(model, val_loader, protocol, criterion=criterion, exclusive=options.exclusive_decoding, title="validate")
 
-    with RunFolder(path, config, goes_on_after=state.step if state and start.in_place else None) as run:
+    goes_on_after = state.step if state and start.in_place else None
+    with closing(train_loader), closing(val_loader), RunFolder(path, config, goes_on_after=goes_on_after, echo=echo) as run:
         run.log(f"run: {path}")
         run.log(f"data: {root} ({schema.name}), {len(splits.train)} videos to train on, {len(splits.val)} to validate on ({held_out})")
         run.log(f"model: {options.model}, {sum(p.numel() for p in model.parameters()):,} parameters, mode {options.mode}, on {device}")
@@ -155,9 +165,9 @@ def _train(start: Start, held_out: str) -> TrainingOutcome:
                 save_minutes=neural.save_minutes,
                 profile=neural.profile,
             )
-            result = fit(state, criterion, train_loader, validate, run, settings, extras)
+            result = fit(state, criterion, train_loader, validate, run, settings, extras, after_evaluation)
         else:
-            result = fit_counts(model, train_loader, validate, run, monitor, extras)
+            result = fit_counts(model, train_loader, validate, run, monitor, extras, after_evaluation)
         skipped = {**train_loader.skipped, **val_loader.skipped}
         if skipped:
             run.log(f"skipped {len(skipped)} videos that could not be read; the first: {next(iter(skipped))}")
