@@ -47,6 +47,7 @@ class Case:
         epochs: int = 4,
         schedule: str = "cosine",
         lr: float = 1e-2,
+        optimizer: Callable[..., torch.optim.Optimizer] = ReferenceAdamW,
         dropout: float = 0.1,
         workers: int = 0,
         batch_size: int = 2,
@@ -69,10 +70,9 @@ class Case:
         model, protocol = tiny_model(dataset.schema, dropout), protocol_for(dataset.schema, "predcls")
         self.loader = ClipLoader(dataset, "predcls", batch_size, shuffle=True, seed=1, workers=workers)
         precision = Precision(model, level, half)
-        optimizer = ReferenceAdamW(precision.updated(model.parameters()), lr=lr)
         self.state = TrainingState(
             model,
-            Update(optimizer, precision, clip_grad=clip_grad, videos=batch_size * accumulate),
+            Update(optimizer(precision.updated(model.parameters()), lr=lr), precision, clip_grad=clip_grad, videos=batch_size * accumulate),
             Schedule(schedule, epochs * -(-len(self.loader) // accumulate), warmup),
             EarlyStopping(patience, monitor=monitor) if patience else None,
         )
@@ -90,13 +90,13 @@ class Case:
         held_out = ClipLoader(ToyVideos(2, kind), "predcls")
         self.validate: Callable[[], Any] = lambda: evaluate(model, held_out, protocol, criterion=self.criterion)
 
-    def run(self) -> FitResult:
+    def run(self, **named: Any) -> FitResult:
         newest = newest_checkpoint(self.path).path
         if newest:
             self.state.load_state_dict(load_checkpoint(newest))
         goes_on_after = self.state.step if newest else None
         with closing(self.loader), RunFolder(self.path, {"model": "sttran"}, goes_on_after=goes_on_after) as run:
-            return fit(self.state, self.criterion, self.loader, self.validate, run, self.settings, {"config": {"model": "sttran"}})
+            return fit(self.state, self.criterion, self.loader, self.validate, run, self.settings, {"config": {"model": "sttran"}}, **named)
 
 
 def flat(content: Any, name: str = "") -> dict[str, Any]:
