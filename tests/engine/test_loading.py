@@ -9,7 +9,7 @@ import pytest
 import torch
 from clips import ENTITY
 from detectors.tiny import tiny_detector
-from toys import PictureVideos
+from toys import PictureVideos, ToyVideos
 
 from vidsgg.datasets.base import Image
 from vidsgg.detectors.extraction import ClipExtractor
@@ -135,3 +135,18 @@ def test_training_with_a_store_is_training_on_the_fly_bit_for_bit(detector: Fast
     assert computed == read
     assert len(set(read)) == 9
     assert read[-1] < read[0]
+
+
+def test_stages_decide_which_videos_an_epoch_reads() -> None:
+    loader = ClipLoader(ToyVideos(6), "predcls", batch_size=2, shuffle=True, seed=3, stages=[(0, [1, 4]), (2, [0, 1, 4]), (3, range(6))])
+    assert [sorted(loader.order(epoch)) for epoch in range(6)] == [[*range(6)], [1, 4], [1, 4], [0, 1, 4], [*range(6)], [*range(6)]]
+    assert [loader.steps(epoch) for epoch in range(6)] == [3, 1, 1, 2, 3, 3]
+    read = [sorted(name for batch in loader.batches(epoch) for name in batch.clip.video_ids) for epoch in (2, 3, 1)]
+    assert read == [["v1", "v4"], ["v0", "v1", "v4"], ["v1", "v4"]]
+
+
+def test_a_stage_of_which_nothing_can_be_read_is_an_error() -> None:
+    loader = ClipLoader(ToyVideos(4, broken=("v1",)), "predcls", skip_bad=True, stages=[(0, [1]), (1, range(4))])
+    with pytest.raises(DataError, match="no video could be read"):
+        list(loader.batches(1))
+    assert len(list(loader.batches(2))) == 3

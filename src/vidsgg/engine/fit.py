@@ -14,6 +14,7 @@ import torch
 from tqdm import tqdm
 
 from vidsgg.engine.checkpoint import BEST, FINAL, LAST
+from vidsgg.engine.gpu import GpuMeter
 from vidsgg.engine.loading import ClipLoader
 from vidsgg.engine.profile import profiled_steps
 from vidsgg.engine.randomness import seed_step
@@ -87,6 +88,9 @@ def fit(
     """
     model, update, schedule = state.model, state.update, state.schedule
     watch = Watch(run, update.clip_grad)
+    gpu = GpuMeter(next(model.parameters()).device)
+    if gpu.note:
+        run.log(gpu.note)
 
     def save(name: str) -> None:
         run.flush()  # what is logged before a checkpoint must not be lost after it
@@ -149,6 +153,7 @@ def fit(
                 if state.step % LOG_EVERY == 1:
                     run.scalars({"train/grad_norm": norm, "train/lr": update.lr}, epoch=epoch, step=state.step)
                     bar.set_postfix(loss=f"{losses['total'].item():.3f}")
+                    gpu.sample()
                 stop.check()
                 if time.monotonic() - saved >= 60 * settings.save_minutes and state.batch < loader.steps(epoch):
                     save(LAST)
@@ -157,7 +162,7 @@ def fit(
             means = state.mean_losses()
             seconds = time.monotonic() - started
             run.log(f"Epoch {epoch}/{settings.epochs} - Loss: {means['total']:.4f} - LR: {short(update.lr)} - Time: {seconds:.0f}s")
-            values = {f"train/loss/{name}": value for name, value in means.items()}
+            values = {f"train/loss/{name}": value for name, value in means.items()} | gpu.scalars()
             evaluated = epoch % settings.eval_freq == 0 or epoch == settings.epochs
             if evaluated:
                 values |= evaluate_and_log(epoch)

@@ -7,7 +7,7 @@ import math
 import multiprocessing
 import random
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -82,7 +82,8 @@ class ClipLoader:
     extractor: fills in features from the pictures (a frozen detector); None when the data set brings them or there are none.
     store: where features are read instead; then no picture is looked at. learn: which of its clips, those to learn from or to be scored.
     shuffle: a new order every epoch, a function of seed and epoch alone. skip_bad: leave out videos that cannot be read and list them
-    in ``skipped``; otherwise the first one ends the run with its message.
+    in ``skipped``; otherwise the first one ends the run with its message. stages: pairs of a number of epochs, ascending, and the
+    positions of the videos that are read after so many; by default all videos always.
     """
 
     dataset: VideoDataset
@@ -96,17 +97,24 @@ class ClipLoader:
     skip_bad: bool = False
     store: FeatureStore | None = None
     learn: bool = False
+    stages: Sequence[tuple[int, Sequence[int]]] = ()
     skipped: dict[str, None] = field(default_factory=dict)
     # The workers live as long as this object: only the list of batches, which stays in this process, changes between passes.
     _groups: list[list[int]] = field(default_factory=list, init=False, repr=False)
     _loader: DataLoader[Any] | None = field(default=None, init=False, repr=False)
 
     def __len__(self) -> int:
+        """Batches of a pass over all videos."""
         return math.ceil(len(self.dataset) / self.batch_size)
 
     def steps(self, epoch: int) -> int:
         """How many batches an epoch has."""
-        return len(self)
+        return math.ceil(len(self.videos(epoch)) / self.batch_size)
+
+    def videos(self, epoch: int) -> Sequence[int]:
+        """Positions of the videos of an epoch (from 1; epoch 0 is a pass over all), in the data set's order."""
+        begun = [videos for start, videos in self.stages if start < epoch]
+        return begun[-1] if begun else range(len(self.dataset))
 
     def close(self) -> None:
         """End the worker processes; another pass would start new ones."""
@@ -114,7 +122,7 @@ class ClipLoader:
 
     def order(self, epoch: int) -> list[int]:
         """Positions of the videos in the order of ``epoch``."""
-        order = list(range(len(self.dataset)))
+        order = list(self.videos(epoch))
         if self.shuffle:
             random.Random(f"{self.seed}/{epoch}").shuffle(order)
         return order
@@ -137,6 +145,7 @@ class ClipLoader:
                 collate_fn=list,
                 generator=torch.Generator().manual_seed(self.seed),  # else the loader draws from the global generator
             )
+        any_good = first > 0
         for number, samples in enumerate(self._loader, first):
             good = []
             for sample in samples:
@@ -147,8 +156,9 @@ class ClipLoader:
                 else:
                     raise sample
             if good:
+                any_good = True
                 yield Batch(Clip.cat([self._with_features(s) for s in good]), tuple(s.annotation for s in good), number)
-        if self.skipped and len(self.skipped) >= len(self.dataset):
+        if self.skipped and not any_good:
             raise DataError(f"{self.dataset.root}: no video could be read; the first message was: {next(iter(self.skipped))}")
 
     def _with_features(self, sample: _Sample) -> Clip:

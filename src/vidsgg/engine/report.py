@@ -48,10 +48,14 @@ class Monitor:
     def better(self, score: float, best: float | None) -> bool:
         return best is None or self.upward(score) > self.upward(best)
 
+    @property
+    def title(self) -> str:
+        """``Recall@20`` or ``loss``."""
+        return self.name.removeprefix("val_").replace("recall", "Recall")
+
     def text(self, score: float) -> str:
         """``Recall@20 12.10``, in percent where it is a recall."""
-        name = self.name.removeprefix("val_")
-        return f"{name.replace('recall', 'Recall')} {100 * score:.2f}" if self.rising else f"{name} {score:.4f}"
+        return f"{self.title} {100 * score:.2f}" if self.rising else f"{self.title} {score:.4f}"
 
 
 def evaluation_scalars(result: RecallResult, losses: Mapping[str, float]) -> dict[str, float]:

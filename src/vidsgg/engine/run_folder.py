@@ -1,4 +1,4 @@
-"""The folder of a run: log file, TensorBoard events, metrics.csv, configuration."""
+"""The folder of a run: log file, metrics.csv, configuration, and the logger that hears of the rest."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from vidsgg import __version__
+from vidsgg.engine.loggers import OpenLogger, TensorBoardLogger
 from vidsgg.engine.run_lock import RunLock
 from vidsgg.errors import ConfigError, Stopped
 from vidsgg.io.atomic import left_behind, whole_file
@@ -42,8 +43,16 @@ class RunFolder:
     after its last checkpoint, are dropped. None for a new run: then a folder with another run in it is refused.
     """
 
-    def __init__(self, path: Path, config: Mapping[str, Any], *, goes_on_after: int | None = None, echo: bool = True) -> None:
-        """echo: whether log lines go to the screen as well. Raises ConfigError if the folder cannot be used."""
+    def __init__(
+        self,
+        path: Path,
+        config: Mapping[str, Any],
+        *,
+        goes_on_after: int | None = None,
+        echo: bool = True,
+        logger: OpenLogger = TensorBoardLogger,
+    ) -> None:
+        """echo: whether log lines go to the screen as well. Raises ConfigError if the folder cannot be used, or as the logger does."""
         if path.exists() and not path.is_dir():
             raise ConfigError(f"option -save_path: {path} is a file, not a folder.")
         if goes_on_after is None and ((path / "config.yaml").exists() or any(path.glob("checkpoint_*.tar"))):
@@ -54,15 +63,19 @@ class RunFolder:
         with self._writing():
             path.mkdir(parents=True, exist_ok=True)
             self._lock = RunLock(path)
-            for file in left_behind(path):
-                file.unlink()
-            (path / "config.yaml").write_text(yaml.safe_dump(dict(config), sort_keys=False), encoding="utf-8")
-            self._log = (path / "logfile.txt").open("a", encoding="utf-8")
-            self._csv = _open_rows(path / "metrics.csv", goes_on_after)
-            self._rows = csv.writer(self._csv)
-        from torch.utils.tensorboard import SummaryWriter  # here: importing it takes a second
-
-        self.board = SummaryWriter(str(path), purge_step=None if goes_on_after is None else goes_on_after + 1)
+        try:
+            with self._writing():
+                for file in left_behind(path):
+                    file.unlink()
+                # First what is not ours: a folder with a configuration in it counts as a run.
+                self._logger = logger(path, config, goes_on_after=goes_on_after)
+                (path / "config.yaml").write_text(yaml.safe_dump(dict(config), sort_keys=False), encoding="utf-8")
+                self._log = (path / "logfile.txt").open("a", encoding="utf-8")
+                self._csv = _open_rows(path / "metrics.csv", goes_on_after)
+                self._rows = csv.writer(self._csv)
+        except BaseException:
+            self._lock.release()
+            raise
         start = "started" if goes_on_after is None else "resumed"
         self.log(f"{start}: {datetime.now():%Y-%m-%d %H:%M:%S} on {gethostname()}, vidsgg {__version__}, torch {torch.__version__}")
         if not self._lock.known:
@@ -83,23 +96,22 @@ class RunFolder:
             sys.stdout.flush()
 
     def scalars(self, values: Mapping[str, float], *, epoch: int, step: int) -> None:
-        """Named numbers to TensorBoard and metrics.csv. Raises ConfigError if the disk is full."""
+        """Named numbers to metrics.csv and the logger. Raises ConfigError if the disk is full."""
         with self._writing():
+            self._logger.scalars(values, epoch=epoch, step=step)
             for name, value in values.items():
-                self.board.add_scalar(name, value, step)
                 self._rows.writerow([epoch, step, name, f"{value:.6g}"])
             self._csv.flush()
 
     def histograms(self, values: Mapping[str, Tensor], *, epoch: int, step: int) -> None:
-        """Distributions of named tensors to TensorBoard. Raises ConfigError if the disk is full."""
+        """Distributions of named tensors to the logger. Raises ConfigError if the disk is full."""
         with self._writing():
-            for name, value in values.items():
-                self.board.add_histogram(name, value.detach().float().cpu(), step)
+            self._logger.histograms(values, epoch=epoch, step=step)
 
     def flush(self) -> None:
         """Make sure that all that was logged is in its files."""
         with self._writing():
-            self.board.flush()
+            self._logger.flush()
 
     def __enter__(self) -> RunFolder:
         return self
@@ -108,7 +120,7 @@ class RunFolder:
         with suppress(OSError):  # a full disk has been told of before
             if error is not None and not isinstance(error, Stopped):
                 self._log.write(f"stopped by {kind.__name__ if kind else ''}: {error}\n")
-        for file in (self.board, self._log, self._csv):
+        for file in (self._logger, self._log, self._csv):
             with suppress(OSError):
                 file.close()
         self._lock.release()

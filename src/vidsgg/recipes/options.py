@@ -40,6 +40,7 @@ class TrainOptions:
     eval_freq: int = option(5, "epochs between evaluations", low=1)
     seed: int = option(42, "seed of all random generators", low=0)
     save_path: str | None = option(None, "folder of the run; by default output/<dataset>/<model>_<mode>_<time>")
+    logger: str = option("tensorboard", "who is told of losses and scores, besides metrics.csv: tensorboard, wandb, none, or module:Class")
     num_workers: int | None = option(None, "processes that read data; by default one per core, at most 4", low=0)
     skip_bad: bool = option(False, "leave out videos that cannot be read, and count them, instead of stopping")
     device: str = option("auto", "auto (the first CUDA device, else the CPU), cpu, cuda, cuda:1, ...")
@@ -79,6 +80,9 @@ class NeuralOptions(TrainOptions):
         "val_recall@20",
         "what the best epoch is chosen by, early stopping waits for and the plateau schedule watches; val_loss, val_mR@50, ...",
     )
+    curriculum: str | None = option(
+        None, "from easy to hard videos: stages EPOCHS:LEVEL such as 0:easy,20:medium,60:full (the easiest third, two thirds, all)"
+    )
     patience: int | None = option(
         None, "early stopping: evaluations without progress before a run ends; by default it runs to its end", low=1
     )
@@ -103,6 +107,24 @@ class STTranOptions(NeuralOptions):
 @dataclass(frozen=True)
 class FrequencyOptions(TrainOptions):
     epochs: int = option(1, "counting takes one pass over the training videos", low=1)
+
+
+@dataclass(frozen=True)
+class TuneOptions:
+    """Options of ``vidsgg tune``, besides those of ``vidsgg train`` for all of its trials."""
+
+    search: str = option(
+        "", "what to search over, in quotes: 'lr=log:1e-5:1e-3 batch_size=1,2,4 dropout=0:0.5 hidden_dim=64:512:64' (ranges with both ends)"
+    )
+    sampler: Literal["grid", "random", "bayes"] = option(
+        "bayes", "how to choose: every combination, at random, or learning from the trials so far"
+    )
+    trials: int | None = option(None, "trials of the study in all; by default the whole grid, else 20", low=1)
+    pruner: Literal["median", "none"] = option(
+        "median", "end trials that after as many epochs are worse than half of the others (-monitor), or none"
+    )
+    study: str | None = option(None, "name of the study, which goes on if it is there; by default <model>_<mode>")
+    storage: str | None = option(None, "FILE.db, journal:FILE or the URL of a database; by default output/tune/<study>/study.db")
 
 
 @dataclass(frozen=True)

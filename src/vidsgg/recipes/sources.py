@@ -46,8 +46,12 @@ class FeatureSource:
         skip_bad: bool,
         shuffle: bool = False,
         seed: int = 0,
+        stages: Sequence[tuple[int, Sequence[int]]] = (),
     ) -> ClipLoader:
-        """Batches of a data set; learn: clips to learn from, with what is annotated, or to be scored, with what the mode gives."""
+        """Batches of a data set; learn: clips to learn from, with what is annotated, or to be scored, with what the mode gives.
+
+        The rest is as in ClipLoader; workers: None for as many as are worth their while.
+        """
         extractor = None
         if self.detector is not None:
             assert self.key is not None
@@ -55,7 +59,7 @@ class FeatureSource:
         if workers is None:  # without pictures a worker costs more than it saves
             workers = min(4, os.cpu_count() or 1) if extractor is not None else 0
         return ClipLoader(
-            dataset, self.mode, batch_size, shuffle, seed, workers, self.device, extractor, skip_bad, store=self.store, learn=learn
+            dataset, self.mode, batch_size, shuffle, seed, workers, self.device, extractor, skip_bad, self.store, learn, stages
         )
 
     def detector_record(self) -> dict[str, Any] | None:

@@ -23,7 +23,7 @@ from vidsgg.recipes.runs import SavedRun, read_run, vocabulary_record
 # (The detector and the videos may lie elsewhere; that they are the same is checked by what they are.)
 FREE = frozenset(
     [
-        *("epochs", "patience", "min_delta", "save_freq", "save_minutes", "eval_freq", "profile"),
+        *("epochs", "patience", "min_delta", "save_freq", "save_minutes", "eval_freq", "profile", "logger"),
         *("resume_from", "save_path", "data_path", "detector", "features", "skip_bad", "num_workers"),
         *("device", "deterministic", "grad_checkpointing"),
     ]

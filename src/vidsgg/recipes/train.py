@@ -9,9 +9,12 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from vidsgg.datasets.base import VideoDataset
+from vidsgg.datasets.curricula import easiest, parse_curriculum
 from vidsgg.engine.checkpoint import BEST
 from vidsgg.engine.evaluate import evaluate
 from vidsgg.engine.fit import AfterEvaluation, FitSettings, fit, fit_counts
+from vidsgg.engine.loggers import find_logger
 from vidsgg.engine.randomness import deterministic_algorithms, seed_step
 from vidsgg.engine.report import DEFAULT_MONITOR, Monitor
 from vidsgg.engine.run_folder import RunFolder, default_path
@@ -103,7 +106,9 @@ def _train(start: Start, held_out: str, after_evaluation: AfterEvaluation, echo:
         reference_compat=options.reference_compat,
         needed=[(splits.val, False)] if capabilities.counting else [(splits.train, True), (splits.val, False)],
     )
-    lines = [*start.lines, *_check_source(start, source)]
+    logger = find_logger(options.logger)
+    stages, stage_lines = _stages(neural, splits.train)
+    lines = [*start.lines, *_check_source(start, source), *stage_lines]
 
     seed_step(options.seed, 0, 0)
     try:
@@ -119,7 +124,7 @@ def _train(start: Start, held_out: str, after_evaluation: AfterEvaluation, echo:
     loading = {"batch_size": options.batch_size, "workers": options.num_workers, "skip_bad": options.skip_bad}
     # What is counted are annotated pairs, whatever has to be guessed later.
     learning = open_source(root, schema, "predcls", device, looks=False) if capabilities.counting else source
-    train_loader = learning.loader(splits.train, learn=True, shuffle=True, seed=options.seed, **loading)
+    train_loader = learning.loader(splits.train, learn=True, shuffle=True, seed=options.seed, stages=stages, **loading)
     val_loader = source.loader(splits.val, learn=False, **loading)
     criterion = RelationCriterion(schema, bce=neural is not None and neural.bce_loss)
     state = None
@@ -145,7 +150,8 @@ def _train(start: Start, held_out: str, after_evaluation: AfterEvaluation, echo:
         return evaluate(model, val_loader, protocol, criterion=criterion, exclusive=options.exclusive_decoding, title="validate")
 
     goes_on_after = state.step if state and start.in_place else None
-    with closing(train_loader), closing(val_loader), RunFolder(path, config, goes_on_after=goes_on_after, echo=echo) as run:
+    folder = RunFolder(path, config, goes_on_after=goes_on_after, echo=echo, logger=logger)
+    with closing(train_loader), closing(val_loader), folder as run:
         run.log(f"run: {path}")
         run.log(f"data: {root} ({schema.name}), {len(splits.train)} videos to train on, {len(splits.val)} to validate on ({held_out})")
         run.log(f"model: {options.model}, {sum(p.numel() for p in model.parameters()):,} parameters, mode {options.mode}, on {device}")
@@ -173,6 +179,20 @@ def _train(start: Start, held_out: str, after_evaluation: AfterEvaluation, echo:
             run.log(f"skipped {len(skipped)} videos that could not be read; the first: {next(iter(skipped))}")
         run.log(f"best: {monitor.text(result.best_score)} after epoch {result.best_epoch}, in {path / BEST}")
     return TrainingOutcome(path, result.best_score, result.best_epoch)
+
+
+def _stages(options: NeuralOptions | None, videos: VideoDataset) -> tuple[list[tuple[int, list[int]]], list[str]]:
+    """The stages of -curriculum, as loaders take them, and lines about them for the log. Raises ConfigError naming the one that is wrong."""
+    if options is None or options.curriculum is None:
+        return [], []
+    parsed = parse_curriculum(options.curriculum)
+    stages = [(stage.start, easiest(videos, stage.level)) for stage in parsed]
+    counts = ", ".join(
+        f"{stage.level} ({len(chosen)} videos) after {start} epochs" for stage, (start, chosen) in zip(parsed, stages, strict=True)
+    )
+    late = [f"{stage.start}:{stage.level}" for stage in parsed if stage.start >= options.epochs]
+    warning = [f"warning: -curriculum: {', '.join(late)} never begins in {options.epochs} epochs"] if late and options.epochs else []
+    return stages, [f"curriculum: {counts}", *warning]
 
 
 def _folder(start: Start, dataset: str) -> Path:
