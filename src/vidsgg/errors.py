@@ -21,6 +21,10 @@ class CheckpointError(VidsggError, ValueError):
     """A checkpoint that cannot be read or does not fit the model."""
 
 
+class ProcessLost(VidsggError):
+    """One of several processes of a run is gone, and this one cannot go on alone. The cause is told by the other, not by this."""
+
+
 class Stopped(KeyboardInterrupt):
     """A run that was asked to stop by a signal and has saved; its text says how to go on. Like the interrupt that it mostly is, it passes
     whoever catches an ``Exception``. code: the exit code of a program that ends by it (130, 143).

@@ -48,7 +48,7 @@ def test_o2_sums_up_steps_that_bfloat16_would_lose() -> None:
     precision = Precision(layer, "O2")
     update = Update(torch.optim.SGD(precision.updated(layer.parameters()), lr=1.0), precision)
     for _ in range(64):
-        update.add((layer.weight * 2**-12).sum(), 1)  # next to 1, bfloat16 knows steps of 2**-7 only
+        update.add({"total": (layer.weight * 2**-12).sum()}, 1)  # next to 1, bfloat16 knows steps of 2**-7 only
         update.step(1.0)
     assert layer.weight.dtype is torch.bfloat16
     with precision.full_weights():
@@ -66,7 +66,7 @@ def test_weights_that_do_not_learn_stay_what_they_are() -> None:
     precision = Precision(layer, "O2")
     update = Update(torch.optim.SGD(precision.updated(layer.parameters()), lr=1.0), precision)
     with precision.autocast():
-        update.add(layer(torch.ones(1, 2)).sum().float(), 1)
+        update.add({"total": layer(torch.ones(1, 2)).sum().float()}, 1)
     update.step(1.0)
     with precision.full_weights():
         assert torch.equal(layer[0].weight, before)
@@ -81,13 +81,13 @@ def test_float16_lowers_its_scale_where_gradients_overflow() -> None:
     scale = precision.scaler.get_scale()
     with precision.autocast():
         output = layer(torch.full((1, 1), 100.0))
-    update.add(output.float().sum() * 1e30 * 1e30, 1)
-    assert update.step(1.0) == float("inf")
+    update.add({"total": output.float().sum() * 1e30 * 1e30}, 1)
+    assert update.step(1.0).norm == float("inf")
     assert layer.weight.item() == before
     assert precision.scaler.get_scale() == scale / 2
     with precision.autocast():
-        update.add(layer(torch.ones(1, 1)).float().sum(), 1)
-    assert update.step(1.0) == pytest.approx(1.0)
+        update.add({"total": layer(torch.ones(1, 1)).float().sum()}, 1)
+    assert update.step(1.0).norm == pytest.approx(1.0)
     assert layer.weight.item() == pytest.approx(before - 1)
 
 

@@ -51,8 +51,8 @@ def test_gradients_are_means_over_videos(videos_of: list[int]) -> None:
     before = layer.weight.item()
     values = torch.arange(1.0, 1 + sum(videos_of))
     for part in values.split(videos_of):
-        update.add(layer(part[:, None]).mean(), len(part))
-    norm = update.step(0.5)
+        update.add({"total": layer(part[:, None]).mean()}, len(part))
+    norm = update.step(0.5).norm
     assert norm == pytest.approx(values.mean().item())
     assert layer.weight.item() == pytest.approx(before - 0.5 * values.mean().item())
     assert update.lr == 0.5
@@ -62,8 +62,8 @@ def test_a_gradient_that_is_not_finite_is_not_applied() -> None:
     layer = torch.nn.Linear(1, 1)
     before = layer.weight.item()
     update = Update(torch.optim.SGD(layer.parameters(), lr=1.0), Precision(layer), clip_grad=1.0)
-    update.add(layer(torch.tensor([[math.inf]])).sum(), 1)
-    assert not math.isfinite(update.step(1.0))
+    update.add({"total": layer(torch.tensor([[math.inf]])).sum()}, 1)
+    assert not math.isfinite(update.step(1.0).norm)
     assert layer.weight.item() == before
     assert layer.weight.grad is None
 
@@ -96,8 +96,8 @@ def test_clipping_bounds_the_step_and_reports_the_norm_before() -> None:
     parameters = list(model.parameters())
     update = Update(torch.optim.SGD(parameters, lr=1.0), Precision(model), clip_grad=0.5)
     before = [p.detach().clone() for p in parameters]
-    update.add(sum((3 * p).sum() for p in parameters), 1)  # type: ignore[arg-type]
-    norm = update.step(1.0)
+    update.add({"total": sum((3 * p).sum() for p in parameters)}, 1)  # type: ignore[arg-type]
+    norm = update.step(1.0).norm
     assert norm == pytest.approx(3 * math.sqrt(sum(p.numel() for p in parameters)), rel=1e-5)
     moved = torch.cat([(a - b).flatten() for a, b in zip(before, parameters, strict=True)])
     assert moved.norm().item() == pytest.approx(0.5, rel=1e-3)

@@ -8,7 +8,7 @@ from tqdm import tqdm
 
 from vidsgg.engine.loading import ClipLoader
 from vidsgg.losses.relations import RelationCriterion
-from vidsgg.metrics.accumulator import RecallAccumulator
+from vidsgg.metrics.accumulator import RecallAccumulator, RecallState
 from vidsgg.metrics.protocol import Protocol
 from vidsgg.metrics.result import RecallResult
 from vidsgg.ops.decoding import decode
@@ -26,6 +26,7 @@ def evaluate(
 ) -> tuple[RecallResult, dict[str, float]]:
     """Recall over all videos of ``loader``, and the mean loss per part when a criterion is given. The model is left in eval mode.
 
+    Several processes score their own videos, and the first one counts them together: the result is the same everywhere.
     Only clips whose pairs are the annotated ones have labels and so a loss: where classes or boxes are to be guessed, the pairs follow
     from the guesses, and no losses come back.
     """
@@ -34,7 +35,8 @@ def evaluate(
     recall = RecallAccumulator(protocol, schema.vocabulary)
     totals: dict[str, float] = {}
     videos = 0
-    for batch in tqdm(loader.batches(), total=len(loader), desc=title, unit="batch", leave=False, disable=None):
+    team = loader.team
+    for batch in tqdm(loader.batches(), total=len(loader), desc=title, unit="batch", leave=False, disable=team.hides_progress):
         logits = model(batch.clip)
         for annotation, prediction in zip(batch.annotations, decode(batch.clip, logits, exclusive=exclusive), strict=True):
             recall.update(annotation, prediction)
@@ -42,4 +44,14 @@ def evaluate(
             for name, value in criterion(logits, batch.clip).items():
                 totals[name] = totals.get(name, 0.0) + value.item() * batch.clip.videos
             videos += batch.clip.videos
-    return recall.compute(), {name: total / max(videos, 1) for name, total in totals.items()}
+    told = team.gather((recall.state(), totals, videos))
+    return team.from_first(_together(recall, told) if team.leads else None)
+
+
+def _together(recall: RecallAccumulator, told: list[tuple[RecallState, dict[str, float], int]]) -> tuple[RecallResult, dict[str, float]]:
+    """What all processes have counted, as one result."""
+    for state, _, _ in told:
+        recall.merge(state)
+    videos = sum(count for _, _, count in told)
+    names = dict.fromkeys(name for _, totals, _ in told for name in totals)
+    return recall.compute(), {name: sum(totals.get(name, 0.0) for _, totals, _ in told) / videos for name in names}

@@ -14,8 +14,9 @@ import torch
 from tqdm import tqdm
 
 from vidsgg.engine.checkpoint import BEST, FINAL, LAST
+from vidsgg.engine.distributed import Team
 from vidsgg.engine.gpu import GpuMeter
-from vidsgg.engine.loading import ClipLoader
+from vidsgg.engine.loading import ClipLoader, NoBatch
 from vidsgg.engine.profile import profiled_steps
 from vidsgg.engine.randomness import seed_step
 from vidsgg.engine.report import Monitor, evaluation_scalars, log_line, short
@@ -23,8 +24,7 @@ from vidsgg.engine.run_folder import RunFolder
 from vidsgg.engine.signals import StopRequested, StopSignals
 from vidsgg.engine.state import TrainingState
 from vidsgg.engine.watch import Watch
-from vidsgg.errors import Stopped
-from vidsgg.io.tensors import save_tensors
+from vidsgg.errors import DataError, Stopped
 from vidsgg.losses.relations import RelationCriterion
 from vidsgg.metrics.result import RecallResult
 from vidsgg.structures.clip import Clip
@@ -86,15 +86,14 @@ def fit(
     Raises TrainingError when a loss or gradient is not finite, memory runs out or a worker dies, CheckpointError when the disk is full,
     and Stopped, after saving, when a signal asks to stop.
     """
-    model, update, schedule = state.model, state.update, state.schedule
+    model, update, schedule, team = state.model, state.update, state.schedule, loader.team
     watch = Watch(run, update.clip_grad)
     gpu = GpuMeter(next(model.parameters()).device)
     if gpu.note:
         run.log(gpu.note)
 
     def save(name: str) -> None:
-        run.flush()  # what is logged before a checkpoint must not be lost after it
-        save_tensors(run.path / name, {**state.state_dict(), **checkpoint_extras})
+        run.save(name, {**state.state_dict(), **checkpoint_extras})
         watch.last_saved = name
 
     def evaluate_and_log(epoch: int) -> dict[str, float]:
@@ -115,9 +114,9 @@ def fit(
         after_evaluation(epoch, settings.monitor.upward(values[f"val/{settings.monitor.key}"]))
 
     with (
-        _saving_when_stopped(run, state, save) as stop,
+        _saving_when_stopped(run, state, save, team) as stop,
         watch.explaining(),
-        profiled_steps(run.path if settings.profile else None) as step_done,
+        profiled_steps(run.path if settings.profile and team.leads else None) as step_done,
     ):
         while not state.finished(settings.epochs):
             epoch, started = state.epoch, time.monotonic()
@@ -125,40 +124,46 @@ def fit(
             model.train()
             watch.open_epoch()
             bar = tqdm(
-                watch.reading(loader.batches(epoch, first=state.batch)),
+                watch.reading(loader.places(epoch, first=state.batch)),
                 desc=f"epoch {epoch}/{settings.epochs}",
                 initial=state.batch,
                 total=loader.steps(epoch),
                 unit="batch",
                 leave=False,
-                disable=None,
+                disable=team.hides_progress,
             )
             for group in _groups(iter(bar), settings.accumulate):
                 for batch in group:
+                    if isinstance(batch, NoBatch):
+                        continue
                     watch.at(batch, state.step, epoch)
-                    seed_step(settings.seed, epoch, (epoch - 1) * len(loader) + batch.number)
+                    seed_step(settings.seed, epoch, batch.number, team.rank)
                     with update.precision.autocast():
                         logits = model(batch.clip)
                     losses = criterion(logits, batch.clip)
                     if not torch.isfinite(losses["total"]):
                         raise watch.error(f"loss is {losses['total'].item()}", UNSTABLE)
-                    update.add(losses["total"], batch.clip.videos)
-                    state.add_losses(losses, batch.clip.videos)
-                norm = update.step(schedule.factor(state.step))
-                if not math.isfinite(norm) and not update.precision.scaler.is_enabled():
-                    raise watch.error(f"the norm of the gradients is {norm}", UNSTABLE)
-                state.step, state.batch = state.step + 1, batch.number + 1
-                watch.stepped(norm)
+                    update.add(losses, batch.clip.videos)
+                done = update.step(schedule.factor(state.step), stop=stop.requested)
+                if not math.isfinite(done.norm) and not update.precision.scaler.is_enabled():
+                    raise watch.error(f"the norm of the gradients is {done.norm}", UNSTABLE)
+                state.count(done, batches=batch.number + 1)
+                watch.stepped(done.norm)
                 step_done()
-                if state.step % LOG_EVERY == 1:
-                    run.scalars({"train/grad_norm": norm, "train/lr": update.lr}, epoch=epoch, step=state.step)
-                    bar.set_postfix(loss=f"{losses['total'].item():.3f}")
+                if state.step % LOG_EVERY == 1 and done.videos:
+                    run.scalars({"train/grad_norm": done.norm, "train/lr": update.lr}, epoch=epoch, step=state.step)
+                    bar.set_postfix(loss=f"{done.losses['total'].item() / done.videos:.3f}")
                     gpu.sample()
-                stop.check()
+                if done.stop:
+                    stop.stop()
                 if time.monotonic() - saved >= 60 * settings.save_minutes and state.batch < loader.steps(epoch):
                     save(LAST)
                     saved = time.monotonic()
 
+            if not state.videos:
+                raise DataError(f"{loader.dataset.root}: no video could be read in epoch {epoch}.")
+            if differing := update.settle():
+                run.log(f"warning: processes had come to differ in {differing}; all go on with the weights and buffers of the first")
             means = state.mean_losses()
             seconds = time.monotonic() - started
             run.log(f"Epoch {epoch}/{settings.epochs} - Loss: {means['total']:.4f} - LR: {short(update.lr)} - Time: {seconds:.0f}s")
@@ -190,9 +195,9 @@ def fit(
 
 
 @contextmanager
-def _saving_when_stopped(run: RunFolder, state: TrainingState, save: Callable[[str], None]) -> Iterator[StopSignals]:
+def _saving_when_stopped(run: RunFolder, state: TrainingState, save: Callable[[str], None], team: Team) -> Iterator[StopSignals]:
     """Inside, a signal to stop is a StopRequested at the next chance; it ends as Stopped, with everything saved."""
-    with StopSignals() as stop:
+    with StopSignals(launched=team.size > 1) as stop:
         try:
             yield stop
         except StopRequested as request:
@@ -242,6 +247,6 @@ def fit_counts(
     score, loss = values[monitor.key], losses.get("total", math.nan)  # there is none where classes are guessed, see evaluate
     content = {"epoch": 1, "model_state_dict": model.state_dict(), "optimizer_state_dict": {}, "loss": loss, **checkpoint_extras}
     for name in (BEST, FINAL):
-        save_tensors(run.path / name, content)
+        run.save(name, content)
     after_evaluation(1, monitor.upward(score))
     return FitResult(best_score=score, best_epoch=1, last_loss=loss)

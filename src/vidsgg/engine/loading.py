@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 from vidsgg.datasets.base import Image, VideoDataset
 from vidsgg.detectors.feature_store import FeatureStore
 from vidsgg.detectors.stored_clip import RecordSource
+from vidsgg.engine.distributed import ALONE, Team
 from vidsgg.engine.signals import leave_stopping_to_the_parent
 from vidsgg.errors import DataError, VidsggError
 from vidsgg.io.records import Record
@@ -32,6 +33,13 @@ class Batch:
 
     clip: Clip
     annotations: tuple[VideoAnnotation, ...]
+    number: int
+
+
+@dataclass(frozen=True, eq=False)
+class NoBatch:
+    """A place in the pass without a video for this process: none could be read, or the last ones are those of other processes."""
+
     number: int
 
 
@@ -83,7 +91,8 @@ class ClipLoader:
     store: where features are read instead; then no picture is looked at. learn: which of its clips, those to learn from or to be scored.
     shuffle: a new order every epoch, a function of seed and epoch alone. skip_bad: leave out videos that cannot be read and list them
     in ``skipped``; otherwise the first one ends the run with its message. stages: pairs of a number of epochs, ascending, and the
-    positions of the videos that are read after so many; by default all videos always.
+    positions of the videos that are read after so many; by default all videos always. team: every process reads its part of as many
+    videos as ``batch_size`` times the processes.
     """
 
     dataset: VideoDataset
@@ -98,6 +107,7 @@ class ClipLoader:
     store: FeatureStore | None = None
     learn: bool = False
     stages: Sequence[tuple[int, Sequence[int]]] = ()
+    team: Team = ALONE
     skipped: dict[str, None] = field(default_factory=dict)
     # The workers live as long as this object: only the list of batches, which stays in this process, changes between passes.
     _groups: list[list[int]] = field(default_factory=list, init=False, repr=False)
@@ -105,11 +115,11 @@ class ClipLoader:
 
     def __len__(self) -> int:
         """Batches of a pass over all videos."""
-        return math.ceil(len(self.dataset) / self.batch_size)
+        return math.ceil(len(self.dataset) / self._batch)
 
     def steps(self, epoch: int) -> int:
         """How many batches an epoch has."""
-        return math.ceil(len(self.videos(epoch)) / self.batch_size)
+        return math.ceil(len(self.videos(epoch)) / self._batch)
 
     def videos(self, epoch: int) -> Sequence[int]:
         """Positions of the videos of an epoch (from 1; epoch 0 is a pass over all), in the data set's order."""
@@ -132,8 +142,15 @@ class ClipLoader:
 
         Raises the DataError of a video that cannot be read, unless skip_bad.
         """
+        for batch in self.places(epoch, first):
+            if isinstance(batch, Batch):
+                yield batch
+
+    def places(self, epoch: int = 0, first: int = 0) -> Iterator[Batch | NoBatch]:
+        """The same, with a place in every process for every batch of any."""
         order = self.order(epoch)
-        self._groups[:] = [order[i : i + self.batch_size] for i in range(first * self.batch_size, len(order), self.batch_size)]
+        steps = [order[i : i + self._batch] for i in range(first * self._batch, len(order), self._batch)]
+        self._groups[:] = [list(self.team.share(step)) for step in steps]
         if self._loader is None:
             self._loader = DataLoader(
                 _Samples(self.dataset, self.mode, self.extractor is not None, self.store, self.learn),
@@ -158,8 +175,15 @@ class ClipLoader:
             if good:
                 any_good = True
                 yield Batch(Clip.cat([self._with_features(s) for s in good]), tuple(s.annotation for s in good), number)
-        if self.skipped and not any_good:
+            else:
+                yield NoBatch(number)
+        if self.skipped and not any_good and self.team.size == 1:
             raise DataError(f"{self.dataset.root}: no video could be read; the first message was: {next(iter(self.skipped))}")
+
+    @property
+    def _batch(self) -> int:
+        """Videos of a batch, in all processes."""
+        return self.batch_size * self.team.size
 
     def _with_features(self, sample: _Sample) -> Clip:
         if isinstance(sample.read, Record):

@@ -40,6 +40,7 @@ class Precision:
         if level == "O2" and self.half is not torch.bfloat16:
             raise ConfigError(f"option -opt_level O2 needs bfloat16, which {device} does not have; use -opt_level O1.")
         self.scaler = torch.amp.GradScaler(device.type, enabled=level == "O1" and self.half is torch.float16)
+        self.scaler.scale(torch.zeros(1, device=device))  # it starts with the first loss, but a process of several may see none at first
         self._masters = _with_masters(model) if level == "O2" else {}
         self._to_half()
 

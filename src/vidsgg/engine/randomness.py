@@ -11,9 +11,9 @@ import numpy as np
 import torch
 
 
-def seed_step(seed: int, epoch: int, step: int) -> None:
-    """Make what the coming step draws (dropout) a function of seed, epoch and step alone, whatever was drawn before it."""
-    key = random.Random(f"{seed}/{epoch}/{step}").getrandbits(31)
+def seed_step(seed: int, epoch: int, step: int, process: int = 0) -> None:
+    """Make what the coming step draws (dropout) a function of these four alone, whatever was drawn before it. process: of several."""
+    key = random.Random(f"{seed}/{epoch}/{step}" + (f"/{process}" if process else "")).getrandbits(31)
     torch.manual_seed(key)
     np.random.seed(key)  # noqa: NPY002 - libraries that draw from the legacy generator are pinned too
     random.seed(key)

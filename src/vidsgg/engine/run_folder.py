@@ -24,6 +24,7 @@ from vidsgg.engine.loggers import OpenLogger, TensorBoardLogger
 from vidsgg.engine.run_lock import RunLock
 from vidsgg.errors import ConfigError, Stopped
 from vidsgg.io.atomic import left_behind, whole_file
+from vidsgg.io.tensors import save_tensors
 
 OUTPUT = Path("output")
 _COLUMNS = ["epoch", "step", "name", "value"]
@@ -113,6 +114,11 @@ class RunFolder:
         with self._writing():
             self._logger.flush()
 
+    def save(self, name: str, content: Mapping[str, Any]) -> None:
+        """Write a checkpoint; what was logged before it is not lost after it. Raises as save_tensors does."""
+        self.flush()
+        save_tensors(self.path / name, dict(content))
+
     def __enter__(self) -> RunFolder:
         return self
 
@@ -131,6 +137,25 @@ class RunFolder:
             yield
         except OSError as error:
             raise ConfigError(f"option -save_path: cannot write to {self.path}: {error.strerror or error}.") from error
+
+
+class UnwrittenRun(RunFolder):
+    """The run as the processes of a team see it that write nothing of it: the same calls, without effect."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def log(self, line: str) -> None: ...
+
+    def scalars(self, values: Mapping[str, float], *, epoch: int, step: int) -> None: ...
+
+    def histograms(self, values: Mapping[str, Tensor], *, epoch: int, step: int) -> None: ...
+
+    def flush(self) -> None: ...
+
+    def save(self, name: str, content: Mapping[str, Any]) -> None: ...
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None: ...
 
 
 def _open_rows(path: Path, goes_on_after: int | None) -> Any:

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 GRACE = 20  # seconds that workers go on after a SIGTERM
 STOPPING = (signal.SIGINT, signal.SIGTERM)
@@ -23,27 +23,35 @@ class StopRequested(Exception):
 
 
 class StopSignals:
-    """While entered, the first SIGINT or SIGTERM is remembered and raised at the next ``check``; another one acts as it did before.
+    """While entered, the first SIGINT or SIGTERM is remembered, to be raised as soon as it suits; another one acts as it did before.
 
+    launched: by a program that passes signals on and ends this process if they do not. As the same signal then often comes twice, from
+    the launcher and from whoever asked it to stop, all after the first are ignored.
     Only a main thread can listen to signals; in any other they act as before.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, launched: bool = False) -> None:
+        self._launched = launched
         self._received: signal.Signals | None = None
         self._at_once = False
         self._before: dict[signal.Signals, Any] = {}
 
-    def check(self) -> None:
-        """Raises StopRequested if a signal has come."""
-        if self._received is not None:
-            raise StopRequested(self._received)
+    @property
+    def requested(self) -> bool:
+        """Whether a signal has come."""
+        return self._received is not None
+
+    def stop(self) -> NoReturn:
+        """Raises StopRequested, for the signal that has come or, if it came to another process, as for SIGTERM."""
+        raise StopRequested(self._received or signal.SIGTERM)
 
     @contextmanager
     def at_once(self) -> Iterator[None]:
         """Inside, StopRequested is raised as soon as a signal comes: for work that changes nothing and may take long."""
         self._at_once = True
         try:
-            self.check()
+            if self.requested:
+                self.stop()
             yield
         finally:
             self._at_once = False
@@ -57,10 +65,14 @@ class StopSignals:
         self._restore()
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
-        self._restore()
+        if self._launched:
+            for stopping in STOPPING:
+                signal.signal(stopping, signal.SIG_IGN)
+        else:
+            self._restore()
         self._received = signal.Signals(number)
         if self._at_once:
-            raise StopRequested(self._received)
+            self.stop()
 
     def _restore(self) -> None:
         for number, handler in self._before.items():

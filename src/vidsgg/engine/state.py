@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from vidsgg.engine.early_stopping import EarlyStopping
+from vidsgg.engine.exchange import Step
 from vidsgg.engine.schedule import Schedule
 from vidsgg.engine.update import Update
 
@@ -37,11 +38,12 @@ class TrainingState:
     best_score: float | None = None
     best_epoch: int = 0
 
-    def add_losses(self, losses: Mapping[str, Tensor], videos: int) -> None:
-        """Count the losses of a batch; they stay on their device, so that nothing waits for it."""
-        for name, value in losses.items():
-            self.sums[name] = self.sums.get(name, 0.0) + value.detach() * videos
-        self.videos += videos
+    def count(self, done: Step, batches: int) -> None:
+        """A step is done, and with it so many batches of the epoch."""
+        for name, value in done.losses.items():
+            self.sums[name] = self.sums.get(name, 0.0) + value
+        self.videos += done.videos
+        self.step, self.batch = self.step + 1, batches
 
     def mean_losses(self) -> dict[str, float]:
         """Of the running epoch, by part."""

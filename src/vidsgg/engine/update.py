@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from vidsgg.engine.distributed import Team
+from vidsgg.engine.exchange import Exchange, Step
 from vidsgg.engine.precision import Precision
 
 
@@ -24,42 +27,65 @@ def clip_gradients(parameters: Iterable[Tensor], limit: float) -> Tensor:
 class Update:
     """An optimiser with what happens to gradients before it sees them.
 
-    videos: how many a full step learns from. Losses are means over videos, so every one is weighted by its videos over those of the step:
-    several batches give the gradient of one large batch, and a short last group is divided by its own number.
+    videos: how many a full step learns from, in all processes. Losses are means over videos, so every one is weighted by its videos over
+    those of the step: several batches, or several processes, give the gradient of one large batch, and a short last group is divided by
+    its own number.
     """
 
     def __init__(self, optimizer: torch.optim.Optimizer, precision: Precision, *, clip_grad: float = 0.0, videos: int = 1) -> None:
         """clip_grad: L2 norm of all gradients, 0 for no clipping. The optimiser's present learning rates are the base ones."""
         self.optimizer, self.precision, self.clip_grad, self.videos = optimizer, precision, clip_grad, videos
         self._base_lr = [group["lr"] for group in optimizer.param_groups]
-        self._pending = 0
+        self._exchange: Exchange | None = None
+        self._videos, self._losses = 0, dict[str, Tensor]()  # since the last step, in this process
 
-    def add(self, loss: Tensor, videos: int) -> None:
-        """Accumulate the gradients of the mean loss of some videos."""
-        self.precision.scaler.scale(loss * (videos / self.videos)).backward()
-        self._pending += videos
+    def learn_with(self, team: Team, model: nn.Module) -> None:
+        """From now on make every step together with the other processes of a team, from the weights of the first."""
+        if team.size > 1:
+            with self.precision.full_weights():
+                self._exchange = Exchange(team, model)
 
-    def step(self, factor: float) -> float:
-        """One optimiser step at ``factor`` times the base learning rates; returns the gradients' norm before clipping.
+    def add(self, losses: Mapping[str, Tensor], videos: int) -> None:
+        """Accumulate the gradients of the mean losses of some videos, of their ``total``."""
+        self.precision.scaler.scale(losses["total"] * (videos / self.videos)).backward()
+        for name, value in losses.items():  # they stay on their device, so that nothing waits for it
+            self._losses[name] = self._losses.get(name, 0.0) + value.detach() * videos
+        self._videos += videos
 
-        If that is not finite, nothing is applied: the losses overflowed (with float16, whose scale is then lowered) or diverged.
+    def step(self, factor: float, *, stop: bool = False) -> Step:
+        """One optimiser step at ``factor`` times the base learning rates; returns what it learnt from, in all processes.
+
+        stop: whether this process was asked to stop. If the norm of the gradients is not finite, nothing is applied: the losses
+        overflowed (with float16, whose scale is then lowered) or diverged. Without any video nothing is done.
         """
         for group, lr in zip(self.optimizer.param_groups, self._base_lr, strict=True):
             group["lr"] = lr * factor
         scaler = self.precision.scaler
         self.precision.hand_over_gradients()
+        done = Step(self._videos, self._losses, stop)
+        self._videos, self._losses = 0, {}
+        if self._exchange:
+            done = self._exchange([p for group in self.optimizer.param_groups for p in group["params"] if p.requires_grad], done)
+        if not done.videos:
+            return done
         scaler.unscale_(self.optimizer)
         parameters = [p for group in self.optimizer.param_groups for p in group["params"] if p.grad is not None]
-        if self._pending != self.videos:
-            torch._foreach_mul_([p.grad for p in parameters], self.videos / self._pending)
+        if done.videos != self.videos:
+            torch._foreach_mul_([p.grad for p in parameters], self.videos / done.videos)
         norm = clip_gradients(parameters, self.clip_grad).item()
         if math.isfinite(norm):
             self.optimizer.step()
             self.precision.follow()
         scaler.update()
         self.optimizer.zero_grad(set_to_none=True)
-        self._pending = 0
-        return norm
+        return replace(done, norm=norm)
+
+    def settle(self) -> str:
+        """Make sure that all processes have the same weights, see Exchange.settle; no gradients may be pending."""
+        if self._exchange is None:
+            return ""
+        with self.precision.full_weights():
+            return self._exchange.settle()
 
     @property
     def lr(self) -> float:

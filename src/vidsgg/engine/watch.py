@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import torch
 
-from vidsgg.engine.loading import Batch
+from vidsgg.engine.loading import Batch, NoBatch
 from vidsgg.engine.run_folder import RunFolder
 from vidsgg.errors import VidsggError
 
@@ -39,7 +39,7 @@ class Watch:
     def open_epoch(self) -> None:
         self._norms, self._waited, self._began = [], 0.0, time.perf_counter()
 
-    def reading(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+    def reading(self, batches: Iterator[Batch | NoBatch]) -> Iterator[Batch | NoBatch]:
         """The same batches; how long they keep the model waiting is counted."""
         while True:
             asked = time.perf_counter()

@@ -1,0 +1,139 @@
+"""Several processes that train or score one model together, one for each device, over torch.distributed.
+
+A launcher (torchrun) starts them and tells each its place through environment variables. Every process reads its own videos; the first
+one writes whatever is written. Nothing waits for the others but where something is exchanged, and a process that waits for one that has
+ended raises ProcessLost. A team of one exchanges nothing, so that training and scoring read the same for one process and for many.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import count
+from typing import TypeVar
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from vidsgg.errors import ConfigError, ProcessLost
+
+T = TypeVar("T")
+# How long a process may be silent while others wait for it: reading a long video from a slow disk, writing a checkpoint.
+SILENCE = timedelta(minutes=30)
+_VARIABLES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+_meetings = count()  # each with names of its own in the launcher's store, where those of the last one remain
+
+
+@dataclass(frozen=True)
+class Team:
+    """rank: number of this process, from 0, among ``size``; local_rank, local_size: the same on this machine."""
+
+    rank: int = 0
+    size: int = 1
+    local_rank: int = 0
+    local_size: int = 1
+
+    @property
+    def leads(self) -> bool:
+        """Whether this is the process that writes."""
+        return self.rank == 0
+
+    @property
+    def hides_progress(self) -> bool | None:
+        """tqdm's ``disable``: None shows a bar if there is a terminal."""
+        return None if self.leads else True
+
+    def share(self, items: Sequence[T]) -> Sequence[T]:
+        """This process's part: as many as another's or one more, and possibly none; the parts in order of rank are the whole."""
+        return items[self.rank * len(items) // self.size : (self.rank + 1) * len(items) // self.size]
+
+    def sum_(self, values: Tensor) -> None:
+        """Replace by the sum over all processes, the same bits everywhere."""
+        if self.size > 1:
+            with _others_needed(self):
+                dist.all_reduce(values)
+
+    def copy_from_first(self, tensors: Iterable[Tensor]) -> None:
+        """Replace by what the first process has."""
+        if self.size > 1:
+            with _others_needed(self):
+                for tensor in tensors:
+                    dist.broadcast(tensor, src=0)
+
+    def gather(self, value: T) -> list[T]:
+        """The values of all processes in order of rank, in the first one; an empty list elsewhere. They are pickled."""
+        if self.size == 1:
+            return [value]
+        values: list[T] = [value] * self.size if self.leads else []
+        with _others_needed(self):
+            dist.gather_object(value, values if self.leads else None)
+        return values
+
+    def from_first(self, value: T) -> T:
+        """The value that the first process gives."""
+        if self.size == 1:
+            return value
+        box = [value]
+        with _others_needed(self):
+            dist.broadcast_object_list(box)
+        return box[0]
+
+    def once_per_machine(self, work: Callable[[], object]) -> None:
+        """Have one process of every machine do something, before any process goes on."""
+        if self.local_rank == 0:
+            work()
+        self.gather(None)
+        self.from_first(None)
+
+
+ALONE = Team()
+
+
+@contextmanager
+def join_team(wanted: bool = False) -> Iterator[Team]:
+    """This process among those that the launcher has started; alone if there is no launcher.
+
+    wanted: whether several are expected (-distributed). Raises ConfigError if they are and there is no launcher.
+    """
+    if not all(name in os.environ for name in _VARIABLES):
+        if wanted:
+            raise ConfigError(
+                "option -distributed: several processes are started by torchrun, one for each device:\n"
+                f"  torchrun --nproc_per_node={max(torch.cuda.device_count(), 2)} {shlex.join(sys.argv)}"
+            )
+        yield ALONE
+        return
+    team = Team(*(int(os.environ[name]) for name in _VARIABLES[:4]))
+    if team.size == 1:
+        yield team
+        return
+    with _others_needed(team):
+        store, *_ = next(dist.rendezvous("env://", timeout=SILENCE))
+        dist.init_process_group(
+            "cpu:gloo,cuda:nccl" if dist.is_nccl_available() and torch.cuda.is_available() else "gloo",
+            store=dist.PrefixStore(f"vidsgg{next(_meetings)}", store),
+            rank=team.rank,
+            world_size=team.size,
+            timeout=SILENCE,
+        )
+    try:
+        yield team
+    finally:
+        dist.destroy_process_group()  # if this process fails, the others are told by it
+
+
+@contextmanager
+def _others_needed(team: Team) -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:
+        raise ProcessLost(
+            f"process {team.rank} of {team.size} waited in vain for another, which has ended or was silent for {SILENCE.total_seconds():.0f} seconds;"
+            f" its own message says why. ({str(error).splitlines()[0]})"
+        ) from error
