@@ -1,0 +1,20 @@
+"""``vidsgg train-detector``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from vidsgg.cli.options import parse
+from vidsgg.recipes.options import TrainDetectorOptions
+
+DESCRIPTION = """Train a detector on the annotated frames of a data set, and score it by COCO's average precision.
+
+'-pretrained FILE -epochs 0' scores a detector that is there."""
+
+
+def main(argv: Sequence[str]) -> int:
+    options = parse(TrainDetectorOptions, argv, prog="vidsgg train-detector", description=DESCRIPTION)
+    from vidsgg.recipes.train_detector import run_detector_training  # torch
+
+    run_detector_training(options)
+    return 0

@@ -1,0 +1,107 @@
+"""One training run of a detector, from options to the score on the test videos."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from vidsgg.datasets.base import VideoDataset
+from vidsgg.detectors.base import FRAMES_AT_ONCE
+from vidsgg.detectors.files import load_detector, save_detector
+from vidsgg.engine.fit import seed_step
+from vidsgg.engine.fit_detector import DetectorFitSettings, fit_detector, score_detector
+from vidsgg.engine.frames import FrameLoader, flip_half
+from vidsgg.engine.run_folder import RunFolder, default_path
+from vidsgg.engine.schedule import Schedule
+from vidsgg.errors import ConfigError
+from vidsgg.metrics.detection import DetectionResult
+from vidsgg.recipes.build import choose_device, open_split, resolve_data_path
+from vidsgg.recipes.new_detector import new_detector
+from vidsgg.recipes.options import TrainDetectorOptions
+
+# Objects with a side under 16 pixels are left out, as in the files of the published detector and in SGDET.
+MODE = "sgdet"
+LR, LR_PRETRAINED = 1e-3, 1e-4
+WARMUP = 0.05  # share of the steps
+
+
+@dataclass(frozen=True, eq=False)
+class DetectorOutcome:
+    """path: the run's folder. file: its best detector. best_score: its mAP50 on the held-out videos, 0..1. test: on the test videos."""
+
+    path: Path
+    file: Path
+    best_score: float
+    test: DetectionResult | None
+
+
+def run_detector_training(options: TrainDetectorOptions) -> DetectorOutcome:
+    """Train as the options say. Everything that can be wrong with them is found before the run's folder is made."""
+    device = choose_device(options.device)
+    root = resolve_data_path(options.data_path)
+    splits = {
+        name: open_split(root, MODE, name, datasize=options.datasize, skip_bad=options.skip_bad)
+        for name in ("train", "val", *(["test"] if options.test else []))
+    }
+    schema = splits["train"].schema
+    if not schema.has_frames:
+        raise ConfigError(f"{root}: data set {schema.name!r} has no pictures, so there is nothing that a detector could learn from.")
+    seed_step(options.seed, 0, 0)
+    detector, pretrained, weights_line = new_detector(options, schema.vocabulary.objects)
+    detector.to(device)
+    loaders = {name: _loader(videos, options, learn=name == "train") for name, videos in splits.items()}
+    lr = options.lr if options.lr is not None else LR_PRETRAINED if pretrained else LR
+    learning = [parameter for parameter in detector.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(learning, lr=lr, weight_decay=options.weight_decay, fused=True)
+    steps = options.epochs * len(loaders["train"])
+
+    path = (
+        Path(options.save_path) if options.save_path else default_path(schema.name, options.detector or detector.architecture, "detector")
+    )
+    config = {**asdict(options), "data_path": str(root), "save_path": None}
+    with RunFolder(path, config) as run:
+
+        def save(name: str, epoch: int) -> None:
+            save_detector(path / name, detector, {"config": config, "epoch": epoch})
+
+        run.log(f"run: {path}")
+        counts = ", ".join(f"{loader.frames} to {_PURPOSE[name]} ({len(splits[name])} videos)" for name, loader in loaders.items())
+        run.log(f"data: {root} ({schema.name}), frames: {counts}")
+        run.log(f"detector: {detector.architecture}, {sum(p.numel() for p in learning):,} parameters to learn, on {device}")
+        run.log(weights_line)
+        settings = DetectorFitSettings(options.epochs, options.minutes, options.clip_grad, options.eval_freq, options.seed)
+        fit = fit_detector(
+            detector,
+            loaders["train"],
+            partial(score_detector, detector, loaders["val"], "validate"),
+            optimizer,
+            Schedule(options.scheduler, steps, round(WARMUP * steps)),
+            run,
+            settings,
+            save,
+        )
+        best = path / "detector_best.pth"
+        run.log(f"best: mAP50 {100 * fit.best_score:.2f} on the held-out videos after epoch {fit.best_epoch}, in {best}")
+        test = None
+        if "test" in loaders:
+            test = score_detector(load_detector(best, schema.vocabulary.objects).to(device), loaders["test"], "test")
+            run.log(f"test videos, {best.name}:\n{test.table()}")
+            run.scalars({"test/mAP50": test.map50, "test/mAP": test.map}, epoch=fit.best_epoch, step=steps)
+        skipped = {text: None for loader in loaders.values() for text in loader.skipped}
+        if skipped:
+            run.log(f"skipped {len(skipped)} times what could not be read; the first: {next(iter(skipped))}")
+    return DetectorOutcome(path, best, fit.best_score, test)
+
+
+_PURPOSE = {"train": "learn from", "val": "validate on", "test": "test on"}
+
+
+def _loader(videos: VideoDataset, options: TrainDetectorOptions, *, learn: bool) -> FrameLoader:
+    workers = min(4, os.cpu_count() or 1) if options.num_workers is None else options.num_workers
+    if learn:
+        return FrameLoader(videos, options.batch_size, True, options.seed, workers, flip_half, options.skip_bad)
+    return FrameLoader(videos, FRAMES_AT_ONCE, workers=workers, skip_bad=options.skip_bad)
