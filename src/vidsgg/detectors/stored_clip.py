@@ -73,15 +73,20 @@ def clip_of(record: Record, schema: Schema, device: torch.device) -> Clip:
 def _rounded(clip: Clip, name: str, dtype: torch.dtype) -> Tensor:
     value: Tensor = getattr(clip, name)
     rounded = value.to(dtype)
-    if rounded.isfinite().all():
+    if _all_finite(rounded):
         return rounded
     where = f"video {clip.video_ids[0]!r}: {name}"
-    if not value.isfinite().all():
+    if not _all_finite(value):
         raise ConfigError(f"{where} is not finite; the detector's weights are broken.")
     kind, largest = str(dtype).removeprefix("torch."), torch.finfo(dtype).max
     raise ConfigError(
         f"{where} reaches {value.abs().max():.3g}, but {kind} ends at {largest:.3g}; write the features with -dtype bfloat16 or float32."
     )
+
+
+def _all_finite(values: Tensor) -> bool:
+    """A NaN becomes the minimum and the maximum. Many times faster than asking every value, which takes longer than all the rest."""
+    return not values.numel() or all(bool(end.isfinite()) for end in values.aminmax())
 
 
 def _loaded(stored: Tensor, device: torch.device) -> Tensor:
