@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vidsgg.cli.options import parse
+from vidsgg.cli.options import parse, without_local_rank
 from vidsgg.errors import ConfigError
 from vidsgg.recipes.options import EvaluateOptions
 
@@ -12,7 +12,7 @@ from vidsgg.recipes.options import EvaluateOptions
 def main(argv: Sequence[str], prog: str = "vidsgg evaluate") -> int:
     options = parse(
         EvaluateOptions,
-        argv,
+        without_local_rank(argv),
         prog=prog,
         description="Score a trained model: recall and mean recall under every constraint, as a table, JSON and CSV.",
     )
@@ -21,6 +21,7 @@ def main(argv: Sequence[str], prog: str = "vidsgg evaluate") -> int:
     from vidsgg.recipes.evaluate import run_evaluation  # torch
 
     evaluation = run_evaluation(options)
-    print(f"{evaluation.text}\n\n{evaluation.result.predicate_table()}")
-    print(f"\nwritten to {evaluation.files[0]} and {evaluation.files[1].name}")
+    if evaluation.files:
+        print(f"{evaluation.text}\n\n{evaluation.result.predicate_table()}")
+        print(f"\nwritten to {evaluation.files[0]} and {evaluation.files[1].name}")
     return 0

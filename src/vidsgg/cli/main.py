@@ -5,10 +5,11 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import time
 from collections.abc import Callable, Sequence
 
 from vidsgg import __version__
-from vidsgg.errors import ConfigError, Stopped, VidsggError
+from vidsgg.errors import ConfigError, ProcessLost, Stopped, VidsggError
 from vidsgg.options import closest
 
 COMMANDS = {
@@ -28,10 +29,12 @@ def run(command: Callable[[list[str]], int], argv: Sequence[str]) -> int:
     try:
         return command(list(argv))
     except VidsggError as error:
+        _let_the_cause_be_told(error)
         print(f"error: {error}", file=sys.stderr)
         return 2
     except Stopped as stop:
-        print(stop, file=sys.stderr)
+        if _process() == 0:
+            print(stop, file=sys.stderr)
         return stop.code
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)
@@ -39,6 +42,21 @@ def run(command: Callable[[list[str]], int], argv: Sequence[str]) -> int:
     except BrokenPipeError:  # the reader of our output (head, less) went away
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def _process() -> int:
+    """Number of this process among several that torchrun has started."""
+    return int(os.environ.get("RANK", 0))
+
+
+def _let_the_cause_be_told(error: VidsggError) -> None:
+    """Of several processes, one should say what went wrong. Those that only miss it, and those that have made the same mistake as the first,
+    wait a while, in which the launcher ends them.
+    """
+    if isinstance(error, ProcessLost):
+        time.sleep(10)
+    elif _process() > 0:
+        time.sleep(3)
 
 
 def _usage() -> str:

@@ -71,6 +71,11 @@ def read_yaml(path: Path, config: type) -> dict[str, Any]:
     return values
 
 
+def without_local_rank(argv: Sequence[str]) -> list[str]:
+    """The arguments without the ``--local-rank=0`` of ``python -m torch.distributed.launch``, whose environment says it as well."""
+    return [word for word in argv if not re.fullmatch(r"--local[-_]rank=\d+", word)]
+
+
 def parse(config: type[T], argv: Sequence[str], *, prog: str, description: str, positional: Sequence[str] = ()) -> T:
     """Build ``config`` from command line arguments. ``positional`` names fields that are given without a dash.
 

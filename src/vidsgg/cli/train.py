@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from vidsgg.cli.options import parse_values, read_yaml_values
+from vidsgg.cli.options import parse_values, read_yaml_values, without_local_rank
 from vidsgg.errors import ConfigError
 from vidsgg.options import fields_of
 from vidsgg.recipes.models import MODELS, model_entry
@@ -44,7 +44,7 @@ def parse_train(argv: Sequence[str], prog: str) -> tuple[TrainOptions, frozenset
 
 
 def main(argv: Sequence[str], prog: str = "vidsgg train") -> int:
-    options, given = parse_train(argv, prog)
+    options, given = parse_train(without_local_rank(argv), prog)
     from vidsgg.recipes.train import run_training  # torch
 
     run_training(options, given=given)

@@ -49,6 +49,11 @@ class Team:
         """tqdm's ``disable``: None shows a bar if there is a terminal."""
         return None if self.leads else True
 
+    @property
+    def program(self) -> str:
+        """How vidsgg is started to have as many processes again."""
+        return f"torchrun --nproc_per_node={self.local_size} -m vidsgg" if self.size > 1 else "vidsgg"
+
     def share(self, items: Sequence[T]) -> Sequence[T]:
         """This process's part: as many as another's or one more, and possibly none; the parts in order of rank are the whole."""
         return items[self.rank * len(items) // self.size : (self.rank + 1) * len(items) // self.size]
@@ -84,10 +89,16 @@ class Team:
             dist.broadcast_object_list(box)
         return box[0]
 
-    def once_per_machine(self, work: Callable[[], object]) -> None:
-        """Have one process of every machine do something, before any process goes on."""
-        if self.local_rank == 0:
-            work()
+    def first_of_machine_first(self, work: Callable[[], T]) -> T:
+        """Do something in every process, on every machine in one before the others: they find what it has made."""
+        if self.local_rank > 0:
+            self._meet()
+            return work()
+        done = work()
+        self._meet()
+        return done
+
+    def _meet(self) -> None:
         self.gather(None)
         self.from_first(None)
 

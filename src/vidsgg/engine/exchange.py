@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import torch
 from torch import Tensor, nn
@@ -49,8 +50,7 @@ class Exchange:
     def __call__(self, parameters: Sequence[nn.Parameter], mine: Step) -> Step:
         """Replace the gradients of the parameters by their sums over all processes; returns the other sums."""
         if not self._parts:  # what is known only once somebody has seen a video
-            told = self.team.gather(set(mine.losses))
-            self._parts = self.team.from_first(tuple(sorted(set().union(*told))))
+            self._parts = self.team.from_first(tuple(dict.fromkeys(chain(*self.team.gather(list(mine.losses))))))
         sizes = [-(-parameter.numel() // _ALIGNED) * _ALIGNED for parameter in parameters]
         sizes += [len(parameters), 2, len(self._parts), self.team.size * len(self._statistics)]
         if len(self._room) != sum(sizes):

@@ -52,15 +52,19 @@ class RunFolder:
         goes_on_after: int | None = None,
         echo: bool = True,
         logger: OpenLogger = TensorBoardLogger,
+        program: str = "vidsgg",
     ) -> None:
-        """echo: whether log lines go to the screen as well. Raises ConfigError if the folder cannot be used, or as the logger does."""
+        """echo: whether log lines go to the screen as well. program: what was typed to start vidsgg in as many processes.
+
+        Raises ConfigError if the folder cannot be used, or as the logger does.
+        """
         if path.exists() and not path.is_dir():
             raise ConfigError(f"option -save_path: {path} is a file, not a folder.")
         if goes_on_after is None and ((path / "config.yaml").exists() or any(path.glob("checkpoint_*.tar"))):
             raise ConfigError(
                 f"option -save_path: {path} holds another run; name a new folder, remove the old one, or go on with -resume_from {path}."
             )
-        self.path, self.echo = path, echo
+        self.path, self.echo, self.program = path, echo, program
         with self._writing():
             path.mkdir(parents=True, exist_ok=True)
             self._lock = RunLock(path)
@@ -85,7 +89,7 @@ class RunFolder:
     @property
     def resume_command(self) -> str:
         """What to type to go on with this run."""
-        return f"vidsgg train -resume_from {self.path}"
+        return f"{self.program} train -resume_from {self.path}"
 
     def log(self, line: str) -> None:
         """One line to logfile.txt, and to the screen above a progress bar if there is one. Raises ConfigError if the disk is full."""
@@ -142,8 +146,8 @@ class RunFolder:
 class UnwrittenRun(RunFolder):
     """The run as the processes of a team see it that write nothing of it: the same calls, without effect."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, program: str) -> None:
+        self.path, self.program = path, program
 
     def log(self, line: str) -> None: ...
 

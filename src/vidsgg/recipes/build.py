@@ -10,13 +10,27 @@ import torch
 from vidsgg.datasets.base import VideoDataset
 from vidsgg.datasets.registry import default_data_path, open_dataset
 from vidsgg.datasets.splits import hold_out_validation, take_datasize
+from vidsgg.engine.distributed import ALONE, Team
 from vidsgg.errors import ConfigError
 
 SYNTHETIC_FOLDER = Path("data") / "synthetic"
 
 
-def choose_device(name: str) -> torch.device:
-    """ "auto" is the first CUDA device, else the CPU. Raises ConfigError for a device that is not there."""
+def choose_device(name: str, team: Team = ALONE) -> torch.device:
+    """ "auto" is the first CUDA device, else the CPU. Raises ConfigError for a device that is not there.
+
+    Of several processes each has the CUDA device of its number on its machine.
+    """
+    if team.size > 1 and (name == "cuda" or (name == "auto" and torch.cuda.is_available())):
+        if team.local_size > torch.cuda.device_count():
+            raise ConfigError(
+                f"option -device: {team.local_size} processes were started on a machine with {torch.cuda.device_count()} CUDA devices;"
+                f" start as many as there are (torchrun --nproc_per_node={torch.cuda.device_count()}), or train with -device cpu."
+            )
+        torch.cuda.set_device(team.local_rank)
+        return torch.device("cuda", team.local_rank)
+    if team.size > 1 and name not in ("auto", "cpu"):
+        raise ConfigError(f"option -device: {name!r} is one device for {team.size} processes; use auto, cuda or cpu.")
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import json
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from vidsgg.datasets.base import VideoDataset
+from vidsgg.engine.distributed import Team, join_team
 from vidsgg.engine.evaluate import evaluate
 from vidsgg.errors import ConfigError
 from vidsgg.metrics.protocol import protocol_for
@@ -23,7 +25,7 @@ AS_AUTHORS, FIXED = "as the authors' code computes it (-reference_compat True)",
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """The recall of a run, what is printed of it, and the files that hold it."""
+    """The recall of a run, what is printed of it, and the files that hold it; of several processes only the first has written any."""
 
     result: RecallResult
     text: str
@@ -36,6 +38,17 @@ def run_evaluation(options: EvaluateOptions) -> Evaluation:
     An imported checkpoint is scored twice, with the bugs of the authors' code, which is the result, and without them; the second goes to
     ``evaluation_<split>_fixed.json`` and ``.csv``.
     """
+    with join_team(options.distributed) as team:
+        run, root, dataset = team.first_of_machine_first(lambda: _open(options))
+        if not run.imported or options.reference_compat is not None:
+            return _score(run, options, root, dataset, options.reference_compat, "", team)
+        theirs, ours = (_score(run, options, root, dataset, compat, name, team) for compat, name in ((True, ""), (False, "_fixed")))
+    both = comparison({AS_AUTHORS: theirs.result, FIXED: ours.result}, options.split)
+    return Evaluation(theirs.result, f"{theirs.text}\n\nSide by side:\n\n{both}", theirs.files + ours.files)
+
+
+def _open(options: EvaluateOptions) -> tuple[SavedRun, Path, VideoDataset]:
+    """The checkpoint, the data set's folder and the videos to score."""
     run = read_run(Path(options.checkpoint))
     for name in ("mode", "model"):
         wanted, has = getattr(options, name), getattr(run.options, name)
@@ -43,20 +56,18 @@ def run_evaluation(options: EvaluateOptions) -> Evaluation:
             raise ConfigError(f"option -{name}: {run.file} is of {name} {has!r}, not {wanted!r}.")
     root = resolve_data_path(options.data_path or run.options.data_path)
     dataset = open_split(root, run.options.mode, options.split, datasize=options.datasize, skip_bad=options.skip_bad)
-    if not run.imported or options.reference_compat is not None:
-        return _score(run, options, root, dataset, options.reference_compat, "")
-    theirs, ours = (_score(run, options, root, dataset, compat, name) for compat, name in ((True, ""), (False, "_fixed")))
-    both = comparison({AS_AUTHORS: theirs.result, FIXED: ours.result}, options.split)
-    return Evaluation(theirs.result, f"{theirs.text}\n\nSide by side:\n\n{both}", theirs.files + ours.files)
+    return run, root, dataset
 
 
-def _score(run: SavedRun, options: EvaluateOptions, root: Path, dataset: VideoDataset, compat: bool | None, suffix: str) -> Evaluation:
+def _score(
+    run: SavedRun, options: EvaluateOptions, root: Path, dataset: VideoDataset, compat: bool | None, suffix: str, team: Team
+) -> Evaluation:
     trained = load_model(
-        run, root, [dataset], options.device, detector=options.detector, features=options.features, reference_compat=compat
+        run, root, [dataset], options.device, team=team, detector=options.detector, features=options.features, reference_compat=compat
     )
     used, protocol = trained.options, protocol_for(dataset.schema, trained.options.mode)
     loader = trained.source.loader(
-        dataset, learn=False, batch_size=options.batch_size, workers=options.num_workers, skip_bad=options.skip_bad
+        dataset, learn=False, batch_size=options.batch_size, workers=options.num_workers, skip_bad=options.skip_bad, team=team
     )
     result, _ = evaluate(trained.model, loader, protocol, exclusive=options.exclusive_decoding)
     head = [
@@ -64,8 +75,9 @@ def _score(run: SavedRun, options: EvaluateOptions, root: Path, dataset: VideoDa
         f"{options.split} split of {root}: {result.videos} videos, {result.units} {protocol.unit}s",
         *trained.source.lines,
     ]
-    if loader.skipped:
-        head.append(f"skipped {len(loader.skipped)} videos that could not be read; the first: {next(iter(loader.skipped))}")
+    skipped = list(chain(*team.gather(list(loader.skipped))))
+    if skipped:
+        head.append(f"skipped {len(skipped)} videos that could not be read; the first: {skipped[0]}")
     text = "\n".join([*head, "", result.table()])
     folder = Path(options.save_path) if options.save_path else run.file.parent
     about = {
@@ -77,9 +89,9 @@ def _score(run: SavedRun, options: EvaluateOptions, root: Path, dataset: VideoDa
         "features": trained.source.lines[0],
         "data_path": str(root),
         "split": options.split,
-        "skipped_videos": list(loader.skipped),
+        "skipped_videos": skipped,
     }
-    return Evaluation(result, text, _write(folder, f"evaluation_{options.split}{suffix}", about, result))
+    return Evaluation(result, text, _write(folder, f"evaluation_{options.split}{suffix}", about, result) if team.leads else ())
 
 
 def _write(folder: Path, name: str, about: dict[str, Any], result: RecallResult) -> tuple[Path, Path]:

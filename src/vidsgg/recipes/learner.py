@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import nn
 
+from vidsgg.engine.distributed import Team
 from vidsgg.engine.early_stopping import EarlyStopping
 from vidsgg.engine.fit import steps_of_epoch
 from vidsgg.engine.loading import ClipLoader
@@ -48,7 +50,7 @@ def make_learner(
             f"warning: -warmup_steps {options.warmup_steps} shortened to {schedule.warmup}, a tenth of this run's {schedule.steps} steps"
         )
     optimizer = ReferenceAdamW(precision.updated(model.parameters()), lr=options.lr, weight_decay=options.weight_decay)
-    videos = options.batch_size * options.accumulate_grad_batches
+    videos = options.batch_size * options.accumulate_grad_batches * loader.team.size
     update = Update(optimizer, precision, clip_grad=options.clip_grad, videos=videos)
     stopping = EarlyStopping(options.patience, options.min_delta, options.monitor) if options.patience else None
     return TrainingState(model, update, schedule, stopping), lines
@@ -68,12 +70,29 @@ def go_on(state: TrainingState, run: SavedRun, options: NeuralOptions, loader: C
     except (RuntimeError, ValueError, KeyError) as error:
         raise CheckpointError(f"{run.file} cannot be continued: {' '.join(str(error).split())[:300]}") from error
     assert isinstance(run.options, NeuralOptions)
-    before, now = (schedule.factor(state.step) * options.lr for schedule in (make_schedule(run.options, loader), state.schedule))
-    if before == now:
-        return []
+    had = replace(loader, team=Team(size=run.content.get("processes", 1)))
+    lines = _with_other_processes(state, had, loader) if had.team.size != loader.team.size else []
+    before, now = (schedule.factor(state.step) * options.lr for schedule in (make_schedule(run.options, had), state.schedule))
+    if before != now:
+        longer = options.epochs != run.options.epochs
+        why = f"-epochs {options.epochs} instead of {run.options.epochs}" if longer else "other batches"
+        lines.append(
+            f"warning: with {why} the {options.scheduler} schedule is one over {state.schedule.steps} steps: the next learning rate is"
+            f" {short(now)}, not {short(before)}"
+        )
+    return lines
+
+
+def _with_other_processes(state: TrainingState, had: ClipLoader, loader: ClipLoader) -> list[str]:
+    """Find the place in the running epoch again, now that a batch is of other videos; lines for the log."""
+    videos = len(loader.order(state.epoch))
+    read = min(videos, state.batch * had.batch_size * had.team.size)
+    state.batch = loader.steps(state.epoch) if read == videos else read // (loader.batch_size * loader.team.size)
+    again = max(0, read - state.batch * loader.batch_size * loader.team.size)
     return [
-        f"warning: with -epochs {options.epochs} instead of {run.options.epochs} the {options.scheduler} schedule is one over {state.schedule.steps}"
-        f" steps: the next learning rate is {short(now)}, not {short(before)}"
+        f"warning: goes on in {loader.team.size} process{'es' * (loader.team.size > 1)} instead of {had.team.size}, so that a batch is of"
+        f" {loader.batch_size * loader.team.size} videos instead of {had.batch_size * had.team.size}"
+        + (f"; {again} of epoch {state.epoch} are seen twice" if again else "")
     ]
 
 

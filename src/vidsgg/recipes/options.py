@@ -31,7 +31,7 @@ class TrainOptions:
     )
     lr: float = option(1e-4, "learning rate of AdamW", low=0)
     weight_decay: float = option(1e-5, "weight decay of AdamW", low=0)
-    batch_size: int = option(1, "videos per step", low=1)
+    batch_size: int = option(1, "videos per step and process", low=1)
     epochs: int = option(100, "passes over the training videos; 0 writes the untrained model", low=0)
     clip_grad: float = option(5.0, "L2 norm to which all gradients are clipped; 0 turns it off", low=0)
     warmup_steps: int = option(1000, "optimiser steps of linear warm-up", low=0)
@@ -44,6 +44,7 @@ class TrainOptions:
     num_workers: int | None = option(None, "processes that read data; by default one per core, at most 4", low=0)
     skip_bad: bool = option(False, "leave out videos that cannot be read, and count them, instead of stopping")
     device: str = option("auto", "auto (the first CUDA device, else the CPU), cpu, cuda, cuda:1, ...")
+    distributed: bool = option(False, "several processes, one per device; torchrun starts them, and under it this needs not be said")
     detector: str = option(
         "auto",
         "c4-resnet101, c4-small, fasterrcnn_resnet50_fpn_v2, a file of weights, or auto: detector.pth in the data folder, else c4-small",
@@ -73,7 +74,9 @@ class NeuralOptions(TrainOptions):
         "O1",
         "with -use_amp: O0 float32, O1 autocast to bfloat16 (or float16 with loss scaling), O2 bfloat16 weights with a float32 optimiser",
     )
-    accumulate_grad_batches: int = option(1, "batches per optimiser step: an effective batch of so many times -batch_size", low=1)
+    accumulate_grad_batches: int = option(
+        1, "batches per optimiser step: an effective batch of so many times -batch_size times processes", low=1
+    )
     grad_checkpointing: bool = option(False, "compute the activations of the transformer layers again instead of keeping them")
     deterministic: bool = option(False, "only algorithms that give the same bits every time, also on a GPU")
     monitor: str = option(
@@ -142,6 +145,7 @@ class EvaluateOptions:
     skip_bad: bool = option(False, "leave out videos that cannot be read, and count them, instead of stopping")
     exclusive_decoding: bool = option(True, "give predicates that occur once per label unit (EASG's dobj) to one object only")
     device: str = option("auto", "auto (the first CUDA device, else the CPU), cpu, cuda, cuda:1, ...")
+    distributed: bool = option(False, "several processes, one per device; torchrun starts them, and under it this needs not be said")
     detector: str | None = option(None, "detector to look with; by default the one that the run was trained with")
     features: str = option("auto", "features written by 'vidsgg features': a folder, auto (use them if they fit) or off (always compute)")
     reference_compat: bool | None = option(

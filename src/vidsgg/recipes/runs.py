@@ -11,6 +11,7 @@ from torch import nn
 
 from vidsgg.datasets.base import VideoDataset
 from vidsgg.engine.checkpoint import find_checkpoint, load_checkpoint
+from vidsgg.engine.distributed import ALONE, Team
 from vidsgg.errors import CheckpointError
 from vidsgg.recipes.build import choose_device
 from vidsgg.recipes.models import model_entry
@@ -52,7 +53,9 @@ def read_run(path: Path) -> SavedRun:
     return SavedRun(file, content, options_from(config, model_entry(config["model"]).options))
 
 
-def load_model(run: SavedRun, root: Path, datasets: Sequence[VideoDataset], device: str, **changes: Any) -> TrainedModel:
+def load_model(
+    run: SavedRun, root: Path, datasets: Sequence[VideoDataset], device: str, *, team: Team = ALONE, **changes: Any
+) -> TrainedModel:
     """Build the model of a checkpoint to score the videos of a data set. changes: options to use in place of the run's; None changes nothing.
 
     Raises CheckpointError if checkpoint and data set do not fit, or if the detector is not the one that the model was trained with and
@@ -70,7 +73,7 @@ def load_model(run: SavedRun, root: Path, datasets: Sequence[VideoDataset], devi
         root,
         schema,
         options.mode,
-        choose_device(device),
+        choose_device(device, team),
         looks=entry.capabilities.needs_detector(options.mode),
         detector=options.detector,
         features=options.features,

@@ -15,6 +15,7 @@ from vidsgg.detectors.base import Detector
 from vidsgg.detectors.extraction import ClipExtractor
 from vidsgg.detectors.feature_store import FeatureStore, Needed, find_store
 from vidsgg.detectors.store_key import StoreKey
+from vidsgg.engine.distributed import ALONE, Team
 from vidsgg.engine.loading import ClipLoader
 from vidsgg.recipes.detectors import build_detector, find_detector
 from vidsgg.structures.schema import Schema
@@ -47,6 +48,7 @@ class FeatureSource:
         shuffle: bool = False,
         seed: int = 0,
         stages: Sequence[tuple[int, Sequence[int]]] = (),
+        team: Team = ALONE,
     ) -> ClipLoader:
         """Batches of a data set; learn: clips to learn from, with what is annotated, or to be scored, with what the mode gives.
 
@@ -57,9 +59,9 @@ class FeatureSource:
             assert self.key is not None
             extractor = ClipExtractor(self.detector, self.mode, learn=learn, reference_compat=self.key.reference_compat)
         if workers is None:  # without pictures a worker costs more than it saves
-            workers = min(4, os.cpu_count() or 1) if extractor is not None else 0
+            workers = max(1, min(4, (os.cpu_count() or 1) // team.local_size)) if extractor is not None else 0
         return ClipLoader(
-            dataset, self.mode, batch_size, shuffle, seed, workers, self.device, extractor, skip_bad, self.store, learn, stages
+            dataset, self.mode, batch_size, shuffle, seed, workers, self.device, extractor, skip_bad, self.store, learn, stages, team
         )
 
     def detector_record(self) -> dict[str, Any] | None:

@@ -25,7 +25,7 @@ FREE = frozenset(
     [
         *("epochs", "patience", "min_delta", "save_freq", "save_minutes", "eval_freq", "profile", "logger"),
         *("resume_from", "save_path", "data_path", "detector", "features", "skip_bad", "num_workers"),
-        *("device", "deterministic", "grad_checkpointing"),
+        *("device", "distributed", "deterministic", "grad_checkpointing"),
     ]
 )
 

@@ -6,18 +6,20 @@ import math
 from collections.abc import Collection
 from contextlib import closing
 from dataclasses import dataclass, fields
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from vidsgg.datasets.base import VideoDataset
 from vidsgg.datasets.curricula import easiest, parse_curriculum
 from vidsgg.engine.checkpoint import BEST
+from vidsgg.engine.distributed import ALONE, Team, join_team
 from vidsgg.engine.evaluate import evaluate
 from vidsgg.engine.fit import AfterEvaluation, FitSettings, fit, fit_counts
 from vidsgg.engine.loggers import find_logger
 from vidsgg.engine.randomness import deterministic_algorithms, seed_step
 from vidsgg.engine.report import DEFAULT_MONITOR, Monitor
-from vidsgg.engine.run_folder import RunFolder, default_path
+from vidsgg.engine.run_folder import RunFolder, UnwrittenRun, default_path
 from vidsgg.engine.takeover import take_over
 from vidsgg.errors import CheckpointError, ConfigError
 from vidsgg.losses.relations import RelationCriterion
@@ -72,21 +74,24 @@ def run_training(
     given: names of the options that were asked for, all by default; a run that goes on keeps its own where nothing was.
     after_evaluation: as fit. echo: whether the log goes to the screen as well.
     """
-    start = find_start(options, given if given is not None else {field.name for field in fields(options)}, splits)
-    if start.finished:
-        assert start.continued is not None
-        state, path = start.continued.content["training_state"], start.continued.file.parent
-        print(f"{path} is finished, after epoch {start.continued.content['epoch']}; give more -epochs to go on.")
-        return TrainingOutcome(path, math.nan if state["best_score"] is None else state["best_score"], state["best_epoch"])
-    neural = start.options if isinstance(start.options, NeuralOptions) else None
-    with deterministic_algorithms(neural is not None and neural.deterministic):
-        return _train(start, "given by the caller" if splits else _where(start.options.val), after_evaluation, echo)
+    wanted = given if given is not None else {field.name for field in fields(options)}
+    with join_team(options.distributed) as team:
+        start = team.first_of_machine_first(lambda: find_start(options, wanted, splits))
+        if start.finished:
+            assert start.continued is not None
+            state, path = start.continued.content["training_state"], start.continued.file.parent
+            if team.leads:
+                print(f"{path} is finished, after epoch {start.continued.content['epoch']}; give more -epochs to go on.")
+            return TrainingOutcome(path, math.nan if state["best_score"] is None else state["best_score"], state["best_epoch"])
+        neural = start.options if isinstance(start.options, NeuralOptions) else None
+        with deterministic_algorithms(neural is not None and neural.deterministic):
+            return _train(start, team, "given by the caller" if splits else _where(start.options.val), after_evaluation, echo)
 
 
-def _train(start: Start, held_out: str, after_evaluation: AfterEvaluation, echo: bool) -> TrainingOutcome:
+def _train(start: Start, team: Team, held_out: str, after_evaluation: AfterEvaluation, echo: bool) -> TrainingOutcome:
     options, root, splits = start.options, start.root, start.splits
     entry = model_entry(options.model)
-    device = choose_device(options.device)
+    device = choose_device(options.device, team)
     schema = splits.train.schema
     capabilities = entry.capabilities
     capabilities.check(entry.name, options.mode, schema)
@@ -124,8 +129,9 @@ def _train(start: Start, held_out: str, after_evaluation: AfterEvaluation, echo:
     loading = {"batch_size": options.batch_size, "workers": options.num_workers, "skip_bad": options.skip_bad}
     # What is counted are annotated pairs, whatever has to be guessed later.
     learning = open_source(root, schema, "predcls", device, looks=False) if capabilities.counting else source
-    train_loader = learning.loader(splits.train, learn=True, shuffle=True, seed=options.seed, stages=stages, **loading)
-    val_loader = source.loader(splits.val, learn=False, **loading)
+    learning_team = ALONE if capabilities.counting else team  # counting is quickly done by everybody
+    train_loader = learning.loader(splits.train, learn=True, shuffle=True, seed=options.seed, stages=stages, team=learning_team, **loading)
+    val_loader = source.loader(splits.val, learn=False, team=team, **loading)
     criterion = RelationCriterion(schema, bce=neural is not None and neural.bce_loss)
     state = None
     if neural:
@@ -133,8 +139,9 @@ def _train(start: Start, held_out: str, after_evaluation: AfterEvaluation, echo:
         lines += learner_lines
         if start.continued:
             lines += go_on(state, start.continued, neural, train_loader)
+        state.update.learn_with(team, model)
 
-    path = _folder(start, schema.name)
+    path = team.from_first(_folder(start, schema.name))
     # Where the run lies is told by the file's own place; without it ``-config .../config.yaml`` repeats the run in a new folder.
     config = {**options.to_dict(), "data_path": str(root), "detector": source.name or options.detector, "save_path": None}
     extras = {
@@ -144,22 +151,29 @@ def _train(start: Start, held_out: str, after_evaluation: AfterEvaluation, echo:
         "detector": source.detector_record(),
         "features": _kind_of_features(source),
         "videos": videos_record(splits),
+        "processes": team.size,
     }
 
     def validate() -> tuple[RecallResult, dict[str, float]]:
         return evaluate(model, val_loader, protocol, criterion=criterion, exclusive=options.exclusive_decoding, title="validate")
 
     goes_on_after = state.step if state and start.in_place else None
-    folder = RunFolder(path, config, goes_on_after=goes_on_after, echo=echo, logger=logger)
+    if team.leads:
+        folder = RunFolder(path, config, goes_on_after=goes_on_after, echo=echo, logger=logger, program=team.program)
+    else:
+        folder = UnwrittenRun(path, team.program)
     with closing(train_loader), closing(val_loader), folder as run:
         run.log(f"run: {path}")
         run.log(f"data: {root} ({schema.name}), {len(splits.train)} videos to train on, {len(splits.val)} to validate on ({held_out})")
-        run.log(f"model: {options.model}, {sum(p.numel() for p in model.parameters()):,} parameters, mode {options.mode}, on {device}")
+        on = f"{device.type}, in {team.size} processes" if team.size > 1 else str(device)
+        run.log(f"model: {options.model}, {sum(p.numel() for p in model.parameters()):,} parameters, mode {options.mode}, on {on}")
         for line in (*source.lines, *lines):
             run.log(line)
         run.log(f"recall: {protocol.describe()}")
-        if state and start.continued and (lost := start.bring_best(state, path)):
-            run.log(lost)
+        if state and start.continued:
+            if team.leads and (lost := start.bring_best(state, path)):
+                run.log(lost)
+            state.best_score, state.best_epoch = team.from_first((state.best_score, state.best_epoch))
         if state and neural:
             settings = FitSettings(
                 epochs=neural.epochs,
@@ -174,7 +188,7 @@ def _train(start: Start, held_out: str, after_evaluation: AfterEvaluation, echo:
             result = fit(state, criterion, train_loader, validate, run, settings, extras, after_evaluation)
         else:
             result = fit_counts(model, train_loader, validate, run, monitor, extras, after_evaluation)
-        skipped = {**train_loader.skipped, **val_loader.skipped}
+        skipped = dict.fromkeys(chain(*team.gather([*train_loader.skipped, *val_loader.skipped])))
         if skipped:
             run.log(f"skipped {len(skipped)} videos that could not be read; the first: {next(iter(skipped))}")
         run.log(f"best: {monitor.text(result.best_score)} after epoch {result.best_epoch}, in {path / BEST}")
