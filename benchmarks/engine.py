@@ -1,0 +1,177 @@
+"""What the training loop costs over a bare one, and what gradient checkpointing saves.
+
+``python -m benchmarks.engine [--quick]``. The bare loop is forward, loss, backward, clipping and AdamW over the same clips, which lie
+ready in memory for both; the engine's adds seeds, averages, checks, logs and what is needed to go on after a kill. Both run in turns
+and are measured in processor time, so that a busy machine treats them alike. Writing checkpoints is told apart: how often it happens is
+the user's choice.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.sttran import WIDTHS, random_clip
+from vidsgg.datasets.action_genome import SCHEMA
+from vidsgg.engine.distributed import ALONE, Team
+from vidsgg.engine.fit import FitSettings, fit
+from vidsgg.engine.loading import Batch
+from vidsgg.engine.optimizer import ReferenceAdamW
+from vidsgg.engine.precision import Precision
+from vidsgg.engine.recompute import recompute_layers
+from vidsgg.engine.report import DEFAULT_MONITOR, Monitor
+from vidsgg.engine.run_folder import RunFolder
+from vidsgg.engine.schedule import Schedule
+from vidsgg.engine.state import TrainingState
+from vidsgg.engine.update import Update, clip_gradients
+from vidsgg.losses.relations import RelationCriterion
+from vidsgg.metrics.protocol import protocol_for
+from vidsgg.models.sttran import STTran, STTranConfig
+from vidsgg.structures.clip import Clip
+from vidsgg.structures.widths import FeatureWidths
+
+TINY_WIDTHS = FeatureWidths(node=16)
+TINY = STTranConfig(hidden_dim=16, embedding_dim=8, feedforward_dim=32, temporal_layer=1)
+PROTOCOL = protocol_for(SCHEMA, "predcls")
+
+
+def tiny_clip(seed: int) -> Clip:
+    """A random clip with narrow features of the nodes alone."""
+    clip = random_clip(seed)
+    assert clip.node_feature is not None
+    return replace(clip, node_feature=clip.node_feature[:, : TINY_WIDTHS.node].contiguous(), pair_union=None, pair_mask=None)
+
+
+@dataclass
+class ReadyClips:
+    """Clips in memory where the engine expects a ClipLoader; notes how long every pass takes."""
+
+    clips: Sequence[Clip]
+    team: Team = ALONE
+    seconds: list[float] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    def steps(self, epoch: int) -> int:
+        return len(self.clips)
+
+    def places(self, epoch: int, first: int = 0) -> Iterator[Batch]:
+        began = time.process_time()
+        for number, clip in enumerate(self.clips):
+            yield Batch(clip, (), number)
+        self.seconds.append(time.process_time() - began)
+
+
+class Bare:
+    """The loop without the engine."""
+
+    def __init__(self, build: Callable[[], STTran], clips: Sequence[Clip]) -> None:
+        self.model, self.clips = build(), clips
+        self.optimizer = ReferenceAdamW(self.model.parameters(), lr=1e-5)
+        self.criterion = RelationCriterion(SCHEMA)
+        self.seconds: list[float] = []
+
+    def epoch(self) -> None:
+        began = time.process_time()
+        self.model.train()
+        for clip in self.clips:
+            loss = self.criterion(self.model(clip), clip)["total"]
+            self.optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            clip_gradients(self.model.parameters(), 5.0)
+            self.optimizer.step()
+        self.seconds.append(time.process_time() - began)
+
+
+def overhead(build: Callable[[], STTran], clips: Sequence[Clip], epochs: int) -> tuple[float, float, float]:
+    """(seconds per step of the bare loop, of the engine, seconds per checkpoint); medians over epochs, the first of which warms up."""
+    bare, ready, saving = Bare(build, clips), ReadyClips(clips), list[float]()
+    model = build()
+    settings = FitSettings(epochs, save_freq=epochs + 1, eval_freq=epochs + 1, seed=0, monitor=Monitor.of(DEFAULT_MONITOR, PROTOCOL))
+    state = TrainingState(
+        model,
+        Update(ReferenceAdamW(model.parameters(), lr=1e-5), Precision(model), clip_grad=5.0),
+        Schedule("step", epochs * len(clips), 0),
+    )
+
+    class Turns(RunFolder):
+        """After every epoch of the engine comes one of the bare loop."""
+
+        def save(self, name: str, content: Any) -> None:
+            began = time.perf_counter()
+            super().save(name, content)
+            saving.append(time.perf_counter() - began)
+            if len(bare.seconds) < epochs:
+                bare.epoch()
+
+    def no_evaluation() -> Any:
+        raise StopIteration  # at the end of the last epoch, when all is measured
+
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            with Turns(Path(folder) / "run", {}, echo=False) as run:
+                fit(state, RelationCriterion(SCHEMA), ready, no_evaluation, run, settings, {})  # type: ignore[arg-type]
+        except StopIteration:
+            bare.epoch()
+    steps = len(clips)
+    return statistics.median(bare.seconds[1:]) / steps, statistics.median(ready.seconds[1:]) / steps, statistics.median(saving)
+
+
+def peak(videos: int, recompute: bool) -> dict[str, float]:
+    """Peak memory in MiB and seconds of one step at full width, in this process."""
+    torch.manual_seed(0)
+    model = STTran(SCHEMA, WIDTHS, STTranConfig())
+    if recompute:
+        recompute_layers(model, STTran.capabilities.recomputable)
+    loop = Bare(lambda: model, [Clip.cat([random_clip(i) for i in range(videos)])])
+    for _ in range(3):
+        loop.epoch()
+    return {"peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, "seconds": min(loop.seconds)}
+
+
+def main(argv: list[str] | None = None) -> None:
+    arguments = sys.argv[1:] if argv is None else argv
+    if arguments[:1] == ["--peak"]:
+        print(json.dumps(peak(int(arguments[1]), arguments[2] == "yes")))
+        return
+    quick = "--quick" in arguments
+    print("| videos in a step | gradient checkpointing | peak MiB | s a step |\n| ---: | --- | ---: | ---: |")
+    # First, while this process is small: its children inherit its peak.
+    for videos in (4,) if quick else (4, 16):
+        for recompute in ("no", "yes"):
+            command = [sys.executable, "-m", "benchmarks.engine", "--peak", str(videos), recompute]
+            found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+            print(f"| {videos} | {recompute} | {found['peak']:.0f} | {found['seconds']:.2f} |", flush=True)
+    print("\n| model | clips | bare loop, ms a step | engine, ms a step | overhead | a checkpoint, s |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: |")
+    torch.manual_seed(0)
+    rows: list[tuple[str, Callable[[], STTran], list[Clip], int]] = [
+        ("tiny", lambda: STTran(SCHEMA, TINY_WIDTHS, TINY), [tiny_clip(i) for i in range(40)], 4 if quick else 20),
+        (
+            "full width",
+            lambda: STTran(SCHEMA, WIDTHS, STTranConfig()),
+            [random_clip(i) for i in range(4 if quick else 10)],
+            3 if quick else 6,
+        ),
+    ]
+    for name, build, clips, epochs in rows:
+        bare, ours, saving = overhead(build, clips, epochs)
+        print(
+            f"| {name} | {len(clips)} | {1e3 * bare:.2f} | {1e3 * ours:.2f} | {100 * (ours / bare - 1):.1f} % | {saving:.2f} |", flush=True
+        )
+
+
+if __name__ == "__main__":
+    main()
