@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import multiprocessing
 import os
 import random
@@ -180,16 +181,15 @@ def test_killed_while_it_writes_a_checkpoint(tmp_path: Path) -> None:
     assert not list((tmp_path / "run").glob(".*.tmp"))
 
 
+class FullDisk(io.BytesIO):
+    def write(self, content: Any) -> int:
+        raise OSError(28, "No space left on device")
+
+
 def test_a_full_disk_ends_the_run_and_keeps_the_checkpoint_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     case, save = make(tmp_path / "run", save_minutes=0.0), torch.save
-
-    def full(content: Any, file: Any) -> None:
-        if case.state.step == 8:
-            raise OSError(28, "No space left on device")
-        save(content, file)
-
-    monkeypatch.setattr(torch, "save", full)
-    with pytest.raises(CheckpointError, match=r"No space left.*what was there before is intact"):
+    monkeypatch.setattr(torch, "save", lambda content, file: save(content, FullDisk() if case.state.step == 8 else file))
+    with pytest.raises(CheckpointError, match=r"No space left on device\. .* intact\. Then go on with: vidsgg train -resume"):
         case.run()
     monkeypatch.undo()
     assert load_checkpoint(tmp_path / "run" / LAST)["training_state"]["step"] == 7

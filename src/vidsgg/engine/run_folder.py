@@ -22,7 +22,7 @@ from tqdm import tqdm
 from vidsgg import __version__
 from vidsgg.engine.loggers import OpenLogger, TensorBoardLogger
 from vidsgg.engine.run_lock import RunLock
-from vidsgg.errors import ConfigError, Stopped
+from vidsgg.errors import CheckpointError, ConfigError, Stopped
 from vidsgg.io.atomic import left_behind, whole_file
 from vidsgg.io.tensors import save_tensors
 
@@ -119,9 +119,13 @@ class RunFolder:
             self._logger.flush()
 
     def save(self, name: str, content: Mapping[str, Any]) -> None:
-        """Write a checkpoint; what was logged before it is not lost after it. Raises as save_tensors does."""
+        """Write a checkpoint; what was logged before it is not lost after it. Raises CheckpointError if the disk is full."""
         self.flush()
-        save_tensors(self.path / name, dict(content))
+        try:
+            save_tensors(self.path / name, dict(content))
+        except CheckpointError as error:
+            again = f" Then go on with: {self.resume_command}" if any(self.path.glob("checkpoint_*.tar")) else ""
+            raise CheckpointError(f"{error}{again}") from error
 
     def __enter__(self) -> RunFolder:
         return self

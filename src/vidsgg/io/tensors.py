@@ -21,9 +21,12 @@ def save_tensors(path: Path, content: Mapping[str, Any]) -> None:
     try:
         with whole_file(path) as file:
             torch.save(dict(content), file)
-    except (OSError, RuntimeError) as error:  # torch.save reports a full disk as RuntimeError
+    except (OSError, RuntimeError) as error:
+        # torch.save reports a full disk as a RuntimeError that happened while it handled what the disk said.
+        reason = error.__context__ if isinstance(error.__context__, OSError) else error
+        said = reason.strerror if isinstance(reason, OSError) and reason.strerror else reason
         raise CheckpointError(
-            f"cannot write {path}: {error}. Free some space or choose another place; what was there before is intact."
+            f"cannot write {path}: {said}. Free some space or choose another place; what was there before is intact."
         ) from error
 
 
