@@ -15,6 +15,8 @@ from vidsgg.options import closest
 COMMANDS = {
     "train": "train a model",
     "evaluate": "score a trained model",
+    "tune": "search for good options of training",
+    "runs": "list runs, or put them side by side",
     "demo": "make data, train, evaluate, predict, and write a page to open",
     "predict": "write the graphs of an annotated video, and a page to look at them",
     "features": "write what the detector gives for every video to disk, once",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from vidsgg.cli.options import parse
 from vidsgg.recipes.models import MODELS
+from vidsgg.recipes.tables import columns
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,5 @@ def main(argv: Sequence[str]) -> int:
                 f"{entry.summary} ({entry.source})",
             )
         )
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    for row in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    print("\n".join(columns(rows)))
     return 0

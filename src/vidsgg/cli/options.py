@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import re
+import typing
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -77,7 +78,8 @@ def without_local_rank(argv: Sequence[str]) -> list[str]:
 
 
 def parse(config: type[T], argv: Sequence[str], *, prog: str, description: str, positional: Sequence[str] = ()) -> T:
-    """Build ``config`` from command line arguments. ``positional`` names fields that are given without a dash.
+    """Build ``config`` from command line arguments. ``positional`` names fields that are given without a dash,
+    those of type ``tuple[str, ...]`` once or more.
 
     Raises ConfigError for an unknown option or value, naming the closest; ``-h`` prints the options and exits with 0.
     """
@@ -100,8 +102,9 @@ def parse_values(config: type, argv: Sequence[str], *, prog: str, description: s
         listed = f" [{', '.join(choices)}]" if choices else ""
         text = (field.metadata.get("help", "") + listed + default).strip().replace("%", "%%")
         if name in positional:
+            several = typing.get_origin(annotation) is tuple
             required = field.default is dataclasses.MISSING
-            parser.add_argument(name, nargs=None if required else "?", default=argparse.SUPPRESS, help=text)
+            parser.add_argument(name, nargs="+" if several else None if required else "?", default=argparse.SUPPRESS, help=text)
             continue
         bare = {"nargs": "?", "const": "True"} if kind_of(annotation)[0] is bool else {}
         parser.add_argument(f"-{name}", f"--{name}", default=argparse.SUPPRESS, help=text, metavar=name.upper(), **bare)
@@ -115,7 +118,9 @@ def parse_values(config: type, argv: Sequence[str], *, prog: str, description: s
     values = read_yaml(Path(path), config) if path is not None else {}
     for name, value in given.items():
         annotation, field = known[name]
-        values[name] = convert(f"-{name}", value, annotation, field.metadata.get("choices", ()))
+        values[name] = (
+            tuple(value) if isinstance(value, list) else convert(f"-{name}", value, annotation, field.metadata.get("choices", ()))
+        )
     lacking = [name for name, (_, f) in known.items() if name not in values and f.default is dataclasses.MISSING]
     if lacking:
         raise ConfigError(f"option {', '.join('-' + n for n in lacking)} is required\nSee '{prog} -h'.")

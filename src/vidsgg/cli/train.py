@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from vidsgg.cli.options import parse_values, read_yaml_values, without_local_rank
 from vidsgg.errors import ConfigError
@@ -21,8 +23,8 @@ def _peek(argv: Sequence[str], name: str) -> str | None:
     return None
 
 
-def parse_train(argv: Sequence[str], prog: str) -> tuple[TrainOptions, frozenset[str]]:
-    """The options, and the names of those that were given.
+def read_train(argv: Sequence[str], prog: str, description: str, also: type | None = None) -> tuple[type[TrainOptions], dict[str, Any]]:
+    """The options class of the model that is asked for, and the values that are given, for it or for the options class ``also``.
 
     Two passes: the model first, then the options of that model. An option of another model says whose it is.
     """
@@ -31,16 +33,27 @@ def parse_train(argv: Sequence[str], prog: str) -> tuple[TrainOptions, frozenset
     if name is None and config is not None:
         name = read_yaml_values(Path(config)).get("model")
     entry = model_entry(str(name) if name is not None else fields_of(TrainOptions)["model"][1].default)
-    mine = fields_of(entry.options)
+    known = _both(entry.options, also) if also else entry.options
+    mine = fields_of(known)
     for word in argv:
         option = word.lstrip("-").split("=")[0]
         owners = [other.name for other in MODELS.values() if option in fields_of(other.options)]
         if re.match(r"^--?[A-Za-z]", word) and option not in mine and owners:
             raise ConfigError(f"option -{option} belongs to {', '.join(owners)}, not to model {entry.name!r}")
     others = ", ".join(model for model in MODELS if model != entry.name)
-    description = f"Train {entry.name}: {entry.summary} ({entry.source}). Options of the other models: -model {{{others}}} -h"
-    values = parse_values(entry.options, argv, prog=prog, description=description)
-    return entry.options(**values), frozenset(values)
+    text = f"{description}\n\n{entry.name}: {entry.summary} ({entry.source}). Options of the other models: -model {{{others}}} -h"
+    return entry.options, parse_values(known, argv, prog=prog, description=text)
+
+
+def _both(kind: type, other: type) -> type:
+    """A class with the options of two, for one command line; those of ``other`` come first."""
+    return dataclass(frozen=True)(type(f"{other.__name__}And{kind.__name__}", (kind, other), {}))
+
+
+def parse_train(argv: Sequence[str], prog: str) -> tuple[TrainOptions, frozenset[str]]:
+    """The options, and the names of those that were given."""
+    kind, values = read_train(argv, prog, "Train a model.")
+    return kind(**values), frozenset(values)
 
 
 def main(argv: Sequence[str], prog: str = "vidsgg train") -> int:

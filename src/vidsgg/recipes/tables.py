@@ -1,8 +1,8 @@
-"""Tables that several commands print."""
+"""Tables and durations as several commands print them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from vidsgg.metrics.result import RecallResult
 
@@ -18,3 +18,17 @@ def comparison(results: Mapping[str, RecallResult], split: str) -> str:
         values += [result.value(constraint, k, "mR") for _, constraint, k in means]
         lines.append(f"| {name} | " + " | ".join(f"{100 * value:.1f}" for value in values) + " |")
     return "\n".join(lines)
+
+
+def columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows of cells as lines, every column as wide as its widest cell."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def duration(seconds: float) -> str:
+    """``1h 20m``, ``3m 05s`` or ``12s``."""
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes >= 60:
+        return f"{minutes // 60}h {minutes % 60:02d}m"
+    return f"{minutes}m {rest:02d}s" if minutes else f"{rest}s"

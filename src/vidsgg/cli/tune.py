@@ -1,0 +1,28 @@
+"""``vidsgg tune``."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Sequence
+
+from vidsgg.cli.train import read_train
+from vidsgg.errors import ConfigError
+from vidsgg.options import check_bounds, fields_of
+from vidsgg.recipes.options import TuneOptions
+
+DESCRIPTION = """Search for good options: trials are training runs, each a folder of its own, and all other options are those of 'vidsgg train'.
+
+The same command goes on where a search was stopped, and several of it, also on several machines, share one study (-storage)."""
+
+
+def main(argv: Sequence[str]) -> int:
+    kind, values = read_train(argv, "vidsgg tune", DESCRIPTION, also=TuneOptions)
+    own = {name: values.pop(name) for name in fields_of(TuneOptions) if name in values}
+    options = TuneOptions(**own)
+    check_bounds(options)
+    if importlib.util.find_spec("optuna") is None:
+        raise ConfigError("vidsgg tune needs Optuna. Install it with: pip install 'vidsgg[tune]'")
+    from vidsgg.recipes.tune import run_tuning  # torch, Optuna
+
+    run_tuning(options, kind(**values), frozenset(values))
+    return 0
