@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks import loader, metrics, sttran
+from benchmarks import loader, metrics, store, sttran
 
 
 def main() -> None:
@@ -12,6 +12,8 @@ def main() -> None:
     loader.main([])
     print("\n## STTran\n", flush=True)
     sttran.main([])
+    print("\n## Feature store\n", flush=True)
+    store.main([])
 
 
 if __name__ == "__main__":
