@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -94,3 +96,32 @@ def test_what_is_done_to_a_frame_depends_on_seed_and_epoch_alone() -> None:
     assert drawn(0, 1, 2) == drawn(0, 1, 5)
     assert drawn(0, 1, 2) != drawn(0, 2, 2)
     assert drawn(0, 1, 2) != drawn(1, 1, 2)
+
+
+class RareVideos(NumberedVideos):
+    """Forty videos of one frame with a person; one frame also has a chair, ten have a door."""
+
+    def __init__(self) -> None:
+        super().__init__(40)
+        for number, annotation in enumerate(self.annotations):
+            seen = [3] if number == 7 else [4] if number % 4 == 0 else []
+            rows = slice(0, 1 + len(seen))
+            self.annotations[number] = replace(
+                annotation, frame_key=annotation.frame_key[:1], frame_number=annotation.frame_number[:1], frame_unit=np.zeros(1, int),
+                frame_slot=np.zeros(1, int), frame_size=annotation.frame_size[:1], node_box=annotation.node_box[rows],
+                node_class=np.array([1, *seen]), node_frame=np.zeros(1 + len(seen), int), node_identity=annotation.node_identity[rows],
+                pair_subject=np.zeros(0, int), pair_object=np.zeros(0, int), pair_frame=np.zeros(0, int),
+                labels={name: hot[:0] for name, hot in annotation.labels.items()},
+            )  # fmt: skip
+
+
+def test_frames_with_rare_classes_come_more_often() -> None:
+    """The chair is in a share of 1 / 40: sqrt(0.1 / 0.025) = 2 times. The door is frequent enough."""
+    videos = RareVideos()
+    loader = FrameLoader(videos, 6, shuffle=True)
+    assert loader.frames == 40
+    for epoch in range(5):
+        counts = Counter(video for batch in loader.order(epoch) for video, _ in batch)
+        assert counts == {video: 2 if video == 7 else 1 for video in range(40)}
+    assert len(loader) == 7
+    assert sorted(video for batch in FrameLoader(videos, 6).order(0) for video, _ in batch) == list(range(40))

@@ -10,6 +10,7 @@ from operator import itemgetter
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
@@ -20,6 +21,7 @@ from vidsgg.errors import DataError, VidsggError
 from vidsgg.io.images import Image
 
 FrameKey = tuple[int, int]  # positions of a video and of a frame in it
+RARE = 0.1  # share of the frames below which a class is shown more often
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,9 +82,9 @@ class _Batches(Dataset[list[Frame | VidsggError]]):
 class FrameLoader:
     """Batches of frames.
 
-    shuffle: frames of all videos in a new order every epoch, a function of seed and epoch alone, and augmented; otherwise videos follow
-    each other as they are, and no batch has frames of two. skip_bad: leave out what cannot be read and list it in ``skipped``; otherwise
-    it ends the run with its message.
+    shuffle: frames of all videos in a new order every epoch, a function of seed and epoch alone, and those with rare classes several
+    times; otherwise videos follow each other as they are, and no batch has frames of two. augment: what is done to each. skip_bad: leave
+    out what cannot be read and list it in ``skipped``; otherwise it ends the run with its message.
     """
 
     dataset: VideoDataset
@@ -100,6 +102,7 @@ class FrameLoader:
     def __post_init__(self) -> None:
         self._keys = [[(video, frame) for frame in range(annotation.frames)] for video, annotation in enumerate(self.dataset)]
         self.frames = sum(map(len, self._keys))
+        self._times = _repetitions(self.dataset) if self.shuffle else np.ones(self.frames)
 
     def __len__(self) -> int:
         """How many batches an epoch has."""
@@ -109,8 +112,12 @@ class FrameLoader:
         """The batches of ``epoch``."""
         lists = self._keys
         if self.shuffle:
-            lists = [[key for keys in lists for key in keys]]
-            random.Random(f"{self.seed}/{epoch}").shuffle(lists[0])
+            draw = random.Random(f"{self.seed}/{epoch}")
+            # Every frame as often as its number says, rounded up or down at random, and all epochs equally long.
+            until = np.floor(np.cumsum(self._times) + draw.random()).astype(int)
+            keys = [key for keys in self._keys for key in keys]
+            lists = [[key for key, times in zip(keys, np.diff(until, prepend=0), strict=True) for _ in range(times)]]
+            draw.shuffle(lists[0])
         return [keys[i : i + self.batch_size] for keys in lists for i in range(0, len(keys), self.batch_size)]
 
     def batches(self, epoch: int = 0) -> Iterator[list[Frame]]:
@@ -141,3 +148,19 @@ class FrameLoader:
                 yield good
         if not seen:
             raise DataError(f"{self.dataset.root}: no frame could be read; the first message was: {next(iter(self.skipped))}")
+
+
+def _repetitions(dataset: VideoDataset) -> npt.NDArray[np.float64]:
+    """How often each frame of all videos is shown in an epoch, at least once on average.
+
+    A frame counts as its rarest class does: sqrt(RARE / f) for one that is in a share f of the frames (Gupta et al. 2019,
+    arXiv:1908.03195, section 6).
+    """
+    present = []
+    for annotation in dataset:
+        has = np.zeros((annotation.frames, len(dataset.schema.vocabulary.objects)), np.bool_)
+        has[annotation.node_frame, annotation.node_class] = True
+        present.append(has)
+    every = np.concatenate(present)
+    times = np.sqrt(RARE / every.mean(0).clip(min=1e-9)).clip(min=1)
+    return np.where(every, times, 1).max(1)
