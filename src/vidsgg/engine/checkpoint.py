@@ -76,4 +76,4 @@ def newest_checkpoint(folder: Path) -> Newest:
 def position(content: Mapping[str, Any]) -> tuple[int, int, int]:
     """How far a checkpoint has come: epoch, batch in the epoch, step; zeros for one that cannot be continued."""
     state = content.get("training_state") or {}
-    return tuple(state.get(name, 0) for name in ("epoch", "batch", "step"))  # type: ignore[return-value]
+    return tuple(state.get(name, 0) for name in ("epoch", "batch", "step"))

@@ -14,8 +14,8 @@ GRACE = 20  # seconds that workers go on after a SIGTERM
 STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
-class StopRequested(Exception):
-    """The process was asked to stop; ``signal`` is how."""
+class StopRequested(BaseException):
+    """The process was asked to stop; ``signal`` is how. No mistake, so that nobody who catches an ``Exception`` swallows it."""
 
     def __init__(self, received: signal.Signals) -> None:
         super().__init__(received.name)

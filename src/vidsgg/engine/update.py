@@ -18,7 +18,7 @@ from vidsgg.engine.precision import Precision
 def clip_gradients(parameters: Iterable[Tensor], limit: float) -> Tensor:
     """Scale all gradients down to a joint L2 norm of ``limit`` (0: leave them) and return their norm before that."""
     with_gradient = [p for p in parameters if p.grad is not None]
-    norm = nn.utils.get_total_norm([p.grad for p in with_gradient])
+    norm = nn.utils.get_total_norm([p.grad for p in with_gradient if p.grad is not None])
     if limit and norm > limit:  # torch's own function multiplies by one otherwise, a pass over all gradients
         nn.utils.clip_grads_with_norm_(with_gradient, limit, norm)
     return norm
@@ -96,6 +96,6 @@ class Update:
     def state_dict(self) -> dict[str, Any]:
         return {"optimizer_state_dict": self.optimizer.state_dict(), "scaler_state_dict": self.precision.scaler.state_dict()}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self.optimizer.load_state_dict(state["optimizer_state_dict"])
         self.precision.scaler.load_state_dict(state["scaler_state_dict"])
