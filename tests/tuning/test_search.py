@@ -50,9 +50,9 @@ class Trials:
         self.score, self.tried, self.told, self.watched = score, list[dict[str, Any]](), list[str](), list[list[int]]()
 
     def run(self, study: Study, space: Space = SPACE, limit: int = 4) -> None:
-        def objective(number: int, values: dict[str, Any], report: Report) -> float:
+        def objective(number: int, values: dict[str, Any], report: Report) -> tuple[float, int]:
             self.tried.append(values)
-            return self.score(number, values)
+            return self.score(number, values), 3
 
         def finished(trial: FrozenTrial) -> None:
             self.told.append(trial.state.name)
@@ -129,10 +129,10 @@ def test_three_failures_in_a_row_stop_the_search_until_it_goes_on() -> None:
 
 @pytest.mark.parametrize(("epochs", "states"), [(1, ["complete"] * 4), (2, ["complete", "complete", "pruned", "pruned"])])
 def test_bad_trials_are_pruned_but_not_after_their_last_epoch(epochs: int, states: list[str]) -> None:
-    def objective(number: int, values: dict[str, Any], report: Report) -> float:
+    def objective(number: int, values: dict[str, Any], report: Report) -> tuple[float, int]:
         for epoch in range(1, epochs + 1):
             report(epoch, -float(number), epoch == epochs)
-        return -float(number)
+        return -float(number), epochs
 
     study = study_in_memory(pruner=optuna.pruners.MedianPruner(n_startup_trials=2))
     run_search(study, SPACE, objective, 4, lambda trial: None, lambda numbers: None)
@@ -145,13 +145,13 @@ def test_an_interrupted_trial_is_tried_again_with_what_it_has_reported() -> None
     study = study_in_memory()
     attempts: list[tuple[int, dict[str, Any]]] = []
 
-    def objective(number: int, values: dict[str, Any], report: Report) -> float:
+    def objective(number: int, values: dict[str, Any], report: Report) -> tuple[float, int]:
         attempts.append((number, values))
         report(1, 0.25, False)
         if len(attempts) == 2:
             raise KeyboardInterrupt
         report(2, 0.5, True)
-        return 0.5
+        return 0.5, 2
 
     with pytest.raises(KeyboardInterrupt):
         run_search(study, SPACE, objective, 3, lambda trial: None, lambda numbers: None)

@@ -87,7 +87,7 @@ def run_tuning(options: TuneOptions, training: TrainOptions, given: Collection[s
     progress = _Progress(limit, monitor)
     print(f"study {name!r} in {shown(place)}: {limit} trials, of which there are {len(before)}; their runs: {folder}", flush=True)
 
-    def objective(number: int, values: dict[str, Any], report: Report) -> float:
+    def objective(number: int, values: dict[str, Any], report: Report) -> tuple[float, int]:
         trial, names = trial_options(training, given, values)
         progress.begin(number, values)
 
@@ -105,7 +105,7 @@ def run_tuning(options: TuneOptions, training: TrainOptions, given: Collection[s
             gc.collect()  # a model and its optimiser hold on to each other, and the next trial wants their memory
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
-        return monitor.upward(outcome.best_score)
+        return monitor.upward(outcome.best_score), outcome.best_epoch
 
     def finished(trial: FrozenTrial) -> None:
         progress.end(trial_row(trial), read_results(study))

@@ -12,7 +12,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from vidsgg.tuning.samplers import origin
-from vidsgg.tuning.search import MESSAGE, shown_trials
+from vidsgg.tuning.search import EPOCH, MESSAGE, shown_trials
 
 FEWEST = 8  # complete trials; importance of fewer says little
 
@@ -49,7 +49,9 @@ def trial_row(trial: FrozenTrial) -> TrialRow:
     """A trial as a plain row."""
     seen = trial.intermediate_values
     epoch = max(seen, key=lambda e: (seen[e], -e)) if seen else None
-    score = trial.value if trial.state == TrialState.COMPLETE else (None if epoch is None else seen[epoch])
+    score = None if epoch is None else seen[epoch]
+    if trial.state == TrialState.COMPLETE:
+        epoch, score = trial.user_attrs.get(EPOCH, epoch), trial.value
     state = "failed" if trial.state == TrialState.FAIL else trial.state.name.lower()
     seconds = trial.duration.total_seconds() if trial.duration else None
     return TrialRow(origin(trial), state, score, epoch, seconds, trial.params, str(trial.user_attrs.get(MESSAGE, "")))

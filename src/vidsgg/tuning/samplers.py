@@ -1,4 +1,4 @@
-"""Which point of the search space a trial gets: a function of the seed, the trial's number and the trials before it.
+"""Which point of the search space a trial gets: a function of the seed, the trial's place among the others and what those have shown.
 
 Optuna's samplers draw from one generator per process: a search that goes on after a stop would draw its first points again, and several
 processes with the same seed would draw the same ones.
@@ -66,14 +66,14 @@ class GridSampler(BaseSampler):
 
 
 class SeededSampler(BaseSampler):
-    """Another sampler, made anew for every trial with a seed of the trial's own. make: seed -> sampler."""
+    """Another sampler, made anew for every trial with a seed of its place's own. make: seed -> sampler."""
 
     def __init__(self, make: Callable[[int], BaseSampler], seed: int) -> None:
         self._make, self._seed = make, seed
         self._sampler = make(seed)
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
-        self._sampler = self._make(random.Random(f"{self._seed}/{origin(trial)}").getrandbits(32))
+        self._sampler = self._make(random.Random(f"{self._seed}/{place(study, origin(trial))}").getrandbits(32))
         self._sampler.before_trial(study, trial)
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:

@@ -25,12 +25,14 @@ from vidsgg.tuning.space import Space
 
 BEAT_SECONDS, BEATS_OF_SILENCE = 10.0, 4
 FAILURES_IN_A_ROW = 3
-MESSAGE, BEAT = "message", "beat"  # user attributes: why a trial failed or was ended; how often its process has counted
+# User attributes: why a trial failed or was ended, the epoch of its score, and how often its process has counted.
+MESSAGE, EPOCH, BEAT = "message", "epoch", "beat"
 
 # (epoch, score, whether it is the last epoch) of an evaluation; raises Pruned when the trial is to end.
 Report = Callable[[int, float, bool], None]
-# (number, values, report) -> score, higher is better. The number is that of the first attempt, where a trial is tried again.
-Objective = Callable[[int, dict[str, Any], Report], float]
+# (number, values, report) -> (score, higher is better; epoch that reached it). Where a trial is tried again, the number is that of its first
+# attempt.
+Objective = Callable[[int, dict[str, Any], Report], tuple[float, int]]
 
 
 class Pruned(Exception):
@@ -95,14 +97,15 @@ def _run(study: Study, trial: Trial, objective: Objective) -> VidsggError | None
         if not last and trial.should_prune():
             raise Pruned(f"others were better after epoch {epoch}")
 
-    state, score, failure, message = TrialState.COMPLETE, None, None, ""
+    state, score, failure = TrialState.COMPLETE, None, None
+    attributes: dict[str, Any] = {}
     try:
         with _Beat(trial):
-            score = objective(origin(before), dict(trial.params), report)
+            score, attributes[EPOCH] = objective(origin(before), dict(trial.params), report)
     except Pruned as reason:
-        state, message = TrialState.PRUNED, str(reason)
+        state, attributes[MESSAGE] = TrialState.PRUNED, str(reason)
     except VidsggError as error:
-        state, failure, message = TrialState.FAIL, error, str(error)
+        state, failure, attributes[MESSAGE] = TrialState.FAIL, error, str(error)
     except UpdateFinishedTrialError:  # see below; report found out
         return None
     except BaseException:  # an interrupt, or a mistake of ours
@@ -110,8 +113,8 @@ def _run(study: Study, trial: Trial, objective: Objective) -> VidsggError | None
         raise
     # This process may have been silent for so long that another one gave the trial up and repeats it: then its end is of no interest.
     with suppress(UpdateFinishedTrialError):
-        if message:
-            trial.set_user_attr(MESSAGE, message)
+        for name, value in attributes.items():
+            trial.set_user_attr(name, value)
         study.tell(trial, score, state, skip_if_finished=True)
     return failure
 
