@@ -123,6 +123,40 @@ def test_on_a_cpu_there_is_no_gpu_to_measure() -> None:
     assert (meter.note, meter.scalars()) == ("", {})
 
 
+@pytest.fixture
+def pretended_gpu(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """CUDA's own functions as they would answer: memory in bytes, and percentages of use from the list (none: the library is missing)."""
+    percentages: list[float] = []
+
+    def utilization(device: torch.device) -> float:
+        if not percentages:
+            raise ModuleNotFoundError("nvidia-ml-py does not seem to be installed")
+        return percentages.pop(0)
+
+    monkeypatch.setattr(torch.cuda, "utilization", utilization)
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda device: 2_000_000_000)
+    monkeypatch.setattr(torch.cuda, "max_memory_reserved", lambda device: 3_000_000_000)
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda device: None)
+    return percentages
+
+
+def test_utilisation_is_the_mean_of_its_samples(pretended_gpu: list[float]) -> None:
+    pretended_gpu += [0, 50, 100]
+    meter = GpuMeter(torch.device("cuda"))
+    meter.sample()
+    meter.sample()
+    assert meter.note == ""
+    assert meter.scalars() == {"gpu/memory_peak_gb": 2.0, "gpu/memory_reserved_gb": 3.0, "gpu/utilisation": 0.75}
+    assert "gpu/utilisation" not in meter.scalars()  # nothing was sampled since
+
+
+def test_utilisation_that_cannot_be_measured_is_said_once(pretended_gpu: list[float]) -> None:
+    meter = GpuMeter(torch.device("cuda"))
+    meter.sample()
+    assert meter.note == "GPU utilisation is not measured: install NVIDIA's library with: pip install nvidia-ml-py"
+    assert meter.scalars() == {"gpu/memory_peak_gb": 2.0, "gpu/memory_reserved_gb": 3.0}
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_on_a_gpu_memory_is_measured() -> None:
     meter = GpuMeter(torch.device("cuda"))

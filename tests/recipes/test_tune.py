@@ -179,6 +179,8 @@ def test_losses_are_searched_downwards(data: Path, capsys: pytest.CaptureFixture
         (["-search", "lr=1,2", "-trials", "0"], "option -trials: 0 is too small"),
         (["-search", "lr=1,2", "-study", "a/b"], "cannot be the name of a folder"),
         (["-search", "lr=1,2", "-storage", "nonsense://there"], "option -storage: cannot use nonsense://there"),
+        (["-search", "lr=1,2", "-distributed", "True"], "Start the same 'vidsgg tune' once for every GPU"),
+        (["-search", "lr=1,2", "-save_path", "here"], "name the study with -study"),
         (["-search", "lr=1,2", "-data_path", "nowhere"], "data set folder nowhere does not exist"),
         (["-search", "lr=1,2", "-model", "frequency"], "option -hidden_dim belongs to sttran"),
     ],

@@ -23,8 +23,8 @@ class GpuMeter:
             torch.cuda.utilization(self._device)
             self._utilisation = True
         except Exception as error:  # NVIDIA's library has errors of its own, and is not there on other makers' GPUs
-            remedy = "install it with: pip install nvidia-ml-py" if isinstance(error, ModuleNotFoundError) else str(error)
-            self.note = f"GPU utilisation is not measured: {remedy}"
+            why = "install NVIDIA's library with: pip install nvidia-ml-py" if isinstance(error, ModuleNotFoundError) else str(error)
+            self.note = f"GPU utilisation is not measured: {why}"
 
     def sample(self) -> None:
         """Look at the utilisation now; to be called every few steps."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gc
+import os
 import shlex
 import shutil
 from collections.abc import Collection, Mapping, Sequence
@@ -38,10 +39,23 @@ _OTHER_DATA = "trials on other data or by other scores cannot be compared"
 REFUSED = {
     "save_path": "every trial has a folder of its own",
     "resume_from": "trials are new runs",
+    "distributed": "a trial runs in one process",
     **dict.fromkeys(("mode", "data_path", "datasize", "val", "monitor"), _OTHER_DATA),
 }
 # Where and how fast trials run, and what they keep: processes of one study may differ in it.
-_FREE = ("save_path", "data_path", "device", "num_workers", "features", "save_freq", "save_minutes", "profile", "deterministic", "logger")
+_FREE = (
+    "save_path",
+    "data_path",
+    "device",
+    "num_workers",
+    "features",
+    "save_freq",
+    "save_minutes",
+    "profile",
+    "deterministic",
+    "logger",
+    "distributed",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +76,13 @@ def run_tuning(options: TuneOptions, training: TrainOptions, given: Collection[s
     training: the options of all trials. given: names of those that were asked for. What is wrong with them is found before anything is
     written, except what only some values of the search make wrong.
     """
+    if training.distributed or int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise ConfigError(
+            "vidsgg tune: a trial runs in one process, so there is no use for -distributed and torchrun. Start the same 'vidsgg tune' once for"
+            " every GPU, each with its own CUDA_VISIBLE_DEVICES: they share the study."
+        )
+    if "save_path" in given:
+        raise ConfigError("option -save_path: the trials have their folders in output/tune/<study>; name the study with -study.")
     space = _space(options.search, training)
     points = len(grid(space)) if options.sampler == "grid" else None
     limit = options.trials or points or DEFAULT_TRIALS
