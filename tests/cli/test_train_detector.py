@@ -90,7 +90,7 @@ def test_a_budget_of_time_ends_the_run(synthetic: Path, tmp_path: Path) -> None:
     rates = [float(row.split(",")[3]) for row in rows if ",train/lr," in row]
     assert (tmp_path / "run" / "detector_best.pth").exists()
     assert int(rows[-1].split(",")[0]) < 1000
-    assert all(0 < rate <= 1e-3 for rate in rates)
+    assert all(0 < rate <= 3e-3 for rate in rates)
 
 
 def test_imagenet_weights_of_a_file(synthetic: Path, tmp_path: Path) -> None:

@@ -12,27 +12,26 @@ import torch
 from torch import Tensor
 
 RATIOS = (0.5, 1.0, 2.0)  # height / width
-STRIDE = 16
 
 
-def cell_anchors(scales: Sequence[float]) -> Tensor:
+def cell_anchors(scales: Sequence[float], stride: int) -> Tensor:
     """(A, 4) float32: the windows of the cell at the origin, ratio by ratio and within one by scale; A = 3 x scales.
 
-    A window of ratio 1 and scale 1 is the cell itself, 16 x 16. Sides are rounded before they are scaled, as in the reference.
+    A window of ratio 1 and scale 1 is the cell itself, ``stride`` pixels wide. Sides are rounded before they are scaled, as in the reference.
     """
     sides = []
     for ratio in RATIOS:
-        width = round((STRIDE**2 / ratio) ** 0.5)
+        width = round((stride**2 / ratio) ** 0.5)
         sides += [(scale * width, scale * round(width * ratio)) for scale in scales]
     half = (torch.tensor(sides, dtype=torch.float32) - 1) / 2
-    centre = (STRIDE - 1) / 2
+    centre = (stride - 1) / 2
     return torch.cat([centre - half, centre + half], dim=1)
 
 
-def grid_anchors(cell: Tensor, height: int, width: int) -> Tensor:
+def grid_anchors(cell: Tensor, height: int, width: int, stride: int) -> Tensor:
     """(height * width * A, 4): the windows of every cell of a map, row by row, column by column, then in the order of ``cell``."""
-    x = STRIDE * torch.arange(width, device=cell.device, dtype=cell.dtype)
-    y = STRIDE * torch.arange(height, device=cell.device, dtype=cell.dtype)
+    x = stride * torch.arange(width, device=cell.device, dtype=cell.dtype)
+    y = stride * torch.arange(height, device=cell.device, dtype=cell.dtype)
     shift = torch.stack([x.repeat(height), y.repeat_interleave(width)], dim=1).repeat(1, 2)
     return (shift[:, None] + cell).view(-1, 4)
 

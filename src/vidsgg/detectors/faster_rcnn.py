@@ -21,9 +21,9 @@ from vidsgg.detectors.imagenet import BASE_WIDTH, WEIGHTS, backbone_state
 from vidsgg.detectors.nms import nms_inclusive
 from vidsgg.detectors.preprocess import frame_scales, network_input, network_size, scaled_size
 from vidsgg.detectors.pretrained import fetch_weights, fill
-from vidsgg.detectors.region_proposals import ProposalLimits, RegionProposals
+from vidsgg.detectors.region_proposals import AT_TEST, ProposalLimits, RegionProposals
 from vidsgg.detectors.resnet_c4 import BackboneConfig, Norm, ResNetC4
-from vidsgg.detectors.targets import Truth, region_targets
+from vidsgg.detectors.targets import Truth, WindowSampling, region_targets
 from vidsgg.errors import CheckpointError
 from vidsgg.io.images import Image
 
@@ -34,33 +34,47 @@ ONCE = "person"  # the class of which a frame keeps only its best detection
 
 
 @dataclass(frozen=True)
-class Sampling:
-    """What a training step looks at in every frame: the best proposals, and of these and the annotated boxes a random part.
+class Lesson:
+    """What a training step looks at in every frame.
 
-    regions: how many of them go through the second stage. object_share: how many of these at most are objects.
+    windows: those that the proposal network learns from. proposals: how many it hands on. regions: how many of these and the annotated
+    boxes go through the second stage; object_share: how many of them at most are objects. shaken: how many copies of every annotated box,
+    a little beside it, are among the regions too: until small objects are proposed they would hardly be learnt.
     """
 
+    windows: WindowSampling = field(default_factory=WindowSampling)
     proposals: ProposalLimits = field(default_factory=lambda: ProposalLimits(12000, 2000))
     regions: int = 128
     object_share: float = 0.25
+    shaken: int = 0
+
+
+REFERENCE = Lesson()
+# Most of a small network's work is the second stage, and what it lacks are frames.
+QUICK = Lesson(WindowSampling(128, 0.6, 0.5), ProposalLimits(1000, 100), regions=32, object_share=0.5, shaken=4)
 
 
 @dataclass(frozen=True)
 class FasterRCNNConfig:
-    """backbone; anchor_scales: sides of the proposal windows in cells of 16 network pixels; rpn_width: channels of the proposal network.
-
-    sampling: how it is trained; of no consequence afterwards.
+    """backbone; anchor_scales: sides of the proposal windows in cells of its maps; rpn_width: channels of the proposal network;
+    proposals: which of them ``detect`` looks at.
     """
 
     backbone: BackboneConfig = field(default_factory=BackboneConfig)
     anchor_scales: tuple[float, ...] = (4, 8, 16, 32)
     rpn_width: int = 512
-    sampling: Sampling = field(default_factory=Sampling)
+    proposals: ProposalLimits = AT_TEST
+
+    @property
+    def lesson(self) -> Lesson:
+        """How it is trained."""
+        return REFERENCE if self.backbone.depth >= 50 else QUICK
 
 
 DETECTORS = {
     "c4-resnet101": FasterRCNNConfig(),  # the published one
-    "c4-small": FasterRCNNConfig(BackboneConfig(depth=18, base_width=32, short_side=240), (2, 4, 8, 16), 256),  # for CPUs
+    # For CPUs. The windows are 20 to 136 network pixels wide.
+    "c4-small": FasterRCNNConfig(BackboneConfig(depth=10, base_width=32, short_side=240, stride=8), (2.5, 4, 6.5, 10.5, 17), 96),
 }
 
 
@@ -79,7 +93,7 @@ class FasterRCNN(Detector):
         # Channels last makes convolutions on CPUs about twice as fast.
         self.backbone = ResNetC4(config.backbone).to(memory_format=torch.channels_last)
         self.node_width, self.union_channels = self.backbone.head_channels, self.backbone.trunk_channels
-        self.rpn = RegionProposals(self.union_channels, config.rpn_width, config.anchor_scales)
+        self.rpn = RegionProposals(self.union_channels, config.rpn_width, config.anchor_scales, config.backbone.stride)
         self.class_score = skip_init(nn.Linear, self.node_width, len(self.classes))
         self.box_offset = skip_init(nn.Linear, self.node_width, 4 * len(self.classes))
         self._start(torch.Generator().manual_seed(config.backbone.seed))
@@ -114,6 +128,7 @@ class FasterRCNN(Detector):
             **asdict(self.config.backbone),
             "anchor_scales": list(self.config.anchor_scales),
             "rpn_width": self.config.rpn_width,
+            "proposals": asdict(self.config.proposals),
             "least_probability": LEAST_PROBABILITY,
             "overlap": OVERLAP,
         }
@@ -122,7 +137,8 @@ class FasterRCNN(Detector):
     def from_description(cls, description: Mapping[str, Any], classes: Sequence[str]) -> FasterRCNN:
         try:
             backbone = BackboneConfig(**{f.name: description[f.name] for f in fields(BackboneConfig)})
-            return cls(FasterRCNNConfig(backbone, tuple(description["anchor_scales"]), description["rpn_width"]), classes)
+            proposals = ProposalLimits(**description["proposals"])
+            return cls(FasterRCNNConfig(backbone, tuple(description["anchor_scales"]), description["rpn_width"], proposals), classes)
         except KeyError as error:
             raise CheckpointError(f"the description of a {cls.architecture} detector lacks {error.args[0]!r}.") from None
 
@@ -141,7 +157,7 @@ class FasterRCNN(Detector):
         return FrameMaps(maps, scale, size, (pixels.shape[2], pixels.shape[3]))
 
     def pool(self, maps: FrameMaps, frame: Tensor, box: Tensor) -> Tensor:
-        return pool_regions(maps.maps, torch.cat([frame[:, None], box * maps.scale[frame, None]], dim=1))
+        return self._pool(maps, frame, box * maps.scale[frame, None])
 
     def embed(self, pooled: Tensor) -> Tensor:
         return self.backbone.head(pooled.contiguous(memory_format=torch.channels_last))
@@ -150,11 +166,11 @@ class FasterRCNN(Detector):
         return nn.functional.pad(self.class_score(feature)[:, 1:].softmax(dim=1), (1, 0))
 
     def detect(self, maps: FrameMaps) -> Detections:
-        regions = self.rpn.propose(*self.rpn(maps.maps), self.rpn.anchors(maps.maps), maps.canvas)
+        regions = self.rpn.propose(*self.rpn(maps.maps), self.rpn.anchors(maps.maps), maps.canvas, self.config.proposals)
         frames, proposals = regions.shape[:2]
         frame = torch.arange(frames, device=regions.device).repeat_interleave(proposals)
         # Features are those of the proposal, not of the box that it is moved to.
-        feature = self.embed(pool_regions(maps.maps, torch.cat([frame[:, None], regions.flatten(0, 1)], dim=1)))
+        feature = self.embed(self._pool(maps, frame, regions.flatten(0, 1)))
         probability, box = self.second_stage(feature, regions.flatten(0, 1))
         box = self._clip(box.view(frames, proposals, -1, 4), maps).flatten(0, 1)
 
@@ -182,23 +198,22 @@ class FasterRCNN(Detector):
         return self.class_score(feature).softmax(dim=1), decode_offsets(region[:, None].expand_as(offset), offset)
 
     def losses(self, images: Sequence[Image], boxes: Sequence[Tensor], classes: Sequence[Tensor]) -> dict[str, Tensor]:
-        maps, step = self.encode(images, self.canvas(images)), self.config.sampling
+        maps, lesson = self.encode(images, self.canvas(images)), self.config.lesson
         truth = Truth.of([box * scale for box, scale in zip(boxes, maps.scale, strict=True)], classes)
         score, offset = self.rpn(maps.maps)
         windows = self.rpn.anchors(maps.maps)
-        regions = self.rpn.propose(score, offset, windows, maps.canvas, step.proposals)
+        regions = self.rpn.propose(score, offset, windows, maps.canvas, lesson.proposals)
         # The annotated boxes themselves are among the regions, or at first there would be no objects to learn.
-        return self.rpn.losses(score, offset, windows, truth, maps.size) | self._second_stage_losses(
-            maps, torch.cat([regions, truth.box], dim=1), truth, step
-        )
+        first = self.rpn.losses(score, offset, windows, truth, maps.size, lesson.windows)
+        return first | self._second_stage_losses(maps, torch.cat([regions, truth.box, truth.shaken(lesson.shaken)], dim=1), truth, lesson)
 
-    def _second_stage_losses(self, maps: FrameMaps, regions: Tensor, truth: Truth, step: Sampling) -> dict[str, Tensor]:
+    def _second_stage_losses(self, maps: FrameMaps, regions: Tensor, truth: Truth, lesson: Lesson) -> dict[str, Tensor]:
         """regions (T, K, 4) in network pixels."""
-        targets = region_targets(regions, truth).sample(step.regions, round(step.object_share * step.regions))
+        targets = region_targets(regions, truth).sample(lesson.regions, round(lesson.object_share * lesson.regions))
         target_box, target_class = truth.take(targets.match)
         chosen = targets.is_object | targets.is_background
-        frame, region = chosen.nonzero()[:, :1], regions[chosen]
-        feature = self.embed(pool_regions(maps.maps, torch.cat([frame, region], dim=1)))
+        region = regions[chosen]
+        feature = self.embed(self._pool(maps, chosen.nonzero()[:, 0], region))
         is_object = targets.is_object[chosen]
         klass = target_class[chosen] * is_object
         offset = self.box_offset(feature).view(len(region), len(self.classes), 4)[is_object, klass[is_object]]
@@ -207,6 +222,10 @@ class FasterRCNN(Detector):
             "class": F.cross_entropy(self.class_score(feature), klass),
             "box": F.smooth_l1_loss(offset, wanted, reduction="sum") / len(region),
         }
+
+    def _pool(self, maps: FrameMaps, frame: Tensor, region: Tensor) -> Tensor:
+        """As ``pool``, but of regions (R, 4) in network pixels."""
+        return pool_regions(maps.maps, torch.cat([frame[:, None], region], dim=1), self.config.backbone.stride)
 
     def _clip(self, box: Tensor, maps: FrameMaps) -> Tensor:
         """Boxes (T, K, O, 4) in network pixels, held within their frames and given in original pixels."""
@@ -227,9 +246,9 @@ class FasterRCNN(Detector):
             layer.bias.zero_()
 
 
-def pool_regions(maps: Tensor, region: Tensor) -> Tensor:
+def pool_regions(maps: Tensor, region: Tensor, stride: int = 16) -> Tensor:
     """RoIAlign in its first form: no half-pixel shift, as many samples per bin as it has cells, regions of at least one cell.
 
-    maps: (T, C, h, w) at stride 16. region: (R, 5), frame and xyxy in network pixels. Returns (R, C, 7, 7).
+    maps: (T, C, h, w), a cell for every ``stride`` network pixels. region: (R, 5), frame and xyxy in network pixels. Returns (R, C, 7, 7).
     """
-    return roi_align(maps, region, output_size=POOLED, spatial_scale=1 / ResNetC4.stride, sampling_ratio=-1, aligned=False)
+    return roi_align(maps, region, output_size=POOLED, spatial_scale=1 / stride, sampling_ratio=-1, aligned=False)

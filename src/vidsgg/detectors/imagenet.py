@@ -18,7 +18,7 @@ BASE_WIDTH = 64
 # Of torchvision's input: R, G, B from 0 to 1.
 MEAN, SPREAD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 # What remains different, for the log.
-DIFFERENCES = "stride in the first convolution of a block instead of the second, no padding in the max pool"
+DIFFERENCES = "strides (in the second convolution of a block, here in the first) and padding of the max pool"
 
 
 def backbone_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

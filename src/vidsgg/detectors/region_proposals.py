@@ -12,7 +12,7 @@ from torch.nn.utils import skip_init
 
 from vidsgg.detectors.anchors import cell_anchors, clip_boxes, decode_offsets, encode_offsets, grid_anchors
 from vidsgg.detectors.nms import nms_inclusive
-from vidsgg.detectors.targets import Truth, window_targets
+from vidsgg.detectors.targets import Truth, WindowSampling, window_targets
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,6 @@ class ProposalLimits:
 
 # The detector is frozen in STTran, so the reference's settings for testing hold there in training too.
 AT_TEST = ProposalLimits(6000, 100)
-WINDOWS_PER_STEP = 256  # of every frame
 RPN_SIGMA = 3  # its smooth L1 loss is quadratic up to 1 / 9
 
 
@@ -38,9 +37,10 @@ class RegionProposals(nn.Module):
 
     cell: Tensor
 
-    def __init__(self, channels: int, width: int, anchor_scales: Sequence[float]) -> None:
+    def __init__(self, channels: int, width: int, anchor_scales: Sequence[float], stride: int) -> None:
         super().__init__()
-        self.register_buffer("cell", cell_anchors(anchor_scales), persistent=False)
+        self.stride = stride
+        self.register_buffer("cell", cell_anchors(anchor_scales, stride), persistent=False)
         anchors = len(self.cell)
         self.conv = skip_init(nn.Conv2d, channels, width, 3, padding=1)
         self.score = skip_init(nn.Conv2d, width, 2 * anchors, 1)
@@ -56,7 +56,7 @@ class RegionProposals(nn.Module):
 
     def anchors(self, maps: Tensor) -> Tensor:
         """(h*w*A, 4) windows of maps (T, C, h, w)."""
-        return grid_anchors(self.cell, maps.shape[2], maps.shape[3])
+        return grid_anchors(self.cell, maps.shape[2], maps.shape[3], self.stride)
 
     @torch.no_grad()
     def propose(self, score: Tensor, offset: Tensor, anchors: Tensor, canvas: tuple[int, int], limits: ProposalLimits = AT_TEST) -> Tensor:
@@ -80,9 +80,11 @@ class RegionProposals(nn.Module):
         regions[frame, place] = box[kept]
         return regions
 
-    def losses(self, score: Tensor, offset: Tensor, anchors: Tensor, truth: Truth, size: Tensor) -> dict[str, Tensor]:
+    def losses(
+        self, score: Tensor, offset: Tensor, anchors: Tensor, truth: Truth, size: Tensor, sampling: WindowSampling
+    ) -> dict[str, Tensor]:
         """Losses of what ``forward`` gave. size (T, 2): width and height of every frame in network pixels."""
-        targets = window_targets(anchors, truth, size).sample(WINDOWS_PER_STEP, WINDOWS_PER_STEP // 2)
+        targets = window_targets(anchors, truth, size, sampling).sample(sampling.count, sampling.count // 2)
         chosen = targets.is_object | targets.is_background
         is_object = targets.is_object
         wanted = encode_offsets(anchors.expand(len(size), -1, -1)[is_object], truth.take(targets.match)[0][is_object])

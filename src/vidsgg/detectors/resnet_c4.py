@@ -1,4 +1,4 @@
-"""ResNet as the two-stage detectors of 2017 cut it: a trunk of stride 16 for the frame, the last stage as head for every box.
+"""ResNet as the two-stage detectors of 2017 cut it: a trunk for the frame, the last stage as head for every box.
 
 Letters: T frames, R regions, C channels of the trunk, D width of the head. Source: yrcong/STTran ``fasterRCNN``.
 """
@@ -16,7 +16,7 @@ from torch.nn.utils import skip_init
 from vidsgg.errors import ConfigError
 
 # Blocks per stage, and whether they are bottlenecks (He et al. 2016, table 1).
-STAGES = {18: ((2, 2, 2, 2), False), 50: ((3, 4, 6, 3), True), 101: ((3, 4, 23, 3), True)}
+STAGES = {10: ((1, 1, 1, 1), False), 18: ((2, 2, 2, 2), False), 50: ((3, 4, 6, 3), True), 101: ((3, 4, 23, 3), True)}
 
 # Of max(0, x) for a standard normal x: second moment 1/2 minus squared mean 1/(2 pi).
 RELU_VARIANCE = 0.5 - 0.5 / math.pi
@@ -26,18 +26,22 @@ RELU_VARIANCE = 0.5 - 0.5 / math.pi
 class BackboneConfig:
     """What decides the features of a frame, apart from loaded weights.
 
-    depth: 18, 50 or 101 layers. base_width: channels of the first stage; all others follow. short_side: length in pixels to which
-    the shorter side of a frame is scaled. seed: of the random start.
+    depth: 10, 18, 50 or 101 layers. base_width: channels of the first stage; all others follow. short_side: length in pixels to which
+    the shorter side of a frame is scaled. seed: of the random start. stride: network pixels for a cell of the trunk's maps, 16 or 8, for
+    objects that are small in network pixels; the third stage then keeps the size of its maps.
     """
 
     depth: int = 101
     base_width: int = 64
     short_side: int = 600
     seed: int = 0
+    stride: int = 16
 
     def __post_init__(self) -> None:
         if self.depth not in STAGES:
             raise ConfigError(f"backbone: depth is {self.depth}; use one of {', '.join(map(str, STAGES))}.")
+        if self.stride not in (8, 16):
+            raise ConfigError(f"backbone: stride is {self.stride}; use 8 or 16.")
         for name in ("base_width", "short_side"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"backbone: {name} is {getattr(self, name)}; it must be positive.")
@@ -67,8 +71,6 @@ class ResNetC4(nn.Module):
     Starts from random weights that are a function of ``config`` alone and leaves the global random state untouched.
     """
 
-    stride = 16
-
     def __init__(self, config: BackboneConfig) -> None:
         super().__init__()
         blocks, bottleneck = STAGES[config.depth]
@@ -80,7 +82,8 @@ class ResNetC4(nn.Module):
         stages = []
         for stage, (width, count) in enumerate(zip(widths, blocks, strict=True)):
             inputs = [channels] + [width * block.expansion] * (count - 1)
-            strides = [1 if stage == 0 else 2] + [1] * (count - 1)
+            halves = stage > 0 and not (stage == 2 and config.stride == 8)
+            strides = [2 if halves else 1] + [1] * (count - 1)
             stages.append(nn.Sequential(*(block(i, width, s) for i, s in zip(inputs, strides, strict=True))))
             channels = width * block.expansion
         self.layer1, self.layer2, self.layer3, self.layer4 = stages
@@ -88,7 +91,7 @@ class ResNetC4(nn.Module):
         self._start(torch.Generator().manual_seed(config.seed))
 
     def trunk(self, pixels: Tensor) -> Tensor:
-        """Network input (T, 3, H, W) to maps (T, C, ~H/16, ~W/16), C = ``trunk_channels``."""
+        """Network input (T, 3, H, W) to maps (T, C, ~H/stride, ~W/stride), C = ``trunk_channels``."""
         x = F.relu(_convolve(pixels, self.conv1, self.bn1), inplace=True)
         x = F.max_pool2d(x, kernel_size=3, stride=2, padding=0, ceil_mode=True)
         return self.layer3(self.layer2(self.layer1(x)))

@@ -13,8 +13,20 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-WINDOW_IS_OBJECT, WINDOW_IS_BACKGROUND = 0.7, 0.3  # least and largest overlap
-REGION_IS_OBJECT = 0.5
+REGION_IS_OBJECT = 0.5  # least overlap
+
+
+@dataclass(frozen=True)
+class WindowSampling:
+    """Which windows of a frame the proposal network learns from: ``count``, at most half of them objects.
+
+    Objects are windows that overlap an annotated box by ``least`` or more, and those that overlap one as much as no other does, however
+    little; background is what overlaps all by less than ``most``.
+    """
+
+    count: int = 256
+    least: float = 0.7
+    most: float = 0.3
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +39,9 @@ class Truth:
     @classmethod
     def of(cls, boxes: Sequence[Tensor], classes: Sequence[Tensor]) -> Truth:
         """boxes (n, 4) and classes (n,) of every frame; n may be 0."""
-        return cls(pad_sequence(list(boxes), batch_first=True), pad_sequence(list(classes), batch_first=True))
+        # One more with a single row, taken away again: G is at least 1, which spares everybody else the case of 0.
+        padded = [pad_sequence([*rows, rows[0].new_zeros(1, *rows[0].shape[1:])], batch_first=True)[:-1] for rows in (boxes, classes)]
+        return cls(*padded)
 
     def overlap(self, box: Tensor) -> Tensor:
         """Intersection over union (T, K, G) of boxes (T, K, 4) with the annotated ones; 0 with rows that only fill up."""
@@ -36,6 +50,12 @@ class Truth:
         area, own_area = ((b[..., 2:] - b[..., :2] + 1).prod(dim=2) for b in (box, self.box))
         overlap = shared / (area[:, :, None] + own_area[:, None] - shared)
         return overlap.masked_fill(self.klass[:, None] == 0, 0)
+
+    def shaken(self, copies: int) -> Tensor:
+        """(T, copies * G, 4): the annotated boxes with every edge moved at random by up to a fifth of the side; rows that fill up stay."""
+        box = self.box.repeat(1, copies, 1)
+        side = (box[..., 2:] - box[..., :2]).repeat(1, 1, 2)
+        return box + 0.4 * (torch.rand_like(box) - 0.5) * side
 
     def take(self, match: Tensor) -> tuple[Tensor, Tensor]:
         """Box (T, K, 4) and class (T, K) of the annotated boxes ``match`` (T, K)."""
@@ -51,23 +71,25 @@ class Targets:
     match: Tensor
 
     def sample(self, count: int, most_objects: int) -> Targets:
-        """A random part, at most ``count`` rows of every frame and ``most_objects`` objects among them; background fills up."""
-        is_object = _some(self.is_object, torch.full_like(self.match[:, 0], most_objects))
-        return Targets(is_object, _some(self.is_background, count - is_object.sum(1)), self.match)
+        """A random part, at most ``count`` rows of every frame and ``most_objects`` objects among them; background fills up.
+
+        The objects are taken from all annotated boxes in turn. The reference takes them as they come, and since the more rows overlap a
+        box the larger it is, it learns mostly persons and furniture at first.
+        """
+        lot, again = torch.rand(2, *self.match.shape, device=self.match.device)
+        turn = _rank_within(self.match, lot.masked_fill(~self.is_object, 2))
+        is_object = _least(self.is_object, turn + again, torch.full_like(self.match[:, 0], most_objects), most_objects)
+        return Targets(is_object, _least(self.is_background, lot, count - is_object.sum(1), count), self.match)
 
 
-def window_targets(windows: Tensor, truth: Truth, size: Tensor) -> Targets:
-    """The windows (K, 4) of the proposal network. size (T, 2): width and height of every frame.
-
-    Objects are windows that overlap an annotated box by at least 0.7, and those that overlap one as much as no other does, however
-    little; background is what overlaps all by less than 0.3. Windows that leave the frame are neither.
-    """
+def window_targets(windows: Tensor, truth: Truth, size: Tensor, sampling: WindowSampling) -> Targets:
+    """The windows (K, 4) of the proposal network. size (T, 2): width and height of every frame. Windows that leave it are neither."""
     inside = (windows[:, :2] >= 0).all(1) & (windows[None, :, 2:] < size[:, None]).all(2)
     overlap = truth.overlap(windows.expand(len(size), -1, -1)) * inside[..., None]
     best, match = overlap.max(2)
     best_of_box = overlap.amax(1, keepdim=True)
-    is_object = (best >= WINDOW_IS_OBJECT) | ((overlap == best_of_box) & (best_of_box > 0)).any(2)
-    return Targets(is_object, inside & ~is_object & (best < WINDOW_IS_BACKGROUND), match)
+    is_object = (best >= sampling.least) | ((overlap == best_of_box) & (best_of_box > 0)).any(2)
+    return Targets(is_object, inside & ~is_object & (best < sampling.most), match)
 
 
 def region_targets(regions: Tensor, truth: Truth) -> Targets:
@@ -77,7 +99,17 @@ def region_targets(regions: Tensor, truth: Truth) -> Targets:
     return Targets(real & (best >= REGION_IS_OBJECT), real & (best < REGION_IS_OBJECT), match)
 
 
-def _some(candidates: Tensor, count: Tensor) -> Tensor:
-    """A random part of the candidates (T, K) bool, at most ``count`` (T,) of every frame."""
-    lot = torch.rand(candidates.shape, device=candidates.device).masked_fill(~candidates, 2)
-    return candidates & (lot.argsort(dim=1).argsort(dim=1) < count[:, None])
+def _least(candidates: Tensor, key: Tensor, count: Tensor, limit: int) -> Tensor:
+    """The candidates (T, K) bool with the least keys (T, K), at most ``count`` (T,) of every frame, which is at most ``limit``."""
+    limit = min(limit, key.shape[1])
+    rows = key.masked_fill(~candidates, torch.inf).topk(limit, dim=1, largest=False).indices
+    wanted = torch.arange(limit, device=count.device) < count[:, None]
+    return candidates & torch.zeros_like(candidates).scatter_(1, rows, wanted)
+
+
+def _rank_within(group: Tensor, key: Tensor) -> Tensor:
+    """(T, K): how many rows of the same frame and group (T, K) have a smaller key (T, K), which is less than 3."""
+    order = (3 * group + key).argsort(dim=1)
+    sorted_group = group.gather(1, order)
+    rank = torch.arange(group.shape[1], device=group.device) - torch.searchsorted(sorted_group, sorted_group)
+    return torch.empty_like(rank).scatter_(1, order, rank)

@@ -101,6 +101,11 @@ class TorchvisionFPN(Detector):
         return detector
 
     @property
+    def origins(self) -> tuple[str, ...]:
+        """What ``start_from`` takes."""
+        return tuple(PRETRAINED)
+
+    @property
     def unseen(self) -> tuple[str, ...]:
         """Classes that it never finds and to which it gives probability 0, because COCO has no label for them."""
         return () if self.coco_labels is None else tuple(name for name in self.classes[1:] if name not in self.coco_labels)
@@ -108,15 +113,24 @@ class TorchvisionFPN(Detector):
     def start_from(self, origin: str, weights: Mapping[str, Tensor] | None = None) -> None:
         """Takes over pretrained weights to be trained further: "coco", all but the class head, or "imagenet", the backbone.
 
-        From then on the first stage of the backbone and the normalisation of what was taken over stay as they are, in training too:
-        a few frames, many of one video, give poor statistics. weights: torchvision's state dict; None: the one that torchvision
-        publishes. Raises ConfigError if that cannot be had, CheckpointError if the weights do not fit.
+        What was taken over is settled. weights: torchvision's state dict; None: the one that torchvision publishes. Raises ConfigError
+        if that cannot be had, CheckpointError if the weights do not fit.
         """
         part, left = (self.model, CLASS_HEAD) if origin == "coco" else (self.model.backbone.body, "fc.")
         given = fetch_weights(PRETRAINED[origin]) if weights is None else weights
         taken = {name: value for name, value in given.items() if not name.startswith(left)}
         kept = {name: value for name, value in part.state_dict().items() if name.startswith(left)}
         fill(part, {**taken, **kept}, f"{origin} weights")
+        self._settle(part)
+
+    def settle(self) -> None:
+        """Keeps what pretrained weights know: the first stage of the backbone and all normalisation stay as they are in training too.
+
+        A few frames, many of one video, give poor statistics.
+        """
+        self._settle(self.model)
+
+    def _settle(self, part: nn.Module) -> None:
         self._settled = tuple(module for module in part.modules() if isinstance(module, nn.BatchNorm2d))
         body = self.model.backbone.body
         for module in (*self._settled, body.conv1, body.layer1):

@@ -25,7 +25,7 @@ from vidsgg.recipes.options import TrainDetectorOptions
 
 # Objects with a side under 16 pixels are left out, as in the files of the published detector and in SGDET.
 MODE = "sgdet"
-LR, LR_PRETRAINED = 1e-3, 1e-4
+LR, LR_PRETRAINED = 3e-3, 1e-4
 WARMUP = 0.05  # share of the steps
 
 
