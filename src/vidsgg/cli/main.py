@@ -19,6 +19,7 @@ COMMANDS = {
     "runs": "list runs, or put them side by side",
     "demo": "make data, train, evaluate, predict, and write a page to open",
     "predict": "write the graphs of an annotated video, and a page to look at them",
+    "train-detector": "train a detector, or score one",
     "features": "write what the detector gives for every video to disk, once",
     "data": "make, check, show and count data sets",
     "import-checkpoint": "turn a file of a method's authors into one of ours",

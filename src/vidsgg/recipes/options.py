@@ -213,14 +213,15 @@ class TrainDetectorOptions:
         None, "c4-small (for CPUs), c4-resnet101, fasterrcnn_resnet50_fpn_v2; by default that of a file given to -pretrained, else c4-small"
     )
     pretrained: str = option(
-        "auto", "start: imagenet, coco (torchvision's weights), none, a file, or auto: torchvision's if the detector has any and they can be had"
+        "auto",
+        "start: imagenet, coco (torchvision's weights), none, a file, or auto: torchvision's if the detector has any and they can be had",
     )
     depth: int | None = option(None, "layers of the ResNet of a c4 detector: 10, 18, 50 or 101", low=10)
     base_width: int | None = option(None, "channels of its first stage; all others follow", low=1)
     short_side: int | None = option(None, "pixels to which the shorter side of a frame is scaled", low=32)
-    epochs: int = option(8, "passes over the training frames; 0 only scores", low=0)
+    epochs: int = option(4, "passes over the training frames; 0 only scores", low=0)
     minutes: float | None = option(None, "end after that many minutes; the learning rate then follows the clock", low=0.01)
-    lr: float | None = option(None, "learning rate of AdamW; by default 1e-3 from random and 1e-4 from pretrained weights", low=0)
+    lr: float | None = option(None, "learning rate of AdamW; by default 3e-3 from random and 1e-4 from pretrained weights", low=0)
     weight_decay: float = option(1e-4, "weight decay of AdamW", low=0)
     batch_size: int = option(4, "frames per step", low=1)
     clip_grad: float = option(10.0, "L2 norm to which all gradients are clipped; 0 turns it off", low=0)
