@@ -1,9 +1,9 @@
 """What the training loop costs over a bare one, and what gradient checkpointing saves.
 
 ``python -m benchmarks.engine [--quick]``. The bare loop is forward, loss, backward, clipping and AdamW over the same clips, which lie
-ready in memory for both; the engine's adds seeds, averages, checks, logs and what is needed to go on after a kill. Both run in turns
-and are measured in processor time, so that a busy machine treats them alike. Writing checkpoints is told apart: how often it happens is
-the user's choice.
+ready in memory for both; the engine's adds seeds, averages, checks, logs and what is needed to go on after a kill. Every step of the one
+follows on the same step of the other, measured in processor time, so that a busy machine treats them alike. Writing checkpoints is told
+apart: how often it happens is the user's choice.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ import torch
 
 from benchmarks.sttran import WIDTHS, random_clip
 from vidsgg.datasets.action_genome import SCHEMA
+from vidsgg.engine.checkpoint import LAST
 from vidsgg.engine.distributed import ALONE, Team
 from vidsgg.engine.fit import FitSettings, fit
 from vidsgg.engine.loading import Batch
@@ -53,13 +55,33 @@ def tiny_clip(seed: int) -> Clip:
     return replace(clip, node_feature=clip.node_feature[:, : TINY_WIDTHS.node].contiguous(), pair_union=None, pair_mask=None)
 
 
+class Bare:
+    """The loop without the engine."""
+
+    def __init__(self, model: STTran) -> None:
+        self.model = model.train()
+        self.optimizer = ReferenceAdamW(model.parameters(), lr=1e-5)
+        self.criterion = RelationCriterion(SCHEMA)
+
+    def step(self, clip: Clip) -> float:
+        """Processor seconds of one step."""
+        began = time.process_time()
+        loss = self.criterion(self.model(clip), clip)["total"]
+        loss.backward()
+        clip_gradients(self.model.parameters(), 5.0)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        return time.process_time() - began
+
+
 @dataclass
 class ReadyClips:
-    """Clips in memory where the engine expects a ClipLoader; notes how long every pass takes."""
+    """Clips in memory where the engine expects a ClipLoader; before each goes to the engine, the bare loop learns from it."""
 
     clips: Sequence[Clip]
+    bare: Bare
     team: Team = ALONE
-    seconds: list[float] = field(default_factory=list)
+    seconds: list[tuple[float, float]] = field(default_factory=list)  # of each step: bare, engine
 
     def __len__(self) -> int:
         return len(self.clips)
@@ -68,65 +90,40 @@ class ReadyClips:
         return len(self.clips)
 
     def places(self, epoch: int, first: int = 0) -> Iterator[Batch]:
-        began = time.process_time()
         for number, clip in enumerate(self.clips):
+            alone = self.bare.step(clip)
+            began = time.process_time()
             yield Batch(clip, (), number)
-        self.seconds.append(time.process_time() - began)
+            self.seconds.append((alone, time.process_time() - began))
 
 
-class Bare:
-    """The loop without the engine."""
+class Folder(RunFolder):
+    """Notes how long it takes to write a checkpoint."""
 
-    def __init__(self, build: Callable[[], STTran], clips: Sequence[Clip]) -> None:
-        self.model, self.clips = build(), clips
-        self.optimizer = ReferenceAdamW(self.model.parameters(), lr=1e-5)
-        self.criterion = RelationCriterion(SCHEMA)
-        self.seconds: list[float] = []
+    seconds = 0.0
 
-    def epoch(self) -> None:
-        began = time.process_time()
-        self.model.train()
-        for clip in self.clips:
-            loss = self.criterion(self.model(clip), clip)["total"]
-            self.optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            clip_gradients(self.model.parameters(), 5.0)
-            self.optimizer.step()
-        self.seconds.append(time.process_time() - began)
+    def save(self, name: str, content: Mapping[str, Any]) -> None:
+        began = time.perf_counter()
+        super().save(name, content)
+        self.seconds = time.perf_counter() - began
 
 
 def overhead(build: Callable[[], STTran], clips: Sequence[Clip], epochs: int) -> tuple[float, float, float]:
-    """(seconds per step of the bare loop, of the engine, seconds per checkpoint); medians over epochs, the first of which warms up."""
-    bare, ready, saving = Bare(build, clips), ReadyClips(clips), list[float]()
-    model = build()
+    """(seconds per step of the bare loop, of the engine, seconds per checkpoint): medians over steps but the first, which warms up."""
+    model, ready = build(), ReadyClips(clips, Bare(build()))
     settings = FitSettings(epochs, save_freq=epochs + 1, eval_freq=epochs + 1, seed=0, monitor=Monitor.of(DEFAULT_MONITOR, PROTOCOL))
-    state = TrainingState(
-        model,
-        Update(ReferenceAdamW(model.parameters(), lr=1e-5), Precision(model), clip_grad=5.0),
-        Schedule("step", epochs * len(clips), 0),
-    )
-
-    class Turns(RunFolder):
-        """After every epoch of the engine comes one of the bare loop."""
-
-        def save(self, name: str, content: Any) -> None:
-            began = time.perf_counter()
-            super().save(name, content)
-            saving.append(time.perf_counter() - began)
-            if len(bare.seconds) < epochs:
-                bare.epoch()
+    update = Update(ReferenceAdamW(model.parameters(), lr=1e-5), Precision(model), clip_grad=5.0)
+    state = TrainingState(model, update, Schedule("step", epochs * len(clips), 0))
 
     def no_evaluation() -> Any:
-        raise StopIteration  # at the end of the last epoch, when all is measured
+        raise StopIteration  # when all is measured
 
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            with Turns(Path(folder) / "run", {}, echo=False) as run:
-                fit(state, RelationCriterion(SCHEMA), ready, no_evaluation, run, settings, {})  # type: ignore[arg-type]
-        except StopIteration:
-            bare.epoch()
-    steps = len(clips)
-    return statistics.median(bare.seconds[1:]) / steps, statistics.median(ready.seconds[1:]) / steps, statistics.median(saving)
+    with tempfile.TemporaryDirectory() as path, Folder(Path(path) / "run", {}, echo=False) as run:
+        with suppress(StopIteration):
+            fit(state, RelationCriterion(SCHEMA), ready, no_evaluation, run, settings, {})  # type: ignore[arg-type]
+        run.save(LAST, state.state_dict())
+    bare, ours = zip(*ready.seconds[1:], strict=True)
+    return statistics.median(bare), statistics.median(ours), run.seconds
 
 
 def peak(videos: int, recompute: bool) -> dict[str, float]:
@@ -135,10 +132,9 @@ def peak(videos: int, recompute: bool) -> dict[str, float]:
     model = STTran(SCHEMA, WIDTHS, STTranConfig())
     if recompute:
         recompute_layers(model, STTran.capabilities.recomputable)
-    loop = Bare(lambda: model, [Clip.cat([random_clip(i) for i in range(videos)])])
-    for _ in range(3):
-        loop.epoch()
-    return {"peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, "seconds": min(loop.seconds)}
+    loop, clip = Bare(model), Clip.cat([random_clip(i) for i in range(videos)])
+    seconds = min(loop.step(clip) for _ in range(3))
+    return {"peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, "seconds": seconds}
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -158,12 +154,12 @@ def main(argv: list[str] | None = None) -> None:
     print("| --- | ---: | ---: | ---: | ---: | ---: |")
     torch.manual_seed(0)
     rows: list[tuple[str, Callable[[], STTran], list[Clip], int]] = [
-        ("tiny", lambda: STTran(SCHEMA, TINY_WIDTHS, TINY), [tiny_clip(i) for i in range(40)], 4 if quick else 20),
+        ("tiny", lambda: STTran(SCHEMA, TINY_WIDTHS, TINY), [tiny_clip(i) for i in range(40)], 2 if quick else 10),
         (
             "full width",
             lambda: STTran(SCHEMA, WIDTHS, STTranConfig()),
             [random_clip(i) for i in range(4 if quick else 10)],
-            3 if quick else 6,
+            2 if quick else 4,
         ),
     ]
     for name, build, clips, epochs in rows:
