@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from vidsgg.cli.options import parse
 from vidsgg.recipes.options import DemoOptions
 
-DESCRIPTION = "Make a synthetic data set, train STTran on it, compare it with two yardsticks on held-out videos, and write a page to open."
+DESCRIPTION = (
+    "Make a synthetic data set, train a detector and STTran on it, compare it with a yardstick on held-out videos, write a page to open."
+)
 
 
 def main(argv: Sequence[str]) -> int:

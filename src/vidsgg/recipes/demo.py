@@ -1,4 +1,4 @@
-"""The whole way once: data, training, evaluation against two yardsticks, prediction, page."""
+"""The whole way once: data, detector, features, training in every mode, evaluation against a yardstick, prediction, page."""
 
 from __future__ import annotations
 
@@ -8,17 +8,31 @@ from pathlib import Path
 
 from vidsgg.datasets.synthetic.generate import MARKER, SyntheticConfig, generate
 from vidsgg.errors import ConfigError
+from vidsgg.metrics.result import RecallResult
 from vidsgg.recipes.evaluate import run_evaluation
-from vidsgg.recipes.options import DemoOptions, EvaluateOptions, FrequencyOptions, PredictOptions, STTranOptions, TrainOptions
+from vidsgg.recipes.features import run_features
+from vidsgg.recipes.options import (
+    DemoOptions,
+    EvaluateOptions,
+    FeaturesOptions,
+    FrequencyOptions,
+    PredictOptions,
+    STTranOptions,
+    TrainDetectorOptions,
+    TrainOptions,
+)
 from vidsgg.recipes.predict import run_prediction
 from vidsgg.recipes.tables import comparison
 from vidsgg.recipes.train import run_training
+from vidsgg.recipes.train_detector import run_detector_training
+from vidsgg.structures.schema import MODES
+
+STEPS = 6
 
 
-def demo_model(options: DemoOptions, data: Path, folder: Path, **changes: object) -> STTranOptions:
+def demo_model(options: DemoOptions, **changes: object) -> STTranOptions:
     """STTran small enough for two CPU cores: narrow visual parts, one decoder layer, larger steps over fewer of them."""
     settings = {
-        "data_path": str(data),
         "hidden_dim": 64,
         "temporal_layer": 1,
         "bce_loss": True,
@@ -28,13 +42,21 @@ def demo_model(options: DemoOptions, data: Path, folder: Path, **changes: object
         "epochs": options.epochs,
         "eval_freq": 4,
         "seed": options.seed,
-        "save_path": str(folder),
     }
     return STTranOptions(**{**settings, **changes})  # type: ignore[arg-type]
 
 
+def demo_modes(options: DemoOptions) -> list[str]:
+    """The modes to train, from the easiest to the hardest. Raises ConfigError for a word that is none."""
+    wanted = options.modes.split(",")
+    if unknown := [mode for mode in wanted if mode not in MODES]:
+        raise ConfigError(f"option -modes: {unknown[0]!r} is no mode; give some of {','.join(MODES)}, such as predcls,sgdet.")
+    return [mode for mode in MODES if mode in wanted]
+
+
 def run_demo(options: DemoOptions) -> Path:
     """Runs everything below ``options.out`` and returns the page. The table it prints is the one in README."""
+    modes = demo_modes(options)
     out = Path(options.out)
     data = out / "data"
     if out.exists() and any(out.iterdir()):
@@ -44,28 +66,53 @@ def run_demo(options: DemoOptions) -> Path:
     started = time.perf_counter()
 
     def step(number: int, text: str) -> None:
-        print(f"\n[{number}/5, {time.perf_counter() - started:.0f}s] {text}", flush=True)
+        print(f"\n[{number}/{STEPS}, {time.perf_counter() - started:.0f}s] {text}", flush=True)
 
     step(1, f"Making {options.videos} synthetic videos in Action Genome's own file format: {data}")
     generate(data, SyntheticConfig(videos=options.videos, seed=options.seed))
-    step(2, "The yardsticks: an untrained model, and P(predicate | object class) counted on the training videos")
-    runs: dict[str, TrainOptions] = {
-        "untrained STTran": demo_model(options, data, out / "untrained", epochs=0),
-        "frequency": FrequencyOptions(model="frequency", data_path=str(data), save_path=str(out / "frequency")),
-    }
-    for run in runs.values():
-        run_training(run)
-    step(3, f"Training STTran, predcls, {options.epochs} epochs")
-    runs["trained STTran"] = demo_model(options, data, out / "sttran")
-    run_training(runs["trained STTran"])
-    step(4, "Scoring all three on the test videos, which nothing has seen")
-    results, trained_text = {}, ""
-    for name, run in runs.items():
-        evaluation = run_evaluation(EvaluateOptions(checkpoint=str(run.save_path)))
-        results[name], trained_text = evaluation.result, evaluation.text
-    print(trained_text)
-    print("\n" + comparison(results, "test"))
-    step(5, "Predicting a test video")
-    done = run_prediction(PredictOptions(checkpoint=str(out / "sttran"), out=str(out)))
+    step(2, f"Training a small detector, {options.detector_epochs} epochs")
+    detector = run_detector_training(
+        TrainDetectorOptions(
+            data_path=str(data),
+            detector="c4-small",
+            epochs=options.detector_epochs,
+            eval_freq=options.detector_epochs,
+            seed=options.seed,
+            save_path=str(out / "detector"),
+        )
+    )
+    step(3, "Writing what the detector sees, once: training reads it back")
+    for mode in modes:
+        print(run_features(FeaturesOptions(data_path=str(data), mode=mode, detector=str(detector.file))).text())  # type: ignore[arg-type]
+    step(4, f"Training STTran, {', then '.join(modes)}, and counting the yardstick P(predicate | object class)")
+    runs = _train(options, modes, data, str(detector.file), out)
+    step(5, "Scoring on the test videos, which nothing has seen")
+    results: dict[str, RecallResult] = {}
+    last = ""
+    for name, folder in runs.items():
+        evaluation = run_evaluation(EvaluateOptions(checkpoint=str(folder)))
+        results[name], last = evaluation.result, evaluation.text
+    print(f"{last}\n\n{comparison(results, 'test')}")
+    step(6, f"Predicting a test video, {modes[-1]}")
+    done = run_prediction(PredictOptions(checkpoint=str(runs[f"STTran, {modes[-1]}"]), out=str(out)))
     print(f"graph: {done.graph}\n\nOpen this page: {done.page.resolve()}")
     return done.page
+
+
+def _train(options: DemoOptions, modes: list[str], data: Path, detector: str, out: Path) -> dict[str, Path]:
+    """Folders of the runs by name; every mode after the first starts from the weights of the one before and takes half as many epochs."""
+    runs: dict[str, Path] = {}
+    start = None
+    for mode in modes:
+        common = {"mode": mode, "data_path": str(data), "detector": detector}
+        counted, learnt = out / f"frequency_{mode}", out / f"sttran_{mode}"
+        epochs = options.epochs if start is None else max(1, options.epochs // 2)
+        for name, folder, run in (
+            ("frequency", counted, FrequencyOptions(model="frequency", save_path=str(counted), **common)),  # type: ignore[arg-type]
+            ("STTran", learnt, demo_model(options, epochs=epochs, resume_from=start, save_path=str(learnt), **common)),
+        ):
+            assert isinstance(run, TrainOptions)
+            run_training(run)
+            runs[f"{name}, {mode}"] = folder
+        start = str(learnt)
+    return runs
