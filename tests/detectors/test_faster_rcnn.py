@@ -10,7 +10,7 @@ from golden.fasterrcnn_ag.inputs import make_decode, make_image, sample_index
 
 from vidsgg.detectors.anchors import clip_boxes, decode_offsets, encode_offsets
 from vidsgg.detectors.base import FrameMaps
-from vidsgg.detectors.faster_rcnn import FasterRCNN, FasterRCNNConfig, pool_regions
+from vidsgg.detectors.faster_rcnn import DETECTORS, QUICK, REFERENCE, FasterRCNN, FasterRCNNConfig, pool_regions
 from vidsgg.detectors.resnet_c4 import BackboneConfig
 
 CASES = read_json("fasterrcnn_ag", "cases.json")
@@ -131,3 +131,26 @@ def test_nothing_above_the_least_probability_is_an_empty_result() -> None:
     assert found.box.shape == (0, 4)
     assert found.feature.shape == (0, detector.node_width)
     assert found.distribution.shape == (0, 4)
+
+
+def test_presets():
+    """Widths and windows that files of features and of weights rely on."""
+    published = DETECTORS["c4-resnet101"]
+    assert (published.backbone, published.anchor_scales, published.rpn_width) == (BackboneConfig(101, 64, 600), (4, 8, 16, 32), 512)
+    assert published.lesson == REFERENCE
+    small = FasterRCNN(DETECTORS["c4-small"], CLASSES)
+    assert (small.union_channels, small.node_width, small.config.lesson) == (128, 256, QUICK)
+    windows = small.rpn.cell[:, 2:] - small.rpn.cell[:, :2] + 1
+    assert windows[5:10, 0].tolist() == [20, 32, 52, 84, 136]
+
+
+def test_maps_of_half_the_stride_have_twice_as_many_cells():
+    pixels = torch.zeros(1, 3, 64, 96)
+    shapes = {}
+    for stride in (8, 16):
+        config = FasterRCNNConfig(BackboneConfig(10, 4, 64, stride=stride), (1, 2), 8)
+        detector = FasterRCNN(config, CLASSES).eval()
+        maps = detector.encode_pixels(pixels, torch.ones(1), torch.tensor([[96.0, 64]]))
+        centre = detector.rpn.anchors(maps.maps).view(-1, 6, 4)[:, 2, :2]
+        shapes[stride] = (tuple(maps.maps.shape[2:]), (centre[1] - centre[0]).tolist())
+    assert shapes == {8: ((8, 12), [8, 0]), 16: ((4, 6), [16, 0])}
