@@ -198,9 +198,17 @@ def test_another_search_under_the_same_name_is_refused(data: Path, capsys: pytes
     assert run(tune.main, argv) == 0
     assert run(tune.main, [*argv, "-epochs", "2"]) == 2
     assert "epochs was 1, is 2. Name another -study" in capsys.readouterr().err
-    Path("output", "tune", "sttran_predcls", "study.db").unlink()
-    assert run(tune.main, argv) == 2
+    assert run(tune.main, [*argv, "-storage", "another.db"]) == 2
     assert "holds trials of a study that is not in" in capsys.readouterr().err
+
+
+def test_options_and_search_may_stand_in_a_file(data: Path) -> None:
+    """Also in the file that a run has left: it names no folder, so every trial can have its own."""
+    assert run(train.main, words(data, "-save_path", "run", "-lr", "1e-3", epochs=1)) == 0
+    Path("search.yaml").write_text(Path("run", "config.yaml").read_text() + "search: batch_size=1,2\nsampler: grid\nstudy: file\n")
+    assert run(tune.main, ["-config", "search.yaml"]) == 0
+    found = [(run.options["lr"], run.options["batch_size"], run.epochs_done) for run in find_runs(Path("output", "tune", "file"))]
+    assert found == [(1e-3, 1, 1), (1e-3, 2, 1)]
 
 
 def test_without_optuna_it_says_how_to_install_it(data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -81,7 +81,7 @@ def run_tuning(options: TuneOptions, training: TrainOptions, given: Collection[s
             "vidsgg tune: a trial runs in one process, so there is no use for -distributed and torchrun. Start the same 'vidsgg tune' once for"
             " every GPU, each with its own CUDA_VISIBLE_DEVICES: they share the study."
         )
-    if "save_path" in given:
+    if training.save_path is not None:
         raise ConfigError("option -save_path: the trials have their folders in output/tune/<study>; name the study with -study.")
     space = _space(options.search, training)
     points = len(grid(space)) if options.sampler == "grid" else None
