@@ -13,6 +13,7 @@ from clips import ENTITY, WIDTHS
 from toys import ToyVideos
 
 from vidsgg.engine.checkpoint import load_checkpoint, newest_checkpoint
+from vidsgg.engine.distributed import ALONE, Team
 from vidsgg.engine.early_stopping import EarlyStopping
 from vidsgg.engine.evaluate import evaluate
 from vidsgg.engine.fit import FitResult, FitSettings, fit
@@ -20,7 +21,7 @@ from vidsgg.engine.loading import ClipLoader
 from vidsgg.engine.optimizer import ReferenceAdamW
 from vidsgg.engine.precision import Precision
 from vidsgg.engine.report import DEFAULT_MONITOR, Monitor
-from vidsgg.engine.run_folder import RunFolder
+from vidsgg.engine.run_folder import RunFolder, UnwrittenRun
 from vidsgg.engine.schedule import Schedule
 from vidsgg.engine.state import TrainingState
 from vidsgg.engine.update import Update
@@ -64,15 +65,17 @@ class Case:
         videos: int = 6,
         kind: str = "entity",
         dataset: ToyVideos | None = None,
+        team: Team = ALONE,
     ) -> None:
-        self.path = path
+        self.path, self.team = path, team
         dataset = dataset or ToyVideos(videos, kind)
         model, protocol = tiny_model(dataset.schema, dropout), protocol_for(dataset.schema, "predcls")
-        self.loader = ClipLoader(dataset, "predcls", batch_size, shuffle=True, seed=1, workers=workers)
+        self.loader = ClipLoader(dataset, "predcls", batch_size, shuffle=True, seed=1, workers=workers, team=team)
         precision = Precision(model, level, half)
+        learning = optimizer(precision.updated(model.parameters()), lr=lr)
         self.state = TrainingState(
             model,
-            Update(optimizer(precision.updated(model.parameters()), lr=lr), precision, clip_grad=clip_grad, videos=batch_size * accumulate),
+            Update(learning, precision, clip_grad=clip_grad, videos=batch_size * accumulate * team.size),
             Schedule(schedule, epochs * -(-len(self.loader) // accumulate), warmup),
             EarlyStopping(patience, monitor=monitor) if patience else None,
         )
@@ -87,16 +90,21 @@ class Case:
             profile=profile,
         )
         self.criterion = RelationCriterion(dataset.schema)
-        held_out = ClipLoader(ToyVideos(2, kind), "predcls")
+        held_out = ClipLoader(ToyVideos(2, kind), "predcls", team=team)
         self.validate: Callable[[], Any] = lambda: evaluate(model, held_out, protocol, criterion=self.criterion)
 
     def run(self, **named: Any) -> FitResult:
         newest = newest_checkpoint(self.path).path
         if newest:
             self.state.load_state_dict(load_checkpoint(newest))
-        goes_on_after = self.state.step if newest else None
-        with closing(self.loader), RunFolder(self.path, {"model": "sttran"}, goes_on_after=goes_on_after) as run:
+        self.state.update.learn_with(self.team, self.state.model)
+        with closing(self.loader), self._folder(self.state.step if newest else None) as run:
             return fit(self.state, self.criterion, self.loader, self.validate, run, self.settings, {"config": {"model": "sttran"}}, **named)
+
+    def _folder(self, goes_on_after: int | None) -> RunFolder:
+        if self.team.leads:
+            return RunFolder(self.path, {"model": "sttran"}, goes_on_after=goes_on_after)
+        return UnwrittenRun(self.path, "vidsgg")
 
 
 def flat(content: Any, name: str = "") -> dict[str, Any]:
