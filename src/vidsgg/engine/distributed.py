@@ -52,7 +52,8 @@ class Team:
     @property
     def program(self) -> str:
         """How vidsgg is started to have as many processes again."""
-        return f"torchrun --nproc_per_node={self.local_size} -m vidsgg" if self.size > 1 else "vidsgg"
+        machines = f"--nnodes={self.size // self.local_size} " if self.size > self.local_size else ""
+        return f"torchrun {machines}--nproc_per_node={self.local_size} -m vidsgg" if self.size > 1 else "vidsgg"
 
     def share(self, items: Sequence[T]) -> Sequence[T]:
         """This process's part: as many as another's or one more, and possibly none; the parts in order of rank are the whole."""
