@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import gc
 import os
 import shlex
@@ -16,17 +15,18 @@ import torch
 from optuna.trial import FrozenTrial
 
 from vidsgg.engine.checkpoint import newest_checkpoint
-from vidsgg.engine.early_stopping import higher_is_better
+from vidsgg.engine.loggers import find_logger
 from vidsgg.engine.report import DEFAULT_MONITOR, Monitor
 from vidsgg.engine.run_folder import OUTPUT
 from vidsgg.engine.run_lock import lock_holder
 from vidsgg.errors import ConfigError, Stopped
+from vidsgg.metrics.protocol import protocol_for
 from vidsgg.options import fields_of
-from vidsgg.recipes.build import open_splits, resolve_data_path
+from vidsgg.recipes.build import choose_device, open_splits, resolve_data_path
 from vidsgg.recipes.models import MODELS, model_entry
 from vidsgg.recipes.options import NeuralOptions, TrainOptions, TuneOptions
-from vidsgg.recipes.tables import columns, duration
 from vidsgg.recipes.train import run_training
+from vidsgg.recipes.tune_report import Progress, shown_score, table, write_table
 from vidsgg.tuning.results import TrialRow, best_of, importances, read_results, trial_row
 from vidsgg.tuning.search import Report, run_search
 from vidsgg.tuning.space import Choice, Space, grid, parse_search
@@ -44,17 +44,8 @@ REFUSED = {
 }
 # Where and how fast trials run, and what they keep: processes of one study may differ in it.
 _FREE = (
-    "save_path",
-    "data_path",
-    "device",
-    "num_workers",
-    "features",
-    "save_freq",
-    "save_minutes",
-    "profile",
-    "deterministic",
-    "logger",
-    "distributed",
+    *("save_path", "data_path", "features", "device", "num_workers", "distributed", "deterministic"),
+    *("save_freq", "save_minutes", "profile", "logger"),
 )
 
 
@@ -91,11 +82,7 @@ def run_tuning(options: TuneOptions, training: TrainOptions, given: Collection[s
     name = options.study or f"{training.model}_{training.mode}"
     if Path(name).name != name:
         raise ConfigError(f"option -study: {name!r} cannot be the name of a folder.")
-    root = resolve_data_path(training.data_path)
-    open_splits(root, training.mode, datasize=training.datasize, val=training.val, skip_bad=training.skip_bad)
-
-    wanted = training.monitor if isinstance(training, NeuralOptions) else DEFAULT_MONITOR
-    monitor = Monitor(wanted, "", higher_is_better(wanted))
+    monitor = _check(training, _models(training, space))
     folder = OUTPUT / "tune" / name
     place = options.storage or str(folder / "study.db")
     about = {key: value for key, value in training.to_dict().items() if key not in (*_FREE, *space)}
@@ -105,7 +92,7 @@ def run_tuning(options: TuneOptions, training: TrainOptions, given: Collection[s
         raise ConfigError(
             f"option -study: {folder} holds trials of a study that is not in {shown(place)}; remove them, or name another study."
         )
-    progress = _Progress(limit, monitor)
+    progress = Progress(limit, monitor)
     print(f"study {name!r} in {shown(place)}: {limit} trials, of which there are {len(before)}; their runs: {folder}", flush=True)
 
     def objective(number: int, values: dict[str, Any], report: Report) -> tuple[float, int]:
@@ -133,9 +120,9 @@ def run_tuning(options: TuneOptions, training: TrainOptions, given: Collection[s
 
     run_search(study, space, objective, limit, finished, progress.watch)
     rows = read_results(study)
-    _write_table(folder / "trials.csv", rows, space, monitor)
+    write_table(folder / "trials.csv", rows, space, monitor)
     label = f"{monitor.title}{' in %' if monitor.rising else ''}"
-    files = write_search_charts(folder, rows, space, importances(study), label, lambda score: _shown(score, monitor))
+    files = write_search_charts(folder, rows, space, importances(study), label, lambda score: shown_score(score, monitor))
     print(f"\n{table(rows, space, monitor)}\n\nin {folder}: trials.csv{''.join(f', {file.name}' for file in files)}")
     best = best_of(rows)
     command = ""
@@ -167,58 +154,33 @@ def train_command(options: TrainOptions, given: Collection[str]) -> str:
     return shlex.join(words)
 
 
-def table(rows: Sequence[TrialRow], space: Space, monitor: Monitor) -> str:
-    """The trials, the best first."""
-    lines = [("trial", "state", monitor.title, "epoch", "time", *space, "")]
-    for row in rows:
-        score = "" if row.score is None else f"{_shown(row.score, monitor):.2f}" if monitor.rising else f"{_shown(row.score, monitor):.4f}"
-        time = "" if row.seconds is None else duration(row.seconds)
-        values = (_text(row.values[name]) if name in row.values else "" for name in space)
-        lines.append((str(row.number), row.state, score, str(row.epoch or ""), time, *values, _first_sentence(row.message)))
-    return "\n".join(columns(lines))
+def _models(training: TrainOptions, space: Space) -> tuple[str, ...]:
+    """The models of all trials."""
+    model = space.get("model", Choice((training.model,)))
+    assert isinstance(model, Choice)
+    return model.values
 
 
-class _Progress:
-    """Says when a trial begins and ends, and how long the rest may take."""
-
-    def __init__(self, limit: int, monitor: Monitor) -> None:
-        self._limit, self._monitor = limit, monitor
-
-    def begin(self, number: int, values: Mapping[str, Any]) -> None:
-        print(f"trial {number}: {' '.join(f'{name}={_text(value)}' for name, value in values.items())}", flush=True)
-
-    def watch(self, numbers: Sequence[int]) -> None:
-        names = ", ".join(map(str, numbers))
-        print(
-            f"nothing left to begin; finding out whether the processes of these trials are alive, for up to a minute: {names}", flush=True
-        )
-
-    def end(self, row: TrialRow, rows: Sequence[TrialRow]) -> None:
-        """rows: all trials by now."""
-        score = "" if row.score is None else f", {self._monitor.text(self._monitor.upward(row.score))} after epoch {row.epoch}"
-        time = "" if row.seconds is None else f", {duration(row.seconds)}"
-        why = f": {_first_sentence(row.message)}" if row.message else ""
-        done = [other for other in rows if other.state in ("complete", "pruned", "failed")]
-        running = sum(other.state == "running" for other in rows)
-        best = best_of(rows)
-        line = f"  {row.state}{score}{time}{why} [{len(done)} of {self._limit}"
-        if best is not None and best.score is not None:
-            line += f"; best {self._monitor.text(self._monitor.upward(best.score))}, trial {best.number}"
-        left = self._limit - len(done)
-        if left > 0:
-            mean = sum(other.seconds or 0.0 for other in done) / len(done)
-            line += f"; about {duration(mean * left / (running + 1))} to go"
-        print(f"{line}]", flush=True)
+def _check(training: TrainOptions, models: Sequence[str]) -> Monitor:
+    """What a trial would complain of, whatever its values, is complained of now; returns what trials are scored by."""
+    choose_device(training.device)
+    find_logger(training.logger)
+    root = resolve_data_path(training.data_path)
+    splits = open_splits(root, training.mode, datasize=training.datasize, val=training.val, skip_bad=training.skip_bad)
+    schema = splits.train.schema
+    for name in models:
+        model_entry(name).capabilities.check(name, training.mode, schema)
+    monitor = training.monitor if isinstance(training, NeuralOptions) else DEFAULT_MONITOR
+    return Monitor.of(monitor, protocol_for(schema, training.mode))
 
 
 def _space(text: str, training: TrainOptions) -> Space:
     """The search space over the options of the model, or over those that all models have that are searched."""
     everything = {name: known for entry in MODELS.values() for name, known in fields_of(entry.options).items()}
-    model = parse_search(text, everything, REFUSED).get("model", Choice((training.model,)))
-    assert isinstance(model, Choice)
-    kinds = [fields_of(model_entry(name).options) for name in model.values]
+    models = _models(training, parse_search(text, everything, REFUSED))
+    kinds = [fields_of(model_entry(name).options) for name in models]
     common = {name: known for name, known in kinds[0].items() if all(name in kind for kind in kinds)}
-    lacking = dict.fromkeys(everything.keys() - common, f"not an option of {' and '.join(model.values)}")
+    lacking = dict.fromkeys(everything.keys() - common, f"not an option of {' and '.join(models)}")
     return parse_search(text, common, {**REFUSED, **lacking})
 
 
@@ -232,32 +194,3 @@ def _place(trial: TrainOptions, folder: Path) -> TrainOptions:
     if folder.exists():
         shutil.rmtree(folder)
     return replace(trial, save_path=str(folder))
-
-
-def _write_table(path: Path, rows: Sequence[TrialRow], space: Space, monitor: Monitor) -> None:
-    """Raises ConfigError if the file cannot be written."""
-    try:
-        with path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(["trial", "state", monitor.name, "epoch", "seconds", *space, "message"])
-            for row in sorted(rows, key=lambda row: row.number):
-                score = None if row.score is None else monitor.upward(row.score)
-                writer.writerow(
-                    [row.number, row.state, score, row.epoch, row.seconds, *(row.values.get(name) for name in space), row.message]
-                )
-    except OSError as error:
-        raise ConfigError(f"cannot write {path}: {error.strerror}.") from error
-
-
-def _shown(score: float, monitor: Monitor) -> float:
-    """A score as people read it: recall in percent, a loss as it is."""
-    return 100 * score if monitor.rising else monitor.upward(score)
-
-
-def _text(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def _first_sentence(text: str) -> str:
-    """What happened; what to do about it stands in the table's file and in the run's log."""
-    return text.partition(". ")[0]
