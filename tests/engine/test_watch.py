@@ -14,6 +14,7 @@ import torch
 from engine.training import Case, in_process
 from toys import ToyVideos
 
+from vidsgg.engine import watch
 from vidsgg.engine.randomness import deterministic_algorithms
 from vidsgg.engine.watch import TrainingError
 from vidsgg.structures.annotation import VideoAnnotation
@@ -26,7 +27,7 @@ def warnings_of(path: Path) -> list[str]:
 
 class SlowVideos(ToyVideos):
     def annotation(self, index: int) -> VideoAnnotation:
-        time.sleep(0.05)
+        time.sleep(0.3)
         return super().annotation(index)
 
 
@@ -49,8 +50,9 @@ def test_clipping_in_nearly_every_step_is_told_once(tmp_path: Path) -> None:
     assert "raise -clip_grad" in warning
 
 
-def test_slow_reading_is_told_once_and_drawn(tmp_path: Path) -> None:
-    Case(tmp_path, epochs=2, batch_size=1, clip_grad=0.0, kind="action", dataset=SlowVideos(20, "action")).run()
+def test_slow_reading_is_told_once_and_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "FEWEST_STEPS", 5)
+    Case(tmp_path, epochs=2, batch_size=1, clip_grad=0.0, kind="action", dataset=SlowVideos(5, "action")).run()
     (warning,) = warnings_of(tmp_path)
     assert warning.startswith("the model waited for its data in ")
     assert "'vidsgg features'" in warning
@@ -69,6 +71,14 @@ def test_memory_that_runs_out_is_one_message(tmp_path: Path) -> None:
     assert message.startswith("out of memory (")
     assert "at step 0 of epoch 1, video v" in message
     assert "-accumulate_grad_batches" in message
+
+
+def test_an_error_names_the_checkpoint_that_the_run_went_on_from(tmp_path: Path) -> None:
+    Case(tmp_path, epochs=2).run()
+    case = Case(tmp_path, epochs=4)
+    case.criterion = lambda *_: {"total": torch.tensor(torch.nan)}  # type: ignore[assignment]
+    with pytest.raises(TrainingError, match=r"loss is nan at step 6 of epoch 3, .* Last good checkpoint: checkpoint_last\.tar in "):
+        case.run()
 
 
 def test_mistakes_of_ours_keep_their_traceback(tmp_path: Path) -> None:

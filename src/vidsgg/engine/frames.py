@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from vidsgg.datasets.base import VideoDataset
-from vidsgg.engine.loading import start_method
+from vidsgg.engine.workers import init_worker, start_method
 from vidsgg.errors import DataError, VidsggError
 from vidsgg.io.images import Image
 
@@ -131,6 +131,7 @@ class FrameLoader:
                 num_workers=min(self.workers, len(self._asked)),
                 persistent_workers=self.workers > 0,
                 multiprocessing_context=start_method() if self.workers else None,
+                worker_init_fn=init_worker if self.workers else None,
                 generator=torch.Generator().manual_seed(self.seed),  # else the loader draws from the global generator
             )
         seen = 0

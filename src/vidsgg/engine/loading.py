@@ -4,9 +4,7 @@ is computed where the model is."""
 from __future__ import annotations
 
 import math
-import multiprocessing
 import random
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,7 +16,7 @@ from vidsgg.datasets.base import Image, VideoDataset
 from vidsgg.detectors.feature_store import FeatureStore
 from vidsgg.detectors.stored_clip import RecordSource
 from vidsgg.engine.distributed import ALONE, Team
-from vidsgg.engine.signals import leave_stopping_to_the_parent
+from vidsgg.engine.workers import init_worker, start_method
 from vidsgg.errors import DataError, VidsggError
 from vidsgg.io.records import Record
 from vidsgg.structures.annotation import VideoAnnotation
@@ -75,12 +73,6 @@ class _Samples(Dataset[_Sample | VidsggError]):
             return _Sample(annotation, clip, self.dataset.images(index) if self.with_images else None)
         except VidsggError as error:
             return error
-
-
-def start_method() -> str | None:
-    """How worker processes start. A fork of this process, which has threads, was seen to hang on Python 3.13; 3.14 no longer forks."""
-    forks_safely = sys.version_info < (3, 12) or "forkserver" not in multiprocessing.get_all_start_methods()
-    return None if forks_safely else "forkserver"
 
 
 @dataclass
@@ -158,7 +150,7 @@ class ClipLoader:
                 num_workers=min(self.workers, len(self)),
                 persistent_workers=self.workers > 0,
                 multiprocessing_context=start_method() if self.workers else None,
-                worker_init_fn=leave_stopping_to_the_parent if self.workers else None,
+                worker_init_fn=init_worker if self.workers else None,
                 collate_fn=list,
                 generator=torch.Generator().manual_seed(self.seed),  # else the loader draws from the global generator
             )

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import signal
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any, NoReturn
 
-GRACE = 20  # seconds that workers go on after a SIGTERM
 STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -78,12 +76,3 @@ class StopSignals:
         for number, handler in self._before.items():
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
         self._before = {}
-
-
-def leave_stopping_to_the_parent(worker: int) -> None:
-    """For worker processes, given their number. Signals often reach a whole group of processes, but the parent, which was asked to stop
-    too, still needs its workers to finish the step. So they ignore SIGINT, and SIGTERM ends them a while later.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if sys.platform != "win32":  # there, nothing can be caught that is not sent by a keyboard
-        signal.signal(signal.SIGTERM, lambda number, frame: signal.alarm(GRACE))

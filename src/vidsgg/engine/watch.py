@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 import torch
 
+from vidsgg.engine.checkpoint import BEST, LAST
 from vidsgg.engine.loading import Batch, NoBatch
 from vidsgg.engine.run_folder import RunFolder
 from vidsgg.errors import VidsggError
@@ -29,22 +30,27 @@ class Watch:
 
     def __init__(self, run: RunFolder, clip_grad: float) -> None:
         self.run, self.clip_grad = run, clip_grad
-        self.last_saved: str | None = None
+        self.last_saved = next((name for name in (LAST, BEST) if (run.path / name).exists()), None)  # of a run that goes on
         self._place = "before the first step"
         self._history: deque[float] = deque(maxlen=HISTORY)
         self._norms: list[float] = []  # of the running epoch
         self._waited, self._began = 0.0, time.perf_counter()
+        self._reading = False
         self._warned: set[str] = set()
 
     def open_epoch(self) -> None:
         self._norms, self._waited, self._began = [], 0.0, time.perf_counter()
 
     def reading(self, batches: Iterator[Batch | NoBatch]) -> Iterator[Batch | NoBatch]:
-        """The same batches; how long they keep the model waiting is counted."""
+        """The same batches; how long they keep the model waiting is counted, but for the first, for which workers may have to start."""
         while True:
             asked = time.perf_counter()
             batch = next(batches, None)
-            self._waited += time.perf_counter() - asked
+            arrived = time.perf_counter()
+            if self._reading:
+                self._waited += arrived - asked
+            else:
+                self._reading, self._began = True, arrived
             if batch is None:
                 return
             yield batch
