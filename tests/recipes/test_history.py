@@ -110,7 +110,7 @@ def test_a_loss_is_best_where_it_is_lowest(tmp_path: Path) -> None:
 
 def test_detectors_have_runs_too(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run", "best: mAP50 30.00 on the held-out videos\n", [(2, 9, "val/mAP50", 0.3), (2, 9, "val/mAP", 0.1)])
-    config = {**TrainDetectorOptions().__dict__, "detector": "c4-small", "epochs": 4}
+    config = {**TrainDetectorOptions().__dict__, "detector": "c4-small", "epochs": TrainDetectorOptions().epochs + 1}
     (folder / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
     run = read_run(folder)
     assert (run.model, run.mode, run.best, run.changed) == ("c4-small", "detector", "mAP50 30.00 (epoch 2)", {})
