@@ -260,7 +260,7 @@ def train_until(team: Team, path: Path, kill_at: int | None, victim: int) -> Non
 @posix
 def test_a_killed_process_ends_the_others_and_the_run_goes_on_with_the_same_bits(tmp_path: Path) -> None:
     assert in_team(train_until, tmp_path / "whole", None, 0) == ["", ""]
-    for step, victim in zip(sorted(random.Random(0).sample(range(12), 3)), (1, 0, 1), strict=True):
+    for step, victim in zip(sorted(random.Random(0).sample(range(2, 12), 3)), (1, 0, 1), strict=True):
         ends = in_team(train_until, tmp_path / "killed", step, victim)
         assert ends[victim] == "SIGKILL"
         assert ends[1 - victim].startswith(f"ProcessLost: process {1 - victim} of 2 waited in vain for another")

@@ -113,7 +113,7 @@ def test_detectors_have_runs_too(tmp_path: Path) -> None:
     config = {**TrainDetectorOptions().__dict__, "detector": "c4-small", "epochs": TrainDetectorOptions().epochs + 1}
     (folder / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
     run = read_run(folder)
-    assert (run.model, run.mode, run.best, run.changed) == ("c4-small", "detector", "mAP50 30.00 (epoch 2)", {})
+    assert (run.model, run.mode, run.best, run.changed) == ("c4-small", "detector", "mAP50 30.00 (epoch 2)", {"epochs": config["epochs"]})
 
 
 @pytest.mark.parametrize(
