@@ -21,7 +21,8 @@ from vidsgg.errors import ConfigError, VidsggError
 from vidsgg.metrics.result import RecallResult
 from vidsgg.options import option
 from vidsgg.recipes.evaluate import run_evaluation
-from vidsgg.recipes.options import EvaluateOptions, FrequencyOptions, STTranOptions, TrainOptions
+from vidsgg.recipes.model_options import FrequencyOptions, STTranOptions
+from vidsgg.recipes.options import EvaluateOptions, TrainOptions
 from vidsgg.recipes.train import run_training
 
 CONFIG = Path(__file__).parents[1] / "configs" / "easg_sttran.yaml"

@@ -25,7 +25,8 @@ from vidsgg.datasets.base import Subset, VideoDataset
 from vidsgg.datasets.easg import EASG
 from vidsgg.errors import ConfigError, VidsggError
 from vidsgg.recipes.build import Splits
-from vidsgg.recipes.options import FrequencyOptions, STTranOptions, TrainOptions
+from vidsgg.recipes.model_options import FrequencyOptions, STTranOptions
+from vidsgg.recipes.options import TrainOptions
 from vidsgg.recipes.train import run_training
 from vidsgg.structures.checks import Array
 

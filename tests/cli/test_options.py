@@ -12,7 +12,7 @@ from vidsgg.cli.options import parse
 from vidsgg.cli.train import parse_train
 from vidsgg.errors import ConfigError
 from vidsgg.options import option
-from vidsgg.recipes.options import FrequencyOptions, STTranOptions
+from vidsgg.recipes.model_options import FrequencyOptions, STTranOptions
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,16 @@ from clips import ACTION, ENTITY, action_clip, entity_clip, open_clip
 from vidsgg.ops.decoding import decode
 from vidsgg.ops.pairing import settle
 from vidsgg.structures.clip import Clip
-from vidsgg.structures.logits import RelationLogits
+from vidsgg.structures.logits import RelationLogits, Uncertainty
+
+
+def random_tables(clip: Clip, seed: int = 0) -> dict[str, torch.Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    return {g.name: torch.randn(clip.pairs, len(g), generator=generator) for g in clip.schema.vocabulary.groups}
 
 
 def random_logits(clip: Clip) -> RelationLogits:
-    generator = torch.Generator().manual_seed(0)
-    return RelationLogits({g.name: torch.randn(clip.pairs, len(g), generator=generator) for g in clip.schema.vocabulary.groups})
+    return RelationLogits(random_tables(clip))
 
 
 def test_a_batch_decodes_like_its_videos() -> None:
@@ -35,6 +39,19 @@ def test_a_batch_decodes_like_its_videos() -> None:
         np.testing.assert_allclose(prediction.scores["attention"].sum(1), 1, rtol=1e-5)
         np.testing.assert_allclose(prediction.scores["spatial"], part["spatial"].sigmoid().numpy(), rtol=1e-6)
         start += clip.pairs
+
+
+def test_uncertainty_goes_with_its_pairs() -> None:
+    clips = [entity_clip([2, 0, 1], 0, "a"), entity_clip([1, 3], 2, "c")]
+    whole = Clip.cat(clips)
+    unsure = Uncertainty(random_tables(whole, 1), random_tables(whole, 2))
+    predictions = decode(whole, RelationLogits(random_tables(whole), uncertainty=unsure))
+    for kind, tables in (("aleatoric", unsure.aleatoric), ("epistemic", unsure.epistemic)):
+        for name, table in tables.items():
+            told = [getattr(prediction, kind)[name] for prediction in predictions]
+            assert [len(rows) for rows in told] == [clip.pairs for clip in clips]
+            np.testing.assert_array_equal(np.concatenate(told), table.numpy())
+    assert decode(whole, random_logits(whole))[0].aleatoric is None
 
 
 def test_exclusive_predicates_go_to_one_object_of_an_event() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from vidsgg.errors import ConfigError
 from vidsgg.options import fields_of
-from vidsgg.recipes.options import STTranOptions
+from vidsgg.recipes.model_options import STTranOptions
 from vidsgg.tuning.space import Choice, Range, grid, parse_search
 
 OPTIONS = fields_of(STTranOptions)

@@ -7,7 +7,7 @@ from torch import nn
 from tqdm import tqdm
 
 from vidsgg.engine.loading import ClipLoader
-from vidsgg.losses.relations import RelationCriterion
+from vidsgg.losses.criterion import Criterion
 from vidsgg.metrics.accumulator import RecallAccumulator, RecallState
 from vidsgg.metrics.protocol import Protocol
 from vidsgg.metrics.result import RecallResult
@@ -20,7 +20,7 @@ def evaluate(
     loader: ClipLoader,
     protocol: Protocol,
     *,
-    criterion: RelationCriterion | None = None,
+    criterion: Criterion | None = None,
     exclusive: bool = True,
     title: str = "evaluate",
 ) -> tuple[RecallResult, dict[str, float]]:

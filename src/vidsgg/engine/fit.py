@@ -25,7 +25,7 @@ from vidsgg.engine.signals import StopRequested, StopSignals
 from vidsgg.engine.state import TrainingState
 from vidsgg.engine.watch import Watch
 from vidsgg.errors import DataError, Stopped
-from vidsgg.losses.relations import RelationCriterion
+from vidsgg.losses.criterion import Criterion
 from vidsgg.metrics.result import RecallResult
 from vidsgg.structures.clip import Clip
 
@@ -71,7 +71,7 @@ class FitResult:
 
 def fit(
     state: TrainingState,
-    criterion: RelationCriterion,
+    criterion: Criterion,
     loader: ClipLoader,
     validate: Validate,
     run: RunFolder,

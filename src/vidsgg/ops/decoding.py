@@ -37,6 +37,11 @@ def decode(clip: Clip, logits: RelationLogits, *, exclusive: bool = True) -> lis
             unit, identity = _array(clip.frame_unit[clip.pair_frame]), _array(clip.node_identity[clip.pair_object])
             table = resolve_exclusive(table, unit, ids, identity)
         scores[group.name] = table
+    unsure = {
+        kind: {name: _array(table.float()) for name, table in getattr(logits.uncertainty, kind).items()}
+        for kind in ("aleatoric", "epistemic")
+        if logits.uncertainty is not None
+    }
     objects = None if clip.schema.subject_has_box else logits.objects
     object_scores = _array(objects.float().softmax(1)) if objects is not None else None
     action_scores = _array(logits.actions.float().softmax(1)) if logits.actions is not None else None
@@ -80,6 +85,7 @@ def decode(clip: Clip, logits: RelationLogits, *, exclusive: bool = True) -> lis
                 scores={name: table[pairs] for name, table in scores.items()},
                 object_scores=None if object_scores is None else object_scores[nodes],
                 action_scores=None if action_scores is None else action_scores[units],
+                **{kind: {name: table[pairs] for name, table in tables.items()} for kind, tables in unsure.items()},
             )
         )
     return predictions

@@ -9,19 +9,29 @@ from typing import TYPE_CHECKING, Any
 
 from vidsgg.errors import ConfigError
 from vidsgg.options import closest
-from vidsgg.recipes.options import FrequencyOptions, STTranOptions, TrainOptions
+from vidsgg.recipes.model_options import FrequencyOptions, STTranOptions
+from vidsgg.recipes.options import NeuralOptions, TrainOptions
 
 if TYPE_CHECKING:
     from torch import nn
 
+    from vidsgg.losses.criterion import Criterion
     from vidsgg.models.capabilities import Capabilities
     from vidsgg.structures.schema import Schema
     from vidsgg.structures.widths import FeatureWidths
 
 
+def _relation_criterion(schema: Schema, options: TrainOptions) -> Criterion:
+    from vidsgg.losses.relations import RelationCriterion
+
+    return RelationCriterion(schema, bce=isinstance(options, NeuralOptions) and options.bce_loss)
+
+
 @dataclass(frozen=True)
 class ModelEntry:
-    """module and class_name: where the model is. options: what a run of it can be told. configure: options -> constructor arguments."""
+    """module and class_name: where the model is. options: what a run of it can be told. configure: options -> constructor arguments.
+    criterion: what it is trained by, and what its validation losses are.
+    """
 
     name: str
     summary: str
@@ -30,6 +40,7 @@ class ModelEntry:
     class_name: str
     options: type[TrainOptions]
     configure: Callable[[Any, FeatureWidths], dict[str, Any]]
+    criterion: Callable[[Schema, Any], Criterion] = _relation_criterion
 
     def _class(self) -> Any:
         return getattr(import_module(self.module), self.class_name)

@@ -22,7 +22,6 @@ from vidsgg.engine.report import DEFAULT_MONITOR, Monitor
 from vidsgg.engine.run_folder import RunFolder, UnwrittenRun, default_path
 from vidsgg.engine.takeover import take_over
 from vidsgg.errors import CheckpointError, ConfigError
-from vidsgg.losses.relations import RelationCriterion
 from vidsgg.metrics.protocol import protocol_for
 from vidsgg.metrics.result import RecallResult
 from vidsgg.options import closest, convert, fields_of
@@ -132,7 +131,7 @@ def _train(start: Start, team: Team, held_out: str, after_evaluation: AfterEvalu
     learning_team = ALONE if capabilities.counting else team  # counting is quickly done by everybody
     train_loader = learning.loader(splits.train, learn=True, shuffle=True, seed=options.seed, stages=stages, team=learning_team, **loading)
     val_loader = source.loader(splits.val, learn=False, team=team, **loading)
-    criterion = RelationCriterion(schema, bce=neural is not None and neural.bce_loss)
+    criterion = entry.criterion(schema, options)
     state = None
     if neural:
         state, learner_lines = make_learner(model, neural, train_loader, capabilities.recomputable)

@@ -21,6 +21,7 @@ class VideoPrediction:
     action_class (U,): class of the action of each unit, empty when subjects are nodes.
     scores: probabilities (P, C) of every predicate group: softmax for "single", sigmoid for "multi" groups.
     object_scores (N, O), action_scores (U, S): class distributions where the model predicts them, else None.
+    aleatoric, epistemic: (P, C) of every group, see RelationLogits, where the model estimates them, else None.
     """
 
     schema: Schema
@@ -38,6 +39,8 @@ class VideoPrediction:
     scores: Mapping[str, Array]
     object_scores: Array | None = None
     action_scores: Array | None = None
+    aleatoric: Mapping[str, Array] | None = None
+    epistemic: Mapping[str, Array] | None = None
 
     def __post_init__(self) -> None:
         where = f"prediction for video {self.video_id!r}"
@@ -61,11 +64,17 @@ class VideoPrediction:
         check_index(where, "pair_object", take("pair_object", np.int64, (pairs,)), nodes, into="nodes")
         check_index(where, "pair_frame", self.pair_frame, len(unit), into="frames")
         check_ordered(where, "pair_frame", self.pair_frame)
-        scores = {g.name: freeze(where, f"scores[{g.name!r}]", self.scores[g.name], np.float32, (pairs, len(g))) for g in vocabulary.groups}
-        for name, table in scores.items():
-            if not np.isfinite(table).all():
-                raise DataError(f"{where}: scores[{name!r}] holds a value that is not finite; the model has diverged.")
-        object.__setattr__(self, "scores", MappingProxyType(scores))
+        for column in ("scores", "aleatoric", "epistemic"):
+            tables = getattr(self, column)
+            if tables is None:
+                continue
+            checked = {
+                g.name: freeze(where, f"{column}[{g.name!r}]", tables[g.name], np.float32, (pairs, len(g))) for g in vocabulary.groups
+            }
+            for name, table in checked.items():
+                if not np.isfinite(table).all():
+                    raise DataError(f"{where}: {column}[{name!r}] holds a value that is not finite; the model has diverged.")
+            object.__setattr__(self, column, MappingProxyType(checked))
         if self.object_scores is not None:
             take("object_scores", np.float32, (nodes, len(vocabulary.objects)))
         if self.action_scores is not None:
