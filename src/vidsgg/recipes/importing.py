@@ -15,7 +15,7 @@ from vidsgg.detectors.authors import is_detector
 from vidsgg.detectors.files import KIND, detector_of_authors, save_detector
 from vidsgg.errors import CheckpointError, ConfigError
 from vidsgg.io.tensors import load_tensors, save_tensors
-from vidsgg.models.authors import infer_sttran, is_sttran, sttran_state
+from vidsgg.models.authors.sttran import infer_sttran, is_sttran, sttran_state
 from vidsgg.recipes.model_options import STTranOptions
 from vidsgg.recipes.models import model_entry
 from vidsgg.recipes.runs import vocabulary_record

@@ -1,4 +1,4 @@
-"""Names in the authors' published checkpoints, mapped on ours. Pure functions over names; no file is read here."""
+"""Names in the authors' checkpoints of STTran (yrcong/STTran), mapped on ours. Pure functions over names; no file is read here."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 from vidsgg.errors import CheckpointError
 from vidsgg.structures.widths import FeatureWidths
 
-# yrcong/STTran: prefix there -> here.
+# Prefix there -> here.
 _STTRAN = (
     (r"union_func1\.", "pair_encoder.union.features."),
     (r"conv\.0\.", "pair_encoder.union.mask_conv1."),

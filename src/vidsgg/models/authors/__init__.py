@@ -1,0 +1,1 @@
+"""Names in the authors' published checkpoints, mapped on ours: one module a method."""
