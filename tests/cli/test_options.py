@@ -110,3 +110,17 @@ def test_a_written_configuration_reads_back(tmp_path: Path) -> None:
     assert given == {"lr", "hidden_dim", "seed"}
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(options.to_dict()), encoding="utf-8")
     assert parse_train(["-config", str(tmp_path / "config.yaml")], "train.py")[0] == options
+
+
+def test_the_environment_wins_and_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("VIDSGG_OPTIONS", "epochs=2 lr=1e-3 no_option_of_this_command=1")
+    options = parse(STTranOptions, ["-epochs", "100", "-lr", "0.1", "-batch_size", "3"], prog="train", description="")
+    assert (options.epochs, options.lr, options.batch_size) == (2, 1e-3, 3)
+    assert capsys.readouterr().err == "train: by VIDSGG_OPTIONS epochs 2, lr 0.001\n"
+
+
+@pytest.mark.parametrize(("text", "message"), [("epochs", "'epochs' is no option; write name=value"), ("epochs=x", "VIDSGG_OPTIONS: ")])
+def test_a_mistake_in_the_environment_is_named(text: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VIDSGG_OPTIONS", text)
+    with pytest.raises(ConfigError, match=message):
+        parse(STTranOptions, [], prog="train", description="")
