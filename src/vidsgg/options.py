@@ -3,9 +3,11 @@ imports nothing heavy."""
 
 import dataclasses
 import difflib
+import os
+import sys
 import types
 import typing
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -84,3 +86,23 @@ def fields_of(config: type) -> dict[str, tuple[Any, dataclasses.Field[Any]]]:
     """Every option of a configuration class: name -> (type, field)."""
     hints = typing.get_type_hints(config)
     return {f.name: (hints[f.name], f) for f in dataclasses.fields(config)}
+
+
+def options_from_environment(known: Mapping[str, tuple[Any, dataclasses.Field[Any]]], who: str) -> dict[str, Any]:
+    """Options of ``VIDSGG_OPTIONS="epochs=1 batch_size=2"``, which are told to the user as ``who``'s. Names that are not known here are
+    meant for other commands. Raises ConfigError for a value that does not fit.
+    """
+    values = {}
+    for word in os.environ.get("VIDSGG_OPTIONS", "").split():
+        name, equals, text = word.partition("=")
+        if not equals:
+            raise ConfigError(f"VIDSGG_OPTIONS: {word!r} is no option; write name=value, several with spaces between them.")
+        if name in known:
+            annotation, field = known[name]
+            try:
+                values[name] = convert(name, text, annotation, field.metadata.get("choices", ()))
+            except ConfigError as error:
+                raise ConfigError(f"VIDSGG_OPTIONS: {error}") from error
+    if values:
+        print(f"{who}: by VIDSGG_OPTIONS {', '.join(f'{name} {value}' for name, value in values.items())}", file=sys.stderr)
+    return values

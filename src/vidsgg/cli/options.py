@@ -9,18 +9,16 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import os
 import re
-import sys
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import yaml
 
 from vidsgg.errors import ConfigError
-from vidsgg.options import check_bounds, closest, convert, fields_of, kind_of
+from vidsgg.options import check_bounds, closest, convert, fields_of, kind_of, options_from_environment
 
 T = TypeVar("T")
 
@@ -124,26 +122,8 @@ def parse_values(config: type, argv: Sequence[str], *, prog: str, description: s
         values[name] = (
             tuple(value) if isinstance(value, list) else convert(f"-{name}", value, annotation, field.metadata.get("choices", ()))
         )
-    values |= _from_environment({name: known[name] for name in known if name not in positional}, prog)
+    values |= options_from_environment({name: known[name] for name in known if name not in positional}, prog)
     lacking = [name for name, (_, f) in known.items() if name not in values and f.default is dataclasses.MISSING]
     if lacking:
         raise ConfigError(f"option {', '.join('-' + n for n in lacking)} is required\nSee '{prog} -h'.")
-    return values
-
-
-def _from_environment(known: Mapping[str, tuple[Any, dataclasses.Field[Any]]], prog: str) -> dict[str, Any]:
-    """Options of ``VIDSGG_OPTIONS="epochs=1 batch_size=2"``, which are told to the user; those that a command does not have are for others."""
-    values = {}
-    for word in os.environ.get("VIDSGG_OPTIONS", "").split():
-        name, equals, text = word.partition("=")
-        if not equals:
-            raise ConfigError(f"VIDSGG_OPTIONS: {word!r} is no option; write name=value, several with spaces between them.")
-        if name in known:
-            annotation, field = known[name]
-            try:
-                values[name] = convert(name, text, annotation, field.metadata.get("choices", ()))
-            except ConfigError as error:
-                raise ConfigError(f"VIDSGG_OPTIONS: {error}") from error
-    if values:
-        print(f"{prog}: by VIDSGG_OPTIONS {', '.join(f'{name} {value}' for name, value in values.items())}", file=sys.stderr)
     return values

@@ -24,7 +24,7 @@ from vidsgg.engine.takeover import take_over
 from vidsgg.errors import CheckpointError, ConfigError
 from vidsgg.metrics.protocol import protocol_for
 from vidsgg.metrics.result import RecallResult
-from vidsgg.options import closest, convert, fields_of
+from vidsgg.options import closest, convert, fields_of, options_from_environment
 from vidsgg.recipes.build import Splits, choose_device
 from vidsgg.recipes.learner import go_on, make_learner, start_from_word_vectors
 from vidsgg.recipes.models import model_entry
@@ -56,6 +56,7 @@ def train_model(**options: Any) -> float:
             raise ConfigError(f"train_model: unknown option {name!r}{closest(name, list(known))}")
         annotation, field = known[name]
         values[name] = convert(name, value, annotation, field.metadata.get("choices", ()))
+    values |= options_from_environment(known, "train_model")
     return run_training(kind(**values), given=values.keys()).best_score
 
 
