@@ -25,7 +25,7 @@ def test_packing_undoes_padding(counts: list[int]) -> None:
     assert torch.equal(table[~layout.valid], torch.zeros_like(table[~layout.valid]))
 
 
-def windows_by_hand(videos: list[list[int]]) -> tuple[set[tuple[tuple[int, int], ...]], dict[int, tuple[tuple[int, int], ...]]]:
+def windows_by_hand(videos: list[list[int]], size: int) -> tuple[set[tuple[tuple[int, int], ...]], dict[int, tuple[tuple[int, int], ...]]]:
     """The windows as tuples of (pair, slot), and for each pair the window from which it is read."""
     windows, read, pair = set(), {}, 0
     for counts in videos:
@@ -33,35 +33,32 @@ def windows_by_hand(videos: list[list[int]]) -> tuple[set[tuple[tuple[int, int],
         for n in counts:
             frames.append(list(range(pair, pair + n)))
             pair += n
-        if len(frames) == 1:
-            window = tuple((p, 0) for p in frames[0])
-            for p in frames[0]:
-                read[p] = window
-                windows.add(window)
-        for t in range(1, len(frames)):
-            window = tuple((p, 0) for p in frames[t - 1]) + tuple((p, 1) for p in frames[t])
-            reads = frames[t] + (frames[0] if t == 1 else [])
+        for end in range(min(size, len(frames)) - 1, len(frames)):
+            inside = range(max(0, end - size + 1), end + 1)
+            only = len(frames) == 1 and size > 1
+            window = tuple((p, int(f == end and not only)) for f in inside for p in frames[f])
+            reads = [p for f in inside for p in frames[f]] if end == min(size, len(frames)) - 1 else frames[end]
             for p in reads:
                 read[p] = window
                 windows.add(window)
     return windows, read
 
 
-@settings(max_examples=200)
-@given(counts_of_videos)
-def test_windows_equal_those_made_by_hand(videos: list[list[int]]) -> None:
+@settings(max_examples=200, deadline=None)
+@given(counts_of_videos, st.integers(1, 7))
+def test_windows_equal_those_made_by_hand(videos: list[list[int]], size: int) -> None:
     flat = [n for counts in videos for n in counts]
     pair_frame = torch.repeat_interleave(torch.arange(len(flat)), torch.tensor(flat))
     frame_video = torch.repeat_interleave(torch.arange(len(videos)), torch.tensor([len(counts) for counts in videos]))
     if not len(pair_frame):
         return
-    found = frame_windows(pair_frame, frame_video)
+    found = frame_windows(pair_frame, frame_video, size)
     length = found.layout.valid.shape[1]
     row = found.layout.slot // length
     have: dict[int, list[tuple[int, int]]] = {}
     for token in range(len(found.pair)):
         have.setdefault(int(row[token]), []).append((int(found.pair[token]), int(found.slot[token])))
-    windows, read = windows_by_hand(videos)
+    windows, read = windows_by_hand(videos, size)
     assert {tuple(window) for window in have.values()} == windows
     tokens = found.read[found.order]
     assert torch.equal(found.pair[tokens], torch.arange(len(pair_frame)))

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vidsgg.errors import ConfigError
 from vidsgg.models.capabilities import Capabilities
-from vidsgg.models.layers.attention import RaggedAttention
 from vidsgg.models.layers.object_classifier import ObjectClassifier, class_distribution
 from vidsgg.models.layers.pair_encoder import PairEncoder
+from vidsgg.models.layers.relation_transformer import LayerConfig, SpatialEncoder, TemporalDecoder
 from vidsgg.ops.pairing import settle
-from vidsgg.ops.ragged import RaggedLayout, take_rows
-from vidsgg.ops.windows import FrameWindows, frame_windows
 from vidsgg.structures.clip import Clip
 from vidsgg.structures.logits import RelationLogits
 from vidsgg.structures.schema import MODES, Schema
@@ -44,76 +40,6 @@ class STTranConfig:
     reference_compat: bool = False
 
 
-class _FeedForward(nn.Module):
-    """linear2(dropout(relu(linear1 x))), followed by dropout."""
-
-    def __init__(self, dim: int, hidden: int, dropout: float) -> None:
-        super().__init__()
-        self.linear1, self.linear2 = nn.Linear(dim, hidden), nn.Linear(hidden, dim)
-        self.dropout = dropout
-
-    def forward(self, x: Tensor) -> Tensor:
-        hidden = F.dropout(F.relu(self.linear1(x), inplace=True), self.dropout, self.training)
-        return F.dropout(self.linear2(hidden), self.dropout, self.training)
-
-
-class SpatialLayer(nn.Module):
-    """Post-norm encoder layer over the pairs of one frame (section 3.3, spatial encoder)."""
-
-    def __init__(self, dim: int, config: STTranConfig) -> None:
-        super().__init__()
-        self.attention = RaggedAttention(dim, config.heads, config.dropout)
-        self.feedforward = _FeedForward(dim, config.feedforward_dim, config.dropout)
-        self.norm1, self.norm2 = nn.LayerNorm(dim), nn.LayerNorm(dim)
-        self.dropout = nn.Dropout(config.dropout)
-
-    def forward(self, x: Tensor, layout: RaggedLayout) -> Tensor:
-        x = self.norm1(x + self.dropout(self.attention(*self.attention.project(x), layout)))
-        return self.norm2(x + self.feedforward(x))
-
-
-class TemporalLayer(nn.Module):
-    """Decoder layer over the pairs of two neighbouring frames (section 3.3, temporal decoder).
-
-    As in the authors' code there is no cross attention, no norm after the feed-forward, and the frame position is added to queries
-    and keys in every layer but not to values.
-    """
-
-    def __init__(self, dim: int, config: STTranConfig) -> None:
-        super().__init__()
-        self.attention = RaggedAttention(dim, config.heads, config.dropout)
-        self.feedforward = _FeedForward(dim, config.feedforward_dim, config.dropout)
-        self.norm = nn.LayerNorm(dim)
-        self.dropout = nn.Dropout(config.dropout)
-
-    def forward(self, x: Tensor, position: Tensor, windows: FrameWindows, *, first: bool, last: bool) -> Tensor:
-        """x: tokens of all windows (M, D), or in the first layer the pairs (P, D); position: (2, D).
-
-        Two savings leave the numbers as they are. Before the first layer a pair is the same token in both of its windows, and since
-        projections are linear, that of x + position is the sum of two: each pair is projected once. In the last layer only the tokens
-        that are read ask: it returns (P, D), in the order of ``windows.read``.
-        """
-        if first:
-            q, k, v = self._project_once(x, position, windows)
-            x = take_rows(x, windows.pair)
-            q = q[windows.read] if last else q
-        else:
-            placed = x + take_rows(position, windows.slot)
-            q, k, v = self.attention.project_apart(placed[windows.read] if last else placed, placed, x)
-        mixed = self.attention(q, k, v, windows.layout, windows.read_layout if last else None)
-        x = self.norm((x[windows.read] if last else x) + self.dropout(mixed))
-        return x + self.feedforward(x)
-
-    def _project_once(self, pairs: Tensor, position: Tensor, windows: FrameWindows) -> tuple[Tensor, Tensor, Tensor]:
-        """Queries, keys and values (M, D) of the window tokens, from one projection of every pair (P, D) and every position (2, D)."""
-        count = len(pairs)
-        q, k, v = self.attention.project(torch.cat([pairs, position]))
-        bias_q, bias_k, _ = self.attention.in_proj_bias.chunk(3)  # counted twice in the sum below
-        shift_q, shift_k = take_rows(q[count:] - bias_q, windows.slot), take_rows(k[count:] - bias_k, windows.slot)
-        q, k, v = (take_rows(part[:count], windows.pair) for part in (q, k, v))
-        return q + shift_q, k + shift_k, v
-
-
 class STTran(nn.Module):
     """Predicate logits for every pair of a clip.
 
@@ -129,8 +55,9 @@ class STTran(nn.Module):
         self.config = config
         self.pair_encoder = PairEncoder(schema, widths, config.hidden_dim, config.embedding_dim, config.embedding_std)
         dim = self.pair_encoder.width
-        self.spatial = nn.ModuleList(SpatialLayer(dim, config) for _ in range(config.spatial_layer))
-        self.temporal = nn.ModuleList(TemporalLayer(dim, config) for _ in range(config.temporal_layer))
+        layer = LayerConfig(config.heads, config.feedforward_dim, config.dropout)
+        self.spatial = SpatialEncoder(config.spatial_layer, dim, layer)
+        self.temporal = TemporalDecoder(config.temporal_layer, dim, layer)
         self.frame_position = nn.Embedding(2, dim)
         nn.init.uniform_(self.frame_position.weight)
         self.heads = nn.ModuleDict({group.name: nn.Linear(dim, len(group)) for group in schema.vocabulary.groups})
@@ -169,18 +96,7 @@ class STTran(nn.Module):
 
     def transform(self, tokens: Tensor, clip: Clip) -> Tensor:
         """Pair tokens (P, D) through the spatial encoder and the temporal decoder."""
-        if len(tokens) == 0:
-            return tokens
-        frame_layout = RaggedLayout.from_sorted(clip.pair_frame)
-        for layer in self.spatial:
-            tokens = layer(tokens, frame_layout)
-        if self.temporal:
-            windows = frame_windows(clip.pair_frame, clip.frame_video)
-            last = len(self.temporal) - 1
-            for i, layer in enumerate(self.temporal):
-                tokens = layer(tokens, self.frame_position.weight, windows, first=i == 0, last=i == last)
-            tokens = tokens[windows.order]
-        if self.config.reference_compat:
-            frames = torch.bincount(clip.frame_video, minlength=clip.videos)
-            tokens = tokens * (frames[clip.frame_video[clip.pair_frame]] > 1)[:, None]
-        return tokens
+        tokens = self.spatial(tokens, clip.pair_frame)
+        return self.temporal(
+            tokens, self.frame_position.weight, clip.pair_frame, clip.frame_video, reference_compat=self.config.reference_compat
+        )
