@@ -25,22 +25,22 @@ class RaggedLayout:
     @staticmethod
     def from_sorted(sequence: Tensor) -> RaggedLayout:
         """Layout of tokens whose sequence ids ``sequence`` (T,) never decrease; ids need not be consecutive."""
-        _, row, count = torch.unique_consecutive(sequence, return_inverse=True, return_counts=True)
+        ids, row = torch.unique_consecutive(sequence, return_inverse=True)
+        return RaggedLayout.of_rows(row, len(ids))
+
+    @staticmethod
+    def of_rows(row: Tensor, rows: int) -> RaggedLayout:
+        """Layout of tokens whose sequences are ``row`` (T,) of ``rows``, never decreasing; a row may be left without tokens."""
+        count = torch.bincount(row, minlength=rows)
         start = count.cumsum(0) - count
-        column = torch.arange(len(sequence), device=sequence.device) - start[row]
-        length = int(count.max()) if len(count) else 0
-        valid = torch.arange(length, device=sequence.device) < count[:, None]
-        return RaggedLayout(slot=row * length + column, valid=valid)
+        column = torch.arange(len(row), device=row.device) - start[row]
+        length = int(count.max()) if rows else 0
+        return RaggedLayout(slot=row * length + column, valid=torch.arange(length, device=row.device) < count[:, None])
 
     def subset(self, tokens: Tensor) -> RaggedLayout:
         """The layout of some of the tokens, every sequence keeping its row. tokens (K,): packed positions, increasing."""
         sequences, length = self.valid.shape
-        row = self.slot[tokens] // max(length, 1)
-        count = torch.bincount(row, minlength=sequences)
-        start = count.cumsum(0) - count
-        column = torch.arange(len(row), device=row.device) - start[row]
-        width = int(count.max()) if len(count) else 0
-        return RaggedLayout(slot=row * width + column, valid=torch.arange(width, device=row.device) < count[:, None])
+        return RaggedLayout.of_rows(self.slot[tokens] // max(length, 1), sequences)
 
     def pad(self, packed: Tensor) -> Tensor:
         """(T, ...) packed tokens as a (sequences, length, ...) table, zero where no token lies."""
