@@ -11,13 +11,12 @@ from vidsgg.errors import ConfigError
 from vidsgg.metrics.result import RecallResult
 from vidsgg.recipes.evaluate import run_evaluation
 from vidsgg.recipes.features import run_features
+from vidsgg.recipes.model_options import FrequencyOptions, STTranOptions
 from vidsgg.recipes.options import (
     DemoOptions,
     EvaluateOptions,
     FeaturesOptions,
-    FrequencyOptions,
     PredictOptions,
-    STTranOptions,
     TrainDetectorOptions,
     TrainOptions,
 )
