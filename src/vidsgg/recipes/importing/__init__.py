@@ -1,0 +1,1 @@
+"""Files of the methods' authors, turned into ours: one module a method."""

@@ -1,0 +1,21 @@
+"""Options of ``vidsgg import-checkpoint``: what the authors' files do not tell. Nothing heavy is imported here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from vidsgg.options import option
+
+
+@dataclass(frozen=True)
+class ImportOptions:
+    """Those that belong to a method are None unless they are asked for; a method's module says which it takes."""
+
+    file: Path = option(help="such as faster_rcnn_ag.pth or sttran_predcls.tar")
+    out: Path | None = option(None, "file to write; by default <name>_vidsgg beside the given one")
+    mode: Literal["predcls", "sgcls", "sgdet"] | None = option(
+        None, "the mode that a relation model was trained in, which its file does not say"
+    )
+    model: str | None = option(None, "the relation model that the file holds; recognised by itself, given to be sure")
