@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from vidsgg.detectors.base import Detector, FrameMaps
 from vidsgg.detectors.faster_rcnn import FasterRCNN, FasterRCNNConfig
@@ -106,6 +107,14 @@ def test_regions_are_told_apart_whatever_their_order(detector: Detector, maps: F
     assert (pooled[:, None] - pooled).abs().amax((2, 3, 4)).fill_diagonal_(1).min() > 1e-3
 
 
+def assert_same_features(actual: Tensor, expected: Tensor) -> None:
+    """But for rounding, which is small beside what a feature is summed up from, so beside the spread of features, and not beside a sum near 0.
+
+    Convolutions of other batches or with other threads differ by up to 6e-5 of the spread; a frame on a canvas of its own by a quarter.
+    """
+    torch.testing.assert_close(actual, expected, rtol=0, atol=1e-3 * expected.std().item())
+
+
 @torch.no_grad()
 def test_chunks_do_not_matter(detector: Detector, maps: FrameMaps) -> None:
     """Also where the only frame of a chunk fills little of its video's canvas."""
@@ -114,12 +123,12 @@ def test_chunks_do_not_matter(detector: Detector, maps: FrameMaps) -> None:
         chunk = detector.encode(IMAGES[first:end], maps.canvas)
         here = (first <= FRAME) & (end > FRAME)
         pooled = detector.pool(chunk, FRAME[here] - first, BOX[here])
-        torch.testing.assert_close(detector.embed(pooled), feature[here], **CLOSE)
+        assert_same_features(detector.embed(pooled), feature[here])
         there, rows = detector.detect(chunk), (first <= found.frame) & (end > found.frame)
         torch.testing.assert_close(there.frame + first, found.frame[rows])
         torch.testing.assert_close(there.klass, found.klass[rows])
         torch.testing.assert_close(there.box, found.box[rows], rtol=1e-3, atol=1e-2)
-        torch.testing.assert_close(there.feature, found.feature[rows], **CLOSE)
+        assert_same_features(there.feature, found.feature[rows])
 
 
 @torch.no_grad()
