@@ -15,9 +15,9 @@ from torch import Tensor
 
 from vidsgg.detectors.assignment import assign
 from vidsgg.detectors.base import FRAMES_AT_ONCE, Detector, FrameMaps
-from vidsgg.detectors.cleaning import clean
 from vidsgg.errors import ConfigError, DataError
 from vidsgg.io.images import Image
+from vidsgg.ops.cleaning import clean
 from vidsgg.ops.masks import union_boxes, union_masks
 from vidsgg.ops.pairing import label_nodes, person_pairs, subject_class_of
 from vidsgg.structures.clip import Clip

@@ -18,7 +18,6 @@ from torchvision.ops import roi_align
 from vidsgg.detectors.anchors import clip_boxes, decode_offsets, encode_offsets
 from vidsgg.detectors.base import Detections, Detector, FrameMaps
 from vidsgg.detectors.imagenet import BASE_WIDTH, WEIGHTS, backbone_state
-from vidsgg.detectors.nms import nms_inclusive
 from vidsgg.detectors.preprocess import frame_scales, network_input, network_size, scaled_size
 from vidsgg.detectors.pretrained import fetch_weights, fill
 from vidsgg.detectors.region_proposals import AT_TEST, ProposalLimits, RegionProposals
@@ -26,6 +25,7 @@ from vidsgg.detectors.resnet_c4 import BackboneConfig, Norm, ResNetC4
 from vidsgg.detectors.targets import Truth, WindowSampling, region_targets
 from vidsgg.errors import CheckpointError
 from vidsgg.io.images import Image
+from vidsgg.ops.nms import nms_inclusive
 
 POOLED = 7  # cells per side of a pooled region
 OFFSET_SCALE = (0.1, 0.1, 0.2, 0.2)  # standard deviations by which the second stage's offsets were divided in training

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.nn.utils import skip_init
 
 from vidsgg.detectors.anchors import cell_anchors, clip_boxes, decode_offsets, encode_offsets, grid_anchors
-from vidsgg.detectors.nms import nms_inclusive
 from vidsgg.detectors.targets import Truth, WindowSampling, window_targets
+from vidsgg.ops.nms import nms_inclusive
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,14 @@ class Capabilities:
     """modes: the tasks it solves by the kind of the schema's subjects, "entity" or "action"; a kind that is missing it cannot read.
     visual: it reads features of the pictures where there are any. counting: it is fitted by one pass of ``observe(clip)`` over the
     training videos instead of gradient descent. recomputable: names of its module lists whose layers -grad_checkpointing may run twice.
+    raw_detections: in SGDET it is scored on detections as they are found, with open pairs, and classifies, cleans and pairs them itself.
     """
 
     modes: Mapping[str, tuple[str, ...]]
     visual: bool = True
     counting: bool = False
     recomputable: tuple[str, ...] = ()
+    raw_detections: bool = False
 
     def check(self, model: str, mode: str, schema: Schema) -> None:
         """Raises ConfigError naming what the model or the data set lacks."""

@@ -88,7 +88,7 @@ def settle(clip: Clip, distribution: Tensor) -> Clip:
     klass, score = label_nodes(distribution, clip.node_frame, subject_class)
     distribution, klass, score = part_namesakes(distribution, clip.node_frame, klass, score)
     subject, obj = person_pairs(clip.node_frame, klass, score, subject_class)
-    row = _candidate_rows(clip, subject, obj)
+    row = candidate_rows(clip, subject, obj)
     return replace(
         clip,
         node_class=klass,
@@ -114,8 +114,8 @@ def _best_of_frames(value: Tensor, frame: Tensor) -> Tensor:
     return order[opens]
 
 
-def _candidate_rows(clip: Clip, subject: Tensor, obj: Tensor) -> Tensor:
-    """Where the pairs (P,), (P,) stand among the candidates, which hold every two nodes of a frame once, the earlier one first."""
+def candidate_rows(clip: Clip, subject: Tensor, obj: Tensor) -> Tensor:
+    """Where the pairs (P,), (P,) stand among the candidates, which hold every two nodes once, the earlier one first."""
     candidate = clip.pair_subject * clip.nodes + clip.pair_object
     wanted = torch.minimum(subject, obj) * clip.nodes + torch.maximum(subject, obj)
     candidate, order = candidate.sort()

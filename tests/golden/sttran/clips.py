@@ -14,7 +14,7 @@ from torch import Tensor
 from torchvision.ops import roi_align
 
 from vidsgg.datasets.action_genome import SCHEMA
-from vidsgg.detectors.cleaning import clean
+from vidsgg.ops.cleaning import clean
 from vidsgg.ops.masks import union_boxes, union_masks
 from vidsgg.ops.pairing import label_nodes, person_pairs, subject_class_of
 from vidsgg.structures.clip import Clip

@@ -14,29 +14,44 @@ from vidsgg.structures.vocabulary import Vocabulary
 POSITION_WIDTH, HIDDEN = 128, 1024
 
 
-class ObjectClassifier(nn.Module):
-    """logits = decoder([RoI feature | expected class vector | position])."""
+class NodeEncoder(nn.Module):
+    """[RoI feature | expected class vector | position] of nodes."""
 
-    def __init__(self, vocabulary: Vocabulary, node_width: int, embedding_dim: int, embedding_std: float = 1.0) -> None:
+    def __init__(
+        self, vocabulary: Vocabulary, node_width: int, embedding_dim: int, embedding_std: float = 1.0, dropout: float = 0.0
+    ) -> None:
         super().__init__()
         self.embedding = ClassEmbedding(vocabulary.objects[1:], embedding_dim, embedding_std)
         self.position_norm = VideoBatchNorm(4, momentum=0.001)
         self.position = nn.Linear(4, POSITION_WIDTH)
-        self.hidden = nn.Linear(node_width + embedding_dim + POSITION_WIDTH, HIDDEN)
+        self.dropout = dropout
+        self.encoded_width = node_width + embedding_dim + POSITION_WIDTH
+
+    def encode(self, clip: Clip) -> Tensor:
+        """(N, encoded_width). The clip must carry node_feature and node_distribution. dropout is of the position alone."""
+        assert clip.node_feature is not None
+        assert clip.node_distribution is not None
+        low, high = clip.node_box[:, :2], clip.node_box[:, 2:]
+        side = high - low + 1  # the reference counts pixels inclusively
+        box = self.position_norm(torch.cat([low + side / 2, side], 1), clip.frame_video[clip.node_frame], clip.videos)
+        position = F.dropout(self.position(box).relu(), self.dropout, self.training)
+        return torch.cat([clip.node_feature, clip.node_distribution[:, 1:] @ self.embedding.weight, position], 1)
+
+
+class ObjectClassifier(NodeEncoder):
+    """logits = decoder(encoded node)."""
+
+    def __init__(self, vocabulary: Vocabulary, node_width: int, embedding_dim: int, embedding_std: float = 1.0) -> None:
+        super().__init__(vocabulary, node_width, embedding_dim, embedding_std)
+        self.hidden = nn.Linear(self.encoded_width, HIDDEN)
         self.hidden_norm = VideoBatchNorm(HIDDEN)
         self.decoder = nn.Linear(HIDDEN, len(vocabulary.objects))
 
     def forward(self, clip: Clip) -> Tensor:
         """(N, O) logits, background first. The clip must carry node_feature and node_distribution."""
-        assert clip.node_feature is not None
-        assert clip.node_distribution is not None
-        video = clip.frame_video[clip.node_frame]
-        low, high = clip.node_box[:, :2], clip.node_box[:, 2:]
-        side = high - low + 1  # the reference counts pixels inclusively
-        position = self.position_norm(torch.cat([low + side / 2, side], 1), video, clip.videos)
-        expected = clip.node_distribution[:, 1:] @ self.embedding.weight
-        features = torch.cat([clip.node_feature, expected, self.position(position).relu()], 1)
-        return self.decoder(self.hidden_norm(self.hidden(features), video, clip.videos).relu())
+        hidden = self.hidden(self.encode(clip))
+        logits: Tensor = self.decoder(self.hidden_norm(hidden, clip.frame_video[clip.node_frame], clip.videos).relu())
+        return logits
 
 
 def class_distribution(logits: Tensor) -> Tensor:

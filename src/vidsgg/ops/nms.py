@@ -23,7 +23,7 @@ def nms_inclusive(box: Tensor, score: Tensor, group: Tensor, threshold: float, a
     device = torch.device("cpu") if box.device.type == "mps" else box.device
     order = score.detach().to(device).argsort(descending=True, stable=True)
     order = order[group.to(device)[order].argsort(stable=True)]
-    _, dense, size = group.to(device)[order].unique_consecutive(return_inverse=True, return_counts=True)
+    _, dense, size = torch.unique_consecutive(group.to(device)[order], return_inverse=True, return_counts=True)
     apart = box.detach().to(device, torch.float64)[order]
     apart = torch.cat([apart[:, :2], apart[:, 2:] + 1], dim=1)
     if len(apart):
@@ -51,7 +51,7 @@ def _suppress(box: Tensor, group: Tensor, threshold: float) -> Tensor:
     size = torch.bincount(group)
     call = ((size.cumsum(0) - size) // BOXES_PER_CALL)[group]
     kept = [torch.empty_like(group[:0])]
-    for number in call.unique_consecutive():
+    for number in torch.unique_consecutive(call):
         rows = (call == number).nonzero().squeeze(1)
         kept.append(rows[nms(box[rows], score[rows], threshold)])
     return torch.cat(kept)

@@ -4,9 +4,9 @@ import torch
 from golden.deterministic import read_case, read_json
 from golden.fasterrcnn_ag.inputs import make_nms
 
-from vidsgg.detectors import nms as module
-from vidsgg.detectors.nms import nms_inclusive
+from vidsgg.ops import nms as module
 from vidsgg.ops.boxes import pairwise_iou
+from vidsgg.ops.nms import nms_inclusive
 
 
 def greedy(box, score, group, threshold):

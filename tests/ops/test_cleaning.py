@@ -3,8 +3,8 @@ import pytest
 import torch
 
 from vidsgg.datasets.action_genome import SCHEMA
-from vidsgg.detectors.cleaning import clean
 from vidsgg.ops.boxes import pairwise_iou
+from vidsgg.ops.cleaning import clean
 
 OBJECTS = SCHEMA.vocabulary.objects
 
