@@ -2,37 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 from torch import Tensor
 
-from vidsgg.errors import CheckpointError
+from vidsgg.models.authors.renaming import HEADS, PAIR_TOKENS, TRANSFORMER, infer_transformer, renamed
 from vidsgg.structures.widths import FeatureWidths
-
-# Prefix there -> here.
-_STTRAN = (
-    (r"union_func1\.", "pair_encoder.union.features."),
-    (r"conv\.0\.", "pair_encoder.union.mask_conv1."),
-    (r"conv\.2\.", "pair_encoder.union.mask_norm1."),
-    (r"conv\.4\.", "pair_encoder.union.mask_conv2."),
-    (r"conv\.6\.", "pair_encoder.union.mask_norm2."),
-    (r"subj_fc\.", "pair_encoder.subject_visual."),
-    (r"obj_fc\.", "pair_encoder.object_visual."),
-    (r"vr_fc\.", "pair_encoder.union.flatten."),
-    (r"obj_embed\.", "pair_encoder.subject_embedding."),
-    (r"obj_embed2\.", "pair_encoder.object_embedding."),
-    (r"glocal_transformer\.local_attention\.layers\.(\d+)\.self_attn\.", r"spatial.\1.attention."),
-    (r"glocal_transformer\.local_attention\.layers\.(\d+)\.linear", r"spatial.\1.feedforward.linear"),
-    (r"glocal_transformer\.local_attention\.layers\.(\d+)\.norm", r"spatial.\1.norm"),
-    (r"glocal_transformer\.global_attention\.layers\.(\d+)\.multihead2\.", r"temporal.\1.attention."),
-    (r"glocal_transformer\.global_attention\.layers\.(\d+)\.linear", r"temporal.\1.feedforward.linear"),
-    (r"glocal_transformer\.global_attention\.layers\.(\d+)\.norm3\.", r"temporal.\1.norm."),
-    (r"glocal_transformer\.position_embedding\.", "frame_position."),
-    (r"a_rel_compress\.", "heads.attention."),
-    (r"s_rel_compress\.", "heads.spatial."),
-    (r"c_rel_compress\.", "heads.contacting."),
-)
 
 # It has weights in every mode of the reference; predcls does not use them.
 _OBJECT_CLASSIFIER = (
@@ -55,42 +30,10 @@ def sttran_state(authors: Mapping[str, Tensor], mode: str) -> tuple[dict[str, Te
 
     Raises CheckpointError if nothing fits.
     """
-    rules = _STTRAN if mode == "predcls" else (*_STTRAN, *_OBJECT_CLASSIFIER)
-    ours: dict[str, Tensor] = {}
-    left_over = []
-    for name, value in authors.items():
-        for pattern, replacement in rules:
-            if re.match(pattern, name):
-                ours[re.sub(f"^{pattern}", replacement, name)] = value
-                break
-        else:
-            left_over.append(name)
-    if not ours:
-        raise CheckpointError(f"no weight of STTran among {len(authors)} entries, the first of which is {next(iter(authors), None)!r}.")
-    return ours, left_over
+    objects = () if mode == "predcls" else _OBJECT_CLASSIFIER
+    return renamed(authors, (*PAIR_TOKENS, *TRANSFORMER, *HEADS, *objects), "STTran")
 
 
 def infer_sttran(authors: Mapping[str, Tensor]) -> tuple[dict[str, int], FeatureWidths]:
-    """Sizes of an STTran checkpoint as options of our model, and the widths of the features that it reads.
-
-    Without any layer the feed-forward width is not in the weights, nor does it matter. Raises CheckpointError if a weight is missing.
-    """
-    try:
-        hidden_dim, node = authors["subj_fc.weight"].shape
-        options = {
-            "spatial_layer": _layers(authors, "local"),
-            "temporal_layer": _layers(authors, "global"),
-            "hidden_dim": hidden_dim,
-            "embedding_dim": authors["obj_embed.weight"].shape[1],
-        }
-        union = authors["union_func1.weight"].shape[1]
-    except KeyError as error:
-        raise CheckpointError(f"an STTran checkpoint has a weight {error.args[0]!r}, but this one does not; is it whole?") from None
-    for name, value in authors.items():
-        if re.fullmatch(r"glocal_transformer\..*\.linear1\.weight", name):
-            options["feedforward_dim"] = value.shape[0]
-    return options, FeatureWidths(node=node, union=union)
-
-
-def _layers(authors: Mapping[str, Tensor], kind: str) -> int:
-    return len({name.split(".")[3] for name in authors if name.startswith(f"glocal_transformer.{kind}_attention.layers.")})
+    """Sizes of an STTran checkpoint as options of our model, and the widths of the features that it reads, see ``infer_transformer``."""
+    return infer_transformer(authors, "STTran")
