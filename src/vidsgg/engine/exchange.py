@@ -79,10 +79,12 @@ class Exchange:
         return Step(int(videos), dict(zip(self._parts, losses.clone(), strict=True)), stops > 0)
 
     def settle(self) -> str:
-        """Compare weights and buffers of all processes; returns "" or the first name that differs, after which all have the first's.
+        """At the end of an epoch: compare weights and buffers of all processes; returns "" or the first name that differs, after which all
+        have the first's. The next epoch may learn from losses with other names.
 
         They cannot differ but on machines of different makes, or where a model changes a buffer in a way of its own.
         """
+        self._parts = ()
         state = self.model.state_dict()
         mine = {name: _checksum(value) for name, value in state.items()}
         told = self.team.gather(mine)

@@ -14,6 +14,7 @@ import torch
 from tqdm import tqdm
 
 from vidsgg.engine.checkpoint import BEST, FINAL, LAST
+from vidsgg.engine.course import ONE_STAGE, Course
 from vidsgg.engine.distributed import Team
 from vidsgg.engine.gpu import GpuMeter
 from vidsgg.engine.loading import ClipLoader, NoBatch
@@ -78,11 +79,13 @@ def fit(
     settings: FitSettings,
     checkpoint_extras: Mapping[str, Any],
     after_evaluation: AfterEvaluation = lambda epoch, score: None,
+    course: Course = ONE_STAGE,
 ) -> FitResult:
     """Train from where ``state`` stands to the last epoch; evaluate, save and log on the way.
 
     validate: scores the model on held-out videos. checkpoint_extras: what checkpoints hold besides the state. after_evaluation: is told
-    the epoch and the monitored score, higher is better, once everything is saved; what it raises ends the run.
+    the epoch and the monitored score, higher is better, once everything is saved; what it raises ends the run. course: is told of every
+    epoch before it begins.
     Raises TrainingError when a loss or gradient is not finite, memory runs out or a worker dies, CheckpointError when the disk is full,
     and Stopped, after saving, when a signal asks to stop.
     """
@@ -121,6 +124,10 @@ def fit(
         while not state.finished(settings.epochs):
             epoch, started = state.epoch, time.monotonic()
             saved = started
+            with stop.at_once(), update.precision.full_weights():
+                begin = course.before_epoch(state, loader)
+            with update.precision.full_weights():
+                begin(run)
             model.train()
             watch.open_epoch()
             bar = tqdm(
@@ -151,7 +158,7 @@ def fit(
                 watch.stepped(done.norm)
                 step_done()
                 if state.step % LOG_EVERY == 1 and done.videos:
-                    run.scalars({"train/grad_norm": done.norm, "train/lr": update.lr}, epoch=epoch, step=state.step)
+                    run.scalars({"train/grad_norm": done.norm, **update.rates()}, epoch=epoch, step=state.step)
                     bar.set_postfix(loss=f"{done.losses['total'].item() / done.videos:.3f}")
                     gpu.sample()
                 if done.stop:
@@ -168,14 +175,19 @@ def fit(
             seconds = time.monotonic() - started
             run.log(f"Epoch {epoch}/{settings.epochs} - Loss: {means['total']:.4f} - LR: {short(update.lr)} - Time: {seconds:.0f}s")
             values = {f"train/loss/{name}": value for name, value in means.items()} | gpu.scalars()
-            evaluated = epoch % settings.eval_freq == 0 or epoch == settings.epochs
+            evaluated = (epoch > course.lead and epoch % settings.eval_freq == 0) or epoch == settings.epochs
             if evaluated:
                 values |= evaluate_and_log(epoch)
             state.close_epoch()
-            values["time/waiting_for_data"] = watch.close_epoch(epoch, state.losses, _first_warm_epoch(schedule.warmup, loader, settings))
+            warm = _first_warm_epoch(schedule.warmup, loader, settings, course.lead)
+            values["time/waiting_for_data"] = watch.close_epoch(epoch, state.losses[course.lead :], warm)
             run.scalars(values, epoch=epoch, step=state.step)
             if evaluated:
-                run.histograms({f"weights/{name}": weight for name, weight in model.named_parameters()}, epoch=epoch, step=state.step)
+                run.histograms(
+                    {f"weights/{name}": weight for name, weight in model.named_parameters() if weight.requires_grad},
+                    epoch=epoch,
+                    step=state.step,
+                )
                 if state.best_epoch == epoch:
                     save(BEST)
             if epoch % settings.save_freq == 0:
@@ -214,9 +226,9 @@ def steps_of_epoch(epoch: int, loader: ClipLoader, accumulate: int) -> int:
     return math.ceil(loader.steps(epoch) / accumulate)
 
 
-def _first_warm_epoch(warmup: int, loader: ClipLoader, settings: FitSettings) -> int:
-    """The first epoch that begins after the warm-up, from 1."""
-    steps = accumulate((steps_of_epoch(epoch, loader, settings.accumulate) for epoch in range(1, settings.epochs + 1)), initial=0)
+def _first_warm_epoch(warmup: int, loader: ClipLoader, settings: FitSettings, lead: int) -> int:
+    """The first epoch that begins after the warm-up, from 1; those of the lead are not counted."""
+    steps = accumulate((steps_of_epoch(epoch, loader, settings.accumulate) for epoch in range(lead + 1, settings.epochs + 1)), initial=0)
     return 1 + sum(before < warmup for before in steps)
 
 

@@ -80,11 +80,11 @@ class Precision:
 
 
 def _with_masters(model: nn.Module) -> dict[nn.Parameter, nn.Parameter]:
-    """Every floating parameter outside normalisations, with one for the optimiser that shares its float32 memory."""
+    """Every floating parameter that learns, outside normalisations, with one for the optimiser that shares its float32 memory."""
     return {
         parameter: nn.Parameter(parameter.data, requires_grad=parameter.requires_grad)
         for module in model.modules()
         if not isinstance(module, _NORMS)
         for parameter in module.parameters(recurse=False)
-        if parameter.dtype is torch.float32
+        if parameter.dtype is torch.float32 and parameter.requires_grad
     }

@@ -15,16 +15,20 @@ class Schedule:
 
     step: times 0.1 after 60 % and again after 85 % of all steps. cosine: half a cosine from 1 to 0 over the steps after the warm-up.
     plateau: halved when the validation score has not risen by 1e-4 for more than one evaluation. All start with a linear warm-up.
+    lead: steps before all this, at factor 1.
     """
 
-    def __init__(self, kind: str, steps: int, warmup: int) -> None:
+    def __init__(self, kind: str, steps: int, warmup: int, lead: int = 0) -> None:
         if kind not in SCHEDULES:
             raise ValueError(f"schedule is {kind!r}, expected one of {SCHEDULES}")
-        self.kind, self.steps, self.warmup = kind, steps, warmup
+        self.kind, self.steps, self.warmup, self.lead = kind, steps, warmup, lead
         self.best, self.waited, self.reductions = -math.inf, 0, 0
 
     def factor(self, step: int) -> float:
-        """Factor for optimiser step ``step``, counted from 0."""
+        """Factor for optimiser step ``step``, counted from 0, those of the lead included."""
+        if step < self.lead:
+            return 1.0
+        step -= self.lead
         warm = min(1.0, (step + 1) / self.warmup) if self.warmup else 1.0
         if self.kind == "step":
             return warm * STEP_FACTOR ** sum(step >= share * self.steps for share in STEP_AT)

@@ -89,9 +89,15 @@ class Update:
 
     @property
     def lr(self) -> float:
-        """The learning rate of the last step (of the first group of parameters)."""
-        rate: float = self.optimizer.param_groups[0]["lr"]
+        """The learning rate of the last step (of the first group of parameters that learns now)."""
+        groups = self.optimizer.param_groups
+        rate: float = next((g for g in groups if any(p.requires_grad for p in g["params"])), groups[0])["lr"]
         return rate
+
+    def rates(self) -> dict[str, float]:
+        """The learning rates of the last step, to be logged: ``train/lr``, and ``train/lr/NAME`` of every group with a name."""
+        named = {f"train/lr/{group['name']}": group["lr"] for group in self.optimizer.param_groups if "name" in group}
+        return {"train/lr": self.lr, **named}
 
     def state_dict(self) -> dict[str, Any]:
         return {"optimizer_state_dict": self.optimizer.state_dict(), "scaler_state_dict": self.precision.scaler.state_dict()}

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from vidsgg.datasets.base import VideoDataset
 from vidsgg.datasets.registry import default_data_path, open_dataset
@@ -38,6 +39,17 @@ def choose_device(name: str, team: Team = ALONE) -> torch.device:
     except (RuntimeError, AssertionError) as error:
         raise ConfigError(f"option -device: cannot use {name!r}: {str(error).splitlines()[0]}") from error
     return torch.device(name)
+
+
+def move_to(model: nn.Module, device: torch.device) -> None:
+    """Raises ConfigError if the device's memory does not suffice."""
+    try:
+        model.to(device)
+    except torch.OutOfMemoryError as error:
+        size = sum(p.numel() * p.element_size() for p in model.parameters()) / 2**30
+        raise ConfigError(
+            f"option -device: the memory of {device} does not suffice for the {size:.1f} GiB of the model's weights: {str(error).splitlines()[0]}"
+        ) from error
 
 
 def resolve_data_path(given: str | None) -> Path:

@@ -16,6 +16,7 @@ from vidsgg.errors import ConfigError
 from vidsgg.metrics.protocol import protocol_for
 from vidsgg.metrics.result import RecallResult
 from vidsgg.recipes.build import open_split, resolve_data_path
+from vidsgg.recipes.models import model_entry
 from vidsgg.recipes.options import EvaluateOptions
 from vidsgg.recipes.runs import SavedRun, load_model, read_run
 from vidsgg.recipes.tables import comparison
@@ -71,7 +72,7 @@ def _score(
     )
     result, _ = evaluate(trained.model, loader, protocol, exclusive=options.exclusive_decoding)
     head = [
-        f"{used.model}, {used.mode}, {run.file} (epoch {run.content['epoch']}){', reference_compat' if used.reference_compat else ''}",
+        f"{model_entry(used.model).label}, {used.mode}, {run.file} (epoch {run.content['epoch']}){', reference_compat' if used.reference_compat else ''}",
         f"{options.split} split of {root}: {result.videos} videos, {result.units} {protocol.unit}s",
         *trained.source.lines,
     ]

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from vidsgg.engine.course import ONE_STAGE, Course
 from vidsgg.engine.distributed import Team
 from vidsgg.engine.early_stopping import EarlyStopping
 from vidsgg.engine.fit import steps_of_epoch
@@ -28,7 +29,7 @@ from vidsgg.recipes.runs import SavedRun
 
 
 def make_learner(
-    model: nn.Module, options: NeuralOptions, loader: ClipLoader, recomputable: Sequence[str]
+    model: nn.Module, options: NeuralOptions, loader: ClipLoader, recomputable: Sequence[str], course: Course = ONE_STAGE
 ) -> tuple[TrainingState, list[str]]:
     """The state before the first step, and lines for the log. The model must be on its device, with the weights to start from.
 
@@ -44,26 +45,28 @@ def make_learner(
         lines.append(f"mixed precision: {options.opt_level}, {str(precision.half).removeprefix('torch.')}")
     elif options.opt_level != NeuralOptions.opt_level:
         lines.append(f"warning: -opt_level {options.opt_level} does nothing without -use_amp True")
-    schedule = make_schedule(options, loader)
+    schedule = make_schedule(options, loader, course)
     if schedule.warmup < options.warmup_steps:
         lines.append(
             f"warning: -warmup_steps {options.warmup_steps} shortened to {schedule.warmup}, a tenth of this run's {schedule.steps} steps"
         )
-    optimizer = ReferenceAdamW(precision.updated(model.parameters()), lr=options.lr, weight_decay=options.weight_decay)
+    groups = [{**group, "params": precision.updated(group["params"])} for group in course.groups(model, options.lr)]
+    optimizer = ReferenceAdamW(groups, lr=options.lr, weight_decay=options.weight_decay)
     videos = options.batch_size * options.accumulate_grad_batches * loader.team.size
     update = Update(optimizer, precision, clip_grad=options.clip_grad, videos=videos)
     stopping = EarlyStopping(options.patience, options.min_delta, options.monitor) if options.patience else None
     return TrainingState(model, update, schedule, stopping), lines
 
 
-def make_schedule(options: NeuralOptions, loader: ClipLoader) -> Schedule:
+def make_schedule(options: NeuralOptions, loader: ClipLoader, course: Course = ONE_STAGE) -> Schedule:
     """The learning rates of a run; a warm-up that would fill it is shortened to a tenth of it."""
-    steps = sum(steps_of_epoch(epoch, loader, options.accumulate_grad_batches) for epoch in range(1, options.epochs + 1))
+    of_epoch = [steps_of_epoch(epoch, loader, options.accumulate_grad_batches) for epoch in range(1, options.epochs + 1)]
+    lead, steps = sum(of_epoch[: course.lead]), sum(of_epoch[course.lead :])
     warmup = steps // 10 if steps and options.warmup_steps >= steps else options.warmup_steps
-    return Schedule(options.scheduler, steps, warmup)
+    return Schedule(options.scheduler, steps, warmup, lead)
 
 
-def go_on(state: TrainingState, run: SavedRun, options: NeuralOptions, loader: ClipLoader) -> list[str]:
+def go_on(state: TrainingState, run: SavedRun, options: NeuralOptions, loader: ClipLoader, course: Course = ONE_STAGE) -> list[str]:
     """Bring the state to where a run was stopped; returns lines for the log. Raises CheckpointError if it does not fit."""
     try:
         state.load_state_dict(run.content)
@@ -72,7 +75,7 @@ def go_on(state: TrainingState, run: SavedRun, options: NeuralOptions, loader: C
     assert isinstance(run.options, NeuralOptions)
     had = replace(loader, team=Team(size=run.content.get("processes", 1)))
     lines = _with_other_processes(state, had, loader) if had.team.size != loader.team.size else []
-    before, now = (schedule.factor(state.step) * options.lr for schedule in (make_schedule(run.options, had), state.schedule))
+    before, now = (schedule.factor(state.step) * options.lr for schedule in (make_schedule(run.options, had, course), state.schedule))
     if before != now:
         longer = options.epochs != run.options.epochs
         why = f"-epochs {options.epochs} instead of {run.options.epochs}" if longer else "other batches"

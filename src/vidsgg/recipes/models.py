@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from vidsgg.errors import ConfigError
 from vidsgg.options import closest
-from vidsgg.recipes.model_options import FrequencyOptions, STTranOptions
+from vidsgg.recipes.model_options import FrequencyOptions, SceneLLMOptions, STTranOptions
 from vidsgg.recipes.options import NeuralOptions, TrainOptions
 
 if TYPE_CHECKING:
     from torch import nn
 
+    from vidsgg.engine.course import Course
     from vidsgg.losses.criterion import Criterion
     from vidsgg.models.capabilities import Capabilities
     from vidsgg.structures.schema import Schema
@@ -27,10 +28,17 @@ def _relation_criterion(schema: Schema, options: TrainOptions) -> Criterion:
     return RelationCriterion(schema, bce=isinstance(options, NeuralOptions) and options.bce_loss)
 
 
+def _one_stage(model: nn.Module, options: TrainOptions) -> Course:
+    from vidsgg.engine.course import ONE_STAGE
+
+    return ONE_STAGE
+
+
 @dataclass(frozen=True)
 class ModelEntry:
     """module and class_name: where the model is. options: what a run of it can be told. configure: options -> constructor arguments.
-    criterion: what it is trained by, and what its validation losses are.
+    criterion: what it is trained by, and what its validation losses are. course: in which stages. note: what has to be said wherever the
+    model's numbers are shown.
     """
 
     name: str
@@ -41,6 +49,13 @@ class ModelEntry:
     options: type[TrainOptions]
     configure: Callable[[Any, FeatureWidths], dict[str, Any]]
     criterion: Callable[[Schema, Any], Criterion] = _relation_criterion
+    course: Callable[[nn.Module, Any], Course] = _one_stage
+    note: str = ""
+
+    @property
+    def label(self) -> str:
+        """The name, with the note."""
+        return f"{self.name} ({self.note})" if self.note else self.name
 
     def _class(self) -> Any:
         return getattr(import_module(self.module), self.class_name)
@@ -64,6 +79,24 @@ def _sttran(options: STTranOptions, widths: FeatureWidths) -> dict[str, Any]:
     return {"widths": widths, "config": STTranConfig(**{name: getattr(options, name) for name in names}), "mode": options.mode}
 
 
+def _scenellm(options: SceneLLMOptions, widths: FeatureWidths) -> dict[str, Any]:
+    from vidsgg.recipes.scenellm import config_of
+
+    return {"widths": widths, "config": config_of(options), "mode": options.mode}
+
+
+def _scenellm_criterion(schema: Schema, options: SceneLLMOptions) -> Criterion:
+    from vidsgg.losses.scenellm import SceneLLMCriterion
+
+    return SceneLLMCriterion(schema, commitment=options.commitment_cost, bce=options.bce_loss)
+
+
+def _scenellm_course(model: nn.Module, options: SceneLLMOptions) -> Course:
+    from vidsgg.recipes.scenellm import SceneLLMCourse
+
+    return SceneLLMCourse.of(model, options)
+
+
 MODELS = {
     entry.name: entry
     for entry in (
@@ -75,6 +108,18 @@ MODELS = {
             "STTran",
             STTranOptions,
             _sttran,
+        ),
+        ModelEntry(
+            "scenellm",
+            "quantised objects, frame tokens and words of frames, read by a language model with adapters",
+            "re-implementation from the paper: Zhang et al., Pattern Recognition 2026, arXiv:2412.11026",
+            "vidsgg.models.scenellm.scenellm",
+            "SceneLLM",
+            SceneLLMOptions,
+            _scenellm,
+            _scenellm_criterion,
+            _scenellm_course,
+            note="re-implementation from the paper",
         ),
         ModelEntry(
             "frequency",

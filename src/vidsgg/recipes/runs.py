@@ -13,7 +13,7 @@ from vidsgg.datasets.base import VideoDataset
 from vidsgg.engine.checkpoint import find_checkpoint, load_checkpoint
 from vidsgg.engine.distributed import ALONE, Team
 from vidsgg.errors import CheckpointError
-from vidsgg.recipes.build import choose_device
+from vidsgg.recipes.build import choose_device, move_to
 from vidsgg.recipes.models import model_entry
 from vidsgg.recipes.options import TrainOptions, options_from
 from vidsgg.recipes.sources import FeatureSource, open_source
@@ -96,7 +96,8 @@ def load_model(
         model.load_state_dict(run.content["model_state_dict"])
     except RuntimeError as error:
         raise CheckpointError(f"{run.file} does not fit model {options.model!r}: {' '.join(str(error).split())[:300]}") from error
-    return TrainedModel(model.to(source.device).eval(), source, options)
+    move_to(model, source.device)
+    return TrainedModel(model.eval(), source, options)
 
 
 def widths_record(source: FeatureSource) -> dict[str, int]:

@@ -25,7 +25,7 @@ from vidsgg.errors import CheckpointError, ConfigError
 from vidsgg.metrics.protocol import protocol_for
 from vidsgg.metrics.result import RecallResult
 from vidsgg.options import closest, convert, fields_of, options_from_environment
-from vidsgg.recipes.build import Splits, choose_device
+from vidsgg.recipes.build import Splits, choose_device, move_to
 from vidsgg.recipes.learner import go_on, make_learner, start_from_word_vectors
 from vidsgg.recipes.models import model_entry
 from vidsgg.recipes.options import NeuralOptions, TrainOptions
@@ -120,9 +120,10 @@ def _train(start: Start, team: Team, held_out: str, after_evaluation: AfterEvalu
         model = entry.build(schema, source.widths, options)
     except ValueError as error:
         raise ConfigError(f"model {entry.name}: {error}") from error
+    lines += getattr(model, "remarks", ())
     if neural and neural.word_vectors and not start.continued:
         lines.append(start_from_word_vectors(model, Path(neural.word_vectors)))
-    model.to(device)
+    move_to(model, device)
     if start.weights_of:
         lines += take_over(model, start.weights_of.content["model_state_dict"]).lines()
 
@@ -135,10 +136,11 @@ def _train(start: Start, team: Team, held_out: str, after_evaluation: AfterEvalu
     criterion = entry.criterion(schema, options)
     state = None
     if neural:
-        state, learner_lines = make_learner(model, neural, train_loader, capabilities.recomputable)
+        course = entry.course(model, options)
+        state, learner_lines = make_learner(model, neural, train_loader, capabilities.recomputable, course)
         lines += learner_lines
         if start.continued:
-            lines += go_on(state, start.continued, neural, train_loader)
+            lines += go_on(state, start.continued, neural, train_loader, course)
         state.update.learn_with(team, model)
 
     path = team.from_first(_folder(start, schema.name))
@@ -166,7 +168,7 @@ def _train(start: Start, team: Team, held_out: str, after_evaluation: AfterEvalu
         run.log(f"run: {path}")
         run.log(f"data: {root} ({schema.name}), {len(splits.train)} videos to train on, {len(splits.val)} to validate on ({held_out})")
         on = f"{device.type}, in {team.size} processes" if team.size > 1 else str(device)
-        run.log(f"model: {options.model}, {sum(p.numel() for p in model.parameters()):,} parameters, mode {options.mode}, on {on}")
+        run.log(f"model: {entry.label}, {sum(p.numel() for p in model.parameters()):,} parameters, mode {options.mode}, on {on}")
         for line in (*source.lines, *lines):
             run.log(line)
         run.log(f"recall: {protocol.describe()}")
@@ -185,7 +187,7 @@ def _train(start: Start, team: Team, held_out: str, after_evaluation: AfterEvalu
                 save_minutes=neural.save_minutes,
                 profile=neural.profile,
             )
-            result = fit(state, criterion, train_loader, validate, run, settings, extras, after_evaluation)
+            result = fit(state, criterion, train_loader, validate, run, settings, extras, after_evaluation, course)
         else:
             result = fit_counts(model, train_loader, validate, run, monitor, extras, after_evaluation)
         skipped = dict.fromkeys(chain(*team.gather([*train_loader.skipped, *val_loader.skipped])))

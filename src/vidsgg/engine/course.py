@@ -1,0 +1,42 @@
+"""The course of a training: which weights learn at which rate, and what has to happen before an epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import nn
+
+from vidsgg.engine.loading import ClipLoader
+from vidsgg.engine.run_folder import RunFolder
+from vidsgg.engine.state import TrainingState
+
+Begin = Callable[[RunFolder], None]
+
+
+class Course:
+    """All weights at one rate, and every epoch like the others. Models that are trained otherwise have a course of their own.
+
+    lead: epochs at the beginning that prepare the model and do not teach it the task. They run at the base rates, before the schedule
+    begins, and are not scored.
+    """
+
+    lead: int = 0
+
+    def groups(self, model: nn.Module, lr: float) -> list[dict[str, Any]]:
+        """Parameter groups for the optimiser. lr: the rate that is asked for. A group may have a "name", under which its rate is logged."""
+        return [{"params": list(model.parameters()), "lr": lr}]
+
+    def before_epoch(self, state: TrainingState, loader: ClipLoader) -> Begin:
+        """Called before the first step of every epoch, and before that of a run that goes on, in the middle of one perhaps (``state.batch``).
+
+        It may read data and take its time, and may be interrupted, so it changes nothing; what it returns then makes the changes, and
+        tells of them. Called in all processes of a team.
+        """
+        return _nothing
+
+
+def _nothing(run: RunFolder) -> None: ...
+
+
+ONE_STAGE = Course()

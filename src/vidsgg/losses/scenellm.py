@@ -1,0 +1,45 @@
+"""SceneLLM's criteria: that of a VQ-VAE in its first stage, then that of STTran."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from vidsgg.losses.relations import RelationCriterion
+from vidsgg.models.scenellm.quantiser import Quantised
+from vidsgg.models.scenellm.scenellm import SceneLLMLogits
+from vidsgg.ops.segments import segment_mean
+from vidsgg.structures.clip import Clip
+from vidsgg.structures.schema import Schema
+
+
+class SceneLLMCriterion:
+    """Stage CODES: "reconstruction", the squared error of the decoded features (1 if it knows but their mean), "codebook", that of the codes
+    against the latents, and "commitment", that of the latents against the codes (van den Oord et al. 2017, equation 3); means over columns,
+    then over the nodes of a video, then over videos. Other stages: RelationCriterion.
+    """
+
+    def __init__(self, schema: Schema, *, commitment: float, bce: bool = False) -> None:
+        """commitment: weight of that part, beta."""
+        self.relations, self.commitment = RelationCriterion(schema, bce), commitment
+
+    def __call__(self, logits: SceneLLMLogits, clip: Clip) -> dict[str, Tensor]:
+        if logits.quantised is None:
+            return self.relations(logits, clip)
+        losses = {name: _mean_of_videos(error, clip) for name, error in code_errors(logits.quantised).items()}
+        losses["commitment"] = self.commitment * losses["commitment"]
+        return {**losses, "total": torch.stack(list(losses.values())).sum()}
+
+
+def code_errors(quantised: Quantised) -> dict[str, Tensor]:
+    """Mean squared errors (N,) of every node, by part."""
+    q = quantised
+    return {
+        "reconstruction": (q.decoded - q.feature).square().mean(1),
+        "codebook": (q.latent.detach() - q.entry).square().mean(1),
+        "commitment": (q.latent - q.entry.detach()).square().mean(1),
+    }
+
+
+def _mean_of_videos(row_loss: Tensor, clip: Clip) -> Tensor:
+    return segment_mean(row_loss, clip.frame_video[clip.node_frame], clip.videos).mean()

@@ -1,0 +1,134 @@
+"""The language model of SceneLLM: frozen, with low-rank adapters (LoRA, Hu et al. 2021, arXiv:2106.09685) that learn.
+
+Letters: S words, D their width, H width of the language model, V videos, T words of the longest video.
+"""
+
+from __future__ import annotations
+
+import warnings
+import zlib
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from vidsgg.errors import CheckpointError, ConfigError
+from vidsgg.models.scenellm.loading import LanguageSource, load_language_model
+from vidsgg.ops.ragged import RaggedLayout
+
+TARGETS = ("q_proj", "v_proj")
+ADAPTER = "lora_"
+
+
+@dataclass(frozen=True)
+class LanguageConfig:
+    """rank, alpha, dropout: of the adapters, whose product counts alpha / rank."""
+
+    source: LanguageSource = field(default_factory=lambda: LanguageSource("random:llama"))
+    rank: int = 16
+    alpha: float = 32.0
+    dropout: float = 0.05
+
+
+class LanguageModel(nn.Module):
+    """Words as embeddings, in their order, to the hidden states of the last block. Attention is causal: a word sees those before it.
+
+    State dicts hold the adapters and our own layers, never the base model, which is loaded again by its name; that it is the same is checked
+    by a checksum.
+    """
+
+    def __init__(self, dim: int, config: LanguageConfig) -> None:
+        """Raises ConfigError as load_language_model does."""
+        super().__init__()
+        base = load_language_model(config.source)
+        self.name = config.source.name
+        self.remarks: tuple[str, ...] = ()
+        text = base.config.get_text_config()
+        self.positions: int | None = getattr(text, "max_position_embeddings", None)
+        self._embedding_scale = _embedding_scale(base)
+        self._mark = _mark(base)
+        self._dtype = base.get_input_embeddings().weight.dtype
+        self.reads = nn.Linear(dim, text.hidden_size)
+        self.llm = self._adapted(base, config)
+        self.says = nn.Linear(text.hidden_size, dim)
+        self.register_state_dict_post_hook(_leave_out_base)
+        self.register_load_state_dict_post_hook(_miss_no_base)
+
+    def _adapted(self, base: nn.Module, config: LanguageConfig) -> nn.Module:
+        from peft import LoraConfig, get_peft_model
+
+        shared: dict[str, Any] = {"r": config.rank, "lora_alpha": config.alpha, "lora_dropout": config.dropout, "bias": "none"}
+        layers = {name.rsplit(".", 1)[-1] for name, _ in base.named_modules()}
+        targets: list[str] | str = list(TARGETS)
+        if not all(name in layers for name in TARGETS):
+            targets = "all-linear"
+            self.remarks = (f"{self.name} has no layers {' and '.join(TARGETS)}: adapters on all of its linear layers",)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the two libraries about each other's interfaces
+            return get_peft_model(base, LoraConfig(target_modules=targets, **shared))
+
+    @property
+    def layers(self) -> nn.ModuleList:
+        """The blocks of the base model, for -grad_checkpointing."""
+        base = self.llm.get_base_model()
+        return max((m for m in base.modules() if isinstance(m, nn.ModuleList)), key=len)
+
+    def adapters(self) -> list[nn.Parameter]:
+        return [parameter for name, parameter in self.llm.named_parameters() if ADAPTER in name]
+
+    def forward(self, words: Tensor, video: Tensor) -> Tensor:
+        """words (S, D), video (S,) long, never decreasing, to states (S, D), float32. Raises ConfigError for a video of too many words."""
+        layout = RaggedLayout.from_sorted(video)
+        if self.positions is not None and layout.valid.shape[1] > self.positions:
+            raise ConfigError(
+                f"a video has {layout.valid.shape[1]} words, but {self.name} reads {self.positions} at most; name a model that reads more."
+            )
+        embedded = layout.pad(self._as_embeddings(self.reads(words))).to(self._dtype)
+        # Adapters compute in their own precision beside a base model of bfloat16, which autocast would only get in the way of.
+        full = self._dtype is torch.float32
+        with nullcontext() if full else torch.autocast(words.device.type, enabled=False):
+            states = self.llm(inputs_embeds=embedded, attention_mask=layout.valid.long(), use_cache=False).last_hidden_state
+        return self.says(layout.pack(states).float())
+
+    def _as_embeddings(self, x: Tensor) -> Tensor:
+        """Vectors (S, H) as long as the base model's own word embeddings are on average (root mean square), which it has learnt to read."""
+        x = x.float()
+        return x * (self._embedding_scale * (x.square().mean(-1, keepdim=True) + 1e-6).rsqrt())
+
+    def get_extra_state(self) -> Tensor:
+        return torch.tensor(self._mark, dtype=torch.int64, device=self.reads.weight.device)
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """Raises CheckpointError if the adapters were trained on another base model than this."""
+        if int(state) != self._mark:
+            raise CheckpointError(
+                f"the adapters were trained on another language model than {self.name!r} is now (its word embeddings or norms differ);"
+                " name the same one, in the same version."
+            )
+
+
+def _leave_out_base(module: nn.Module, state: dict[str, Any], prefix: str, metadata: Any) -> None:
+    for name in [name for name in state if name.startswith(f"{prefix}llm.") and ADAPTER not in name]:
+        del state[name]
+
+
+def _miss_no_base(module: nn.Module, keys: Any) -> None:
+    keys.missing_keys[:] = [name for name in keys.missing_keys if ".llm." not in f".{name}" or ADAPTER in name]
+
+
+def _embedding_scale(base: nn.Module) -> float:
+    """Root mean square of the base model's word embeddings as its blocks get them: some kinds scale them in the embedding layer."""
+    embedding = base.get_input_embeddings()
+    ids = torch.arange(min(1024, embedding.num_embeddings), device=embedding.weight.device)
+    with torch.no_grad():
+        return float(embedding(ids).float().square().mean().sqrt())
+
+
+def _mark(base: nn.Module) -> int:
+    """A checksum of what quantised loading leaves as it is, in the precision that every way of loading has: embeddings and norms."""
+    mark = zlib.crc32(type(base).__name__.encode())
+    for parameter in (base.get_input_embeddings().weight[:64], *(p for p in base.parameters() if p.dim() == 1)):
+        mark = zlib.crc32(parameter.detach().cpu().to(torch.bfloat16).contiguous().view(torch.uint8).numpy(), mark)
+    return mark

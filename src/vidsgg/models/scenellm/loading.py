@@ -1,0 +1,176 @@
+"""Language models by name: from the Hugging Face hub, from a folder, or made of random numbers. Imports transformers when it loads."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from torch import nn
+
+from vidsgg.errors import ConfigError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig
+
+LARGE = 10**9  # parameters from which on weights are kept in bfloat16 unless asked otherwise
+LIBRARIES = {"transformers": "transformers", "peft": "peft", "ot": "POT"}  # by the names that they are imported by
+_SIZES = {
+    "hidden": "hidden_size",
+    "layers": "num_hidden_layers",
+    "heads": "num_attention_heads",
+    "kv_heads": "num_key_value_heads",
+    "intermediate": "intermediate_size",
+    "vocabulary": "vocab_size",
+    "positions": "max_position_embeddings",
+}
+
+
+@dataclass(frozen=True)
+class LanguageSource:
+    """name: a hub id, a folder, or ``random:KIND:hidden=64,layers=2,heads=4``, whose numbers are a function of this text.
+    dtype: of its weights, "float32", "bfloat16", or "auto": bfloat16 for models of LARGE parameters and more. bits: 8 or 4 for weights
+    that are quantised while they are loaded (bitsandbytes, on a CUDA device).
+    """
+
+    name: str
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    bits: Literal["none", "8", "4"] = "none"
+
+
+def require_libraries() -> None:
+    """Raises ConfigError naming those of the extra ``llm`` that are not installed."""
+    missing = [package for module, package in LIBRARIES.items() if importlib.util.find_spec(module) is None]
+    if missing:
+        raise ConfigError(f"model scenellm needs {', '.join(missing)}. Install with: pip install 'vidsgg[llm]'")
+
+
+def load_language_model(source: LanguageSource) -> nn.Module:
+    """The transformer of a causal language model without its output layer, frozen, in evaluation mode.
+
+    Raises ConfigError if there is no such model or it cannot be reached, if it is of another kind, or if memory does not suffice.
+    """
+    require_libraries()
+    random = source.name.startswith("random:")
+    config = _random_config(source.name) if random else _stored_config(source.name)
+    _check_causal(source.name, config)
+    parameters = _count_parameters(config)
+    dtype = _dtype(source, parameters)
+    try:
+        model = _random(source, config, dtype) if random else _stored(source, dtype)
+    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+        if not isinstance(error, (torch.OutOfMemoryError, MemoryError)) and "memory" not in str(error):
+            raise
+        raise ConfigError(too_little_memory(source.name, parameters)) from error
+    return model.requires_grad_(False).eval()
+
+
+def too_little_memory(name: str, parameters: int) -> str:
+    """What to tell of a model of so many parameters that memory has no room for."""
+    return (
+        f"option -llm_name: memory does not suffice for {name}: {parameters / 1e9:.2f} billion weights take {parameters * 4 / 2**30:.1f} GiB in"
+        f" float32, {parameters * 2 / 2**30:.1f} in bfloat16 (-llm_dtype bfloat16) and about {parameters * 0.6 / 2**30:.1f} in 4 bits"
+        " (-llm_bits 4); or take a smaller model."
+    )
+
+
+def _random_config(name: str) -> PreTrainedConfig:
+    from transformers import AutoConfig
+
+    match = re.fullmatch(r"random:([\w-]+)(?::((?:\w+=\d+)(?:,\w+=\d+)*))?", name)
+    given = dict(pair.split("=") for pair in match[2].split(",")) if match and match[2] else {}
+    unknown = [key for key in given if key not in _SIZES]
+    if match is None or unknown:
+        raise ConfigError(
+            f"option -llm_name: cannot read {name!r}; a random model is named like random:llama:hidden=64,layers=2,heads=4, of the sizes"
+            f" {', '.join(_SIZES)}."
+        )
+    sizes = {"hidden": 64, "layers": 2, "heads": 4, "vocabulary": 128, "positions": 2048} | {
+        key: int(value) for key, value in given.items()
+    }
+    sizes = {"kv_heads": sizes["heads"], "intermediate": 2 * sizes["hidden"]} | sizes
+    special: dict[str, Any] = {"bos_token_id": 0, "eos_token_id": 0, "pad_token_id": 0}
+    try:
+        return AutoConfig.for_model(match[1], **{_SIZES[key]: value for key, value in sizes.items()}, **special)
+    except ValueError as error:
+        raise ConfigError(f"option -llm_name: {name!r}: {str(error).splitlines()[0][:300]}") from error
+
+
+def _stored_config(name: str) -> PreTrainedConfig:
+    from transformers import AutoConfig
+
+    try:
+        return AutoConfig.from_pretrained(name)
+    except (OSError, ValueError) as error:
+        raise _not_there(name, error) from error
+
+
+def _not_there(name: str, error: Exception) -> ConfigError:
+    return ConfigError(
+        f"option -llm_name: the language model {name!r} cannot be loaded: {str(error).splitlines()[0][:300]} Name a folder that holds one, a model"
+        " of the Hugging Face hub (which needs network, or a copy that was fetched before, and for some a login), or"
+        " random:llama:hidden=64,layers=2,heads=4 to try things out; the environment variable VIDSGG_LLM_NAME replaces the default."
+    )
+
+
+def _check_causal(name: str, config: PreTrainedConfig) -> None:
+    from transformers import MODEL_FOR_CAUSAL_LM_MAPPING
+
+    if config.is_encoder_decoder or type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING:
+        raise ConfigError(
+            f"option -llm_name: {name!r} is of kind {config.model_type!r}, not a causal language model such as Llama, Gemma, Qwen."
+        )
+
+
+def _count_parameters(config: PreTrainedConfig) -> int:
+    from transformers import AutoModel
+
+    try:
+        with torch.device("meta"):
+            return sum(parameter.numel() for parameter in AutoModel.from_config(config).parameters())
+    except ValueError as error:  # sizes that do not go together
+        raise ConfigError(f"option -llm_name: {str(error).splitlines()[0][:300]}") from error
+
+
+def _dtype(source: LanguageSource, parameters: int) -> torch.dtype:
+    if source.dtype == "auto":
+        return torch.bfloat16 if parameters >= LARGE else torch.float32
+    return getattr(torch, source.dtype)
+
+
+def _random(source: LanguageSource, config: PreTrainedConfig, dtype: torch.dtype) -> nn.Module:
+    from transformers import AutoModel
+
+    if source.bits != "none":
+        raise ConfigError(f"option -llm_bits: {source.name!r} is made of random numbers, which are not quantised; leave the option out.")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(zlib.crc32(source.name.encode()))
+        return AutoModel.from_config(config).to(dtype)
+
+
+def _stored(source: LanguageSource, dtype: torch.dtype) -> nn.Module:
+    from transformers import AutoModel
+
+    try:
+        return AutoModel.from_pretrained(source.name, dtype=dtype, **_quantised(source, dtype))
+    except (OSError, ValueError, ImportError) as error:
+        raise _not_there(source.name, error) from error
+
+
+def _quantised(source: LanguageSource, dtype: torch.dtype) -> dict[str, Any]:
+    """What from_pretrained is told to quantise weights while it reads them."""
+    if source.bits == "none":
+        return {}
+    if importlib.util.find_spec("bitsandbytes") is None:
+        raise ConfigError(f"option -llm_bits {source.bits} needs bitsandbytes. Install it with: pip install bitsandbytes")
+    if not torch.cuda.is_available():
+        raise ConfigError(f"option -llm_bits {source.bits} needs a CUDA device, and there is none; leave the option out.")
+    from transformers import BitsAndBytesConfig
+
+    config = BitsAndBytesConfig(
+        load_in_8bit=source.bits == "8", load_in_4bit=source.bits == "4", bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype
+    )
+    return {"quantization_config": config, "device_map": {"": torch.cuda.current_device()}}

@@ -1,0 +1,194 @@
+"""SceneLLM (Zhang, Li and Liu, "SceneLLM: Implicit Language Reasoning in LLM for Dynamic Scene Graph Generation", arXiv:2412.11026,
+Pattern Recognition 170, 2026). A re-implementation from what is known of the paper; its authors have published no code.
+
+Every design decision is marked in docs/scenellm.md as known, inferred or ours. Letters: N nodes, F frames, P pairs, S words, D token width.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from torch import Tensor, nn
+
+from vidsgg.errors import ConfigError
+from vidsgg.models.capabilities import Capabilities
+from vidsgg.models.layers.object_classifier import ObjectClassifier, class_distribution
+from vidsgg.models.layers.pair_encoder import PairEncoder
+from vidsgg.models.scenellm.aggregation import SpatialAggregation
+from vidsgg.models.scenellm.language import LanguageConfig, LanguageModel
+from vidsgg.models.scenellm.predictor import ScenePredictor
+from vidsgg.models.scenellm.quantiser import Quantised, VectorQuantiser
+from vidsgg.models.scenellm.words import SceneWords, WordMode
+from vidsgg.ops.pairing import settle
+from vidsgg.ops.ragged import take_rows
+from vidsgg.structures.clip import Clip
+from vidsgg.structures.logits import RelationLogits
+from vidsgg.structures.schema import MODES, Schema
+from vidsgg.structures.widths import FeatureWidths
+
+
+class Stage(IntEnum):
+    """What of the model learns. CODES: the quantiser alone, to give back features. RELATIONS: all but quantiser and language model.
+    LANGUAGE: the language model's adapters as well.
+    """
+
+    CODES = 1
+    RELATIONS = 2
+    LANGUAGE = 3
+
+
+@dataclass(frozen=True)
+class SceneLLMConfig:
+    """token_dim: D. codes, code_hidden: entries of the codebook, hidden width of encoder and decoder. concatenate_places: see
+    SpatialAggregation. frame_kinds, most_words: see SceneWords. memory_weight: of the language model's state against the frame token
+    (alpha). quantise, language None, word_mode: the paper's ablations. The rest as in STTran.
+    """
+
+    token_dim: int = 512
+    codes: int = 512
+    code_hidden: int = 1024
+    quantise: bool = True
+    graph_layers: int = 2
+    concatenate_places: bool = False
+    word_mode: WordMode = "words"
+    frame_kinds: int = 512
+    most_words: int = 1024
+    language: LanguageConfig | None = field(default_factory=LanguageConfig)
+    memory_weight: float = 0.5
+    decoder_layer: int = 3
+    hidden_dim: int = 512
+    embedding_dim: int = 200
+    embedding_std: float = 1.0
+    heads: int = 8
+    feedforward_dim: int = 2048
+    dropout: float = 0.1
+
+
+@dataclass(frozen=True, eq=False)
+class SceneLLMLogits(RelationLogits):
+    """quantised: what stage CODES learns from, and then all that there is; else None."""
+
+    quantised: Quantised | None = None
+
+
+class SceneLLM(nn.Module):
+    """Discrete object features, aggregated to a token per frame, grouped into words, read by a language model, whose states and the frame
+    tokens are the memory that pairs attend to.
+
+    Where clips have RoI features these are quantised. Where they have none (EASG's annotations alone), the classes themselves, which are
+    discrete, take the place of the codes, and there is no stage CODES.
+    """
+
+    capabilities = Capabilities(modes={"entity": MODES, "action": ("predcls",)}, recomputable=("predictor.layers", "language_layers"))
+
+    def __init__(self, schema: Schema, widths: FeatureWidths, config: SceneLLMConfig, mode: str = "predcls") -> None:
+        """Raises ConfigError if the classes have to be guessed but nodes have no features, and as LanguageModel."""
+        super().__init__()
+        self.config = config
+        dim = config.token_dim
+        if dim % 2 or dim % config.heads:
+            raise ConfigError(f"option -token_dim: {dim} must be even and a multiple of the {config.heads} attention heads.")
+        if mode != "predcls" and not widths.node:
+            raise ConfigError(f"SceneLLM guesses classes from RoI features, which {schema.name!r} does not have here; use mode predcls.")
+        self.quantiser = VectorQuantiser(widths.node, config.codes, dim, config.code_hidden) if widths.node and config.quantise else None
+        self.continuous = nn.Linear(widths.node, dim) if widths.node and not config.quantise else None
+        self.class_token = None if widths.node else nn.Embedding(len(schema.vocabulary.objects), dim)
+        self.aggregation = SpatialAggregation(dim, config.graph_layers, concatenate=config.concatenate_places)
+        self.words = SceneWords(config.word_mode, dim, config.frame_kinds, config.most_words)
+        self.language = LanguageModel(dim, config.language) if config.language else None
+        self.pair_encoder = PairEncoder(schema, widths, config.hidden_dim, config.embedding_dim, config.embedding_std)
+        self.pair_token = nn.Linear(self.pair_encoder.width, dim)
+        self.predictor = ScenePredictor(dim, config.decoder_layer, config.heads, config.feedforward_dim, config.dropout)
+        self.heads = nn.ModuleDict({group.name: nn.Linear(dim, len(group)) for group in schema.vocabulary.groups})
+        self.object_classifier = self.object_context = None
+        if mode != "predcls":
+            self.object_classifier = ObjectClassifier(schema.vocabulary, widths.node, config.embedding_dim, config.embedding_std)
+            self.object_context = nn.Linear(dim, len(schema.vocabulary.objects))
+        self.stage = Stage.LANGUAGE
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What the log is to say of how the model was made."""
+        return self.language.remarks if self.language else ()
+
+    @property
+    def language_layers(self) -> nn.ModuleList:
+        return self.language.layers if self.language else nn.ModuleList()
+
+    def learn(self, stage: Stage) -> None:
+        """From now on only the weights of this stage want gradients, and the language model is in training mode only when it learns."""
+        self.stage = stage
+        quantiser, adapters = self.quantiser_weights(), self.adapter_weights()
+        for parameter in self.own_weights():
+            parameter.requires_grad_(stage is not Stage.CODES)
+        for parameter in quantiser:
+            parameter.requires_grad_(stage is Stage.CODES)
+        for parameter in adapters:
+            parameter.requires_grad_(stage is Stage.LANGUAGE)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> SceneLLM:
+        super().train(mode)
+        if self.language is not None and self.stage is not Stage.LANGUAGE:
+            self.language.llm.eval()
+        return self
+
+    def quantiser_weights(self) -> list[nn.Parameter]:
+        return list(self.quantiser.parameters()) if self.quantiser is not None else []
+
+    def adapter_weights(self) -> list[nn.Parameter]:
+        return self.language.adapters() if self.language is not None else []
+
+    def own_weights(self) -> list[nn.Parameter]:
+        """All that learns, but for quantiser and adapters."""
+        return [parameter for name, parameter in self.named_parameters() if not name.startswith(("quantiser.", "language.llm."))]
+
+    def forward(self, clip: Clip) -> SceneLLMLogits:
+        """Logits (P, C) per group, in the order of the clip's pairs; every video of the clip as if it were alone.
+
+        What is done where classes are hidden or pairs are open is as in STTran. In training in stage CODES there are no logits, only
+        ``quantised``. Raises ConfigError if classes are hidden from a model of mode predcls, or there are none to learn.
+        """
+        if self.training and self.stage is Stage.CODES and self.quantiser is not None:
+            return SceneLLMLogits({}, quantised=self.quantiser(clip.node_feature))
+        memory = self.memory(self.frame_tokens(clip), clip)
+        if clip.classes_given:
+            return SceneLLMLogits(self._relations(clip, clip.node_class, memory))
+        where = f"SceneLLM on {clip.video_ids[0]!r}"
+        if self.object_classifier is None:
+            raise ConfigError(f"{where}: the model was made for mode predcls, but the classes are hidden; make one for their mode.")
+        objects = self.object_classifier(clip) + take_rows(self.object_context(memory), clip.node_frame)
+        if not clip.pairs_open:
+            if clip.node_target is None:
+                raise ConfigError(
+                    f"{where}: the classes are neither given nor to be learnt, and the pairs are not open; see structures.Clip."
+                )
+            return SceneLLMLogits(self._relations(clip, clip.node_target, memory), objects)
+        settled = settle(clip, class_distribution(objects))
+        return SceneLLMLogits(self._relations(settled, settled.node_class, memory), objects, clip=settled)
+
+    def frame_tokens(self, clip: Clip) -> Tensor:
+        """(F, D): the objects of every frame and where they are."""
+        if self.quantiser is not None:
+            vector = self.quantiser.discrete(clip.node_feature)
+        elif self.continuous is not None:
+            vector = self.continuous(clip.node_feature)
+        else:
+            vector = take_rows(self.class_token.weight, clip.node_class)
+        return self.aggregation(vector, clip)
+
+    def memory(self, token: Tensor, clip: Clip) -> Tensor:
+        """(F, D): alpha times what the language model says of the frame's word, and the rest of the frame's token (equation 8, as far as known).
+
+        Without a language model the words themselves stand in for what it says.
+        """
+        words = self.words(token, clip)
+        states = self.language(words.vector, words.video) if self.language is not None else words.vector
+        weight = self.config.memory_weight
+        return weight * take_rows(states, words.of_frame) + (1 - weight) * token
+
+    def _relations(self, clip: Clip, node_class: Tensor, memory: Tensor) -> dict[str, Tensor]:
+        tokens = self.pair_token(self.pair_encoder(clip, node_class, clip.action_class))
+        tokens = self.predictor(tokens, memory, clip)
+        return {name: head(tokens) for name, head in self.heads.items()}
