@@ -1,0 +1,85 @@
+"""What the authors' checkpoints of several methods have in common: names of the parts that they took over from STTran."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from torch import Tensor
+
+from vidsgg.errors import CheckpointError
+from vidsgg.structures.widths import FeatureWidths
+
+Rules = Sequence[tuple[str, str]]  # pattern of the beginning of a name there -> here
+
+PAIR_TOKENS: Rules = (
+    (r"union_func1\.", "pair_encoder.union.features."),
+    (r"conv\.0\.", "pair_encoder.union.mask_conv1."),
+    (r"conv\.2\.", "pair_encoder.union.mask_norm1."),
+    (r"conv\.4\.", "pair_encoder.union.mask_conv2."),
+    (r"conv\.6\.", "pair_encoder.union.mask_norm2."),
+    (r"subj_fc\.", "pair_encoder.subject_visual."),
+    (r"obj_fc\.", "pair_encoder.object_visual."),
+    (r"vr_fc\.", "pair_encoder.union.flatten."),
+    (r"obj_embed\.", "pair_encoder.subject_embedding."),
+    (r"obj_embed2\.", "pair_encoder.object_embedding."),
+)
+TRANSFORMER: Rules = (
+    (r"glocal_transformer\.local_attention\.layers\.(\d+)\.self_attn\.", r"spatial.\1.attention."),
+    (r"glocal_transformer\.local_attention\.layers\.(\d+)\.linear", r"spatial.\1.feedforward.linear"),
+    (r"glocal_transformer\.local_attention\.layers\.(\d+)\.norm", r"spatial.\1.norm"),
+    (r"glocal_transformer\.global_attention\.layers\.(\d+)\.multihead2\.", r"temporal.\1.attention."),
+    (r"glocal_transformer\.global_attention\.layers\.(\d+)\.linear", r"temporal.\1.feedforward.linear"),
+    (r"glocal_transformer\.global_attention\.layers\.(\d+)\.norm3\.", r"temporal.\1.norm."),
+    (r"glocal_transformer\.position_embedding\.", "frame_position."),
+)
+HEADS: Rules = (
+    (r"a_rel_compress\.", "heads.attention."),
+    (r"s_rel_compress\.", "heads.spatial."),
+    (r"c_rel_compress\.", "heads.contacting."),
+)
+
+
+def renamed(authors: Mapping[str, Tensor], rules: Rules, method: str) -> tuple[dict[str, Tensor], list[str]]:
+    """The entries that the first fitting rule gives a name, under it, and the authors' names of the others.
+
+    Raises CheckpointError if nothing fits.
+    """
+    ours: dict[str, Tensor] = {}
+    left_over = []
+    for name, value in authors.items():
+        for pattern, replacement in rules:
+            if re.match(pattern, name):
+                ours[re.sub(f"^{pattern}", replacement, name)] = value
+                break
+        else:
+            left_over.append(name)
+    if not ours:
+        raise CheckpointError(f"no weight of {method} among {len(authors)} entries, the first of which is {next(iter(authors), None)!r}.")
+    return ours, left_over
+
+
+def infer_transformer(authors: Mapping[str, Tensor], method: str) -> tuple[dict[str, int], FeatureWidths]:
+    """Sizes of pair tokens and transformer as options of our models, and the widths of the features that they read.
+
+    Without any layer the feed-forward width is not in the weights, nor does it matter. Raises CheckpointError if a weight is missing.
+    """
+    try:
+        hidden_dim, node = authors["subj_fc.weight"].shape
+        options = {
+            "spatial_layer": _layers(authors, "local"),
+            "temporal_layer": _layers(authors, "global"),
+            "hidden_dim": hidden_dim,
+            "embedding_dim": authors["obj_embed.weight"].shape[1],
+        }
+        union = authors["union_func1.weight"].shape[1]
+    except KeyError as error:
+        raise CheckpointError(f"a checkpoint of {method} has a weight {error.args[0]!r}, but this one does not; is it whole?") from None
+    for name, value in authors.items():
+        if re.fullmatch(r"glocal_transformer\..*\.linear1\.weight", name):
+            options["feedforward_dim"] = value.shape[0]
+    return options, FeatureWidths(node=node, union=union)
+
+
+def _layers(authors: Mapping[str, Tensor], kind: str) -> int:
+    return len({name.split(".")[3] for name in authors if name.startswith(f"glocal_transformer.{kind}_attention.layers.")})
