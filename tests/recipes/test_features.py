@@ -32,6 +32,7 @@ from vidsgg.recipes.options import FeaturesOptions
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="signals and limits are POSIX")
 TRAIN, TEST = 8, 3
+PATIENCE = 240  # seconds
 
 
 @pytest.fixture(scope="module")
@@ -198,9 +199,14 @@ def test_several_processes_write_the_same(data: Path, tmp_path: Path, whole: dic
 # What follows runs in processes of their own, which start at once from a server that has imported everything.
 
 
-def _write(data: Path, out: Path, limit: int | None, slow_disk: float) -> None:
+def _write(data: Path, out: Path, limit: int | None, slow_disk: float, stalls: bool) -> None:
     flush = os.fsync
-    os.fsync = lambda file: (time.sleep(slow_disk), flush(file))  # type: ignore[assignment]
+
+    def slowly(file: int) -> None:
+        time.sleep(PATIENCE if stalls and list(out.rglob("*.safetensors")) else slow_disk)
+        flush(file)
+
+    os.fsync = slowly
     if limit is not None:
         import resource
 
@@ -213,11 +219,11 @@ def _write(data: Path, out: Path, limit: int | None, slow_disk: float) -> None:
     sys.exit(code)
 
 
-def start(data: Path, out: Path, limit: int | None = None, slow_disk: float = 0.0) -> BaseProcess:
-    """slow_disk: seconds that every record takes to reach it."""
+def start(data: Path, out: Path, limit: int | None = None, slow_disk: float = 0.0, stalls: bool = False) -> BaseProcess:
+    """slow_disk: seconds that every record takes to reach it. stalls: none but the first ever does."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["vidsgg.recipes.features"])
-    process = context.Process(target=_write, args=(data, out, limit, slow_disk))
+    process = context.Process(target=_write, args=(data, out, limit, slow_disk, stalls))
     process.start()
     return process
 
@@ -278,11 +284,11 @@ def test_a_full_disk_is_one_message(data: Path, tmp_path: Path, whole: dict[str,
 @posix
 def test_an_interrupt_is_one_line(data: Path, tmp_path: Path, whole: dict[str, bytes]) -> None:
     out = tmp_path / "s"
-    process = start(data, out, slow_disk=0.05)
-    while process.is_alive() and not list(out.rglob("*.safetensors")):
+    process = start(data, out, stalls=True)
+    while process.is_alive() and not (list(out.rglob("*.safetensors")) and left_behind(out)):
         time.sleep(0.002)
-    os.kill(process.pid, signal.SIGINT)
-    process.join(120)
+    os.kill(process.pid, signal.SIGINT)  # while the second record is on its way to the disk
+    process.join(PATIENCE / 2)
     assert process.exitcode == 130
     assert log_of(out) == "\ninterrupted\n"
     assert not left_behind(out)
