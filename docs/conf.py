@@ -1,0 +1,12 @@
+"""How the pages become a site: ``make docs`` writes build/docs/index.html."""
+
+from importlib.metadata import version as version_of
+
+project = "vidsgg"
+version = release = version_of("vidsgg")
+copyright = "the vidsgg authors"
+extensions = ["myst_parser"]
+myst_heading_anchors = 3
+exclude_patterns = ["images"]
+html_theme = "furo"
+html_title = "vidsgg"
