@@ -1,0 +1,312 @@
+"""TEMPURA: unbiased scene graph generation in videos (Nag et al., CVPR 2023).
+
+STTran's transformer over pair tokens with three parts more: nodes are classified within sequences of their class, features look up
+prototypes of every class that were gathered over the epoch before, and predicates are scored by mixtures that know their uncertainty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vidsgg.errors import ConfigError
+from vidsgg.models.capabilities import Capabilities
+from vidsgg.models.layers.memory import MemoryDiffusion, PrototypeBank
+from vidsgg.models.layers.mixture_head import Mixture, MixtureHead, Noise
+from vidsgg.models.layers.object_memory import HeadKind, ObjectGuess, ObjectPart, SequenceEncoder
+from vidsgg.models.layers.pair_encoder import PairEncoder
+from vidsgg.models.layers.relation_transformer import LayerConfig, SpatialEncoder, TemporalDecoder
+from vidsgg.ops.detections import settle_detections
+from vidsgg.ops.pairing import settle
+from vidsgg.structures.clip import Clip
+from vidsgg.structures.logits import RelationLogits, Uncertainty
+from vidsgg.structures.schema import MODES, Schema
+from vidsgg.structures.widths import FeatureWidths
+
+WeightKind = Literal["simple", "al", "ep", "both"]
+SEQUENCE_LAYERS, SEQUENCE_HIDDEN = 3, 1024  # of the encoder over class sequences
+
+
+@dataclass(frozen=True)
+class TempuraConfig:
+    """Sizes and parts, under the names of the authors' flags where there are some; the defaults are the published PredCLS and SGDET
+    settings but for num_mixtures, which is 6 in the published PredCLS. docs/tempura.md says more about each.
+
+    rel_head, obj_head: whether predicates and objects are scored by mixtures of num_mixtures components or linearly. temporal_window:
+    frames of a window. tracking: object sequences (outside predcls). rel_mem_compute: one attention over the prototypes of all predicate
+    groups, one for each group, or no memory; obj_mem_compute: a memory of objects. mem_fusion: before or after the temporal decoder.
+    mem_feat_selection, mem_feat_lambda: the share of the feature itself, given (None: plain sum) or learned. take_obj_mem_feat: pairs
+    read the nodes' features after the object memory. rel_unc, obj_unc: uncertainty is recorded while training; *_mem_weight_type:
+    how it weights a prototype's features; uncertainty_threshold: above it a sample is left out of them. memory_pass: prototypes and
+    uncertainty come from a second forward in eval mode, as in the reference, instead of from the training forward itself.
+    reference_compat: one-frame videos without temporal output, and the weights of ``both`` divided by twice the sum of exp(al).
+    """
+
+    spatial_layer: int = 1
+    temporal_layer: int = 3
+    hidden_dim: int = 512
+    embedding_dim: int = 200
+    embedding_std: float = 1.0
+    heads: int = 8
+    feedforward_dim: int = 2048
+    dropout: float = 0.1
+    rel_head: HeadKind = "gmm"
+    obj_head: HeadKind = "linear"
+    num_mixtures: int = 4
+    temporal_window: int = 2
+    tracking: bool = True
+    rel_mem_compute: Literal["joint", "separate"] | None = "joint"
+    obj_mem_compute: bool = False
+    mem_fusion: Literal["early", "late"] = "late"
+    mem_feat_selection: Literal["manual", "automated"] = "manual"
+    mem_feat_lambda: float | None = 0.5
+    take_obj_mem_feat: bool = False
+    rel_unc: bool = False
+    obj_unc: bool = False
+    rel_mem_weight_type: WeightKind = "simple"
+    obj_mem_weight_type: WeightKind = "simple"
+    uncertainty_threshold: float = 1.25
+    memory_pass: bool = False
+    reference_compat: bool = False
+
+    def __post_init__(self) -> None:
+        """Raises ConfigError for options that need another."""
+        for kind, head in (("rel", self.rel_head), ("obj", self.obj_head)):
+            recorded, weighting = getattr(self, f"{kind}_unc"), getattr(self, f"{kind}_mem_weight_type")
+            if recorded and head != "gmm":
+                raise ConfigError(f"option -{kind}_unc: a linear head has no uncertainty; use -{kind}_head gmm with it.")
+            if weighting != "simple" and not recorded:
+                raise ConfigError(f"option -{kind}_mem_weight_type {weighting} weights by uncertainty; use -{kind}_unc True with it.")
+
+
+@dataclass(frozen=True, eq=False)
+class TempuraLogits(RelationLogits):
+    """node_features (N, D): after the object memory. mixture_weights: log weights (R, K) of every mixture head, by predicate group and
+    "objects". object_uncertainty: aleatoric and epistemic (N, O).
+    """
+
+    node_features: Tensor | None = None
+    mixture_weights: Mapping[str, Tensor] = field(default_factory=dict)
+    object_uncertainty: tuple[Tensor, Tensor] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class _Scored:
+    """relation_features (P, D), object_features (N, D'): those that prototypes are made of."""
+
+    logits: TempuraLogits
+    relation_features: Tensor
+    object_features: Tensor | None
+
+
+class TEMPURA(nn.Module):
+    """Predicate logits with their uncertainty for every pair of a clip.
+
+    While it is trained it gathers features for its memory: ``before_epoch`` and ``after_step`` are to be called (engine/fit.py).
+    """
+
+    capabilities = Capabilities(
+        modes={"entity": MODES, "action": ("predcls",)}, recomputable=("sequences", "spatial", "temporal"), raw_detections=True
+    )
+
+    def __init__(self, schema: Schema, widths: FeatureWidths, config: TempuraConfig, mode: str = "predcls") -> None:
+        """Raises ConfigError if classes have to be guessed but nodes have no features, or if an option needs guesses where there are none."""
+        super().__init__()
+        self.config, self.mode = config, mode
+        self.noise: Noise = torch.randn_like  # of the mixtures in training; may be replaced
+        share = "automated" if config.mem_feat_selection == "automated" else config.mem_feat_lambda
+        self.objects, self.sequences = _object_part(schema, widths, config, mode, share)
+        if config.take_obj_mem_feat:
+            if self.objects is None:
+                raise ConfigError("option -take_obj_mem_feat: mode predcls gives the classes, so that no node has such features.")
+            widths = replace(widths, node=self.objects.width)
+        self.pair_encoder = PairEncoder(schema, widths, config.hidden_dim, config.embedding_dim, config.embedding_std)
+        dim, layer = self.pair_encoder.width, _layer(config, config.feedforward_dim)
+        self.spatial = SpatialEncoder(config.spatial_layer, dim, layer)
+        self.temporal = TemporalDecoder(config.temporal_layer, dim, layer)
+        self.frame_position = nn.Embedding(2, dim)
+        nn.init.uniform_(self.frame_position.weight)
+        groups = schema.vocabulary.groups
+        asked = tuple(group.name for group in groups) if config.rel_mem_compute == "separate" else ("joint",)
+        self.memory = MemoryDiffusion(dim, asked, share) if config.rel_mem_compute else None
+        self.banks = nn.ModuleDict({group.name: PrototypeBank(len(group), dim) for group in groups} if config.rel_mem_compute else {})
+        self.heads = nn.ModuleDict(
+            {
+                group.name: MixtureHead(dim, len(group), config.num_mixtures, group.kind)
+                if config.rel_head == "gmm"
+                else nn.Linear(dim, len(group))
+                for group in groups
+            }
+        )
+
+    def forward(self, clip: Clip) -> TempuraLogits:
+        """Logits (P, C) per group, in the order of the clip's pairs. Every video of the clip is treated as if it were alone.
+
+        Classes and pairs as in STTran, but that open pairs of detections are settled from the model's own classes, which come after the
+        detector's (``settle_detections``). In training the logits of mixtures are noisy, and what the memory needs is recorded.
+        Raises ConfigError if classes are hidden from a model of mode predcls, or there are none to learn.
+        """
+        scored = self._score(clip)
+        if not self.training or clip.labels is None:
+            return scored.logits
+        seen = self._look_again(clip) if self.config.memory_pass else scored
+        self._record(seen, clip)
+        told = {name: getattr(seen.logits, name) for name in ("uncertainty", "object_uncertainty")}
+        return replace(scored.logits, **told)
+
+    def before_epoch(self) -> None:
+        """Prototypes of what the epoch before gathered; without anything gathered they stay."""
+        for bank in self._all_banks():
+            bank.renew()
+
+    def after_step(self, add_up: Callable[[Tensor], None]) -> None:
+        """Gather what was recorded since the last step. add_up: sums a tensor over all processes, in place."""
+        for bank in self._all_banks():
+            bank.add_up(add_up)
+
+    def _all_banks(self) -> list[PrototypeBank]:
+        return [module for module in self.modules() if isinstance(module, PrototypeBank)]
+
+    def _score(self, clip: Clip) -> _Scored:
+        if clip.classes_given:
+            return self._relations(clip, clip.node_class)
+        where = f"TEMPURA on {clip.video_ids[0]!r}"
+        if self.objects is None:
+            raise ConfigError(f"{where}: the model was made for mode predcls, but the classes are hidden; make one for their mode.")
+        guess = self.objects(self.sequences(self.objects.encode(clip), clip), clip, self.noise if self.training else None)
+        if not clip.pairs_open:
+            if clip.node_target is None:
+                raise ConfigError(
+                    f"{where}: the classes are neither given nor to be learnt, and the pairs are not open; see structures.Clip."
+                )
+            return self._with_objects(self._relations(self._seen(clip, guess.remembered), clip.node_target), guess)
+        if self.mode == "sgdet":
+            settled, row = settle_detections(clip, guess.distribution)
+            guess = guess.of(row)
+        else:
+            settled = settle(clip, guess.distribution)
+        scored = self._relations(self._seen(settled, guess.remembered), settled.node_class)
+        return self._with_objects(replace(scored, logits=replace(scored.logits, clip=settled)), guess)
+
+    def _seen(self, clip: Clip, remembered: Tensor) -> Clip:
+        return replace(clip, node_feature=remembered) if self.config.take_obj_mem_feat else clip
+
+    def _relations(self, clip: Clip, node_class: Tensor) -> _Scored:
+        config = self.config
+        tokens = self.spatial(self.pair_encoder(clip, node_class, clip.action_class), clip.pair_frame)
+        early = config.mem_fusion == "early"
+        features = tokens
+        tokens = self.temporal(
+            self._remember(tokens) if early else tokens,
+            self.frame_position.weight,
+            clip.pair_frame,
+            clip.frame_video,
+            window=config.temporal_window,
+            reference_compat=config.reference_compat,
+        )
+        if not early:
+            features, tokens = tokens, self._remember(tokens)
+        scored = {name: head(tokens) for name, head in self.heads.items()}
+        mixtures = {name: mixture for name, mixture in scored.items() if isinstance(mixture, Mixture)}
+        if not mixtures:
+            return _Scored(TempuraLogits(scored), features, None)
+        groups = {name: (mixture.sampled(self.noise) if self.training else mixture).logits() for name, mixture in mixtures.items()}
+        uncertainty = None
+        if config.rel_unc or not self.training:
+            with torch.no_grad():
+                told = {name: mixture.uncertainty() for name, mixture in mixtures.items()}
+            uncertainty = Uncertainty({name: al for name, (al, _) in told.items()}, {name: ep for name, (_, ep) in told.items()})
+        weights = {name: mixture.log_weight for name, mixture in mixtures.items()}
+        return _Scored(TempuraLogits(groups, uncertainty=uncertainty, mixture_weights=weights), features, None)
+
+    def _remember(self, features: Tensor) -> Tensor:
+        if self.memory is None or any(bank.empty for bank in self.banks.values()):
+            return features
+        remembered: Tensor = self.memory(features, {name: bank.prototypes for name, bank in self.banks.items()})
+        return remembered
+
+    def _with_objects(self, scored: _Scored, guess: ObjectGuess) -> _Scored:
+        logits = replace(scored.logits, objects=guess.logits, node_features=guess.remembered)
+        if guess.mixture is not None:
+            with torch.no_grad():
+                uncertainty = guess.mixture.uncertainty()
+            weights = {**logits.mixture_weights, "objects": guess.mixture.log_weight}
+            logits = replace(logits, mixture_weights=weights, object_uncertainty=uncertainty)
+        return replace(scored, logits=logits, object_features=guess.features)
+
+    def _look_again(self, clip: Clip) -> _Scored:
+        """The clip in eval mode, without a graph."""
+        modes = {module: module.training for module in self.modules()}
+        self.eval()
+        try:
+            with torch.no_grad():
+                return self._score(clip)
+        finally:
+            for module, training in modes.items():
+                module.training = training
+
+    def _record(self, seen: _Scored, clip: Clip) -> None:
+        """Features for the banks, with the labels that they carry."""
+        assert clip.labels is not None
+        config, logits = self.config, seen.logits
+        for name, bank in self.banks.items():
+            assert isinstance(bank, PrototypeBank)
+            unsure = (logits.uncertainty.aleatoric[name], logits.uncertainty.epistemic[name]) if logits.uncertainty else None
+            known = unsure if config.rel_unc else None
+            bank.record(seen.relation_features, *prototype_weights(clip.labels[name], known, config.rel_mem_weight_type, config))
+        if self.objects is not None and self.objects.bank is not None and seen.object_features is not None:
+            assert clip.node_target is not None
+            known = logits.object_uncertainty if config.obj_unc else None
+            hot = F.one_hot(clip.node_target, 1 + len(self.objects.bank.prototypes))
+            weight, divisor = prototype_weights(hot, known, config.obj_mem_weight_type, config)
+            self.objects.bank.record(seen.object_features, weight[:, 1:], divisor[:, 1:])
+
+
+def prototype_weights(hot: Tensor, known: tuple[Tensor, Tensor] | None, kind: WeightKind, config: TempuraConfig) -> tuple[Tensor, Tensor]:
+    """Weights of the rows (R, C) in every class that they carry, and what they are divided by (R, C), from their aleatoric and epistemic
+    uncertainty where it is known: exp(u), so that the more uncertain weigh more, as in the reference.
+    """
+    taken = hot.float()
+    if known is None:
+        return taken, taken
+    aleatoric, epistemic = known
+    taken = taken * (aleatoric + epistemic <= config.uncertainty_threshold)
+    if kind == "simple":
+        return taken, taken
+    unsure = {"al": aleatoric, "ep": epistemic, "both": aleatoric + epistemic}[kind]
+    weight = taken * unsure.exp()
+    doubled = config.reference_compat and kind == "both"  # the reference joins the list of al to itself (lib/Uncertainty.py:65)
+    return weight, 2 * taken * aleatoric.exp() if doubled else weight
+
+
+def _layer(config: TempuraConfig, feedforward_dim: int) -> LayerConfig:
+    return LayerConfig(config.heads, feedforward_dim, config.dropout)
+
+
+def _object_part(
+    schema: Schema, widths: FeatureWidths, config: TempuraConfig, mode: str, share: float | str | None
+) -> tuple[ObjectPart | None, SequenceEncoder]:
+    """What classifies nodes, None in predcls, and the layers over their sequences, none where there are no sequences."""
+    if mode == "predcls":
+        return None, SequenceEncoder(0, 0, _layer(config, SEQUENCE_HIDDEN))
+    if not widths.node:
+        raise ConfigError(f"TEMPURA guesses classes from RoI features, which {schema.name!r} does not have here; use mode predcls.")
+    part = ObjectPart(
+        schema.vocabulary,
+        widths.node,
+        embedding_dim=config.embedding_dim,
+        embedding_std=config.embedding_std,
+        dropout=config.dropout,
+        in_sequences=config.tracking,
+        memory=config.obj_mem_compute,
+        share=share,
+        head=config.obj_head,
+        components=config.num_mixtures,
+    )
+    layers = SEQUENCE_LAYERS if config.tracking else 0
+    return part, SequenceEncoder(layers, part.encoded_width, _layer(config, SEQUENCE_HIDDEN))
