@@ -45,7 +45,7 @@ VOCABULARY = Vocabulary(
     groups=(
         PredicateGroup("attention", ATTENTION, kind="single"),
         PredicateGroup("spatial", SPATIAL, kind="multi", direction="object->subject"),
-        PredicateGroup("contacting", CONTACTING, kind="multi"),
+        PredicateGroup("contacting", CONTACTING, kind="multi", negative="not_contacting"),
     ),
 )
 SCHEMA = Schema(name="action_genome", vocabulary=VOCABULARY, subject_kind="entity", subject_given=("predcls",))

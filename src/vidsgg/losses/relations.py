@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TypeVar
 
 import torch
@@ -39,25 +40,33 @@ class RelationCriterion:
 
         A clip without pairs gives zeros that can be differentiated. Raises DataError if the clip lacks the labels of something scored.
         """
-        labels = _given(clip, "labels", clip.labels)
-        losses = {}
-        for group in self.groups:
-            score, hot = logits.groups[group.name].float(), labels[group.name]
-            if group.kind == "single":
-                row_loss = F.cross_entropy(score, hot.int().argmax(dim=1), reduction="none")
-            else:
-                row_loss = self.multi_label(score, hot)
-            losses[group.name] = _mean_of_videos(row_loss, clip.pair_frame, clip)
+        losses = self.of_groups(logits.groups, clip)
         if logits.objects is not None:
-            target = _given(clip, "node_target", clip.node_target)
-            row_loss = F.cross_entropy(logits.objects.float(), target, reduction="none")
-            losses["objects"] = _mean_of_videos(row_loss, clip.node_frame, clip)
+            losses["objects"] = self.of_objects(logits.objects, clip)
         if logits.actions is not None:
             target = _given(clip, "action_target", clip.action_target)
             row_loss = F.cross_entropy(logits.actions.float(), target, reduction="none")
             first_frame = torch.searchsorted(clip.frame_unit, torch.arange(len(target), device=clip.device))
             losses["actions"] = _mean_of_videos(row_loss, first_frame, clip)
         return {**losses, "total": torch.stack(list(losses.values())).sum()}
+
+    def of_groups(self, groups: Mapping[str, Tensor], clip: Clip) -> dict[str, Tensor]:
+        """Scalars by group name, of logits (P, C) per group."""
+        labels = _given(clip, "labels", clip.labels)
+        losses = {}
+        for group in self.groups:
+            score, hot = groups[group.name].float(), labels[group.name]
+            if group.kind == "single":
+                row_loss = F.cross_entropy(score, hot.int().argmax(dim=1), reduction="none")
+            else:
+                row_loss = self.multi_label(score, hot)
+            losses[group.name] = _mean_of_videos(row_loss, clip.pair_frame, clip)
+        return losses
+
+    def of_objects(self, objects: Tensor, clip: Clip) -> Tensor:
+        """The scalar of class logits (N, O)."""
+        target = _given(clip, "node_target", clip.node_target)
+        return _mean_of_videos(F.cross_entropy(objects.float(), target, reduction="none"), clip.node_frame, clip)
 
 
 def multi_label_margin(logits: Tensor, hot: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
@@ -33,6 +33,8 @@ class PredicateGroup:
     kind: "single", exactly one predicate of the group holds for a pair (softmax, cross entropy); "multi", any number (sigmoid).
     direction: which way the triplet is written. Action Genome's spatial predicates point from the object to the person.
     exclusive: predicates that hold for one pair of a label unit only, such as EASG's direct object ``dobj``.
+    negative: the predicate of a "multi" group that says that none of its others holds, Action Genome's ``not_contacting``. It tells how
+        to read the group and changes neither labels nor features: groups are equal without it, and files do not carry it.
     """
 
     name: str
@@ -40,6 +42,7 @@ class PredicateGroup:
     kind: Kind = "multi"
     direction: Direction = "subject->object"
     exclusive: tuple[str, ...] = ()
+    negative: str | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         where = f"predicate group {self.name!r}"
@@ -51,6 +54,10 @@ class PredicateGroup:
         for name in self.exclusive:
             if name not in self.predicates:
                 raise DataError(f"{where}: exclusive predicate {name!r} is not one of its predicates {self.predicates}.")
+        if self.negative is not None and (self.kind != "multi" or self.negative not in self.predicates):
+            raise DataError(
+                f"{where}: the negative predicate {self.negative!r} must be one of {self.predicates} and the kind 'multi', not {self.kind!r}."
+            )
 
     def __len__(self) -> int:
         return len(self.predicates)

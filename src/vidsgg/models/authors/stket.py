@@ -1,0 +1,102 @@
+"""Names in the authors' checkpoints of STKET (HCPLab-SYSU/STKET), mapped on ours. Pure functions over names; no file is read here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from vidsgg.errors import CheckpointError
+from vidsgg.models.authors.renaming import PAIR_TOKENS, Rules, renamed
+from vidsgg.structures.widths import FeatureWidths
+
+_LAYER = r"(spatial|temporal|ensemble)_(?:en|de)coder\.(?:en|de)coder\.layers\.(\d+)\."
+_GROUPS = {"a": "attention", "s": "spatial", "c": "contacting"}
+_PARTS = {"spa": "spatial", "tem": "temporal", "ens": "ensemble"}
+
+_OBJECT_CLASSIFIER: Rules = (
+    (r"object_classifier\.obj_embed\.", "object_classifier.embedding."),
+    (r"object_classifier\.pos_embed\.0\.", "object_classifier.position_norm."),
+    (r"object_classifier\.pos_embed\.1\.", "object_classifier.position."),
+    (r"object_classifier\.decoder_lin\.0\.", "object_classifier.hidden."),
+    (r"object_classifier\.decoder_lin\.1\.", "object_classifier.hidden_norm."),
+    (r"object_classifier\.decoder_lin\.3\.", "object_classifier.decoder."),
+)
+_LAYERS: Rules = (
+    (_LAYER + r"self_attn\.", r"\1.\2.attention."),
+    (_LAYER + r"W_q\.", r"\1.\2.attention.query."),
+    (_LAYER + r"W_k\.", r"\1.\2.attention.key."),
+    (_LAYER + r"W_v\.", r"\1.\2.attention.value."),
+    (_LAYER + r"linear", r"\1.\2.feedforward.linear"),
+    (_LAYER + r"norm3\.", r"\1.\2.norm."),
+    (_LAYER + r"norm", r"\1.\2.norm"),
+    (r"temporal_decoder\.position_embedding\.", "frame_position."),
+    (r"ensemble_decoder\.position_embedding\.", "key_position."),
+)
+_SPATIAL_PRIOR: Rules = (
+    (r"spatial_encoder\.initialPrior$", "spatial_knowledge.initial"),
+    (r"spatial_encoder\.state_fc\.", "spatial_knowledge.state."),
+)
+_TEMPORAL_PRIOR: Rules = (
+    (r"temporal_decoder\.initialPrior$", "temporal_knowledge.initial"),
+    (r"temporal_decoder\.specificPrior$", "temporal_knowledge.transition"),
+    (r"temporal_decoder\.state_fc\.", "temporal_knowledge.state."),
+)
+
+
+def is_stket(state: Mapping[str, object]) -> bool:
+    """Whether these are the names of the authors' STKET."""
+    return any(name.startswith(("spa_a_rel_compress.", "spatial_encoder.", "temporal_decoder.")) for name in state)
+
+
+def stket_state(authors: Mapping[str, Tensor], options: Mapping[str, object]) -> tuple[dict[str, Tensor], list[str]]:
+    """An STKET checkpoint under the names of our model, and the authors' names that have no place in it.
+
+    options: of our model, those of ``infer_stket`` with mode, use_spatial_prior and use_temporal_prior. Raises CheckpointError if nothing
+    fits. Left out are weights that the reference has and never uses: the heads of parts that do not exist, the tables of priors that are
+    off, the object classifier in predcls, and the heads on plain tokens, which are the spatial part where it has no layers.
+    """
+    layers = {"spa": options["spatial_layer"], "tem": options["temporal_layer"]}
+    prefixes = {f"{short}_": part for short, part in _PARTS.items() if all(layers.values()) or layers.get(short)}
+    if not layers["spa"]:
+        prefixes[""] = "spatial"
+    return renamed(
+        authors,
+        (
+            *PAIR_TOKENS,
+            *(_OBJECT_CLASSIFIER if options["mode"] != "predcls" else ()),
+            *_LAYERS,
+            *(_SPATIAL_PRIOR if options["use_spatial_prior"] else ()),
+            *(_TEMPORAL_PRIOR if options["use_temporal_prior"] else ()),
+            *((rf"{p}{g}_rel_compress\.", f"heads.{part}.{group}.") for p, part in prefixes.items() for g, group in _GROUPS.items()),
+        ),
+        "STKET",
+    )
+
+
+def infer_stket(authors: Mapping[str, Tensor]) -> tuple[dict[str, int], FeatureWidths]:
+    """Sizes of an STKET checkpoint as options of our model, and the widths of the features that it reads.
+
+    What weights without layers or an ensemble do not say does not matter. Raises CheckpointError if a weight is missing.
+    """
+    try:
+        hidden_dim, node = authors["subj_fc.weight"].shape
+        options = {
+            "spatial_layer": _layers(authors, "spatial_encoder.encoder"),
+            "temporal_layer": _layers(authors, "temporal_decoder.decoder"),
+            "hidden_dim": hidden_dim,
+            "embedding_dim": authors["obj_embed.weight"].shape[1],
+        }
+        widths = FeatureWidths(node=node, union=authors["union_func1.weight"].shape[1])
+    except KeyError as error:
+        raise CheckpointError(f"an STKET checkpoint has a weight {error.args[0]!r}, but this one does not; is it whole?") from None
+    if (positions := authors.get("ensemble_decoder.position_embedding.weight")) is not None:
+        options["window_size"] = len(positions)
+    for name, value in authors.items():
+        if name.endswith(".linear1.weight"):
+            options["feedforward_dim"] = value.shape[0]
+    return options, widths
+
+
+def _layers(authors: Mapping[str, Tensor], decoder: str) -> int:
+    return len({name.split(".")[3] for name in authors if name.startswith(f"{decoder}.layers.")})

@@ -1,0 +1,75 @@
+"""What is known before a video is seen: how often predicates hold for a class of objects, and what they turn into (STKET, section 3.2).
+
+Letters: O object classes, R predicates of all groups, C predicates of the contact group, P pairs, D width of a token.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from vidsgg.errors import ConfigError
+from vidsgg.ops.ragged import take_rows
+from vidsgg.structures.schema import Schema
+from vidsgg.structures.vocabulary import PredicateGroup
+
+STATE_WIDTHS = (128, 256, 512)
+
+
+class ClassKnowledge(nn.Module):
+    """Frequencies of the predicates given the class of the object, trained like any weight, as one token per class.
+
+    ``initial`` (O, R) begins with zeros, as of classes that nothing is known of, until ``start_from`` is called.
+    """
+
+    def __init__(self, objects: int, predicates: int, dim: int) -> None:
+        super().__init__()
+        self.initial = nn.Parameter(torch.zeros(objects, predicates))
+        widths = (predicates, *STATE_WIDTHS, dim)
+        self.state = nn.Sequential(*(nn.Linear(*pair) for pair in pairwise(widths)))  # none is followed by a ReLU
+
+    def forward(self) -> Tensor:
+        """(O, D): what is known of every class."""
+        return self.state(self.initial)
+
+
+class TransitionKnowledge(ClassKnowledge):
+    """Besides, the frequencies right after a contact of that class: ``transition`` (O, C, R)."""
+
+    def __init__(self, objects: int, predicates: int, contacts: int, dim: int) -> None:
+        super().__init__(objects, predicates, dim)
+        self.transition = nn.Parameter(torch.zeros(objects, contacts, predicates))
+
+    def after(self, object_class: Tensor, contacts: Tensor) -> Tensor:
+        """(P, D): what to expect after contacts (P, C) bool of objects (P,), the mean over these; of objects without any, what is known of
+        the class.
+        """
+        table = take_rows(self.transition.flatten(1), object_class).unflatten(1, self.transition.shape[1:])
+        count = contacts.sum(1, keepdim=True)
+        mean = (table * contacts[..., None]).sum(1) / count.clamp(min=1)
+        return self.state(torch.where(count > 0, mean, take_rows(self.initial, object_class)))
+
+
+def contact_group(schema: Schema) -> tuple[PredicateGroup, int]:
+    """The schema's group of contacts, and its predicate that says that there is none. Raises ConfigError if it has no such group, or two."""
+    groups = [group for group in schema.vocabulary.groups if group.negative is not None]
+    if len(groups) != 1:
+        raise ConfigError(
+            f"data set {schema.name!r} has {len(groups)} groups of predicates one of which says that none of the others holds, as Action"
+            " Genome's not_contacting; knowledge of how contacts follow each other needs exactly one."
+        )
+    assert groups[0].negative is not None
+    return groups[0], groups[0].predicates.index(groups[0].negative)
+
+
+def predicted_contacts(logits: Tensor, negative: int, threshold: float) -> Tensor:
+    """(P, C) bool of contact logits (P, C), without gradient: none but the negative one where that is likeliest, else the others that are
+    at least as likely as ``threshold``.
+    """
+    likely = logits.detach().float().sigmoid()
+    apart = likely.argmax(1) == negative
+    contacts = (likely >= threshold) & ~apart[:, None]
+    contacts[:, negative] = apart
+    return contacts

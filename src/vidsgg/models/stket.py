@@ -1,0 +1,217 @@
+"""STKET: spatial-temporal knowledge-embedded transformer (Pu et al., IEEE TIP 2024).
+
+Three parts score every pair: the spatial part from its frame, the temporal part from two neighbouring frames, and the ensemble from
+what both made of the object's class in the frames before. Letters: P pairs, D width of a token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from vidsgg.errors import ConfigError
+from vidsgg.models.capabilities import Capabilities
+from vidsgg.models.layers.knowledge import ClassKnowledge, TransitionKnowledge, contact_group, predicted_contacts
+from vidsgg.models.layers.knowledge_transformer import KnowledgeDecoder, KnowledgeEncoder
+from vidsgg.models.layers.object_classifier import ObjectClassifier, class_distribution
+from vidsgg.models.layers.pair_encoder import PairEncoder
+from vidsgg.models.layers.relation_transformer import LayerConfig
+from vidsgg.ops.history import ClassHistory, class_history
+from vidsgg.ops.pairing import settle
+from vidsgg.ops.ragged import take_rows
+from vidsgg.ops.windows import frame_windows
+from vidsgg.structures.clip import Clip
+from vidsgg.structures.logits import RelationLogits
+from vidsgg.structures.schema import MODES, Schema
+from vidsgg.structures.widths import FeatureWidths
+
+PARTS = ("spatial", "temporal", "ensemble")
+ENSEMBLE_LAYERS = 2
+
+
+@dataclass(frozen=True)
+class StketConfig:
+    """Sizes and switches; the defaults are those of the published scripts.
+
+    spatial_layer, temporal_layer: encoder layers within a frame, decoder layers over two frames; the ensemble exists if neither is 0.
+    N_layer: how often the encoder layers run, each time on what they gave before. window_size: key frames of the ensemble.
+    pred_contact_threshold: from which probability on a predicted contact is taken for one. use_spatial_prior, use_temporal_prior:
+    whether knowledge is read at all. oracle_contacts: read the annotated contacts in place of predicted ones, as the published test
+    command does. part: which part answers, by default the last that exists. reference_compat: in a one-frame video what the temporal part
+    gives is zero; without encoder layers the heads whose contacts it reads are never trained. The others are as in STTran.
+    """
+
+    spatial_layer: int = 2
+    temporal_layer: int = 2
+    N_layer: int = 1
+    window_size: int = 4
+    pred_contact_threshold: float = 0.8
+    use_spatial_prior: bool = True
+    use_temporal_prior: bool = True
+    oracle_contacts: bool = False
+    part: str | None = None
+    hidden_dim: int = 512
+    embedding_dim: int = 200
+    embedding_std: float = 1.0
+    heads: int = 8
+    feedforward_dim: int = 2048
+    dropout: float = 0.1
+    reference_compat: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class StketLogits(RelationLogits):
+    """parts: logits (P, C) per group of the parts that are trained, and under ``spatial_prior`` and ``temporal_prior`` those of the
+    knowledge itself, which only a loss reads. ``groups`` are those of the part that answers.
+    """
+
+    parts: Mapping[str, Mapping[str, Tensor]] = field(default_factory=dict)
+
+
+class Stket(nn.Module):
+    """Predicate logits for every pair of a clip, by a transformer that is told what is usual for the class of an object."""
+
+    capabilities = Capabilities(modes={"entity": MODES}, recomputable=PARTS)
+
+    def __init__(self, schema: Schema, widths: FeatureWidths, config: StketConfig, mode: str = "predcls") -> None:
+        """Raises ConfigError if the schema has no group of contacts, if the configuration contradicts itself or the mode, or if classes
+        have to be guessed but nodes have no features.
+        """
+        super().__init__()
+        self.config, self.mode = config, mode
+        self.contacts, self.negative = contact_group(schema)
+        parts = self._check(config, mode)
+        self.answer = config.part or parts[-1]
+        self.pair_encoder = PairEncoder(schema, widths, config.hidden_dim, config.embedding_dim, config.embedding_std)
+        dim = self.pair_encoder.width
+        objects, predicates = len(schema.vocabulary.objects), len(schema.vocabulary.predicates)
+        layer = LayerConfig(config.heads, config.feedforward_dim, config.dropout)
+        self.spatial = KnowledgeEncoder(config.spatial_layer, dim, layer)
+        self.temporal = KnowledgeDecoder(config.temporal_layer, dim, layer)
+        self.ensemble = KnowledgeDecoder(ENSEMBLE_LAYERS if "ensemble" in parts else 0, dim, layer)
+        reads_spatial, reads_temporal = (
+            config.use_spatial_prior and config.spatial_layer,
+            config.use_temporal_prior and config.temporal_layer,
+        )
+        self.spatial_knowledge = ClassKnowledge(objects, predicates, dim) if reads_spatial else None
+        self.temporal_knowledge = TransitionKnowledge(objects, predicates, len(self.contacts), dim) if reads_temporal else None
+        self.frame_position = _positions(2, dim) if "temporal" in parts else None
+        self.key_position = _positions(config.window_size, dim) if "ensemble" in parts else None
+        groups = schema.vocabulary.groups
+        self.heads = nn.ModuleDict({part: nn.ModuleDict({g.name: nn.Linear(dim, len(g)) for g in groups}) for part in parts})
+        self.object_classifier = None
+        if mode != "predcls":
+            if not widths.node:
+                raise ConfigError(f"STKET guesses classes from RoI features, which {schema.name!r} does not have here; use mode predcls.")
+            self.object_classifier = ObjectClassifier(schema.vocabulary, widths.node, config.embedding_dim, config.embedding_std)
+
+    @staticmethod
+    def _check(config: StketConfig, mode: str) -> tuple[str, ...]:
+        """The parts that there are: without encoder layers the spatial one is its heads on the tokens themselves."""
+        if not 0 < config.pred_contact_threshold < 1:
+            raise ConfigError(
+                f"option -pred_contact_threshold: {config.pred_contact_threshold} is no probability between 0 and 1. 1.0, by which the"
+                " reference reads the annotated contacts instead of predicting them, is -oracle_contacts True here."
+            )
+        if config.oracle_contacts and mode != "predcls":
+            raise ConfigError(f"option -oracle_contacts: annotated contacts belong to annotated pairs, which mode {mode!r} has to guess.")
+        parts = ("spatial", *(("temporal",) if config.temporal_layer else ()))
+        parts += ("ensemble",) if config.spatial_layer and config.temporal_layer else ()
+        if config.part not in (None, *parts):
+            raise ConfigError(
+                f"option -part: there is no {config.part!r} part with {config.spatial_layer} spatial and {config.temporal_layer} temporal"
+                f" layers, only {', '.join(parts)}."
+            )
+        return parts
+
+    def forward(self, clip: Clip) -> StketLogits:
+        """Logits (P, C) per group, in the order of the clip's pairs. Every video of the clip is treated as if it were alone.
+
+        Classes that are not given are treated as by STTran: predicted ones where the pairs are open, else those to learn. Raises
+        ConfigError if classes are hidden from a model of mode predcls, or there are none to learn.
+        """
+        if clip.classes_given:
+            return self._relations(clip, clip.node_class, scored=self.mode != "predcls")
+        where = f"STKET on {clip.video_ids[0]!r}"
+        if self.object_classifier is None:
+            raise ConfigError(f"{where}: the model was made for mode predcls, but the classes are hidden; make one for their mode.")
+        objects = self.object_classifier(clip)
+        if not clip.pairs_open:
+            if clip.node_target is None:
+                raise ConfigError(
+                    f"{where}: the classes are neither given nor to be learnt, and the pairs are not open; see structures.Clip."
+                )
+            return self._relations(clip, clip.node_target, objects)
+        settled = settle(clip, class_distribution(objects))
+        return self._relations(settled, settled.node_class, objects, settled, scored=True)
+
+    def _relations(
+        self, clip: Clip, node_class: Tensor, objects: Tensor | None = None, settled: Clip | None = None, *, scored: bool = False
+    ) -> StketLogits:
+        """scored: the objects are guesses, of which the surest of a class stands for it in a frame; else the last one does."""
+        object_class = node_class[clip.pair_object]
+        score = clip.node_score[clip.pair_object] if scored else None
+        history = class_history(object_class, clip.pair_frame, clip.frame_video, score)
+        tokens = self.pair_encoder(clip, node_class, clip.action_class)
+
+        prior = take_rows(self.spatial_knowledge(), object_class) if self.spatial_knowledge is not None else None
+        for _ in range(self.config.N_layer):  # the reference repeats the temporal part too, of which only the last round is read
+            tokens = self.spatial(tokens, prior, clip.pair_frame)
+        features = {"spatial": tokens, "spatial_prior": prior}
+        contacts = self._contacts(clip, tokens)
+        if "temporal" in self.heads:
+            features["temporal"] = self._over_frames(tokens, clip, object_class, contacts)
+        if self.temporal_knowledge is not None:
+            features["temporal_prior"] = self.temporal_knowledge.after(object_class, contacts[history.before()])
+        if "ensemble" in self.heads:
+            features["ensemble"] = self._over_key_frames((tokens + features["temporal"]) / 2, history)
+
+        parts = {
+            name: {group: head(x) for group, head in self.heads[name.removesuffix("_prior")].items()}
+            for name, x in features.items()
+            if x is not None
+        }
+        answer = parts[self.answer]
+        if self.config.reference_compat and not self.config.spatial_layer and len(parts) > 1:
+            del parts["spatial"]
+        return StketLogits(answer, objects, clip=settled, parts=parts)
+
+    def _contacts(self, clip: Clip, spatial: Tensor) -> Tensor:
+        """(P, C) bool: the contacts of every pair, as the spatial part sees them."""
+        if not self.config.oracle_contacts:
+            return predicted_contacts(self.heads["spatial"][self.contacts.name](spatial), self.negative, self.config.pred_contact_threshold)
+        if clip.labels is None:
+            raise ConfigError(f"option -oracle_contacts: {clip.video_ids[0]!r} has no annotated contacts to read; leave the option out.")
+        return clip.labels[self.contacts.name]
+
+    def _over_frames(self, tokens: Tensor, clip: Clip, object_class: Tensor, contacts: Tensor) -> Tensor:
+        """Pair tokens (P, D) through the temporal part. In a window the later frame reads what is known of its classes and the earlier one
+        what to expect after its contacts, unless it is the first of the video.
+        """
+        windows = frame_windows(clip.pair_frame, clip.frame_video)
+        prior = None
+        if self.temporal_knowledge is not None:
+            of_class = self.temporal_knowledge()
+            known = torch.cat([of_class, self.temporal_knowledge.after(object_class, contacts)])
+            opens = clip.pair_frame == torch.searchsorted(clip.frame_video, clip.frame_video[clip.pair_frame])
+            initial = (windows.slot == 1) | opens[windows.pair]
+            prior = take_rows(known, torch.where(initial, object_class[windows.pair], len(of_class) + windows.pair))
+        tokens = self.temporal(tokens, prior, self.frame_position.weight, windows)
+        if self.config.reference_compat:
+            tokens = tokens * (torch.bincount(clip.frame_video)[clip.frame_video[clip.pair_frame]] > 1)[:, None]
+        return tokens
+
+    def _over_key_frames(self, tokens: Tensor, history: ClassHistory) -> Tensor:
+        """Pair tokens (P, D) through the ensemble: pairs of one class in one frame share the result of the one that stands for them."""
+        sightings = take_rows(tokens, history.pair)
+        windows = history.key_frames(self.config.window_size)
+        return take_rows(self.ensemble(sightings, None, self.key_position.weight, windows), history.of)
+
+
+def _positions(count: int, dim: int) -> nn.Embedding:
+    table = nn.Embedding(count, dim)
+    nn.init.uniform_(table.weight)
+    return table
