@@ -54,6 +54,7 @@ class LanguageModel(nn.Module):
         self.llm = self._adapted(base, config)
         self.says = nn.Linear(text.hidden_size, dim)
         self.register_state_dict_post_hook(_leave_out_base)
+        self.register_load_state_dict_pre_hook(_take_no_base)
         self.register_load_state_dict_post_hook(_miss_no_base)
 
     def _adapted(self, base: nn.Module, config: LanguageConfig) -> nn.Module:
@@ -79,7 +80,7 @@ class LanguageModel(nn.Module):
         return [parameter for name, parameter in self.llm.named_parameters() if ADAPTER in name]
 
     def forward(self, words: Tensor, video: Tensor) -> Tensor:
-        """words (S, D), video (S,) long, never decreasing, to states (S, D), float32. Raises ConfigError for a video of too many words."""
+        """words (S, D), video (S,) long, never decreasing, to states (S, D). Raises ConfigError for a video of too many words."""
         layout = RaggedLayout.from_sorted(video)
         if self.positions is not None and layout.valid.shape[1] > self.positions:
             raise ConfigError(
@@ -111,6 +112,13 @@ class LanguageModel(nn.Module):
 
 def _leave_out_base(module: nn.Module, state: dict[str, Any], prefix: str, metadata: Any) -> None:
     for name in [name for name in state if name.startswith(f"{prefix}llm.") and ADAPTER not in name]:
+        del state[name]
+
+
+def _take_no_base(module: nn.Module, state: dict[str, Any], prefix: str, *reports: Any) -> None:
+    _, _, _, unexpected, _ = reports
+    for name in [name for name in state if name.startswith(f"{prefix}llm.") and ADAPTER not in name]:
+        unexpected.append(name)
         del state[name]
 
 

@@ -78,6 +78,7 @@ def too_little_memory(name: str, parameters: int) -> str:
 
 
 def _random_config(name: str) -> PreTrainedConfig:
+    from huggingface_hub.errors import StrictDataclassError
     from transformers import AutoConfig
 
     match = re.fullmatch(r"random:([\w-]+)(?::((?:\w+=\d+)(?:,\w+=\d+)*))?", name)
@@ -95,8 +96,8 @@ def _random_config(name: str) -> PreTrainedConfig:
     special: dict[str, Any] = {"bos_token_id": 0, "eos_token_id": 0, "pad_token_id": 0}
     try:
         return AutoConfig.for_model(match[1], **{_SIZES[key]: value for key, value in sizes.items()}, **special)
-    except ValueError as error:
-        raise ConfigError(f"option -llm_name: {name!r}: {str(error).splitlines()[0][:300]}") from error
+    except (ValueError, StrictDataclassError) as error:
+        raise ConfigError(f"option -llm_name: {name!r}: {str(error).strip().splitlines()[-1].strip()[:300]}") from error
 
 
 def _stored_config(name: str) -> PreTrainedConfig:

@@ -1,0 +1,220 @@
+"""Language models: loading by name, adapters, what checkpoints hold, and every way in which loading fails."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from models.scenellm.tiny import LANGUAGE, NAME
+
+from vidsgg.errors import CheckpointError, ConfigError
+from vidsgg.models.scenellm import loading
+from vidsgg.models.scenellm.language import LanguageModel
+from vidsgg.models.scenellm.loading import LanguageSource, load_language_model
+
+
+def language(name: str = NAME, seed: int = 0, **source: Any) -> LanguageModel:
+    torch.manual_seed(seed)
+    return LanguageModel(8, replace(LANGUAGE, source=LanguageSource(name, **source))).eval()
+
+
+def video(*lengths: int) -> torch.Tensor:
+    return torch.arange(len(lengths)).repeat_interleave(torch.tensor(lengths))
+
+
+def words(count: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(count, 8, generator=torch.Generator().manual_seed(seed))
+
+
+def changed(model: LanguageModel) -> LanguageModel:
+    with torch.no_grad():
+        for parameter in model.adapters():
+            parameter.copy_(torch.linspace(-0.3, 0.3, parameter.numel()).view_as(parameter))
+    return model
+
+
+def test_random_models_are_a_function_of_their_names_alone() -> None:
+    torch.manual_seed(5)
+    state = torch.random.get_rng_state()
+    first, second = load_language_model(LanguageSource(NAME)), load_language_model(LanguageSource(NAME))
+    assert torch.equal(torch.random.get_rng_state(), state)
+    other = load_language_model(LanguageSource("random:llama:heads=2,hidden=16,layers=2"))
+    same = [torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True)]
+    assert all(same)
+    assert not torch.equal(first.embed_tokens.weight, other.embed_tokens.weight)
+    assert (first.config.num_hidden_layers, first.config.hidden_size, first.config.num_attention_heads) == (2, 16, 2)
+    assert not any(p.requires_grad for p in first.parameters())
+
+
+@pytest.mark.parametrize("kind", ["llama", "qwen2", "gemma3_text"])
+def test_adapters_start_without_effect_and_get_gradients(kind: str) -> None:
+    model = language(f"random:{kind}:hidden=16,layers=1,heads=2")
+    x = words(3).requires_grad_()
+    out = model(x, video(3))
+    with model.llm.disable_adapter():
+        assert torch.equal(model(x, video(3)), out)
+    assert not torch.allclose(changed(model)(x, video(3)), out)
+    model(x, video(3)).sum().backward()
+    assert x.grad.abs().sum() > 0  # through the frozen base
+    assert all(p.grad.abs().sum() > 0 for p in model.adapters())
+    assert {name for name, p in model.llm.named_parameters() if p.requires_grad} == {
+        n for n, _ in model.llm.named_parameters() if "lora_" in n
+    }
+    assert not model.remarks
+
+
+def test_a_model_without_the_expected_layers_gets_adapters_on_all_linear_ones() -> None:
+    model = language("random:gpt2:hidden=16,layers=1,heads=2")
+    assert "has no layers q_proj and v_proj: adapters on all of its linear layers" in model.remarks[0]
+    assert len(model.adapters()) == 2 * 4  # c_attn, attn.c_proj, c_fc, mlp.c_proj
+    before = model(words(3), video(3))
+    assert not torch.allclose(changed(model)(words(3), video(3)), before)
+
+
+def test_words_are_read_in_order_each_video_for_itself() -> None:
+    model = changed(language())
+    x = words(7)
+    out = model(x, video(4, 3))
+    torch.testing.assert_close(out[:4], model(x[:4], video(4)))
+    torch.testing.assert_close(out[4:], model(x[4:], video(3)))
+    later = x.clone()
+    later[2] += 1
+    different = (model(later, video(4, 3)) - out).abs().amax(1) > 1e-6
+    assert different.tolist() == [False, False, True, True, False, False, False]
+
+
+@pytest.mark.parametrize("kind", ["llama", "gemma3_text"])
+def test_words_are_as_long_as_the_models_own_embeddings(kind: str) -> None:
+    """Gemma scales its embeddings in their layer, so that those of the weight alone are 4 times (sqrt 16) too short."""
+    model = language(f"random:{kind}:hidden=16,layers=1,heads=2")
+    base = model.llm.get_base_model()
+    own = base.get_input_embeddings()(torch.arange(128)).square().mean().sqrt()
+    said = model._as_embeddings(1000 * words(50)[:, [0] * 16] + words(50)[:, [1] * 16])
+    torch.testing.assert_close(said.square().mean(1).sqrt(), own.expand(50), rtol=1e-3, atol=0)
+
+
+def test_state_dicts_hold_adapters_and_never_the_base() -> None:
+    model = changed(language())
+    state = model.state_dict()
+    kept = {name for name in state if name.startswith("llm.")}
+    assert kept == {
+        f"llm.base_model.model.layers.{i}.self_attn.{x}_proj.lora_{ab}.default.weight" for i in (0, 1) for x in "qv" for ab in "AB"
+    }
+    assert {name.split(".")[0] for name in state} == {"llm", "reads", "says", "_extra_state"}
+    fresh = language(seed=1)
+    fresh.load_state_dict(state)
+    assert torch.equal(fresh(words(3), video(3)), model(words(3), video(3)))
+    with pytest.raises(RuntimeError, match="Unexpected key"):
+        fresh.load_state_dict({**state, "llm.base_model.model.norm.weight": torch.ones(16)})
+    del state["llm.base_model.model.layers.0.self_attn.q_proj.lora_A.default.weight"]
+    with pytest.raises(RuntimeError, match="Missing key"):
+        fresh.load_state_dict(state)
+
+
+def test_adapters_of_another_base_are_refused() -> None:
+    state = language().state_dict()
+    with pytest.raises(CheckpointError, match="trained on another language model"):
+        language("random:llama:hidden=16,heads=2,layers=2").load_state_dict(state)
+    language(dtype="bfloat16").load_state_dict(state)  # the same numbers, rounded
+
+
+def test_a_folder_is_loaded_like_the_model_that_was_saved(tmp_path: Path) -> None:
+    load_language_model(LanguageSource(NAME)).save_pretrained(tmp_path / "model")
+    stored = language(str(tmp_path / "model"))
+    assert torch.equal(stored(words(3), video(3)), language()(words(3), video(3)))
+    stored.load_state_dict(language().state_dict())
+
+
+def test_a_base_in_bfloat16_has_adapters_in_float32() -> None:
+    model = changed(language(dtype="bfloat16"))
+    assert model.llm.get_base_model().embed_tokens.weight.dtype is torch.bfloat16
+    assert {p.dtype for p in model.adapters()} == {torch.float32}
+    with torch.autocast("cpu", torch.bfloat16):
+        out = model(words(3), video(3))
+    torch.testing.assert_close(out.float(), changed(language())(words(3), video(3)), rtol=0.1, atol=0.1)
+    out.sum().backward()
+    assert all(p.grad.abs().sum() > 0 for p in model.adapters())
+
+
+def test_large_models_are_kept_in_bfloat16() -> None:
+    assert loading._dtype(LanguageSource("x"), 10**9) is torch.bfloat16
+    assert loading._dtype(LanguageSource("x"), 10**9 - 1) is torch.float32
+    assert loading._dtype(LanguageSource("x", "float32"), 10**10) is torch.float32
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("random:llama:hidden", "cannot read 'random:llama:hidden'; a random model is named like"),
+        ("random:llama:width=3", "of the sizes hidden, layers"),
+        ("random:lama:hidden=16", "lama"),
+        ("random:t5:hidden=16,layers=1,heads=2", "of kind 't5', not a causal language model"),
+        ("random:llama:hidden=17,heads=2", "17"),
+        ("nowhere/there-is-none", "'nowhere/there-is-none' cannot be loaded: .* VIDSGG_LLM_NAME replaces the default"),
+        ("/not/a/folder", "'/not/a/folder' cannot be loaded: .* Name a folder that holds one, a model of the Hugging Face hub"),
+    ],
+)
+def test_a_model_that_is_not_there_is_named_with_the_remedy(name: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    import huggingface_hub.constants
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(ConfigError, match=message):
+        load_language_model(LanguageSource(name))
+
+
+def test_an_empty_folder_is_no_model(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be loaded"):
+        load_language_model(LanguageSource(str(tmp_path)))
+
+
+def test_missing_libraries_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name in ("peft", "ot") else find(name))
+    with pytest.raises(ConfigError, match=r"^model scenellm needs peft, POT\. Install with: pip install 'vidsgg\[llm\]'$"):
+        load_language_model(LanguageSource(NAME))
+
+
+def test_quantised_weights_need_their_library_and_a_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ConfigError, match="made of random numbers"):
+        load_language_model(LanguageSource(NAME, bits="4"))
+    load_language_model(LanguageSource(NAME)).save_pretrained(tmp_path)
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "bitsandbytes" else find(name))
+    with pytest.raises(ConfigError, match=r"needs bitsandbytes\. Install it with"):
+        load_language_model(LanguageSource(str(tmp_path), bits="4"))
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: True)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ConfigError, match="needs a CUDA device"):
+        load_language_model(LanguageSource(str(tmp_path), bits="8"))
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), torch.OutOfMemoryError("CUDA out of memory."), RuntimeError("DefaultCPUAllocator: can't allocate memory")]
+)
+def test_too_little_memory_is_told_with_what_would_do(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(loading, "_random", full)
+    with pytest.raises(ConfigError, match=r"memory does not suffice for random:llama.*GiB in float32.*-llm_bits 4.*smaller model"):
+        load_language_model(LanguageSource(NAME))
+
+
+def test_other_errors_of_loading_stay_what_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(loading, "_random", broken)
+    with pytest.raises(RuntimeError, match="a bug"):
+        load_language_model(LanguageSource(NAME))
+
+
+def test_a_video_longer_than_the_model_reads_is_refused() -> None:
+    model = language("random:llama:hidden=16,layers=1,heads=2,positions=4")
+    model(words(8), video(4, 4))
+    with pytest.raises(ConfigError, match=r"a video has 5 words, but random:llama:.* reads 4 at most"):
+        model(words(5), video(5))
