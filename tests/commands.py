@@ -19,7 +19,7 @@ from vidsgg.cli.main import COMMANDS, main, run
 ROOT = Path(__file__).parents[1]
 # What makes every command short; the last of these wins over what is written in the command.
 SHORT = (
-    "videos=8 width=160 height=120 datasize=large epochs=1 hidden_dim=8 embedding_dim=4 feedforward_dim=8 spatial_layer=1 temporal_layer=1"
+    "videos=6 width=160 height=120 datasize=large epochs=1 hidden_dim=8 embedding_dim=4 feedforward_dim=8 spatial_layer=1 temporal_layer=1"
     " num_workers=1 device=cpu warmup_steps=1 trials=2"
 )
 
