@@ -14,9 +14,15 @@ from typing import Any, Literal
 from vidsgg.errors import ConfigError
 
 
-def option(default: Any = dataclasses.MISSING, help: str = "", choices: Sequence[str] = (), low: float | None = None) -> Any:
-    """A dataclass field with its help text, the words it takes, and its smallest sensible value."""
-    return dataclasses.field(default=default, metadata={"help": help, "choices": tuple(choices), "low": low})
+def option(
+    default: Any = dataclasses.MISSING,
+    help: str = "",
+    choices: Sequence[str] = (),
+    low: float | None = None,
+    aliases: Sequence[str] = (),
+) -> Any:
+    """A dataclass field with its help text, the words it takes, its smallest sensible value, and other names that it answers to."""
+    return dataclasses.field(default=default, metadata={"help": help, "choices": tuple(choices), "low": low, "aliases": tuple(aliases)})
 
 
 def check_bounds(config: Any) -> None:
@@ -106,3 +112,8 @@ def options_from_environment(known: Mapping[str, tuple[Any, dataclasses.Field[An
     if values:
         print(f"{who}: by VIDSGG_OPTIONS {', '.join(f'{name} {value}' for name, value in values.items())}", file=sys.stderr)
     return values
+
+
+def aliases_of(config: type) -> dict[str, str]:
+    """The other names of options of a configuration class, and what they stand for."""
+    return {alias: field.name for field in dataclasses.fields(config) for alias in field.metadata.get("aliases", ())}

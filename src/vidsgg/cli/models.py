@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from vidsgg.cli.options import parse
 from vidsgg.recipes.models import MODELS
+from vidsgg.recipes.recipe_files import recipe_files
 from vidsgg.recipes.tables import columns
 
 
@@ -32,4 +33,5 @@ def main(argv: Sequence[str]) -> int:
             )
         )
     print("\n".join(columns(rows)))
+    print(f"\nrecipes, the settings that authors published, for 'vidsgg train -config NAME': {', '.join(recipe_files())}")
     return 0

@@ -18,7 +18,8 @@ from typing import Any, NoReturn, TypeVar
 import yaml
 
 from vidsgg.errors import ConfigError
-from vidsgg.options import check_bounds, closest, convert, fields_of, kind_of, options_from_environment
+from vidsgg.options import aliases_of, check_bounds, closest, convert, fields_of, kind_of, options_from_environment
+from vidsgg.recipes.recipe_files import find_recipe
 
 T = TypeVar("T")
 
@@ -61,8 +62,9 @@ def read_yaml_values(path: Path) -> dict[str, Any]:
 
 def read_yaml(path: Path, config: type) -> dict[str, Any]:
     """Options of a YAML file, checked against ``config``. Raises ConfigError naming the file and the key."""
-    known, values = fields_of(config), {}
+    known, aliases, values = fields_of(config), aliases_of(config), {}
     for key, value in read_yaml_values(path).items():
+        key = aliases.get(key, key)
         if key not in known:
             raise ConfigError(f"{path}: unknown option {key!r}{closest(key, list(known))}")
         annotation, field = known[key]
@@ -96,7 +98,7 @@ def parse_values(config: type, argv: Sequence[str], *, prog: str, description: s
     # argparse takes "-1e-4" for an option unless its pattern for negative numbers knows exponents.
     parser._negative_number_matcher = re.compile(r"^-(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?$")
     if "config" not in known:
-        parser.add_argument("-config", "--config", metavar="FILE", help="YAML file of options; the command line wins")
+        parser.add_argument("-config", "--config", metavar="FILE", help="YAML file of options, or a recipe of ours; the command line wins")
     for name, (annotation, field) in known.items():
         default = "" if field.default in (dataclasses.MISSING, None) else f" (default {field.default})"
         choices = kind_of(annotation)[2] or field.metadata.get("choices", ())
@@ -108,15 +110,16 @@ def parse_values(config: type, argv: Sequence[str], *, prog: str, description: s
             parser.add_argument(name, nargs="+" if several else None if required else "?", default=argparse.SUPPRESS, help=text)
             continue
         bare = {"nargs": "?", "const": "True"} if kind_of(annotation)[0] is bool else {}
-        parser.add_argument(f"-{name}", f"--{name}", default=argparse.SUPPRESS, help=text, metavar=name.upper(), **bare)
+        names = [dash + word for word in (name, *field.metadata.get("aliases", ())) for dash in ("-", "--")]
+        parser.add_argument(*names, dest=name, default=argparse.SUPPRESS, help=text, metavar=name.upper(), **bare)
     # argparse would report an unknown option as a stray value; look for them first, to name the closest.
-    options = [*(n for n in known if n not in positional), "config", "h", "help"]
+    options = [*(n for n in known if n not in positional), *aliases_of(config), "config", "h", "help"]
     for word in argv:
         if re.match(r"^--?[A-Za-z]", word) and (given := word.lstrip("-").split("=")[0]) not in options:
             raise ConfigError(f"unknown option -{given}{closest(given, options)}\nSee '{prog} -h'.")
     given = vars(parser.parse_args(list(argv)))
     path = given.pop("config", None)
-    values = read_yaml(Path(path), config) if path is not None else {}
+    values = read_yaml(find_recipe(path), config) if path is not None else {}
     for name, value in given.items():
         annotation, field = known[name]
         values[name] = (

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from vidsgg.cli.options import parse_values, read_yaml_values, without_local_rank
 from vidsgg.errors import ConfigError
-from vidsgg.options import fields_of
+from vidsgg.options import aliases_of, fields_of
 from vidsgg.recipes.models import MODELS, model_entry
 from vidsgg.recipes.options import TrainOptions
+from vidsgg.recipes.recipe_files import find_recipe
 
 
 def _peek(argv: Sequence[str], name: str) -> str | None:
@@ -31,18 +31,22 @@ def read_train(argv: Sequence[str], prog: str, description: str, also: type | No
     name = _peek(argv, "model")
     config = _peek(argv, "config")
     if name is None and config is not None:
-        name = read_yaml_values(Path(config)).get("model")
+        name = read_yaml_values(find_recipe(config)).get("model")
     entry = model_entry(str(name) if name is not None else fields_of(TrainOptions)["model"][1].default)
     known = _both(entry.options, also) if also else entry.options
-    mine = fields_of(known)
+    mine = _names_of(known)
     for word in argv:
         option = word.lstrip("-").split("=")[0]
-        owners = [other.name for other in MODELS.values() if option in fields_of(other.options)]
+        owners = [other.name for other in MODELS.values() if option in _names_of(other.options)]
         if re.match(r"^--?[A-Za-z]", word) and option not in mine and owners:
             raise ConfigError(f"option -{option} belongs to {', '.join(owners)}, not to model {entry.name!r}")
     others = ", ".join(model for model in MODELS if model != entry.name)
     text = f"{description}\n\n{entry.name}: {entry.summary} ({entry.source}). Options of the other models: -model {{{others}}} -h"
     return entry.options, parse_values(known, argv, prog=prog, description=text)
+
+
+def _names_of(kind: type) -> set[str]:
+    return {*fields_of(kind), *aliases_of(kind)}
 
 
 def _both(kind: type, other: type) -> type:

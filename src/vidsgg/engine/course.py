@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import nn
 
+from vidsgg.engine.distributed import Team
 from vidsgg.engine.loading import ClipLoader
 from vidsgg.engine.run_folder import RunFolder
 from vidsgg.engine.state import TrainingState
@@ -34,6 +35,9 @@ class Course:
         tells of them. Called in all processes of a team.
         """
         return _nothing
+
+    def after_step(self, team: Team) -> None:
+        """Called after every optimiser step, in all processes of a team: what changes the model beside its gradients belongs here."""
 
 
 def _nothing(run: RunFolder) -> None: ...

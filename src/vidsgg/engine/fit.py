@@ -85,7 +85,7 @@ def fit(
 
     validate: scores the model on held-out videos. checkpoint_extras: what checkpoints hold besides the state. after_evaluation: is told
     the epoch and the monitored score, higher is better, once everything is saved; what it raises ends the run. course: is told of every
-    epoch before it begins.
+    epoch before it begins, and of every step.
     Raises TrainingError when a loss or gradient is not finite, memory runs out or a worker dies, CheckpointError when the disk is full,
     and Stopped, after saving, when a signal asks to stop.
     """
@@ -152,6 +152,7 @@ def fit(
                         raise watch.error(f"loss is {losses['total'].item()}", UNSTABLE)
                     update.add(losses, batch.clip.videos)
                 done = update.step(schedule.factor(state.step), stop=stop.requested)
+                course.after_step(team)
                 if not math.isfinite(done.norm) and not update.precision.scaler.is_enabled():
                     raise watch.error(f"the norm of the gradients is {done.norm}", UNSTABLE)
                 state.count(done, batches=batch.number + 1)

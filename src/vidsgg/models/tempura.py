@@ -107,7 +107,7 @@ class _Scored:
 class TEMPURA(nn.Module):
     """Predicate logits with their uncertainty for every pair of a clip.
 
-    While it is trained it gathers features for its memory: ``before_epoch`` and ``after_step`` are to be called (engine/fit.py).
+    While it is trained it gathers features for its memory: ``gather`` is to be called after every step, ``renew_memory`` before every epoch.
     """
 
     capabilities = Capabilities(
@@ -159,12 +159,12 @@ class TEMPURA(nn.Module):
         told = {name: getattr(seen.logits, name) for name in ("uncertainty", "object_uncertainty")}
         return replace(scored.logits, **told)
 
-    def before_epoch(self) -> None:
+    def renew_memory(self) -> None:
         """Prototypes of what the epoch before gathered; without anything gathered they stay."""
         for bank in self._all_banks():
             bank.renew()
 
-    def after_step(self, add_up: Callable[[Tensor], None]) -> None:
+    def gather(self, add_up: Callable[[Tensor], None]) -> None:
         """Gather what was recorded since the last step. add_up: sums a tensor over all processes, in place."""
         for bank in self._all_banks():
             bank.add_up(add_up)

@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import Literal
 
+from vidsgg.errors import ConfigError
 from vidsgg.options import option
 from vidsgg.recipes.options import NeuralOptions, TrainOptions
 
@@ -19,6 +20,73 @@ class STTranOptions(NeuralOptions):
     embedding_std: float = option(1.0, "spread of the class embeddings' start; a small one suits many rare classes", low=0)
     feedforward_dim: int = option(2048, "hidden width of the feed-forward part of every layer", low=1)
     dropout: float = option(0.1, "share of activations dropped in training", low=0)
+
+
+@dataclass(frozen=True)
+class TempuraOptions(NeuralOptions):
+    """The authors' flags under their names, with the published settings that all modes share; docs/tempura.md says more about each."""
+
+    num_mixtures: int = option(4, "components of every mixture head", low=1, aliases=("K",))
+    uncertainty_threshold: float = option(
+        1.25,
+        "aleatoric plus epistemic uncertainty above which an edge of a graph is marked, and with -rel_unc or -obj_unc a training sample is"
+        " left out of the prototypes; 1.25 is never reached",
+        low=0,
+    )
+    gmm_regularization: float = option(0.0, "weight of a loss that keeps components from dying", low=0)
+    temporal_window: int = option(2, "frames of a window of the temporal decoder", low=1)
+    rel_head: Literal["gmm", "linear"] = option("gmm", "predicates are scored by mixtures or linearly")
+    obj_head: Literal["gmm", "linear"] = option("linear", "the same for objects, where they are guessed")
+    tracking: bool | None = option(None, "classify objects within sequences of their class over the video; by default outside predcls")
+    rel_mem_compute: Literal["joint", "separate", "seperate"] | None = option(
+        "joint", "memory of predicates: one attention over the prototypes of all groups, one for each group, or None"
+    )
+    obj_mem_compute: bool = option(False, "memory of objects")
+    rel_mem_weight_type: Literal["simple", "al", "ep", "both"] = option(
+        "simple", "features weigh alike in a prototype, or by the exponential of an uncertainty (with -rel_unc)"
+    )
+    obj_mem_weight_type: Literal["simple", "al", "ep", "both"] = option("simple", "the same for objects (with -obj_unc)")
+    mem_fusion: Literal["early", "late"] = option("late", "the relation memory is asked before or after the temporal decoder")
+    mem_feat_selection: Literal["manual", "automated"] = option(
+        "manual", "the share of a feature beside the memory's answer is given or learnt"
+    )
+    mem_feat_lambda: float | None = option(0.5, "that share if it is given; None: the plain sum of both", low=0)
+    take_obj_mem_feat: bool = option(False, "pairs read the objects' features after the object memory")
+    memory_pass: bool = option(
+        False, "prototypes and uncertainty from a second forward in eval mode, as in the reference, instead of from the training forward"
+    )
+    rel_unc: bool = option(False, "record the uncertainty of predicates in training")
+    obj_unc: bool = option(False, "the same for objects")
+    rel_loss_weighting: Literal["al", "ep"] | None = option(None, "pairs of larger uncertainty of this kind weigh more in the loss")
+    obj_loss_weighting: Literal["al", "ep"] | None = option(None, "the same for objects")
+    bce_loss: bool = option(True, "binary cross entropy for groups with several labels; False is -mlm True")
+    mlm: bool = option(False, "the multi-label margin loss in its place")
+    eos_coef: float = option(1.0, "weight of background boxes in the objects' loss", low=0)
+    obj_con_loss: Literal["auto", "euc_con", "info_nce", "none"] = option(
+        "auto", "contrastive loss of the objects' features; auto: euc_con outside predcls"
+    )
+    lambda_con: float = option(1.0, "weight of the contrastive loss", low=0)
+    spatial_layer: int = option(1, "encoder layers within a frame", low=0, aliases=("enc_layer",))
+    temporal_layer: int = option(3, "decoder layers over the frames of a window", low=0, aliases=("dec_layer",))
+    hidden_dim: int = option(512, "width of each visual part of a pair token", low=1)
+    embedding_dim: int = option(200, "width of the class embeddings", low=1)
+    embedding_std: float = option(1.0, "spread of the class embeddings' start; a small one suits many rare classes", low=0)
+    feedforward_dim: int = option(2048, "hidden width of the feed-forward part of every layer", low=1)
+    dropout: float = option(0.1, "share of activations dropped in training", low=0)
+
+    def __post_init__(self) -> None:
+        """Raises ConfigError for an option of objects where these are given, and for one that needs another."""
+        super().__post_init__()
+        if self.mode == "predcls":
+            off = {"obj_con_loss": ("auto", "none")}
+            for name in ("tracking", "obj_mem_compute", "take_obj_mem_feat", "obj_unc", "obj_loss_weighting", "obj_con_loss"):
+                if getattr(self, name) not in off.get(name, (None, False)):
+                    raise ConfigError(
+                        f"option -{name}: mode predcls gives the objects' classes, so that there is nothing for it; leave it out."
+                    )
+        for kind in ("rel", "obj"):
+            if getattr(self, f"{kind}_loss_weighting") and not getattr(self, f"{kind}_unc"):
+                raise ConfigError(f"option -{kind}_loss_weighting weights by uncertainty; use -{kind}_unc True with it.")
 
 
 DEFAULT_LANGUAGE_MODEL = "HuggingFaceTB/SmolLM2-135M"

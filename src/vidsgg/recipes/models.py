@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from vidsgg.errors import ConfigError
 from vidsgg.options import closest
-from vidsgg.recipes.model_options import FrequencyOptions, SceneLLMOptions, STTranOptions
+from vidsgg.recipes.model_options import FrequencyOptions, SceneLLMOptions, STTranOptions, TempuraOptions
 from vidsgg.recipes.options import NeuralOptions, TrainOptions
 
 if TYPE_CHECKING:
@@ -97,6 +97,25 @@ def _scenellm_course(model: nn.Module, options: SceneLLMOptions) -> Course:
     return SceneLLMCourse.of(model, options)
 
 
+def _tempura(options: TempuraOptions, widths: FeatureWidths) -> dict[str, Any]:
+    from vidsgg.recipes.tempura import config_of
+
+    return {"widths": widths, "config": config_of(options), "mode": options.mode}
+
+
+def _tempura_criterion(schema: Schema, options: TempuraOptions) -> Criterion:
+    from vidsgg.losses.tempura import TempuraCriterion
+    from vidsgg.recipes.tempura import losses_of
+
+    return TempuraCriterion(schema, losses_of(options))
+
+
+def _tempura_course(model: nn.Module, options: TempuraOptions) -> Course:
+    from vidsgg.recipes.tempura import MemoryCourse
+
+    return MemoryCourse(model)
+
+
 MODELS = {
     entry.name: entry
     for entry in (
@@ -108,6 +127,17 @@ MODELS = {
             "STTran",
             STTranOptions,
             _sttran,
+        ),
+        ModelEntry(
+            "tempura",
+            "STTran with mixtures that know their uncertainty, a memory of rare predicates and sequences of objects",
+            "Nag et al., CVPR 2023",
+            "vidsgg.models.tempura",
+            "TEMPURA",
+            TempuraOptions,
+            _tempura,
+            _tempura_criterion,
+            _tempura_course,
         ),
         ModelEntry(
             "scenellm",
