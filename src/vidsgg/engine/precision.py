@@ -26,7 +26,7 @@ class Precision:
     """O0: float32. O1: autocast to bfloat16, or to float16 with its loss scaled. O2: the weights themselves are bfloat16, and the
     optimiser updates float32 copies of them ("master weights", Micikevicius et al. 2018, section 3.1).
 
-    Under O2 the weights of normalisations and all buffers stay float32. Scores and checkpoints are those of the float32 weights.
+    Under O2 the weights of normalisations, of modules that say ``full_precision`` and all buffers stay float32. Scores and checkpoints are those of the float32 weights.
     """
 
     def __init__(self, model: nn.Module, level: str = "O0", half: torch.dtype | None = None) -> None:
@@ -80,11 +80,11 @@ class Precision:
 
 
 def _with_masters(model: nn.Module) -> dict[nn.Parameter, nn.Parameter]:
-    """Every floating parameter that learns, outside normalisations, with one for the optimiser that shares its float32 memory."""
+    """Every floating parameter that learns, but for those that stay float32, with one for the optimiser that shares its memory."""
+    full = [module for module in model.modules() if isinstance(module, _NORMS) or getattr(module, "full_precision", False)]
+    stays = {parameter for module in full for parameter in module.parameters()}
     return {
         parameter: nn.Parameter(parameter.data, requires_grad=parameter.requires_grad)
-        for module in model.modules()
-        if not isinstance(module, _NORMS)
-        for parameter in module.parameters(recurse=False)
-        if parameter.dtype is torch.float32 and parameter.requires_grad
+        for parameter in model.parameters()
+        if parameter.dtype is torch.float32 and parameter.requires_grad and parameter not in stays
     }

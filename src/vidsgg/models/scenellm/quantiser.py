@@ -39,6 +39,8 @@ class CodeUse:
 class VectorQuantiser(nn.Module):
     """Encoder, codebook and decoder. Distances are computed in float32 whatever the precision around, so that codes do not depend on it."""
 
+    full_precision = True
+
     def __init__(self, width: int, codes: int, dim: int, hidden: int) -> None:
         super().__init__()
         self.encoder = nn.Sequential(nn.Linear(width, hidden), nn.ReLU(), nn.Linear(hidden, dim))
