@@ -26,7 +26,8 @@ class Precision:
     """O0: float32. O1: autocast to bfloat16, or to float16 with its loss scaled. O2: the weights themselves are bfloat16, and the
     optimiser updates float32 copies of them ("master weights", Micikevicius et al. 2018, section 3.1).
 
-    Under O2 the weights of normalisations, of modules that say ``full_precision`` and all buffers stay float32. Scores and checkpoints are those of the float32 weights.
+    Under O2 the weights of normalisations, of modules that say ``full_precision`` and all buffers stay float32. Scores and checkpoints are
+    those of the float32 weights.
     """
 
     def __init__(self, model: nn.Module, level: str = "O0", half: torch.dtype | None = None) -> None:
