@@ -1,0 +1,131 @@
+"""SceneLLM through the command line: its stages in all modes, on both data sets, and what it says where it cannot work."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from datasets.ag_files import small_set
+from datasets.easg_files import write_easg
+
+from vidsgg.cli import evaluate, models, train
+from vidsgg.cli.main import run
+from vidsgg.datasets.action_genome import SCHEMA
+from vidsgg.detectors.faster_rcnn import FasterRCNN, FasterRCNNConfig
+from vidsgg.detectors.files import save_detector
+from vidsgg.detectors.resnet_c4 import BackboneConfig
+from vidsgg.engine.checkpoint import load_checkpoint
+
+NAME = "random:llama:hidden=64,layers=2,heads=4"
+SIZES = {
+    "token_dim": 16, "codes": 8, "code_hidden": 16, "frame_codes": 4, "max_words": 8, "word_step": 2, "decoder_layer": 1, "hidden_dim": 8,
+    "embedding_dim": 4, "feedforward_dim": 16, "epochs": 3, "vq_epochs": 1, "freeze_llm_epochs": 1, "eval_freq": 1, "warmup_steps": 1,
+    "num_workers": 0, "device": "cpu", "features": "off",
+}  # fmt: skip
+SHORT = [word for name, value in SIZES.items() for word in (f"-{name}", str(value))]
+
+
+@pytest.fixture(autouse=True)
+def small_language_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VIDSGG_LLM_NAME", NAME)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny data set with a detector in its folder that finds a person, a cup and a chair wherever it looks."""
+    root, objects = small_set(tmp_path_factory.mktemp("data")), SCHEMA.vocabulary.objects
+    torch.manual_seed(0)
+    detector = FasterRCNN(FasterRCNNConfig(BackboneConfig(18, 4, 48), (1, 2, 3, 4), 8), objects)
+    with torch.no_grad():
+        for name in ("person", "cup/glass/bottle", "chair"):
+            detector.class_score.bias[objects.index(name)] = 8.0
+    save_detector(root / "detector.pth", detector)
+    return root
+
+
+def trained(path: Path, data: Path, *arguments: str) -> str:
+    """Train a small SceneLLM; returns its log."""
+    assert run(train.main, ["-model", "scenellm", "-data_path", str(data), "-save_path", str(path), *SHORT, *arguments]) == 0
+    return (path / "logfile.txt").read_text(encoding="utf-8")
+
+
+def test_all_modes_one_after_another(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guide = ["-lr", "1e-5", "-llm_lr", "1e-6"]
+    log = trained(tmp_path / "predcls", data, "-mode", "predcls", *guide)
+    assert "model: scenellm (re-implementation from the paper)" in log
+    assert [line.split(":")[0] for line in log.splitlines() if " is stage " in line] == [
+        "epoch 1 is stage 1", "epoch 2 is stage 2a", "epoch 3 is stage 2b",
+    ]  # fmt: skip
+    assert log.index("Epoch 2/3 - Loss") < log.index("words: ") < log.index("Epoch 3/3 - Loss")
+    log = trained(tmp_path / "sgcls", data, "-mode", "sgcls", *guide, "-resume_from", str(tmp_path / "predcls"))
+    (new,) = (line for line in log.splitlines() if "new, with their own start" in line)
+    assert {part.split(".")[0].split()[0] for part in new.split(": ")[1].split(", ")} == {"object_classifier", "object_context"}
+    log = trained(tmp_path / "sgdet", data, "-mode", "sgdet", *guide, "-resume_from", str(tmp_path / "sgcls"))
+    assert "with their own start" not in log
+
+    monkeypatch.setenv("VIDSGG_LLM_NAME", "not-the-one-it-was-trained-with")
+    capsys.readouterr()
+    for mode in ("predcls", "sgcls", "sgdet"):
+        assert run(evaluate.main, ["-checkpoint", str(tmp_path / mode), "-num_workers", "0", "-features", "off"]) == 0
+        assert f"scenellm (re-implementation from the paper), {mode}, " in capsys.readouterr().out
+        content = json.loads((tmp_path / mode / "evaluation_test.json").read_text(encoding="utf-8"))
+        assert 0 <= content["recall"]["no"]["R"]["100"] <= 1
+    saved = load_checkpoint(tmp_path / "sgdet" / "checkpoint_final.tar")
+    assert saved["config"]["llm_name"] == NAME
+    assert not [name for name in saved["model_state_dict"] if ".llm." in name and "lora_" not in name]
+
+
+def test_events_without_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Their classes stand in for codes, and so there is no stage 1; other modes than predcls need features."""
+    data = write_easg(tmp_path / "easg", clips=4)
+    log = trained(tmp_path / "run", data, "-mode", "predcls")
+    assert "epoch 1 is stage 2a" in log
+    assert "stage 1:" not in log
+    assert run(evaluate.main, ["-checkpoint", str(tmp_path / "run"), "-num_workers", "0"]) == 0
+    capsys.readouterr()
+    assert run(train.main, ["-model", "scenellm", "-mode", "sgcls", "-data_path", str(data), "-save_path", str(tmp_path / "x")]) == 2
+    assert "model 'scenellm' has no mode 'sgcls' on 'easg'; it has predcls" in capsys.readouterr().err
+
+
+def test_everything_can_be_left_out(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without its language model the extra is not needed at all."""
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *package: None if name == "transformers" else find(name, *package))
+    log = trained(tmp_path / "run", data, "-use_llm", "False", "-quantise", "False", "-ot_mode", "tconv")
+    assert "epoch 1 is stage 2a" in log
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["-llm_name", "/no/such/folder"],
+            "error: model scenellm: option -llm_name: the language model '/no/such/folder' cannot be loaded",
+        ),
+        (["-llm_name", "random:t5"], "not a causal language model"),
+        (["-llm_bits", "4"], "made of random numbers, which are not quantised"),
+        (["-ot_mode", "word"], "unknown value 'word'; choose from words, none, tconv, cluster; did you mean 'words'?"),
+        (["-token_dim", "12"], "12 must be even and a multiple of the 8 attention heads"),
+    ],
+)
+def test_what_cannot_be_is_said_before_anything_is_written(
+    arguments: list[str], message: str, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ["-model", "scenellm", "-data_path", str(data), "-save_path", str(tmp_path / "run"), *SHORT, *arguments]
+    assert run(train.main, given) == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert "Traceback" not in said
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_list_of_models_says_what_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(models.main, []) == 0
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("scenellm"))
+    assert "re-implementation from the paper" in line
+    assert "predcls sgcls sgdet" in line
