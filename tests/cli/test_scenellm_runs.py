@@ -13,11 +13,13 @@ from datasets.easg_files import write_easg
 
 from vidsgg.cli import evaluate, models, train
 from vidsgg.cli.main import run
+from vidsgg.cli.train import parse_train
 from vidsgg.datasets.action_genome import SCHEMA
 from vidsgg.detectors.faster_rcnn import FasterRCNN, FasterRCNNConfig
 from vidsgg.detectors.files import save_detector
 from vidsgg.detectors.resnet_c4 import BackboneConfig
 from vidsgg.engine.checkpoint import load_checkpoint
+from vidsgg.recipes.model_options import SceneLLMOptions
 
 NAME = "random:llama:hidden=64,layers=2,heads=4"
 SIZES = {
@@ -122,6 +124,14 @@ def test_what_cannot_be_is_said_before_anything_is_written(
     assert message in said
     assert "Traceback" not in said
     assert not (tmp_path / "run").exists()
+
+
+def test_the_papers_settings_are_a_recipe() -> None:
+    options, given = parse_train(["-config", "scenellm_paper", "-mode", "sgcls"], "vidsgg train")
+    assert isinstance(options, SceneLLMOptions)
+    assert {"llm_name", "llm_lr", "codes", "mode"} <= given
+    assert (options.llm_name, options.llm_dtype, options.codes, options.token_dim) == ("huggyllama/llama-13b", "bfloat16", 512, 512)
+    assert options.epochs == options.vq_epochs + options.freeze_llm_epochs + 7
 
 
 def test_the_list_of_models_says_what_it_is(capsys: pytest.CaptureFixture[str]) -> None:

@@ -204,6 +204,11 @@ def test_too_little_memory_is_told_with_what_would_do(error: Exception, monkeypa
         load_language_model(LanguageSource(NAME))
 
 
+def test_the_papers_language_model_needs_24_gib() -> None:
+    said = loading.memory_need("random:llama:hidden=5120,layers=40,heads=40,intermediate=13824,vocabulary=32000")
+    assert said.startswith("12.85 billion weights take 47.9 GiB in float32, 23.9 in bfloat16")
+
+
 def test_other_errors_of_loading_stay_what_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> None:
         raise RuntimeError("a bug")

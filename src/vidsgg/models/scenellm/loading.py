@@ -70,11 +70,24 @@ def load_language_model(source: LanguageSource) -> nn.Module:
 
 def too_little_memory(name: str, parameters: int) -> str:
     """What to tell of a model of so many parameters that memory has no room for."""
+    return f"option -llm_name: memory does not suffice for {name}: {weights_take(parameters)}; or take a smaller model."
+
+
+def weights_take(parameters: int) -> str:
+    """The memory of so many weights, in words. In 4 bits, those that are quantised have their scales beside them."""
+    gib = parameters / 2**30
     return (
-        f"option -llm_name: memory does not suffice for {name}: {parameters / 1e9:.2f} billion weights take {parameters * 4 / 2**30:.1f} GiB in"
-        f" float32, {parameters * 2 / 2**30:.1f} in bfloat16 (-llm_dtype bfloat16) and about {parameters * 0.6 / 2**30:.1f} in 4 bits"
-        " (-llm_bits 4); or take a smaller model."
+        f"{parameters / 1e9:.2f} billion weights take {4 * gib:.1f} GiB in float32, {2 * gib:.1f} in bfloat16 (-llm_dtype bfloat16)"
+        f" and about {0.6 * gib:.1f} in 4 bits (-llm_bits 4)"
     )
+
+
+def memory_need(name: str) -> str:
+    """What the weights of a language model take. Only its configuration is looked at. Raises ConfigError as load_language_model."""
+    require_libraries()
+    config = _random_config(name) if name.startswith("random:") else _stored_config(name)
+    _check_causal(name, config)
+    return weights_take(_count_parameters(config))
 
 
 def _random_config(name: str) -> PreTrainedConfig:
