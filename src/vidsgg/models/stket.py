@@ -9,16 +9,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
 from vidsgg.errors import ConfigError
 from vidsgg.models.capabilities import Capabilities
-from vidsgg.models.layers.knowledge import ClassKnowledge, TransitionKnowledge, contact_group, predicted_contacts
+from vidsgg.models.layers.knowledge import ClassKnowledge, TransitionKnowledge
 from vidsgg.models.layers.knowledge_transformer import KnowledgeDecoder, KnowledgeEncoder
 from vidsgg.models.layers.object_classifier import ObjectClassifier, class_distribution
 from vidsgg.models.layers.pair_encoder import PairEncoder
 from vidsgg.models.layers.relation_transformer import LayerConfig
+from vidsgg.ops.contacts import contact_group, predicted_contacts
 from vidsgg.ops.history import ClassHistory, class_history
 from vidsgg.ops.pairing import settle
 from vidsgg.ops.ragged import take_rows
@@ -126,6 +128,20 @@ class Stket(nn.Module):
                 f" layers, only {', '.join(parts)}."
             )
         return parts
+
+    @property
+    def knows(self) -> bool:
+        """Whether any part reads priors."""
+        return self.spatial_knowledge is not None or self.temporal_knowledge is not None
+
+    @torch.no_grad()
+    def start_from(self, initial: npt.ArrayLike, transition: npt.ArrayLike) -> None:
+        """Fill the tables of priors: frequencies (O, R) and (O, C, R), see ``datasets.priors``. Without them they are zero."""
+        for knowledge in (self.spatial_knowledge, self.temporal_knowledge):
+            if knowledge is not None:
+                knowledge.initial.copy_(torch.as_tensor(initial))
+        if self.temporal_knowledge is not None:
+            self.temporal_knowledge.transition.copy_(torch.as_tensor(transition))
 
     def forward(self, clip: Clip) -> StketLogits:
         """Logits (P, C) per group, in the order of the clip's pairs. Every video of the clip is treated as if it were alone.

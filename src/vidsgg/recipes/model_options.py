@@ -139,5 +139,29 @@ class SceneLLMOptions(NeuralOptions):
 
 
 @dataclass(frozen=True)
+class StketOptions(NeuralOptions):
+    spatial_layer: int = option(2, "encoder layers within a frame", low=0, aliases=("enc_layer_num",))
+    temporal_layer: int = option(2, "decoder layers over two neighbouring frames", low=0, aliases=("dec_layer_num",))
+    N_layer: int = option(1, "how often the encoder layers run, each time on what they gave before", low=1)
+    window_size: int = option(4, "frames of an object's class that the ensemble looks back on, its own included", low=1)
+    pred_contact_threshold: float = option(0.8, "probability from which on a predicted contact is taken for one")
+    use_spatial_prior: bool = option(True, "tell the spatial part what is usual for the class of an object")
+    use_temporal_prior: bool = option(True, "tell the temporal part what usually follows the contacts before")
+    spatial_prior_loss: bool = option(True, "train what the spatial part is told by a loss of its own")
+    temporal_prior_loss: bool = option(True, "train what the temporal part is told by a loss of its own")
+    bce_loss: bool = option(True, "binary cross entropy for groups with several labels; False: margin loss")
+    priors: str | None = option(None, "file of priors such as the authors' TrainPrior.json; by default counted on the training videos")
+    part: Literal["spatial", "temporal", "ensemble"] | None = option(None, "part that answers; by default the last that there is")
+    oracle_contacts: bool = option(
+        False, "read annotated contacts in place of predicted ones, as the published test command does; not comparable with other scores"
+    )
+    hidden_dim: int = option(512, "width of each visual part of a pair token", low=1)
+    embedding_dim: int = option(200, "width of the class embeddings", low=1)
+    embedding_std: float = option(1.0, "spread of the class embeddings' start; a small one suits many rare classes", low=0)
+    feedforward_dim: int = option(2048, "hidden width of the feed-forward part of every layer", low=1)
+    dropout: float = option(0.1, "share of activations dropped in training", low=0)
+
+
+@dataclass(frozen=True)
 class FrequencyOptions(TrainOptions):
     epochs: int = option(1, "counting takes one pass over the training videos", low=1)

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from vidsgg.errors import ConfigError
 from vidsgg.options import closest
-from vidsgg.recipes.model_options import FrequencyOptions, SceneLLMOptions, STTranOptions, TempuraOptions
+from vidsgg.recipes.model_options import FrequencyOptions, SceneLLMOptions, StketOptions, STTranOptions, TempuraOptions
 from vidsgg.recipes.options import NeuralOptions, TrainOptions
 
 if TYPE_CHECKING:
     from torch import nn
 
+    from vidsgg.datasets.base import VideoDataset
     from vidsgg.engine.course import Course
     from vidsgg.losses.criterion import Criterion
     from vidsgg.models.capabilities import Capabilities
+    from vidsgg.models.stket import Stket
     from vidsgg.structures.schema import Schema
     from vidsgg.structures.widths import FeatureWidths
 
@@ -34,10 +36,15 @@ def _one_stage(model: nn.Module, options: TrainOptions) -> Course:
     return ONE_STAGE
 
 
+def _nothing_to_prepare(model: nn.Module, videos: VideoDataset, options: TrainOptions) -> list[str]:
+    return []
+
+
 @dataclass(frozen=True)
 class ModelEntry:
     """module and class_name: where the model is. options: what a run of it can be told. configure: options -> constructor arguments.
-    criterion: what it is trained by, and what its validation losses are. course: in which stages. note: what has to be said wherever the
+    criterion: what it is trained by, and what its validation losses are. course: in which stages. prepare: what a new
+    model learns of its training videos before the first step; returns lines for the log. note: what has to be said wherever the
     model's numbers are shown.
     """
 
@@ -50,6 +57,7 @@ class ModelEntry:
     configure: Callable[[Any, FeatureWidths], dict[str, Any]]
     criterion: Callable[[Schema, Any], Criterion] = _relation_criterion
     course: Callable[[nn.Module, Any], Course] = _one_stage
+    prepare: Callable[[Any, VideoDataset, Any], list[str]] = _nothing_to_prepare
     note: str = ""
 
     @property
@@ -77,6 +85,27 @@ def _sttran(options: STTranOptions, widths: FeatureWidths) -> dict[str, Any]:
         "spatial_layer", "temporal_layer", "hidden_dim", "embedding_dim", "embedding_std", "feedforward_dim", "dropout", "reference_compat",
     )  # fmt: skip
     return {"widths": widths, "config": STTranConfig(**{name: getattr(options, name) for name in names}), "mode": options.mode}
+
+
+def _stket(options: StketOptions, widths: FeatureWidths) -> dict[str, Any]:
+    from vidsgg.models.stket import StketConfig
+
+    config = StketConfig(**{field.name: getattr(options, field.name) for field in fields(StketConfig) if field.name != "heads"})
+    return {"widths": widths, "config": config, "mode": options.mode}
+
+
+def _stket_criterion(schema: Schema, options: StketOptions) -> Criterion:
+    from vidsgg.losses.stket import StketCriterion
+
+    return StketCriterion(
+        schema, bce=options.bce_loss, spatial_prior=options.spatial_prior_loss, temporal_prior=options.temporal_prior_loss
+    )
+
+
+def _stket_priors(model: Stket, videos: VideoDataset, options: StketOptions) -> list[str]:
+    from vidsgg.recipes.priors import start_from_priors
+
+    return start_from_priors(model, videos, options)
 
 
 def _scenellm(options: SceneLLMOptions, widths: FeatureWidths) -> dict[str, Any]:
@@ -138,6 +167,17 @@ MODELS = {
             _tempura,
             _tempura_criterion,
             _tempura_course,
+        ),
+        ModelEntry(
+            "stket",
+            "a transformer that is told what is usual for a class of objects, and what usually follows",
+            "Pu et al., IEEE TIP 2024",
+            "vidsgg.models.stket",
+            "Stket",
+            StketOptions,
+            _stket,
+            _stket_criterion,
+            prepare=_stket_priors,
         ),
         ModelEntry(
             "scenellm",

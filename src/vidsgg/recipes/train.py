@@ -121,6 +121,8 @@ def _train(start: Start, team: Team, held_out: str, after_evaluation: AfterEvalu
     except ValueError as error:
         raise ConfigError(f"model {entry.name}: {error}") from error
     lines += getattr(model, "remarks", ())
+    if not start.continued:
+        lines += entry.prepare(model, splits.train, options)
     if neural and neural.word_vectors and not start.continued:
         lines.append(start_from_word_vectors(model, Path(neural.word_vectors)))
     move_to(model, device)

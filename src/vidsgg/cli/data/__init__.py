@@ -13,11 +13,12 @@ COMMANDS = {
     "check": "find out what is wrong with a data set",
     "show": "draw the annotations of a frame or of a whole video",
     "stats": "count objects, predicates, frames and pairs",
+    "priors": "count what is usual for every class of objects, as STKET knows it",
 }
 
 
 def _usage() -> str:
-    lines = [f"  {name:<5}  {text}" for name, text in COMMANDS.items()]
+    lines = [f"  {name:<6}  {text}" for name, text in COMMANDS.items()]
     return "\n".join(["usage: vidsgg data COMMAND [options]", "", "commands:", *lines, "", "'vidsgg data COMMAND -h' lists its options."])
 
 

@@ -10,10 +10,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from vidsgg.errors import ConfigError
 from vidsgg.ops.ragged import take_rows
-from vidsgg.structures.schema import Schema
-from vidsgg.structures.vocabulary import PredicateGroup
 
 STATE_WIDTHS = (128, 256, 512)
 
@@ -21,7 +18,7 @@ STATE_WIDTHS = (128, 256, 512)
 class ClassKnowledge(nn.Module):
     """Frequencies of the predicates given the class of the object, trained like any weight, as one token per class.
 
-    ``initial`` (O, R) begins with zeros, as of classes that nothing is known of, until ``start_from`` is called.
+    ``initial`` (O, R) begins with zeros, as for classes that nothing is known of.
     """
 
     def __init__(self, objects: int, predicates: int, dim: int) -> None:
@@ -50,26 +47,3 @@ class TransitionKnowledge(ClassKnowledge):
         count = contacts.sum(1, keepdim=True)
         mean = (table * contacts[..., None]).sum(1) / count.clamp(min=1)
         return self.state(torch.where(count > 0, mean, take_rows(self.initial, object_class)))
-
-
-def contact_group(schema: Schema) -> tuple[PredicateGroup, int]:
-    """The schema's group of contacts, and its predicate that says that there is none. Raises ConfigError if it has no such group, or two."""
-    groups = [group for group in schema.vocabulary.groups if group.negative is not None]
-    if len(groups) != 1:
-        raise ConfigError(
-            f"data set {schema.name!r} has {len(groups)} groups of predicates one of which says that none of the others holds, as Action"
-            " Genome's not_contacting; knowledge of how contacts follow each other needs exactly one."
-        )
-    assert groups[0].negative is not None
-    return groups[0], groups[0].predicates.index(groups[0].negative)
-
-
-def predicted_contacts(logits: Tensor, negative: int, threshold: float) -> Tensor:
-    """(P, C) bool of contact logits (P, C), without gradient: none but the negative one where that is likeliest, else the others that are
-    at least as likely as ``threshold``.
-    """
-    likely = logits.detach().float().sigmoid()
-    apart = likely.argmax(1) == negative
-    contacts = (likely >= threshold) & ~apart[:, None]
-    contacts[:, negative] = apart
-    return contacts

@@ -1,0 +1,65 @@
+"""``vidsgg data priors``: what is usual for every class of objects, and what follows a contact."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from vidsgg.cli.options import parse
+from vidsgg.errors import ConfigError
+from vidsgg.options import option
+
+if TYPE_CHECKING:
+    from vidsgg.datasets.priors import PredicatePriors
+    from vidsgg.structures.schema import Schema
+
+
+@dataclass(frozen=True)
+class PriorsOptions:
+    data_path: str | None = option(None, "folder of the data set; data/action_genome if left out and there")
+    split: Literal["train", "val", "all"] = option("train", "training videos without those held out for validation, these alone, or both")
+    out: Path | None = option(None, "file to write in the form of STKET's TrainPrior.json, for 'vidsgg train -priors'")
+
+
+def main(argv: Sequence[str]) -> int:
+    description = "Count what is usual for every class of objects, as STKET knows it. Training counts by itself; no file is needed."
+    options = parse(PriorsOptions, argv, prog="vidsgg data priors", description=description)
+    from vidsgg.datasets.priors import count_priors, write_priors
+    from vidsgg.datasets.registry import default_data_path, open_dataset
+    from vidsgg.datasets.splits import hold_out_validation
+    from vidsgg.recipes.priors import summary
+
+    root = Path(options.data_path) if options.data_path else default_data_path()
+    videos = open_dataset(root, "train", "predcls")
+    if options.split != "all":
+        videos = hold_out_validation(videos)[options.split == "val"]
+    priors = count_priors(videos)
+    print(f"{root}, {len(videos)} videos: {summary(priors)}\n")
+    print("\n".join(_table(priors, videos.schema)))
+    if options.out is not None:
+        try:
+            write_priors(options.out, priors, videos.schema)
+        except OSError as error:
+            raise ConfigError(f"option -out: cannot write {options.out}: {error.strerror}") from error
+        print(f"\nwritten to {options.out}; train with -priors {options.out}")
+    return 0
+
+
+def _table(priors: PredicatePriors, schema: Schema) -> list[str]:
+    """A line per class, the frequent ones first: its likeliest predicate of every group, and what follows its likeliest contact."""
+    from vidsgg.ops.contacts import contact_group
+    from vidsgg.recipes.tables import columns
+
+    vocabulary, (group, _) = schema.vocabulary, contact_group(schema)
+    slices = {g.name: slice(vocabulary.offsets[g.name], vocabulary.offsets[g.name] + len(g)) for g in vocabulary.groups}
+    assert priors.pairs is not None
+    rows = [["class", "pairs", *slices, f"most likely after it ({group.name})", "contacts"]]
+    for k in sorted(priors.pairs.nonzero()[0].tolist(), key=lambda k: -priors.pairs[k]):
+        likeliest = int(priors.initial[k, slices[group.name]].argmax())
+        shares = [*(priors.initial[k, part] for part in slices.values()), priors.transition[k, likeliest, slices[group.name]]]
+        names = [g.predicates for g in vocabulary.groups] + [group.predicates]
+        best = [f"{name[int(s.argmax())]} {s.max():.0%}" if s.any() else "-" for s, name in zip(shares, names, strict=True)]
+        rows.append([vocabulary.objects[k], f"{priors.pairs[k]:,}", *best, str(int(priors.contacts[k].sum()))])
+    return columns(rows)
