@@ -11,7 +11,7 @@ import torch
 from datasets.ag_files import small_set
 from datasets.easg_files import write_easg
 
-from vidsgg.cli import evaluate, models, train
+from vidsgg.cli import evaluate, models, runs, train
 from vidsgg.cli.main import run
 from vidsgg.cli.train import parse_train
 from vidsgg.datasets.action_genome import SCHEMA
@@ -69,6 +69,9 @@ def test_all_modes_one_after_another(
     assert {part.split(".")[0].split()[0] for part in new.split(": ")[1].split(", ")} == {"object_classifier", "object_context"}
     log = trained(tmp_path / "sgdet", data, "-mode", "sgdet", *guide, "-resume_from", str(tmp_path / "sgcls"))
     assert "with their own start" not in log
+
+    assert run(runs.main, [str(tmp_path)]) == 0
+    assert capsys.readouterr().out.endswith("\nscenellm: re-implementation from the paper\n")
 
     monkeypatch.setenv("VIDSGG_LLM_NAME", "not-the-one-it-was-trained-with")
     capsys.readouterr()

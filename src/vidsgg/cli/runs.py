@@ -12,6 +12,7 @@ from vidsgg.cli.options import parse
 from vidsgg.errors import ConfigError
 from vidsgg.options import option
 from vidsgg.recipes.history import RunRecord, choose_runs, find_runs
+from vidsgg.recipes.models import MODELS
 from vidsgg.recipes.tables import columns, duration
 
 LIST = """List the runs in and below a folder, the latest last. 'vidsgg runs compare A B ...' puts runs side by side.
@@ -73,7 +74,7 @@ def _table(runs: Sequence[RunRecord], root: Path) -> str:
                 )
             )
         notes.append(f"\n    {run.message}" if run.message else "")
-    return "\n".join(line + note for line, note in zip(columns(rows), notes, strict=True))
+    return "\n".join([*(line + note for line, note in zip(columns(rows), notes, strict=True)), *_notes(runs)])
 
 
 def _compare(runs: Sequence[RunRecord], out: Path) -> int:
@@ -97,7 +98,7 @@ def _compare(runs: Sequence[RunRecord], out: Path) -> int:
         )
         for key in scores
     ]
-    print("\n".join(columns(rows)))
+    print("\n".join([*columns(rows), *_notes(runs)]))
     panels = [Panel("training loss", dict(zip(names, (run.curve("train/loss/total") for run in runs), strict=True)))]
     panels += [
         Panel(f"validation {_label(key)}, in %", dict(zip(names, (run.curve(key) for run in runs), strict=True)), percent=True)
@@ -105,6 +106,12 @@ def _compare(runs: Sequence[RunRecord], out: Path) -> int:
     ]
     print(f"\ncurves: {draw_curves(out, panels)}")
     return 0
+
+
+def _notes(runs: Sequence[RunRecord]) -> list[str]:
+    """What has to be said below a table with these runs, a line for each model."""
+    models = [MODELS[name] for name in dict.fromkeys(run.model for run in runs) if name in MODELS]
+    return [f"\n{entry.name}: {entry.note}" for entry in models if entry.note]
 
 
 def _different(runs: Sequence[RunRecord]) -> list[str]:
