@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+import json
 from pathlib import Path
 
 import pytest
 import torch
 from datasets.ag_files import small_set
 
-from vidsgg.cli import train
+from vidsgg.cli import evaluate, train
 from vidsgg.cli.data import priors
 from vidsgg.cli.main import run
 from vidsgg.datasets.action_genome import SCHEMA
@@ -77,3 +79,43 @@ def test_a_run_goes_on_bit_by_bit_without_a_file_of_priors(runs: dict[str, Path]
     assert (half / "logfile.txt").read_text(encoding="utf-8").count("priors: counted") == 1
     whole, resumed = (load_checkpoint(path / "checkpoint_final.tar")["model_state_dict"] for path in (runs["sgcls"], half))
     assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
+
+
+def test_parts_are_scored_by_name_or_side_by_side(runs: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    common = ["-checkpoint", str(runs["predcls"]), "-save_path", str(tmp_path), "-num_workers", "0", "-device", "cpu"]
+    assert run(evaluate.main, common) == 0
+    assert run(evaluate.main, [*common, "-part", "temporal"]) == 0
+    capsys.readouterr()
+    assert run(evaluate.main, [*common, "-part", "all"]) == 0
+    out = capsys.readouterr().out
+    assert all(f"| {part} part |" in out for part in ("ensemble", "temporal", "spatial"))
+    read = {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in tmp_path.glob("*.json")}
+    assert set(read) == {"evaluation_test", *(f"evaluation_test_{part}" for part in ("ensemble", "temporal", "spatial"))}
+    assert "remark" not in read["evaluation_test"]
+    assert read["evaluation_test"]["recall"] == read["evaluation_test_ensemble"]["recall"]
+    assert read["evaluation_test_temporal"]["remark"] == "temporal part"
+
+
+def test_oracle_contacts_are_told_wherever_they_give_numbers(
+    runs: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = "oracle contacts: reads ground truth"
+    common = ["-save_path", str(tmp_path), "-num_workers", "0", "-device", "cpu", "-oracle_contacts", "True"]
+    assert run(evaluate.main, ["-checkpoint", str(runs["predcls"]), *common]) == 0
+    assert said in capsys.readouterr().out
+    assert json.loads((tmp_path / "evaluation_test_oracle.json").read_text(encoding="utf-8"))["remark"] == said
+    with (tmp_path / "evaluation_test_oracle.csv").open(encoding="utf-8") as file:
+        assert {row["remark"] for row in csv.DictReader(file)} == {said}
+    assert run(evaluate.main, ["-checkpoint", str(runs["predcls"]), *common, "-part", "all"]) == 0
+    assert f"| temporal part; {said} |" in capsys.readouterr().out
+    assert run(evaluate.main, ["-checkpoint", str(runs["sgcls"]), *common]) == 2
+    assert "annotated contacts belong to annotated pairs, which mode 'sgcls' has to guess" in capsys.readouterr().err
+
+
+def test_the_threshold_that_means_ground_truth_in_the_reference_is_refused(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "run"
+    assert run(train.main, ["-data_path", str(data), "-save_path", str(path), *TINY, "-pred_contact_threshold", "1.0"]) == 2
+    assert "-oracle_contacts True" in capsys.readouterr().err
+    assert not path.exists()

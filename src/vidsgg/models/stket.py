@@ -64,6 +64,12 @@ class StketConfig:
     reference_compat: bool = False
 
 
+def existing_parts(spatial_layer: int, temporal_layer: int) -> tuple[str, ...]:
+    """Without encoder layers the spatial part is its heads on the tokens themselves; the ensemble needs layers of both others."""
+    there = {"spatial": True, "temporal": temporal_layer, "ensemble": spatial_layer and temporal_layer}
+    return tuple(part for part in PARTS if there[part])
+
+
 @dataclass(frozen=True, eq=False)
 class StketLogits(RelationLogits):
     """parts: logits (P, C) per group of the parts that are trained, and under ``spatial_prior`` and ``temporal_prior`` those of the
@@ -112,7 +118,7 @@ class Stket(nn.Module):
 
     @staticmethod
     def _check(config: StketConfig, mode: str) -> tuple[str, ...]:
-        """The parts that there are: without encoder layers the spatial one is its heads on the tokens themselves."""
+        """The parts that there are. Raises ConfigError."""
         if not 0 < config.pred_contact_threshold < 1:
             raise ConfigError(
                 f"option -pred_contact_threshold: {config.pred_contact_threshold} is no probability between 0 and 1. 1.0, by which the"
@@ -120,8 +126,7 @@ class Stket(nn.Module):
             )
         if config.oracle_contacts and mode != "predcls":
             raise ConfigError(f"option -oracle_contacts: annotated contacts belong to annotated pairs, which mode {mode!r} has to guess.")
-        parts = ("spatial", *(("temporal",) if config.temporal_layer else ()))
-        parts += ("ensemble",) if config.spatial_layer and config.temporal_layer else ()
+        parts = existing_parts(config.spatial_layer, config.temporal_layer)
         if config.part not in (None, *parts):
             raise ConfigError(
                 f"option -part: there is no {config.part!r} part with {config.spatial_layer} spatial and {config.temporal_layer} temporal"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -26,26 +27,58 @@ AS_AUTHORS, FIXED = "as the authors' code computes it (-reference_compat True)",
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """The recall of a run, what is printed of it, and the files that hold it; of several processes only the first has written any."""
+    """The recall of a run, what is printed of it, and the files that hold it; of several processes only the first has written any.
+    remark: what has to be said beside it."""
 
     result: RecallResult
     text: str
     files: tuple[Path, ...]
+    remark: str = ""
 
 
 def run_evaluation(options: EvaluateOptions) -> Evaluation:
     """Score a checkpoint on a split; writes ``evaluation_<split>.json`` and ``.csv``.
 
     An imported checkpoint is scored twice, with the bugs of the authors' code, which is the result, and without them; the second goes to
-    ``evaluation_<split>_fixed.json`` and ``.csv``.
+    ``evaluation_<split>_fixed.json`` and ``.csv``. A part that is asked for and oracle contacts have a place in the names too.
     """
     with join_team(options.distributed) as team:
         run, root, dataset = team.first_of_machine_first(lambda: _open(options))
-        if not run.imported or options.reference_compat is not None:
-            return _score(run, options, root, dataset, options.reference_compat, "", team)
-        theirs, ours = (_score(run, options, root, dataset, compat, name, team) for compat, name in ((True, ""), (False, "_fixed")))
-    both = comparison({AS_AUTHORS: theirs.result, FIXED: ours.result}, options.split)
-    return Evaluation(theirs.result, f"{theirs.text}\n\nSide by side:\n\n{both}", theirs.files + ours.files)
+        scored = [(way.title, _score(run, options, root, dataset, way, team)) for way in _ways(run, options)]
+    if len(scored) == 1:
+        return scored[0][1]
+    titles = ["; ".join(filter(None, (title, evaluation.remark))) for title, evaluation in scored]
+    evaluations = [evaluation for _, evaluation in scored]
+    table = comparison({title: evaluation.result for title, evaluation in zip(titles, evaluations, strict=True)}, options.split)
+    first, files = evaluations[0], tuple(chain(*(evaluation.files for evaluation in evaluations)))
+    return replace(first, text=f"{first.text}\n\nSide by side:\n\n{table}", files=files)
+
+
+@dataclass(frozen=True)
+class _Way:
+    """A way to score a run. changes: options that differ from the run's. suffix: of its files' names. title: beside the others."""
+
+    changes: Mapping[str, Any]
+    suffix: str
+    title: str = ""
+
+
+def _ways(run: SavedRun, options: EvaluateOptions) -> list[_Way]:
+    """What is asked for; the first one is the result."""
+    changes = {name: getattr(options, name) for name in ("reference_compat", "oracle_contacts", "part")}
+    oracle = "_oracle" if options.oracle_contacts else ""
+    if options.part == "all":
+        from vidsgg.models.stket import existing_parts
+
+        parts = existing_parts(run.options.spatial_layer, run.options.temporal_layer)
+        return [_Way({**changes, "part": part}, f"_{part}{oracle}") for part in reversed(parts)]
+    suffix = f"_{options.part}{oracle}" if options.part else oracle
+    if run.imported and options.reference_compat is None:
+        return [
+            _Way({**changes, "reference_compat": True}, suffix, AS_AUTHORS),
+            _Way({**changes, "reference_compat": False}, f"{suffix}_fixed", FIXED),
+        ]
+    return [_Way(changes, suffix)]
 
 
 def _open(options: EvaluateOptions) -> tuple[SavedRun, Path, VideoDataset]:
@@ -55,16 +88,17 @@ def _open(options: EvaluateOptions) -> tuple[SavedRun, Path, VideoDataset]:
         wanted, has = getattr(options, name), getattr(run.options, name)
         if wanted is not None and wanted != has:
             raise ConfigError(f"option -{name}: {run.file} is of {name} {has!r}, not {wanted!r}.")
+    for name in ("part", "oracle_contacts"):
+        if getattr(options, name) is not None and not hasattr(run.options, name):
+            raise ConfigError(f"option -{name}: {run.file} is of model {run.options.model!r}, which has no such option; leave it out.")
     root = resolve_data_path(options.data_path or run.options.data_path)
     dataset = open_split(root, run.options.mode, options.split, datasize=options.datasize, skip_bad=options.skip_bad)
     return run, root, dataset
 
 
-def _score(
-    run: SavedRun, options: EvaluateOptions, root: Path, dataset: VideoDataset, compat: bool | None, suffix: str, team: Team
-) -> Evaluation:
+def _score(run: SavedRun, options: EvaluateOptions, root: Path, dataset: VideoDataset, way: _Way, team: Team) -> Evaluation:
     trained = load_model(
-        run, root, [dataset], options.device, team=team, detector=options.detector, features=options.features, reference_compat=compat
+        run, root, [dataset], options.device, team=team, detector=options.detector, features=options.features, **way.changes
     )
     used, protocol = trained.options, protocol_for(dataset.schema, trained.options.mode)
     loader = trained.source.loader(
@@ -73,6 +107,7 @@ def _score(
     result, _ = evaluate(trained.model, loader, protocol, exclusive=options.exclusive_decoding)
     head = [
         f"{model_entry(used.model).label}, {used.mode}, {run.file} (epoch {run.content['epoch']}){', reference_compat' if used.reference_compat else ''}",
+        *([used.remark] if used.remark else []),
         f"{options.split} split of {root}: {result.videos} videos, {result.units} {protocol.unit}s",
         *trained.source.lines,
     ]
@@ -87,12 +122,14 @@ def _score(
         "checkpoint": str(run.file),
         "epoch": run.content["epoch"],
         "reference_compat": used.reference_compat,
+        **({"remark": used.remark} if used.remark else {}),
         "features": trained.source.lines[0],
         "data_path": str(root),
         "split": options.split,
         "skipped_videos": skipped,
     }
-    return Evaluation(result, text, _write(folder, f"evaluation_{options.split}{suffix}", about, result) if team.leads else ())
+    files = _write(folder, f"evaluation_{options.split}{way.suffix}", about, result) if team.leads else ()
+    return Evaluation(result, text, files, used.remark)
 
 
 def _write(folder: Path, name: str, about: dict[str, Any], result: RecallResult) -> tuple[Path, Path]:
@@ -101,7 +138,7 @@ def _write(folder: Path, name: str, about: dict[str, Any], result: RecallResult)
         folder.mkdir(parents=True, exist_ok=True)
         as_json.write_text(json.dumps({**about, **result.to_json()}, indent=1) + "\n", encoding="utf-8")
         with as_csv.open("w", newline="", encoding="utf-8") as file:
-            rows = result.rows()
+            rows = [row | ({"remark": about["remark"]} if "remark" in about else {}) for row in result.rows()]
             writer = csv.DictWriter(file, fieldnames=list(rows[0]))
             writer.writeheader()
             writer.writerows(rows)

@@ -140,6 +140,11 @@ class SceneLLMOptions(NeuralOptions):
 
 @dataclass(frozen=True)
 class StketOptions(NeuralOptions):
+    @property
+    def remark(self) -> str:
+        said = [f"{self.part} part"] * (self.part is not None) + ["oracle contacts: reads ground truth"] * self.oracle_contacts
+        return "; ".join(said)
+
     spatial_layer: int = option(2, "encoder layers within a frame", low=0, aliases=("enc_layer_num",))
     temporal_layer: int = option(2, "decoder layers over two neighbouring frames", low=0, aliases=("dec_layer_num",))
     N_layer: int = option(1, "how often the encoder layers run, each time on what they gave before", low=1)

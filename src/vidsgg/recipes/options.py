@@ -60,6 +60,11 @@ class TrainOptions:
     def __post_init__(self) -> None:
         check_bounds(self)
 
+    @property
+    def remark(self) -> str:
+        """What has to be said wherever scores are shown that a model has with these options."""
+        return ""
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values for config.yaml and checkpoints; the options class is found again by ``model``."""
         return {name: str(value) if isinstance(value, Path) else value for name, value in asdict(self).items()}
@@ -134,6 +139,12 @@ class EvaluateOptions:
     features: str = option("auto", "features written by 'vidsgg features': a folder, auto (use them if they fit) or off (always compute)")
     reference_compat: bool | None = option(
         None, "score with the reference's plain bugs or without; by default as trained, and imported checkpoints both ways, side by side"
+    )
+    part: Literal["spatial", "temporal", "ensemble", "all"] | None = option(
+        None, "stket: the part that answers, or all of them, side by side; by default as trained"
+    )
+    oracle_contacts: bool | None = option(
+        None, "stket: read annotated contacts in place of predicted ones, as the published test command does; every table then says so"
     )
     save_path: str | None = option(None, "folder for the JSON and CSV tables; by default the checkpoint's")
 

@@ -173,7 +173,7 @@ def _train(start: Start, team: Team, held_out: str, after_evaluation: AfterEvalu
         run.log(f"model: {entry.label}, {sum(p.numel() for p in model.parameters()):,} parameters, mode {options.mode}, on {on}")
         for line in (*source.lines, *lines):
             run.log(line)
-        run.log(f"recall: {protocol.describe()}")
+        run.log(f"recall: {protocol.describe()}{f' ({options.remark})' if options.remark else ''}")
         if state and start.continued:
             if team.leads and (lost := start.bring_best(state, path)):
                 run.log(lost)
