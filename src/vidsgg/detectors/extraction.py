@@ -18,6 +18,7 @@ from vidsgg.detectors.base import FRAMES_AT_ONCE, Detector, FrameMaps
 from vidsgg.errors import ConfigError, DataError
 from vidsgg.io.images import Image
 from vidsgg.ops.cleaning import clean
+from vidsgg.ops.detections import candidate_pairs
 from vidsgg.ops.masks import union_boxes, union_masks
 from vidsgg.ops.pairing import label_nodes, person_pairs, subject_class_of
 from vidsgg.structures.clip import Clip
@@ -37,14 +38,16 @@ class ClipExtractor:
       objects that were found before others, between the boxes that stand for them.
     * sgdet, score: nodes are the detections that remain after ``clean``, with classes, and pairs join the person of a frame with all
       others. A frame in which nothing is found has no nodes (the reference crashes).
+    * sgdet, score, with ``raw_detections``: nodes are all detections, without classes, and the pairs are open: ``candidate_pairs``. For
+      models that classify them anew before they clean them.
 
     reference_compat: in SGDET, learn, the person of a pair is the box that the reference takes by mistake: it uses the person's place in
     the list of annotated boxes, those found first, as the number of a box of the frame.
     """
 
-    def __init__(self, detector: Detector, mode: str, *, learn: bool, reference_compat: bool = False) -> None:
+    def __init__(self, detector: Detector, mode: str, *, learn: bool, reference_compat: bool = False, raw_detections: bool = False) -> None:
         self.detector = detector.requires_grad_(False).eval()
-        self.mode, self.learn, self.reference_compat = mode, learn, reference_compat
+        self.mode, self.learn, self.reference_compat, self.raw_detections = mode, learn, reference_compat, raw_detections
 
     @torch.no_grad()
     def __call__(self, images: Sequence[Image], clip: Clip) -> Clip:
@@ -76,7 +79,8 @@ class ClipExtractor:
     def _read(self, maps: FrameMaps, clip: Clip) -> Clip:
         """Some frames of one video."""
         if self.mode == "sgdet":
-            clip = self._assigned_detections(maps, clip) if self.learn else self._cleaned_detections(maps, clip)
+            scored = self._raw_detections if self.raw_detections else self._cleaned_detections
+            clip = self._assigned_detections(maps, clip) if self.learn else scored(maps, clip)
         else:
             clip = replace(clip, node_feature=self._features(maps, clip.node_frame, clip.node_box))
         if self.mode == "sgcls":
@@ -131,6 +135,29 @@ class ClipExtractor:
             pair_object=stands_for[clip.pair_object[pairs]],
             pair_frame=pair_frame,
             labels={name: hot[pairs] for name, hot in labels.items()},
+        )
+
+    def _raw_detections(self, maps: FrameMaps, clip: Clip) -> Clip:
+        """All detections as nodes, every two of a frame as a candidate."""
+        found = self.detector.detect(maps)
+        subject, obj = candidate_pairs(found.frame, found.distribution, clip.schema.vocabulary.objects)
+        unknown = torch.full_like(found.frame, -1)
+        return replace(
+            clip,
+            node_box=found.box,
+            node_class=unknown,
+            node_score=found.score,
+            node_frame=found.frame,
+            node_identity=unknown,
+            node_feature=found.feature,
+            node_distribution=found.distribution,
+            node_target=None,
+            pair_subject=subject,
+            pair_object=obj,
+            pair_frame=found.frame[obj],
+            labels=None,
+            classes_given=False,
+            pairs_open=True,
         )
 
     def _cleaned_detections(self, maps: FrameMaps, clip: Clip) -> Clip:

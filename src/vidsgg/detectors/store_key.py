@@ -20,18 +20,23 @@ from vidsgg.structures.schema import Schema
 
 @dataclass(frozen=True)
 class StoreKey:
-    """detector: what it says of itself. weights: SHA-256 of names and values. reference_compat: of the extraction; only SGDET has any."""
+    """detector: what it says of itself. weights: SHA-256 of names and values. reference_compat, raw_detections: of the extraction, see
+    ClipExtractor; only SGDET has any.
+    """
 
     detector: Mapping[str, Any]
     weights: str
     mode: str
     reference_compat: bool
     schema: Schema
+    raw_detections: bool = False
 
     @staticmethod
-    def of(detector: Detector, schema: Schema, mode: str, *, reference_compat: bool = False) -> StoreKey:
+    def of(detector: Detector, schema: Schema, mode: str, *, reference_compat: bool = False, raw_detections: bool = False) -> StoreKey:
         description = json.loads(json.dumps(detector.describe()))  # tuples become lists, as they come back from a file
-        return StoreKey(description, weights_digest(detector.state_dict()), mode, reference_compat and mode == "sgdet", schema)
+        detects = mode == "sgdet"
+        weights = weights_digest(detector.state_dict())
+        return StoreKey(description, weights, mode, reference_compat and detects, schema, raw_detections and detects)
 
     @cached_property
     def digest(self) -> str:
@@ -44,9 +49,10 @@ class StoreKey:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; ``from_json`` gives an equal key back."""
+        raw = {"raw_detections": True} if self.raw_detections else {}  # what was written before there were any keeps its digest
         return {
             "detector": dict(self.detector), "weights": self.weights, "mode": self.mode, "reference_compat": self.reference_compat,
-            "schema": schema_to_json(self.schema),
+            "schema": schema_to_json(self.schema), **raw,
         }  # fmt: skip
 
     @staticmethod
@@ -54,7 +60,7 @@ class StoreKey:
         """Raises DataError naming what is missing."""
         try:
             values = {name: document[name] for name in ("detector", "weights", "mode", "reference_compat")}
-            return StoreKey(**values, schema=schema_from_json(document["schema"]))
+            return StoreKey(**values, schema=schema_from_json(document["schema"]), raw_detections=document.get("raw_detections", False))
         except (KeyError, TypeError) as error:
             raise DataError(f"what made the features is not told: {error!r}") from error
 
@@ -71,6 +77,9 @@ class StoreKey:
             reasons.append("other weights of the detector")
         if self.reference_compat != wanted.reference_compat:
             reasons.append(f"reference_compat {self.reference_compat}, not {wanted.reference_compat}")
+        if self.raw_detections != wanted.raw_detections:
+            kinds = {False: "cleaned detections", True: "raw detections, for models that clean them themselves"}
+            reasons.append(f"{kinds[self.raw_detections]}, not {kinds[wanted.raw_detections]}")
         if self.schema != wanted.schema:
             reasons.append(_schema_difference(self.schema, wanted.schema))
         return reasons

@@ -13,15 +13,23 @@ from vidsgg.ops.pairing import candidate_rows, label_nodes, person_pairs, subjec
 from vidsgg.structures.clip import Clip
 
 
-def candidate_pairs(node_frame: Tensor, detected: Tensor, objects: tuple[str, ...]) -> tuple[Tensor, Tensor]:
+def candidate_pairs(node_frame: Tensor, distribution: Tensor, objects: tuple[str, ...]) -> tuple[Tensor, Tensor]:
     """Nodes (P,), (P,): every two of a frame, the earlier one first, and with itself every node that may be copied, since it could make a
-    pair with its copy. detected (N,): the detector's classes. In the order of the first node, then the second.
+    pair with its copy. distribution (N, O): the detector's. In the order of the first node, then the second.
+
+    Whichever box a model takes for the subject, and whichever it suppresses, its pairs are among these; and any of these may become one.
     """
+    detected = detected_class(distribution)
     doubted = torch.tensor([objects.index(name) for name in OFTEN_WRONG if name in objects], device=node_frame.device)
     together = (node_frame[:, None] == node_frame).triu()
     together &= torch.isin(detected, doubted).diag() | ~torch.eye(len(node_frame), dtype=torch.bool, device=node_frame.device)
     first, second = together.nonzero(as_tuple=True)
     return first, second
+
+
+def detected_class(distribution: Tensor) -> Tensor:
+    """(N,) the class of each row of (N, O) that is most likely, apart from the background."""
+    return distribution[:, 1:].argmax(1) + 1
 
 
 def settle_detections(clip: Clip, distribution: Tensor) -> tuple[Clip, Tensor]:
@@ -33,7 +41,7 @@ def settle_detections(clip: Clip, distribution: Tensor) -> tuple[Clip, Tensor]:
     """
     assert clip.node_distribution is not None
     subject_class = subject_class_of(clip.schema)
-    detected = clip.node_distribution[:, 1:].argmax(1) + 1
+    detected = detected_class(clip.node_distribution)
     row, distribution = clean(clip.node_frame, clip.node_box, distribution, clip.schema.vocabulary.objects, detected)
     frame, box = clip.node_frame[row], clip.node_box[row]
     klass, score = label_nodes(distribution, frame, subject_class)

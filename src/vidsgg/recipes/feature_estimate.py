@@ -15,11 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vidsgg.detectors.extraction import ClipExtractor
 from vidsgg.detectors.stored_clip import LABELS, RecordSource
 from vidsgg.errors import DataError
 from vidsgg.io.records import encode_record
-from vidsgg.recipes.features import FeaturePlan, Part, plan_features, threads_of
+from vidsgg.recipes.features import FeaturePlan, Part, extractor_of, plan_features, threads_of
 from vidsgg.recipes.options import FeaturesOptions
 from vidsgg.structures.annotation import VideoAnnotation
 from vidsgg.structures.clip import Clip
@@ -153,7 +152,7 @@ def _measure(plan: FeaturePlan, options: FeaturesOptions, forms: Collection[Form
     """Extract some frames, note what they take; returns the seconds of reading one picture."""
     device = plan.devices[0]
     detector, _ = plan.build(device)
-    extract = {f.learn: ClipExtractor(detector, options.mode, learn=f.learn, reference_compat=options.reference_compat) for f in forms}
+    extract = {form.learn: extractor_of(detector, plan.store.key, learn=form.learn) for form in forms}
     begun, reading, read = time.perf_counter(), 0.0, 0
     for part, index in places:
         try:

@@ -25,8 +25,10 @@ from vidsgg.engine.processes import cores, run_tasks
 from vidsgg.errors import ConfigError, DataError
 from vidsgg.recipes.build import choose_device, resolve_data_path
 from vidsgg.recipes.detectors import build_detector, find_detector
+from vidsgg.recipes.models import model_entry
 from vidsgg.recipes.options import FeaturesOptions
 from vidsgg.structures.clip import Clip
+from vidsgg.structures.schema import Schema
 from vidsgg.structures.widths import FeatureWidths
 
 MOST_PROCESSES = 4  # per GPU, where one computes while others decode pictures; on CPUs, where more cost memory and gain little
@@ -127,7 +129,7 @@ def plan_features(options: FeaturesOptions) -> FeaturePlan:
     name = find_detector(options.detector, root)
     build = partial(build_detector, name, schema, reference_compat=options.reference_compat)
     detector, line = build(torch.device("cpu"))
-    key = StoreKey.of(detector, schema, options.mode, reference_compat=options.reference_compat)
+    key = _key_of(detector, schema, options)
     folder = Path(options.out) if options.out else default_folder(root, key, options.dtype)
     store = FeatureStore(folder, key, options.dtype, FeatureWidths(detector.node_width, detector.union_channels))
     return FeaturePlan(root, parts, store, line, build, _devices(options.device))
@@ -155,6 +157,16 @@ def run_features(options: FeaturesOptions) -> FeaturesOutcome:
                 bar.set_postfix_str(f"{outcome.bytes / 1e6 / outcome.seconds:.1f} MB/s")
         _note_left_out(store, plan.parts, outcome.left_out)
     return outcome
+
+
+def _key_of(detector: Detector, schema: Schema, options: FeaturesOptions) -> StoreKey:
+    raw = model_entry(options.model).capabilities.raw_detections
+    return StoreKey.of(detector, schema, options.mode, reference_compat=options.reference_compat, raw_detections=raw)
+
+
+def extractor_of(detector: Detector, key: StoreKey, *, learn: bool) -> ClipExtractor:
+    """What makes the records of a store."""
+    return ClipExtractor(detector, key.mode, learn=learn, reference_compat=key.reference_compat, raw_detections=key.raw_detections)
 
 
 def _parts(root: Path, options: FeaturesOptions) -> list[Part]:
@@ -228,11 +240,8 @@ class _Setup:
         torch.set_num_threads(self.threads)
         device, options = self.devices[number % len(self.devices)], self.options
         detector, _ = self.build(device)
-        key = StoreKey.of(detector, self.store.key.schema, options.mode, reference_compat=options.reference_compat)
-        self.store.require(key)  # a file of weights may change while processes start
-        extractors = {
-            learn: ClipExtractor(detector, options.mode, learn=learn, reference_compat=options.reference_compat) for learn in (True, False)
-        }
+        self.store.require(_key_of(detector, self.store.key.schema, options))  # a file of weights may change while processes start
+        extractors = {learn: extractor_of(detector, self.store.key, learn=learn) for learn in (True, False)}
         return partial(self._do, extractors, device)
 
     def _do(self, extractors: dict[bool, ClipExtractor], device: torch.device, task: Task) -> Done:
@@ -260,5 +269,6 @@ def _note_left_out(store: FeatureStore, parts: tuple[Part, ...], now: dict[str, 
 def _train_command(root: Path, options: FeaturesOptions) -> str:
     """Training finds the features by itself where they lie by default, if its options that decide the numbers are the same."""
     words = ["vidsgg train", f"-data_path {root}", f"-mode {options.mode}", f"-detector {options.detector}"]
+    words += [f"-model {options.model}"] * (options.model != FeaturesOptions.model)
     words += [f"-datasize {options.datasize}"] * (options.datasize != "large") + ["-reference_compat True"] * options.reference_compat
     return " ".join(words + [f"-features {options.out}"] * (options.out is not None))

@@ -188,6 +188,7 @@ class FeaturesOptions:
 
     data_path: str | None = option(None, "data set folder, 'synthetic' for the built-in one; without it data/action_genome is used")
     mode: Literal["predcls", "sgcls", "sgdet"] = option("predcls", "task to write features for")
+    model: str = option("sttran", "model that is to read them; only in SGDET some read others than STTran: tempura takes raw detections")
     detector: str = option("auto", "as for 'vidsgg train': a name, a file of weights, or auto")
     dtype: Literal["float16", "float32", "bfloat16"] = option("float16", "type of the features on disk; boxes and classes stay exact")
     out: str | None = option(None, "folder to write to; by default <data_path>/features/..., where training finds it")

@@ -78,6 +78,7 @@ def load_model(
         detector=options.detector,
         features=options.features,
         reference_compat=options.reference_compat,
+        raw_detections=entry.capabilities.raw_detections,
         needed=[(dataset, False) for dataset in datasets],
     )
     if entry.capabilities.visual and run.content.get("feature_widths") != widths_record(source):

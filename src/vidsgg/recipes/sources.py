@@ -57,7 +57,10 @@ class FeatureSource:
         extractor = None
         if self.detector is not None:
             assert self.key is not None
-            extractor = ClipExtractor(self.detector, self.mode, learn=learn, reference_compat=self.key.reference_compat)
+            key = self.key
+            extractor = ClipExtractor(
+                self.detector, self.mode, learn=learn, reference_compat=key.reference_compat, raw_detections=key.raw_detections
+            )
         if workers is None:  # without pictures a worker costs more than it saves
             workers = max(1, min(4, (os.cpu_count() or 1) // team.local_size)) if extractor is not None else 0
         return ClipLoader(
@@ -79,10 +82,11 @@ def open_source(
     detector: str = "auto",
     features: str = "off",
     reference_compat: bool = False,
+    raw_detections: bool = False,
     needed: Sequence[Needed] = (),
 ) -> FeatureSource:
-    """looks: whether pictures have to be looked at (Capabilities.needs_detector). features: "auto", "off" or a store's folder, as
-    -features. needed: the videos that will be read. Raises ConfigError or DataError if what was asked for does not fit.
+    """looks, raw_detections: whether pictures have to be looked at, and how (see Capabilities). features: "auto", "off" or a store's folder,
+    as -features. needed: the videos that will be read. Raises ConfigError or DataError if what was asked for does not fit.
     """
     if not looks:
         return FeatureSource(mode, device, _file_widths(schema), ("features: not used",))
@@ -93,7 +97,7 @@ def open_source(
     name = find_detector(detector, root)
     built, line = build_detector(name, schema, device, reference_compat=reference_compat)
     widths = FeatureWidths(node=built.node_width, union=built.union_channels)
-    key = StoreKey.of(built, schema, mode, reference_compat=reference_compat)
+    key = StoreKey.of(built, schema, mode, reference_compat=reference_compat, raw_detections=raw_detections)
     store, reasons = None, list[str]()
     if features == "auto":
         store, reasons = find_store(root, key, needed)

@@ -109,6 +109,7 @@ def _train(start: Start, team: Team, held_out: str, after_evaluation: AfterEvalu
         detector=options.detector,
         features=options.features,
         reference_compat=options.reference_compat,
+        raw_detections=capabilities.raw_detections,
         needed=[(splits.val, False)] if capabilities.counting else [(splits.train, True), (splits.val, False)],
     )
     logger = find_logger(options.logger)
