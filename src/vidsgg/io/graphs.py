@@ -1,46 +1,149 @@
-"""``VideoGraph`` as versioned JSON."""
+"""``VideoGraph`` as versioned JSON, described by ``video_graph.schema.json``: a line per frame, then a line per relation."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
+from functools import cache
+from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from vidsgg.errors import DataError
-from vidsgg.structures.graph import GraphEdge, GraphFrame, GraphNode, VideoGraph
+from vidsgg.io.atomic import whole_file
+from vidsgg.io.json_schema import check_json
+from vidsgg.structures.graph import GraphEdge, GraphFrame, GraphNode, Origin, RelationInterval, VideoGraph
+from vidsgg.structures.vocabulary import PredicateGroup, Vocabulary
 
-FORMAT, VERSION = "vidsgg.video_graph", 1
+FORMAT, VERSION = "vidsgg.video_graph", 2
+SUFFIX = ".graph.json"
 
 
-def write_graph(path: Path, graph: VideoGraph) -> None:
-    """Raises DataError if the file cannot be written."""
-    text = json.dumps({"format": FORMAT, "version": VERSION, **asdict(graph)}, ensure_ascii=False, indent=1)
+class GraphWriter:
+    """A graph file on its way to the disk, frame by frame, so that no more than one has to be held."""
+
+    def __init__(self, file: BinaryIO, video_id: str, dataset: str, vocabulary: Vocabulary | None) -> None:
+        self._file, self._frames, self.finished = file, 0, False
+        head = {"format": FORMAT, "version": VERSION, "video_id": video_id, "dataset": dataset, "vocabulary": _vocabulary_json(vocabulary)}
+        self._write(_text(head)[:-1] + ',\n "frames": [')
+
+    def add(self, frame: GraphFrame) -> None:
+        self._write((",\n  " if self._frames else "\n  ") + _text(_plain(asdict(frame))))
+        self._frames += 1
+
+    def finish(self, relations: Sequence[RelationInterval], made_by: Origin | None) -> None:
+        """What is known when all frames have been added."""
+        lines = ",".join("\n  " + _text(_plain(asdict(relation))) for relation in relations)
+        self._write(f'\n ],\n "relations": [{lines}\n ],\n "made_by": {_text(_origin_json(made_by))}}}\n')
+        self.finished = True
+
+    def _write(self, text: str) -> None:
+        self._file.write(text.encode())
+
+
+@contextmanager
+def graph_writer(path: Path, video_id: str, dataset: str, vocabulary: Vocabulary | None) -> Iterator[GraphWriter]:
+    """The file gets its name when the block has been left without an error, after ``finish``. Raises DataError if it cannot be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text + "\n", encoding="utf-8")
+        with whole_file(path) as file:
+            writer = GraphWriter(file, video_id, dataset, vocabulary)
+            yield writer
+            assert writer.finished, f"{path}: the relations are missing"
     except OSError as error:
         raise DataError(f"cannot write {path}: {error.strerror}.") from error
 
 
+def write_graph(path: Path, graph: VideoGraph) -> None:
+    """The whole file or none, also if something goes wrong on the way. Raises DataError if it cannot be written."""
+    with graph_writer(path, graph.video_id, graph.dataset, graph.vocabulary) as writer:
+        for frame in graph.frames:
+            writer.add(frame)
+        writer.finish(graph.relations, graph.made_by)
+
+
 def read_graph(path: Path) -> VideoGraph:
-    """The graph that ``write_graph`` wrote, equal in every value. Raises DataError naming the file and what is wrong."""
+    """The graph that ``write_graph`` wrote, equal in every value, also by earlier versions.
+
+    Raises DataError naming the file, the place in it, what stands there and what should.
+    """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}.") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{path} is not JSON: {error}") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise DataError(f"{path} is not a video graph of vidsgg.")
-    if content.get("version") != VERSION:
-        raise DataError(f"{path} is of version {content.get('version')!r}; this program reads version {VERSION}.")
+        raise DataError(f"{path} is not a video graph of vidsgg, as 'vidsgg predict' writes them.")
+    version = content.get("version")
+    if isinstance(version, int) and version > VERSION:
+        raise DataError(f"{path} is of version {version}; this program reads versions 1 to {VERSION}. Install a newer one.")
     try:
-        return VideoGraph(content["video_id"], content["dataset"], tuple(_frame(frame) for frame in content["frames"]))
-    except (KeyError, TypeError) as error:
-        raise DataError(f"{path}: a field is missing or unknown: {error}") from error
+        check_json(content, graph_schema())
+        return VideoGraph(
+            content["video_id"],
+            content["dataset"],
+            tuple(_frame(frame) for frame in content["frames"]),
+            tuple(RelationInterval(**{"begin": None, "end": None, **relation}) for relation in content.get("relations", ())),
+            _origin(content.get("made_by")),
+            _vocabulary(content.get("vocabulary")),
+        )
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error
+
+
+@cache
+def graph_schema() -> dict[str, Any]:
+    """The JSON Schema of the files."""
+    schema: dict[str, Any] = json.loads((resources.files("vidsgg.io") / "video_graph.schema.json").read_text(encoding="utf-8"))
+    return schema
+
+
+def _text(values: Any) -> str:
+    return json.dumps(values, ensure_ascii=False, allow_nan=False)
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    """Without what is None, also in the parts."""
+    return {
+        name: [_plain(part) if isinstance(part, dict) else part for part in value] if isinstance(value, (list, tuple)) else value
+        for name, value in values.items()
+        if value is not None
+    }
 
 
 def _frame(values: dict[str, Any]) -> GraphFrame:
-    nodes = tuple(GraphNode(**{**node, "box": None if node["box"] is None else tuple(node["box"])}) for node in values["nodes"])
-    return GraphFrame(**{**values, "nodes": nodes, "edges": tuple(GraphEdge(**edge) for edge in values["edges"])})
+    nodes = tuple(GraphNode(**{**node, "box": None if node.get("box") is None else tuple(node["box"])}) for node in values["nodes"])
+    return GraphFrame(**{"time": None, **values, "nodes": nodes, "edges": tuple(GraphEdge(**edge) for edge in values["edges"])})
+
+
+def _origin_json(origin: Origin | None) -> dict[str, Any] | None:
+    return None if origin is None else {**_plain(asdict(origin)), "settings": dict(origin.settings)}
+
+
+def _origin(values: dict[str, Any] | None) -> Origin | None:
+    if values is None:
+        return None
+    return Origin(**{**values, "settings": tuple(values.get("settings", {}).items()), "notes": tuple(values.get("notes", ()))})
+
+
+def _vocabulary_json(vocabulary: Vocabulary | None) -> dict[str, Any] | None:
+    if vocabulary is None:
+        return None
+    groups = [
+        {"name": g.name, "predicates": g.predicates, "kind": g.kind, "direction": g.direction, "exclusive": g.exclusive}
+        for g in vocabulary.groups
+    ]
+    return {"objects": vocabulary.objects, "subjects": vocabulary.subjects, "groups": groups}
+
+
+def _vocabulary(values: dict[str, Any] | None) -> Vocabulary | None:
+    if values is None:
+        return None
+    groups = tuple(
+        PredicateGroup(g["name"], tuple(g["predicates"]), g["kind"], g["direction"], tuple(g.get("exclusive", ())))
+        for g in values["groups"]
+    )
+    return Vocabulary(tuple(values["objects"]), tuple(values["subjects"]), groups)

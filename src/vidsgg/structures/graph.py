@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from vidsgg.errors import DataError
+from vidsgg.structures.vocabulary import Vocabulary
+
+Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
@@ -13,8 +17,15 @@ class GraphNode:
 
     label: str
     score: float
-    box: tuple[float, float, float, float] | None = None
+    box: Box | None = None
     track: int | None = None
+
+    def __post_init__(self) -> None:
+        _check_score(f"node {self.label!r}", self.score)
+        if self.box is not None:
+            x1, y1, x2, y2 = self.box
+            if not (x1 <= x2 and y1 <= y2 and all(map(math.isfinite, self.box))):
+                raise DataError(f"node {self.label!r}: the box is {list(self.box)}, not x1, y1, x2, y2 with x1 <= x2 and y1 <= y2.")
 
 
 @dataclass(frozen=True)
@@ -26,6 +37,9 @@ class GraphEdge:
     predicate: str
     group: str
     score: float
+
+    def __post_init__(self) -> None:
+        _check_score(f"edge {self.predicate!r}", self.score)
 
 
 @dataclass(frozen=True)
@@ -41,6 +55,9 @@ class GraphFrame:
     edges: tuple[GraphEdge, ...]
 
     def __post_init__(self) -> None:
+        if not all(0 < side < math.inf for side in (self.width, self.height)):
+            raise DataError(f"frame {self.key!r}: is {self.width} x {self.height} pixels; both must be positive.")
+        _check_times(f"frame {self.key!r}", self.time)
         for i, edge in enumerate(self.edges):
             for end in (edge.subject, edge.object):
                 if not 0 <= end < len(self.nodes):
@@ -48,9 +65,84 @@ class GraphFrame:
 
 
 @dataclass(frozen=True)
+class RelationInterval:
+    """A relation that holds for a while: subject --predicate--> object, in the direction in which the predicate reads.
+
+    subject_track, object_track: ids of the nodes, and their classes. begin_frame, end_frame: numbers of the first and the last frame in
+    which it holds; begin, end: their times in seconds, None if unknown. score: 0..1, the mean over the frames in between.
+    """
+
+    subject_track: int
+    object_track: int
+    subject: str
+    object: str
+    predicate: str
+    group: str
+    begin: float | None
+    end: float | None
+    begin_frame: int
+    end_frame: int
+    score: float
+
+    def __post_init__(self) -> None:
+        where = f"relation {self.subject!r} {self.predicate!r} {self.object!r}"
+        _check_score(where, self.score)
+        if self.end_frame < self.begin_frame:
+            raise DataError(f"{where}: ends at frame {self.end_frame}, before its begin at frame {self.begin_frame}.")
+        if (self.begin is None) != (self.end is None) or (self.begin is not None and self.end is not None and self.end < self.begin):
+            raise DataError(f"{where}: lasts from {self.begin} to {self.end} seconds; give both, in order, or neither.")
+        _check_times(where, self.begin, self.end)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What made a graph.
+
+    model, mode: as in the training options. checkpoint: name of its file, with the run's folder. weights: SHA-256 of the model's weights
+    and the detector's. detector: its architecture, None where nothing looked at pictures. fps: graphs a second that were asked for.
+    settings: further options that decide what is in the graph. notes: what a reader should know, such as a part of the video that could
+    not be read.
+    """
+
+    model: str
+    mode: str
+    checkpoint: str
+    weights: str
+    detector: str | None = None
+    fps: float | None = None
+    settings: tuple[tuple[str, float], ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class VideoGraph:
-    """All annotated or sampled frames of one video, in order."""
+    """All annotated or sampled frames of one video, in order.
+
+    relations: what holds over time, by begin, between tracks of the frames' nodes. made_by: None for annotations and for graphs of which
+    that is not known. vocabulary: all that could have been said, None if not known.
+    """
 
     video_id: str
     dataset: str
     frames: tuple[GraphFrame, ...]
+    relations: tuple[RelationInterval, ...] = ()
+    made_by: Origin | None = None
+    vocabulary: Vocabulary | None = None
+
+    def __post_init__(self) -> None:
+        tracks = {(node.track, node.label) for frame in self.frames for node in frame.nodes}
+        for i, relation in enumerate(self.relations):
+            for end in ((relation.subject_track, relation.subject), (relation.object_track, relation.object)):
+                if end not in tracks:
+                    raise DataError(f"video {self.video_id!r}: relation {i} joins track {end[0]} ({end[1]!r}), which no frame has.")
+
+
+def _check_score(where: str, score: float) -> None:
+    if not 0 <= score <= 1:
+        raise DataError(f"{where}: the score is {score}, not a number from 0 to 1.")
+
+
+def _check_times(where: str, *times: float | None) -> None:
+    for time in times:
+        if time is not None and not math.isfinite(time):
+            raise DataError(f"{where}: a time is {time} seconds, not a number; None says that it is unknown.")

@@ -1,0 +1,178 @@
+"""Graph files: what is read is what was written, earlier versions too, and whatever is wrong is named by its place."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from clips import ENTITY
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vidsgg.errors import DataError
+from vidsgg.io.graphs import graph_schema, graph_writer, read_graph, write_graph
+from vidsgg.io.json_schema import check_json
+from vidsgg.structures.graph import GraphEdge, GraphFrame, GraphNode, Origin, RelationInterval, VideoGraph
+
+texts = st.text(st.characters(codec="utf-8"), max_size=8)
+scores = st.floats(0, 1)
+numbers = st.floats(-1e6, 1e6)
+
+
+@st.composite
+def nodes(draw: Any) -> GraphNode:
+    x, y, width, height = (draw(numbers) for _ in range(4))
+    box = draw(st.sampled_from([None, (x, y, x + abs(width), y + abs(height))]))
+    return GraphNode(draw(texts), draw(scores), box, draw(st.none() | st.integers(0, 99)))
+
+
+@st.composite
+def frames(draw: Any) -> GraphFrame:
+    found = tuple(draw(st.lists(nodes(), max_size=4)))
+    ends = st.integers(0, len(found) - 1)
+    edges = st.builds(GraphEdge, ends, ends, texts, texts, scores)
+    return GraphFrame(
+        draw(texts), draw(st.integers(1, 10**6)), draw(st.none() | st.floats(0, 1e5)), draw(st.floats(1, 1e4)), draw(st.floats(1, 1e4)),
+        found, tuple(draw(st.lists(edges, max_size=4))) if found else (),
+    )  # fmt: skip
+
+
+@st.composite
+def graphs(draw: Any) -> VideoGraph:
+    seen = tuple(draw(st.lists(frames(), max_size=4)))
+    tracks = [(node.track, node.label) for frame in seen for node in frame.nodes if node.track is not None]
+    relations = []
+    for _ in range(draw(st.integers(0, 3)) if tracks else 0):
+        (subject, name), (thing, other) = draw(st.sampled_from(tracks)), draw(st.sampled_from(tracks))
+        begin, length, times = draw(st.integers(1, 99)), draw(st.integers(0, 9)), draw(st.booleans())
+        span = (begin / 3, (begin + length) / 3) if times else (None, None)
+        relations.append(
+            RelationInterval(subject, thing, name, other, draw(texts), draw(texts), *span, begin, begin + length, draw(scores))
+        )
+    named = st.tuples(texts, numbers)
+    origins = st.builds(
+        Origin, texts, st.sampled_from(["predcls", "sgcls", "sgdet"]), texts, texts, st.none() | texts, st.none() | st.floats(0.1, 99),
+        st.lists(named, max_size=2, unique_by=lambda pair: pair[0]).map(tuple), st.lists(texts, max_size=2).map(tuple),
+    )  # fmt: skip
+    vocabulary = st.sampled_from([None, ENTITY.vocabulary])
+    return VideoGraph(draw(texts), draw(texts), seen, tuple(relations), draw(st.none() | origins), draw(vocabulary))
+
+
+@settings(deadline=None, max_examples=60)
+@given(graph=graphs())
+def test_what_is_read_is_what_was_written(tmp_path_factory: pytest.TempPathFactory, graph: VideoGraph) -> None:
+    path = tmp_path_factory.mktemp("graphs") / "new folder" / "g.graph.json"
+    write_graph(path, graph)
+    assert read_graph(path) == graph
+
+
+def example() -> VideoGraph:
+    frame = GraphFrame(
+        "v/1", 1, 0.0, 64.0, 48.0, (GraphNode("person", 0.9, (1, 2, 30, 40), 1), GraphNode("cup", 0.8, (3, 4, 9, 9), 2)),
+        (GraphEdge(0, 1, "holding", "contacting", 0.75),),
+    )  # fmt: skip
+    relation = RelationInterval(1, 2, "person", "cup", "holding", "contacting", 0.0, 0.0, 1, 1, 0.75)
+    origin = Origin("sttran", "sgdet", "run/checkpoint_best.tar", "00ff", "faster-rcnn-c4", 2.0, (("threshold", 0.5),), ("a note",))
+    return VideoGraph("v.mp4", "toy_frames", (frame,), (relation,), origin, ENTITY.vocabulary)
+
+
+def written(tmp_path: Path) -> dict[str, Any]:
+    write_graph(tmp_path / "g.json", example())
+    content: dict[str, Any] = json.loads((tmp_path / "g.json").read_text(encoding="utf-8"))
+    return content
+
+
+def test_a_frame_and_a_relation_take_a_line_each(tmp_path: Path) -> None:
+    written(tmp_path)
+    lines = (tmp_path / "g.json").read_text(encoding="utf-8").splitlines()
+    assert [line.split('"')[1] for line in lines if '"' in line] == ["format", "frames", "key", "relations", "subject_track", "made_by"]
+
+
+def test_files_of_version_1_are_read(tmp_path: Path) -> None:
+    content = written(tmp_path)
+    first = {name: content[name] for name in ("format", "video_id", "dataset", "frames")} | {"version": 1}
+    first["frames"][0]["nodes"].append({"label": "cut", "score": 1.0, "box": None, "track": None})
+    (tmp_path / "g.json").write_text(json.dumps(first), encoding="utf-8")
+    graph = read_graph(tmp_path / "g.json")
+    assert graph.frames[0].nodes[:2] == example().frames[0].nodes
+    assert graph.frames[0].nodes[2] == GraphNode("cut", 1.0)
+    assert (graph.relations, graph.made_by, graph.vocabulary) == ((), None, None)
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "message"),
+    [
+        (("frames", 0, "nodes", 1, "score"), 1.5, r"frames\[0\]\.nodes\[1\]\.score is 1\.5; expected 1 or less"),
+        (("frames", 0, "nodes", 1, "score"), True, r"nodes\[1\]\.score is True; expected number"),
+        (("frames", 0, "nodes", 0, "box"), [1, 2, 3], r"nodes\[0\]\.box is \[1, 2, 3\]; expected 4 values or more"),
+        (("frames", 0, "nodes", 0, "box"), [9, 2, 3, 4], r"'person': the box is \[9, 2, 3, 4\], not x1, y1"),
+        (("frames", 0, "edges", 0, "object"), 2, r"edge 0 points to node 2, there are 2"),
+        (("frames", 0, "edges", 0, "subject"), "0", r"edges\[0\]\.subject is '0'; expected integer"),
+        (("frames", 0, "time"), float("nan"), r"frames\[0\]\.time is nan; expected number or null"),
+        (("frames", 0, "width"), 0, r"frames\[0\]\.width is 0; expected more than 0"),
+        (("frames", 0, "nods"), [], r"frames\[0\] has the unknown entry 'nods'; did you mean 'nodes'"),
+        (("relations", 0, "subject_track"), 7, r"relation 0 joins track 7 \('person'\), which no frame has"),
+        (("relations", 0, "end_frame"), 0, r"ends at frame 0, before its begin at frame 1"),
+        (("relations", 0, "end"), None, r"lasts from 0\.0 to None seconds"),
+        (("made_by", "mode"), "xyz", r"made_by\.mode is 'xyz'; expected predcls or sgcls or sgdet"),
+        (("made_by", "settings", "a"), "b", r"made_by\.settings\.a is 'b'; expected number"),
+        (("vocabulary", "groups", 0, "kind"), "many", r"vocabulary\.groups\[0\]\.kind is 'many'"),
+        (("vocabulary", "objects", 0), "person", r"object classes"),
+        (("frames",), {}, r"frames is \{\}; expected array"),
+        (("version",), True, r"version is True; expected 1 or 2"),
+        (("version",), 3, r"version 3; this program reads versions 1 to 2"),
+    ],
+)
+def test_what_is_wrong_is_named_by_its_place(tmp_path: Path, place: tuple[str | int, ...], value: Any, message: str) -> None:
+    content = written(tmp_path)
+    part: Any = content
+    for step in place[:-1]:
+        part = part[step]
+    part[place[-1]] = value
+    (tmp_path / "g.json").write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(DataError, match=r"g\.json.*" + message):
+        read_graph(tmp_path / "g.json")
+
+
+def test_every_required_entry_is_missed(tmp_path: Path) -> None:
+    content = written(tmp_path)
+    places = {"": content, "frames[0]": content["frames"][0], "relations[0]": content["relations"][0], "made_by": content["made_by"]}
+    definitions = graph_schema()["$defs"]
+    rules = {
+        "": graph_schema(),
+        "frames[0]": definitions["frame"],
+        "relations[0]": definitions["relation"],
+        "made_by": definitions["origin"],
+    }
+    for place, part in places.items():
+        for name in rules[place]["required"]:
+            kept = copy.deepcopy(part)
+            value = part.pop(name)
+            with pytest.raises(DataError, match=f"lacks '{name}'"):
+                check_json(content, graph_schema())
+            part[name] = value
+            assert part == kept
+    check_json(content, graph_schema())
+
+
+def test_a_rule_that_is_not_known_is_no_rule_that_is_passed_over() -> None:
+    with pytest.raises(KeyError, match="pattern"):
+        check_json("x", {"type": "string", "pattern": "y"})
+
+
+def test_a_writer_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
+    write_graph(tmp_path / "g.json", example())
+    with pytest.raises(ZeroDivisionError), graph_writer(tmp_path / "g.json", "v", "toy", None) as writer:
+        writer.add(example().frames[0])
+        raise ZeroDivisionError
+    assert read_graph(tmp_path / "g.json") == example()
+    assert [path.name for path in tmp_path.iterdir()] == ["g.json"]
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataError, match=r"cannot write .*file"):
+        write_graph(tmp_path / "file" / "g.json", example())
