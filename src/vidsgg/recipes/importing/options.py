@@ -19,3 +19,7 @@ class ImportOptions:
         None, "the mode that a relation model was trained in, which its file does not say"
     )
     model: str | None = option(None, "the relation model that the file holds; recognised by itself, given to be sure")
+    N_layer: int | None = option(None, "stket: how often its encoder layers run, if not once", low=1)
+    pred_contact_threshold: float | None = option(None, "stket: probability from which on a predicted contact is taken for one")
+    use_spatial_prior: bool | None = option(None, "stket: whether its spatial part reads priors")
+    use_temporal_prior: bool | None = option(None, "stket: whether its temporal part reads priors")

@@ -10,10 +10,11 @@ from vidsgg.recipes.importing.authors_file import AuthorsFile, Imported
 from vidsgg.recipes.importing.detector import import_detector
 from vidsgg.recipes.importing.method import Method, import_relation_model
 from vidsgg.recipes.importing.options import ImportOptions
+from vidsgg.recipes.importing.stket import STKET
 from vidsgg.recipes.importing.sttran import STTRAN
 
 # The first that recognises a file has it: those whose names are others' and more stand before them.
-METHODS: tuple[Method, ...] = (STTRAN,)
+METHODS: tuple[Method, ...] = (STTRAN, STKET)
 _OF_EVERY_METHOD = ("file", "out", "mode", "model")
 
 
