@@ -72,7 +72,7 @@ def test_trains_scores_and_goes_on_in_two_processes(data: Path, tmp_path: Path, 
     assert in_processes(score, path, tmp_path / "two") == ["", ""]
     score(path, tmp_path / "one")
     one, two = (tmp_path / count for count in ("one", "two"))
-    for name in ("evaluation_test.json", "evaluation_test.csv", "printed.txt"):
+    for name in ("evaluation_test.json", "evaluation_test.csv", "predicates_test.csv", "printed.txt"):
         assert (one / name).read_text(encoding="utf-8").replace(str(one), str(two)) == (two / name).read_text(encoding="utf-8")
 
     assert run(train.main, ["-resume_from", str(path), "-epochs", "3"]) == 0

@@ -14,7 +14,7 @@ def main(argv: Sequence[str], prog: str = "vidsgg evaluate") -> int:
         EvaluateOptions,
         without_local_rank(argv),
         prog=prog,
-        description="Score a trained model: recall and mean recall under every constraint, as a table, JSON and CSV.",
+        description="Score a trained model: recall and mean recall under every constraint, head, body and tail, calibration.",
     )
     if not options.checkpoint:
         raise ConfigError(f"option -checkpoint is required: a checkpoint file, or the folder of a run such as output/...\nSee '{prog} -h'.")
@@ -22,6 +22,6 @@ def main(argv: Sequence[str], prog: str = "vidsgg evaluate") -> int:
 
     evaluation = run_evaluation(options)
     if evaluation.files:
-        print(f"{evaluation.text}\n\n{evaluation.result.predicate_table()}")
-        print(f"\nwritten to {evaluation.files[0]} and {evaluation.files[1].name}")
+        first, *others = evaluation.files
+        print(f"{evaluation.text}\n\nwritten to {first}, {', '.join(file.name for file in others)}")
     return 0

@@ -157,6 +157,10 @@ class ActionGenome(VideoDataset):
     def annotation(self, index: int) -> VideoAnnotation:
         return self._table[index]
 
+    def predicate_counts(self) -> Array:
+        """As everywhere, but over whole columns."""
+        return np.concatenate([self._table.labels[group.name].sum(0) for group in VOCABULARY.groups])
+
     def _places(self, index: int) -> tuple[Path, Path]:
         name = f"{self.video_ids[index]}.mp4"
         return self.root / "frames" / name, self.root / "videos" / name

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from vidsgg.errors import ConfigError
@@ -48,6 +49,17 @@ class VideoDataset(ABC):
     def features(self, index: int) -> Mapping[str, npt.NDArray[Any]]:
         """Clip columns that the data set's own files bring along (``node_feature``, ``action_feature``); see Schema.features."""
         return {}
+
+    def predicate_counts(self) -> npt.NDArray[np.int64]:
+        """(C,) annotated relations of every predicate, by global id; those of one object that an event shows in several frames count once."""
+        counts = np.zeros(len(self.schema.vocabulary.predicates), np.int64)
+        for annotation in self:
+            labels = np.concatenate([annotation.labels[group.name] for group in self.schema.vocabulary.groups], axis=1)
+            if self.schema.unit == "event":
+                things = np.stack([annotation.frame_unit[annotation.pair_frame], annotation.node_identity[annotation.pair_object]])
+                labels = labels[np.unique(things, axis=1, return_index=True)[1]]
+            counts += labels.sum(0)
+        return counts
 
     def find(self, video: str) -> int:
         """Position of a video given by its name, or by its number from 0. Raises ConfigError naming the closest."""

@@ -35,7 +35,7 @@ class RecordSource:
     @staticmethod
     def of(dataset: VideoDataset, index: int, annotation: VideoAnnotation) -> RecordSource:
         """The source as it is now. Of pictures only names and sizes are looked at."""
-        return RecordSource(annotation.video_id, _annotation_digest(annotation), _pictures_digest(dataset, index))
+        return RecordSource(annotation.video_id, annotation_digest(annotation), _pictures_digest(dataset, index))
 
 
 def columns_of(clip: Clip, dtype: torch.dtype) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -97,7 +97,8 @@ def _loaded(stored: Tensor, device: torch.device) -> Tensor:
     return stored.to(device).to(kind)  # the smaller type travels
 
 
-def _annotation_digest(annotation: VideoAnnotation) -> str:
+def annotation_digest(annotation: VideoAnnotation) -> str:
+    """SHA-256 of everything in an annotation, in hexadecimal."""
     digest = hashlib.sha256("\n".join(annotation.frame_key).encode("utf-8", "surrogatepass"))
     columns = {f.name: getattr(annotation, f.name) for f in fields(annotation)} | {f"{LABELS}{n}": v for n, v in annotation.labels.items()}
     for name, value in columns.items():

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 from torch import nn
 from tqdm import tqdm
 
 from vidsgg.engine.loading import ClipLoader
 from vidsgg.losses.criterion import Criterion
-from vidsgg.metrics.accumulator import RecallAccumulator, RecallState
+from vidsgg.metrics.accumulator import RecallAccumulator, VideoAccumulator
 from vidsgg.metrics.protocol import Protocol
 from vidsgg.metrics.result import RecallResult
 from vidsgg.ops.decoding import decode
 
 
-@torch.inference_mode()
 def evaluate(
     model: nn.Module,
     loader: ClipLoader,
@@ -24,34 +26,46 @@ def evaluate(
     exclusive: bool = True,
     title: str = "evaluate",
 ) -> tuple[RecallResult, dict[str, float]]:
-    """Recall over all videos of ``loader``, and the mean loss per part when a criterion is given. The model is left in eval mode.
+    """Recall over all videos of ``loader``, and the losses of ``score``: in several processes the same everywhere."""
+    recall = RecallAccumulator(protocol, loader.dataset.schema.vocabulary)
+    losses = score(model, loader, [recall], criterion=criterion, exclusive=exclusive, title=title)
+    return loader.team.from_first((recall.compute(), losses) if loader.team.leads else None)
 
-    Several processes score their own videos, and the first one counts them together: the result is the same everywhere.
+
+@torch.inference_mode()
+def score(
+    model: nn.Module,
+    loader: ClipLoader,
+    metrics: Sequence[VideoAccumulator[Any]],
+    *,
+    criterion: Criterion | None = None,
+    exclusive: bool = True,
+    title: str = "evaluate",
+) -> dict[str, float]:
+    """Show all videos of ``loader`` to the metrics; the mean loss per part when a criterion is given. The model is left in eval mode.
+
+    Several processes score their own videos, and the first one takes over what the others have counted: its metrics and losses are of
+    all videos, those of the others of nothing that is of use.
     Only clips whose pairs are the annotated ones have labels and so a loss: where classes or boxes are to be guessed, the pairs follow
     from the guesses, and no losses come back.
     """
     model.eval()
-    schema = loader.dataset.schema
-    recall = RecallAccumulator(protocol, schema.vocabulary)
     totals: dict[str, float] = {}
     videos = 0
     team = loader.team
     for batch in tqdm(loader.batches(), total=len(loader), desc=title, unit="batch", leave=False, disable=team.hides_progress):
         logits = model(batch.clip)
         for annotation, prediction in zip(batch.annotations, decode(batch.clip, logits, exclusive=exclusive), strict=True):
-            recall.update(annotation, prediction)
+            for metric in metrics:
+                metric.update(annotation, prediction)
         if criterion is not None and batch.clip.labels is not None:
             for name, value in criterion(logits, batch.clip).items():
                 totals[name] = totals.get(name, 0.0) + value.item() * batch.clip.videos
             videos += batch.clip.videos
-    told = team.gather((recall.state(), totals, videos))
-    return team.from_first(_together(recall, told) if team.leads else None)
-
-
-def _together(recall: RecallAccumulator, told: list[tuple[RecallState, dict[str, float], int]]) -> tuple[RecallResult, dict[str, float]]:
-    """What all processes have counted, as one result."""
-    for state, _, _ in told:
-        recall.merge(state)
-    videos = sum(count for _, _, count in told)
-    names = dict.fromkeys(name for _, totals, _ in told for name in totals)
-    return recall.compute(), {name: sum(totals.get(name, 0.0) for _, totals, _ in told) / videos for name in names}
+    told = team.gather(([metric.state() for metric in metrics], totals, videos))
+    for states, _, _ in told:
+        for metric, state in zip(metrics, states, strict=True):
+            metric.merge(state)
+    scored = sum(count for _, _, count in told)
+    names = dict.fromkeys(name for _, losses, _ in told for name in losses)
+    return {name: sum(losses.get(name, 0.0) for _, losses, _ in told) / scored for name in names}

@@ -1,9 +1,11 @@
-"""Recall over a stream of videos: keeps counters per video, never predictions (but for a bounded buffer)."""
+"""Metrics over a stream of videos: counters are kept per video, never predictions (but for a bounded buffer)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 
@@ -23,29 +25,20 @@ from vidsgg.structures.vocabulary import Vocabulary
 # Videos are counted together once they hold this many probabilities: enough to make calls cheap, few enough for the cache.
 _BUFFER = 100_000
 
-
-def video_ranks(
-    annotations: Sequence[VideoAnnotation], predictions: Sequence[VideoPrediction], vocabulary: Vocabulary, protocol: Protocol
-) -> RelationRanks:
-    """Ranks of all true relations of some videos, their label units counted through."""
-    if protocol.match == "class":
-        truth = event_triples(annotations, vocabulary)
-        return event_ranks(truth, event_objects(predictions, vocabulary, protocol), protocol)
-    return frame_ranks(*frame_pairs(annotations, predictions, vocabulary), vocabulary.groups, protocol)
+Counts = TypeVar("Counts")  # of one video
 
 
 @dataclass(frozen=True, eq=False)
-class RecallState:
-    """The counters of some videos, to be sent to another process: ids, and counters in the same order. It pickles."""
+class CountedVideos(Generic[Counts]):
+    """The counters of some videos by id, in the order of ids, to be sent to another process. It pickles."""
 
     protocol: Protocol
     predicates: tuple[str, ...]
-    video_ids: tuple[str, ...]
-    counts: RecallCounts
+    counts: Mapping[str, Counts]
 
 
-class RecallAccumulator:
-    """Counts videos as they come and gives the recall of all of them.
+class VideoAccumulator(ABC, Generic[Counts]):
+    """Counts videos as they come.
 
     A video is known by its id: given again, by a sampler that fills up the last batch or by another process, it replaces the earlier
     one and counts once. The order of videos changes nothing, not even in the last bit.
@@ -58,7 +51,7 @@ class RecallAccumulator:
 
     def reset(self) -> None:
         """Forget every video."""
-        self._counts: dict[str, RecallCounts] = {}
+        self._counts: dict[str, Counts] = {}
         self._waiting: dict[str, tuple[VideoAnnotation, VideoPrediction]] = {}
         self._size = 0
 
@@ -68,44 +61,63 @@ class RecallAccumulator:
         self._waiting[annotation.video_id] = annotation, prediction
         self._size += sum(table.size for table in prediction.scores.values())
         if self._size >= _BUFFER:
-            self._count()
+            self._count_waiting()
 
-    def merge(self, state: RecallState) -> None:
+    def merge(self, state: CountedVideos[Counts]) -> None:
         """Take over the videos that another accumulator has counted. Raises DataError if they were counted by another protocol or vocabulary."""
         if state.protocol != self.protocol or state.predicates != self.vocabulary.predicates:
             raise DataError(
-                f"cannot merge recall of {state.protocol.name!r} over {len(state.predicates)} predicates into recall of"
+                f"cannot merge what was counted by {state.protocol.name!r} over {len(state.predicates)} predicates into"
                 f" {self.protocol.name!r} over {len(self.vocabulary.predicates)}; evaluate all videos with one protocol and data set."
             )
-        self._count()
-        self._keep(state.video_ids, state.counts)
+        self._count_waiting()
+        self._counts.update(state.counts)
 
-    def state(self) -> RecallState:
+    def state(self) -> CountedVideos[Counts]:
         """The counters so far."""
-        self._count()
-        ids = tuple(sorted(self._counts))
+        self._count_waiting()
+        return CountedVideos(self.protocol, self.vocabulary.predicates, {i: self._counts[i] for i in sorted(self._counts)})
+
+    @abstractmethod
+    def _count(self, annotations: Sequence[VideoAnnotation], predictions: Sequence[VideoPrediction]) -> Sequence[Counts]:
+        """The counters of every video."""
+
+    def _count_waiting(self) -> None:
+        if self._waiting:
+            annotations, predictions = zip(*self._waiting.values(), strict=True)
+            self._counts.update(zip(self._waiting, self._count(annotations, predictions), strict=True))
+            self._waiting, self._size = {}, 0
+
+
+class RecallAccumulator(VideoAccumulator[RecallCounts]):
+    """Recall and mean recall, see vidsgg.metrics.recall."""
+
+    def counts(self) -> RecallCounts:
+        """The counters of all videos so far, in the order of their ids."""
         empty = RecallCounts.empty(len(self.protocol.constraints), len(self.protocol.ks), len(self.vocabulary.predicates))
-        return RecallState(self.protocol, self.vocabulary.predicates, ids, RecallCounts.cat([empty, *(self._counts[i] for i in ids)]))
+        return RecallCounts.cat([empty, *self.state().counts.values()])
 
     def compute(self) -> RecallResult:
         """The recall of all videos so far. Raises DataError when none of them has a relation."""
-        counts = self.state().counts
-        if not counts.units.any():
-            raise DataError(f"recall of no {self.protocol.unit} at all: no evaluated video has a true relation; check the split.")
-        return RecallResult.of(self.protocol, self.vocabulary, counts)
+        return RecallResult.of(self.protocol, self.vocabulary.predicates, self.counts())
 
-    def _count(self) -> None:
-        """Count the waiting videos, all at once."""
-        if not self._waiting:
-            return
-        annotations, predictions = zip(*self._waiting.values(), strict=True)
-        units = [annotation.units for annotation in annotations]
-        unit_video: Array = np.repeat(np.arange(len(units), dtype=np.int64), units)
+    def _count(self, annotations: Sequence[VideoAnnotation], predictions: Sequence[VideoPrediction]) -> Sequence[RecallCounts]:
         ranks = video_ranks(annotations, predictions, self.vocabulary, self.protocol)
-        counts = count_recall(ranks, unit_video, len(units), len(self.vocabulary.predicates), self.protocol.ks)
-        self._keep(tuple(self._waiting), counts)
-        self._waiting, self._size = {}, 0
+        unit_video = video_of_unit(annotations)
+        counts = count_recall(ranks, unit_video, len(annotations), len(self.vocabulary.predicates), self.protocol.ks)
+        return [counts.video(i) for i in range(len(annotations))]
 
-    def _keep(self, video_ids: Sequence[str], counts: RecallCounts) -> None:
-        for i, video_id in enumerate(video_ids):
-            self._counts[video_id] = counts.video(i)
+
+def video_ranks(
+    annotations: Sequence[VideoAnnotation], predictions: Sequence[VideoPrediction], vocabulary: Vocabulary, protocol: Protocol
+) -> RelationRanks:
+    """Ranks of all true relations of some videos, their label units counted through."""
+    if protocol.match == "class":
+        truth = event_triples(annotations, vocabulary)
+        return event_ranks(truth, event_objects(predictions, vocabulary, protocol), protocol)
+    return frame_ranks(*frame_pairs(annotations, predictions, vocabulary), vocabulary.groups, protocol)
+
+
+def video_of_unit(annotations: Sequence[VideoAnnotation]) -> Array:
+    """(U,) the video of every label unit, counted through."""
+    return np.repeat(np.arange(len(annotations), dtype=np.int64), [annotation.units for annotation in annotations])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -61,7 +62,7 @@ def frame_pairs(
         subject=_shifted([a.pair_subject for a in annotations], true_nodes),
         object=_shifted([a.pair_object for a in annotations], true_nodes),
         frame=_shifted([a.pair_frame for a in annotations], frames),
-        labels=np.concatenate([np.concatenate([a.labels[name] for a in annotations]) for name in groups], axis=1),
+        labels=side_by_side([a.labels for a in annotations], vocabulary),
     )
     scored = ScoredPairs(
         node_box=np.concatenate([p.node_box for p in predictions]),
@@ -78,8 +79,7 @@ def frame_pairs(
 def event_triples(annotations: Sequence[VideoAnnotation], vocabulary: Vocabulary) -> TrueTriples:
     """The distinct (action, object, predicate) triples of every event; an event's rows over its frames are put together."""
     units = [annotation.units for annotation in annotations]
-    labels = np.concatenate([np.concatenate([a.labels[g.name] for a in annotations]) for g in vocabulary.groups], axis=1)
-    pair, predicate = np.nonzero(labels)
+    pair, predicate = np.nonzero(side_by_side([a.labels for a in annotations], vocabulary))
     event = _shifted([a.frame_unit[a.pair_frame] for a in annotations], units)[pair]
     obj = np.concatenate([a.node_class[a.pair_object] for a in annotations])[pair]
     predicates, classes = len(vocabulary.predicates), len(vocabulary.objects)
@@ -89,24 +89,44 @@ def event_triples(annotations: Sequence[VideoAnnotation], vocabulary: Vocabulary
     return TrueTriples(event=event, subject=action[event], object=obj, predicate=triple % predicates)
 
 
-def event_objects(predictions: Sequence[VideoPrediction], vocabulary: Vocabulary, protocol: Protocol) -> ScoredObjects:
-    """The objects of every event, in order of their identity: the order in which rows were listed never breaks a tie.
+@dataclass(frozen=True, eq=False)
+class ObjectRows:
+    """Pairs of events, put together by object, in order of their identity: the order in which rows were listed never breaks a tie.
 
-    One object may be seen in several frames of its event; its probabilities are averaged over them (float64 sums), as the
-    authors of EASG do per object class.
+    N objects, P pairs. event (N,): never decreasing. order (P,): pairs by object; start, seen (N,): where the pairs of each begin in it,
+    and how many they are. One object may be seen in several frames of its event; what is said of it is averaged over them (float64
+    sums), as the authors of EASG do per object class.
     """
-    event = _shifted([p.frame_unit[p.pair_frame] for p in predictions], [int(p.frame_unit[-1]) + 1 for p in predictions])
-    identity = np.concatenate([p.node_identity[p.pair_object] for p in predictions])
-    order = np.lexsort((identity, event))
-    event, identity = event[order], identity[order]
-    changes = np.flatnonzero((np.diff(event) != 0) | (np.diff(identity) != 0)) + 1
-    starts = np.concatenate([np.zeros(min(len(event), 1), dtype=np.int64), changes])
-    seen = np.diff(starts, append=len(event))
 
-    def mean(table: Callable[[VideoPrediction], Array]) -> Array:
-        rows = np.concatenate([table(p) for p in predictions])[order]
-        sums = np.add.reduceat(rows, starts, axis=0, dtype=np.float64) if len(starts) else rows
-        return (sums / seen[:, None]).astype(np.float32)
+    event: Array
+    order: Array
+    start: Array
+    seen: Array
+
+    @staticmethod
+    def of(predictions: Sequence[VideoPrediction]) -> ObjectRows:
+        event = _shifted([p.frame_unit[p.pair_frame] for p in predictions], [int(p.frame_unit[-1]) + 1 for p in predictions])
+        identity = np.concatenate([p.node_identity[p.pair_object] for p in predictions])
+        order = np.lexsort((identity, event))
+        event, identity = event[order], identity[order]
+        changes = np.flatnonzero((np.diff(event) != 0) | (np.diff(identity) != 0)) + 1
+        start = np.concatenate([np.zeros(min(len(event), 1), dtype=np.int64), changes])
+        return ObjectRows(event[start], order, start, np.diff(start, append=len(event)))
+
+    def first(self, rows: Array) -> Array:
+        """(P, ...) -> (N, ...): what the first pair of every object has."""
+        return rows[self.order][self.start]
+
+    def mean(self, rows: Array) -> Array:
+        """(P, ...) -> (N, ...) float32."""
+        rows = rows[self.order]
+        sums = np.add.reduceat(rows, self.start, axis=0, dtype=np.float64) if len(self.start) else rows
+        return (sums / self.seen[:, None]).astype(np.float32)
+
+
+def event_objects(predictions: Sequence[VideoPrediction], vocabulary: Vocabulary, protocol: Protocol) -> ScoredObjects:
+    """The objects of every event with what is predicted of them."""
+    rows = ObjectRows.of(predictions)
 
     def object_score(prediction: VideoPrediction) -> Array:
         assert prediction.object_scores is not None
@@ -117,13 +137,18 @@ def event_objects(predictions: Sequence[VideoPrediction], vocabulary: Vocabulary
         return prediction.action_scores
 
     return ScoredObjects(
-        event=event[starts],
-        relation_score=mean(lambda p: np.concatenate([p.scores[g.name] for g in vocabulary.groups], axis=1)),
-        object_class=np.concatenate([p.node_class[p.pair_object] for p in predictions])[order][starts],
+        event=rows.event,
+        relation_score=rows.mean(side_by_side([p.scores for p in predictions], vocabulary)),
+        object_class=rows.first(np.concatenate([p.node_class[p.pair_object] for p in predictions])),
         subject_class=np.concatenate([p.action_class for p in predictions]),
-        object_score=None if protocol.object_given else mean(object_score),
+        object_score=None if protocol.object_given else rows.mean(np.concatenate([object_score(p) for p in predictions])),
         subject_score=None if protocol.subject_given else np.concatenate([action_score(p) for p in predictions]),
     )
+
+
+def side_by_side(tables: Sequence[Mapping[str, Array]], vocabulary: Vocabulary) -> Array:
+    """Tables (P, C of a group) of several videos as one (P, C), videos one after another and predicates by global id."""
+    return np.concatenate([np.concatenate([table[g.name] for g in vocabulary.groups], axis=1) for table in tables])
 
 
 def _shifted(parts: Sequence[Array], sizes: Sequence[int]) -> Array:

@@ -55,6 +55,13 @@ class RecallCounts:
             share=np.zeros(by_predicate, dtype=np.float64),
         )
 
+    def check(self, videos: int, constraints: int, ks: int, predicates: int) -> None:
+        """Raises ValueError if these are no counters of that size."""
+        for f in fields(self):
+            table, wanted = getattr(self, f.name), getattr(RecallCounts.empty(constraints, ks, predicates), f.name)
+            if (table.shape, table.dtype) != ((videos, *wanted.shape[1:]), wanted.dtype):
+                raise ValueError(f"{f.name} is {table.dtype} of shape {table.shape}, not {wanted.dtype} of {(videos, *wanted.shape[1:])}")
+
     @staticmethod
     def cat(parts: Sequence[RecallCounts]) -> RecallCounts:
         return RecallCounts(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(RecallCounts)))
@@ -62,6 +69,27 @@ class RecallCounts:
     def total(self) -> RecallCounts:
         """All videos as one."""
         return RecallCounts(*(getattr(self, f.name).sum(0, keepdims=True) for f in fields(self)))
+
+    def weighted(self, weights: Array) -> RecallCounts:
+        """weights (S, V) float64: S sums over all videos, in each of which a video counts as often as its weight says."""
+        tables = (getattr(self, f.name) for f in fields(self))
+        return RecallCounts(*((weights @ table.reshape(len(table), -1)).reshape(len(weights), *table.shape[1:]) for table in tables))
+
+
+def predicate_recall(counts: RecallCounts) -> Array:
+    """(V, X, K, C) relations of every predicate found, divided by its relations; 0 for one that does not occur."""
+    return ratio(counts.hits, counts.relations[:, None, None])
+
+
+def averages(counts: RecallCounts) -> dict[str, Array]:
+    """R and the three mean recalls (V, X, K), of every row of the counters by itself; all are 0 in a row without a unit."""
+    units = counts.units[:, None, None]
+    return {
+        "R": ratio(counts.recall, units),
+        "mR": predicate_recall(counts).mean(-1),
+        "mR_frame": ratio(counts.share, counts.containing[:, None, None]).mean(-1),
+        "mR_frame_all": ratio(counts.share, units[..., None]).mean(-1),
+    }
 
 
 def unit_recall(ranks: RelationRanks, units: int, ks: Sequence[int]) -> Array:

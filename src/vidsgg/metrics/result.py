@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from vidsgg.errors import DataError
 from vidsgg.metrics.protocol import Protocol
-from vidsgg.metrics.recall import RecallCounts, ratio
+from vidsgg.metrics.recall import RecallCounts, averages, predicate_recall
 from vidsgg.structures.checks import Array
-from vidsgg.structures.vocabulary import Vocabulary
 
 # Name of every average, in the order of tables and files; vidsgg.metrics.recall defines them.
 AVERAGES = ("R", "mR", "mR_frame", "mR_frame_all")
@@ -35,33 +36,38 @@ class RecallResult:
     units: int
 
     @staticmethod
-    def of(protocol: Protocol, vocabulary: Vocabulary, counts: RecallCounts) -> RecallResult:
-        """The averages of counters with at least one unit."""
+    def of(protocol: Protocol, predicates: tuple[str, ...], counts: RecallCounts) -> RecallResult:
+        """The averages over all videos. Raises DataError when none of them has a relation."""
         total = counts.total()
-        units = int(total.units[0])
-        per_predicate = ratio(total.hits[0], total.relations[0])
+        if not total.units[0]:
+            raise DataError(f"recall of no {protocol.unit} at all: no evaluated video has a true relation; check the split.")
         return RecallResult(
             protocol=protocol,
-            predicates=vocabulary.predicates,
-            R=total.recall[0] / units,
-            mR=per_predicate.mean(-1),
-            mR_frame=ratio(total.share[0], total.containing[0]).mean(-1),
-            mR_frame_all=(total.share[0] / units).mean(-1),
-            predicate_recall=per_predicate,
+            predicates=predicates,
+            **{name: table[0] for name, table in averages(total).items()},
+            predicate_recall=predicate_recall(total)[0],
             hits=total.hits[0],
             relations=total.relations[0],
             videos=len(counts),
-            units=units,
+            units=int(total.units[0]),
         )
 
     def value(self, constraint: str, k: int, average: str = "R") -> float:
         """One number, such as ``value("with", 20)``. Raises KeyError for what the protocol does not measure."""
-        if average not in AVERAGES or constraint not in self.protocol.constraints or k not in self.protocol.ks:
-            raise KeyError(
-                f"no {average}@{k} under constraint {constraint!r}; there are {AVERAGES}, {self.protocol.constraints}, {self.protocol.ks}"
-            )
+        if average not in AVERAGES:
+            raise KeyError(f"no average {average!r}; there are {AVERAGES}")
         table: Array = getattr(self, average)
-        return float(table[list(self.protocol.constraints).index(constraint), self.protocol.ks.index(k)])
+        return float(table[self._place(constraint, k)])
+
+    def of_predicates(self, constraint: str, k: int) -> Array:
+        """(C,) recall of every predicate. Raises KeyError as ``value``."""
+        recall: Array = self.predicate_recall[self._place(constraint, k)]
+        return recall
+
+    def _place(self, constraint: str, k: int) -> tuple[int, int]:
+        if constraint not in self.protocol.constraints or k not in self.protocol.ks:
+            raise KeyError(f"no recall@{k} under constraint {constraint!r}; there are {self.protocol.constraints}, {self.protocol.ks}")
+        return list(self.protocol.constraints).index(constraint), self.protocol.ks.index(k)
 
     def table(self) -> str:
         """All constraints, K and averages in percent, under a line that names the protocol."""
@@ -70,17 +76,10 @@ class RecallResult:
             columns = [(average, k) for average in (left, right) for k in self.protocol.ks]
             lines.append(["constraint", *(f"{average}@{k}" for average, k in columns)])
             for constraint in self.protocol.constraints:
-                lines.append([constraint, *(f"{100 * self.value(constraint, k, average):.2f}" for average, k in columns)])
+                lines.append([constraint, *(percent(self.value(constraint, k, average)) for average, k in columns)])
         unit = self.protocol.unit
         counted = f"{self.videos} videos, {self.units} {unit}s with {int(self.relations.sum())} relations; in percent"
-        return "\n".join([self.protocol.describe(), counted, *_aligned(lines)])
-
-    def predicate_table(self) -> str:
-        """Recall of every predicate in percent at the largest K, by constraint, with its number of relations."""
-        lines = [["predicate", "relations", *(f"{constraint}@{self.protocol.ks[-1]}" for constraint in self.protocol.constraints)]]
-        for c, name in enumerate(self.predicates):
-            lines.append([name, str(self.relations[c]), *(f"{100 * recall:.2f}" for recall in self.predicate_recall[:, -1, c])])
-        return "\n".join(_aligned(lines))
+        return "\n".join([self.protocol.describe(), counted, *aligned(lines)])
 
     def rows(self) -> list[dict[str, str | int | float]]:
         """One row per number, for CSV: averages first, then the recall of single predicates, as fractions."""
@@ -115,7 +114,12 @@ class RecallResult:
         }
 
 
-def _aligned(lines: list[list[str]]) -> list[str]:
+def percent(value: float) -> str:
+    """A fraction of 1 as tables show it: ``12.34``."""
+    return f"{100 * value:.2f}"
+
+
+def aligned(lines: Sequence[Sequence[str]]) -> list[str]:
     """Rows of text in columns, the first to the left and the others to the right."""
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return ["  ".join([line[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(line[1:], widths[1:], strict=True))]) for line in lines]

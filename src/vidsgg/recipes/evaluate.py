@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -12,14 +10,19 @@ from typing import Any
 
 from vidsgg.datasets.base import VideoDataset
 from vidsgg.engine.distributed import Team, join_team
-from vidsgg.engine.evaluate import evaluate
+from vidsgg.engine.evaluate import score
 from vidsgg.errors import ConfigError
+from vidsgg.metrics.accumulator import RecallAccumulator
+from vidsgg.metrics.calibration import CalibrationAccumulator
 from vidsgg.metrics.protocol import protocol_for
 from vidsgg.metrics.result import RecallResult
+from vidsgg.metrics.risk_coverage import RiskCoverageAccumulator
 from vidsgg.recipes.build import open_split, resolve_data_path
 from vidsgg.recipes.models import model_entry
 from vidsgg.recipes.options import EvaluateOptions
+from vidsgg.recipes.report import Report, open_long_tail
 from vidsgg.recipes.runs import SavedRun, load_model, read_run
+from vidsgg.recipes.scored import ScoredVideos, annotations_of, origin
 from vidsgg.recipes.tables import comparison
 
 AS_AUTHORS, FIXED = "as the authors' code computes it (-reference_compat True)", "with its bugs fixed (-reference_compat False)"
@@ -37,10 +40,10 @@ class Evaluation:
 
 
 def run_evaluation(options: EvaluateOptions) -> Evaluation:
-    """Score a checkpoint on a split; writes ``evaluation_<split>.json`` and ``.csv``.
+    """Score a checkpoint on a split; writes tables, charts (see Report) and the counters of every video (ScoredVideos).
 
-    An imported checkpoint is scored twice, with the bugs of the authors' code, which is the result, and without them; the second goes to
-    ``evaluation_<split>_fixed.json`` and ``.csv``. A part that is asked for and oracle contacts have a place in the names too.
+    An imported checkpoint is scored twice, with the bugs of the authors' code, which is the result, and without them; files of the second
+    have ``_fixed`` after the name of the split. A part that is asked for and oracle contacts have a place in the names too.
     """
     with join_team(options.distributed) as team:
         run, root, dataset = team.first_of_machine_first(lambda: _open(options))
@@ -104,44 +107,35 @@ def _score(run: SavedRun, options: EvaluateOptions, root: Path, dataset: VideoDa
     loader = trained.source.loader(
         dataset, learn=False, batch_size=options.batch_size, workers=options.num_workers, skip_bad=options.skip_bad, team=team
     )
-    result, _ = evaluate(trained.model, loader, protocol, exclusive=options.exclusive_decoding)
-    head = [
-        f"{model_entry(used.model).label}, {used.mode}, {run.file} (epoch {run.content['epoch']}){', reference_compat' if used.reference_compat else ''}",
-        *([used.remark] if used.remark else []),
-        f"{options.split} split of {root}: {result.videos} videos, {result.units} {protocol.unit}s",
-        *trained.source.lines,
-    ]
+    of = protocol, dataset.schema.vocabulary
+    recall, calibration, risk = RecallAccumulator(*of), CalibrationAccumulator(*of), RiskCoverageAccumulator(*of)
+    score(trained.model, loader, [recall, calibration, risk], exclusive=options.exclusive_decoding)
     skipped = list(chain(*team.gather(list(loader.skipped))))
-    if skipped:
-        head.append(f"skipped {len(skipped)} videos that could not be read; the first: {skipped[0]}")
-    text = "\n".join([*head, "", result.table()])
-    folder = Path(options.save_path) if options.save_path else run.file.parent
+    if not team.leads:
+        return replace(team.from_first(None), files=())
+    report = Report(recall.compute(), dataset.schema.vocabulary, open_long_tail(root), calibration.compute(), risk.compute(), used.remark)
+    made_by = origin(run, used, protocol, trained.source.detector_record(), exclusive=options.exclusive_decoding)
+    scored = ScoredVideos(made_by, report.recall.predicates, annotations_of(dataset, list(recall.state().counts)), recall.counts())
     about = {
         "model": used.model,
         "mode": used.mode,
         "checkpoint": str(run.file),
         "epoch": run.content["epoch"],
         "reference_compat": used.reference_compat,
-        **({"remark": used.remark} if used.remark else {}),
         "features": trained.source.lines[0],
         "data_path": str(root),
         "split": options.split,
         "skipped_videos": skipped,
     }
-    files = _write(folder, f"evaluation_{options.split}{way.suffix}", about, result) if team.leads else ()
-    return Evaluation(result, text, files, used.remark)
-
-
-def _write(folder: Path, name: str, about: dict[str, Any], result: RecallResult) -> tuple[Path, Path]:
-    as_json, as_csv = folder / f"{name}.json", folder / f"{name}.csv"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        as_json.write_text(json.dumps({**about, **result.to_json()}, indent=1) + "\n", encoding="utf-8")
-        with as_csv.open("w", newline="", encoding="utf-8") as file:
-            rows = [row | ({"remark": about["remark"]} if "remark" in about else {}) for row in result.rows()]
-            writer = csv.DictWriter(file, fieldnames=list(rows[0]))
-            writer.writeheader()
-            writer.writerows(rows)
-    except OSError as error:
-        raise ConfigError(f"cannot write the tables to {folder}: {error.strerror}.") from error
-    return as_json, as_csv
+    folder = Path(options.save_path) if options.save_path else run.file.parent
+    files = report.write(folder, f"{options.split}{way.suffix}", about, charts=options.charts)
+    files += (scored.save(folder / f"per_video_{options.split}{way.suffix}.npz"),)
+    head = [
+        f"{model_entry(used.model).label}, {used.mode}, {run.file} (epoch {run.content['epoch']}){', reference_compat' if used.reference_compat else ''}",
+        *([used.remark] if used.remark else []),
+        f"{options.split} split of {root}: {report.recall.videos} videos, {report.recall.units} {protocol.unit}s",
+        *trained.source.lines,
+    ]
+    if skipped:
+        head.append(f"skipped {len(skipped)} videos that could not be read; the first: {skipped[0]}")
+    return team.from_first(Evaluation(report.recall, "\n".join([*head, "", report.text()]), files, used.remark))

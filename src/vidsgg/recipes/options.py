@@ -146,7 +146,8 @@ class EvaluateOptions:
     oracle_contacts: bool | None = option(
         None, "stket: read annotated contacts in place of predicted ones, as the published test command does; every table then says so"
     )
-    save_path: str | None = option(None, "folder for the JSON and CSV tables; by default the checkpoint's")
+    save_path: str | None = option(None, "folder for tables, charts and the counters of every video; by default the checkpoint's")
+    charts: bool = option(True, "draw recall by predicate, calibration and, of models that know it, risk over coverage (PNG)")
 
 
 @dataclass(frozen=True)

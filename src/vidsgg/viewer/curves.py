@@ -7,13 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vidsgg.errors import ConfigError
+from vidsgg.viewer.figures import COLOURS, GRID, MARKS, new_figure, plain, save_figure
 
-# Okabe and Ito's colours, told apart by the colour-blind too (without their yellow, which is faint on white), and the marks that go with them.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-MARKS = ("o", "s", "^", "D", "v", "P", "X")
 LINES = ("-", "--", ":", "-.")  # another for every round through the colours
-GRID = "#dfe2e7"
 
 
 @dataclass(frozen=True)
@@ -27,7 +23,6 @@ class Panel:
 
 def draw_curves(path: Path, panels: Sequence[Panel]) -> Path:
     """Write the panels side by side; a run has the same colour and mark in all of them. Raises ConfigError if the file cannot be written."""
-    from matplotlib.figure import Figure  # without a window, and without global state
     from matplotlib.lines import Line2D
     from matplotlib.ticker import MaxNLocator
 
@@ -36,8 +31,7 @@ def draw_curves(path: Path, panels: Sequence[Panel]) -> Path:
         name: {"color": COLOURS[i % len(COLOURS)], "marker": MARKS[i % len(MARKS)], "linestyle": LINES[i // len(COLOURS) % len(LINES)]}
         for i, name in enumerate(names)
     }
-    figure = Figure(figsize=(4.6 * len(panels), 3.9 + 0.22 * math.ceil(len(names) / 3)))
-    figure.set_layout_engine("constrained", w_pad=0.12, h_pad=0.08)
+    figure = new_figure(4.6 * len(panels), 3.9 + 0.22 * math.ceil(len(names) / 3))
     for axis, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
         for name, points in panel.curves.items():
             epochs = [epoch for epoch, _ in points]
@@ -45,17 +39,10 @@ def draw_curves(path: Path, panels: Sequence[Panel]) -> Path:
             axis.plot(epochs, values, **look[name], linewidth=1.6, markersize=4.5, markevery=max(1, len(epochs) // 12))
         if not any(panel.curves.values()):
             axis.text(0.5, 0.5, "no values", transform=axis.transAxes, ha="center", color="#6b7280")
-        axis.set_title(panel.title, loc="left")
+        plain(axis, panel.title)
         axis.set_xlabel("epoch")
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.grid(color=GRID)
-        axis.set_axisbelow(True)
-        axis.spines[["top", "right"]].set_visible(False)
     handles = [Line2D([], [], **look[name], linewidth=1.6, markersize=4.5) for name in names]
     figure.legend(handles, names, loc="outside lower left", frameon=False, ncols=3)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=110)
-    except (OSError, ValueError) as error:  # ValueError: an ending that is no kind of picture
-        raise ConfigError(f"cannot write {path}: {getattr(error, 'strerror', None) or error}.") from error
-    return path
+    return save_figure(figure, path)

@@ -7,15 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vidsgg.errors import ConfigError
 from vidsgg.tuning.results import TrialRow
 from vidsgg.tuning.space import Choice, Range, Space
+from vidsgg.viewer.figures import COLOURS, GREY, GRID, new_figure, plain, save_figure
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_BLUE, _ORANGE, _GREY, _GRID = "#0072B2", "#D55E00", "#8a919e", "#dfe2e7"
+_BLUE, _ORANGE = COLOURS[:2]
 _TICKS = 5
 
 
@@ -40,34 +39,14 @@ def write_search_charts(
         charts["parallel.png"] = _parallel(scored, space, label, shown)
     if importances:
         charts["importance.png"] = _importance(importances, len(complete))
-    for name, figure in charts.items():
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            figure.savefig(folder / name, dpi=110)
-        except OSError as error:
-            raise ConfigError(f"cannot write {folder / name}: {error.strerror}.") from error
-    return [folder / name for name in charts]
-
-
-def _figure(width: float, height: float) -> Figure:
-    from matplotlib.figure import Figure  # without a window, and without global state
-
-    figure = Figure(figsize=(width, height))
-    figure.set_layout_engine("constrained", w_pad=0.12, h_pad=0.08)
-    return figure
-
-
-def _plain(axis: Axes, title: str) -> None:
-    axis.set_title(title, loc="left")
-    axis.spines[["top", "right"]].set_visible(False)
-    axis.set_axisbelow(True)
+    return [save_figure(figure, folder / name) for name, figure in charts.items()]
 
 
 def _history(rows: Sequence[TrialRow], label: str, shown: Callable[[float], float]) -> Figure:
     """Every trial's score, and the best so far."""
     from matplotlib.ticker import MaxNLocator
 
-    figure = _figure(8, 4.2)
+    figure = new_figure(8, 4.2)
     axis = figure.subplots()
     best, so_far = -math.inf, []
     for row in rows:
@@ -77,7 +56,7 @@ def _history(rows: Sequence[TrialRow], label: str, shown: Callable[[float], floa
             so_far.append((row.number, shown(best)))
     if so_far:
         axis.step(*zip(*so_far, strict=True), where="post", color=_ORANGE, linewidth=1.6, label="best so far")
-    for state, marker, colour in (("complete", "o", _BLUE), ("pruned", "D", _GREY), ("running", ">", _GREY), ("failed", "X", "#000000")):
+    for state, marker, colour in (("complete", "o", _BLUE), ("pruned", "D", GREY), ("running", ">", GREY), ("failed", "X", "#000000")):
         points = [(row.number, shown(row.score)) for row in rows if row.state == state and row.score is not None]
         if points:
             faces = colour if state == "complete" else "none" if state != "failed" else colour
@@ -85,8 +64,8 @@ def _history(rows: Sequence[TrialRow], label: str, shown: Callable[[float], floa
     axis.set_xlabel("trial")
     axis.set_ylabel(label)
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axis.grid(color=_GRID)
-    _plain(axis, "trials in the order of their beginning")
+    axis.grid(color=GRID)
+    plain(axis, "trials in the order of their beginning")
     figure.legend(loc="outside lower left", frameon=False, ncols=5)
     return figure
 
@@ -99,7 +78,7 @@ def _parallel(rows: Sequence[TrialRow], space: Space, label: str, shown: Callabl
     scores = [shown(row.score) for row in rows if row.score is not None and row.state == "complete"]
     norm = Normalize(min(scores), max(scores))
     colours = ScalarMappable(norm, cmap="viridis_r" if shown(1.0) > shown(0.0) else "viridis")  # good trials are dark
-    figure = _figure(max(6.0, 1.9 * (len(space) + 1)), 4.6)
+    figure = new_figure(max(6.0, 1.9 * (len(space) + 1)), 4.6)
     axis = figure.subplots()
     for row in sorted(rows, key=lambda row: row.score or 0.0):  # the best on top
         if row.score is None or set(row.values) != set(space):
@@ -108,7 +87,7 @@ def _parallel(rows: Sequence[TrialRow], space: Space, label: str, shown: Callabl
         if row.state == "complete":
             axis.plot([*heights, norm(shown(row.score))], color=colours.to_rgba(shown(row.score)), linewidth=1.8, zorder=3)
         else:
-            axis.plot(heights, color=_GREY, linewidth=0.8, alpha=0.45)
+            axis.plot(heights, color=GREY, linewidth=0.8, alpha=0.45)
     for i, dimension in enumerate(space.values()):
         axis.axvline(i, color="#000000", linewidth=0.8, zorder=2)
         for value in _ticks(dimension):
@@ -121,22 +100,22 @@ def _parallel(rows: Sequence[TrialRow], space: Space, label: str, shown: Callabl
     axis.set_yticks([])
     axis.spines[["left", "bottom"]].set_visible(False)
     axis.tick_params(axis="x", length=0)
-    _plain(axis, "values of each trial" + ("; grey: not complete" if len(scores) < len(rows) else ""))
+    plain(axis, "values of each trial" + ("; grey: not complete" if len(scores) < len(rows) else ""))
     figure.colorbar(colours, ax=axis, label=label, pad=0.02)
     return figure
 
 
 def _importance(importances: Mapping[str, float], trials: int) -> Figure:
-    figure = _figure(7, 1.5 + 0.36 * len(importances))
+    figure = new_figure(7, 1.5 + 0.36 * len(importances))
     axis = figure.subplots()
     axis.barh(list(importances), [100 * share for share in importances.values()], color=_BLUE, height=0.62)
     for position, share in enumerate(importances.values()):
         axis.annotate(f"{100 * share:.0f} %", (100 * share, position), xytext=(4, 0), textcoords="offset points", va="center", fontsize=9)
     axis.invert_yaxis()
     axis.set_xlim(0, 108)
-    axis.grid(axis="x", color=_GRID)
+    axis.grid(axis="x", color=GRID)
     axis.set_xlabel(f"share in what sets good trials apart, in % (PED-ANOVA of {trials} complete trials)")
-    _plain(axis, "importance of the options")
+    plain(axis, "importance of the options")
     return figure
 
 

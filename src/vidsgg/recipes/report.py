@@ -1,0 +1,110 @@
+"""What an evaluation tells of a split: the lines that it prints and the files that it leaves."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vidsgg.datasets.registry import open_dataset
+from vidsgg.errors import ConfigError
+from vidsgg.metrics.calibration import CalibrationResult
+from vidsgg.metrics.long_tail import PARTS, LongTail
+from vidsgg.metrics.result import RecallResult, aligned, percent
+from vidsgg.metrics.risk_coverage import RiskCoverageResult
+from vidsgg.structures.vocabulary import Vocabulary
+
+CONSTRAINT, K = "with", 20  # of the recall that single predicates are drawn and compared by
+
+
+def open_long_tail(root: Path) -> LongTail:
+    """Head, body and tail of a data set's predicates, by its whole training split as PredCLS reads it: the same for all modes and models."""
+    return LongTail.of(open_dataset(root, "train", "predcls", skip_bad=True).predicate_counts())
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """risk: of models that estimate their uncertainty. remark: what every file has to say."""
+
+    recall: RecallResult
+    vocabulary: Vocabulary
+    tail: LongTail
+    calibration: CalibrationResult
+    risk: RiskCoverageResult | None
+    remark: str = ""
+
+    def text(self) -> str:
+        """The tables under one another."""
+        risk = [] if self.risk is None else [self.risk.describe()]
+        return "\n".join([self.recall.table(), "", *self._tail_table(), "", self.calibration.describe(), *risk])
+
+    def write(self, folder: Path, split: str, about: Mapping[str, Any], *, charts: bool) -> tuple[Path, ...]:
+        """``evaluation_<split>.json`` and ``.csv``, ``predicates_<split>.csv`` and the charts. about: what else the JSON is to say.
+
+        Raises ConfigError if they cannot be written.
+        """
+        remark = {"remark": self.remark} if self.remark else {}
+        uncertain = {} if self.risk is None else {"risk_coverage": self.risk.to_json()}
+        content = {**about, **remark, **self.recall.to_json(), "calibration": self.calibration.to_json(), **uncertain}
+        files = [folder / f"evaluation_{split}.json", folder / f"evaluation_{split}.csv", folder / f"predicates_{split}.csv"]
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            files[0].write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise ConfigError(f"cannot write {files[0]}: {error.strerror}.") from error
+        write_rows(files[1], [row | remark for row in self.recall.rows()])
+        write_rows(files[2], [row | remark for row in self._predicate_rows()])
+        return (*files, *(self._draw(folder, split) if charts else ()))
+
+    def _draw(self, folder: Path, split: str) -> Sequence[Path]:
+        from vidsgg.viewer.scores import draw_predicates, draw_reliability, draw_risk_coverage  # here: drawing takes time to import
+
+        recall = self.recall.of_predicates(CONSTRAINT, K)
+        name = f"recall@{K}, {CONSTRAINT} constraint"
+        drawn = [
+            draw_predicates(folder / f"predicates_{split}.png", name, self.recall.predicates, recall, self.recall.relations, self.tail),
+            draw_reliability(folder / f"reliability_{split}.png", self.calibration),
+        ]
+        if self.risk is not None:
+            drawn.append(draw_risk_coverage(folder / f"risk_coverage_{split}.png", self.risk))
+        return drawn
+
+    def _tail_table(self) -> list[str]:
+        constraints = self.recall.protocol.constraints
+        means = [self.tail.means(self.recall.of_predicates(constraint, K)) for constraint in constraints]
+        lines = [["mean recall of", "predicates", "instances in training", *(f"{constraint}@{K}" for constraint in constraints)]]
+        for i, part in enumerate(PARTS):
+            instances = self.tail.instances[self.tail.part == i]
+            span = f"{instances.min():,} to {instances.max():,}" if len(instances) else "none"
+            lines.append([part, str(len(instances)), span, *(percent(mean[i]) for mean in means)])
+        return aligned(lines)
+
+    def _predicate_rows(self) -> list[dict[str, str | int | float]]:
+        """One row per predicate, the most frequent in training first; recall as fractions."""
+        groups = [group.name for group in self.vocabulary.groups for _ in group.predicates]
+        measured = [(constraint, k) for constraint in self.recall.protocol.constraints for k in self.recall.protocol.ks]
+        return [
+            {
+                "predicate": self.recall.predicates[p],
+                "group": groups[p],
+                "part": PARTS[self.tail.part[p]],
+                "training_instances": int(self.tail.instances[p]),
+                "relations": int(self.recall.relations[p]),
+                **{f"{constraint}@{k}": float(self.recall.of_predicates(constraint, k)[p]) for constraint, k in measured},
+            }
+            for p in self.tail.order
+        ]
+
+
+def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """A CSV file with a head. Raises ConfigError if it cannot be written."""
+    try:
+        with path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
+    except OSError as error:
+        raise ConfigError(f"cannot write {path}: {error.strerror}.") from error
