@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from clips import ENTITY, WIDTHS
+from torch import nn
 from toys import ToyVideos
 
 from vidsgg.engine.checkpoint import load_checkpoint, newest_checkpoint
@@ -25,6 +26,7 @@ from vidsgg.engine.run_folder import RunFolder, UnwrittenRun
 from vidsgg.engine.schedule import Schedule
 from vidsgg.engine.state import TrainingState
 from vidsgg.engine.update import Update
+from vidsgg.losses.criterion import Criterion
 from vidsgg.losses.relations import RelationCriterion
 from vidsgg.metrics.protocol import protocol_for
 from vidsgg.models.sttran import STTran, STTranConfig
@@ -66,10 +68,12 @@ class Case:
         kind: str = "entity",
         dataset: ToyVideos | None = None,
         team: Team = ALONE,
+        model: nn.Module | None = None,
+        criterion: Criterion | None = None,
     ) -> None:
         self.path, self.team = path, team
         dataset = dataset or ToyVideos(videos, kind)
-        model, protocol = tiny_model(dataset.schema, dropout), protocol_for(dataset.schema, "predcls")
+        model, protocol = model or tiny_model(dataset.schema, dropout), protocol_for(dataset.schema, "predcls")
         self.loader = ClipLoader(dataset, "predcls", batch_size, shuffle=True, seed=1, workers=workers, team=team)
         precision = Precision(model, level, half)
         learning = optimizer(precision.updated(model.parameters()), lr=lr)
@@ -89,7 +93,7 @@ class Case:
             save_minutes=save_minutes,
             profile=profile,
         )
-        self.criterion = RelationCriterion(dataset.schema)
+        self.criterion = criterion or RelationCriterion(dataset.schema)
         held_out = ClipLoader(ToyVideos(2, kind), "predcls", team=team)
         self.validate: Callable[[], Any] = lambda: evaluate(model, held_out, protocol, criterion=self.criterion)
 

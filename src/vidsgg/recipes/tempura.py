@@ -13,7 +13,8 @@ from vidsgg.engine.loading import ClipLoader
 from vidsgg.engine.run_folder import RunFolder
 from vidsgg.engine.state import TrainingState
 from vidsgg.losses.tempura import TempuraLossConfig
-from vidsgg.models.tempura import TEMPURA, TempuraConfig
+from vidsgg.models.tempura import TEMPURA
+from vidsgg.models.tempura_config import TempuraConfig
 from vidsgg.recipes.model_options import TempuraOptions
 
 
