@@ -145,8 +145,8 @@ class StketOptions(NeuralOptions):
         said = [f"{self.part} part"] * (self.part is not None) + ["oracle contacts: reads ground truth"] * self.oracle_contacts
         return "; ".join(said)
 
-    spatial_layer: int = option(2, "encoder layers within a frame", low=0, aliases=("enc_layer_num",))
-    temporal_layer: int = option(2, "decoder layers over two neighbouring frames", low=0, aliases=("dec_layer_num",))
+    spatial_layer: int = option(2, "encoder layers within a frame", low=0, aliases=("enc_layer_num", "enc_layer"))
+    temporal_layer: int = option(2, "decoder layers over two neighbouring frames", low=0, aliases=("dec_layer_num", "dec_layer"))
     N_layer: int = option(1, "how often the encoder layers run, each time on what they gave before", low=1)
     window_size: int = option(4, "frames of an object's class that the ensemble looks back on, its own included", low=1)
     pred_contact_threshold: float = option(0.8, "probability from which on a predicted contact is taken for one")
