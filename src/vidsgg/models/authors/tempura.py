@@ -105,9 +105,12 @@ def infer_tempura(authors: Mapping[str, Tensor]) -> tuple[dict[str, Any], Featur
     joint, separate = (f"glocal_transformer.mem_attention.{name}" for name in ("in_proj_weight", "attention.in_proj_weight"))
     options["rel_mem_compute"] = "joint" if joint in authors else "separate" if separate in authors else None
     options["mem_feat_selection"] = "automated" if any(".selector." in name for name in authors) else "manual"
-    hidden, encoded = authors["object_classifier.intermediate.0.weight"].shape
-    position = authors["object_classifier.pos_embed.1.weight"].shape[0]
-    node = encoded - position - authors["object_classifier.obj_embed.weight"].shape[1]
+    try:
+        hidden, encoded = authors["object_classifier.intermediate.0.weight"].shape
+        position = authors["object_classifier.pos_embed.1.weight"].shape[0]
+        node = encoded - position - authors["object_classifier.obj_embed.weight"].shape[1]
+    except KeyError as error:
+        raise CheckpointError(f"a checkpoint of TEMPURA has a weight {error.args[0]!r}, but this one does not; is it whole?") from None
     options["take_obj_mem_feat"] = widths.node in ({encoded, hidden} - {node})
     return options, FeatureWidths(node=node, union=widths.union)
 

@@ -23,7 +23,8 @@ from vidsgg.structures.widths import FeatureWidths
 @dataclass(frozen=True, eq=False)
 class Found:
     """What a file holds, in our terms. options: of a run of the model. state: its weights under our names. about: lines on what was read
-    off the weights or asked for. left_over, reason: the authors' names that have no place in it, and why.
+    off the weights or asked for. left_over, reason: the authors' names that have no place in it, and why. keeps: how the names of ours
+    begin that may be missing and then stay as they are in a new model.
     """
 
     options: TrainOptions
@@ -32,6 +33,7 @@ class Found:
     about: tuple[str, ...]
     left_over: tuple[str, ...] = ()
     reason: str = "no place for them"
+    keeps: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,8 @@ def import_relation_model(method: Method, file: AuthorsFile, options: ImportOpti
     found = method.read(file, options)
     try:
         model = model_entry(method.model).build(SCHEMA, found.widths, found.options)
-        model.load_state_dict(found.state)
+        start = {name: value for name, value in model.state_dict().items() if name.startswith(found.keeps)}
+        model.load_state_dict(start | dict(found.state))
     except (ValueError, RuntimeError) as error:
         raise CheckpointError(
             f"{file.path} does not fit our {method.title.split(' (')[0]}: {' '.join(str(error).split())[:300]}"

@@ -19,6 +19,9 @@ class ImportOptions:
         None, "the mode that a relation model was trained in, which its file does not say"
     )
     model: str | None = option(None, "the relation model that the file holds; recognised by itself, given to be sure")
+    memory: bool | None = option(None, "tempura: restore the prototypes of the file, without which its authors score it")
+    mem_feat_lambda: str | None = option(None, "tempura: share of a feature beside the memory's answer, a number or 'sum'")
+    mem_fusion: Literal["early", "late"] | None = option(None, "tempura: where its relation memory is asked")
     N_layer: int | None = option(None, "stket: how often its encoder layers run, if not once", low=1)
     pred_contact_threshold: float | None = option(None, "stket: probability from which on a predicted contact is taken for one")
     use_spatial_prior: bool | None = option(None, "stket: whether its spatial part reads priors")

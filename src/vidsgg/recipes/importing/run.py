@@ -12,9 +12,10 @@ from vidsgg.recipes.importing.method import Method, import_relation_model
 from vidsgg.recipes.importing.options import ImportOptions
 from vidsgg.recipes.importing.stket import STKET
 from vidsgg.recipes.importing.sttran import STTRAN
+from vidsgg.recipes.importing.tempura import TEMPURA
 
 # The first that recognises a file has it: those whose names are others' and more stand before them.
-METHODS: tuple[Method, ...] = (STTRAN, STKET)
+METHODS: tuple[Method, ...] = (TEMPURA, STTRAN, STKET)
 _OF_EVERY_METHOD = ("file", "out", "mode", "model")
 
 
