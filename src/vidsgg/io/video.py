@@ -21,13 +21,15 @@ from vidsgg.io.images import Image
 # A seek empties the decoder and fills it again, which takes as long as decoding about this many frames (measured on H.264 of
 # 480 x 270 pixels with two threads); skipping fewer is no gain.
 _SEEK_COST = 20
+_SHORT = 1.0  # seconds: the announced end may lie that far behind the last frame
 
 
 class VideoReader:
     """Random access to the pictures of a video. Holds an index of the file but no open handle, so it may go to other processes.
 
     count: number of frames. fps: average rate, None if the file does not tell. times: seconds of every frame since the first,
-    None for streams without time stamps. Raises DataError naming the file if it is missing, has no video or cannot be read.
+    None for streams without time stamps. lost: seconds that the file announces but does not hold, because its end is missing.
+    Raises DataError naming the file if it is missing, has no video or cannot be read.
     """
 
     def __init__(self, path: Path) -> None:
@@ -35,7 +37,7 @@ class VideoReader:
         stamps: list[int | None] = []
         keys: list[tuple[int, int]] = []
         with _opened(path) as (container, stream):
-            rate, base = stream.average_rate, stream.time_base
+            rate, base, announced = stream.average_rate, stream.time_base, _announced(container, stream)
             for packet in container.demux(stream):
                 if packet.size == 0 or packet.is_discard:  # the flush packet, and pictures that an edit list cuts away
                     continue
@@ -52,10 +54,12 @@ class VideoReader:
             self._keys = [self._position[stamp] for stamp, _ in keys]
             self._seek = [seek for _, seek in keys]
             self.times = [float((stamp - known[0]) * base) for stamp in known]
+            gap = announced - self.times[-1] if known else 0.0
+            self.lost = gap if gap > _SHORT else 0.0
         else:  # a raw stream or an old container without usable time stamps: count pictures as they come, and never seek
-            self._position, self._keys, self._seek, self.times = None, [], [], None
+            self._position, self._keys, self._seek, self.times, self.lost = None, [], [], None, 0.0
             with _opened(path) as (container, stream):
-                self.count = sum(1 for _ in container.decode(stream))
+                self.count = sum(1 for _ in _pictures(container, stream))
         if self.count == 0:
             raise DataError(f"{path}: has no frame; copy or download it again.")
 
@@ -83,13 +87,15 @@ class VideoReader:
             stream.thread_type = "AUTO"
             decoded = self._decode(container, stream, 0)
             position, frame = -1, None  # the last picture that came out
+            sought = False
             for i, target in enumerate(targets):
                 key = bisect_right(self._keys, target) - 1
                 if may_seek and key >= 0 and self._keys[key] - position > _SEEK_COST:
                     container.seek(self._seek[key], stream=stream, backward=True)
                     decoded = self._decode(container, stream, self._keys[key])
+                    sought = True
                 position, frame = next((found for found in decoded if found[0] >= target), (self.count, None))
-                if position != target and may_seek:  # some containers (MPEG-TS) seek too far; decoding from the start cannot
+                if position != target and sought:  # some containers (MPEG-TS) seek too far; decoding from the start cannot
                     yield from self._frames(targets[i:], may_seek=False)
                     return
                 if frame is None or position != target or frame.is_corrupt:
@@ -99,7 +105,7 @@ class VideoReader:
 
     def _decode(self, container: av.container.InputContainer, stream: av.VideoStream, start: int) -> Iterator[tuple[int, av.VideoFrame]]:
         """(position from 0, picture) in presentation order. Pictures before ``start`` may lack what they refer to and are left out."""
-        for count, frame in enumerate(container.decode(stream)):
+        for count, frame in enumerate(_pictures(container, stream)):
             position = count if self._position is None else self._position.get(frame.pts, -1)
             if position >= start:
                 yield position, frame
@@ -122,6 +128,23 @@ def _opened(path: Path) -> Iterator[tuple[av.container.InputContainer, av.VideoS
         raise DataError(f"{path}: no such video.") from error
     except (av.error.FFmpegError, OSError) as error:
         raise DataError(f"{path}: not a readable video ({error}); copy or download it again.") from error
+
+
+def _pictures(container: av.container.InputContainer, stream: av.VideoStream) -> Iterator[av.VideoFrame]:
+    """All that can be decoded; damage costs the pictures that it hits, not those on their way through the decoder's threads."""
+    for packet in container.demux(stream):
+        try:
+            pictures = packet.decode()
+        except av.error.InvalidDataError:
+            continue
+        yield from pictures
+
+
+def _announced(container: av.container.InputContainer, stream: av.VideoStream) -> float:
+    """Seconds that the file says the video lasts, 0 if it does not say. What lasts as long as the longest track may be the sound."""
+    if stream.duration is not None and stream.time_base is not None:
+        return float(stream.duration * stream.time_base)
+    return (container.duration or 0) / av.time_base if len(container.streams) == 1 else 0.0
 
 
 def _upright(frame: av.VideoFrame, path: Path) -> Image:

@@ -1,0 +1,153 @@
+"""Somebody's own pictures: a video file, or a folder of pictures in the order of their names, as frames with their times."""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from vidsgg.errors import DataError
+from vidsgg.io.images import Image, read_image
+from vidsgg.io.video import VideoReader
+
+PICTURES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"))
+VIDEOS = frozenset(
+    (".mp4", ".mkv", ".avi", ".mov", ".webm", ".m4v", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".flv", ".wmv", ".3gp", ".ogv", ".h264")
+)
+_GIVE_UP = 25  # frames in a row that cannot be decoded, after which the rest of a video is not tried
+
+
+@dataclass(frozen=True, eq=False)
+class FootageFrame:
+    """key: a name. number: from 1, of the frame in the video. time: seconds since the first frame, None if unknown. image: RGB (H, W, 3)."""
+
+    key: str
+    number: int
+    time: float | None
+    image: Image
+
+
+class Footage(ABC):
+    """Frames that are wanted of a video. name: what it is called in graphs. numbers: theirs, increasing, counted from 1.
+
+    notes: what could not be read; complete once all frames have been read.
+    """
+
+    name: str
+    numbers: Sequence[int]
+    notes: list[str]
+
+    @abstractmethod
+    def frames(self) -> Iterator[FootageFrame]:
+        """The wanted frames in order, one held at a time. Those that cannot be decoded are left out and noted. Raises DataError if none can."""
+
+
+def open_footage(path: Path, fps: float, wanted: Collection[int] | None = None) -> Footage:
+    """A video file, a picture, or a folder of pictures.
+
+    fps: frames a second that are wanted of a video; of pictures, which are all wanted, how many were taken a second. wanted: numbers of
+    frames in place of those. Raises DataError naming the file if it holds neither, or has no such frame.
+    """
+    if path.is_dir() or path.suffix.lower() in PICTURES:
+        return _PictureFolder(path, fps, wanted)
+    return _VideoFile(path, fps, wanted)
+
+
+def sample(times: Sequence[float], fps: float) -> list[int]:
+    """Positions of the frames that are on the screen at 0, 1/fps, 2/fps, ... seconds, each once. times: increasing, of all frames."""
+    moments = np.arange(int(np.floor(times[-1] * fps + 1e-6)) + 1) / fps
+    return np.unique(np.searchsorted(times, moments + 1e-6, side="right") - 1).tolist()
+
+
+def picture_files(folder: Path) -> list[Path]:
+    """The pictures of a folder in the order of their names, with numbers in them by value."""
+    found = [file for file in folder.iterdir() if file.suffix.lower() in PICTURES and not file.name.startswith(".")]
+    return sorted(found, key=lambda file: ([int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", file.name)], file.name))
+
+
+def shown(name: str) -> str:
+    """A file's name as text that can be written anywhere: bytes of it that are no text are replaced."""
+    return name.encode("utf-8", "replace").decode("utf-8")
+
+
+class _VideoFile(Footage):
+    def __init__(self, path: Path, fps: float, wanted: Collection[int] | None) -> None:
+        self._reader = reader = VideoReader(path)
+        self.name, self.notes = shown(path.name), list[str]()
+        if reader.lost:
+            self.notes.append(f"the end of the file is missing: {reader.lost:.1f} seconds after frame {reader.count}")
+        if reader.times is not None:
+            self._times = reader.times
+        elif reader.fps:
+            self._times = [i / reader.fps for i in range(reader.count)]
+        else:
+            raise DataError(
+                f"{path}: tells neither the times of its frames nor their rate; put it into a container (ffmpeg -i ... out.mp4)."
+            )
+        self.numbers = _checked(path, wanted, reader.count) if wanted is not None else [i + 1 for i in sample(self._times, fps)]
+
+    def frames(self) -> Iterator[FootageFrame]:
+        damaged: list[int] = []
+        for number, image in self._decoded(damaged):
+            yield FootageFrame(f"{self.name}/{number:06d}", number, round(self._times[number - 1], 6), image)
+        if len(damaged) == len(self.numbers):
+            raise DataError(f"{self._reader.path}: no frame can be decoded; the file is damaged, copy or download it again.")
+        self.notes += _left_out(damaged, len(self.numbers))
+
+    def _decoded(self, damaged: list[int]) -> Iterator[tuple[int, Image]]:
+        """Numbers and pictures; numbers without one go to ``damaged``. After damage, decoding starts again behind it."""
+        left, in_a_row = list(self.numbers), 0
+        while left and in_a_row < _GIVE_UP:
+            done = 0
+            try:
+                for image in self._reader.frames(left):
+                    yield left[done], image
+                    done, in_a_row = done + 1, 0
+                return
+            except DataError:
+                damaged.append(left[done])
+                left, in_a_row = left[done + 1 :], in_a_row + 1
+        damaged += left
+
+
+class _PictureFolder(Footage):
+    def __init__(self, path: Path, fps: float, wanted: Collection[int] | None) -> None:
+        self._path, self._files = path, picture_files(path) if path.is_dir() else [path]
+        if not self._files:
+            raise DataError(f"{path}: holds no picture ({', '.join(sorted(PICTURES))}).")
+        self.name, self.notes = shown(path.resolve().name), list[str]()
+        self.numbers = _checked(path, wanted, len(self._files)) if wanted is not None else list(range(1, len(self._files) + 1))
+        self._fps = fps
+
+    def frames(self) -> Iterator[FootageFrame]:
+        damaged = []
+        for number in self.numbers:
+            file = self._files[number - 1]
+            try:
+                image = read_image(file)
+            except DataError:
+                damaged.append(number)
+                continue
+            yield FootageFrame(f"{self.name}/{shown(file.name)}", number, round((number - 1) / self._fps, 6), image)
+        if len(damaged) == len(self.numbers):
+            raise DataError(f"{self._path}: no picture can be read; copy them again.")
+        self.notes += _left_out(damaged, len(self.numbers))
+
+
+def _checked(path: Path, wanted: Collection[int], count: int) -> list[int]:
+    numbers = sorted(set(wanted))
+    for number in numbers:
+        if not 1 <= number <= count:
+            raise DataError(f"{path}: frame {number} was asked for, there are frames 1..{count}.")
+    return numbers
+
+
+def _left_out(damaged: Sequence[int], count: int) -> list[str]:
+    if not damaged:
+        return []
+    which = ", ".join(map(str, damaged[:5])) + (", ..." if len(damaged) > 5 else "")
+    return [f"{len(damaged)} of {count} frames cannot be decoded and are left out: {which}"]
