@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from clips import action_annotation, entity_annotation, entity_clip
 
 from vidsgg.inference.graphs import annotated_graph, to_graph
+from vidsgg.io.graphs import read_graph, write_graph
 from vidsgg.ops.decoding import decode
 from vidsgg.structures.logits import RelationLogits
+from vidsgg.viewer.page import write_page
 
 
 def test_a_prediction_becomes_its_likely_relations() -> None:
@@ -37,3 +40,25 @@ def test_the_ground_truth_has_every_label_once() -> None:
         if not annotation.schema.subject_has_box:
             assert all(frame.nodes[-1].box is None for frame in graph.frames)
             assert all(edge.subject == len(frame.nodes) - 1 for frame in graph.frames for edge in frame.edges)
+
+
+def test_edges_are_uncertain_above_the_threshold_which_changes_nothing_else(tmp_path: Path) -> None:
+    annotation, clip = entity_annotation([1, 2]), entity_clip([1, 2])
+    (plain,) = decode(clip, RelationLogits({g.name: clip.labels[g.name].float() for g in clip.schema.vocabulary.groups}))
+    half = {name: np.full(rows.shape, 0.25) for name, rows in plain.scores.items()}
+    first = {name: rows.copy() for name, rows in half.items()}
+    for rows in first.values():
+        rows[0] = 0.26
+    prediction = replace(plain, aleatoric=half, epistemic=first)
+    graph = to_graph(annotation, prediction, unsure_above=0.5)
+    assert [{edge.uncertain for edge in frame.edges} for frame in graph.frames] == [{True}, {False}]
+    silent = to_graph(annotation, prediction)
+    for frame, other in zip(graph.frames, silent.frames, strict=True):
+        assert tuple(replace(edge, uncertain=None) for edge in frame.edges) == other.edges
+    assert to_graph(annotation, plain, unsure_above=0.0) == silent  # a model that does not tell
+    write_graph(tmp_path / "graph.json", graph)
+    assert read_graph(tmp_path / "graph.json") == graph
+
+    write_page(tmp_path / "page.html", images=None, annotation=annotation, prediction=prediction, unsure_above=0.5)
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert page.count('"uncertain":true') == len(graph.frames[0].edges)

@@ -2,60 +2,110 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
 import numpy as np
 
+from vidsgg.inference.intervals import IntervalRules, relation_intervals
+from vidsgg.inference.tracking import TrackingRules, Tracks, follow
 from vidsgg.structures.annotation import VideoAnnotation
+from vidsgg.structures.checks import Array
 from vidsgg.structures.graph import GraphEdge, GraphFrame, GraphNode, VideoGraph
 from vidsgg.structures.prediction import VideoPrediction
 
 
-def to_graph(annotation: VideoAnnotation, prediction: VideoPrediction, threshold: float = 0.5) -> VideoGraph:
-    """One graph per frame of ``annotation`` with the nodes and the likely relations of ``prediction``.
+@dataclass(frozen=True)
+class Moment:
+    """Which frame of a video it is: see GraphFrame."""
 
-    Of a "single" group a pair gets its best predicate; of a "multi" group its best one and every other above ``threshold``. An edge's
-    score is the predicate's probability.
+    key: str
+    number: int
+    time: float | None
+    width: float
+    height: float
+
+
+def to_graph(annotation: VideoAnnotation, prediction: VideoPrediction, threshold: float = 0.5) -> VideoGraph:
+    """One graph per frame of ``annotation`` with the nodes and the likely relations of ``prediction``, see ``frame_graphs``."""
+    frames = tuple(frame_graphs(prediction, moments_of(annotation), threshold))
+    return VideoGraph(annotation.video_id, prediction.schema.name, frames, vocabulary=prediction.schema.vocabulary)
+
+
+def frame_graphs(
+    prediction: VideoPrediction, moments: Sequence[Moment], threshold: float = 0.5, least: float = 0.0, track: Array | None = None
+) -> Iterator[GraphFrame]:
+    """The graphs of a video's frames.
+
+    Of every group a pair gets its best predicate and every other above ``threshold``; an edge's score is the predicate's probability.
+    Nodes that are nothing, or whose score is below ``least``, are left out with their edges. track (N,): ids of the nodes, -1 for none.
     """
-    vocabulary, schema = prediction.schema.vocabulary, prediction.schema
-    frames = []
-    for f in range(annotation.frames):
-        rows = np.flatnonzero(prediction.node_frame == f)
+    schema = prediction.schema
+    kept = (prediction.node_class > 0) & (prediction.node_score >= least)
+    node_at = np.searchsorted(prediction.node_frame, np.arange(len(moments) + 1))
+    pair_at = np.searchsorted(prediction.pair_frame, np.arange(len(moments) + 1))
+    for f, moment in enumerate(moments):
+        rows = node_at[f] + np.flatnonzero(kept[node_at[f] : node_at[f + 1]])
         position = {int(row): i for i, row in enumerate(rows)}
-        nodes = [
-            GraphNode(
-                vocabulary.objects[prediction.node_class[row]],
-                round(float(prediction.node_score[row]), 6),
-                tuple(round(float(v), 3) for v in prediction.node_box[row]),  # type: ignore[arg-type]
-            )
-            for row in rows
-        ]
-        action_at = len(nodes)
+        nodes = [_node(prediction, row, track) for row in rows]
+        subjects = position
         if not schema.subject_has_box:
-            action = int(prediction.action_class[prediction.frame_unit[f]])
-            nodes.append(GraphNode(vocabulary.subjects[action], 1.0))
+            action = int(prediction.frame_unit[f])
+            subjects = {action: len(nodes)}
+            nodes.append(GraphNode(schema.vocabulary.subjects[prediction.action_class[action]], 1.0))
         edges = []
-        for p in np.flatnonzero(prediction.pair_frame == f):
-            subject = position[int(prediction.pair_subject[p])] if schema.subject_has_box else action_at
-            obj = position[int(prediction.pair_object[p])]
-            for group in vocabulary.groups:
-                scores = prediction.scores[group.name][p]
-                best = int(scores.argmax())
-                likely = {best} if group.kind == "single" else {best, *np.flatnonzero(scores > threshold).tolist()}
-                chosen = sorted((c for c in likely if scores[c] > 0), key=lambda c: (-scores[c], c))
-                ends = (subject, obj) if group.direction == "subject->object" else (obj, subject)
-                edges += [GraphEdge(*ends, group.predicates[c], group.name, round(float(scores[c]), 6)) for c in chosen]
-        number = int(annotation.frame_number[f])
-        frames.append(
-            GraphFrame(
-                key=annotation.frame_key[f],
-                number=number,
-                time=None if annotation.fps is None else round((number - 1) / annotation.fps, 6),
-                width=float(annotation.frame_size[f, 0]),
-                height=float(annotation.frame_size[f, 1]),
-                nodes=tuple(nodes),
-                edges=tuple(edges),
-            )
+        for p in range(pair_at[f], pair_at[f + 1]):
+            subject, obj = (of.get(int(row[p])) for of, row in ((subjects, prediction.pair_subject), (position, prediction.pair_object)))
+            if subject is not None and obj is not None:
+                edges += _edges(prediction, p, subject, obj, threshold)
+        yield GraphFrame(moment.key, moment.number, moment.time, moment.width, moment.height, tuple(nodes), tuple(edges))
+
+
+def _node(prediction: VideoPrediction, row: int, track: Array | None) -> GraphNode:
+    x1, y1, x2, y2 = (round(float(v), 3) for v in prediction.node_box[row])
+    label = prediction.schema.vocabulary.objects[prediction.node_class[row]]
+    ident = None if track is None or track[row] < 0 else int(track[row])
+    return GraphNode(label, min(1.0, round(float(prediction.node_score[row]), 6)), (x1, y1, x2, y2), ident)
+
+
+def _edges(prediction: VideoPrediction, pair: int, subject: int, obj: int, threshold: float) -> Iterator[GraphEdge]:
+    """The edges of a pair, whose nodes stand at ``subject`` and ``obj`` in their frame."""
+    for group in prediction.schema.vocabulary.groups:
+        scores = prediction.scores[group.name][pair]
+        likely = {int(scores.argmax()), *np.flatnonzero(scores > threshold).tolist()}
+        ends = (subject, obj) if group.direction == "subject->object" else (obj, subject)
+        for c in sorted((c for c in likely if scores[c] > 0), key=lambda c: (-scores[c], c)):
+            yield GraphEdge(*ends, group.predicates[c], group.name, min(1.0, round(float(scores[c]), 6)))
+
+
+def with_tracks(frames: Iterable[GraphFrame], rules: TrackingRules = TrackingRules()) -> Iterator[GraphFrame]:
+    """The frames of one video with ids of the things in them."""
+    tracks, classes = Tracks.none(), dict[str, int]()
+    for frame in frames:
+        things = [i for i, node in enumerate(frame.nodes) if node.box is not None]
+        box = np.array([frame.nodes[i].box for i in things], np.float64)
+        klass = np.array([classes.setdefault(frame.nodes[i].label, len(classes)) for i in things], np.int64)
+        ident, tracks = follow(tracks, box, klass, (frame.width, frame.height), rules)
+        nodes = list(frame.nodes)
+        for i, number in zip(things, ident, strict=True):
+            nodes[i] = replace(nodes[i], track=int(number))
+        yield replace(frame, nodes=tuple(nodes))
+
+
+def over_time(graph: VideoGraph, tracking: TrackingRules = TrackingRules(), rules: IntervalRules = IntervalRules()) -> VideoGraph:
+    """A graph with ids of its things and with its relations as intervals."""
+    frames = tuple(with_tracks(graph.frames, tracking))
+    return replace(graph, frames=frames, relations=relation_intervals(frames, rules))
+
+
+def moments_of(annotation: VideoAnnotation) -> list[Moment]:
+    """The frames of an annotated video; their times by its rate, where that is known."""
+    return [
+        Moment(
+            key, int(number), None if annotation.fps is None else round((int(number) - 1) / annotation.fps, 6), float(width), float(height)
         )
-    return VideoGraph(annotation.video_id, schema.name, tuple(frames))
+        for key, number, (width, height) in zip(annotation.frame_key, annotation.frame_number, annotation.frame_size, strict=True)
+    ]
 
 
 def annotated_graph(annotation: VideoAnnotation) -> VideoGraph:

@@ -42,7 +42,8 @@ def run_prediction(options: PredictOptions) -> Predicted:
     folder = Path(options.out) if options.out else run.file.parent
     stem = annotation.video_id.removesuffix(".mp4")
     graph, page = folder / f"{stem}.graph.json", folder / f"{stem}.html"
-    write_graph(graph, to_graph(annotation, prediction))
+    unsure = getattr(trained.options, "uncertainty_threshold", None)  # of models that know any
+    write_graph(graph, to_graph(annotation, prediction, unsure_above=unsure))
     images = one.images(0) if one.schema.has_frames else None
-    write_page(page, annotation=annotation, prediction=prediction, images=images)
+    write_page(page, annotation=annotation, prediction=prediction, images=images, unsure_above=unsure)
     return Predicted(annotation.video_id, graph, page)

@@ -30,13 +30,17 @@ class GraphNode:
 
 @dataclass(frozen=True)
 class GraphEdge:
-    """subject --predicate--> object, both positions in the frame's nodes, written in the direction in which the predicate reads."""
+    """subject --predicate--> object, both positions in the frame's nodes, written in the direction in which the predicate reads.
+
+    uncertain: whether the model doubts the edge, None if it does not tell.
+    """
 
     subject: int
     object: int
     predicate: str
     group: str
     score: float
+    uncertain: bool | None = None
 
     def __post_init__(self) -> None:
         _check_score(f"edge {self.predicate!r}", self.score)

@@ -24,15 +24,20 @@ _PALETTE: tuple[Colour, ...] = ((200, 80, 0), (0, 128, 96), (170, 70, 130), (0, 
 
 
 def predicted_graph(
-    prediction: VideoPrediction, annotation: VideoAnnotation | None, sizes: Sequence[tuple[int, int]], most: int
+    prediction: VideoPrediction,
+    annotation: VideoAnnotation | None,
+    sizes: Sequence[tuple[int, int]],
+    most: int,
+    unsure_above: float | None = None,
 ) -> VideoGraph:
     """The prediction as graphs, at most ``most`` things a frame (subjects not counted), the surest ones.
 
     annotation: names and times of the frames; without it they are numbered. sizes: width and height of every frame, used then.
+    unsure_above: see to_graph.
     """
     if annotation is None:
         annotation = _unnamed_frames(prediction, sizes)
-    graph = to_graph(annotation, prediction)
+    graph = to_graph(annotation, prediction, unsure_above=unsure_above)
     subjects = prediction.schema.vocabulary.subjects
     return replace(graph, frames=tuple(_surest(frame, subjects, most) for frame in graph.frames))
 

@@ -79,7 +79,7 @@
     let used = 0;
     for (const edge of edges) {
       const arrow = edge.subject === thing ? "← " : "";
-      const text = arrow + edge.text + (edge.score < 1 ? ` ${edge.score.toFixed(2)}` : "");
+      const text = arrow + edge.text + (edge.score < 1 ? ` ${edge.score.toFixed(2)}` : "") + (edge.uncertain ? " ?" : "");
       const mark = edge.right === true ? 16 : 0;
       const width = widthOf(text, `13px ${FONT}`) + 18 + mark;
       if (used + width > room && lines[lines.length - 1].length) { lines.push([]); used = 0; }
@@ -227,7 +227,9 @@
     heading.textContent = title;
     const note = document.createElement("p");
     note.className = "note";
+    const doubts = frames.some((frame) => frame[kind].edges.some((edge) => edge.uncertain));
     note.textContent = kind === "prediction" && both ? "✓ filled: also in the ground truth; dashed: not." : "";
+    if (doubts) note.append(document.createTextNode(" ?: the model is unsure."));
     for (const group of data.groups) {
       const swatch = document.createElement("span");
       swatch.className = "legend";

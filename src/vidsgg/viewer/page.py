@@ -34,11 +34,13 @@ def write_page(
     annotation: VideoAnnotation | None = None,
     prediction: VideoPrediction | None = None,
     most: int = 10,
+    unsure_above: float | None = None,
 ) -> None:
     """Write the page of one video.
 
     images: one RGB (H, W, 3) uint8 per frame, or None where a data set has no pictures. annotation, prediction: ground truth and
-    result; with both, the page says which predicted relations are right. most: things shown per frame of a prediction.
+    result; with both, the page says which predicted relations are right. most: things shown per frame of a prediction. unsure_above: of
+    uncertainty, see to_graph.
     Raises DataError if neither is given, their frames differ in number, or the file cannot be written.
     """
     given = annotation or prediction
@@ -49,7 +51,7 @@ def write_page(
             raise DataError(f"video {given.video_id!r}: {count} {what} for {given.frames} frames.")
     truth = annotated_graph(annotation) if annotation else None
     sizes = [(image.shape[1], image.shape[0]) for image in images or ()]
-    guess = predicted_graph(prediction, annotation, sizes, most) if prediction else None
+    guess = predicted_graph(prediction, annotation, sizes, most, unsure_above) if prediction else None
     schema = given.schema
     subjects = schema.vocabulary.subjects if schema.subject_has_box else ()
     write_graph_page(path, images=images, truth=truth, prediction=guess, subjects=subjects)
@@ -145,6 +147,7 @@ def _graph(frame: GraphFrame, truth: GraphFrame | None, subjects: Collection[str
                 "text": words(edge.predicate),
                 "group": edge.group,
                 "score": edge.score,
+                "uncertain": edge.uncertain,
                 "right": None if truth is None else _name(edge, frame, same) in known,
             }
             for edge in frame.edges
