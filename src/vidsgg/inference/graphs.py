@@ -14,6 +14,8 @@ from vidsgg.structures.checks import Array
 from vidsgg.structures.graph import GraphEdge, GraphFrame, GraphNode, VideoGraph
 from vidsgg.structures.prediction import VideoPrediction
 
+TRACKING, INTERVALS = TrackingRules(), IntervalRules()
+
 
 @dataclass(frozen=True)
 class Moment:
@@ -26,21 +28,31 @@ class Moment:
     height: float
 
 
-def to_graph(annotation: VideoAnnotation, prediction: VideoPrediction, threshold: float = 0.5) -> VideoGraph:
+def to_graph(
+    annotation: VideoAnnotation, prediction: VideoPrediction, threshold: float = 0.5, unsure_above: float | None = None
+) -> VideoGraph:
     """One graph per frame of ``annotation`` with the nodes and the likely relations of ``prediction``, see ``frame_graphs``."""
-    frames = tuple(frame_graphs(prediction, moments_of(annotation), threshold))
+    frames = tuple(frame_graphs(prediction, moments_of(annotation), threshold, unsure_above))
     return VideoGraph(annotation.video_id, prediction.schema.name, frames, vocabulary=prediction.schema.vocabulary)
 
 
 def frame_graphs(
-    prediction: VideoPrediction, moments: Sequence[Moment], threshold: float = 0.5, least: float = 0.0, track: Array | None = None
+    prediction: VideoPrediction,
+    moments: Sequence[Moment],
+    threshold: float = 0.5,
+    unsure_above: float | None = None,
+    least: float = 0.0,
+    track: Array | None = None,
 ) -> Iterator[GraphFrame]:
     """The graphs of a video's frames.
 
     Of every group a pair gets its best predicate and every other above ``threshold``; an edge's score is the predicate's probability.
-    Nodes that are nothing, or whose score is below ``least``, are left out with their edges. track (N,): ids of the nodes, -1 for none.
+    unsure_above: edges whose aleatoric and epistemic uncertainty add up to more are marked as uncertain; None, or a model that does not
+    tell, marks none. Nodes that are nothing, or whose score is below ``least``, are left out with their edges. track (N,): ids of the
+    nodes, -1 for none.
     """
     schema = prediction.schema
+    doubts = None if unsure_above is None else _doubts(prediction, unsure_above)
     kept = (prediction.node_class > 0) & (prediction.node_score >= least)
     node_at = np.searchsorted(prediction.node_frame, np.arange(len(moments) + 1))
     pair_at = np.searchsorted(prediction.pair_frame, np.arange(len(moments) + 1))
@@ -57,7 +69,7 @@ def frame_graphs(
         for p in range(pair_at[f], pair_at[f + 1]):
             subject, obj = (of.get(int(row[p])) for of, row in ((subjects, prediction.pair_subject), (position, prediction.pair_object)))
             if subject is not None and obj is not None:
-                edges += _edges(prediction, p, subject, obj, threshold)
+                edges += _edges(prediction, p, subject, obj, threshold, doubts)
         yield GraphFrame(moment.key, moment.number, moment.time, moment.width, moment.height, tuple(nodes), tuple(edges))
 
 
@@ -68,17 +80,27 @@ def _node(prediction: VideoPrediction, row: int, track: Array | None) -> GraphNo
     return GraphNode(label, min(1.0, round(float(prediction.node_score[row]), 6)), (x1, y1, x2, y2), ident)
 
 
-def _edges(prediction: VideoPrediction, pair: int, subject: int, obj: int, threshold: float) -> Iterator[GraphEdge]:
+def _doubts(prediction: VideoPrediction, unsure_above: float) -> dict[str, Array] | None:
+    """(P, C) bool of every group, None for a model that does not tell."""
+    if prediction.aleatoric is None or prediction.epistemic is None:
+        return None
+    return {name: table + prediction.epistemic[name] > unsure_above for name, table in prediction.aleatoric.items()}
+
+
+def _edges(
+    prediction: VideoPrediction, pair: int, subject: int, obj: int, threshold: float, doubts: dict[str, Array] | None
+) -> Iterator[GraphEdge]:
     """The edges of a pair, whose nodes stand at ``subject`` and ``obj`` in their frame."""
     for group in prediction.schema.vocabulary.groups:
         scores = prediction.scores[group.name][pair]
         likely = {int(scores.argmax()), *np.flatnonzero(scores > threshold).tolist()}
         ends = (subject, obj) if group.direction == "subject->object" else (obj, subject)
         for c in sorted((c for c in likely if scores[c] > 0), key=lambda c: (-scores[c], c)):
-            yield GraphEdge(*ends, group.predicates[c], group.name, min(1.0, round(float(scores[c]), 6)))
+            uncertain = None if doubts is None else bool(doubts[group.name][pair, c])
+            yield GraphEdge(*ends, group.predicates[c], group.name, min(1.0, round(float(scores[c]), 6)), uncertain)
 
 
-def with_tracks(frames: Iterable[GraphFrame], rules: TrackingRules = TrackingRules()) -> Iterator[GraphFrame]:
+def with_tracks(frames: Iterable[GraphFrame], rules: TrackingRules = TRACKING) -> Iterator[GraphFrame]:
     """The frames of one video with ids of the things in them."""
     tracks, classes = Tracks.none(), dict[str, int]()
     for frame in frames:
@@ -92,7 +114,7 @@ def with_tracks(frames: Iterable[GraphFrame], rules: TrackingRules = TrackingRul
         yield replace(frame, nodes=tuple(nodes))
 
 
-def over_time(graph: VideoGraph, tracking: TrackingRules = TrackingRules(), rules: IntervalRules = IntervalRules()) -> VideoGraph:
+def over_time(graph: VideoGraph, tracking: TrackingRules = TRACKING, rules: IntervalRules = INTERVALS) -> VideoGraph:
     """A graph with ids of its things and with its relations as intervals."""
     frames = tuple(with_tracks(graph.frames, tracking))
     return replace(graph, frames=frames, relations=relation_intervals(frames, rules))
