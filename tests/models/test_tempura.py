@@ -297,6 +297,7 @@ def test_half_precision_stays_near() -> None:
         ({"rel_head": "linear", "rel_unc": True}, "predcls", "-rel_unc: a linear head has no uncertainty; use -rel_head gmm"),
         ({"obj_unc": True}, "sgcls", "-obj_unc: a linear head has no uncertainty; use -obj_head gmm"),
         ({"rel_mem_weight_type": "al"}, "predcls", "-rel_mem_weight_type al weights by uncertainty; use -rel_unc True"),
+        ({"embedding_dim": 5}, "sgcls", "-embedding_dim: nodes are 139 wide"),
         ({"take_obj_mem_feat": True}, "predcls", "-take_obj_mem_feat: mode predcls gives the classes"),
     ],
 )

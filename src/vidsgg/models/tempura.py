@@ -239,4 +239,9 @@ def _object_part(
         components=config.num_mixtures,
     )
     layers = SEQUENCE_LAYERS if config.tracking else 0
+    if layers and part.encoded_width % config.heads:
+        raise ConfigError(
+            f"option -embedding_dim: nodes are {part.encoded_width} wide with it, which object sequences cannot split into {config.heads} heads;"
+            " take a multiple of them, or -tracking False."
+        )
     return part, SequenceEncoder(layers, part.encoded_width, _layer(config, SEQUENCE_HIDDEN))
