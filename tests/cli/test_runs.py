@@ -61,7 +61,9 @@ def test_evaluation_prints_and_writes_its_table(trained: Path, tmp_path: Path, c
     assert "R@20" in printed
     assert "mR@20" in printed
     assert "predcls: R@K = share of" in printed
-    assert "sitting_on" in printed  # the recall of single predicates
+    assert "expected calibration error, in percent: attention " in printed
+    single = (tmp_path / "predicates_test.csv").read_text(encoding="utf-8").splitlines()
+    assert single[1].startswith("looking_at,attention,head,14,6,")  # two objects in each of seven and of three frames
     content = json.loads((tmp_path / "evaluation_test.json").read_text(encoding="utf-8"))
     assert content["split"] == "test"
     assert 0 <= content["recall"]["with"]["R"]["20"] <= 1
