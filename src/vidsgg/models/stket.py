@@ -91,7 +91,7 @@ class Stket(nn.Module):
         super().__init__()
         self.config, self.mode = config, mode
         self.contacts, self.negative = contact_group(schema)
-        parts = self._check(config, mode)
+        parts = _checked_parts(config, mode)
         self.answer = config.part or parts[-1]
         self.pair_encoder = PairEncoder(schema, widths, config.hidden_dim, config.embedding_dim, config.embedding_std)
         dim = self.pair_encoder.width
@@ -100,12 +100,10 @@ class Stket(nn.Module):
         self.spatial = KnowledgeEncoder(config.spatial_layer, dim, layer)
         self.temporal = KnowledgeDecoder(config.temporal_layer, dim, layer)
         self.ensemble = KnowledgeDecoder(ENSEMBLE_LAYERS if "ensemble" in parts else 0, dim, layer)
-        reads_spatial, reads_temporal = (
-            config.use_spatial_prior and config.spatial_layer,
-            config.use_temporal_prior and config.temporal_layer,
-        )
-        self.spatial_knowledge = ClassKnowledge(objects, predicates, dim) if reads_spatial else None
-        self.temporal_knowledge = TransitionKnowledge(objects, predicates, len(self.contacts), dim) if reads_temporal else None
+        reads = config.use_spatial_prior and config.spatial_layer
+        self.spatial_knowledge = ClassKnowledge(objects, predicates, dim) if reads else None
+        reads = config.use_temporal_prior and config.temporal_layer
+        self.temporal_knowledge = TransitionKnowledge(objects, predicates, len(self.contacts), dim) if reads else None
         self.frame_position = _positions(2, dim) if "temporal" in parts else None
         self.key_position = _positions(config.window_size, dim) if "ensemble" in parts else None
         groups = schema.vocabulary.groups
@@ -115,24 +113,6 @@ class Stket(nn.Module):
             if not widths.node:
                 raise ConfigError(f"STKET guesses classes from RoI features, which {schema.name!r} does not have here; use mode predcls.")
             self.object_classifier = ObjectClassifier(schema.vocabulary, widths.node, config.embedding_dim, config.embedding_std)
-
-    @staticmethod
-    def _check(config: StketConfig, mode: str) -> tuple[str, ...]:
-        """The parts that there are. Raises ConfigError."""
-        if not 0 < config.pred_contact_threshold < 1:
-            raise ConfigError(
-                f"option -pred_contact_threshold: {config.pred_contact_threshold} is no probability between 0 and 1. 1.0, by which the"
-                " reference reads the annotated contacts instead of predicting them, is -oracle_contacts True here."
-            )
-        if config.oracle_contacts and mode != "predcls":
-            raise ConfigError(f"option -oracle_contacts: annotated contacts belong to annotated pairs, which mode {mode!r} has to guess.")
-        parts = existing_parts(config.spatial_layer, config.temporal_layer)
-        if config.part not in (None, *parts):
-            raise ConfigError(
-                f"option -part: there is no {config.part!r} part with {config.spatial_layer} spatial and {config.temporal_layer} temporal"
-                f" layers, only {', '.join(parts)}."
-            )
-        return parts
 
     @property
     def knows(self) -> bool:
@@ -230,6 +210,24 @@ class Stket(nn.Module):
         sightings = take_rows(tokens, history.pair)
         windows = history.key_frames(self.config.window_size)
         return take_rows(self.ensemble(sightings, None, self.key_position.weight, windows), history.of)
+
+
+def _checked_parts(config: StketConfig, mode: str) -> tuple[str, ...]:
+    """The parts that there are. Raises ConfigError."""
+    if not 0 < config.pred_contact_threshold < 1:
+        raise ConfigError(
+            f"option -pred_contact_threshold: {config.pred_contact_threshold} is no probability between 0 and 1. 1.0, by which the"
+            " reference reads the annotated contacts instead of predicting them, is -oracle_contacts True here."
+        )
+    if config.oracle_contacts and mode != "predcls":
+        raise ConfigError(f"option -oracle_contacts: annotated contacts belong to annotated pairs, which mode {mode!r} has to guess.")
+    parts = existing_parts(config.spatial_layer, config.temporal_layer)
+    if config.part not in (None, *parts):
+        raise ConfigError(
+            f"option -part: there is no {config.part!r} part with {config.spatial_layer} spatial and {config.temporal_layer} temporal"
+            f" layers, only {', '.join(parts)}."
+        )
+    return parts
 
 
 def _positions(count: int, dim: int) -> nn.Embedding:
