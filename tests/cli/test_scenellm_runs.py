@@ -100,7 +100,9 @@ def test_events_without_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[s
 def test_everything_can_be_left_out(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without its language model the extra is not needed at all."""
     find = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *package: None if name == "transformers" else find(name, *package))
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *package: None if name in ("transformers", "peft", "ot") else find(name, *package)
+    )
     log = trained(tmp_path / "run", data, "-use_llm", "False", "-quantise", "False", "-ot_mode", "tconv")
     assert "epoch 1 is stage 2a" in log
 

@@ -133,7 +133,10 @@ class SceneLLMCourse(Course):
         }[stage]
         last = min(last, self.epochs)
         epochs = f"epochs {first} to {last} are" if last > first else f"epoch {first} is"
-        never = f" (warning: -epochs {self.epochs} ends before stage 2b)" if self.epochs <= self._last_frozen and epoch == 1 else ""
+        never = ""
+        if epoch == 1 and self.epochs <= self._last_frozen:
+            before = "any relation is learnt" if self.epochs <= self.lead else "stage 2b"
+            never = f" (warning: -epochs {self.epochs} ends before {before})"
         return f"{epochs} stage {what}{never}"
 
     def _codebook(self, quantiser: VectorQuantiser, state: TrainingState, loader: ClipLoader) -> Begin:

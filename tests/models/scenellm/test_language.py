@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from models.scenellm.tiny import LANGUAGE, NAME
+from models.scenellm.tiny import LANGUAGE, NAME, tiny
 
 from vidsgg.errors import CheckpointError, ConfigError
 from vidsgg.models.scenellm import loading
@@ -173,9 +173,12 @@ def test_an_empty_folder_is_no_model(tmp_path: Path) -> None:
 
 def test_missing_libraries_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     find = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name in ("peft", "ot") else find(name))
-    with pytest.raises(ConfigError, match=r"^model scenellm needs peft, POT\. Install with: pip install 'vidsgg\[llm\]'$"):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name in ("transformers", "peft", "ot") else find(name))
+    with pytest.raises(ConfigError, match=r"^model scenellm needs transformers, peft\. Install with: pip install 'vidsgg\[llm\]'$"):
         load_language_model(LanguageSource(NAME))
+    with pytest.raises(ConfigError, match=r"^model scenellm needs POT"):
+        tiny(language=None)
+    tiny(language=None, word_mode="tconv")
 
 
 def test_quantised_weights_need_their_library_and_a_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,9 +41,9 @@ class LanguageSource:
     bits: Literal["none", "8", "4"] = "none"
 
 
-def require_libraries() -> None:
-    """Raises ConfigError naming those of the extra ``llm`` that are not installed."""
-    missing = [package for module, package in LIBRARIES.items() if importlib.util.find_spec(module) is None]
+def require_libraries(*modules: str) -> None:
+    """Raises ConfigError naming those of these modules of the extra ``llm`` that are not installed."""
+    missing = [LIBRARIES[module] for module in modules if importlib.util.find_spec(module) is None]
     if missing:
         raise ConfigError(f"model scenellm needs {', '.join(missing)}. Install with: pip install 'vidsgg[llm]'")
 
@@ -53,7 +53,7 @@ def load_language_model(source: LanguageSource) -> nn.Module:
 
     Raises ConfigError if there is no such model or it cannot be reached, if it is of another kind, or if memory does not suffice.
     """
-    require_libraries()
+    require_libraries("transformers", "peft")
     random = source.name.startswith("random:")
     config = _random_config(source.name) if random else _stored_config(source.name)
     _check_causal(source.name, config)
@@ -84,7 +84,7 @@ def weights_take(parameters: int) -> str:
 
 def memory_need(name: str) -> str:
     """What the weights of a language model take. Only its configuration is looked at. Raises ConfigError as load_language_model."""
-    require_libraries()
+    require_libraries("transformers", "peft")
     config = _random_config(name) if name.startswith("random:") else _stored_config(name)
     _check_causal(name, config)
     return weights_take(_count_parameters(config))

@@ -17,6 +17,7 @@ from vidsgg.models.layers.object_classifier import ObjectClassifier, class_distr
 from vidsgg.models.layers.pair_encoder import PairEncoder
 from vidsgg.models.scenellm.aggregation import SpatialAggregation
 from vidsgg.models.scenellm.language import LanguageConfig, LanguageModel
+from vidsgg.models.scenellm.loading import require_libraries
 from vidsgg.models.scenellm.predictor import ScenePredictor
 from vidsgg.models.scenellm.quantiser import Quantised, VectorQuantiser
 from vidsgg.models.scenellm.words import SceneWords, WordMode
@@ -83,7 +84,7 @@ class SceneLLM(nn.Module):
     capabilities = Capabilities(modes={"entity": MODES, "action": ("predcls",)}, recomputable=("predictor.layers", "language_layers"))
 
     def __init__(self, schema: Schema, widths: FeatureWidths, config: SceneLLMConfig, mode: str = "predcls") -> None:
-        """Raises ConfigError if the classes have to be guessed but nodes have no features, and as LanguageModel."""
+        """Raises ConfigError if the classes have to be guessed but nodes have no features, if a library is missing, and as LanguageModel."""
         super().__init__()
         self.config = config
         dim = config.token_dim
@@ -91,6 +92,8 @@ class SceneLLM(nn.Module):
             raise ConfigError(f"option -token_dim: {dim} must be even and a multiple of the {config.heads} attention heads.")
         if mode != "predcls" and not widths.node:
             raise ConfigError(f"SceneLLM guesses classes from RoI features, which {schema.name!r} does not have here; use mode predcls.")
+        if config.word_mode == "words":
+            require_libraries("ot")  # not needed before words are made, which may be days later
         self.quantiser = VectorQuantiser(widths.node, config.codes, dim, config.code_hidden) if widths.node and config.quantise else None
         self.continuous = nn.Linear(widths.node, dim) if widths.node and not config.quantise else None
         self.class_token = None if widths.node else nn.Embedding(len(schema.vocabulary.objects), dim)
