@@ -191,3 +191,12 @@ def test_recipes_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(models.main, []) == 0
     printed = capsys.readouterr().out
     assert all(name in printed for name in recipe_files())
+
+
+def test_a_checkpoint_is_scored_with_windows_of_any_size(runs: dict[str, Path], data: Path, tmp_path: Path) -> None:
+    score = ["-checkpoint", str(runs["predcls"]), "-data_path", str(data), "-num_workers", "0", "-device", "cpu", "-features", "off"]
+    for window in ("1", "2"):
+        assert run(evaluate.main, [*score, "-temporal_window", window, "-save_path", str(tmp_path)]) == 0
+    assert run(evaluate.main, [*score, "-save_path", str(tmp_path)]) == 0
+    tables = {path.stem: json.loads(path.read_text(encoding="utf-8"))["recall"] for path in tmp_path.glob("*.json")}
+    assert tables["evaluation_test_window2"] == tables["evaluation_test"] != tables["evaluation_test_window1"]

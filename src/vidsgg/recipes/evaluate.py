@@ -43,7 +43,7 @@ def run_evaluation(options: EvaluateOptions) -> Evaluation:
     """Score a checkpoint on a split; writes tables, charts (see Report) and the counters of every video (ScoredVideos).
 
     An imported checkpoint is scored twice, with the bugs of the authors' code, which is the result, and without them; files of the second
-    have ``_fixed`` after the name of the split. A part that is asked for and oracle contacts have a place in the names too.
+    have ``_fixed`` after the name of the split. A part or a window that is asked for and oracle contacts have a place in the names too.
     """
     with join_team(options.distributed) as team:
         run, root, dataset = team.first_of_machine_first(lambda: _open(options))
@@ -68,14 +68,14 @@ class _Way:
 
 def _ways(run: SavedRun, options: EvaluateOptions) -> list[_Way]:
     """What is asked for; the first one is the result."""
-    changes = {name: getattr(options, name) for name in ("reference_compat", "oracle_contacts", "part")}
+    changes = {name: getattr(options, name) for name in ("reference_compat", "oracle_contacts", "part", "temporal_window")}
     oracle = "_oracle" if options.oracle_contacts else ""
     if options.part == "all":
         from vidsgg.models.stket import existing_parts
 
         parts = existing_parts(run.options.spatial_layer, run.options.temporal_layer)
         return [_Way({**changes, "part": part}, f"_{part}{oracle}") for part in reversed(parts)]
-    suffix = f"_{options.part}{oracle}" if options.part else oracle
+    suffix = f"_{options.part}{oracle}" if options.part else f"_window{options.temporal_window}" if options.temporal_window else oracle
     if run.imported and options.reference_compat is None:
         return [
             _Way({**changes, "reference_compat": True}, suffix, AS_AUTHORS),
@@ -91,7 +91,7 @@ def _open(options: EvaluateOptions) -> tuple[SavedRun, Path, VideoDataset]:
         wanted, has = getattr(options, name), getattr(run.options, name)
         if wanted is not None and wanted != has:
             raise ConfigError(f"option -{name}: {run.file} is of {name} {has!r}, not {wanted!r}.")
-    for name in ("part", "oracle_contacts"):
+    for name in ("part", "oracle_contacts", "temporal_window"):
         if getattr(options, name) is not None and not hasattr(run.options, name):
             raise ConfigError(f"option -{name}: {run.file} is of model {run.options.model!r}, which has no such option; leave it out.")
     root = resolve_data_path(options.data_path or run.options.data_path)

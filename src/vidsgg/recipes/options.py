@@ -146,6 +146,7 @@ class EvaluateOptions:
     oracle_contacts: bool | None = option(
         None, "stket: read annotated contacts in place of predicted ones, as the published test command does; every table then says so"
     )
+    temporal_window: int | None = option(None, "tempura: frames of a window of its temporal decoder; by default as trained", low=1)
     save_path: str | None = option(None, "folder for tables, charts and the counters of every video; by default the checkpoint's")
     charts: bool = option(True, "draw recall by predicate, calibration and, of models that know it, risk over coverage (PNG)")
 
