@@ -82,7 +82,7 @@ def without_local_rank(argv: Sequence[str]) -> list[str]:
 
 def parse(config: type[T], argv: Sequence[str], *, prog: str, description: str, positional: Sequence[str] = ()) -> T:
     """Build ``config`` from command line arguments. ``positional`` names fields that are given without a dash,
-    those of type ``tuple[str, ...]`` once or more.
+    those of type ``tuple[str, ...]`` any number of times, once at least where they have no default.
 
     Raises ConfigError for an unknown option or value, naming the closest; ``-h`` prints the options and exits with 0.
     """
@@ -100,14 +100,15 @@ def parse_values(config: type, argv: Sequence[str], *, prog: str, description: s
     if "config" not in known:
         parser.add_argument("-config", "--config", metavar="FILE", help="YAML file of options, or a recipe of ours; the command line wins")
     for name, (annotation, field) in known.items():
-        default = "" if field.default in (dataclasses.MISSING, None) else f" (default {field.default})"
+        default = "" if field.default in (dataclasses.MISSING, None, ()) else f" (default {field.default})"
         choices = kind_of(annotation)[2] or field.metadata.get("choices", ())
         listed = f" [{', '.join(choices)}]" if choices else ""
         text = (field.metadata.get("help", "") + listed + default).strip().replace("%", "%%")
         if name in positional:
             several = typing.get_origin(annotation) is tuple
             required = field.default is dataclasses.MISSING
-            parser.add_argument(name, nargs="+" if several else None if required else "?", default=argparse.SUPPRESS, help=text)
+            count = ("+" if required else "*") if several else None if required else "?"
+            parser.add_argument(name, nargs=count, default=argparse.SUPPRESS, help=text)
             continue
         bare = {"nargs": "?", "const": "True"} if kind_of(annotation)[0] is bool else {}
         names = [dash + word for word in (name, *field.metadata.get("aliases", ())) for dash in ("-", "--")]
@@ -117,7 +118,7 @@ def parse_values(config: type, argv: Sequence[str], *, prog: str, description: s
     for word in argv:
         if re.match(r"^--?[A-Za-z]", word) and (given := word.lstrip("-").split("=")[0]) not in options:
             raise ConfigError(f"unknown option -{given}{closest(given, options)}\nSee '{prog} -h'.")
-    given = vars(parser.parse_args(list(argv)))
+    given = vars(parser.parse_intermixed_args(list(argv)))  # options may stand between the words of a positional one
     path = given.pop("config", None)
     values = read_yaml(find_recipe(path), config) if path is not None else {}
     for name, value in given.items():

@@ -5,20 +5,43 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vidsgg.cli.options import parse
-from vidsgg.errors import ConfigError
+from vidsgg.errors import ConfigError, DataError
 from vidsgg.recipes.options import PredictOptions
 
-DESCRIPTION = "Predict the relations of one annotated video; write the graphs as JSON and a page to look at them."
+DESCRIPTION = """Predict the graphs of videos: objects, relations, and how long they last.
+
+vidsgg predict VIDEO ... -checkpoint CKPT -o OUT   your own videos, without any annotation; writes a graph (JSON) for each
+vidsgg predict -checkpoint CKPT -video NAME        an annotated video of a data set; writes a graph and a page to look at it"""
 
 
 def main(argv: Sequence[str]) -> int:
-    options = parse(PredictOptions, argv, prog="vidsgg predict", description=DESCRIPTION)
+    options = parse(PredictOptions, argv, prog="vidsgg predict", description=DESCRIPTION, positional=["videos"])
     if not options.checkpoint:
         raise ConfigError(
             "option -checkpoint is required: a checkpoint file, or the folder of a run such as output/...\nSee 'vidsgg predict -h'."
+        )
+    if options.videos:
+        return _own_videos(options)
+    if options.boxes:
+        raise ConfigError(
+            "option -boxes: boxes of your own belong to videos of your own; name these first, as in 'vidsgg predict VIDEO ...'."
         )
     from vidsgg.recipes.predict import run_prediction  # torch
 
     done = run_prediction(options)
     print(f"video: {done.video_id}\ngraph: {done.graph}\npage:  {done.page}")
+    return 0
+
+
+def _own_videos(options: PredictOptions) -> int:
+    from vidsgg.recipes.predict_video import run_video_prediction  # torch
+
+    problems = []
+    for done in run_video_prediction(options):
+        if done.problem:
+            problems.append(done.problem)
+        else:
+            print(done.text(), flush=True)
+    if problems:
+        raise DataError("\n".join(problems))
     return 0

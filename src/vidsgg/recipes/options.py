@@ -155,11 +155,20 @@ class EvaluateOptions:
 class PredictOptions:
     """Options of ``vidsgg predict``."""
 
+    videos: tuple[str, ...] = option((), "your own: video files, folders of videos, folders of pictures; without any, a video of a data set")
     checkpoint: str = option("", "checkpoint file, or a run's folder (its best checkpoint, else its final one)")
-    video: str = option("0", "name of the video, or its number in the split, from 0")
-    split: Literal["test", "val", "train"] = option("test", "where the video is")
+    video: str = option("0", "of a data set: name of the video, or its number in the split, from 0")
+    split: Literal["test", "val", "train"] = option("test", "of a data set: where the video is")
     data_path: str | None = option(None, "data set folder; by default the one that the run was trained on")
-    out: str | None = option(None, "folder for the graph and the page; by default the checkpoint's")
+    out: str | None = option(
+        None, "folder for the graphs (and a data set's page); by default 'graphs' for your own videos, else the checkpoint's", aliases=["o"]
+    )
+    fps: float = option(2.0, "graphs a second; of a folder of pictures, which are all used, how many were taken a second", low=0.001)
+    boxes: str | None = option(None, "table (CSV) or graph file (JSON) of boxes in your own videos, for predcls and sgcls")
+    least_score: float = option(0.3, "leave out objects in your own videos that the model is less sure of (sgdet)", low=0)
+    threshold: float = option(0.5, "predicates to keep: the best of each group, and all above this probability", low=0)
+    jobs: int = option(1, "videos at a time, each in its own process", low=1)
+    overwrite: bool = option(False, "make graphs that are there already again")
     device: str = option("auto", "auto (the first CUDA device, else the CPU), cpu, cuda, cuda:1, ...")
     detector: str | None = option(None, "detector to look with; by default the one that the run was trained with")
 

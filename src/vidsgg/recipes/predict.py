@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
 from vidsgg.datasets.base import Subset
-from vidsgg.inference.graphs import to_graph
+from vidsgg.inference.graphs import over_time, to_graph
 from vidsgg.io.graphs import write_graph
 from vidsgg.ops.decoding import decode
 from vidsgg.recipes.build import open_split, resolve_data_path
 from vidsgg.recipes.options import PredictOptions
+from vidsgg.recipes.predict_model import origin_of
 from vidsgg.recipes.runs import load_model, read_run
 from vidsgg.viewer.page import write_page
 
@@ -43,7 +44,8 @@ def run_prediction(options: PredictOptions) -> Predicted:
     stem = annotation.video_id.removesuffix(".mp4")
     graph, page = folder / f"{stem}.graph.json", folder / f"{stem}.html"
     unsure = getattr(trained.options, "uncertainty_threshold", None)  # of models that know any
-    write_graph(graph, to_graph(annotation, prediction, unsure_above=unsure))
+    made_by = origin_of(run, trained, settings={"threshold": options.threshold})
+    write_graph(graph, replace(over_time(to_graph(annotation, prediction, options.threshold, unsure)), made_by=made_by))
     images = one.images(0) if one.schema.has_frames else None
     write_page(page, annotation=annotation, prediction=prediction, images=images, unsure_above=unsure)
     return Predicted(annotation.video_id, graph, page)

@@ -81,13 +81,22 @@ def load_model(
         raw_detections=entry.capabilities.raw_detections,
         needed=[(dataset, False) for dataset in datasets],
     )
+    return model_on(run, source, schema, options, any_detector=changes.get("detector") is not None)
+
+
+def model_on(run: SavedRun, source: FeatureSource, schema: Schema, options: TrainOptions, *, any_detector: bool) -> TrainedModel:
+    """The model of a checkpoint, to read what ``source`` gives. any_detector: also another one than it was trained with.
+
+    Raises CheckpointError as load_model does.
+    """
+    entry = model_entry(options.model)
     if entry.capabilities.visual and run.content.get("feature_widths") != widths_record(source):
         raise CheckpointError(
             f"{run.file} was trained on features of widths {run.content.get('feature_widths')}, but there are {source.widths} now"
             f" ({source.lines[0]}). Name its detector with -detector."
         )
     trained_with = run.content.get("detector")
-    if changes.get("detector") is None and trained_with is not None and trained_with != source.detector_record():
+    if not any_detector and trained_with is not None and trained_with != source.detector_record():
         raise CheckpointError(
             f"{run.file} was trained with another detector than {source.name!r} is now. Name the one that it was trained with by -detector;"
             " a detector that is named is used whatever it is."

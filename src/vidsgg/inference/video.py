@@ -1,0 +1,160 @@
+"""From the pictures of somebody's own video to its graphs, with no more than a window of frames in memory.
+
+Pictures are looked at a few at a time; what the detector gives is kept until a window is full, and every window but the first begins with
+frames of the one before, so that a model sees the neighbours of each frame. A frame's graph comes from the first window that ends behind it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby, islice
+
+import torch
+from torch import Tensor, nn
+
+from vidsgg.detectors.base import FRAMES_AT_ONCE
+from vidsgg.inference.graphs import Moment, frame_graphs, with_tracks
+from vidsgg.io.boxes import FrameBoxes
+from vidsgg.io.footage import FootageFrame
+from vidsgg.io.images import Image
+from vidsgg.ops.decoding import decode
+from vidsgg.ops.pairing import person_pairs, subject_class_of
+from vidsgg.structures.clip import Clip
+from vidsgg.structures.graph import GraphFrame
+from vidsgg.structures.schema import Schema
+
+Extractor = Callable[[Sequence[Image], Clip], Clip]
+
+
+@dataclass(frozen=True)
+class Window:
+    """frames: that are new in a window, at most. overlap: that are repeated from the one before, at most as many as were new. memory:
+    bytes of features that end a window earlier, at two frames or more.
+
+    A model that looks at n successive frames gives the same in windows as in one piece if ``overlap`` is n - 1 or more.
+    """
+
+    frames: int = 48
+    overlap: int = 16
+    memory: int = 2**30
+
+
+@dataclass(frozen=True, eq=False)
+class Scorer:
+    """A trained model with what it needs. extractor: makes of pictures the clips that it is scored on; None if it reads no features."""
+
+    model: nn.Module
+    extractor: Extractor | None
+    schema: Schema
+    mode: str
+    device: torch.device
+    exclusive: bool = True
+
+
+@dataclass(frozen=True)
+class GraphRules:
+    """What becomes of probabilities, see frame_graphs."""
+
+    threshold: float = 0.5
+    least: float = 0.0
+    unsure_above: float | None = None
+
+
+def video_graphs(
+    name: str,
+    frames: Iterable[FootageFrame],
+    scorer: Scorer,
+    rules: GraphRules = GraphRules(),
+    window: Window = Window(),
+    boxes: Mapping[int, FrameBoxes] | None = None,
+) -> Iterator[GraphFrame]:
+    """Graphs of all frames in order, with tracks. boxes: those of every frame by its number, for PredCLS and SGCLS."""
+    given_tracks = boxes is not None and any(len(found.track) and found.track[0] >= 0 for found in boxes.values())
+    graphs = _untracked(name, frames, scorer, rules, window, boxes)
+    return graphs if given_tracks else with_tracks(graphs)
+
+
+@torch.inference_mode()
+def _untracked(
+    name: str, frames: Iterable[FootageFrame], scorer: Scorer, rules: GraphRules, window: Window, boxes: Mapping[int, FrameBoxes] | None
+) -> Iterator[GraphFrame]:
+    """As video_graphs; the only tracks are those that came with the boxes."""
+    for clip, moments, repeated in _windows(_looked_at(name, frames, scorer, boxes), window):
+        (prediction,) = decode(clip, scorer.model(clip.to(scorer.device)), exclusive=scorer.exclusive)
+        track = prediction.node_identity if boxes is not None else None
+        graphs = frame_graphs(prediction, moments, rules.threshold, rules.unsure_above, rules.least, track)
+        yield from islice(graphs, repeated, None)
+
+
+def _looked_at(
+    name: str, frames: Iterable[FootageFrame], scorer: Scorer, boxes: Mapping[int, FrameBoxes] | None
+) -> Iterator[tuple[Clip, list[Moment]]]:
+    """Clips of a few frames of one size: the detector fills smaller ones up, which reaches into their features."""
+    for (height, width), alike in groupby(frames, key=lambda frame: frame.image.shape[:2]):
+        while few := list(islice(alike, FRAMES_AT_ONCE)):
+            given = None if boxes is None else [boxes[frame.number].within(width, height) for frame in few]
+            clip = _clip_of(name, [(width, height)] * len(few), scorer.schema, scorer.mode, given).to(scorer.device)
+            if scorer.extractor is not None:
+                clip = scorer.extractor([frame.image for frame in few], clip)
+            yield clip, [Moment(frame.key, frame.number, frame.time, float(width), float(height)) for frame in few]
+
+
+def _clip_of(name: str, sizes: Sequence[tuple[int, int]], schema: Schema, mode: str, given: Sequence[FrameBoxes] | None) -> Clip:
+    """Frames of one video with their given boxes or none. In PredCLS the first person of a frame is paired with all that is none."""
+    frames, none = len(sizes), torch.zeros(0, dtype=torch.int64)
+    box, klass, score, track, node_frame = torch.zeros(0, 4), none, torch.zeros(0), none, none
+    if given is not None:
+        columns = zip(*((found.box, found.klass, found.score, found.track) for found in given), strict=True)
+        box, klass, score, track = (torch.cat([torch.from_numpy(array) for array in column]) for column in columns)
+        node_frame = torch.repeat_interleave(torch.arange(frames), torch.tensor([len(found.box) for found in given]))
+    subject, obj = none, none
+    if mode == "predcls":
+        subject, obj = person_pairs(node_frame, klass, score, subject_class_of(schema))
+    return Clip(
+        schema=schema,
+        video_ids=(name,),
+        frame_video=torch.zeros(frames, dtype=torch.int64),
+        frame_unit=torch.arange(frames),
+        frame_slot=torch.zeros(frames, dtype=torch.int64),
+        frame_size=torch.tensor(sizes, dtype=torch.float32),
+        node_box=box,
+        node_class=klass if mode == "predcls" else torch.full_like(klass, -1),
+        node_score=torch.ones_like(score),
+        node_frame=node_frame,
+        node_identity=track,
+        action_class=none,
+        pair_subject=subject,
+        pair_object=obj,
+        pair_frame=node_frame[obj],
+        classes_given=mode == "predcls",
+    )
+
+
+def _windows(parts: Iterable[tuple[Clip, list[Moment]]], window: Window) -> Iterator[tuple[Clip, list[Moment], int]]:
+    """Successive clips of one video as overlapping ones, with the number of frames that the one before had already."""
+    held: list[Clip] = []
+    moments: list[Moment] = []
+    repeated = 0
+    for part, more in parts:
+        held.append(part)
+        moments += more
+        new = len(moments) - repeated
+        if new >= window.frames or (new >= 2 and sum(map(_size_of, held)) >= window.memory):
+            clip = _one_video(held)
+            yield clip, moments, repeated
+            repeated = min(window.overlap, new)
+            held, moments = [clip.between(len(moments) - repeated, len(moments))] if repeated else [], moments[len(moments) - repeated :]
+    if len(moments) > repeated:
+        yield _one_video(held), moments, repeated
+
+
+def _one_video(parts: Sequence[Clip]) -> Clip:
+    """Successive clips of one video as one: put together, each would count as a video of its own."""
+    clip = Clip.cat(parts)
+    return replace(clip, video_ids=clip.video_ids[:1], frame_video=torch.zeros_like(clip.frame_video))
+
+
+def _size_of(clip: Clip) -> int:
+    columns: list[Tensor | None] = [clip.node_feature, clip.pair_union, clip.pair_mask]
+    return sum(column.numel() * column.element_size() for column in columns if column is not None)
