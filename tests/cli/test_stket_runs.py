@@ -67,6 +67,8 @@ def test_counted_priors_and_those_of_a_file_start_alike(data: Path, tmp_path: Pa
     assert f"priors: read from {file}" in (tmp_path / "read" / "logfile.txt").read_text(encoding="utf-8")
     assert tables[0]["temporal_knowledge.transition"].any()
     assert all(torch.equal(value, tables[1][name]) for name, value in tables[0].items())
+    off = ["-use_spatial_prior", "False", "-use_temporal_prior", "False"]
+    assert run(train.main, ["-data_path", str(data), "-save_path", str(tmp_path / "x"), *TINY, "-priors", str(file), *off]) == 2
     file.write_text("{}")
     assert run(train.main, ["-data_path", str(data), "-save_path", str(tmp_path / "x"), *TINY, "-priors", str(file)]) == 2
     assert not (tmp_path / "x").exists()

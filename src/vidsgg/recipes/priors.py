@@ -6,6 +6,7 @@ from pathlib import Path
 
 from vidsgg.datasets.base import VideoDataset
 from vidsgg.datasets.priors import PredicatePriors, count_priors, read_priors
+from vidsgg.errors import ConfigError
 from vidsgg.models.stket import Stket
 from vidsgg.recipes.model_options import StketOptions
 
@@ -16,6 +17,8 @@ def start_from_priors(model: Stket, videos: VideoDataset, options: StketOptions)
     Raises DataError if the file is none, ConfigError if it is given for nothing.
     """
     if not model.knows:
+        if options.priors is not None:
+            raise ConfigError(f"option -priors: no part of the model reads {options.priors}; leave it out or turn -use_temporal_prior on.")
         return ["priors: not used"]
     if options.priors is None:
         priors, origin = count_priors(videos), f"counted on the {len(videos)} videos to train on"
