@@ -40,7 +40,8 @@ class Clip:
     classes to learn, 0 for a box that is nothing. Whatever a data set or mode does not have is None.
 
     classes_given: the model may read ``node_class``. pairs_open: which pairs there are is for the model to say, once it knows the
-    classes; the pairs are then candidates, every two nodes of a frame once, the earlier one as subject.
+    classes; the pairs are then candidates, every two nodes of a frame once, the earlier one as subject, and of raw detections also a node
+    with itself (see ops/detections.py).
     """
 
     schema: Schema
