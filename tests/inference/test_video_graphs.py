@@ -1,0 +1,168 @@
+"""A video in windows gives what it gives in one piece, holds no more than a window, and survives frames in which there is nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from detectors.tiny import tiny_detector
+
+from vidsgg.datasets.action_genome import SCHEMA
+from vidsgg.detectors.extraction import ClipExtractor
+from vidsgg.detectors.faster_rcnn import FasterRCNN
+from vidsgg.errors import DataError
+from vidsgg.inference.video import GraphRules, Scorer, Window, _windows, video_graphs
+from vidsgg.io.boxes import FrameBoxes
+from vidsgg.io.footage import FootageFrame
+from vidsgg.models.sttran import STTran, STTranConfig
+from vidsgg.structures.clip import Clip
+from vidsgg.structures.graph import GraphFrame
+from vidsgg.structures.widths import FeatureWidths
+
+OBJECTS = SCHEMA.vocabulary.objects
+PERSON, CUP, CHAIR = (OBJECTS.index(name) for name in ("person", "cup/glass/bottle", "chair"))
+SMALL = STTranConfig(hidden_dim=8, temporal_layer=1, feedforward_dim=16, embedding_dim=4)
+
+
+def pictures(count: int, seed: int = 0) -> Iterator[FootageFrame]:
+    """Pictures of blocks, one after the other; the last third is of another size."""
+    rng = np.random.default_rng(seed)
+    for i in range(count):
+        shape = (5, 7, 3) if i < 2 * count / 3 else (6, 5, 3)
+        image = rng.integers(0, 256, shape, np.uint8).repeat(12, 0).repeat(12, 1)
+        yield FootageFrame(f"v/{i + 1}", i + 1, i / 2, image)
+
+
+@pytest.fixture(scope="module")
+def detector() -> FasterRCNN:
+    found = tiny_detector(OBJECTS)
+    found.config = replace(found.config, proposals=replace(found.config.proposals, proposals=12))
+    return found
+
+
+def scorer(mode: str, detector: FasterRCNN) -> Scorer:
+    torch.manual_seed(1)
+    widths = FeatureWidths(node=detector.node_width, union=detector.union_channels)
+    model = STTran(SCHEMA, widths=widths, config=SMALL, mode=mode).eval()
+    return Scorer(model, ClipExtractor(detector, mode, learn=False), SCHEMA, mode, torch.device("cpu"))
+
+
+def same(mine: list[GraphFrame], theirs: list[GraphFrame]) -> None:
+    """Equal but for the last digits: a batch of another size is added up in another order."""
+    assert [(f.key, f.number, f.time, f.width, f.height) for f in mine] == [(f.key, f.number, f.time, f.width, f.height) for f in theirs]
+    for one, other in zip(mine, theirs, strict=True):
+        assert [(n.label, n.track) for n in one.nodes] == [(n.label, n.track) for n in other.nodes]
+        scores = [{(e.subject, e.object, e.predicate): e.score for e in frame.edges} for frame in (one, other)]
+        assert scores[0].keys() == scores[1].keys()
+        assert list(scores[0].values()) == pytest.approx([scores[1][edge] for edge in scores[0]], abs=1e-4)
+
+
+KEEP_ALL = GraphRules(threshold=0.0)  # so that no rounding decides which edges there are
+
+
+@pytest.mark.parametrize(
+    ("mode", "window"),
+    [
+        ("sgdet", Window(2, 1)),
+        ("sgdet", Window(12, 4)),
+        ("sgdet", Window(48, 16, memory=1)),
+        ("sgcls", Window(2, 1)),
+        ("predcls", Window(5, 5)),
+    ],
+)
+def test_windows_give_what_one_piece_gives(detector: FasterRCNN, mode: str, window: Window) -> None:
+    boxes = None if mode == "sgdet" else {i: given(i) for i in range(1, 16)}
+    whole = list(video_graphs("v", pictures(15), scorer(mode, detector), KEEP_ALL, Window(100, 0, 2**40), boxes))
+    parts = list(video_graphs("v", pictures(15), scorer(mode, detector), KEEP_ALL, window, boxes))
+    assert len(whole) == 15
+    assert sum(len(frame.edges) for frame in whole) > 15 * 10
+    same(parts, whole)
+
+
+def test_without_overlap_the_border_is_seen(detector: FasterRCNN) -> None:
+    """That the test above can fail: the first frame behind a border has lost its neighbour."""
+    parts, whole = (
+        list(video_graphs("v", pictures(12), scorer("sgdet", detector), KEEP_ALL, window)) for window in (Window(6, 0), Window(100, 0))
+    )
+    same(parts[:8], whole[:8])
+    with pytest.raises(AssertionError):
+        same(parts[8:9], whole[8:9])
+
+
+def given(number: int, track: int = -1) -> FrameBoxes:
+    """A person, a cup and a chair that move; of some frames less."""
+    rows = [(PERSON, 5, 5, 30, 50), (CUP, 10 + number % 5, 20, 30, 40), (CHAIR, 2, 30, 40, 58)][: 3 if number % 4 else number % 3]
+    table = np.array(rows, np.float32).reshape(-1, 5)
+    ids = np.arange(len(rows)) + track if track >= 0 else np.full(len(rows), -1)
+    return FrameBoxes(f"frame {number}", table[:, 1:], table[:, 0].astype(np.int64), np.full(len(rows), 0.5, np.float32), ids)
+
+
+def test_given_boxes_come_back_with_their_classes_and_tracks(detector: FasterRCNN) -> None:
+    boxes = {i: given(i, track=70) for i in range(1, 8)}
+    graphs = list(video_graphs("v", pictures(7), scorer("predcls", detector), boxes=boxes))
+    for frame in graphs:
+        found = boxes[frame.number]
+        assert [node.label for node in frame.nodes] == [OBJECTS[klass] for klass in found.klass]
+        assert [node.track for node in frame.nodes] == found.track.tolist()
+        assert np.allclose([node.box for node in frame.nodes], found.box)
+        assert {edge.subject for edge in frame.edges if edge.group == "contacting"} <= {0}
+
+
+def test_a_box_outside_of_the_picture_is_named(detector: FasterRCNN) -> None:
+    boxes = {
+        1: FrameBoxes("boxes.csv, line 2", np.array([[0, 0, 500, 20]], np.float32), np.array([1]), np.ones(1, np.float32), np.array([-1]))
+    }
+    with pytest.raises(DataError, match=r"boxes\.csv, line 2: box .* lies outside of the picture of 84 x 60 pixels"):
+        list(video_graphs("v", pictures(1), scorer("predcls", detector), boxes=boxes))
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_short_videos(detector: FasterRCNN, count: int) -> None:
+    assert len(list(video_graphs("v", pictures(count), scorer("sgdet", detector)))) == count
+
+
+def test_a_video_in_which_nothing_is_found(detector: FasterRCNN) -> None:
+    blind = tiny_detector(OBJECTS)
+    with torch.no_grad():
+        blind.class_score.bias[0] = 50.0
+    graphs = list(video_graphs("v", pictures(5), scorer("sgdet", blind), window=Window(2, 1)))
+    assert [(frame.nodes, frame.edges) for frame in graphs] == [((), ())] * 5
+
+
+def test_no_more_is_read_and_held_than_a_window(detector: FasterRCNN) -> None:
+    read = 0
+
+    def counted() -> Iterator[FootageFrame]:
+        nonlocal read
+        for frame in pictures(32):
+            read += 1
+            yield frame
+
+    ahead = [read - frame.number for frame in video_graphs("v", counted(), scorer("sgdet", detector), window=Window(10, 2))]
+    assert max(ahead) <= 10 + 10  # a window, and what the detector takes at once
+
+
+def test_every_frame_is_new_once_and_has_its_neighbours() -> None:
+    def part(start: int, count: int) -> tuple[Clip, list[int]]:
+        none = torch.zeros(0, dtype=torch.int64)
+        frames = torch.arange(count)
+        clip = Clip(
+            schema=SCHEMA, video_ids=("v",), frame_video=torch.zeros_like(frames), frame_unit=frames, frame_slot=torch.zeros_like(frames),
+            frame_size=torch.full((count, 2), float(start)), node_box=torch.zeros(0, 4), node_class=none, node_score=torch.zeros(0),
+            node_frame=none, node_identity=none, action_class=none, pair_subject=none, pair_object=none, pair_frame=none,
+        )  # fmt: skip
+        return clip, list(range(start, start + count))
+
+    for window in (Window(4, 2), Window(10, 10), Window(3, 0)):
+        new, last_new = list[int](), 0
+        for clip, moments, repeated in _windows((part(start, 3) for start in range(0, 30, 3)), window):
+            assert clip.frames == len(moments) == len(clip.frame_unit.unique())
+            assert clip.frame_video.unique().tolist() == [0]
+            assert moments[:repeated] == new[len(new) - repeated :]
+            assert repeated == min(window.overlap, last_new)
+            last_new = len(moments) - repeated
+            new += moments[repeated:]
+        assert new == list(range(30))
