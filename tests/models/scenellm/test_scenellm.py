@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 import torch
 from clips import ACTION, ENTITY, WIDTHS, action_clip, entity_clip, learning_clip, open_clip
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from models.scenellm.tiny import TINY, tiny, with_adapters
 
@@ -61,6 +61,7 @@ videos = st.lists(st.lists(st.integers(0, 3), min_size=1, max_size=4), min_size=
 
 @settings(max_examples=15, deadline=None)
 @given(videos)
+@example([[0], [2, 1], [0, 0], [1]])  # videos without pairs among others
 def test_a_batch_gives_each_video_the_result_it_has_alone(shapes: list[list[int]]) -> None:
     model = READY["entity"]
     clips = [entity_clip(shape, seed, f"v{seed}") for seed, shape in enumerate(shapes)]
