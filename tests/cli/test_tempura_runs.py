@@ -112,10 +112,16 @@ def test_edges_are_marked_above_the_threshold(runs: dict[str, Path], data: Path,
         start = ["-mode", "predcls", "-data_path", str(data), "-features", "off", "-save_path", str(folder), *TINY]
         assert run(train.main, [*start, "-epochs", "0", "-uncertainty_threshold", threshold]) == 0
         assert run(predict.main, ["-checkpoint", str(folder), "-data_path", str(data), "-out", str(folder), "-device", "cpu"]) == 0
-        (graph,) = folder.glob("*.graph.json")
-        frames = json.loads(graph.read_text(encoding="utf-8"))["frames"]
-        marks.append({edge["uncertain"] for frame in frames for edge in frame["edges"]})
-    assert marks == [{True}, {False}]
+        marks.append(marks_in(folder))
+    again = ["-checkpoint", str(folder), "-data_path", str(data), "-device", "cpu", "-uncertainty_threshold", "0"]
+    assert run(predict.main, [*again, "-out", str(tmp_path / "again")]) == 0
+    assert [*marks, marks_in(tmp_path / "again")] == [{True}, {False}, {True}]
+
+
+def marks_in(folder: Path) -> set[bool]:
+    (graph,) = folder.glob("*.graph.json")
+    frames = json.loads(graph.read_text(encoding="utf-8"))["frames"]
+    return {edge["uncertain"] for frame in frames for edge in frame["edges"]}
 
 
 @pytest.mark.parametrize(

@@ -155,7 +155,9 @@ class EvaluateOptions:
 class PredictOptions:
     """Options of ``vidsgg predict``."""
 
-    videos: tuple[str, ...] = option((), "your own: video files, folders of videos, folders of pictures; without any, a video of a data set")
+    videos: tuple[str, ...] = option(
+        (), "your own: video files, folders of videos, folders of pictures; without any, a video of a data set"
+    )
     checkpoint: str = option("", "checkpoint file, or a run's folder (its best checkpoint, else its final one)")
     video: str = option("0", "of a data set: name of the video, or its number in the split, from 0")
     split: Literal["test", "val", "train"] = option("test", "of a data set: where the video is")
@@ -167,6 +169,9 @@ class PredictOptions:
     boxes: str | None = option(None, "table (CSV) or graph file (JSON) of boxes in your own videos, for predcls and sgcls")
     least_score: float = option(0.3, "leave out objects in your own videos that the model is less sure of (sgdet)", low=0)
     threshold: float = option(0.5, "predicates to keep: the best of each group, and all above this probability", low=0)
+    uncertainty_threshold: float | None = option(
+        None, "of models that know their uncertainty: above it an edge is marked as uncertain; by default as trained", low=0
+    )
     jobs: int = option(1, "videos at a time, each in its own process", low=1)
     overwrite: bool = option(False, "make graphs that are there already again")
     device: str = option("auto", "auto (the first CUDA device, else the CPU), cpu, cuda, cuda:1, ...")

@@ -13,7 +13,7 @@ from vidsgg.io.graphs import write_graph
 from vidsgg.ops.decoding import decode
 from vidsgg.recipes.build import open_split, resolve_data_path
 from vidsgg.recipes.options import PredictOptions
-from vidsgg.recipes.predict_model import origin_of
+from vidsgg.recipes.predict_model import origin_of, unsure_above
 from vidsgg.recipes.runs import load_model, read_run
 from vidsgg.viewer.page import write_page
 
@@ -43,8 +43,9 @@ def run_prediction(options: PredictOptions) -> Predicted:
     folder = Path(options.out) if options.out else run.file.parent
     stem = annotation.video_id.removesuffix(".mp4")
     graph, page = folder / f"{stem}.graph.json", folder / f"{stem}.html"
-    unsure = getattr(trained.options, "uncertainty_threshold", None)  # of models that know any
-    made_by = origin_of(run, trained, settings={"threshold": options.threshold})
+    unsure = unsure_above(run, options)
+    settings = {"threshold": options.threshold} | ({} if unsure is None else {"uncertainty_threshold": unsure})
+    made_by = origin_of(run, trained, settings=settings)
     write_graph(graph, replace(over_time(to_graph(annotation, prediction, options.threshold, unsure)), made_by=made_by))
     images = one.images(0) if one.schema.has_frames else None
     write_page(page, annotation=annotation, prediction=prediction, images=images, unsure_above=unsure)

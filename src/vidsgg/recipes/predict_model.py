@@ -64,6 +64,16 @@ def scorer_of(trained: TrainedModel, schema: Schema) -> Scorer:
     return Scorer(trained.model, extractor, schema, source.mode, source.device, trained.options.exclusive_decoding)
 
 
+def unsure_above(run: SavedRun, options: PredictOptions) -> float | None:
+    """The uncertainty above which edges are marked; None of models that know none. Raises ConfigError if it is asked for of those."""
+    trained: float | None = getattr(run.options, "uncertainty_threshold", None)
+    if trained is None and options.uncertainty_threshold is not None:
+        raise ConfigError(
+            f"option -uncertainty_threshold: {run.file} is of model {run.options.model!r}, which knows no uncertainty; leave it out."
+        )
+    return trained if options.uncertainty_threshold is None else options.uncertainty_threshold
+
+
 def origin_of(run: SavedRun, trained: TrainedModel, fps: float | None = None, settings: dict[str, float] | None = None) -> Origin:
     """What graphs say of what made them."""
     key = trained.source.key

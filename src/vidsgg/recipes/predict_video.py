@@ -20,7 +20,7 @@ from vidsgg.io.footage import PICTURES, VIDEOS, Footage, open_footage, picture_f
 from vidsgg.io.graphs import SUFFIX, graph_writer, read_graph
 from vidsgg.options import closest
 from vidsgg.recipes.options import PredictOptions
-from vidsgg.recipes.predict_model import check_run, load_for_videos, origin_of, scorer_of
+from vidsgg.recipes.predict_model import check_run, load_for_videos, origin_of, scorer_of, unsure_above
 from vidsgg.recipes.runs import read_run
 from vidsgg.structures.graph import Origin
 
@@ -164,13 +164,13 @@ class _Predictor:
         trained = load_for_videos(run, schema, options)
         self._options, self._schema, self._scorer = options, schema, scorer_of(trained, schema)
         sgdet = run.options.mode == "sgdet"
-        self._rules = GraphRules(
-            options.threshold, options.least_score if sgdet else 0.0, getattr(run.options, "uncertainty_threshold", None)
-        )
+        unsure = unsure_above(run, options)
+        self._rules = GraphRules(options.threshold, options.least_score if sgdet else 0.0, unsure)
         self._boxes = (
             None if options.boxes is None else read_boxes(Path(options.boxes), schema.vocabulary.objects, run.options.mode == "predcls")
         )
         settings = {"threshold": options.threshold, "least_score": self._rules.least}
+        settings |= {} if unsure is None else {"uncertainty_threshold": unsure}
         if options.boxes is not None:
             settings["boxes_crc32"] = float(zlib.crc32(Path(options.boxes).read_bytes()))
         self.origin = origin_of(run, trained, options.fps if self._boxes is None else None, settings)
