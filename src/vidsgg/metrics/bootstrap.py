@@ -1,9 +1,9 @@
 """How sure differences between models are, given that other videos might have been drawn: a paired bootstrap over videos.
 
-The Bayesian bootstrap (Rubin 1981, The Annals of Statistics 9:130): a resample gives all videos random weights, uniform among those that
-sum to their number, instead of drawing some of them several times and others not at all. Means have the same spread either way; but where
-a drawn resample lacks every video of a rare predicate, whose recall then counts 0, a weighted one still knows it, so that the intervals
-of mean recall do not slide below the estimate.
+A resample draws as many videos as there are, with replacement (Efron & Tibshirani 1993, chapters 6 and 13); all models are measured on the
+same ones. A mean over predicates needs one thing more: a resample often lacks every video of a rare predicate, whose recall then is 0 by
+definition, and the mean would slide below that of all videos. So the mean of a resample is over the predicates that occur in it,
+times the share of the predicates that occur in all videos; for these themselves nothing changes.
 """
 
 from __future__ import annotations
@@ -38,7 +38,12 @@ class Interval:
 
 
 def resample(videos: int) -> Array:
-    """(S, V) float64 weights of the videos in every resample, the same every time: to compare models, weigh the videos of all by them."""
-    weights = np.random.default_rng(SEED).standard_exponential((RESAMPLES, videos))
-    scaled: Array = weights * (videos / weights.sum(1, keepdims=True))
-    return scaled
+    """(S, V) float64: how often every resample draws a video; the same every time."""
+    drawn = np.random.default_rng(SEED).multinomial(videos, np.full(videos, 1 / videos), size=RESAMPLES)
+    return drawn.astype(np.float64)
+
+
+def correction(relations: Array, whole: Array) -> Array:
+    """(S,) by what to multiply a mean over C predicates. relations (S, C): of every resample; whole (C,): of all videos."""
+    factor: Array = np.count_nonzero(whole) / np.maximum(np.count_nonzero(relations, axis=1), 1)
+    return factor

@@ -71,7 +71,7 @@ class RecallCounts:
         return RecallCounts(*(getattr(self, f.name).sum(0, keepdims=True) for f in fields(self)))
 
     def weighted(self, weights: Array) -> RecallCounts:
-        """weights (S, V) float64: S sums over all videos, in each of which a video counts as often as its weight says."""
+        """S sums over all videos, in each of which a video counts as often as ``weights`` (S, V) float64 says."""
         tables = (getattr(self, f.name) for f in fields(self))
         return RecallCounts(*((weights @ table.reshape(len(table), -1)).reshape(len(weights), *table.shape[1:]) for table in tables))
 

@@ -13,6 +13,7 @@ from vidsgg.structures.checks import Array
 
 # Name of every average, in the order of tables and files; vidsgg.metrics.recall defines them.
 AVERAGES = ("R", "mR", "mR_frame", "mR_frame_all")
+CONSTRAINT, K = "with", 20  # of the recall by which single predicates are shown
 
 
 @dataclass(frozen=True, eq=False)

@@ -152,6 +152,24 @@ class EvaluateOptions:
 
 
 @dataclass(frozen=True)
+class CompareOptions:
+    """Options of ``vidsgg compare``; those of the same names mean what they mean to ``vidsgg evaluate``."""
+
+    runs: tuple[str, ...] = option(help="checkpoint files or folders of runs, two or more; differences are to the first")
+    data_path: str | None = option(None, "data set folder; by default the one that each run was trained on")
+    split: Literal["test", "val", "train"] = option("test", "videos to score: the test split, the held-out or the other training videos")
+    datasize: Literal["large", "small", "mini"] = option("large", "large: all videos; small (or mini): a fixed tenth of them")
+    batch_size: int = option(1, "videos per step", low=1)
+    num_workers: int | None = option(None, "processes that read data; by default one per core, at most 4", low=0)
+    skip_bad: bool = option(False, "leave out videos that cannot be read, and count them, instead of stopping")
+    exclusive_decoding: bool = option(True, "give predicates that occur once per label unit (EASG's dobj) to one object only")
+    device: str = option("auto", "auto (the first CUDA device, else the CPU), cpu, cuda, cuda:1, ...")
+    features: str = option("auto", "features written by 'vidsgg features': a folder, auto (use them if they fit) or off (always compute)")
+    out: str = option("comparison", "folder for comparison.csv and comparison.png")
+    charts: bool = option(True, "draw the differences, and for runs that have to be scored what 'vidsgg evaluate' draws (PNG)")
+
+
+@dataclass(frozen=True)
 class PredictOptions:
     """Options of ``vidsgg predict``."""
 

@@ -13,11 +13,9 @@ from vidsgg.datasets.registry import open_dataset
 from vidsgg.errors import ConfigError
 from vidsgg.metrics.calibration import CalibrationResult
 from vidsgg.metrics.long_tail import PARTS, LongTail
-from vidsgg.metrics.result import RecallResult, aligned, percent
+from vidsgg.metrics.result import CONSTRAINT, K, RecallResult, aligned, percent
 from vidsgg.metrics.risk_coverage import RiskCoverageResult
 from vidsgg.structures.vocabulary import Vocabulary
-
-CONSTRAINT, K = "with", 20  # of the recall that single predicates are drawn and compared by
 
 
 def open_long_tail(root: Path) -> LongTail:
@@ -99,12 +97,14 @@ class Report:
         ]
 
 
-def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """A CSV file with a head. Raises ConfigError if it cannot be written."""
+def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> Path:
+    """A CSV file with a head, and its folder if it is not there. Raises ConfigError if it cannot be written."""
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, fieldnames=list(rows[0]))
             writer.writeheader()
             writer.writerows(rows)
     except OSError as error:
         raise ConfigError(f"cannot write {path}: {error.strerror}.") from error
+    return path

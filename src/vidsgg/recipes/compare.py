@@ -1,0 +1,130 @@
+"""Score models on the same videos, and tell which differences are more than chance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+from vidsgg.datasets.base import VideoDataset
+from vidsgg.errors import ConfigError, DataError
+from vidsgg.metrics.differences import Differences
+from vidsgg.metrics.protocol import protocol_for
+from vidsgg.metrics.result import CONSTRAINT, K
+from vidsgg.recipes.build import open_split, resolve_data_path
+from vidsgg.recipes.evaluate import run_evaluation
+from vidsgg.recipes.models import model_entry
+from vidsgg.recipes.options import CompareOptions, EvaluateOptions, TrainOptions
+from vidsgg.recipes.report import open_long_tail, write_rows
+from vidsgg.recipes.runs import SavedRun, read_run
+from vidsgg.recipes.scored import ScoredVideos, annotations_of, origin
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """What is printed, what it says as numbers, and the files that hold them."""
+
+    text: str
+    differences: Differences
+    files: tuple[Path, ...]
+
+
+def run_comparison(options: CompareOptions) -> Comparison:
+    """Compare runs on a split; writes ``comparison.csv`` and ``comparison.png``.
+
+    Raises ConfigError if they are of different modes or would be scored on different videos.
+    """
+    runs = dict(zip(_names(options.runs), (read_run(Path(run)) for run in options.runs), strict=True))
+    first_name, first = next(iter(runs.items()))
+    for name, run in runs.items():
+        if run.options.mode != first.options.mode:
+            raise ConfigError(
+                f"{name} is of mode {run.options.mode!r}, {first_name} of {first.options.mode!r}: what they were given differs, so their"
+                " recall cannot be compared. Compare runs of one mode."
+            )
+    scored, told = dict[str, ScoredVideos](), list[str]()
+    splits: dict[Path, tuple[VideoDataset, dict[str, str]]] = {}
+    for name, run in runs.items():
+        root = resolve_data_path(options.data_path or run.options.data_path)
+        if root not in splits:
+            dataset = open_split(root, run.options.mode, options.split, datasize=options.datasize, skip_bad=options.skip_bad)
+            splits[root] = dataset, annotations_of(dataset, dataset.video_ids)
+        _check_same("annotated", first_name, next(iter(splits.values()))[1], name, splits[root][1])
+        scored[name], line = _score(run, options, *splits[root])
+        _check_same("scored", first_name, scored[first_name].annotations, name, scored[name].annotations)
+        told.append(f"{name}: {_label(run.options)}, {run.file} (epoch {run.content['epoch']}), {line}")
+    root, (dataset, _) = next(iter(splits.items()))
+    vocabulary, tail = dataset.schema.vocabulary, open_long_tail(root)
+    differences = Differences.of(
+        protocol_for(dataset.schema, first.options.mode), vocabulary.predicates, tail, {name: s.counts for name, s in scored.items()}
+    )
+    folder = Path(options.out)
+    rows = differences.rows()
+    remarks = {name: run.options.remark for name, run in runs.items()}
+    if any(remarks.values()):
+        rows = [{**row, "remark": remarks[str(row["run"])]} for row in rows]
+    files = (write_rows(folder / "comparison.csv", rows), *([_draw(folder / "comparison.png", differences)] if options.charts else []))
+    head = [f"{first.options.mode}, {options.split} split of {root}: {len(scored[first_name].annotations)} videos", *told]
+    return Comparison("\n".join([*head, "", differences.text()]), differences, files)
+
+
+def _score(run: SavedRun, options: CompareOptions, dataset: VideoDataset, wanted: Mapping[str, str]) -> tuple[ScoredVideos, str]:
+    """The counters of a run's videos, as they were left or made now, and which of the two. wanted: digests of the annotations."""
+    used = replace(run.options, reference_compat=True) if run.imported else run.options
+    protocol = protocol_for(dataset.schema, used.mode)
+    expected = origin(run, used, protocol, run.content.get("detector"), exclusive=options.exclusive_decoding)
+    file = run.file.parent / f"per_video_{options.split}.npz"
+    try:
+        left = ScoredVideos.load(file)
+    except DataError:
+        pass  # is not there, or damaged: it is made
+    else:
+        complete = len(left.annotations) == len(wanted) or options.skip_bad
+        if left.made_by == expected and complete and left.annotations.items() <= wanted.items():
+            return left, f"as scored before ({file})"
+    given = {f.name: getattr(options, f.name) for f in fields(CompareOptions) if f.name in EvaluateOptions.__dataclass_fields__}
+    run_evaluation(EvaluateOptions(checkpoint=str(run.file), **given))
+    return ScoredVideos.load(file), f"scored now ({file})"
+
+
+def _check_same(what: str, first: str, theirs: Mapping[str, str], name: str, ours: Mapping[str, str]) -> None:
+    """Raises ConfigError naming a video that two runs do not have in common."""
+    for one, other, a, b in ((first, name, theirs, ours), (name, first, ours, theirs)):
+        lacking = next((video for video in a if video not in b), None)
+        if lacking is not None:
+            raise ConfigError(
+                f"{first} and {name} are of different data: {lacking!r} is {what} for {one} and not for {other}. Only recall on the same"
+                " videos can be compared; name one data set for all with -data_path."
+            )
+    changed = next((video for video in theirs if theirs[video] != ours[video]), None)
+    if changed is not None:
+        raise ConfigError(
+            f"{first} and {name} are of different data: the annotation of {changed!r} is not the same for both; name one data set for all"
+            " with -data_path."
+        )
+
+
+def _draw(path: Path, differences: Differences) -> Path:
+    from vidsgg.viewer.scores import draw_differences  # here: drawing takes time to import
+
+    return draw_differences(
+        path,
+        f"recall@{K}, {CONSTRAINT} constraint",
+        differences.names[0],
+        differences.predicates,
+        differences.tail,
+        differences.of_predicates(CONSTRAINT, K),
+    )
+
+
+def _label(options: TrainOptions) -> str:
+    label = model_entry(options.model).label
+    return f"{label}, {options.remark}" if options.remark else label
+
+
+def _names(given: Sequence[str]) -> list[str]:
+    """Names of the folders or files, or what was given where names are equal. Raises ConfigError for a run that is given twice."""
+    if len(set(given)) < len(given):
+        raise ConfigError(f"{next(run for run in given if given.count(run) > 1)} is given twice; compare different runs.")
+    short = [Path(run).resolve().name for run in given]
+    return short if len(set(short)) == len(short) else list(given)
