@@ -223,6 +223,28 @@ def test_sgdet_to_be_scored():
     assert read.labels is None and read.node_target is None
 
 
+def test_raw_detections_are_left_to_the_model():
+    """Every detection, every two of a frame, and the doubted chair with itself, since it may make a pair with its copy."""
+    annotation = video([1, 1, 1])[1]
+    detector = Scripted({
+        0: [(square(0, 0), {CUP: 0.7, PERSON: 0.1}), (square(1, 0), {CUP: 0.6}), (square(60, 60), {CHAIR: 0.9})],
+        2: [(square(0, 0), {PERSON: 0.8, CUP: 0.2})],
+    })  # fmt: skip
+    images, extractor = pictures(annotation), ClipExtractor(detector, "sgdet", learn=False, raw_detections=True)
+    read = extractor(images, Clip.from_annotation(annotation, "sgdet"))
+    assert_features_belong_to_boxes(detector, images, read)
+    assert read.node_frame.tolist() == [0, 0, 0, 2]
+    assert torch.stack([read.pair_subject, read.pair_object], 1).tolist() == [[0, 1], [0, 2], [1, 2], [2, 2]]
+    assert read.pairs_open and not read.classes_given and (read.node_class == -1).all()
+    assert read.pair_mask is None and read.labels is None and read.node_target is None
+    np.testing.assert_allclose(read.node_distribution[0], [0, 0.1, 0.7, 0, 0])
+    learnt, cleaned = (
+        ClipExtractor(detector, "sgdet", learn=True, raw_detections=raw)(images, Clip.from_annotation(annotation, "sgdet"))
+        for raw in (True, False)
+    )
+    assert all(torch.equal(value, columns(cleaned)[name]) for name, value in columns(learnt).items())
+
+
 def test_a_chair_may_be_something_else():
     """Chairs are doubted: a copy that may not be one counts as a door."""
     annotation = video([1])[1]

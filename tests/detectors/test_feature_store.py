@@ -307,3 +307,12 @@ def test_data_without_pictures_has_a_source_too() -> None:
     one, two = (RecordSource.of(videos, i, videos.annotation(i)) for i in range(2))
     assert one.pictures is None
     assert one.annotation != two.annotation
+
+
+def test_raw_detections_are_another_store_and_the_others_keep_their_keys(detector: FasterRCNN) -> None:
+    for mode in ("predcls", "sgcls", "sgdet"):
+        plain, raw = (StoreKey.of(detector, ENTITY, mode, raw_detections=flag) for flag in (False, True))
+        assert "raw_detections" not in plain.to_json()
+        assert StoreKey.from_json(raw.to_json()) == raw
+        assert (plain == raw) == (plain.digest == raw.digest) == (mode != "sgdet")
+    assert plain.differences(raw) == ["cleaned detections, not raw detections, for models that clean them themselves"]
