@@ -97,7 +97,7 @@ def test_the_model_decides_which_options_there_are(tmp_path: Path) -> None:
     assert isinstance(parse_train(["-model", "frequency"], "train.py")[0], FrequencyOptions)
     (tmp_path / "c.yaml").write_text("model: frequency\n", encoding="utf-8")
     assert isinstance(parse_train(["-config", str(tmp_path / "c.yaml")], "train.py")[0], FrequencyOptions)
-    with pytest.raises(ConfigError, match="option -hidden_dim belongs to sttran, .*not to model 'frequency'"):
+    with pytest.raises(ConfigError, match=r"option -hidden_dim belongs to sttran, .*not to model 'frequency'"):
         parse_train(["--model=frequency", "-hidden_dim", "64"], "train.py")
     with pytest.raises(ConfigError, match=r"unknown model 'stran'; there are .*did you mean 'sttran'"):
         parse_train(["-model", "stran"], "train.py")
