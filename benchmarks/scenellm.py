@@ -1,9 +1,9 @@
 """SceneLLM: what its language model costs, and what each of its parts brings.
 
-``python -m benchmarks.scenellm speed [-videos 6]``: seconds per video and peak memory of a training step and an evaluation forward at full
-width on random features, against STTran, CPU, one thread. The language model has the shape of the default one and random weights, which
-do not change the speed. Every row runs in a process of its own, so that peak memory is its own. The share of the language model is told
-by the same step without one.
+``python -m benchmarks.scenellm speed [-videos 6]``: processor seconds per video (other programs on the machine hardly change them) and peak
+memory of a training step and an evaluation forward at full width on random features, against STTran, CPU, one thread. The language
+model has the shape of the default one and random weights, which do not change the speed. Every row runs in a process of its own, so
+that peak memory is its own. The share of the language model is told by the same step without one.
 
 ``python -m benchmarks.scenellm ablations -data_path DATA -out OUT``: the paper's ablations with a tiny model on a synthetic set, best with
 its own detector in ``detector.pth`` and features by ``vidsgg features``. The best epoch on held-out training videos is scored on the
@@ -98,7 +98,7 @@ def build(name: str) -> tuple[nn.Module, torch.optim.Optimizer]:
 
 
 def measure(name: str, videos: int, train: bool) -> dict[str, float]:
-    """Seconds per video (median) and peak memory in MiB, in this process."""
+    """Processor seconds per video (median) and peak memory in MiB, in this process."""
     torch.set_num_threads(1)
     model, optimizer = build(name)
     criterion = RelationCriterion(SCHEMA)
@@ -106,7 +106,7 @@ def measure(name: str, videos: int, train: bool) -> dict[str, float]:
     seconds = []
     for seed in range(videos + 1):
         clip = random_clip(seed)
-        began = time.perf_counter()
+        began = time.process_time()
         with torch.set_grad_enabled(train):
             loss = criterion(model(clip), clip)["total"]
         if train:
@@ -114,7 +114,7 @@ def measure(name: str, videos: int, train: bool) -> dict[str, float]:
             loss.backward()
             clip_gradients(model.parameters(), 5.0)
             optimizer.step()
-        seconds.append(time.perf_counter() - began)
+        seconds.append(time.process_time() - began)
     return {"seconds": statistics.median(seconds[1:]), "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
 
 
