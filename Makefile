@@ -17,6 +17,8 @@ $(VENV)/.installed: pyproject.toml
 demo: install
 	$(BIN)/vidsgg demo
 
+# A process for each core: threads would wait for each other.
+test: export OMP_NUM_THREADS := 1
 test: install
 	$(BIN)/python -m pytest -n 2
 
