@@ -22,9 +22,16 @@ from vidsgg.detectors.resnet_c4 import BackboneConfig
 from vidsgg.io.graphs import read_graph, write_graph
 from vidsgg.structures.graph import VideoGraph
 
-TINY = ["-epochs", "1", "-num_workers", "0", "-device", "cpu", "-features", "off"]
-NARROW = {"sttran": ["-hidden_dim", "8"], "tempura": ["-hidden_dim", "8"], "stket": ["-hidden_dim", "8"], "frequency": []}
-NARROW["scenellm"] = ["-llm_name", "random:llama:hidden=64,layers=2,heads=4"]
+TINY = ["-epochs", "0", "-num_workers", "0", "-device", "cpu", "-features", "off"]
+SMALL = ["-hidden_dim", "8", "-embedding_dim", "8", "-feedforward_dim", "8"]
+LAYERS = ["-spatial_layer", "1", "-temporal_layer", "1"]
+NARROW = {
+    "sttran": SMALL + LAYERS,
+    "tempura": SMALL + LAYERS,
+    "stket": [*SMALL, *LAYERS, "-N_layer", "1"],
+    "scenellm": [*SMALL, "-llm_name", "random:llama:hidden=64,layers=2,heads=4", "-token_dim", "16"],
+    "frequency": [],
+}
 OBJECTS = SCHEMA.vocabulary.objects
 
 
@@ -43,10 +50,10 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def runs(data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Untrained models but for their one step, of all modes."""
+    """Untrained models of all modes."""
     folder = tmp_path_factory.mktemp("runs")
     for mode in ("predcls", "sgcls", "sgdet"):
-        arguments = ["-mode", mode, "-data_path", str(data), "-save_path", str(folder / mode), "-temporal_layer", "1"]
+        arguments = ["-mode", mode, "-data_path", str(data), "-save_path", str(folder / mode)]
         assert run(train.main, [*arguments, *NARROW["sttran"], *TINY]) == 0
     return {path.name: path for path in folder.iterdir()}
 

@@ -151,3 +151,39 @@ def test_a_folder_without_pictures_and_a_single_picture(tmp_path: Path) -> None:
 
 def test_names_that_are_no_text_can_be_written() -> None:
     assert shown("caf\udce9.mp4").encode() == b"caf?.mp4"
+
+
+def odd(path: Path, width: int, height: int, frames: int, rate: int, codec: str, pixels: str, **options: str) -> Path:
+    """Frames that brighten from black to white."""
+    with av.open(str(path), "w") as out:
+        track = out.add_stream(codec, rate=rate, options=options)
+        track.width, track.height, track.pix_fmt = width, height, pixels
+        for i in range(frames):
+            grey = np.full((height, width, 3), 255 * i // max(1, frames - 1), np.uint8)
+            out.mux(track.encode(av.VideoFrame.from_ndarray(grey, format="rgb24")))
+        out.mux(track.encode())
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "how"),
+    [
+        ("odd.mkv", (127, 95), ("ffv1", "yuv420p")),
+        ("deep.mp4", (128, 96), ("libx264", "yuv420p10le")),
+        ("4k.mp4", (3840, 2160), ("libx264", "yuv420p")),
+        ("high.webm", (90, 160), ("libvpx-vp9", "yuv444p")),
+        ("tiny.mp4", (16, 16), ("mpeg4", "yuv420p")),
+    ],
+)
+def test_sizes_and_depths_that_are_not_usual(tmp_path: Path, name: str, size: tuple[int, int], how: tuple[str, str]) -> None:
+    frames = list(open_footage(odd(tmp_path / name, *size, 3, 10, *how), fps=10).frames())
+    assert [f.image.shape for f in frames] == [(size[1], size[0], 3)] * 3
+    assert [f.image.mean() for f in frames] == pytest.approx([0, 127, 255], abs=4)
+
+
+def test_three_hours_are_sampled_without_being_held(tmp_path: Path) -> None:
+    path = odd(tmp_path / "long.mp4", 32, 32, 10800, 1, "libx264", "yuv420p", preset="ultrafast", g="60")
+    footage = open_footage(path, fps=1 / 600)
+    frames = [(f.number, f.time, f.image.mean()) for f in footage.frames()]
+    assert [(number, time) for number, time, _ in frames] == [(600 * i + 1, 600.0 * i) for i in range(18)]
+    assert [mean for _, _, mean in frames] == pytest.approx([255 * i / 18 for i in range(18)], abs=4)
