@@ -201,9 +201,13 @@ def test_several_processes_write_the_same(data: Path, tmp_path: Path, whole: dic
 
 def _write(data: Path, out: Path, limit: int | None, slow_disk: float, stalls: bool) -> None:
     flush = os.fsync
+    stalled = []
 
     def slowly(file: int) -> None:
-        time.sleep(PATIENCE if stalls and list(out.rglob("*.safetensors")) else slow_disk)
+        stall = stalls and not stalled and bool(list(out.rglob("*.safetensors")))
+        if stall:
+            stalled.append(file)
+        time.sleep(PATIENCE if stall else slow_disk)
         flush(file)
 
     os.fsync = slowly
@@ -220,7 +224,7 @@ def _write(data: Path, out: Path, limit: int | None, slow_disk: float, stalls: b
 
 
 def start(data: Path, out: Path, limit: int | None = None, slow_disk: float = 0.0, stalls: bool = False) -> BaseProcess:
-    """slow_disk: seconds that every record takes to reach it. stalls: none but the first ever does."""
+    """slow_disk: seconds that every record takes to reach it. stalls: the second does not in our time."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["vidsgg.recipes.features"])
     process = context.Process(target=_write, args=(data, out, limit, slow_disk, stalls))
