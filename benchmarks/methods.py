@@ -98,13 +98,13 @@ def outcome(run: TrainOptions) -> tuple[RecallResult, float | None]:
 def table(rows: Mapping[str, Sequence[RecallResult]], mode: str) -> str:
     """Markdown, in percent; mean +- standard deviation (n - 1) over the seeds."""
     lines = [f"| {mode}, test videos | " + " | ".join(f"{name} ({kind})" for name, kind, *_ in COLUMNS) + " |", "| --- |" + " ---: |" * 4]
-    for name, results in rows.items():
+    for title, results in rows.items():
         cells = []
         for _, constraint, k, average in COLUMNS:
             values = [100 * result.value(constraint, k, average) for result in results]
             spread = f" +- {statistics.stdev(values):.2f}" if len(values) > 1 else ""
             cells.append(f"{statistics.mean(values):.2f}{spread}")
-        lines.append(f"| {ROWS[name].title} | " + " | ".join(cells) + " |")
+        lines.append(f"| {title} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
@@ -122,7 +122,7 @@ def main(argv: Sequence[str]) -> None:
             result, took = outcome(settings(options, name, seed))
             rows[name].append(result)
             seconds[name] += [] if took is None else [took]
-        print(f"\nafter seed {seed}:\n{table(rows, options.mode)}", flush=True)
+        print(f"\nafter seed {seed}:\n{table({ROWS[name].title: results for name, results in rows.items()}, options.mode)}", flush=True)
     for name, took_each in seconds.items():
         if took_each:
             print(f"{ROWS[name].title}: {statistics.mean(took_each):.0f} s a run")
