@@ -76,6 +76,7 @@ def run_demo(options: DemoOptions) -> Path:
             detector="c4-small",
             epochs=options.detector_epochs,
             eval_freq=options.detector_epochs,
+            test=False,
             seed=options.seed,
             save_path=str(out / "detector"),
         )

@@ -7,12 +7,12 @@ import io
 import json
 import re
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import networkx
-import numpy as np
 import pytest
+import supervision
 import torch
 from clips import ENTITY
 from faster_coco_eval import COCO
@@ -197,29 +197,13 @@ def test_networkx_of_a_video_and_of_a_frame() -> None:
     assert sorted((a, b, key) for a, b, key in frame.edges(keys=True)) == [(0, 1, "holding"), (1, 0, "above")]
 
 
-@dataclass
-class Detections:
-    """Takes what supervision.Detections takes, and checks what it checks."""
-
-    xyxy: np.ndarray
-    confidence: np.ndarray
-    class_id: np.ndarray
-    tracker_id: np.ndarray
-    data: dict[str, np.ndarray]
-
-    def __post_init__(self) -> None:
-        assert self.xyxy.ndim == 2
-        assert self.xyxy.shape[1] == 4
-        assert {len(self.confidence), len(self.class_id), len(self.tracker_id), len(self.data["class_name"])} == {len(self.xyxy)}
-
-
-def test_boxes_and_ids_for_supervision(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "supervision", type(sys)("supervision"))
-    sys.modules["supervision"].Detections = Detections  # type: ignore[attr-defined]
+def test_boxes_and_ids_for_supervision() -> None:
     made = to_supervision(graph().frames[0], ENTITY.vocabulary)
+    assert isinstance(made, supervision.Detections)
     assert (made.class_id.tolist(), made.tracker_id.tolist(), made.data["class_name"].tolist()) == ([1, 2], [1, 2], ["person", "cup"])
     assert made.xyxy.tolist() == [[10, 5, 30, 45], [20, 20, 26.5, 30]]
-    assert len(to_supervision(replace(graph().frames[0], nodes=(), edges=())).xyxy) == 0
+    assert made[made.tracker_id == 2].xyxy.tolist() == [[20, 20, 26.5, 30]]
+    assert len(to_supervision(replace(graph().frames[0], nodes=(), edges=()))) == 0
 
 
 @pytest.mark.parametrize(("name", "call"), [("networkx", to_networkx), ("supervision", to_supervision)])
