@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from vidsgg.inference.intervals import IntervalRules, relation_intervals
-from vidsgg.inference.tracking import TrackingRules, Tracks, follow
+from vidsgg.inference.trackers import OverlapTracker, Tracker
 from vidsgg.structures.annotation import VideoAnnotation
 from vidsgg.structures.checks import Array
 from vidsgg.structures.graph import GraphEdge, GraphFrame, GraphNode, VideoGraph
 from vidsgg.structures.prediction import VideoPrediction
 
-TRACKING, INTERVALS = TrackingRules(), IntervalRules()
+INTERVALS = IntervalRules()
 
 
 @dataclass(frozen=True)
@@ -100,23 +100,24 @@ def _edges(
             yield GraphEdge(*ends, group.predicates[c], group.name, min(1.0, round(float(scores[c]), 6)), uncertain)
 
 
-def with_tracks(frames: Iterable[GraphFrame], rules: TrackingRules = TRACKING) -> Iterator[GraphFrame]:
-    """The frames of one video with ids of the things in them."""
-    tracks, classes = Tracks.none(), dict[str, int]()
+def with_tracks(frames: Iterable[GraphFrame], tracker: Tracker | None = None) -> Iterator[GraphFrame]:
+    """The frames of one video with ids of the things in them. tracker: a new one; by default one that goes by overlap."""
+    tracker, classes = tracker or OverlapTracker(), dict[str, int]()
     for frame in frames:
         things = [i for i, node in enumerate(frame.nodes) if node.box is not None]
         box = np.array([frame.nodes[i].box for i in things], np.float64)
         klass = np.array([classes.setdefault(frame.nodes[i].label, len(classes)) for i in things], np.int64)
-        ident, tracks = follow(tracks, box, klass, (frame.width, frame.height), rules)
+        score = np.array([frame.nodes[i].score for i in things], np.float64)
+        ident = tracker.ids(box, klass, score, (frame.width, frame.height), frame.time)
         nodes = list(frame.nodes)
         for i, number in zip(things, ident, strict=True):
             nodes[i] = replace(nodes[i], track=int(number))
         yield replace(frame, nodes=tuple(nodes))
 
 
-def over_time(graph: VideoGraph, tracking: TrackingRules = TRACKING, rules: IntervalRules = INTERVALS) -> VideoGraph:
+def over_time(graph: VideoGraph, rules: IntervalRules = INTERVALS) -> VideoGraph:
     """A graph with ids of its things and with its relations as intervals."""
-    frames = tuple(with_tracks(graph.frames, tracking))
+    frames = tuple(with_tracks(graph.frames))
     return replace(graph, frames=frames, relations=relation_intervals(frames, rules))
 
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from vidsgg.detectors.base import FRAMES_AT_ONCE
 from vidsgg.inference.graphs import Moment, frame_graphs, with_tracks
+from vidsgg.inference.trackers import Tracker
 from vidsgg.io.boxes import FrameBoxes
 from vidsgg.io.footage import FootageFrame
 from vidsgg.io.images import Image
@@ -68,11 +69,12 @@ def video_graphs(
     rules: GraphRules = GraphRules(),
     window: Window = Window(),
     boxes: Mapping[int, FrameBoxes] | None = None,
+    tracker: Tracker | None = None,
 ) -> Iterator[GraphFrame]:
-    """Graphs of all frames in order, with tracks. boxes: those of every frame by its number, for PredCLS and SGCLS."""
+    """Graphs of all frames in order, with tracks. boxes: those of every frame by its number, for PredCLS and SGCLS. tracker: see with_tracks."""
     given_tracks = boxes is not None and any(len(found.track) and found.track[0] >= 0 for found in boxes.values())
     graphs = _untracked(name, frames, scorer, rules, window, boxes)
-    return graphs if given_tracks else with_tracks(graphs)
+    return graphs if given_tracks else with_tracks(graphs, tracker)
 
 
 @torch.inference_mode()

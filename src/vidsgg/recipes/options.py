@@ -190,6 +190,9 @@ class PredictOptions:
     uncertainty_threshold: float | None = option(
         None, "of models that know their uncertainty: above it an edge is marked as uncertain; by default as trained", low=0
     )
+    tracker: Literal["overlap", "bytetrack"] = option(
+        "overlap", "how things in your own videos get their ids: by class and overlap, or ByteTrack (pip install vidsgg[tracking])"
+    )
     jobs: int = option(1, "videos at a time, each in its own process", low=1)
     overwrite: bool = option(False, "make graphs that are there already again")
     device: str = option("auto", "auto (the first CUDA device, else the CPU), cpu, cuda, cuda:1, ...")

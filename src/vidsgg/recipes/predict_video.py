@@ -14,6 +14,7 @@ from tqdm import tqdm
 from vidsgg.engine.processes import cores, run_tasks
 from vidsgg.errors import ConfigError, DataError
 from vidsgg.inference.intervals import RelationTimeline
+from vidsgg.inference.trackers import make_tracker
 from vidsgg.inference.video import GraphRules, video_graphs
 from vidsgg.io.boxes import FrameBoxes, read_boxes
 from vidsgg.io.footage import PICTURES, VIDEOS, Footage, open_footage, picture_files
@@ -173,7 +174,9 @@ class _Predictor:
         settings |= {} if unsure is None else {"uncertainty_threshold": unsure}
         if options.boxes is not None:
             settings["boxes_crc32"] = float(zlib.crc32(Path(options.boxes).read_bytes()))
-        self.origin = origin_of(run, trained, options.fps if self._boxes is None else None, settings)
+        make_tracker(options.tracker, options.fps)  # its library must be there before any video is looked at
+        origin = origin_of(run, trained, options.fps if self._boxes is None else None, settings)
+        self.origin = replace(origin, tracker=options.tracker)
         self.lines = [
             f"model: {run.options.model}, mode {run.options.mode}, from {run.file}, on {trained.source.device}",
             *trained.source.lines,
@@ -193,10 +196,11 @@ class _Predictor:
     def _write(self, file: Path, footage: Footage, boxes: dict[int, FrameBoxes] | None) -> tuple[int, int]:
         """Numbers of frames and of relations over time."""
         timeline, count = RelationTimeline(), 0
+        tracker = make_tracker(self._options.tracker, self._options.fps)
         hidden = True if self._options.jobs > 1 else None  # None: unless somebody is watching
         pictures = tqdm(footage.frames(), total=len(footage.numbers), desc=footage.name, unit="frame", disable=hidden)
         with graph_writer(file, footage.name, self._schema.name, self._schema.vocabulary) as writer:
-            for frame in video_graphs(footage.name, pictures, self._scorer, self._rules, boxes=boxes):
+            for frame in video_graphs(footage.name, pictures, self._scorer, self._rules, boxes=boxes, tracker=tracker):
                 writer.add(frame)
                 timeline.add(frame)
                 count += 1

@@ -105,7 +105,7 @@ class Origin:
     model, mode: as in the training options. checkpoint: name of its file, with the run's folder. weights: SHA-256 of the model's weights
     and the detector's. detector: its architecture, None where nothing looked at pictures. fps: graphs a second that were asked for.
     settings: further options that decide what is in the graph. notes: what a reader should know, such as a part of the video that could
-    not be read.
+    not be read. tracker: what gave things their ids.
     """
 
     model: str
@@ -116,6 +116,7 @@ class Origin:
     fps: float | None = None
     settings: tuple[tuple[str, float], ...] = ()
     notes: tuple[str, ...] = ()
+    tracker: str | None = None
 
 
 @dataclass(frozen=True)
