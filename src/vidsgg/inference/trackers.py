@@ -44,7 +44,8 @@ class ByteTracker(Tracker):
     """ByteTrack (Zhang et al., ECCV 2022) by the ``trackers`` library, with its own settings, for each class by itself.
 
     A box with a score of less than 0.6 goes on from a thing that is followed but begins none; it has an id of its own then. fps: frames
-    a second. Raises ConfigError if the library is not installed.
+    a second. Raises ConfigError if the library is not installed, or cannot be
+    loaded (its OpenCV needs libGL).
     """
 
     def __init__(self, fps: float) -> None:
@@ -53,7 +54,7 @@ class ByteTracker(Tracker):
             import trackers
         except ImportError as error:
             raise ConfigError(
-                "option -tracker bytetrack: trackers is not installed; install it with: pip install 'vidsgg[tracking]'"
+                f"option -tracker bytetrack: trackers is not installed ({error}); install it with: pip install 'vidsgg[tracking]'"
             ) from error
         self._detections = supervision.Detections
         self._make = lambda: trackers.ByteTrackTracker(
