@@ -20,7 +20,7 @@ demo: install
 # A process for each core: threads would wait for each other.
 test: export OMP_NUM_THREADS := 1
 test: install
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: install
 	$(BIN)/ruff check .
