@@ -85,6 +85,7 @@ def test_a_plain_video_becomes_a_graph(runs: dict[str, Path], video: Path, tmp_p
     assert origin is not None
     assert (origin.model, origin.mode, origin.checkpoint) == ("sttran", "sgdet", "sgdet/checkpoint_best.tar")
     assert (origin.detector, origin.fps, origin.settings) == ("faster-rcnn-c4", 2.0, (("threshold", 0.5), ("least_score", 0.3)))
+    assert origin.source is not None and (tmp_path / origin.source).resolve() == video.resolve()
 
 
 def read_config_detector(runs: dict[str, Path]) -> str:

@@ -55,7 +55,7 @@ def graphs(draw: Any) -> VideoGraph:
     named = st.tuples(texts, numbers)
     origins = st.builds(
         Origin, texts, st.sampled_from(["predcls", "sgcls", "sgdet"]), texts, texts, st.none() | texts, st.none() | st.floats(0.1, 99),
-        st.lists(named, max_size=2, unique_by=lambda pair: pair[0]).map(tuple), st.lists(texts, max_size=2).map(tuple),
+        st.lists(named, max_size=2, unique_by=lambda pair: pair[0]).map(tuple), st.lists(texts, max_size=2).map(tuple), st.none() | texts, st.none() | texts,
     )  # fmt: skip
     vocabulary = st.sampled_from([None, ENTITY.vocabulary])
     return VideoGraph(draw(texts), draw(texts), seen, tuple(relations), draw(st.none() | origins), draw(vocabulary))

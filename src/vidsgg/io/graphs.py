@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -92,6 +93,15 @@ def read_graph(path: Path) -> VideoGraph:
         )
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
+
+
+def path_to(video: Path, file: Path) -> str:
+    """Where a video is, for ``Origin.source`` of the graph in ``file``: both can then be moved together."""
+    try:
+        path = Path(os.path.relpath(video.resolve(), file.resolve().parent))
+    except ValueError:  # another drive of Windows
+        path = video.resolve()
+    return path.as_posix().encode("utf-8", "replace").decode("utf-8")
 
 
 @cache

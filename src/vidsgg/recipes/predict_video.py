@@ -18,7 +18,7 @@ from vidsgg.inference.trackers import make_tracker
 from vidsgg.inference.video import GraphRules, video_graphs
 from vidsgg.io.boxes import FrameBoxes, read_boxes
 from vidsgg.io.footage import PICTURES, VIDEOS, Footage, open_footage, picture_files
-from vidsgg.io.graphs import SUFFIX, graph_writer, read_graph
+from vidsgg.io.graphs import SUFFIX, graph_writer, path_to, read_graph
 from vidsgg.options import closest
 from vidsgg.recipes.options import PredictOptions
 from vidsgg.recipes.predict_model import check_run, load_for_videos, origin_of, scorer_of, unsure_above
@@ -142,7 +142,9 @@ def _is_done(file: Path, origin: Origin) -> bool:
         before = read_graph(file).made_by
     except DataError as error:
         raise ConfigError(f"{error} Remove it, use another -o, or make it again with -overwrite True.") from error
-    if before is None or replace(before, notes=()) != origin:
+    if before is not None:
+        before = replace(before, notes=(), source=None)  # these tell of the video
+    if before != origin:
         raise ConfigError(
             f"{file} was made otherwise ({_difference(before, origin)}); use another -o, or make it again with -overwrite True."
         )
@@ -152,7 +154,7 @@ def _is_done(file: Path, origin: Origin) -> bool:
 def _difference(before: Origin | None, origin: Origin) -> str:
     if before is None:
         return "it does not say how"
-    names = [name for name in Origin.__dataclass_fields__ if name != "notes" and getattr(before, name) != getattr(origin, name)]
+    names = [name for name in Origin.__dataclass_fields__ if getattr(before, name) != getattr(origin, name)]
     return "; ".join(f"{name} {getattr(before, name)}, now {getattr(origin, name)}" for name in names)
 
 
@@ -188,24 +190,24 @@ class _Predictor:
         try:
             boxes = self._boxes_of(task.video)
             footage = open_footage(task.video, self._options.fps, None if boxes is None else boxes.keys())
-            frames, relations = self._write(task.file, footage, boxes)
+            frames, relations = self._write(task, footage, boxes)
         except DataError as error:
             return VideoDone(task.video, task.file, problem=str(error))
         return VideoDone(task.video, task.file, frames, relations, time.perf_counter() - started, tuple(footage.notes))
 
-    def _write(self, file: Path, footage: Footage, boxes: dict[int, FrameBoxes] | None) -> tuple[int, int]:
+    def _write(self, task: _Task, footage: Footage, boxes: dict[int, FrameBoxes] | None) -> tuple[int, int]:
         """Numbers of frames and of relations over time."""
         timeline, count = RelationTimeline(), 0
         tracker = make_tracker(self._options.tracker, self._options.fps)
         hidden = True if self._options.jobs > 1 else None  # None: unless somebody is watching
         pictures = tqdm(footage.frames(), total=len(footage.numbers), desc=footage.name, unit="frame", disable=hidden)
-        with graph_writer(file, footage.name, self._schema.name, self._schema.vocabulary) as writer:
+        with graph_writer(task.file, footage.name, self._schema.name, self._schema.vocabulary) as writer:
             for frame in video_graphs(footage.name, pictures, self._scorer, self._rules, boxes=boxes, tracker=tracker):
                 writer.add(frame)
                 timeline.add(frame)
                 count += 1
             relations = timeline.intervals()
-            writer.finish(relations, replace(self.origin, notes=tuple(footage.notes)))
+            writer.finish(relations, replace(self.origin, notes=tuple(footage.notes), source=path_to(task.video, task.file)))
         return count, len(relations)
 
     def _boxes_of(self, video: Path) -> dict[int, FrameBoxes] | None:
