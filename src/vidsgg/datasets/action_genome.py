@@ -5,6 +5,7 @@ The rules of what is kept are those of yrcong/STTran ``dataloader/action_genome.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -160,6 +161,12 @@ class ActionGenome(VideoDataset):
     def predicate_counts(self) -> Array:
         """As everywhere, but over whole columns."""
         return np.concatenate([self._table.labels[group.name].sum(0) for group in VOCABULARY.groups])
+
+    def fingerprint(self) -> str:
+        table, digest = self._table, hashlib.sha256()
+        for array in (table.video_id.data, *table.start.values(), *table.columns.values(), *table.labels.values()):
+            digest.update(np.ascontiguousarray(array))
+        return digest.hexdigest()
 
     def _places(self, index: int) -> tuple[Path, Path]:
         name = f"{self.video_ids[index]}.mp4"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -61,6 +62,10 @@ class VideoDataset(ABC):
             counts += labels.sum(0)
         return counts
 
+    def fingerprint(self) -> str | None:
+        """SHA-256 of everything that is annotated, in hexadecimal; None where only building every video would tell."""
+        return None
+
     def find(self, video: str) -> int:
         """Position of a video given by its name, or by its number from 0. Raises ConfigError naming the closest."""
         names = list(self.video_ids)
@@ -97,3 +102,7 @@ class Subset(VideoDataset):
 
     def features(self, index: int) -> Mapping[str, npt.NDArray[Any]]:
         return self.whole.features(self.indices[index])
+
+    def fingerprint(self) -> str | None:
+        whole = self.whole.fingerprint()
+        return None if whole is None else hashlib.sha256(f"{whole} {self.indices}".encode()).hexdigest()

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from vidsgg.datasets.base import VideoDataset
-from vidsgg.datasets.priors import PredicatePriors, count_priors, read_priors
+from vidsgg.datasets.prior_cache import known_priors
+from vidsgg.datasets.priors import PredicatePriors, read_priors
 from vidsgg.errors import ConfigError
 from vidsgg.models.stket import Stket
 from vidsgg.recipes.model_options import StketOptions
@@ -21,7 +22,7 @@ def start_from_priors(model: Stket, videos: VideoDataset, options: StketOptions)
             raise ConfigError(f"option -priors: no part of the model reads {options.priors}; leave it out or turn -use_temporal_prior on.")
         return ["priors: not used"]
     if options.priors is None:
-        priors, origin = count_priors(videos), f"counted on the {len(videos)} videos to train on"
+        priors, origin = known_priors(videos), f"counted on the {len(videos)} videos to train on"
     else:
         priors, origin = read_priors(Path(options.priors), videos.schema), f"read from {options.priors}"
     model.start_from(priors.initial, priors.transition)

@@ -26,7 +26,8 @@ class PriorsOptions:
 def main(argv: Sequence[str]) -> int:
     description = "Count what is usual for every class of objects, as STKET knows it. Training counts by itself; no file is needed."
     options = parse(PriorsOptions, argv, prog="vidsgg data priors", description=description)
-    from vidsgg.datasets.priors import count_priors, write_priors
+    from vidsgg.datasets.prior_cache import known_priors
+    from vidsgg.datasets.priors import write_priors
     from vidsgg.datasets.registry import default_data_path, open_dataset
     from vidsgg.datasets.splits import hold_out_validation
     from vidsgg.recipes.priors import summary
@@ -35,7 +36,7 @@ def main(argv: Sequence[str]) -> int:
     videos = open_dataset(root, "train", "predcls")
     if options.split != "all":
         videos = hold_out_validation(videos)[options.split == "val"]
-    priors = count_priors(videos)
+    priors = known_priors(videos)
     print(f"{root}, {len(videos)} videos: {summary(priors)}\n")
     print("\n".join(_table(priors, videos.schema)))
     if options.out is not None:
