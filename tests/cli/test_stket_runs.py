@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from pathlib import Path
 
 import pytest
 import torch
 from datasets.ag_files import small_set
 
-from vidsgg.cli import evaluate, train
+from vidsgg.cli import compare, evaluate, train
+from vidsgg.cli import runs as listed
 from vidsgg.cli.data import priors
 from vidsgg.cli.main import run
 from vidsgg.datasets.action_genome import SCHEMA
@@ -18,6 +20,7 @@ from vidsgg.detectors.faster_rcnn import FasterRCNN, FasterRCNNConfig
 from vidsgg.detectors.files import save_detector
 from vidsgg.detectors.resnet_c4 import BackboneConfig
 from vidsgg.engine.checkpoint import load_checkpoint
+from vidsgg.viewer import figures, scores
 
 TINY = [
     "-model", "stket", "-epochs", "2", "-hidden_dim", "8", "-embedding_dim", "4", "-feedforward_dim", "16",
@@ -112,6 +115,30 @@ def test_oracle_contacts_are_told_wherever_they_give_numbers(
     assert f"| temporal part; {said} |" in capsys.readouterr().out
     assert run(evaluate.main, ["-checkpoint", str(runs["sgcls"]), *common]) == 2
     assert "annotated contacts belong to annotated pairs, which mode 'sgcls' has to guess" in capsys.readouterr().err
+
+
+def test_a_run_with_oracle_contacts_is_told_by_lists_comparisons_and_charts(
+    runs: dict[str, Path], data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = "oracle contacts: reads ground truth"
+    told: list[str] = []
+    save = figures.save_figure
+    monkeypatch.setattr(scores, "save_figure", lambda figure, path, remark="": (told.append(remark), save(figure, path, remark))[1])
+    reading = tmp_path / "runs" / "reading"
+    assert run(train.main, ["-data_path", str(data), "-save_path", str(reading), *TINY, "-oracle_contacts", "True"]) == 0
+    capsys.readouterr()
+    assert run(listed.main, [str(tmp_path / "runs")]) == 0
+    assert re.search(rf"\(epoch [12]\); {said} ", capsys.readouterr().out)
+    both = [str(runs["predcls"]), str(reading)]
+    assert run(listed.main, ["compare", *both, "-out", str(tmp_path / "curves.png")]) == 0
+    assert capsys.readouterr().out.count(said) == 1
+    out = ["-out", str(tmp_path / "compared"), "-num_workers", "0", "-device", "cpu"]
+    assert run(compare.main, [*both, *out]) == 0
+    table = capsys.readouterr().out.split("\n\n", 1)[1]
+    assert sum(line.startswith(f"reading ({said})") for line in table.splitlines()) == 2  # its recall, and the difference
+    with (tmp_path / "compared" / "comparison.csv").open(encoding="utf-8") as file:
+        assert {row["run"] for row in csv.DictReader(file)} == {"predcls", f"reading ({said})"}
+    assert told.count(said) == 2  # recall by predicate and reliability of the one that reads
 
 
 def test_the_threshold_that_means_ground_truth_in_the_reference_is_refused(

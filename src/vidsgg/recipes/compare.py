@@ -14,7 +14,7 @@ from vidsgg.metrics.result import CONSTRAINT, K
 from vidsgg.recipes.build import open_split, resolve_data_path
 from vidsgg.recipes.evaluate import run_evaluation
 from vidsgg.recipes.models import model_entry
-from vidsgg.recipes.options import CompareOptions, EvaluateOptions, TrainOptions
+from vidsgg.recipes.options import CompareOptions, EvaluateOptions
 from vidsgg.recipes.report import open_long_tail, write_rows
 from vidsgg.recipes.runs import SavedRun, read_run
 from vidsgg.recipes.scored import ScoredVideos, annotations_of, origin
@@ -52,20 +52,19 @@ def run_comparison(options: CompareOptions) -> Comparison:
         _check_same("annotated", first_name, next(iter(splits.values()))[1], name, splits[root][1])
         scored[name], line = _score(run, options, *splits[root])
         _check_same("scored", first_name, scored[first_name].annotations, name, scored[name].annotations)
-        told.append(f"{name}: {_label(run.options)}, {run.file} (epoch {run.content['epoch']}), {line}")
+        told.append(
+            f"{_with_remark(name, run.options.remark)}: {model_entry(run.options.model).label}, {run.file} (epoch {run.content['epoch']}), {line}"
+        )
     root, (dataset, _) = next(iter(splits.items()))
     vocabulary, tail = dataset.schema.vocabulary, open_long_tail(root)
-    differences = Differences.of(
-        protocol_for(dataset.schema, first.options.mode), vocabulary.predicates, tail, {name: s.counts for name, s in scored.items()}
-    )
+    counts = {_with_remark(name, runs[name].options.remark): videos.counts for name, videos in scored.items()}
+    differences = Differences.of(protocol_for(dataset.schema, first.options.mode), vocabulary.predicates, tail, counts)
     folder = Path(options.out)
-    rows = differences.rows()
-    remarks = {name: run.options.remark for name, run in runs.items()}
-    if any(remarks.values()):
-        rows = [{**row, "remark": remarks[str(row["run"])]} for row in rows]
-    files = (write_rows(folder / "comparison.csv", rows), *([_draw(folder / "comparison.png", differences)] if options.charts else []))
+    files = [write_rows(folder / "comparison.csv", differences.rows())]
+    if options.charts:
+        files.append(_draw(folder / "comparison.png", differences))
     head = [f"{first.options.mode}, {options.split} split of {root}: {len(scored[first_name].annotations)} videos", *told]
-    return Comparison("\n".join([*head, "", differences.text()]), differences, files)
+    return Comparison("\n".join([*head, "", differences.text()]), differences, tuple(files))
 
 
 def _score(run: SavedRun, options: CompareOptions, dataset: VideoDataset, wanted: Mapping[str, str]) -> tuple[ScoredVideos, str]:
@@ -117,9 +116,9 @@ def _draw(path: Path, differences: Differences) -> Path:
     )
 
 
-def _label(options: TrainOptions) -> str:
-    label = model_entry(options.model).label
-    return f"{label}, {options.remark}" if options.remark else label
+def _with_remark(name: str, remark: str) -> str:
+    """The name of a run in tables, files and charts: what its numbers must not be read without is a part of it."""
+    return f"{name} ({remark})" if remark else name
 
 
 def _names(given: Sequence[str]) -> list[str]:

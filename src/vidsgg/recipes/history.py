@@ -19,7 +19,7 @@ from vidsgg.engine.run_lock import lock_holder
 from vidsgg.errors import ConfigError, DataError
 from vidsgg.options import closest, fields_of
 from vidsgg.recipes.models import MODELS
-from vidsgg.recipes.options import TrainDetectorOptions, TrainOptions
+from vidsgg.recipes.options import TrainDetectorOptions, TrainOptions, options_from
 
 Points = tuple[tuple[int, float], ...]  # (epoch, value)
 
@@ -53,7 +53,7 @@ class RunRecord:
     state: running, finished, stopped (by a signal, after saving), pruned, failed, killed (it said nothing more) or damaged. message: what
     there is to say about it. started: of its latest start. seconds: spent in epochs. epochs_done, epochs_planned. metric: what its best
     epoch is chosen by, as the options name it. best_score (recall: 0..1), best_epoch. options: all. changed: those that are not the
-    defaults. curves: every scalar of metrics.csv by name, by epoch.
+    defaults. remark: what its scores must not be read without. curves: every scalar of metrics.csv by name, by epoch.
     """
 
     path: Path
@@ -71,14 +71,16 @@ class RunRecord:
     best_epoch: int | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     changed: Mapping[str, Any] = field(default_factory=dict)
+    remark: str = ""
     curves: Mapping[str, Points] = field(default_factory=dict)
 
     @property
     def best(self) -> str:
-        """``Recall@20 12.31 (epoch 5)``; empty before the first evaluation."""
+        """``Recall@20 12.31 (epoch 5)``, with the remark behind; empty before the first evaluation."""
         if self.best_score is None:
             return ""
-        return f"{Monitor(self.metric, '', higher_is_better(self.metric)).text(self.best_score)} (epoch {self.best_epoch})"
+        text = f"{Monitor(self.metric, '', higher_is_better(self.metric)).text(self.best_score)} (epoch {self.best_epoch})"
+        return f"{text}; {self.remark}" if self.remark else text
 
     def curve(self, name: str) -> Points:
         return self.curves.get(name, ())
@@ -127,6 +129,7 @@ def read_run(path: Path) -> RunRecord:
     monitor = "val_mAP50" if detector else str(config.get("monitor", "val_recall@20"))
     scores = curves.get(scalar_of(monitor), ())
     best = (max if higher_is_better(monitor) else min)(scores, key=lambda point: point[1], default=(None, None))
+    known = MODELS[config["model"]].options if not detector and config["model"] in MODELS else TrainOptions
     return RunRecord(
         path,
         state,
@@ -142,9 +145,8 @@ def read_run(path: Path) -> RunRecord:
         best[1],
         best[0],
         config,
-        _changed(
-            config, TrainDetectorOptions if detector else MODELS[config["model"]].options if config["model"] in MODELS else TrainOptions
-        ),
+        _changed(config, TrainDetectorOptions if detector else known),
+        "" if detector else _remark(config, known),
         curves,
     )
 
@@ -177,6 +179,14 @@ def _state(path: Path, log: str) -> tuple[str, str]:
 def _changed(config: Mapping[str, Any], kind: type) -> dict[str, Any]:
     defaults = {name: field.default for name, (_, field) in fields_of(kind).items()}
     return {name: value for name, value in config.items() if name not in _ELSEWHERE and value != defaults.get(name)}
+
+
+def _remark(config: Mapping[str, Any], kind: type[TrainOptions]) -> str:
+    """What the options say of the scores; nothing where this version cannot read them."""
+    try:
+        return options_from(config, kind).remark
+    except (ConfigError, TypeError):
+        return ""
 
 
 def _read_text(path: Path) -> str:

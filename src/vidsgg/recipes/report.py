@@ -62,12 +62,13 @@ class Report:
 
         recall = self.recall.of_predicates(CONSTRAINT, K)
         name = f"recall@{K}, {CONSTRAINT} constraint"
+        files = [folder / f"{kind}_{split}.png" for kind in ("predicates", "reliability", "risk_coverage")]
         drawn = [
-            draw_predicates(folder / f"predicates_{split}.png", name, self.recall.predicates, recall, self.recall.relations, self.tail),
-            draw_reliability(folder / f"reliability_{split}.png", self.calibration),
+            draw_predicates(files[0], name, self.recall.predicates, recall, self.recall.relations, self.tail, self.remark),
+            draw_reliability(files[1], self.calibration, self.remark),
         ]
         if self.risk is not None:
-            drawn.append(draw_risk_coverage(folder / f"risk_coverage_{split}.png", self.risk))
+            drawn.append(draw_risk_coverage(files[2], self.risk, self.remark))
         return drawn
 
     def _tail_table(self) -> list[str]:

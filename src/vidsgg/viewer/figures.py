@@ -32,8 +32,10 @@ def plain(axis: Axes, title: str) -> None:
     axis.set_axisbelow(True)
 
 
-def save_figure(figure: Figure, path: Path) -> Path:
-    """Write a PNG, and its folder if it is not there. Raises ConfigError if it cannot be written."""
+def save_figure(figure: Figure, path: Path, remark: str = "") -> Path:
+    """Write a PNG, and its folder if it is not there. remark: above everything. Raises ConfigError if it cannot be written."""
+    if remark:
+        figure.suptitle(remark, color=COLOURS[1], fontweight="bold")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, dpi=110)

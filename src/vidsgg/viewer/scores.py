@@ -19,8 +19,13 @@ _PART_COLOURS = (COLOURS[0], COLOURS[2], COLOURS[1])
 _ORDERS = {"confidence": (COLOURS[0], "-"), "aleatoric": (COLOURS[1], "--"), "epistemic": (COLOURS[2], "-."), "oracle": (GREY, ":")}
 
 
-def draw_predicates(path: Path, measure: str, predicates: Sequence[str], recall: Array, relations: Array, tail: LongTail) -> Path:
-    """Recall of every predicate, the most frequent in training on top, and the mean of every part. recall (C,): of 1. relations (C,): scored."""
+def draw_predicates(
+    path: Path, measure: str, predicates: Sequence[str], recall: Array, relations: Array, tail: LongTail, remark: str = ""
+) -> Path:
+    """Recall of every predicate, the most frequent in training on top, and the mean of every part. recall (C,): of 1. relations (C,): scored.
+
+    remark: stands above the chart, as in those below.
+    """
     figure = new_figure(8, 1.5 + 0.24 * len(predicates))
     axis = figure.subplots()
     means = 100 * tail.means(recall)
@@ -42,10 +47,10 @@ def draw_predicates(path: Path, measure: str, predicates: Sequence[str], recall:
     plain(axis, "recall by predicate")
     axis.spines["bottom"].set_bounds(0, 100)
     figure.legend(loc="outside lower left", frameon=False, ncols=len(PARTS))
-    return save_figure(figure, path)
+    return save_figure(figure, path, remark)
 
 
-def draw_reliability(path: Path, calibration: CalibrationResult) -> Path:
+def draw_reliability(path: Path, calibration: CalibrationResult, remark: str = "") -> Path:
     """For every group how many of a bin's statements are right, beside their mean confidence, and how many statements there are."""
     groups = len(calibration.groups)
     figure = new_figure(0.6 + 3.4 * groups, 4.6)
@@ -72,10 +77,10 @@ def draw_reliability(path: Path, calibration: CalibrationResult) -> Path:
     all_axes[0, 0].set_ylabel("in %")
     all_axes[1, 0].set_ylabel("% of all")
     figure.legend(*all_axes[0, 0].get_legend_handles_labels(), loc="outside lower left", frameon=False, ncols=2)
-    return save_figure(figure, path)
+    return save_figure(figure, path, remark)
 
 
-def draw_risk_coverage(path: Path, risk: RiskCoverageResult) -> Path:
+def draw_risk_coverage(path: Path, risk: RiskCoverageResult, remark: str = "") -> Path:
     """For every group the share of wrong statements among those that a model is surest of."""
     figure = new_figure(0.6 + 3.6 * len(risk.groups), 4)
     coverage = 100 * np.arange(1, POINTS + 1) / POINTS
@@ -89,7 +94,7 @@ def draw_risk_coverage(path: Path, risk: RiskCoverageResult) -> Path:
         axis.grid(color=GRID)
         plain(axis, f"{words(name)}: risk, in %")
         axis.legend(title="area under", frameon=False, fontsize=9)
-    return save_figure(figure, path)
+    return save_figure(figure, path, remark)
 
 
 def draw_differences(
