@@ -30,6 +30,11 @@ from vidsgg.recipes.train import run_training
 
 COLUMNS = (("R@20", "with", 20, "R"), ("mR@20", "with", 20, "mR"), ("R@50", "no", 50, "R"), ("mR@50", "no", 50, "mR"))
 SHARED = {"hidden_dim": 64, "temporal_layer": 1, "lr": 3e-4, "scheduler": "cosine", "warmup_steps": 50, "eval_freq": 2}
+SMALL_SCENELLM = {
+    "llm_name": "random:llama:hidden=64,layers=2,heads=4", "llm_lr": 3e-4, "vq_epochs": 10, "vq_lr": 1e-3, "freeze_llm_epochs": 4, "bce_loss": True,
+    "token_dim": 256, "codes": 128, "code_hidden": 256, "frame_codes": 64, "max_words": 256, "word_step": 16, "decoder_layer": 1,
+    "feedforward_dim": 1024,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,7 @@ ROWS = {
     "tempura": Row("TEMPURA", "tempura"),
     "tempura-no-memory": Row("TEMPURA, no memory", "tempura", {"rel_mem_compute": None}),
     "stket": Row("STKET", "stket"),
-    "scenellm": Row("SceneLLM (re-implementation)", "scenellm"),
+    "scenellm": Row("SceneLLM (re-implementation), binary cross entropy", "scenellm", SMALL_SCENELLM),
 }
 
 
@@ -67,10 +72,14 @@ class MethodsOptions:
 
 
 def settings(options: MethodsOptions, name: str, seed: int) -> TrainOptions:
-    """Those of SHARED that the row's model has, and the row's own; the rest as the model's defaults say."""
+    """Those of SHARED that the row's model has, and the row's own; the rest as the model's defaults say.
+
+    Epochs in which a model learns no relations (stage 1 of SceneLLM) come on top.
+    """
     row = ROWS[name]
     kind = model_entry(row.model).options
-    shared: dict[str, Any] = {**SHARED, "epochs": options.epochs, "monitor": options.monitor, "seed": seed}
+    epochs = options.epochs + row.changes.get("vq_epochs", 0)
+    shared: dict[str, Any] = {**SHARED, "epochs": epochs, "monitor": options.monitor, "seed": seed}
     known: Mapping[str, Any] = fields_of(kind)
     return kind(
         model=row.model,

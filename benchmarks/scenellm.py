@@ -5,9 +5,9 @@ memory of a training step and an evaluation forward at full width on random feat
 model has the shape of the default one and random weights, which do not change the speed. Every row runs in a process of its own, so
 that peak memory is its own. The share of the language model is told by the same step without one.
 
-``python -m benchmarks.scenellm ablations -data_path DATA -out OUT``: the paper's ablations with a tiny model on a synthetic set, best with
-its own detector in ``detector.pth`` and features by ``vidsgg features``. The best epoch on held-out training videos is scored on the
-test videos. Runs that are finished are not done again, so that a benchmark that was stopped goes on.
+``python -m benchmarks.scenellm ablations -data_path DATA -out OUT``: the paper's ablations with the small SceneLLM of ``benchmarks.methods``,
+whose table they can stand beside: the same set, features, optimiser, epochs and choice of the best one. Runs that are finished are not
+done again, so that a benchmark that was stopped goes on.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from benchmarks.methods import outcome, table
+from benchmarks.methods import ROWS, MethodsOptions, outcome, settings, table
 from benchmarks.sttran import WIDTHS, random_clip
 from vidsgg.cli.options import parse
 from vidsgg.datasets.action_genome import SCHEMA
@@ -39,7 +39,7 @@ from vidsgg.metrics.result import RecallResult
 from vidsgg.models.scenellm.scenellm import SceneLLM, Stage
 from vidsgg.models.sttran import STTran, STTranConfig
 from vidsgg.options import option
-from vidsgg.recipes.model_options import FrequencyOptions, SceneLLMOptions
+from vidsgg.recipes.model_options import SceneLLMOptions
 from vidsgg.recipes.options import TrainOptions
 from vidsgg.recipes.scenellm import SceneLLMCourse, config_of
 
@@ -50,12 +50,6 @@ MODELS = {
     "SceneLLM, adapters learn (2b)": {"stage": Stage.LANGUAGE},
     "SceneLLM without language model": {"use_llm": False, "stage": Stage.LANGUAGE},
 }
-TINY_LANGUAGE_MODEL = "random:llama:hidden=64,layers=2,heads=4"
-TINY: dict[str, Any] = {
-    "llm_name": TINY_LANGUAGE_MODEL, "llm_lr": 3e-4, "vq_lr": 1e-3, "lr": 3e-4, "scheduler": "cosine", "warmup_steps": 50, "bce_loss": True,
-    "eval_freq": 2, "num_workers": 1, "hidden_dim": 64, "token_dim": 64, "codes": 128, "code_hidden": 128, "frame_codes": 64, "max_words": 128,
-    "word_step": 8, "decoder_layer": 1, "embedding_dim": 64, "feedforward_dim": 256,
-}  # fmt: skip
 ABLATIONS: dict[str, dict[str, Any]] = {
     "whole": {},
     "no language model": {"use_llm": False},
@@ -78,9 +72,7 @@ class AblationOptions:
     data_path: str = option("", "the synthetic data set")
     out: str = option("", "folder for the runs")
     seeds: str = option("0,1,2", "seeds, with commas between them")
-    vq_epochs: int = option(2, "epochs of stage 1", low=1)
-    freeze_llm_epochs: int = option(2, "epochs of stage 2a", low=1)
-    language_epochs: int = option(2, "epochs of stage 2b", low=1)
+    epochs: int = option(8, "epochs in which relations are learnt, half of them in stage 2a", low=2)
 
 
 def build(name: str) -> tuple[nn.Module, torch.optim.Optimizer]:
@@ -141,27 +133,23 @@ def _row(name: str, videos: int, train: bool) -> dict[str, float]:
 
 
 def ablation_run(options: AblationOptions, name: str, seed: int) -> TrainOptions:
-    """Every variant has as many epochs in which relations are learnt."""
-    changes = ABLATIONS[name]
-    lead = options.vq_epochs if changes.get("quantise", True) else 0
-    return SceneLLMOptions(
-        model="scenellm",
-        data_path=options.data_path,
+    """The row of ``benchmarks.methods`` with a part changed. Every variant has as many epochs in which relations are learnt."""
+    methods = MethodsOptions(data_path=options.data_path, out=options.out, epochs=options.epochs)
+    whole, changes = settings(methods, "scenellm", seed), ABLATIONS[name]
+    assert isinstance(whole, SceneLLMOptions)
+    return replace(
+        whole,
         save_path=str(Path(options.out) / f"{name.split(' (')[0].replace(' ', '_')}_{seed}"),
-        seed=seed,
-        vq_epochs=options.vq_epochs,
-        freeze_llm_epochs=options.freeze_llm_epochs,
-        epochs=lead + options.freeze_llm_epochs + options.language_epochs,
-        **{**TINY, **changes},
+        freeze_llm_epochs=options.epochs // 2,
+        epochs=options.epochs + (whole.vq_epochs if changes.get("quantise", True) else 0),
+        **changes,
     )
 
 
 def ablations(options: AblationOptions) -> None:
     torch.set_num_threads(1)
-    counted = FrequencyOptions(
-        model="frequency", data_path=options.data_path, save_path=str(Path(options.out) / "frequency"), num_workers=1
-    )
-    rows: dict[str, list[RecallResult]] = {"frequency": [outcome(counted)[0]], **{name: [] for name in ABLATIONS}}
+    counted = settings(MethodsOptions(data_path=options.data_path, out=options.out), "frequency", 0)
+    rows: dict[str, list[RecallResult]] = {ROWS["frequency"].title: [outcome(counted)[0]], **{name: [] for name in ABLATIONS}}
     for seed in map(int, options.seeds.split(",")):  # seed by seed, so that a half-done benchmark compares like with like
         for name in ABLATIONS:
             rows[name].append(outcome(ablation_run(options, name, seed))[0])
