@@ -122,6 +122,7 @@ def test_the_log_and_the_metrics_tell_each_stage(whole: Path) -> None:
     assert {epoch for epoch, name in values if name == "train/loss/attention"} == {3, 4, 5}
     assert {epoch for epoch, name in values if name == "val/with/recall@20"} == {3, 4, 5}
     assert {epoch for epoch, name in values if name == "train/words/count"} == {4}
+    assert {epoch for epoch, name in values if name == "train/codes/used"} == {1, 2, 3}  # the last of what stage 1 has come to
     assert 1 < values[1, "train/codes/used"] <= TINY.codes
     assert 1 <= values[2, "train/codes/perplexity"] <= values[2, "train/codes/used"]
     assert values[4, "train/words/entropy"] <= values[4, "train/words/entropy_of_frames"]

@@ -106,7 +106,7 @@ class SceneLLMCourse(Course):
             model.eval()
             if epoch in (1, self.lead + 1, self._last_frozen + 1):
                 changes.append(lambda run: run.log(self._announcement(epoch)))
-            if model.quantiser is not None and (epoch <= self.lead or not model.quantiser.started):
+            if model.quantiser is not None and epoch <= self.lead + 1:
                 changes.append(self._codebook(model.quantiser, state, loader))
             if model.words.has_kinds and epoch == self._last_frozen + 1:
                 changes.append(self._words(model, state, loader))
@@ -140,14 +140,17 @@ class SceneLLMCourse(Course):
         return f"{epochs} stage {what}{never}"
 
     def _codebook(self, quantiser: VectorQuantiser, state: TrainingState, loader: ClipLoader) -> Begin:
-        """Put codes where features are, at first all of them, later those that none is near to."""
+        """Put codes where features are, at first all of them, then those that none is near to; after stage 1, tell how they are used."""
         team, generator = loader.team, self._generator("codes", state.epoch)
         told = team.gather(_sample_of_features(loader, state.epoch, -(-SAMPLE * len(quantiser.codebook) // team.size)))
         changed, use = None, None
         if team.leads:
             sample = _joined(told, quantiser.codebook.device)
             fresh = copy.deepcopy(quantiser)
-            use = fresh.revive(sample, generator) if quantiser.started else fresh.start_from(sample, generator)
+            if not quantiser.started:
+                use = fresh.start_from(sample, generator)
+            else:
+                use = fresh.revive(sample, generator) if state.epoch <= self.lead else fresh.use_of(sample)
             changed = {name: value.cpu() for name, value in fresh.state_dict().items()}
         changed, use = team.from_first((changed, use))
 

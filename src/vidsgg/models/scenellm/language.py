@@ -61,14 +61,15 @@ class LanguageModel(nn.Module):
         from peft import LoraConfig, get_peft_model
 
         shared: dict[str, Any] = {"r": config.rank, "lora_alpha": config.alpha, "lora_dropout": config.dropout, "bias": "none"}
-        layers = {name.rsplit(".", 1)[-1] for name, _ in base.named_modules()}
-        targets: list[str] | str = list(TARGETS)
-        if not all(name in layers for name in TARGETS):
-            targets = "all-linear"
-            self.remarks = (f"{self.name} has no layers {' and '.join(TARGETS)}: adapters on all of its linear layers",)
+        expected = set(TARGETS) <= {name.rsplit(".", 1)[-1] for name, _ in base.named_modules()}
+        where = " and ".join(TARGETS) if expected else f"all of its linear layers, for it has none named {' and '.join(TARGETS)}"
+        kept = str(self._dtype).removeprefix("torch.") if config.source.bits == "none" else f"{config.source.bits} bits"
+        frozen = f"language model: {self.name}, {base.num_parameters():,} frozen weights in {kept}"
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the two libraries about each other's interfaces
-            return get_peft_model(base, LoraConfig(target_modules=targets, **shared))
+            llm = get_peft_model(base, LoraConfig(target_modules=list(TARGETS) if expected else "all-linear", **shared))
+        self.remarks = (f"{frozen}; adapters of {llm.get_nb_trainable_parameters()[0]:,} weights on {where}",)
+        return llm
 
     @property
     def layers(self) -> nn.ModuleList:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 import re
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -59,18 +61,29 @@ def load_language_model(source: LanguageSource) -> nn.Module:
     _check_causal(source.name, config)
     parameters = _count_parameters(config)
     dtype = _dtype(source, parameters)
+    _check_memory(source, parameters, torch.float32 if random else dtype)
     try:
         model = _random(source, config, dtype) if random else _stored(source, dtype)
     except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-        if not isinstance(error, (torch.OutOfMemoryError, MemoryError)) and "memory" not in str(error):
+        if not isinstance(error, (torch.OutOfMemoryError, MemoryError)) and "can't allocate memory" not in str(error):
             raise
-        raise ConfigError(too_little_memory(source.name, parameters)) from error
+        raise _too_little_memory(source.name, parameters, _first_line(error)) from error
     return model.requires_grad_(False).eval()
 
 
-def too_little_memory(name: str, parameters: int) -> str:
-    """What to tell of a model of so many parameters that memory has no room for."""
-    return f"option -llm_name: memory does not suffice for {name}: {weights_take(parameters)}; or take a smaller model."
+def _check_memory(source: LanguageSource, parameters: int, dtype: torch.dtype) -> None:
+    """All weights pass through main memory, unless they are quantised; a system that has no room ends the process without a word."""
+    import psutil  # comes with peft
+
+    free = psutil.virtual_memory().available
+    if source.bits == "none" and parameters * dtype.itemsize > free:
+        raise _too_little_memory(source.name, parameters, f"{free / 2**30:.1f} GiB of main memory are free")
+
+
+def _too_little_memory(name: str, parameters: int, why: str) -> ConfigError:
+    return ConfigError(
+        f"option -llm_name: memory does not suffice for {name} ({why}): {weights_take(parameters)}; or take a smaller model."
+    )
 
 
 def weights_take(parameters: int) -> str:
@@ -110,21 +123,32 @@ def _random_config(name: str) -> PreTrainedConfig:
     try:
         return AutoConfig.for_model(match[1], **{_SIZES[key]: value for key, value in sizes.items()}, **special)
     except (ValueError, StrictDataclassError) as error:
-        raise ConfigError(f"option -llm_name: {name!r}: {str(error).strip().splitlines()[-1].strip()[:300]}") from error
+        raise ConfigError(f"option -llm_name: {name!r}: {_last_line(error)}") from error
 
 
 def _stored_config(name: str) -> PreTrainedConfig:
+    from huggingface_hub.errors import StrictDataclassError
     from transformers import AutoConfig
 
     try:
         return AutoConfig.from_pretrained(name)
+    except StrictDataclassError as error:
+        raise _not_there(name, _last_line(error)) from error
     except (OSError, ValueError) as error:
-        raise _not_there(name, error) from error
+        raise _not_there(name, _first_line(error)) from error
 
 
-def _not_there(name: str, error: Exception) -> ConfigError:
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+
+
+def _last_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[-1].strip()[:300]
+
+
+def _not_there(name: str, why: str) -> ConfigError:
     return ConfigError(
-        f"option -llm_name: the language model {name!r} cannot be loaded: {str(error).splitlines()[0][:300]} Name a folder that holds one, a model"
+        f"option -llm_name: the language model {name!r} cannot be loaded: {why.rstrip('.')}. Name a folder that holds one, a model"
         " of the Hugging Face hub (which needs network, or a copy that was fetched before, and for some a login), or"
         " random:llama:hidden=64,layers=2,heads=4 to try things out; the environment variable VIDSGG_LLM_NAME replaces the default."
     )
@@ -146,7 +170,7 @@ def _count_parameters(config: PreTrainedConfig) -> int:
         with torch.device("meta"):
             return sum(parameter.numel() for parameter in AutoModel.from_config(config).parameters())
     except ValueError as error:  # sizes that do not go together
-        raise ConfigError(f"option -llm_name: {str(error).splitlines()[0][:300]}") from error
+        raise ConfigError(f"option -llm_name: {_first_line(error)}") from error
 
 
 def _dtype(source: LanguageSource, parameters: int) -> torch.dtype:
@@ -166,12 +190,36 @@ def _random(source: LanguageSource, config: PreTrainedConfig, dtype: torch.dtype
 
 
 def _stored(source: LanguageSource, dtype: torch.dtype) -> nn.Module:
+    """Raises ConfigError also if a weight is not there or has another shape: the library would start it from random numbers."""
+    from safetensors import SafetensorError
     from transformers import AutoModel
 
+    given: dict[str, Any] = {"dtype": dtype, "ignore_mismatched_sizes": True, "output_loading_info": True, **_quantised(source, dtype)}
     try:
-        return AutoModel.from_pretrained(source.name, dtype=dtype, **_quantised(source, dtype))
-    except (OSError, ValueError, ImportError) as error:
-        raise _not_there(source.name, error) from error
+        with _quiet():
+            model, told = AutoModel.from_pretrained(source.name, **given)
+    except (OSError, ValueError, ImportError, SafetensorError) as error:
+        raise _not_there(source.name, _first_line(error)) from error
+    if absent := sorted({*told["missing_keys"], *(name for name, *_ in told["mismatched_keys"])}):
+        raise _not_there(
+            source.name,
+            f"of the weights that its config.json tells of, {len(absent)} are not in its files in that shape, such as {absent[0]}",
+        )
+    loaded: nn.Module = model
+    return loaded
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the library's report on weights: the output layer, which is not needed, makes one for most models."""
+    from transformers.utils import logging
+
+    before = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
 
 
 def _quantised(source: LanguageSource, dtype: torch.dtype) -> dict[str, Any]:
