@@ -23,11 +23,17 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
 
     Written to a temporary name in the same folder, flushed to the disk, renamed. Raises OSError if the disk refuses.
     """
+    with whole_path(path) as temporary, temporary.open("xb") as file:
+        yield file
+
+
+@contextlib.contextmanager
+def whole_path(path: Path) -> Iterator[Path]:
+    """The same for libraries that open files themselves: the temporary name, to be written and closed within the block."""
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
-        with temporary.open("xb") as file:
-            yield file
-            file.flush()
+        yield temporary
+        with temporary.open("r+b") as file:
             os.fsync(file.fileno())
         os.replace(temporary, path)
     finally:
