@@ -13,6 +13,7 @@ from models.scenellm.tiny import NAME, tiny
 
 from vidsgg.errors import ConfigError
 from vidsgg.models.scenellm import loading
+from vidsgg.models.scenellm.language_config import language_config
 from vidsgg.models.scenellm.loading import LanguageSource, load_language_model
 
 
@@ -53,6 +54,30 @@ def test_a_model_that_is_not_there_is_named_with_the_remedy(name: str, message: 
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(ConfigError, match=message):
         load_language_model(LanguageSource(name))
+
+
+def test_without_network_it_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library would try six times and write of each."""
+    import huggingface_hub
+    import transformers
+
+    def unreachable(*_: object, **__: object) -> None:
+        raise ConnectionError("Name or service not known\nand so on")
+
+    monkeypatch.setattr(huggingface_hub, "get_hf_file_metadata", unreachable)
+    monkeypatch.setattr(transformers.AutoConfig, "from_pretrained", lambda name: pytest.fail("asked the library"))
+    with pytest.raises(ConfigError, match=r"'some/model' cannot be loaded: the hub does not answer \(Name or service not known\)\. Name"):
+        load_language_model(LanguageSource("some/model"))
+
+
+def test_a_model_that_was_fetched_before_needs_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    import huggingface_hub
+    import transformers
+
+    monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda name, file: f"/cache/{name}/{file}")
+    monkeypatch.setattr(huggingface_hub, "get_hf_file_metadata", lambda url: pytest.fail("asked the hub"))
+    monkeypatch.setattr(transformers.AutoConfig, "from_pretrained", lambda name: language_config(NAME))
+    assert language_config("some/model").hidden_size == 16
 
 
 def test_an_empty_folder_is_no_model(tmp_path: Path) -> None:
@@ -101,7 +126,7 @@ def test_the_library_makes_no_report_of_what_is_not_needed(tmp_path: Path, capfd
     from transformers import AutoModelForCausalLM
     from transformers.utils import logging
 
-    AutoModelForCausalLM.from_config(loading._random_config(NAME)).save_pretrained(tmp_path)  # with its output layer
+    AutoModelForCausalLM.from_config(language_config(NAME)).save_pretrained(tmp_path)  # with its output layer
     before = logging.get_verbosity()
     load_language_model(LanguageSource(str(tmp_path)))
     assert "UNEXPECTED" not in "".join(capfd.readouterr())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import re
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,21 +13,13 @@ import torch
 from torch import nn
 
 from vidsgg.errors import ConfigError
+from vidsgg.models.scenellm.language_config import RANDOM, first_line, language_config, not_there
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
 LARGE = 10**9  # parameters from which on weights are kept in bfloat16 unless asked otherwise
 LIBRARIES = {"transformers": "transformers", "peft": "peft", "ot": "POT"}  # by the names that they are imported by
-_SIZES = {
-    "hidden": "hidden_size",
-    "layers": "num_hidden_layers",
-    "heads": "num_attention_heads",
-    "kv_heads": "num_key_value_heads",
-    "intermediate": "intermediate_size",
-    "vocabulary": "vocab_size",
-    "positions": "max_position_embeddings",
-}
 
 
 @dataclass(frozen=True)
@@ -56,9 +47,7 @@ def load_language_model(source: LanguageSource) -> nn.Module:
     Raises ConfigError if there is no such model or it cannot be reached, if it is of another kind, or if memory does not suffice.
     """
     require_libraries("transformers", "peft")
-    random = source.name.startswith("random:")
-    config = _random_config(source.name) if random else _stored_config(source.name)
-    _check_causal(source.name, config)
+    random, config = source.name.startswith(RANDOM), language_config(source.name)
     parameters = _count_parameters(config)
     dtype = _dtype(source, parameters)
     _check_memory(source, parameters, torch.float32 if random else dtype)
@@ -67,7 +56,7 @@ def load_language_model(source: LanguageSource) -> nn.Module:
     except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
         if not isinstance(error, (torch.OutOfMemoryError, MemoryError)) and "can't allocate memory" not in str(error):
             raise
-        raise _too_little_memory(source.name, parameters, _first_line(error)) from error
+        raise _too_little_memory(source.name, parameters, first_line(error)) from error
     return model.requires_grad_(False).eval()
 
 
@@ -98,69 +87,7 @@ def weights_take(parameters: int) -> str:
 def memory_need(name: str) -> str:
     """What the weights of a language model take. Only its configuration is looked at. Raises ConfigError as load_language_model."""
     require_libraries("transformers", "peft")
-    config = _random_config(name) if name.startswith("random:") else _stored_config(name)
-    _check_causal(name, config)
-    return weights_take(_count_parameters(config))
-
-
-def _random_config(name: str) -> PreTrainedConfig:
-    from huggingface_hub.errors import StrictDataclassError
-    from transformers import AutoConfig
-
-    match = re.fullmatch(r"random:([\w-]+)(?::((?:\w+=\d+)(?:,\w+=\d+)*))?", name)
-    given = dict(pair.split("=") for pair in match[2].split(",")) if match and match[2] else {}
-    unknown = [key for key in given if key not in _SIZES]
-    if match is None or unknown:
-        raise ConfigError(
-            f"option -llm_name: cannot read {name!r}; a random model is named like random:llama:hidden=64,layers=2,heads=4, of the sizes"
-            f" {', '.join(_SIZES)}."
-        )
-    sizes = {"hidden": 64, "layers": 2, "heads": 4, "vocabulary": 128, "positions": 2048} | {
-        key: int(value) for key, value in given.items()
-    }
-    sizes = {"kv_heads": sizes["heads"], "intermediate": 2 * sizes["hidden"]} | sizes
-    special: dict[str, Any] = {"bos_token_id": 0, "eos_token_id": 0, "pad_token_id": 0}
-    try:
-        return AutoConfig.for_model(match[1], **{_SIZES[key]: value for key, value in sizes.items()}, **special)
-    except (ValueError, StrictDataclassError) as error:
-        raise ConfigError(f"option -llm_name: {name!r}: {_last_line(error)}") from error
-
-
-def _stored_config(name: str) -> PreTrainedConfig:
-    from huggingface_hub.errors import StrictDataclassError
-    from transformers import AutoConfig
-
-    try:
-        return AutoConfig.from_pretrained(name)
-    except StrictDataclassError as error:
-        raise _not_there(name, _last_line(error)) from error
-    except (OSError, ValueError) as error:
-        raise _not_there(name, _first_line(error)) from error
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
-
-
-def _last_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[-1].strip()[:300]
-
-
-def _not_there(name: str, why: str) -> ConfigError:
-    return ConfigError(
-        f"option -llm_name: the language model {name!r} cannot be loaded: {why.rstrip('.')}. Name a folder that holds one, a model"
-        " of the Hugging Face hub (which needs network, or a copy that was fetched before, and for some a login), or"
-        " random:llama:hidden=64,layers=2,heads=4 to try things out; the environment variable VIDSGG_LLM_NAME replaces the default."
-    )
-
-
-def _check_causal(name: str, config: PreTrainedConfig) -> None:
-    from transformers import MODEL_FOR_CAUSAL_LM_MAPPING
-
-    if config.is_encoder_decoder or type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING:
-        raise ConfigError(
-            f"option -llm_name: {name!r} is of kind {config.model_type!r}, not a causal language model such as Llama, Gemma, Qwen."
-        )
+    return weights_take(_count_parameters(language_config(name)))
 
 
 def _count_parameters(config: PreTrainedConfig) -> int:
@@ -170,7 +97,7 @@ def _count_parameters(config: PreTrainedConfig) -> int:
         with torch.device("meta"):
             return sum(parameter.numel() for parameter in AutoModel.from_config(config).parameters())
     except ValueError as error:  # sizes that do not go together
-        raise ConfigError(f"option -llm_name: {_first_line(error)}") from error
+        raise ConfigError(f"option -llm_name: {first_line(error)}") from error
 
 
 def _dtype(source: LanguageSource, parameters: int) -> torch.dtype:
@@ -199,9 +126,9 @@ def _stored(source: LanguageSource, dtype: torch.dtype) -> nn.Module:
         with _quiet():
             model, told = AutoModel.from_pretrained(source.name, **given)
     except (OSError, ValueError, ImportError, SafetensorError) as error:
-        raise _not_there(source.name, _first_line(error)) from error
+        raise not_there(source.name, first_line(error)) from error
     if absent := sorted({*told["missing_keys"], *(name for name, *_ in told["mismatched_keys"])}):
-        raise _not_there(
+        raise not_there(
             source.name,
             f"of the weights that its config.json tells of, {len(absent)} are not in its files in that shape, such as {absent[0]}",
         )

@@ -1,0 +1,108 @@
+"""What language models are, by their names: the configuration on the Hugging Face hub, in a folder, or given by the name itself."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING, Any
+
+from vidsgg.errors import ConfigError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig
+
+RANDOM = "random:"  # how the names of models of random numbers begin
+_SIZES = {
+    "hidden": "hidden_size",
+    "layers": "num_hidden_layers",
+    "heads": "num_attention_heads",
+    "kv_heads": "num_key_value_heads",
+    "intermediate": "intermediate_size",
+    "vocabulary": "vocab_size",
+    "positions": "max_position_embeddings",
+}
+
+
+def language_config(name: str) -> PreTrainedConfig:
+    """Raises ConfigError if there is no such model, if it cannot be reached, or if it is not a causal language model."""
+    config = _random_config(name) if name.startswith(RANDOM) else _stored_config(name)
+    _check_causal(name, config)
+    return config
+
+
+def _random_config(name: str) -> PreTrainedConfig:
+    from huggingface_hub.errors import StrictDataclassError
+    from transformers import AutoConfig
+
+    match = re.fullmatch(r"random:([\w-]+)(?::((?:\w+=\d+)(?:,\w+=\d+)*))?", name)
+    given = dict(pair.split("=") for pair in match[2].split(",")) if match and match[2] else {}
+    unknown = [key for key in given if key not in _SIZES]
+    if match is None or unknown:
+        raise ConfigError(
+            f"option -llm_name: cannot read {name!r}; a random model is named like random:llama:hidden=64,layers=2,heads=4, of the sizes"
+            f" {', '.join(_SIZES)}."
+        )
+    sizes = {"hidden": 64, "layers": 2, "heads": 4, "vocabulary": 128, "positions": 2048} | {
+        key: int(value) for key, value in given.items()
+    }
+    sizes = {"kv_heads": sizes["heads"], "intermediate": 2 * sizes["hidden"]} | sizes
+    special: dict[str, Any] = {"bos_token_id": 0, "eos_token_id": 0, "pad_token_id": 0}
+    try:
+        return AutoConfig.for_model(match[1], **{_SIZES[key]: value for key, value in sizes.items()}, **special)
+    except (ValueError, StrictDataclassError) as error:
+        raise ConfigError(f"option -llm_name: {name!r}: {_last_line(error)}") from error
+
+
+def _stored_config(name: str) -> PreTrainedConfig:
+    from huggingface_hub.errors import StrictDataclassError
+    from transformers import CONFIG_NAME, AutoConfig
+
+    if not os.path.exists(name):
+        _check_reachable(name, CONFIG_NAME)
+    try:
+        return AutoConfig.from_pretrained(name)
+    except StrictDataclassError as error:
+        raise not_there(name, _last_line(error)) from error
+    except (OSError, ValueError) as error:
+        raise not_there(name, first_line(error)) from error
+
+
+def _check_reachable(name: str, file: str) -> None:
+    """Raises ConfigError at once if a file of the hub was not fetched before and there is no network; the library tries for half a minute."""
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    try:
+        if not try_to_load_from_cache(name, file):
+            get_hf_file_metadata(hf_hub_url(name, file))
+    except (HFValidationError, HfHubHTTPError):  # not for lack of network; what it is, the library says better
+        return
+    except Exception as error:  # those of whichever HTTP client the library has
+        raise not_there(name, f"the hub does not answer ({first_line(error)})") from error
+
+
+def first_line(error: Exception) -> str:
+    """Of what an error says, for messages of one line."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+
+
+def _last_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[-1].strip()[:300]
+
+
+def not_there(name: str, why: str) -> ConfigError:
+    """The error of a language model that cannot be loaded, with what to do."""
+    return ConfigError(
+        f"option -llm_name: the language model {name!r} cannot be loaded: {why.rstrip('.')}. Name a folder that holds one, a model"
+        " of the Hugging Face hub (which needs network, or a copy that was fetched before, and for some a login), or"
+        " random:llama:hidden=64,layers=2,heads=4 to try things out; the environment variable VIDSGG_LLM_NAME replaces the default."
+    )
+
+
+def _check_causal(name: str, config: PreTrainedConfig) -> None:
+    from transformers import MODEL_FOR_CAUSAL_LM_MAPPING
+
+    if config.is_encoder_decoder or type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING:
+        raise ConfigError(
+            f"option -llm_name: {name!r} is of kind {config.model_type!r}, not a causal language model such as Llama, Gemma, Qwen."
+        )
