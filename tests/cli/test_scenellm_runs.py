@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from commands import run_block
 from datasets.ag_files import small_set
 from datasets.easg_files import write_easg
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from vidsgg.cli import evaluate, models, runs, train
 from vidsgg.cli.main import run
@@ -27,6 +29,25 @@ SIZES = {
     "embedding_dim": 4, "feedforward_dim": 16, "epochs": 3, "vq_epochs": 1, "freeze_llm_epochs": 1, "eval_freq": 1, "warmup_steps": 1,
     "num_workers": 0, "device": "cpu", "features": "off",
 }  # fmt: skip
+PRINTED = {
+    "basic": r"""
+python train.py \
+  -mode predcls \
+  -model scenellm \
+  -data_path data/action_genome \
+  -lr 5e-5 \
+  -batch_size 1
+""",
+    "with language model fine-tuning": r"""
+python train.py \
+  -mode predcls \
+  -model scenellm \
+  -data_path data/action_genome \
+  -lr 1e-5 \
+  -llm_lr 1e-6 \
+  -freeze_llm_epochs 10
+""",
+}
 SHORT = [word for name, value in SIZES.items() for word in (f"-{name}", str(value))]
 
 
@@ -38,7 +59,7 @@ def small_language_model(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny data set with a detector in its folder that finds a person, a cup and a chair wherever it looks."""
-    root, objects = small_set(tmp_path_factory.mktemp("data")), SCHEMA.vocabulary.objects
+    root, objects = small_set(tmp_path_factory.mktemp("place") / "data" / "action_genome"), SCHEMA.vocabulary.objects
     torch.manual_seed(0)
     detector = FasterRCNN(FasterRCNNConfig(BackboneConfig(18, 4, 48), (1, 2, 3, 4), 8), objects)
     with torch.no_grad():
@@ -52,6 +73,30 @@ def trained(path: Path, data: Path, *arguments: str) -> str:
     """Train a small SceneLLM; returns its log."""
     assert run(train.main, ["-model", "scenellm", "-data_path", str(data), "-save_path", str(path), *SHORT, *arguments]) == 0
     return (path / "logfile.txt").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("mode", ["predcls", "sgcls", "sgdet"])
+@pytest.mark.parametrize("which", PRINTED)
+def test_the_training_guides_commands_run_as_printed(which: str, mode: str, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Through all stages, which the options of the environment make short, and TensorBoard hears of each."""
+    place = data.parents[1]
+    monkeypatch.chdir(place)
+    monkeypatch.setenv("VIDSGG_OPTIONS", " ".join(f"{name}={value}" for name, value in SIZES.items()))
+    assert len(run_block(PRINTED[which].replace("predcls", mode), place)) == 1
+    folder = max((place / "output" / "action_genome").glob(f"scenellm_{mode}_*"), key=lambda path: path.stat().st_mtime_ns)
+    log = (folder / "logfile.txt").read_text(encoding="utf-8")
+    assert f"language model: {NAME}, 90,432 frozen weights in float32; adapters of 8,192 weights on q_proj and v_proj\n" in log
+    heard = EventAccumulator(str(folder))
+    heard.Reload()
+    epochs = {tag: [round(event.value, 9) for event in heard.Scalars(tag)] for tag in heard.Tags()["scalars"]}
+    names = ("train/codes/used", "train/codes/perplexity", "train/loss/reconstruction", "train/words/count", "train/words/entropy")
+    assert [len(epochs[tag]) for tag in names] == [2, 2, 1, 1, 1]
+    learnt = ("attention", "spatial", "contacting") if mode == "predcls" else ("attention", "spatial", "contacting", "objects")
+    assert [len(epochs[f"train/loss/{name}"]) for name in learnt] == [2] * len(learnt)
+    assert len(epochs["val/with/recall@20"]) == 2
+    own = 5e-5 if which == "basic" else 1e-5
+    assert max(epochs["train/lr/own"]) == pytest.approx(own)
+    assert max(epochs["train/lr/llm"]) == pytest.approx(1e-6)
 
 
 def test_all_modes_one_after_another(
@@ -128,6 +173,16 @@ def test_what_cannot_be_is_said_before_anything_is_written(
     said = capsys.readouterr().err
     assert message in said
     assert "Traceback" not in said
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_missing_extra_is_named(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name in ("transformers", "peft") else find(name, *rest))
+    assert run(train.main, ["-model", "scenellm", "-data_path", str(data), "-save_path", str(tmp_path / "run"), *SHORT]) == 2
+    assert capsys.readouterr().err == "error: model scenellm: not installed: transformers, peft. Install with: pip install 'vidsgg[llm]'\n"
     assert not (tmp_path / "run").exists()
 
 

@@ -136,9 +136,9 @@ def test_the_library_makes_no_report_of_what_is_not_needed(tmp_path: Path, capfd
 def test_missing_libraries_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name in ("transformers", "peft", "ot") else find(name))
-    with pytest.raises(ConfigError, match=r"^model scenellm needs transformers, peft\. Install with: pip install 'vidsgg\[llm\]'$"):
+    with pytest.raises(ConfigError, match=r"^not installed: transformers, peft\. Install with: pip install 'vidsgg\[llm\]'$"):
         load_language_model(LanguageSource(NAME))
-    with pytest.raises(ConfigError, match=r"^model scenellm needs POT"):
+    with pytest.raises(ConfigError, match=r"^not installed: POT"):
         tiny(language=None)
     tiny(language=None, word_mode="tconv")
 

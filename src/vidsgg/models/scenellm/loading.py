@@ -38,7 +38,7 @@ def require_libraries(*modules: str) -> None:
     """Raises ConfigError naming those of these modules of the extra ``llm`` that are not installed."""
     missing = [LIBRARIES[module] for module in modules if importlib.util.find_spec(module) is None]
     if missing:
-        raise ConfigError(f"model scenellm needs {', '.join(missing)}. Install with: pip install 'vidsgg[llm]'")
+        raise ConfigError(f"not installed: {', '.join(missing)}. Install with: pip install 'vidsgg[llm]'")
 
 
 def load_language_model(source: LanguageSource) -> nn.Module:
