@@ -63,7 +63,7 @@ ROWS = {
 class MethodsOptions:
     data_path: str = option("", "the synthetic data set")
     out: str = option("", "folder for the runs")
-    rows: str = option("frequency,sttran,sttran-bce,tempura,tempura-no-memory,stket", f"rows of the table: {', '.join(ROWS)}")
+    rows: str = option(",".join(ROWS), "rows of the table, with commas between them")
     mode: str = option("predcls", "the task")
     seeds: str = option("0,1,2", "seeds, with commas between them")
     epochs: int = option(8, "passes over the training videos", low=1)
