@@ -12,9 +12,9 @@ from vidsgg.recipes.options import NeuralOptions, TrainOptions
 
 
 @dataclass(frozen=True)
-class STTranOptions(NeuralOptions):
-    spatial_layer: int = option(1, "encoder layers within a frame", low=0)
-    temporal_layer: int = option(3, "decoder layers over two neighbouring frames", low=0)
+class TransformerOptions(NeuralOptions):
+    """Sizes that all transformers over pair tokens have."""
+
     hidden_dim: int = option(512, "width of each visual part of a pair token", low=1)
     embedding_dim: int = option(200, "width of the class embeddings", low=1)
     embedding_std: float = option(1.0, "spread of the class embeddings' start; a small one suits many rare classes", low=0)
@@ -23,7 +23,13 @@ class STTranOptions(NeuralOptions):
 
 
 @dataclass(frozen=True)
-class TempuraOptions(NeuralOptions):
+class STTranOptions(TransformerOptions):
+    spatial_layer: int = option(1, "encoder layers within a frame", low=0)
+    temporal_layer: int = option(3, "decoder layers over two neighbouring frames", low=0)
+
+
+@dataclass(frozen=True)
+class TempuraOptions(TransformerOptions):
     """The authors' flags under their names, with the published settings that all modes share; docs/tempura.md says more about each."""
 
     num_mixtures: int = option(4, "components of every mixture head", low=1, aliases=("K",))
@@ -68,11 +74,6 @@ class TempuraOptions(NeuralOptions):
     lambda_con: float = option(1.0, "weight of the contrastive loss", low=0)
     spatial_layer: int = option(1, "encoder layers within a frame", low=0, aliases=("enc_layer",))
     temporal_layer: int = option(3, "decoder layers over the frames of a window", low=0, aliases=("dec_layer",))
-    hidden_dim: int = option(512, "width of each visual part of a pair token", low=1)
-    embedding_dim: int = option(200, "width of the class embeddings", low=1)
-    embedding_std: float = option(1.0, "spread of the class embeddings' start; a small one suits many rare classes", low=0)
-    feedforward_dim: int = option(2048, "hidden width of the feed-forward part of every layer", low=1)
-    dropout: float = option(0.1, "share of activations dropped in training", low=0)
 
     def __post_init__(self) -> None:
         """Raises ConfigError for an option of objects where these are given, and for one that needs another."""
@@ -93,7 +94,7 @@ DEFAULT_LANGUAGE_MODEL = "HuggingFaceTB/SmolLM2-135M"
 
 
 @dataclass(frozen=True)
-class SceneLLMOptions(NeuralOptions):
+class SceneLLMOptions(TransformerOptions):
     llm_name: str | None = option(
         None,
         "causal language model: a name on the Hugging Face hub, a folder, or random:llama:hidden=64,layers=2,heads=4; by default what the"
@@ -126,11 +127,6 @@ class SceneLLMOptions(NeuralOptions):
     word_step: int = option(64, "words by which the vocabularies that are compared grow", low=1)
     memory_weight: float = option(0.5, "alpha: share of the language model's state in what pairs attend to", low=0)
     decoder_layer: int = option(3, "layers of the scene graph predictor", low=0)
-    hidden_dim: int = option(512, "width of each visual part of a pair before it is projected", low=1)
-    embedding_dim: int = option(200, "width of the class embeddings", low=1)
-    embedding_std: float = option(1.0, "spread of the class embeddings' start; a small one suits many rare classes", low=0)
-    feedforward_dim: int = option(2048, "hidden width of the feed-forward part of every layer", low=1)
-    dropout: float = option(0.1, "share of activations dropped in training", low=0)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -139,7 +135,7 @@ class SceneLLMOptions(NeuralOptions):
 
 
 @dataclass(frozen=True)
-class StketOptions(NeuralOptions):
+class StketOptions(TransformerOptions):
     @property
     def remark(self) -> str:
         said = [f"{self.part} part"] * (self.part is not None) + ["oracle contacts: reads ground truth"] * self.oracle_contacts
@@ -160,11 +156,6 @@ class StketOptions(NeuralOptions):
     oracle_contacts: bool = option(
         False, "read annotated contacts in place of predicted ones, as the published test command does; not comparable with other scores"
     )
-    hidden_dim: int = option(512, "width of each visual part of a pair token", low=1)
-    embedding_dim: int = option(200, "width of the class embeddings", low=1)
-    embedding_std: float = option(1.0, "spread of the class embeddings' start; a small one suits many rare classes", low=0)
-    feedforward_dim: int = option(2048, "hidden width of the feed-forward part of every layer", low=1)
-    dropout: float = option(0.1, "share of activations dropped in training", low=0)
 
 
 @dataclass(frozen=True)
