@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -18,6 +19,7 @@ PICTURES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 VIDEOS = frozenset(
     (".mp4", ".mkv", ".avi", ".mov", ".webm", ".m4v", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".flv", ".wmv", ".3gp", ".ogv", ".h264")
 )
+Wanted = Collection[int] | Literal["all"] | None
 _GIVE_UP = 25  # frames in a row that cannot be decoded, after which the rest of a video is not tried
 
 
@@ -45,12 +47,16 @@ class Footage(ABC):
     def frames(self) -> Iterator[FootageFrame]:
         """The wanted frames in order, one held at a time. Those that cannot be decoded are left out and noted. Raises DataError if none can."""
 
+    @abstractmethod
+    def time_of(self, number: int) -> float:
+        """Seconds from the first frame to frame ``number``, wanted or not."""
 
-def open_footage(path: Path, fps: float, wanted: Collection[int] | None = None) -> Footage:
+
+def open_footage(path: Path, fps: float, wanted: Wanted = None) -> Footage:
     """A video file, a picture, or a folder of pictures.
 
     fps: frames a second that are wanted of a video; of pictures, which are all wanted, how many were taken a second. wanted: numbers of
-    frames in place of those. Raises DataError naming the file if it holds neither, or has no such frame.
+    frames in place of those, or "all". Raises DataError naming the file if it holds neither, or has no such frame.
     """
     if path.is_dir() or path.suffix.lower() in PICTURES:
         return _PictureFolder(path, fps, wanted)
@@ -60,7 +66,8 @@ def open_footage(path: Path, fps: float, wanted: Collection[int] | None = None) 
 def sample(times: Sequence[float], fps: float) -> list[int]:
     """Positions of the frames that are on the screen at 0, 1/fps, 2/fps, ... seconds, each once. times: increasing, of all frames."""
     moments = np.arange(int(np.floor(times[-1] * fps + 1e-6)) + 1) / fps
-    return np.unique(np.searchsorted(times, moments + 1e-6, side="right") - 1).tolist()
+    positions: list[int] = np.unique(np.searchsorted(times, moments + 1e-6, side="right") - 1).tolist()
+    return positions
 
 
 def picture_files(folder: Path) -> list[Path]:
@@ -75,7 +82,7 @@ def shown(name: str) -> str:
 
 
 class _VideoFile(Footage):
-    def __init__(self, path: Path, fps: float, wanted: Collection[int] | None) -> None:
+    def __init__(self, path: Path, fps: float, wanted: Wanted) -> None:
         self._reader = reader = VideoReader(path)
         self.name, self.notes = shown(path.name), list[str]()
         if reader.lost:
@@ -90,10 +97,13 @@ class _VideoFile(Footage):
             )
         self.numbers = _checked(path, wanted, reader.count) if wanted is not None else [i + 1 for i in sample(self._times, fps)]
 
+    def time_of(self, number: int) -> float:
+        return round(self._times[number - 1], 6)
+
     def frames(self) -> Iterator[FootageFrame]:
         damaged: list[int] = []
         for number, image in self._decoded(damaged):
-            yield FootageFrame(f"{self.name}/{number:06d}", number, round(self._times[number - 1], 6), image)
+            yield FootageFrame(f"{self.name}/{number:06d}", number, self.time_of(number), image)
         if len(damaged) == len(self.numbers):
             raise DataError(f"{self._reader.path}: no frame can be decoded; the file is damaged, copy or download it again.")
         self.notes += _left_out(damaged, len(self.numbers))
@@ -115,13 +125,16 @@ class _VideoFile(Footage):
 
 
 class _PictureFolder(Footage):
-    def __init__(self, path: Path, fps: float, wanted: Collection[int] | None) -> None:
+    def __init__(self, path: Path, fps: float, wanted: Wanted) -> None:
         self._path, self._files = path, picture_files(path) if path.is_dir() else [path]
         if not self._files:
             raise DataError(f"{path}: holds no picture ({', '.join(sorted(PICTURES))}).")
         self.name, self.notes = shown(path.resolve().name), list[str]()
         self.numbers = _checked(path, wanted, len(self._files)) if wanted is not None else list(range(1, len(self._files) + 1))
         self._fps = fps
+
+    def time_of(self, number: int) -> float:
+        return round((number - 1) / self._fps, 6)
 
     def frames(self) -> Iterator[FootageFrame]:
         damaged = []
@@ -132,13 +145,15 @@ class _PictureFolder(Footage):
             except DataError:
                 damaged.append(number)
                 continue
-            yield FootageFrame(f"{self.name}/{shown(file.name)}", number, round((number - 1) / self._fps, 6), image)
+            yield FootageFrame(f"{self.name}/{shown(file.name)}", number, self.time_of(number), image)
         if len(damaged) == len(self.numbers):
             raise DataError(f"{self._path}: no picture can be read; copy them again.")
         self.notes += _left_out(damaged, len(self.numbers))
 
 
-def _checked(path: Path, wanted: Collection[int], count: int) -> list[int]:
+def _checked(path: Path, wanted: Collection[int] | Literal["all"], count: int) -> Sequence[int]:
+    if wanted == "all":
+        return range(1, count + 1)
     numbers = sorted(set(wanted))
     for number in numbers:
         if not 1 <= number <= count:

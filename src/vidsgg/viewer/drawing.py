@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -18,7 +20,7 @@ _PANEL = 330
 _SUBJECTS = ("person",)
 
 
-def draw_frame(image: Picture | None, frame: GraphFrame, palette: Mapping[str, Colour], subjects: Sequence[str] = _SUBJECTS) -> Picture:
+def draw_frame(image: Picture | None, frame: GraphFrame, palette: Mapping[str, Colour], subjects: Collection[str] = _SUBJECTS) -> Picture:
     """A frame with its boxes, and beside it what the graph says about every thing.
 
     image: RGB (H, W, 3), or None for an empty canvas of the frame's size. palette: colour per label (``graphs.colours``).
@@ -26,15 +28,34 @@ def draw_frame(image: Picture | None, frame: GraphFrame, palette: Mapping[str, C
     """
     picture, scale = _enlarged(image, frame, _MIN_WIDTH)
     _draw_boxes(picture, frame, palette, scale)
-    panel = _panel(frame, palette, subjects, picture.height)
-    whole = Image.new("RGB", (picture.width + panel.width, max(picture.height, panel.height)), _PAPER)
-    whole.paste(picture, (0, 0))
-    whole.paste(panel, (picture.width, 0))
-    return np.asarray(whole)
+    return _beside(picture, _panel(frame, palette, subjects, picture.height))
+
+
+@dataclass(frozen=True)
+class FilmLayout:
+    """How the frames of one film are drawn: all of one size, with letters that fit it. width, height: of the picture, in pixels."""
+
+    width: int
+    height: int
+    palette: Mapping[str, Colour]
+    subjects: Collection[str] = _SUBJECTS
+
+    @staticmethod
+    def of(width: float, height: float, palette: Mapping[str, Colour], subjects: Collection[str], most: int) -> FilmLayout:
+        """For frames of that size: small ones are enlarged, those wider than ``most`` pixels reduced."""
+        wide = max(min(width, most), min(_MIN_WIDTH, most))
+        return FilmLayout(round(wide), max(1, round(height * wide / width)), palette, subjects)
+
+    def draw(self, image: Picture, frame: GraphFrame, guessed: Collection[int] = ()) -> Picture:
+        """As draw_frame, always of the same size: the panel ends where the picture does. guessed: nodes with a dashed box."""
+        unit = max(0.75, min(self.width, self.height) / 480)
+        picture = Image.fromarray(image).resize((self.width, self.height), Image.Resampling.BILINEAR)
+        _draw_boxes(picture, frame, self.palette, self.width / frame.width, unit, guessed)
+        return _beside(picture, _panel(frame, self.palette, self.subjects, picture.height, unit, grows=False))
 
 
 def draw_sheet(
-    images: Sequence[Picture] | None, graph: VideoGraph, columns: int = 4, width: int = 420, subjects: Sequence[str] = _SUBJECTS
+    images: Sequence[Picture | None] | None, graph: VideoGraph, columns: int = 4, width: int = 420, subjects: Collection[str] = _SUBJECTS
 ) -> Picture:
     """All frames of a video side by side, each with its boxes and a line of relations per thing.
 
@@ -61,8 +82,16 @@ def draw_sheet(
     return np.asarray(sheet)
 
 
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(size)
+@cache
+def _font(size: float) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(round(size))
+
+
+def _beside(picture: Image.Image, panel: Image.Image) -> Picture:
+    whole = Image.new("RGB", (picture.width + panel.width, max(picture.height, panel.height)), _PAPER)
+    whole.paste(picture, (0, 0))
+    whole.paste(panel, (picture.width, 0))
+    return np.asarray(whole)
 
 
 def _enlarged(image: Picture | None, frame: GraphFrame, width: int, *, exactly: bool = False) -> tuple[Image.Image, float]:
@@ -80,24 +109,48 @@ def _enlarged(image: Picture | None, frame: GraphFrame, width: int, *, exactly: 
     return picture, scale
 
 
-def _draw_boxes(picture: Image.Image, frame: GraphFrame, palette: Mapping[str, Colour], scale: float) -> None:
+def _draw_boxes(
+    picture: Image.Image,
+    frame: GraphFrame,
+    palette: Mapping[str, Colour],
+    scale: float,
+    unit: float = 1.0,
+    dashed: Collection[int] = (),
+) -> None:
+    """unit: size of letters and lines against that of small pictures. dashed: nodes with such a line."""
     draw = ImageDraw.Draw(picture)
-    font = _font(14)
-    boxed = [(node.label, [v * scale for v in node.box]) for node in frame.nodes if node.box is not None]
-    for label, box in boxed:
-        draw.rectangle(box, outline=(255, 255, 255), width=4)
-        draw.rectangle([box[0] + 1, box[1] + 1, max(box[2] - 1, box[0] + 1), max(box[3] - 1, box[1] + 1)], outline=palette[label], width=2)
+    font, line = _font(14 * unit), max(2, round(2 * unit))
+    boxed = [(i, node.label, [v * scale for v in node.box]) for i, node in enumerate(frame.nodes) if node.box is not None]
+    for i, label, (x1, y1, x2, y2) in boxed:
+        inner = (x1 + 1, y1 + 1, max(x2 - 1, x1 + 1), max(y2 - 1, y1 + 1))
+        if i in dashed:
+            _dashed(draw, inner, palette[label], line)
+        else:
+            draw.rectangle((x1, y1, x2, y2), outline=(255, 255, 255), width=line + 2)
+            draw.rectangle(inner, outline=palette[label], width=line)
     taken: list[tuple[float, float, float, float]] = []
-    for label, box in boxed:  # names last, so that no box crosses them, and moved down until they cover no other name
+    for _, label, (x1, y1, _, _) in boxed:  # names last, so that no box crosses them, and moved down until they cover no other name
         left, top, right, bottom = draw.textbbox((0, 0), words(label), font=font)
-        w, h = right - left + 8, bottom - top + 6
-        x = min(max(box[0], 0), picture.width - w)
-        y = max(box[1] - h, 0)
+        w, h = right - left + 8 * unit, bottom - top + 6 * unit
+        x = max(0.0, min(x1, picture.width - w))
+        y = max(y1 - h, 0)
         while any(x < q[2] and x + w > q[0] and y < q[3] and y + h > q[1] for q in taken) and y + 2 * h < picture.height:
             y += h
         taken.append((x, y, x + w, y + h))
         draw.rectangle((x, y, x + w, y + h), fill=palette[label])
-        draw.text((x + 4 - left, y + 3 - top), words(label), font=font, fill=(255, 255, 255))
+        draw.text((x + 4 * unit - left, y + 3 * unit - top), words(label), font=font, fill=(255, 255, 255))
+
+
+def _dashed(draw: ImageDraw.ImageDraw, box: tuple[float, float, float, float], colour: Colour, width: int) -> None:
+    x1, y1, x2, y2 = box
+    step = 4.0 * width
+    for (ax, ay), (bx, by) in (((x1, y1), (x2, y1)), ((x1, y2), (x2, y2)), ((x1, y1), (x1, y2)), ((x2, y1), (x2, y2))):
+        length = max(abs(bx - ax), abs(by - ay), 1e-6)
+        for start in np.arange(0, length, 2 * step):
+            a, b = start / length, min(length, start + step) / length
+            ends = (ax + a * (bx - ax), ay + a * (by - ay), ax + b * (bx - ax), ay + b * (by - ay))
+            draw.line(ends, fill=(255, 255, 255), width=width + 2)
+            draw.line(ends, fill=colour, width=width)
 
 
 def _grouped(frame: GraphFrame, thing: int) -> dict[str, str]:
@@ -109,7 +162,7 @@ def _grouped(frame: GraphFrame, thing: int) -> dict[str, str]:
     return {group: ", ".join(found) for group, found in texts.items()}
 
 
-def _things(frame: GraphFrame, subjects: Sequence[str]) -> list[int]:
+def _things(frame: GraphFrame, subjects: Collection[str]) -> list[int]:
     return [i for i, node in enumerate(frame.nodes) if not is_subject(node, subjects)]
 
 
@@ -124,31 +177,42 @@ def _wrapped(draw: ImageDraw.ImageDraw, text: str, font: ImageFont.FreeTypeFont 
     return lines
 
 
-def _panel(frame: GraphFrame, palette: Mapping[str, Colour], subjects: Sequence[str], height: int) -> Image.Image:
-    """What the graph says, thing by thing."""
-    panel = Image.new("RGB", (_PANEL, max(height, 2000)), _PAPER)
+def _panel(
+    frame: GraphFrame, palette: Mapping[str, Colour], subjects: Collection[str], height: int, unit: float = 1.0, grows: bool = True
+) -> Image.Image:
+    """What the graph says, thing by thing. unit: as for boxes. grows: to be higher than ``height`` where there is more to tell; otherwise
+    the last line says how many things are left out.
+    """
+    width = round(_PANEL * unit)
+    panel = Image.new("RGB", (width, max(height, round(2000 * unit))), _PAPER)
     draw = ImageDraw.Draw(panel)
-    title, body, small = _font(18), _font(15), _font(12)
+    title, body, small = _font(18 * unit), _font(15 * unit), _font(12 * unit)
     names = [words(node.label) for node in frame.nodes if is_subject(node, subjects)]
-    draw.text((16, 12), ", ".join(names) or "no subject", font=title, fill=SUBJECT_COLOUR)
-    draw.text((16, 36), frame.key, font=small, fill=_FAINT)
-    y = 62.0
-    for i in _things(frame, subjects):
-        node = frame.nodes[i]
-        draw.rectangle((16, y + 3, 28, y + 17), fill=palette[node.label])
+    draw.text((16 * unit, 12 * unit), ", ".join(names) or "no subject", font=title, fill=SUBJECT_COLOUR)
+    draw.text((16 * unit, 36 * unit), frame.key, font=small, fill=_FAINT)
+    y = 62 * unit
+    things = _things(frame, subjects)
+    for place, i in enumerate(things):
+        node, begin = frame.nodes[i], y
+        draw.rectangle((16 * unit, y + 3 * unit, 28 * unit, y + 17 * unit), fill=palette[node.label])
         score = "" if node.score == 1 else f"  {node.score:.2f}"
-        draw.text((36, y), words(node.label) + score, font=title, fill=palette[node.label])
-        y += 26
+        draw.text((36 * unit, y), words(node.label) + score, font=title, fill=palette[node.label])
+        y += 26 * unit
         for group, text in _grouped(frame, i).items():
-            draw.text((36, y + 2), group, font=small, fill=_FAINT)
-            for line in _wrapped(draw, text, body, _PANEL - 124):
-                draw.text((112, y), line, font=body, fill=_INK)
-                y += 20
-        y += 10
-    return panel.crop((0, 0, _PANEL, max(height, math.ceil(y))))
+            draw.text((36 * unit, y + 2 * unit), words(group), font=small, fill=_FAINT)
+            for line in _wrapped(draw, text, body, width - 124 * unit):
+                draw.text((112 * unit, y), line, font=body, fill=_INK)
+                y += 20 * unit
+        y += 10 * unit
+        rest = len(things) - place
+        if not grows and y > height - (0 if rest == 1 else 24 * unit):
+            draw.rectangle((0, begin, width, panel.height), fill=_PAPER)
+            draw.text((36 * unit, min(begin, height - 22 * unit)), f"and {rest} more", font=body, fill=_FAINT)
+            break
+    return panel.crop((0, 0, width, max(height, math.ceil(y)) if grows else height))
 
 
-def _captions(frame: GraphFrame, palette: Mapping[str, Colour], subjects: Sequence[str], width: int) -> Image.Image:
+def _captions(frame: GraphFrame, palette: Mapping[str, Colour], subjects: Collection[str], width: int) -> Image.Image:
     """Two or three lines under a small picture."""
     font = _font(13)
     lines: list[tuple[str, Colour]] = [(f"{frame.key}", _FAINT)]

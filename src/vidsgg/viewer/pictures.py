@@ -1,0 +1,52 @@
+"""The pictures that belong to the frames of a graph."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from vidsgg.errors import DataError
+from vidsgg.io.footage import PICTURES, open_footage, picture_files
+from vidsgg.io.images import read_image
+from vidsgg.structures.graph import GraphFrame
+from vidsgg.viewer.graphs import Picture
+
+
+def is_video_file(path: Path) -> bool:
+    """Whether it is no picture and no folder of pictures."""
+    return path.is_file() and path.suffix.lower() not in PICTURES
+
+
+def pictures_of(frames: Sequence[GraphFrame], video: Path) -> Iterator[Picture | None]:
+    """For every frame its picture out of a video file or a folder of pictures, one at a time; None for what cannot be decoded.
+
+    frames: by increasing numbers. In folders names are looked for first, those of the frames' keys, then numbers. Raises DataError naming
+    the file if it has no such frame.
+    """
+    yield from _of_video(frames, video) if is_video_file(video) else _of_folder(frames, video)
+
+
+def _of_video(frames: Sequence[GraphFrame], video: Path) -> Iterator[Picture | None]:
+    decoded = open_footage(video, 1.0, [frame.number for frame in frames]).frames()
+    coming = next(decoded)
+    for frame in frames:
+        if coming.number != frame.number:
+            yield None
+        else:
+            yield coming.image
+            coming = next(decoded, coming)
+
+
+def _of_folder(frames: Sequence[GraphFrame], folder: Path) -> Iterator[Picture | None]:
+    files = picture_files(folder) if folder.is_dir() else [folder]
+    by_name = {file.name: file for file in files}
+    for frame in frames:
+        file = by_name.get(frame.key.rsplit("/", 1)[-1])
+        if file is None and frame.number <= len(files):
+            file = files[frame.number - 1]
+        if file is None:
+            raise DataError(f"{folder}: has no picture of frame {frame.key!r}, number {frame.number}.")
+        try:
+            yield read_image(file)
+        except DataError:
+            yield None
