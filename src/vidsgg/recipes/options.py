@@ -32,7 +32,7 @@ class TrainOptions:
     lr: float = option(1e-4, "learning rate of AdamW", low=0)
     weight_decay: float = option(1e-5, "weight decay of AdamW", low=0)
     batch_size: int = option(1, "videos per step and process", low=1)
-    epochs: int = option(100, "passes over the training videos; 0 writes the untrained model", low=0)
+    epochs: int = option(100, "passes over the training videos; 0 writes the untrained model", low=0, aliases=("nepoch",))
     clip_grad: float = option(5.0, "L2 norm to which all gradients are clipped; 0 turns it off", low=0)
     warmup_steps: int = option(1000, "optimiser steps of linear warm-up", low=0)
     scheduler: Literal["step", "cosine", "plateau"] = option("step", "learning rate schedule; plateau watches -monitor")
