@@ -7,19 +7,14 @@ import json
 from pathlib import Path
 
 import pytest
-import torch
 from commands import run_block
-from datasets.ag_files import small_set
 from datasets.easg_files import write_easg
+from detectors.tiny import sighted_set
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from vidsgg.cli import evaluate, models, runs, train
 from vidsgg.cli.main import run
 from vidsgg.cli.train import parse_train
-from vidsgg.datasets.action_genome import SCHEMA
-from vidsgg.detectors.faster_rcnn import FasterRCNN, FasterRCNNConfig
-from vidsgg.detectors.files import save_detector
-from vidsgg.detectors.resnet_c4 import BackboneConfig
 from vidsgg.engine.checkpoint import load_checkpoint
 from vidsgg.recipes.model_options import SceneLLMOptions
 
@@ -58,15 +53,7 @@ def small_language_model(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny data set with a detector in its folder that finds a person, a cup and a chair wherever it looks."""
-    root, objects = small_set(tmp_path_factory.mktemp("place") / "data" / "action_genome"), SCHEMA.vocabulary.objects
-    torch.manual_seed(0)
-    detector = FasterRCNN(FasterRCNNConfig(BackboneConfig(18, 4, 48), (1, 2, 3, 4), 8), objects)
-    with torch.no_grad():
-        for name in ("person", "cup/glass/bottle", "chair"):
-            detector.class_score.bias[objects.index(name)] = 8.0
-    save_detector(root / "detector.pth", detector)
-    return root
+    return sighted_set(tmp_path_factory.mktemp("data"))
 
 
 def trained(path: Path, data: Path, *arguments: str) -> str:
@@ -140,6 +127,11 @@ def test_events_without_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[s
     capsys.readouterr()
     assert run(train.main, ["-model", "scenellm", "-mode", "sgcls", "-data_path", str(data), "-save_path", str(tmp_path / "x")]) == 2
     assert "model 'scenellm' has no mode 'sgcls' on 'easg'; it has predcls" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("epochs", "before"), [("1", "any relation is learnt"), ("2", "stage 2b")])
+def test_a_run_that_ends_before_its_stages_do_is_warned_of(epochs: str, before: str, data: Path, tmp_path: Path) -> None:
+    assert f"\nwarning: -epochs {epochs} ends before {before}\n" in trained(tmp_path / "run", data, "-epochs", epochs)
 
 
 def test_everything_can_be_left_out(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -113,8 +113,8 @@ def test_each_stage_moves_its_own_weights_alone(tmp_path: Path) -> None:
 def test_the_log_and_the_metrics_tell_each_stage(whole: Path) -> None:
     log = (whole / "logfile.txt").read_text(encoding="utf-8")
     assert "epochs 1 to 2 are stage 1: the codebook" in log
-    assert "epoch 3 is stage 2a: all but codebook and language model learns" in log
-    assert "epochs 4 to 5 are stage 2b" in log
+    assert "epoch 3 is stage 2a: all but the codebook and the language model learns\n" in log
+    assert "epochs 4 to 5 are stage 2b: all but the codebook learns, the language model by its adapters\n" in log
     assert log.count(" - Eval - ") == EPOCHS - LEAD
     assert "warning" not in log
     values = scalars(whole)
@@ -190,11 +190,21 @@ def test_checkpoints_hold_no_base_model(whole: Path) -> None:
     assert bool(model.quantiser.started)
 
 
-@pytest.mark.parametrize("changes", [{"quantise": False, "word_mode": "cluster"}, {"language": None, "word_mode": "tconv"}], ids=str)
-def test_ablations_go_through_their_stages(changes: dict[str, Any], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"quantise": False, "word_mode": "cluster"},
+            ("2a: all but the language model learns", "2b: all learns, the language model by its adapters"),
+        ),
+        ({"language": None, "word_mode": "tconv"}, ("2a: all but the codebook learns", "2b: all but the codebook learns")),
+    ],
+)
+def test_ablations_go_through_their_stages(changes: dict[str, Any], said: tuple[str, str], tmp_path: Path) -> None:
     Staged(tmp_path / "run", **changes).run()
     values, log = scalars(tmp_path / "run"), (tmp_path / "run" / "logfile.txt").read_text(encoding="utf-8")
     assert ("stage 1" in log) == ("quantise" not in changes)
+    assert all(f" stage {line}\n" in log for line in said)
     assert ((1, "train/loss/attention") in values) == ("quantise" in changes)
     assert not any(name == "train/words/count" for _, name in values)
 

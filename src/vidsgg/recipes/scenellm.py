@@ -105,7 +105,7 @@ class SceneLLMCourse(Course):
         if state.batch == 0:  # else the epoch has begun before
             model.eval()
             if epoch in (1, self.lead + 1, self._last_frozen + 1):
-                changes.append(lambda run: run.log(self._announcement(epoch)))
+                changes.append(lambda run: self._announce(run, model, epoch))
             if model.quantiser is not None and epoch <= self.lead + 1:
                 changes.append(self._codebook(model.quantiser, state, loader))
             if model.words.has_kinds and epoch == self._last_frozen + 1:
@@ -122,22 +122,14 @@ class SceneLLMCourse(Course):
     def _last_frozen(self) -> int:
         return self.lead + self.frozen
 
-    def _announcement(self, epoch: int) -> str:
+    def _announce(self, run: RunFolder, model: SceneLLM, epoch: int) -> None:
         stage = self.stage(epoch)
         first = {Stage.CODES: 1, Stage.RELATIONS: self.lead + 1, Stage.LANGUAGE: self._last_frozen + 1}[stage]
-        last = {Stage.CODES: self.lead, Stage.RELATIONS: self._last_frozen, Stage.LANGUAGE: self.epochs}[stage]
-        what = {
-            Stage.CODES: "1: the codebook learns to give back features; nothing is scored",
-            Stage.RELATIONS: "2a: all but codebook and language model learns",
-            Stage.LANGUAGE: "2b: all but the codebook learns, the language model by its adapters",
-        }[stage]
-        last = min(last, self.epochs)
+        last = min({Stage.CODES: self.lead, Stage.RELATIONS: self._last_frozen, Stage.LANGUAGE: self.epochs}[stage], self.epochs)
         epochs = f"epochs {first} to {last} are" if last > first else f"epoch {first} is"
-        never = ""
+        run.log(f"{epochs} stage {_what_learns(stage, model)}")
         if epoch == 1 and self.epochs <= self._last_frozen:
-            before = "any relation is learnt" if self.epochs <= self.lead else "stage 2b"
-            never = f" (warning: -epochs {self.epochs} ends before {before})"
-        return f"{epochs} stage {what}{never}"
+            run.log(f"warning: -epochs {self.epochs} ends before {'any relation is learnt' if self.epochs <= self.lead else 'stage 2b'}")
 
     def _codebook(self, quantiser: VectorQuantiser, state: TrainingState, loader: ClipLoader) -> Begin:
         """Put codes where features are, at first all of them, then those that none is near to; after stage 1, tell how they are used."""
@@ -188,6 +180,19 @@ class SceneLLMCourse(Course):
 
     def _generator(self, what: str, epoch: int) -> torch.Generator:
         return torch.Generator().manual_seed(random.Random(f"{self.seed}/{what}/{epoch}").getrandbits(31))
+
+
+def _what_learns(stage: Stage, model: SceneLLM) -> str:
+    if stage is Stage.CODES:
+        return "1: the codebook learns to give back features; nothing is scored"
+    codebook, language = ["the codebook"] * (model.quantiser is not None), ["the language model"] * (model.language is not None)
+    if stage is Stage.RELATIONS:
+        return f"2a: {_all_but([*codebook, *language])}"
+    return f"2b: {_all_but(codebook)}{', the language model by its adapters' if language else ''}"
+
+
+def _all_but(parts: list[str]) -> str:
+    return f"all but {' and '.join(parts)} learns" if parts else "all learns"
 
 
 Rows = list[tuple[str, Tensor]]  # of each video
