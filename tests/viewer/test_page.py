@@ -1,12 +1,13 @@
-"""The page: complete in itself, safe with any name, and right about what is right."""
+"""The page as a file: complete in itself, safe with any name, and refused where things do not fit together."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
-import io
 import json
 import re
+import shutil
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,28 +15,14 @@ from typing import Any
 import numpy as np
 import pytest
 from clips import action_annotation, entity_annotation
-from PIL import Image
 
 from vidsgg.errors import DataError
-from vidsgg.structures.annotation import VideoAnnotation
-from vidsgg.structures.graph import GraphEdge, GraphFrame, GraphNode, VideoGraph
-from vidsgg.structures.prediction import VideoPrediction
-from vidsgg.viewer.page import write_graph_page, write_page
+from vidsgg.inference.graphs import annotated_graph
+from vidsgg.structures.graph import GraphEdge, GraphFrame, GraphNode, Origin, VideoGraph
+from vidsgg.viewer.media import Media, picture_media
+from vidsgg.viewer.page import SCRIPTS, write_page
 
-
-def predict(annotation: VideoAnnotation, right: float = 0.9, wrong: float = 0.1) -> VideoPrediction:
-    """The truth as scores: every true predicate ``right``, every other ``wrong``."""
-    a = annotation
-    return VideoPrediction(
-        schema=a.schema, video_id=a.video_id, frame_unit=a.frame_unit, node_box=a.node_box, node_class=a.node_class,
-        node_score=np.ones(a.nodes), node_frame=a.node_frame, node_identity=a.node_identity, action_class=a.action_class,
-        pair_subject=a.pair_subject, pair_object=a.pair_object, pair_frame=a.pair_frame,
-        scores={name: np.where(hot, right, wrong) for name, hot in a.labels.items()},
-    )  # fmt: skip
-
-
-def pictures(annotation: VideoAnnotation) -> list[np.ndarray]:
-    return [np.full((int(h), int(w), 3), 90, np.uint8) for w, h in annotation.frame_size]
+FOLDER = Path(__file__).parents[2] / "src" / "vidsgg" / "viewer" / "page"
 
 
 def content(path: Path) -> dict[str, Any]:
@@ -45,13 +32,17 @@ def content(path: Path) -> dict[str, Any]:
     return json.loads(found.group(1))
 
 
+def pictures(count: int) -> Media:
+    return picture_media([np.full((100, 100, 3), 40 * i, np.uint8) for i in range(count)], 64)
+
+
 def test_the_page_asks_nothing_of_any_network_and_allows_only_its_own_script(tmp_path: Path) -> None:
-    annotation = entity_annotation([2, 1], seed=1)
-    write_page(tmp_path / "page.html", images=pictures(annotation), annotation=annotation, prediction=predict(annotation))
+    graph = annotated_graph(entity_annotation([2, 1], seed=1))
+    write_page(tmp_path / "page.html", prediction=graph, truth=graph, media=pictures(2))
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     # The one address is the name of SVG's namespace, which is never fetched.
     assert set(re.findall(r"https?://[^\s\"'<>]+", page)) == {"http://www.w3.org/2000/svg"}
-    assert not re.search(r"<(link|iframe|base|form)\b|\ssrc=|@import|url\(|\sstyle=|\son[a-z]+=", page)
+    assert not re.search(r"<(link|iframe|base|object|embed)\b|\ssrc=|@import|url\(|\sstyle=|\son[a-z]+=", page)
     policy = re.search(r'Content-Security-Policy" content="([^"]+)"', page)
     assert policy and "default-src 'none'" in policy.group(1) and "unsafe" not in policy.group(1)
     for element in ("style", "script"):
@@ -62,81 +53,91 @@ def test_the_page_asks_nothing_of_any_network_and_allows_only_its_own_script(tmp
     assert list(tmp_path.iterdir()) == [tmp_path / "page.html"]
 
 
-def test_pictures_and_boxes_are_the_given_ones(tmp_path: Path) -> None:
-    annotation = entity_annotation([2, 1], seed=1)
-    write_page(tmp_path / "page.html", images=pictures(annotation), annotation=annotation)
-    frames = content(tmp_path / "page.html")["frames"]
-    assert len(frames) == 2 and frames[0]["prediction"] is None
-    picture = Image.open(io.BytesIO(base64.b64decode(frames[0]["picture"].split(",")[1])))
-    assert picture.size == tuple(int(v) for v in annotation.frame_size[0])
-    boxes = [node["box"] for node in frames[0]["truth"]["nodes"]]
-    np.testing.assert_allclose(boxes, annotation.node_box[annotation.node_frame == 0], atol=1e-3)
+def test_every_part_of_the_script_is_in_the_page() -> None:
+    assert sorted(SCRIPTS) == sorted(path.name for path in FOLDER.glob("*.js"))
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="node, which reads scripts, is not installed")
+def test_the_script_can_be_read(tmp_path: Path) -> None:
+    write_page(tmp_path / "page.html", truth=annotated_graph(entity_annotation([1])))
+    script = re.search(r"<script>(.*?)</script>", (tmp_path / "page.html").read_text(encoding="utf-8"), re.DOTALL)
+    assert script
+    (tmp_path / "page.js").write_text(script.group(1), encoding="utf-8")
+    done = subprocess.run(["node", "--check", str(tmp_path / "page.js")], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_names_cannot_break_out_of_the_page(tmp_path: Path) -> None:
-    evil = '</script><script>alert("x")</script>&"\'%%data%%'
-    frame = GraphFrame(
-        evil, 1, None, 10, 10, (GraphNode("person", 1, (0, 0, 5, 5)), GraphNode(evil, 1, (1, 1, 3, 3))), (GraphEdge(0, 1, evil, evil, 1),)
-    )
-    write_graph_page(tmp_path / "page.html", images=None, truth=VideoGraph(evil, evil, (frame,)))
+    evil = '</script><script>alert("x")</script>&"\'%%data%%\u2028'
+    nodes = (GraphNode("person", 1, (0, 0, 5, 5)), GraphNode(evil, 1, (1, 1, 3, 3)))
+    frame = GraphFrame(evil, 1, None, 10, 10, nodes, (GraphEdge(0, 1, evil, evil, 1),))
+    made_by = Origin(evil, "sgdet", evil, evil, notes=(evil,))
+    write_page(tmp_path / "page.html", prediction=VideoGraph(evil, evil, (frame,), made_by=made_by), notes=[evil])
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
-    assert page.count("<script") == 2 and page.count("</script>") == 2
-    assert content(tmp_path / "page.html")["frames"][0]["truth"]["nodes"][1]["label"] == evil
+    assert page.count("<script") == 3 == page.count("</script>")
+    told = content(tmp_path / "page.html")
+    assert [label["text"] for label in told["labels"]] == ["person", evil] and told["notes"] == [evil, evil]
 
 
-def test_right_and_wrong_predictions_are_told_apart(tmp_path: Path) -> None:
-    annotation = entity_annotation([2, 1, 3], seed=2)
-    for name, prediction, expected in (("right", predict(annotation), {True}), ("wrong", predict(annotation, 0.1, 0.9), {False})):
-        write_page(tmp_path / f"{name}.html", images=None, annotation=annotation, prediction=prediction)
-        edges = [e for f in content(tmp_path / f"{name}.html")["frames"] for e in f["prediction"]["edges"] if e["score"] > 0.5]
-        assert {edge["right"] for edge in edges} == expected
+def test_names_that_are_no_text_are_replaced(tmp_path: Path) -> None:
+    frame = GraphFrame("k", 1, None, 10, 10, (GraphNode("person", 1, (0, 0, 5, 5)),), ())
+    write_page(tmp_path / "page.html", truth=VideoGraph("a\udcff", "toy", (frame,)))
+    assert "<title>a?</title>" in (tmp_path / "page.html").read_text(encoding="utf-8")
 
 
-def test_a_relation_of_a_box_elsewhere_is_not_right(tmp_path: Path) -> None:
-    annotation = entity_annotation([1], seed=2)
-    moved = predict(annotation)
-    moved = replace(moved, node_box=moved.node_box + 1000)
-    write_page(tmp_path / "page.html", images=None, annotation=annotation, prediction=moved)
-    edges = content(tmp_path / "page.html")["frames"][0]["prediction"]["edges"]
-    assert edges and not any(edge["right"] for edge in edges)
+def test_pictures_are_made_small_and_their_rows_are_the_frames(tmp_path: Path) -> None:
+    graph = annotated_graph(entity_annotation([2, 1, 1], seed=1))
+    images = [np.full((50, 200, 3), 90, np.uint8), None, np.full((50, 20, 3), 9, np.uint8)]
+    write_page(tmp_path / "page.html", prediction=graph, media=picture_media(images, 100))
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    found = re.search(r'<script type="text/plain" id="media">(.*?)</script>', page, re.DOTALL)
+    assert found
+    rows = found.group(1).split("\n")
+    assert [bool(row) for row in rows] == [True, False, True]
+    assert base64.b64decode(rows[0])[:2] == b"\xff\xd8"
+    assert content(tmp_path / "page.html")["media"]["kind"] == "pictures"
 
 
-def test_a_prediction_alone_is_shown_without_verdict(tmp_path: Path) -> None:
-    annotation = entity_annotation([2, 1], seed=3)
-    write_page(tmp_path / "page.html", images=pictures(annotation), prediction=predict(annotation))
-    frames = content(tmp_path / "page.html")["frames"]
-    assert [frame["truth"] for frame in frames] == [None, None]
-    assert {edge["right"] for frame in frames for edge in frame["prediction"]["edges"]} == {None}
-    with pytest.raises(DataError, match="pictures"):
-        write_page(tmp_path / "page.html", images=None, prediction=predict(annotation))
-
-
-def test_only_the_surest_things_are_shown(tmp_path: Path) -> None:
-    annotation = entity_annotation([6], seed=5)
-    scores = np.linspace(0.1, 0.9, annotation.nodes)
+def test_what_made_the_graph_is_told(tmp_path: Path) -> None:
+    graph = annotated_graph(entity_annotation([1]))
     write_page(
-        tmp_path / "page.html", images=None, annotation=annotation, prediction=replace(predict(annotation), node_score=scores), most=2
+        tmp_path / "page.html", prediction=replace(graph, made_by=Origin("sttran", "sgdet", "c", "w", notes=("cut",))), notes=["more"]
     )
-    nodes = content(tmp_path / "page.html")["frames"][0]["prediction"]["nodes"]
-    things = [node["score"] for node in nodes if not node["subject"]]
-    assert sorted(things, reverse=True) == pytest.approx(sorted(scores, reverse=True)[:2])
+    told = content(tmp_path / "page.html")
+    assert (told["about"], told["notes"]) == ("toy frames · sttran, sgdet", ["cut", "more"])
 
 
-def test_actions_without_pictures(tmp_path: Path) -> None:
-    annotation = action_annotation([2, 1], seed=0)
-    write_page(tmp_path / "page.html", images=None, annotation=annotation, prediction=predict(annotation))
-    frame = content(tmp_path / "page.html")["frames"][0]
-    assert frame["picture"] is None and [n["box"] for n in frame["truth"]["nodes"] if n["subject"]] == [None]
+def test_times_that_go_back_are_no_clock(tmp_path: Path) -> None:
+    graph = annotated_graph(entity_annotation([1, 1]))
+    for times, clock in (([1.0, 0.5], "frames"), ([0.5, 0.5], "frames"), ([0.5, 1.0], "seconds")):
+        write_page(tmp_path / "page.html", prediction=graph, times=times)
+        assert content(tmp_path / "page.html")["clock"] == clock
 
 
-@pytest.mark.parametrize("what", ["nothing", "pictures", "frames"])
-def test_what_does_not_fit_together_is_refused(tmp_path: Path, what: str) -> None:
-    annotation, other = entity_annotation([2, 1], seed=1), entity_annotation([2], seed=1)
-    given = {
-        "nothing": {"images": None},
-        "pictures": {"images": pictures(other), "annotation": annotation},
-        "frames": {"images": None, "annotation": annotation, "prediction": predict(other)},
-    }[what]
-    with pytest.raises(DataError):
-        write_page(tmp_path / "page.html", **given)  # type: ignore[arg-type]
-    assert not list(tmp_path.iterdir())
+def test_what_does_not_fit_together_is_refused(tmp_path: Path) -> None:
+    graph = annotated_graph(entity_annotation([2, 1], seed=1))
+    other = replace(graph, frames=tuple(replace(frame, number=frame.number + 100) for frame in graph.frames))
+    page = tmp_path / "page.html"
+    with pytest.raises(DataError, match="nothing to show"):
+        write_page(page)
+    with pytest.raises(DataError, match="nothing to show"):
+        write_page(page, prediction=VideoGraph("v", "toy", ()))
+    with pytest.raises(DataError, match="3 pictures for 2 frames"):
+        write_page(page, prediction=graph, media=pictures(3))
+    with pytest.raises(DataError, match="1 times for 2 frames"):
+        write_page(page, prediction=graph, times=[0.0])
+    with pytest.raises(DataError, match="none of the predicted frames"):
+        write_page(page, prediction=graph, truth=other)
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(DataError, match="cannot write"):
+        write_page(tmp_path / "file" / "page.html", prediction=graph)
+    assert not page.exists()
+
+
+def test_actions_have_an_id_of_their_own(tmp_path: Path) -> None:
+    write_page(tmp_path / "page.html", truth=annotated_graph(replace(action_annotation([2, 1], seed=0), fps=None)))
+    told = content(tmp_path / "page.html")
+    acting = [thing for thing, label in enumerate(told["things"]) if told["labels"][label]["subject"]]
+    truth = told["layers"]["truth"]
+    assert acting and all(truth["box"][4 * i] is None for i, thing in enumerate(truth["thing"]) if thing in acting)
+    assert told["clock"] == "frames" and told["media"]["kind"] == "none" and truth["intervals"]

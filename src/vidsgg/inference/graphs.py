@@ -121,6 +121,24 @@ def over_time(graph: VideoGraph, rules: IntervalRules = INTERVALS) -> VideoGraph
     return replace(graph, frames=frames, relations=relation_intervals(frames, rules))
 
 
+def tracked(graph: VideoGraph, rules: IntervalRules = INTERVALS) -> VideoGraph:
+    """A graph in which everything has an id, found where it has none, and with its relations as intervals. An action has one per class."""
+    if any(node.track is None and node.box is not None for frame in graph.frames for node in frame.nodes):
+        graph = replace(graph, frames=tuple(with_tracks(graph.frames)), relations=())
+    first = 1 + max((node.track for frame in graph.frames for node in frame.nodes if node.track is not None), default=0)
+    actions: dict[str, int] = {}
+    frames = tuple(
+        replace(frame, nodes=tuple(_numbered(node, actions, first) if node.track is None else node for node in frame.nodes))
+        for frame in graph.frames
+    )
+    relations = graph.relations if graph.relations and not actions else relation_intervals(frames, rules)
+    return replace(graph, frames=frames, relations=relations)
+
+
+def _numbered(node: GraphNode, actions: dict[str, int], first: int) -> GraphNode:
+    return replace(node, track=first + actions.setdefault(node.label, len(actions)))
+
+
 def moments_of(annotation: VideoAnnotation) -> list[Moment]:
     """The frames of an annotated video; their times by its rate, where that is known."""
     return [

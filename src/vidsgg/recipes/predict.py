@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
 from vidsgg.datasets.base import Subset
-from vidsgg.inference.graphs import over_time, to_graph
-from vidsgg.io.graphs import write_graph
+from vidsgg.inference.graphs import annotated_graph, over_time, to_graph
+from vidsgg.io.footage import PICTURES
+from vidsgg.io.graphs import path_to, write_graph
 from vidsgg.ops.decoding import decode
 from vidsgg.recipes.build import open_split, resolve_data_path
 from vidsgg.recipes.options import PredictOptions
 from vidsgg.recipes.predict_model import origin_of, unsure_above
 from vidsgg.recipes.runs import load_model, read_run
-from vidsgg.viewer.page import write_page
+from vidsgg.recipes.view import show
+from vidsgg.viewer.graphs import surest
 
 
 @dataclass(frozen=True)
@@ -45,8 +48,15 @@ def run_prediction(options: PredictOptions) -> Predicted:
     graph, page = folder / f"{stem}.graph.json", folder / f"{stem}.html"
     unsure = unsure_above(run, options)
     settings = {"threshold": options.threshold} | ({} if unsure is None else {"uncertainty_threshold": unsure})
-    made_by = origin_of(run, trained, settings=settings)
-    write_graph(graph, replace(over_time(to_graph(annotation, prediction, options.threshold, unsure)), made_by=made_by))
-    images = one.images(0) if one.schema.has_frames else None
-    write_page(page, annotation=annotation, prediction=prediction, images=images, unsure_above=unsure)
+    pictures = _pictures(one.picture_files(0))
+    source = None if pictures is None else path_to(pictures, graph)
+    made_by = replace(origin_of(run, trained, settings=settings), source=source)
+    predicted = replace(over_time(to_graph(annotation, prediction, options.threshold, unsure)), made_by=made_by)
+    write_graph(graph, predicted)
+    show(page, surest(predicted), annotated_graph(annotation), pictures)
     return Predicted(annotation.video_id, graph, page)
+
+
+def _pictures(files: Sequence[Path]) -> Path | None:
+    """The video file, or the folder of the extracted frames."""
+    return None if not files else files[0].parent if files[0].suffix.lower() in PICTURES else files[0]

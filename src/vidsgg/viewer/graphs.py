@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import colorsys
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
-from vidsgg.errors import DataError
-from vidsgg.inference.graphs import to_graph
-from vidsgg.structures.annotation import VideoAnnotation
 from vidsgg.structures.graph import GraphEdge, GraphFrame, GraphNode, VideoGraph
-from vidsgg.structures.prediction import VideoPrediction
 
 Picture = npt.NDArray[np.uint8]
 Colour = tuple[int, int, int]
@@ -23,37 +19,13 @@ SUBJECT_COLOUR: Colour = (38, 70, 140)
 _PALETTE: tuple[Colour, ...] = ((200, 80, 0), (0, 128, 96), (170, 70, 130), (0, 100, 170), (150, 110, 0), (110, 70, 190), (180, 40, 50))
 
 
-def predicted_graph(
-    prediction: VideoPrediction,
-    annotation: VideoAnnotation | None,
-    sizes: Sequence[tuple[int, int]],
-    most: int,
-    unsure_above: float | None = None,
-) -> VideoGraph:
-    """The prediction as graphs, at most ``most`` things a frame (subjects not counted), the surest ones.
-
-    annotation: names and times of the frames; without it they are numbered. sizes: width and height of every frame, used then.
-    unsure_above: see to_graph.
-    """
-    if annotation is None:
-        annotation = _unnamed_frames(prediction, sizes)
-    graph = to_graph(annotation, prediction, unsure_above=unsure_above)
-    subjects = prediction.schema.vocabulary.subjects
-    return replace(graph, frames=tuple(_surest(frame, subjects, most) for frame in graph.frames))
-
-
-def _unnamed_frames(prediction: VideoPrediction, sizes: Sequence[tuple[int, int]]) -> VideoAnnotation:
-    frames, none = prediction.frames, np.zeros(0, np.int64)
-    if len(sizes) != frames:
-        raise DataError(f"video {prediction.video_id!r}: {len(sizes)} pictures for {frames} frames; without annotation each needs one.")
-    return VideoAnnotation(
-        schema=prediction.schema, video_id=prediction.video_id, source_id=prediction.video_id, split="test", fps=None,
-        frame_key=tuple(f"frame {f + 1}" for f in range(frames)), frame_number=np.arange(1, frames + 1),
-        frame_unit=prediction.frame_unit, frame_slot=np.zeros(frames, np.int64), frame_size=np.array(sizes),
-        node_box=np.zeros((0, 4)), node_class=none, node_frame=none, node_identity=none, action_class=prediction.action_class,
-        pair_subject=none, pair_object=none, pair_frame=none,
-        labels={group.name: np.zeros((0, len(group)), bool) for group in prediction.schema.vocabulary.groups},
-    )  # fmt: skip
+def surest(graph: VideoGraph, most: int = 10) -> VideoGraph:
+    """At most ``most`` things a frame (subjects not counted), the surest ones: a detector may find a hundred. With their relations."""
+    subjects = graph.vocabulary.subjects if graph.vocabulary else ()
+    frames = tuple(_surest(frame, subjects, most) for frame in graph.frames)
+    left = {(node.track, node.label) for frame in frames for node in frame.nodes}
+    relations = (r for r in graph.relations if (r.subject_track, r.subject) in left and (r.object_track, r.object) in left)
+    return replace(graph, frames=frames, relations=tuple(relations))
 
 
 def _surest(frame: GraphFrame, subjects: Collection[str], most: int) -> GraphFrame:
@@ -62,6 +34,12 @@ def _surest(frame: GraphFrame, subjects: Collection[str], most: int) -> GraphFra
     place = {old: new for new, old in enumerate(kept)}
     edges = (replace(e, subject=place[e.subject], object=place[e.object]) for e in frame.edges if e.subject in place and e.object in place)
     return replace(frame, nodes=tuple(frame.nodes[i] for i in kept), edges=tuple(edges))
+
+
+def subjects_of(*graphs: VideoGraph | None) -> Collection[str]:
+    """Classes whose relations are told; the person where no graph says which."""
+    known = [graph.vocabulary for graph in graphs if graph and graph.vocabulary]
+    return known[0].subjects if known else ("person",)
 
 
 def is_subject(node: GraphNode, subjects: Collection[str]) -> bool:

@@ -1,115 +1,109 @@
-"""One HTML page to look at the graphs of a video: pictures, boxes and graphs in a single file that asks nothing of any network."""
+"""One HTML page to look at the graphs of a video: pictures, boxes, graph and timeline in a single file that asks nothing of any network."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import html
-import io
 import json
-import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from importlib import resources
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from vidsgg.errors import DataError
-from vidsgg.inference.graphs import annotated_graph
-from vidsgg.structures.annotation import VideoAnnotation
-from vidsgg.structures.graph import GraphEdge, GraphFrame, VideoGraph
-from vidsgg.structures.prediction import VideoPrediction
-from vidsgg.viewer.graphs import Colour, Picture, colours, is_subject, predicted_graph, words
+from vidsgg.inference.graphs import tracked
+from vidsgg.io.atomic import whole_file
+from vidsgg.structures.graph import Origin, VideoGraph
+from vidsgg.viewer.content import page_content
+from vidsgg.viewer.graphs import subjects_of, words
+from vidsgg.viewer.media import Media
 
-# A picture wider than this is reduced: the page holds every one of them.
-_WIDEST = 960
-_SAME_THING = 0.5  # IoU from which a predicted thing of the same class counts as the annotated one
+# In this order they make one script.
+SCRIPTS = (
+    "content.js",
+    "store.js",
+    "layout.js",
+    "media.js",
+    "picture.js",
+    "graph.js",
+    "timeline.js",
+    "filters.js",
+    "controls.js",
+    "start.js",
+)
 
 
 def write_page(
     path: Path,
     *,
-    images: Sequence[Picture] | None,
-    annotation: VideoAnnotation | None = None,
-    prediction: VideoPrediction | None = None,
-    most: int = 10,
-    unsure_above: float | None = None,
-) -> None:
-    """Write the page of one video.
-
-    images: one RGB (H, W, 3) uint8 per frame, or None where a data set has no pictures. annotation, prediction: ground truth and
-    result; with both, the page says which predicted relations are right. most: things shown per frame of a prediction. unsure_above: of
-    uncertainty, see to_graph.
-    Raises DataError if neither is given, their frames differ in number, or the file cannot be written.
-    """
-    given = annotation or prediction
-    if given is None:
-        raise DataError(f"{path}: there is nothing to show; give an annotation, a prediction, or both.")
-    for what, count in (("pictures", None if images is None else len(images)), ("predicted frames", prediction and prediction.frames)):
-        if count is not None and count != given.frames:
-            raise DataError(f"video {given.video_id!r}: {count} {what} for {given.frames} frames.")
-    truth = annotated_graph(annotation) if annotation else None
-    sizes = [(image.shape[1], image.shape[0]) for image in images or ()]
-    guess = predicted_graph(prediction, annotation, sizes, most, unsure_above) if prediction else None
-    schema = given.schema
-    subjects = schema.vocabulary.subjects if schema.subject_has_box else ()
-    write_graph_page(path, images=images, truth=truth, prediction=guess, subjects=subjects)
-
-
-def write_graph_page(
-    path: Path,
-    *,
-    images: Sequence[Picture] | None,
-    truth: VideoGraph | None = None,
     prediction: VideoGraph | None = None,
-    subjects: Collection[str] = ("person",),
+    truth: VideoGraph | None = None,
+    media: Media | None = None,
+    times: Sequence[float] | None = None,
+    notes: Sequence[str] = (),
 ) -> None:
-    """``write_page`` for graphs, such as those read from a file. subjects: classes whose relations are told."""
-    graphs = [graph for graph in (prediction, truth) if graph is not None]
-    if not graphs or not graphs[0].frames:
-        raise DataError(f"{path}: there is no frame to show.")
-    groups = list(dict.fromkeys(edge.group for graph in graphs for frame in graph.frames for edge in frame.edges))
-    content = {
-        "groups": groups,
-        "frames": [
-            {
-                "key": frame.key,
-                "time": frame.time,
-                "width": frame.width,
-                "height": frame.height,
-                "picture": None if images is None else _data_uri(images[i]),
-                "prediction": prediction and _graph(prediction.frames[i], truth and truth.frames[i], subjects),
-                "truth": truth and _graph(truth.frames[i], None, subjects),
-            }
-            for i, frame in enumerate(graphs[0].frames)
-        ],
-        "colours": {label: _css(colour) for label, colour in colours(graphs, subjects).items()},
+    """Write the page of one video; see docs/view.md for what it shows.
+
+    prediction, truth: with both, the page says what is right, wrong and missed; of the truth, the frames with the prediction's numbers are
+    used. times: seconds of every frame, by default those of the graph. notes: what a reader should know besides the graph's own notes.
+    Raises DataError if there is no frame to show, what is given does not fit together, or the file cannot be written.
+    """
+    shown, media = prediction or truth, media or Media()
+    if shown is None or not shown.frames:
+        raise DataError(f"{path}: there is nothing to show; give a graph with frames, a prediction, the truth, or both.")
+    for what, given in (("pictures", media.pictures), ("times", times or ())):
+        if given and len(given) != len(shown.frames):
+            raise DataError(f"video {shown.video_id!r}: {len(given)} {what} for {len(shown.frames)} frames.")
+    if prediction and truth and not {frame.number for frame in prediction.frames} & {frame.number for frame in truth.frames}:
+        raise DataError(
+            f"video {shown.video_id!r}: the ground truth ({truth.video_id!r}) has none of the predicted frames (numbers"
+            f" {prediction.frames[0].number}..{prediction.frames[-1].number}); give the truth of the same frames of the same video."
+        )
+    if times is None and all(frame.time is not None for frame in shown.frames):
+        times = [frame.time or 0.0 for frame in shown.frames]
+    if times is not None and any(later <= time for time, later in pairwise(times)):
+        times = None  # events of EASG overlap: their frames are shown one after another
+    content = page_content(prediction and tracked(prediction), truth and tracked(truth), times, subjects_of(prediction, truth))
+    content["media"] = {"kind": media.kind, "begin": media.begin, "duration": media.duration}
+    content["notes"] = [*(shown.made_by.notes if shown.made_by else ()), *notes]
+    content["about"] = _about(shown.dataset, shown.made_by)
+    _write(path, _page(shown.video_id, content, media))
+
+
+def _about(dataset: str, made_by: Origin | None) -> str:
+    parts = [words(dataset)]
+    if made_by:
+        parts.append(f"{made_by.model}, {made_by.mode}")
+    return " · ".join(part for part in parts if part)
+
+
+def _page(title: str, content: dict[str, Any], media: Media) -> str:
+    folder = resources.files("vidsgg.viewer") / "page"
+    style = (folder / "style.css").read_text(encoding="utf-8")
+    parts = "\n".join((folder / name).read_text(encoding="utf-8") for name in SCRIPTS)
+    script = f'(() => {{\n"use strict";\n{parts}}})();\n'
+    policy = {
+        "default-src": "'none'",
+        "img-src": "data:",
+        "media-src": "blob:",
+        "style-src": _hash(style),
+        "script-src": _hash(script),
+        "base-uri": "'none'",
+        "form-action": "'none'",
     }
-    page = _page(graphs[0], content)
-    partial = path.with_name(path.name + ".partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(page, encoding="utf-8", newline="\n")
-        os.replace(partial, path)
-    except OSError as error:
-        raise DataError(f"cannot write {path}: {error.strerror}.") from error
-
-
-def _page(graph: VideoGraph, content: Mapping[str, Any]) -> str:
-    parts = resources.files("vidsgg.viewer")
-    style, script, frame = (parts.joinpath(name).read_text(encoding="utf-8") for name in ("page.css", "page.js", "page.html"))
     # "<" would let a name close the element that holds the data.
-    data = json.dumps(content, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+    data = json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
     filled = {
-        "policy": f"default-src 'none'; img-src data:; style-src {_hash(style)}; script-src {_hash(script)}; base-uri 'none'; form-action 'none'",
-        "title": html.escape(graph.video_id),
-        "dataset": html.escape(words(graph.dataset)),
+        "policy": "; ".join(f"{name} {value}" for name, value in policy.items()),
+        "title": html.escape(title),
         "style": style,
         "script": script,
         "data": data,
+        "media": "\n".join(media.encoded()),
     }
-    pieces = frame.split("%%")  # every second piece is the name of what goes there
+    pieces = (folder / "frame.html").read_text(encoding="utf-8").split("%%")  # every second piece is the name of what goes there
     return "".join(filled[piece] if i % 2 else piece for i, piece in enumerate(pieces))
 
 
@@ -118,71 +112,10 @@ def _hash(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
-def _data_uri(image: Picture) -> str:
-    picture = Image.fromarray(image)
-    if picture.width > _WIDEST:
-        picture = picture.resize((_WIDEST, max(1, round(picture.height * _WIDEST / picture.width))), Image.Resampling.LANCZOS)
-    buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=88)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
-
-
-def _css(colour: Colour) -> str:
-    return "#{:02x}{:02x}{:02x}".format(*colour)
-
-
-def _graph(frame: GraphFrame, truth: GraphFrame | None, subjects: Collection[str]) -> dict[str, Any]:
-    """A frame's graph for the page; with ``truth``, every edge says whether it is right."""
-    known = {_name(edge, truth, {i: i for i in range(len(truth.nodes))}) for edge in truth.edges} if truth else set()
-    same = _matches(frame, truth) if truth else {}
-    return {
-        "nodes": [
-            {"label": node.label, "text": words(node.label), "score": node.score, "box": node.box, "subject": is_subject(node, subjects)}
-            for node in frame.nodes
-        ],
-        "edges": [
-            {
-                "subject": edge.subject,
-                "object": edge.object,
-                "text": words(edge.predicate),
-                "group": edge.group,
-                "score": edge.score,
-                "uncertain": edge.uncertain,
-                "right": None if truth is None else _name(edge, frame, same) in known,
-            }
-            for edge in frame.edges
-        ],
-    }
-
-
-def _name(edge: GraphEdge, frame: GraphFrame, same: Mapping[int, int]) -> tuple[int | None, int | None, str, str, str]:
-    """What two edges must share to be the same relation: ends (as nodes of the truth), their classes, and the predicate."""
-    ends = (same.get(edge.subject), same.get(edge.object))
-    return (
-        (*ends, frame.nodes[edge.subject].label, frame.nodes[edge.object].label, edge.predicate)
-        if None not in ends
-        else (None, None, "", "", "")
-    )
-
-
-def _matches(frame: GraphFrame, truth: GraphFrame) -> dict[int, int]:
-    """For nodes of ``frame``, the node of ``truth`` of the same class that overlaps it most, and enough."""
-    found = {}
-    for i, node in enumerate(frame.nodes):
-        overlaps = {
-            j: 1.0 if node.box is None and other.box is None else _iou(node.box, other.box)
-            for j, other in enumerate(truth.nodes)
-            if other.label == node.label
-        }
-        best = max(overlaps, key=lambda j: overlaps[j], default=None)
-        if best is not None and overlaps[best] >= _SAME_THING:
-            found[i] = best
-    return found
-
-
-def _iou(a: tuple[float, ...] | None, b: tuple[float, ...] | None) -> float:
-    if a is None or b is None:
-        return 0.0
-    width, height = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
-    inside = max(width, 0.0) * max(height, 0.0)
-    return inside / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - inside)
+def _write(path: Path, page: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with whole_file(path) as file:
+            file.write(page.encode("utf-8", "replace"))
+    except OSError as error:
+        raise DataError(f"cannot write {path}: {error.strerror}.") from error

@@ -1,0 +1,134 @@
+"""Pages to look at graph files, with the videos that they were made from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from vidsgg.errors import ConfigError, DataError
+from vidsgg.io.footage import VIDEOS, picture_files
+from vidsgg.io.graphs import SUFFIX, read_graph
+from vidsgg.recipes.export import find_graphs
+from vidsgg.recipes.view_options import ViewOptions
+from vidsgg.structures.graph import VideoGraph
+from vidsgg.viewer.media import LONGEST, Media, media_of, times_of
+from vidsgg.viewer.page import write_page
+
+DEFAULTS = ViewOptions(graphs=())
+
+
+@dataclass(frozen=True)
+class Viewed:
+    """What was written for a graph. notes: what a reader should know, such as that the page has no pictures."""
+
+    graph: Path
+    files: tuple[Path, ...]
+    notes: tuple[str, ...]
+
+    def text(self) -> str:
+        return "\n".join([f"{self.graph} -> {', '.join(map(str, self.files))}", *(f"  {note}" for note in self.notes)])
+
+
+def run_view(options: ViewOptions) -> Iterator[Viewed]:
+    """Write a page for every graph. Raises ConfigError or DataError naming what is wrong with the options before anything is written."""
+    files = find_graphs(options.graphs)
+    if options.begin is not None and options.end is not None and options.end <= options.begin:
+        raise ConfigError(f"options -begin and -end: the page would end at {options.end:g} seconds, before its begin at {options.begin:g}.")
+    folder = None if options.out is None else Path(options.out)
+    pages = [(folder or file.parent) / f"{_stem(file)}.html" for file in files]
+    if len(set(pages)) < len(pages):
+        twice = next(page for page in pages if pages.count(page) > 1)
+        raise ConfigError(f"two graphs would both be shown in {twice}; view them one by one, or without -out.")
+    videos = [None if options.video is None else _named(Path(options.video), file, "-video") for file in files]
+    truths = [None if options.truth is None else _named(Path(options.truth), file, "-truth") for file in files]
+    for file, page, video, truth in zip(files, pages, videos, truths, strict=True):
+        yield view_graph(file, page, video, truth, options)
+
+
+def view_graph(file: Path, page: Path, video: Path | None = None, truth: Path | None = None, options: ViewOptions = DEFAULTS) -> Viewed:
+    """Write the page of one graph, and what else the options ask for. video: by default where the graph says. Raises DataError."""
+    graph, notes = read_graph(file), list[str]()
+    if video is None:
+        video = _source(graph, file, notes)
+    notes += show(page, graph, None if truth is None else read_graph(truth), video, options, notes)
+    return Viewed(file, (page,), tuple(notes))
+
+
+def show(
+    page: Path,
+    graph: VideoGraph,
+    truth: VideoGraph | None,
+    video: Path | None,
+    options: ViewOptions = DEFAULTS,
+    notes: Sequence[str] = (),
+) -> list[str]:
+    """Write the page of a graph. Returns what a reader should know besides ``notes``, which are given. Raises DataError."""
+    graph, times = _between(graph, times_of(graph, video), options)
+    media, more = Media(), list[str]()
+    if video is not None:
+        media = media_of(graph, times, video, options.width, options.begin, options.end, more)
+    write_page(page, prediction=graph, truth=truth, media=media, times=times, notes=[*notes, *more])
+    return more
+
+
+def _stem(file: Path) -> str:
+    return file.name.removesuffix(SUFFIX).removesuffix(".json")
+
+
+def _source(graph: VideoGraph, file: Path, notes: list[str]) -> Path | None:
+    """The video that the graph was made from, None where it is not found; then the notes tell."""
+    said = graph.made_by.source if graph.made_by else None
+    if said is None:
+        notes.append("The graph does not say where its video is, so the page has no pictures; name the video with -video.")
+        return None
+    path = file.parent / said
+    if not path.exists():
+        notes.append(f"The video {said} is not there any more, so the page has no pictures; name it with -video.")
+        return None
+    return path
+
+
+def _named(given: Path, file: Path, option: str) -> Path:
+    """What is given for a graph: itself, or out of a folder what has the graph's name."""
+    if not given.exists():
+        raise ConfigError(f"option {option}: {given} does not exist.")
+    if given.is_file():
+        return given
+    stem = _stem(file)
+    if option == "-truth":
+        suffixes = (SUFFIX, f".truth{SUFFIX}")
+        found = [path for suffix in suffixes if (path := given / f"{stem}{suffix}").is_file() and path.resolve() != file.resolve()]
+    else:
+        found = sorted(path for path in given.iterdir() if path.stem == stem and (path.is_dir() or path.suffix.lower() in VIDEOS))
+        found = found or ([given] if picture_files(given) else [])
+    if not found:
+        raise ConfigError(f"option {option}: {given} holds nothing called {stem!r}, for {file}.")
+    return found[0]
+
+
+def _between(graph: VideoGraph, times: Sequence[float] | None, options: ViewOptions) -> tuple[VideoGraph, Sequence[float] | None]:
+    """The frames from -begin to -end. Raises DataError if there is none, or if they are more than a page can hold."""
+    if times is None:
+        if options.begin is not None or options.end is not None:
+            raise DataError(
+                f"video {graph.video_id!r}: its frames have no times, and there is no video that tells; leave out -begin and -end."
+            )
+        return graph, None
+    begin, end = options.begin or 0.0, float("inf") if options.end is None else options.end
+    kept = [i for i, time in enumerate(times) if begin <= time <= end]
+    if not kept:
+        last = times[-1] if times else 0
+        raise DataError(
+            f"video {graph.video_id!r}: has no frame between {begin:g} and {end:g} seconds; its frames lie between 0 and {last:g}."
+        )
+    length = times[kept[-1]] - times[kept[0]]
+    if length > LONGEST:
+        raise DataError(
+            f"video {graph.video_id!r}: lasts for {length / 60:.0f} minutes; a page holds {LONGEST / 60:.0f}. Give -begin and -end in seconds, such as"
+            f" -begin {begin:g} -end {begin + LONGEST:g}."
+        )
+    frames = tuple(graph.frames[i] for i in kept)
+    tracks = {(node.track, node.label) for frame in frames for node in frame.nodes}
+    relations = (r for r in graph.relations if (r.subject_track, r.subject) in tracks and (r.object_track, r.object) in tracks)
+    return replace(graph, frames=frames, relations=tuple(relations)), [times[i] for i in kept]

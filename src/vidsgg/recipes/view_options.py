@@ -1,0 +1,24 @@
+"""Options of ``vidsgg view``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vidsgg.options import option
+
+
+@dataclass(frozen=True)
+class ViewOptions:
+    """Options of ``vidsgg view``."""
+
+    graphs: tuple[str, ...] = option(help="graph files, or folders of them")
+    out: str | None = option(None, "folder for what is written; by default that of each graph", aliases=["o"])
+    video: str | None = option(
+        None, "the video, its folder of pictures, or a folder of such by name; by default where the graph says that it was made from"
+    )
+    truth: str | None = option(None, "graph file of the ground truth, or a folder of such by name")
+    width: int = option(640, "pixels that the video or the pictures in the page are wide at most", low=64)
+    begin: float | None = option(None, "seconds at which the page begins", low=0)
+    end: float | None = option(None, "seconds at which the page ends", low=0)
+    overlay: bool = option(False, "also write STEM.overlay.mp4: the video with boxes and relations drawn into it")
+    sheet: bool = option(False, "also write STEM.sheet.png: a few telling frames side by side")

@@ -1,0 +1,79 @@
+// What the reader leaves out.
+
+const leastInput = byId("least");
+leastInput.addEventListener("input", () => {
+  state.least = Number(leastInput.value);
+  byId("least-value").textContent = state.least.toFixed(2);
+  filtersChanged();
+});
+leastInput.value = state.least;
+byId("least-value").textContent = state.least.toFixed(2);
+if (!layers.prediction) leastInput.closest("label").hidden = true;
+
+byId("layers").hidden = !compared;
+for (const input of document.querySelectorAll('input[name="layer"]')) {
+  input.checked = input.value === state.layer;
+  input.addEventListener("change", () => { state.layer = input.value; filtersChanged(); });
+}
+const nextLayer = () => {
+  if (!compared) return;
+  const all = [...document.querySelectorAll('input[name="layer"]')];
+  all[(all.findIndex((input) => input.checked) + 1) % all.length].click();
+};
+
+// A list to choose from, with all or none of it at one stroke.
+const fillChoices = (details, items, hidden) => {
+  const list = details.querySelector(".choices");
+  const summary = details.querySelector("summary");
+  const word = summary.textContent;
+  const boxes = [];
+  const tellCount = () => {
+    summary.textContent = hidden.size ? `${word} ${items.length - hidden.size} of ${items.length}` : word;
+    details.classList.toggle("filtered", hidden.size > 0);
+    filtersChanged();
+  };
+  const whole = make(list, "p");
+  for (const [text, checked] of [["all", true], ["none", false]]) {
+    make(whole, "button", { type: "button" }, text).addEventListener("click", () => {
+      for (const [input, { id }] of boxes) { input.checked = checked; checked ? hidden.delete(id) : hidden.add(id); }
+      tellCount();
+    });
+  }
+  for (const item of items) {
+    const label = make(list, "label");
+    const input = make(label, "input", { type: "checkbox", checked: "" });
+    const swatch = make(label, "span", { class: "dot" });
+    swatch.style.background = item.colour;
+    make(label, "span", {}, item.text);
+    input.addEventListener("change", () => { input.checked ? hidden.delete(item.id) : hidden.add(item.id); tellCount(); });
+    boxes.push([input, item]);
+  }
+};
+const byText = (a, b) => a.text.localeCompare(b.text, "en");
+const used = new Set(things);
+fillChoices(byId("objects"), labels.map((label, id) => ({ ...label, id })).filter(({ id }) => used.has(id)).sort(byText), state.hiddenLabels);
+const relationItems = predicates.map((predicate, id) => ({ ...predicate, id, colour: `var(--group-${predicate.group % 6})` }));
+fillChoices(byId("relations"), relationItems.sort((a, b) => a.group - b.group || byText(a, b)), state.hiddenPredicates);
+document.addEventListener("pointerdown", (event) => {
+  for (const details of document.querySelectorAll("#filters details[open]")) if (!details.contains(event.target)) details.open = false;
+});
+
+const legend = byId("legend");
+const drawLegend = () => {
+  legend.replaceChildren();
+  if (groups.length > 1) {
+    groups.forEach((group, i) => {
+      const item = make(legend, "span", {});
+      make(item, "i", { class: "swatch" }).style.setProperty("--group", `var(--group-${i % 6})`);
+      item.append(group);
+    });
+  }
+  if (!compared || state.layer !== "both") return;
+  for (const verdict of ["right", "wrong", "missed"]) {
+    const item = make(legend, "span", {});
+    make(item, "i", { class: `swatch bar ${verdict}` });
+    item.append(`${MARKS[verdict]} ${verdict}`);
+  }
+};
+on("filters", drawLegend);
+drawLegend();

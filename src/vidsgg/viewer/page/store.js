@@ -1,0 +1,125 @@
+// What the reader has chosen, whoever wants to know of changes, and what the choice leaves to be shown.
+
+const state = {
+  time: times[0],
+  frame: 0,
+  layer: compared ? "both" : layers.prediction ? "prediction" : "truth",
+  least: layers.prediction ? 0.3 : 0,
+  hiddenLabels: new Set(),
+  hiddenPredicates: new Set(),
+  pointed: null, // {things, relation}
+};
+
+const listeners = { time: [], frame: [], filters: [], pointed: [], playing: [] };
+const on = (kind, listener) => listeners[kind].push(listener);
+const tell = (kind) => { for (const listener of listeners[kind]) listener(); };
+
+const moveTo = (time) => {
+  state.time = Math.min(Math.max(time, beginning), ending);
+  const frame = frameAt(state.time);
+  const changed = frame !== state.frame;
+  state.frame = frame;
+  if (changed) tell("frame");
+  tell("time");
+};
+
+let planned = false;
+const filtersChanged = () => { // once for many steps of a slider
+  if (planned) return;
+  planned = true;
+  requestAnimationFrame(() => { planned = false; tell("filters"); });
+};
+
+const showsPrediction = () => layers.prediction && state.layer !== "truth";
+const showsTruth = () => layers.truth && state.layer !== "prediction";
+const labelShown = (thing) => !state.hiddenLabels.has(things[thing]);
+const edgeShown = (edge) => !state.hiddenPredicates.has(edge.predicate) && labelShown(edge.subject) && labelShown(edge.object);
+
+// Verdicts: "plain" (nobody can tell, or nobody asks), "right", "wrong", "missed".
+const verdictOf = (right) => (!compared || right < 0 ? "plain" : right ? "right" : "wrong");
+
+// The things of a frame as {thing, box, score, verdict, layer}: the predicted ones, then annotated ones that are not among them.
+const shownNodes = (frame) => {
+  const found = [];
+  const met = new Set();
+  if (showsPrediction()) {
+    for (const node of nodesOf(layers.prediction, frame)) {
+      if (node.score < state.least || !labelShown(node.thing)) continue;
+      found.push({ ...node, verdict: verdictOf(node.right), layer: "prediction" });
+      met.add(node.thing);
+    }
+  }
+  if (showsTruth()) {
+    for (const node of nodesOf(layers.truth, frame)) {
+      if (met.has(node.thing) || !labelShown(node.thing)) continue;
+      found.push({ ...node, verdict: state.layer === "both" && truthKnown(frame) ? "missed" : "plain", layer: "truth" });
+    }
+  }
+  return found;
+};
+
+// The relations of a frame between things that are shown, with their verdicts.
+const shownEdges = (frame, nodes = shownNodes(frame)) => {
+  const there = new Set(nodes.map((node) => node.thing));
+  const found = [];
+  if (showsPrediction()) {
+    for (const edge of edgesOf(layers.prediction, frame)) {
+      if (edge.score < state.least || !edgeShown(edge) || !there.has(edge.subject) || !there.has(edge.object)) continue;
+      found.push({ ...edge, verdict: verdictOf(edge.right) });
+    }
+  }
+  if (showsTruth()) {
+    const said = new Set(found.map(relationOf));
+    for (const edge of edgesOf(layers.truth, frame)) {
+      if (!edgeShown(edge) || said.has(relationOf(edge))) continue;
+      const hit = compared && edge.met > 0 && edge.met >= state.least;
+      if (hit && state.layer === "both") continue; // said of another track of the same thing
+      found.push({ ...edge, verdict: !compared ? "plain" : hit ? "right" : "missed" });
+    }
+  }
+  return found.sort((a, b) => predicates[a.predicate].group - predicates[b.predicate].group || b.score - a.score || a.predicate - b.predicate);
+};
+
+const MARKS = { plain: "", right: "✓", wrong: "✕", missed: "○" };
+
+// -- elements ----------------------------------------------------------------------------------------------------------------
+const byId = (id) => document.getElementById(id);
+const make = (parent, name, attributes = {}, text = null) => {
+  const element = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+  if (text !== null) element.textContent = text;
+  parent?.append(element);
+  return element;
+};
+const draw = (parent, name, attributes = {}, text = null) => {
+  const element = document.createElementNS("http://www.w3.org/2000/svg", name);
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+  if (text !== null) element.textContent = text;
+  parent?.append(element);
+  return element;
+};
+
+// An element that stands for things, or for a relation between them: pointing at it lights up all that stand for the same.
+const stands = (element, subjects, relation = null) => {
+  element.dataset.things = ` ${subjects.join(" ")} `;
+  if (relation !== null) element.dataset.relation = relation;
+  const pointed = { things: subjects, relation };
+  const enter = () => { state.pointed = pointed; tell("pointed"); };
+  const leave = () => { if (state.pointed === pointed) { state.pointed = null; tell("pointed"); } };
+  element.addEventListener("pointerenter", enter);
+  element.addEventListener("pointerleave", leave);
+  element.addEventListener("focus", enter);
+  element.addEventListener("blur", leave);
+  return element;
+};
+const isPointed = (element) => {
+  const { things: wanted, relation } = state.pointed;
+  const named = element.dataset.things.trim().split(" ").map(Number);
+  if (relation === null) return named.includes(wanted[0]);
+  return element.dataset.relation === undefined ? named.every((thing) => wanted.includes(thing)) : element.dataset.relation === relation;
+};
+const light = () => {
+  document.body.classList.toggle("pointing", state.pointed !== null);
+  for (const element of document.querySelectorAll("[data-things]")) element.classList.toggle("hot", state.pointed !== null && isPointed(element));
+};
+on("pointed", light);
