@@ -13,6 +13,7 @@ Frames may be spaced as they like: every rule counts seconds. Nothing prefers an
 
 from __future__ import annotations
 
+import math
 from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -44,7 +45,7 @@ class RelationTimeline:
     """Collects the edges of a video's frames, a few bytes for each, and tells the intervals at the end."""
 
     def __init__(self) -> None:
-        self._number, self._time = array("q"), list[float | None]()
+        self._number, self._time = array("q"), array("d")
         self._seen: dict[int, array[int]] = {}
         self._label: dict[int, str] = {}
         self._edges: dict[Key, tuple[array[int], array[float]]] = {}
@@ -53,7 +54,7 @@ class RelationTimeline:
         """The next frame. Nodes without a track are passed over."""
         position = len(self._number)
         self._number.append(frame.number)
-        self._time.append(frame.time)
+        self._time.append(math.nan if frame.time is None else frame.time)
         for node in frame.nodes:
             if node.track is not None:
                 self._label[node.track] = node.label
@@ -67,8 +68,10 @@ class RelationTimeline:
 
     def intervals(self, rules: IntervalRules = IntervalRules()) -> tuple[RelationInterval, ...]:
         """All intervals by begin, then end, then tracks and predicate."""
-        known = not any(time is None for time in self._time)
-        time = np.array(self._time, float) if known else rules.unknown_spacing * np.arange(len(self._time))
+        time = np.array(self._time)
+        known = not np.isnan(time).any()
+        if not known:
+            time = rules.unknown_spacing * np.arange(len(time))
         found = []
         for (subject, thing, predicate, group), (at, scores) in self._edges.items():
             both = np.intersect1d(self._seen[subject], self._seen[thing])

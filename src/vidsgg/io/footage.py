@@ -88,7 +88,7 @@ class _VideoFile(Footage):
         if reader.lost:
             self.notes.append(f"the end of the file is missing: {reader.lost:.1f} seconds after frame {reader.count}")
         if reader.times is not None:
-            self._times = reader.times
+            self._times: Sequence[float] = reader.times
         elif reader.fps:
             self._times = [i / reader.fps for i in range(reader.count)]
         else:
@@ -110,7 +110,7 @@ class _VideoFile(Footage):
 
     def _decoded(self, damaged: list[int]) -> Iterator[tuple[int, Image]]:
         """Numbers and pictures; numbers without one go to ``damaged``. After damage, decoding starts again behind it."""
-        left, in_a_row = list(self.numbers), 0
+        left, in_a_row = self.numbers, 0
         while left and in_a_row < _GIVE_UP:
             done = 0
             try:

@@ -6,9 +6,11 @@ Frame n is the n-th picture of the video in presentation order, counted from 1, 
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from array import array
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -25,7 +27,8 @@ _SHORT = 1.0  # seconds: the announced end may lie that far behind the last fram
 
 
 class VideoReader:
-    """Random access to the pictures of a video. Holds an index of the file but no open handle, so it may go to other processes.
+    """Random access to the pictures of a video. Holds an index of the file, 16 bytes a frame, but no open handle, so it may go to other
+    processes.
 
     count: number of frames. fps: average rate, None if the file does not tell. times: seconds of every frame since the first,
     None for streams without time stamps. lost: seconds that the file announces but does not hold, because its end is missing.
@@ -34,30 +37,34 @@ class VideoReader:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        stamps: list[int | None] = []
+        stamps, packets = array("q"), 0
         keys: list[tuple[int, int]] = []
         with _opened(path) as (container, stream):
             rate, base, announced = stream.average_rate, stream.time_base, _announced(container, stream)
             for packet in container.demux(stream):
                 if packet.size == 0 or packet.is_discard:  # the flush packet, and pictures that an edit list cuts away
                     continue
+                packets += 1
+                if packet.pts is None:
+                    continue
                 stamps.append(packet.pts)
-                if packet.is_keyframe and packet.pts is not None:
+                if packet.is_keyframe:
                     # Containers index by decoding or by presentation time; the earlier of both never lands behind the key frame.
                     keys.append((packet.pts, packet.pts if packet.dts is None else min(packet.pts, packet.dts)))
-        known = sorted(stamp for stamp in stamps if stamp is not None)
+        known = np.sort(np.array(stamps, np.int64))
         self.fps = float(rate) if rate else None
-        if len(set(known)) == len(stamps) and base is not None:
-            self.count = len(known)
-            self._position: dict[int, int] | None = {stamp: i for i, stamp in enumerate(known)}
+        self.times: array[float] | None
+        if len(known) == packets and (np.diff(known) > 0).all() and base is not None:
+            self.count = packets
+            self._stamps: array[int] | None = array("q", known.tobytes())
             keys.sort()
-            self._keys = [self._position[stamp] for stamp, _ in keys]
+            self._keys = [bisect_left(self._stamps, stamp) for stamp, _ in keys]
             self._seek = [seek for _, seek in keys]
-            self.times = [float((stamp - known[0]) * base) for stamp in known]
-            gap = announced - self.times[-1] if known else 0.0
+            self.times = array("d", ((known - known[:1]) * base.numerator / base.denominator).tobytes())
+            gap = announced - self.times[-1] if packets else 0.0
             self.lost = gap if gap > _SHORT else 0.0
         else:  # a raw stream or an old container without usable time stamps: count pictures as they come, and never seek
-            self._position, self._keys, self._seek, self.times, self.lost = None, [], [], None, 0.0
+            self._stamps, self._keys, self._seek, self.times, self.lost = None, [], [], None, 0.0
             with _opened(path) as (container, stream):
                 self.count = sum(1 for _ in _pictures(container, stream))
         if self.count == 0:
@@ -77,18 +84,18 @@ class VideoReader:
         for number in numbers:
             if not 1 <= number <= self.count:
                 raise DataError(f"{self.path}: frame {number} was asked for, the video has frames 1..{self.count}.")
-        if list(numbers) != sorted(set(numbers)):
+        if any(after <= before for before, after in pairwise(numbers)):
             raise ValueError("frame numbers must increase; VideoReader.read takes them in any order")
-        yield from self._frames([number - 1 for number in numbers], may_seek=True)
+        yield from self._frames(numbers, may_seek=True)
 
-    def _frames(self, targets: Sequence[int], may_seek: bool) -> Iterator[Image]:
-        """Pictures at the positions ``targets`` (from 0, increasing)."""
+    def _frames(self, numbers: Sequence[int], may_seek: bool) -> Iterator[Image]:
+        """As ``frames``. Positions count from 0."""
         with _opened(self.path) as (container, stream):
             stream.thread_type = "AUTO"
             decoded = self._decode(container, stream, 0)
             position, frame = -1, None  # the last picture that came out
             sought = False
-            for i, target in enumerate(targets):
+            for i, target in enumerate(number - 1 for number in numbers):
                 key = bisect_right(self._keys, target) - 1
                 if may_seek and key >= 0 and self._keys[key] - position > _SEEK_COST:
                     container.seek(self._seek[key], stream=stream, backward=True)
@@ -96,7 +103,7 @@ class VideoReader:
                     sought = True
                 position, frame = next((found for found in decoded if found[0] >= target), (self.count, None))
                 if position != target and sought:  # some containers (MPEG-TS) seek too far; decoding from the start cannot
-                    yield from self._frames(targets[i:], may_seek=False)
+                    yield from self._frames(numbers[i:], may_seek=False)
                     return
                 if frame is None or position != target or frame.is_corrupt:
                     place = f"{self.path}: frame {target + 1} of {self.count}"
@@ -106,9 +113,15 @@ class VideoReader:
     def _decode(self, container: av.container.InputContainer, stream: av.VideoStream, start: int) -> Iterator[tuple[int, av.VideoFrame]]:
         """(position from 0, picture) in presentation order. Pictures before ``start`` may lack what they refer to and are left out."""
         for count, frame in enumerate(_pictures(container, stream)):
-            position = count if self._position is None else self._position.get(frame.pts, -1)
+            position = count if self._stamps is None else self._place(frame.pts)
             if position >= start:
                 yield position, frame
+
+    def _place(self, stamp: int | None) -> int:
+        """The position of the frame with that time stamp, -1 if there is none."""
+        assert self._stamps is not None
+        place = -1 if stamp is None else bisect_left(self._stamps, stamp)
+        return place if 0 <= place < self.count and self._stamps[place] == stamp else -1
 
 
 def read_frames(path: Path, numbers: Sequence[int]) -> list[Image]:
