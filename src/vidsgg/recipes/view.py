@@ -12,6 +12,7 @@ from vidsgg.io.graphs import SUFFIX, read_graph
 from vidsgg.recipes.export import find_graphs
 from vidsgg.recipes.view_options import ViewOptions
 from vidsgg.structures.graph import VideoGraph
+from vidsgg.viewer import overlay, sheet
 from vidsgg.viewer.media import LONGEST, Media, media_of, times_of
 from vidsgg.viewer.page import write_page
 
@@ -52,7 +53,16 @@ def view_graph(file: Path, page: Path, video: Path | None = None, truth: Path | 
     if video is None:
         video = _source(graph, file, notes)
     notes += show(page, graph, None if truth is None else read_graph(truth), video, options, notes)
-    return Viewed(file, (page,), tuple(notes))
+    files = [page]
+    if options.overlay and video is None:
+        notes.append("There is no video to draw into, so there is no overlay.")
+    elif options.overlay and video is not None:
+        files.append(page.with_name(page.stem + overlay.SUFFIX))
+        overlay.write_overlay(files[-1], graph, video)
+    if options.sheet:
+        files.append(page.with_name(page.stem + sheet.SUFFIX))
+        sheet.write_sheet(files[-1], graph, video)
+    return Viewed(file, tuple(files), tuple(notes))
 
 
 def show(

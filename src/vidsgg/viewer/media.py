@@ -14,11 +14,11 @@ from tqdm import tqdm
 
 from vidsgg.errors import DataError
 from vidsgg.io.encoding import Encoding, encode_video, has_encoder
-from vidsgg.io.footage import PICTURES, FootageFrame, open_footage, picture_files, sample
-from vidsgg.io.images import read_image
+from vidsgg.io.footage import FootageFrame, open_footage, sample
 from vidsgg.io.video import VideoReader
 from vidsgg.structures.graph import VideoGraph
 from vidsgg.viewer.graphs import Picture
+from vidsgg.viewer.pictures import is_video_file, pictures_of
 
 LONGEST = 1800.0  # seconds that one page holds
 _PICTURES_A_SECOND = 30.0
@@ -53,7 +53,7 @@ def times_of(graph: VideoGraph, video: Path | None) -> list[float] | None:
     known = [frame.time for frame in graph.frames if frame.time is not None]
     if len(known) == len(graph.frames):
         return known
-    if video is None or not _is_video(video):
+    if video is None or not is_video_file(video):
         return None
     reader = VideoReader(video)
     if reader.times is None:
@@ -80,15 +80,15 @@ def media_of(
     too short.
     """
     notes = [] if notes is None else notes
-    if not _is_video(video):
-        return picture_media(_folder_pictures(graph, video), width)
+    if not is_video_file(video):
+        return _pictures(graph, video, width)
     if times is None or not has_encoder():
         notes.append(
             "The video tells no times, so each graph has one picture."
             if has_encoder()
             else "PyAV has no H.264 encoder here, so each graph has one picture; pip install av brings one."
         )
-        return picture_media(_video_pictures(graph, video), width)
+        return _pictures(graph, video, width)
     numbers = _numbers(VideoReader(video), times, begin, end)
     for quality, part in _ATTEMPTS:
         footage = open_footage(video, 1.0, numbers)
@@ -99,6 +99,14 @@ def media_of(
             break
     notes += footage.notes
     return Media(video=content, begin=first[0], duration=lasts)
+
+
+def _pictures(graph: VideoGraph, video: Path, width: int) -> Media:
+    images = list(pictures_of(graph.frames, video))
+    for image in images:
+        if image is not None:
+            _check_shape(graph, image, video)
+    return picture_media(images, width)
 
 
 def _numbers(reader: VideoReader, times: Sequence[float], begin: float | None, end: float | None) -> list[int]:
@@ -126,31 +134,6 @@ def _check_shape(graph: VideoGraph, image: Picture, place: Path) -> None:
         raise DataError(
             f"{place}: is {width}x{height} pixels, the graph of {graph.video_id!r} is of {w:g}x{h:g}; name the video it was made from."
         )
-
-
-def _is_video(path: Path) -> bool:
-    return path.is_file() and path.suffix.lower() not in PICTURES
-
-
-def _video_pictures(graph: VideoGraph, video: Path) -> Iterable[Picture | None]:
-    """Only those that can be decoded."""
-    found = {frame.number: frame.image for frame in open_footage(video, 1.0, [frame.number for frame in graph.frames]).frames()}
-    return [found.get(frame.number) for frame in graph.frames]
-
-
-def _folder_pictures(graph: VideoGraph, folder: Path) -> Iterable[Picture | None]:
-    """Those with the names of the frames' keys; where names differ, by number."""
-    files = picture_files(folder) if folder.is_dir() else [folder]
-    by_name = {file.name: file for file in files}
-    for frame in graph.frames:
-        file = by_name.get(frame.key.rsplit("/", 1)[-1])
-        if file is None and frame.number <= len(files):
-            file = files[frame.number - 1]
-        if file is None:
-            raise DataError(f"{folder}: has no picture of frame {frame.key!r}, number {frame.number} of {graph.video_id!r}.")
-        image = read_image(file)
-        _check_shape(graph, image, file)
-        yield image
 
 
 def picture_media(images: Iterable[Picture | None], width: int) -> Media:

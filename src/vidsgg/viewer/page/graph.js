@@ -36,6 +36,7 @@ const planGraph = () => {
   const room = graphPanel.getBoundingClientRect();
   plan = layOut(graphPanel.clientWidth, room.height - 2);
   graphSheet.style.height = `${plan.height}px`;
+  graphSheet.classList.toggle("dense", plan.dense);
   for (const [thing, { x, y, side }] of plan.places) {
     const { element } = nodeMark(thing);
     element.style.left = `${x}px`;

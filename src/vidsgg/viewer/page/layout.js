@@ -2,8 +2,9 @@
 // beside them. Things that are never there at one time may share a place: else a long video would need too many.
 
 const ROOMY = 6; // places for other things, before any is shared
-const CHIP = 23; // pixels that a relation takes
-const NODE = 74; // pixels that a thing takes
+// Pixels that a relation and a thing take, and the same where there is little room.
+const WIDE = { chip: 23, node: 74, hub: 112 };
+const DENSE = { chip: 19, node: 60, hub: 96 };
 
 // Under the filters: for every thing [first frame, last frame, most relations at a time], missing for those that are never shown.
 const surveyed = () => {
@@ -42,21 +43,26 @@ const shared = (spans, roomy) => {
   return places;
 };
 
-// {places: Map thing -> {x, y, side, place}, height, middle (x of the relations by side)}; x and y in pixels of a panel.
+// {places: Map thing -> {x, y, side, place}, height, middle (x of the relations by side), room (their width), dense}; in pixels of a panel.
 const layOut = (width, height) => {
+  const wide = arranged(width, height, WIDE);
+  return wide.height <= height + 1 ? wide : { ...arranged(width, height, DENSE), dense: true };
+};
+
+const arranged = (width, height, sizes) => {
   const spans = [...surveyed()].sort((a, b) => a[1][0] - b[1][0] || a[0] - b[0]);
   const hubs = shared(spans.filter(([thing]) => isHub(thing)), 1);
   const others = shared(spans.filter(([thing]) => !isHub(thing)), ROOMY);
   const twoSided = width >= 520 && others.length > 1;
   const sides = [{ places: [], used: 0 }, { places: [], used: 0 }];
   for (const place of others) {
-    place.needs = Math.max(NODE, place.relations * CHIP + 14);
+    place.needs = Math.max(sizes.node, place.relations * sizes.chip + 10);
     const side = twoSided && sides[1].used < sides[0].used ? sides[1] : sides[0];
     side.places.push(place);
     side.used += place.needs;
   }
-  const crowd = hubs.length * 112;
-  const total = Math.max(height, sides[0].used + 12, sides[1].used + 12, crowd);
+  const crowd = hubs.length * sizes.hub;
+  const total = Math.max(height, sides[0].used, sides[1].used, crowd);
   const edge = Math.min(60, width * 0.14);
   const hubX = twoSided ? width / 2 : Math.min(64, width * 0.15);
   const found = new Map();
@@ -69,11 +75,11 @@ const layOut = (width, height) => {
       y += needs;
     }
   };
-  for (const hub of hubs) hub.needs = 112;
+  for (const hub of hubs) hub.needs = sizes.hub;
   put(hubs, hubX, 0, crowd);
   put(sides[0].places, width - edge, 1, sides[0].used);
   put(sides[1].places, edge, -1, sides[1].used);
   const middle = { 1: (hubX + 40 + width - edge - 36) / 2, [-1]: (hubX - 40 + edge + 36) / 2, 0: hubX };
   const room = width - edge - 36 - (hubX + 40);
-  return { places: found, height: total, middle, room };
+  return { places: found, height: total, middle, room, dense: false };
 };

@@ -4,6 +4,7 @@ const screen = byId("screen");
 const picture = byId("picture");
 picture.append(media.element);
 const overlay = draw(picture, "svg", { id: "overlay", role: "img", "aria-label": "boxes" });
+const tagsPlace = draw(picture, "svg", { id: "tags", "aria-hidden": "true" }); // over all boxes
 const boxMarks = new Map(); // by layer and thing
 
 const fit = () => {
@@ -20,7 +21,8 @@ const boxMark = (name, thing) => {
     const group = stands(draw(overlay, "g", { class: "box", "data-layer": name, "data-thing": thing }), [thing]);
     group.style.setProperty("--own", labelOf(thing).colour);
     const mark = { group, halo: draw(group, "rect", { class: "halo" }), line: draw(group, "rect", { class: "line" }) };
-    mark.tag = draw(group, "g", { class: "tag" });
+    mark.tag = stands(draw(tagsPlace, "g", { class: "tag" }), [thing]);
+    mark.tag.style.setProperty("--own", labelOf(thing).colour);
     mark.back = draw(mark.tag, "rect", { rx: 3 });
     mark.text = draw(mark.tag, "text", { y: 13 });
     boxMarks.set(key, mark);
@@ -71,6 +73,7 @@ const drawBoxes = () => {
       rect.setAttribute("height", Math.max(1, y2 - y1));
     }
     mark.group.setAttribute("class", `box ${node.verdict}${node.bridged ? " bridged" : ""}${mark.group.classList.contains("hot") ? " hot" : ""}`);
+    mark.tag.setAttribute("class", `tag ${node.verdict}${mark.group.classList.contains("hot") ? " hot" : ""}`);
     mark.group.dataset.box = node.box.map((value) => value.toFixed(2)).join(" ");
     const score = node.name === "prediction" && node.score < 1 ? ` ${node.score.toFixed(2)}` : "";
     const text = `${MARKS[node.verdict]} ${nameOf(node.thing)}${score}`.trim();
@@ -78,7 +81,7 @@ const drawBoxes = () => {
     tags.push({ mark, text, x: x1, y: y1 });
   }
   placeTags(tags, picture.clientWidth, height * scale);
-  for (const mark of boxMarks.values()) mark.group.style.display = used.has(mark) ? "" : "none";
+  for (const mark of boxMarks.values()) mark.group.style.display = mark.tag.style.display = used.has(mark) ? "" : "none";
 };
 
 // Names stand above their boxes, moved down until they cover no other.
