@@ -35,14 +35,14 @@ def draw_predicates(
             axis.barh(rows, 100 * recall[tail.order[rows]], color=colour, height=0.72, label=f"{PARTS[part]}, mean {means[part]:.1f}")
             axis.plot([means[part]] * 2, [rows[0] - 0.5, rows[-1] + 0.5], color=colour, linestyle="--", linewidth=1.2)
     for row, predicate in enumerate(tail.order):
-        text = f"{100 * recall[predicate]:.1f} of {relations[predicate]:,}" if relations[predicate] else "none to find"
+        text = f"{100 * recall[predicate]:.1f} % of {relations[predicate]:,}" if relations[predicate] else "none to find"
         axis.annotate(text, (100 * recall[predicate], row), xytext=(4, 0), textcoords="offset points", va="center", fontsize=8)
     axis.set_yticks(range(len(predicates)), [f"{words(predicates[p])}  ({tail.instances[p]:,})" for p in tail.order])
     axis.invert_yaxis()
     axis.margins(y=0.01)
-    axis.set_xlim(0, 118)
+    axis.set_xlim(0, 121)
     axis.set_xticks(range(0, 101, 20))
-    axis.set_xlabel(f"{measure}, in %; in brackets: instances in the training split")
+    axis.set_xlabel(f"{measure}, in %; dashed: mean of the part; in brackets: instances in the training split", x=0.42)
     axis.grid(axis="x", color=GRID)
     plain(axis, "recall by predicate")
     axis.spines["bottom"].set_bounds(0, 100)
@@ -64,7 +64,7 @@ def draw_reliability(path: Path, calibration: CalibrationResult, remark: str = "
         middles = left[filled] + 0.45 * width
         upper.plot(middles, 100 * calibration.mean_confidence[g, filled], "D", color=COLOURS[1], markersize=4, label="mean confidence")
         upper.set_ylim(0, 104)
-        plain(upper, f"{words(name)}: " + ("nothing found" if np.isnan(error) else f"error {100 * error:.1f} %"))
+        plain(upper, f"{words(name)}: " + ("nothing found" if np.isnan(error) else f"calibration error {100 * error:.1f} %"))
         share = 100 * calibration.statements[g] / max(calibration.statements[g].sum(), 1)
         lower.bar(left, share, 0.9 * width, align="edge", color=GREY)
         lower.set_xlim(0, 100)
@@ -82,7 +82,7 @@ def draw_reliability(path: Path, calibration: CalibrationResult, remark: str = "
 
 def draw_risk_coverage(path: Path, risk: RiskCoverageResult, remark: str = "") -> Path:
     """For every group the share of wrong statements among those that a model is surest of."""
-    figure = new_figure(0.6 + 3.6 * len(risk.groups), 4)
+    figure = new_figure(0.6 + 3.6 * len(risk.groups), 4.6)
     coverage = 100 * np.arange(1, POINTS + 1) / POINTS
     for axis, (name, group) in zip(figure.subplots(1, len(risk.groups), squeeze=False)[0], risk.groups.items(), strict=True):
         for order, curve in group.curves.items():
@@ -93,7 +93,10 @@ def draw_risk_coverage(path: Path, risk: RiskCoverageResult, remark: str = "") -
         axis.set_xlabel("coverage, in %")
         axis.grid(color=GRID)
         plain(axis, f"{words(name)}: risk, in %")
-        axis.legend(title="area under", frameon=False, fontsize=9)
+        place = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.17)}  # below the axis, where there is no curve
+        axis.legend(
+            title="statements by, and the area under their curve, in %", frameon=False, fontsize=9, title_fontsize=9, ncols=2, **place
+        )
     return save_figure(figure, path, remark)
 
 
