@@ -36,8 +36,10 @@ class GraphWriter:
 
     def finish(self, relations: Sequence[RelationInterval], made_by: Origin | None) -> None:
         """What is known when all frames have been added."""
-        lines = ",".join("\n  " + _text(_plain(asdict(relation))) for relation in relations)
-        self._write(f'\n ],\n "relations": [{lines}\n ],\n "made_by": {_text(_origin_json(made_by))}}}\n')
+        self._write('\n ],\n "relations": [')
+        for i, relation in enumerate(relations):
+            self._write((",\n  " if i else "\n  ") + _text(_plain(asdict(relation))))
+        self._write(f'\n ],\n "made_by": {_text(_origin_json(made_by))}}}\n')
         self.finished = True
 
     def _write(self, text: str) -> None:

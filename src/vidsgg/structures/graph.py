@@ -11,7 +11,7 @@ from vidsgg.structures.vocabulary import Vocabulary
 Box = tuple[float, float, float, float]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)  # there may be a million
 class GraphNode:
     """A thing, or an action (EASG's verb), in one frame. box: xyxy in pixels, None for an action. score: 0..1. track: id over frames."""
 
@@ -28,7 +28,7 @@ class GraphNode:
                 raise DataError(f"node {self.label!r}: the box is {list(self.box)}, not x1, y1, x2, y2 with x1 <= x2 and y1 <= y2.")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class GraphEdge:
     """subject --predicate--> object, both positions in the frame's nodes, written in the direction in which the predicate reads.
 
@@ -46,7 +46,7 @@ class GraphEdge:
         _check_score(f"edge {self.predicate!r}", self.score)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class GraphFrame:
     """key: the data set's name of the frame. number: from 1, in the video. time: seconds from the start, None if unknown."""
 
@@ -68,7 +68,7 @@ class GraphFrame:
                     raise DataError(f"frame {self.key!r}: edge {i} points to node {end}, there are {len(self.nodes)} nodes.")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class RelationInterval:
     """A relation that holds for a while: subject --predicate--> object, in the direction in which the predicate reads.
 
