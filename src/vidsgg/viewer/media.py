@@ -95,7 +95,7 @@ def media_of(
         frames = _timed(graph, footage.frames(), video, len(numbers))
         first = next(frames)
         content, lasts = encode_video(chain([first], frames), Encoding(max(64, int(width * part)), quality))
-        if len(content) <= min(_BITS_A_SECOND / 8 * max(lasts, 4.0), _MOST_BYTES):
+        if len(content) <= min(_BITS_A_SECOND / 8 * max(lasts, 1.0), _MOST_BYTES):
             break
     notes += footage.notes
     return Media(video=content, begin=first[0], duration=lasts)

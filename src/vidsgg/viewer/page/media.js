@@ -95,8 +95,10 @@ const clockMedia = (rows) => {
 
 const mediaText = byId("media").textContent;
 byId("media").remove();
-const media = isVideo ? videoMedia(mediaText) : clockMedia(content.media.kind === "pictures" ? mediaText.split("\n") : []);
-const isPictured = content.media.kind !== "none";
+const playable = isVideo && document.createElement("video").canPlayType('video/mp4; codecs="avc1.64001F"') !== "";
+if (isVideo && !playable) content.notes.push("This browser cannot play H.264, so the video is not shown.");
+const media = playable ? videoMedia(mediaText) : clockMedia(content.media.kind === "pictures" ? mediaText.split("\n") : []);
+const isPictured = content.media.kind === "pictures" || playable;
 
 // Step by graphs, not by the video's own frames.
 const stepBy = (count) => {
