@@ -21,6 +21,7 @@ COMMANDS = {
     "demo": "make data, train, evaluate, predict, and write a page to open",
     "predict": "write the graphs of videos, your own or annotated ones",
     "view": "write a page to look at graphs: video, graph and timeline move together",
+    "app": "a web app on this machine: upload a video, look at its graph",
     "export": "write graphs in the formats of others: csv, coco, vidvrd, graphml, cypher, predictions",
     "train-detector": "train a detector, or score one",
     "features": "write what the detector gives for every video to disk, once",

@@ -17,7 +17,7 @@ from vidsgg.inference.intervals import RelationTimeline
 from vidsgg.inference.trackers import make_tracker
 from vidsgg.inference.video import GraphRules, video_graphs
 from vidsgg.io.boxes import FrameBoxes, read_boxes
-from vidsgg.io.footage import PICTURES, VIDEOS, Footage, open_footage, picture_files
+from vidsgg.io.footage import PICTURES, VIDEOS, Footage, FootageFrame, open_footage, picture_files
 from vidsgg.io.graphs import SUFFIX, graph_writer, path_to, read_graph
 from vidsgg.options import closest
 from vidsgg.recipes.options import PredictOptions
@@ -26,6 +26,7 @@ from vidsgg.recipes.runs import read_run
 from vidsgg.structures.graph import Origin
 
 FOLDER = "graphs"
+Watch = Callable[[int, int], None]  # is called with the number of frames that are decoded, and with that of all
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,11 @@ class VideoDone:
 
 @dataclass(frozen=True)
 class _Task:
+    """name: what the video is called in its graph; None: as its file."""
+
     video: Path
     file: Path
+    name: str | None = None
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,14 @@ def run_video_prediction(options: PredictOptions) -> Iterator[VideoDone]:
         yield from tqdm(run_tasks(_Setup(options), waiting, jobs), total=len(waiting), desc="videos", unit="video", disable=None)
     else:
         yield from map(predictor.predict, waiting)
+
+
+def predict_one(options: PredictOptions, video: Path, file: Path, name: str, watch: Watch) -> VideoDone:
+    """Write the graph of one video, also where there is one, for a program of its own. name: what the video is called in it.
+
+    Raises ConfigError and CheckpointError as run_video_prediction does; what is wrong with the video is told in the answer.
+    """
+    return _Predictor(options, watch).predict(_Task(video, file, name))
 
 
 def find_videos(words: Sequence[str]) -> list[Path]:
@@ -161,7 +173,8 @@ def _difference(before: Origin | None, origin: Origin) -> str:
 class _Predictor:
     """A model at work on one video after another."""
 
-    def __init__(self, options: PredictOptions) -> None:
+    def __init__(self, options: PredictOptions, watch: Watch | None = None) -> None:
+        self._watch = watch
         run = read_run(Path(options.checkpoint))
         schema = check_run(run, options)
         trained = load_for_videos(run, schema, options)
@@ -190,6 +203,7 @@ class _Predictor:
         try:
             boxes = self._boxes_of(task.video)
             footage = open_footage(task.video, self._options.fps, None if boxes is None else boxes.keys())
+            footage.name = task.name or footage.name
             frames, relations = self._write(task, footage, boxes)
         except DataError as error:
             return VideoDone(task.video, task.file, problem=str(error))
@@ -199,16 +213,23 @@ class _Predictor:
         """Numbers of frames and of relations over time."""
         timeline, count = RelationTimeline(), 0
         tracker = make_tracker(self._options.tracker, self._options.fps)
-        hidden = True if self._options.jobs > 1 else None  # None: unless somebody is watching
-        pictures = tqdm(footage.frames(), total=len(footage.numbers), desc=footage.name, unit="frame", disable=hidden)
         with graph_writer(task.file, footage.name, self._schema.name, self._schema.vocabulary) as writer:
-            for frame in video_graphs(footage.name, pictures, self._scorer, self._rules, boxes=boxes, tracker=tracker):
+            for frame in video_graphs(footage.name, self._watched(footage), self._scorer, self._rules, boxes=boxes, tracker=tracker):
                 writer.add(frame)
                 timeline.add(frame)
                 count += 1
             relations = timeline.intervals()
             writer.finish(relations, replace(self.origin, notes=tuple(footage.notes), source=path_to(task.video, task.file)))
         return count, len(relations)
+
+    def _watched(self, footage: Footage) -> Iterator[FootageFrame]:
+        """The frames, while somebody is told how many there have been."""
+        hidden = True if self._options.jobs > 1 or self._watch else None  # None: unless there is a terminal
+        pictures = tqdm(footage.frames(), total=len(footage.numbers), desc=footage.name, unit="frame", disable=hidden)
+        for done, frame in enumerate(pictures):
+            if self._watch is not None:
+                self._watch(done, len(footage.numbers))
+            yield frame
 
     def _boxes_of(self, video: Path) -> dict[int, FrameBoxes] | None:
         if self._boxes is None:

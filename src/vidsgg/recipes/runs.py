@@ -43,10 +43,10 @@ class TrainedModel:
     options: TrainOptions
 
 
-def read_run(path: Path) -> SavedRun:
-    """path: a checkpoint file or a run's folder. Raises CheckpointError if it is none of ours."""
+def read_run(path: Path, *, mmap: bool = False) -> SavedRun:
+    """path: a checkpoint file or a run's folder. mmap: as load_tensors. Raises CheckpointError if it is none of ours."""
     file = find_checkpoint(path)
-    content = load_checkpoint(file)
+    content = load_checkpoint(file, mmap=mmap)
     config = content["config"]
     if not isinstance(config, dict) or "model" not in config:
         raise CheckpointError(f"{file} does not say which model it holds.")

@@ -1,0 +1,133 @@
+"""The jobs of the app while it runs: one is worked on at a time, in the order in which they came."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from typing import Any
+
+from vidsgg.app.jobs import UNFINISHED, Job, JobFolder
+from vidsgg.app.work import Failure, Result, Step, Task, Worker
+
+NEW_STEP: dict[str, Any] = {"step": "", "done": 0, "total": 0, "left": None}
+
+
+class JobQueue:
+    """All jobs, the latest first. Safe to call from any thread; ``close`` ends the one at work."""
+
+    def __init__(self, folder: JobFolder, device: str, minutes: float, work: Callable[[Task], Worker] = Worker) -> None:
+        self.folder = folder
+        self._device, self._minutes, self._work = device, minutes, work
+        self._jobs = {job.id: job for job in folder.load()}
+        self._changed = threading.Condition()
+        self._worker: tuple[str, Worker] | None = None
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def close(self) -> None:
+        """Ends at once. What was under way is found to be stopped when the app is started again."""
+        with self._changed:
+            self._closed = True
+            if self._worker:
+                self._worker[1].stop()
+            self._changed.notify_all()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def all(self) -> list[Job]:
+        with self._changed:
+            return sorted(self._jobs.values(), key=lambda job: job.created, reverse=True)
+
+    def find(self, number: str) -> Job | None:
+        with self._changed:
+            return self._jobs.get(number)
+
+    def waiting(self) -> int:
+        return sum(job.state == "waiting" for job in self.all())
+
+    def add(self, job: Job) -> None:
+        """Its video is in its folder. Raises OSError if the disk refuses."""
+        self.folder.save(job)
+        with self._changed:
+            self._jobs[job.id] = job
+            self._changed.notify_all()
+
+    def cancel(self, number: str) -> bool:
+        """False if there is nothing to cancel."""
+        with self._changed:
+            job = self._jobs.get(number)
+            if job is None or job.state not in UNFINISHED:
+                return False
+            self._put(replace(job, state="cancelled", **NEW_STEP))
+            if self._worker and self._worker[0] == number:
+                self._worker[1].stop()
+            return True
+
+    def again(self, number: str) -> bool:
+        """Put one that came to nothing at the end of the queue; False if it cannot be."""
+        with self._changed:
+            job = self._jobs.get(number)
+            if job is None or job.state in (*UNFINISHED, "done") or (self._worker and self._worker[0] == number):
+                return False
+            self.folder.clear(job)
+            self._put(replace(job, state="waiting", message="", created=time.time(), notes=(), files=(), **NEW_STEP))
+            self._changed.notify_all()
+            return True
+
+    def remove(self, number: str) -> bool:
+        """A job with all its files; False if it is at work."""
+        with self._changed:
+            job = self._jobs.get(number)
+            if job is None or job.state in UNFINISHED or (self._worker and self._worker[0] == number):
+                return False
+            del self._jobs[number]
+            self.folder.remove(job)
+            return True
+
+    def _put(self, job: Job) -> None:
+        self._jobs[job.id] = job
+        try:
+            self.folder.save(job)
+        except OSError as error:
+            print(f"{self.folder.path(job)} cannot be written, so this is forgotten when the app ends: {error.strerror}", flush=True)
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                while not self._closed and not (waiting := [job for job in self._jobs.values() if job.state == "waiting"]):
+                    self._changed.wait()
+                if self._closed:
+                    return
+                job = replace(min(waiting, key=lambda job: job.created), state="running", step="starting")
+                self._put(job)
+                try:
+                    worker = self._work(Task(self.folder.path(job), job.name, job.asked, self._device, self._minutes))
+                except OSError as error:
+                    self._put(replace(job, state="failed", message=f"No process could be started: {error.strerror}.", **NEW_STEP))
+                    continue
+                self._worker = job.id, worker
+            self._follow(job.id, worker)
+            with self._changed:
+                self._worker = None
+
+    def _follow(self, number: str, worker: Worker) -> None:
+        step, began = "", time.monotonic()
+        for message in worker.messages():
+            with self._changed:
+                job = self._jobs[number]
+                if job.state != "running" or self._closed:  # cancelled, or about to be stopped: go on until the process has ended
+                    continue
+                if isinstance(message, Step):
+                    if message.name != step:
+                        step, began = message.name, time.monotonic()
+                    left = (time.monotonic() - began) * (message.total - message.done) / message.done if message.done else None
+                    self._jobs[number] = replace(job, step=message.name, done=message.done, total=message.total, left=left)
+                elif isinstance(message, Result):
+                    self._put(replace(job, state="done", **{**NEW_STEP, **asdict(message)}))
+                elif isinstance(message, Failure):
+                    self._put(replace(job, state="failed", message=message.message, **NEW_STEP))

@@ -1,0 +1,183 @@
+"""The addresses of the app. No part of an address ever becomes part of a path: ids and names of files are looked up in what there is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from functools import cache
+from importlib import resources
+from pathlib import PurePath
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from vidsgg.app.checkpoints import Checkpoints, Choice
+from vidsgg.app.guard import PAGE_POLICY, Guard
+from vidsgg.app.jobs import GRAPH, OVERLAY, PAGE, VIDEO, Job
+from vidsgg.app.options import AppOptions
+from vidsgg.app.queue import JobQueue
+from vidsgg.app.uploads import asked_for, receive_file, shown_name
+from vidsgg.io.exporters.formats import FORMATS
+
+_SCRIPT, _STYLE = "text/javascript", "text/css"
+_STATIC = {"start.js": _SCRIPT, "result.js": _SCRIPT, "common.js": _SCRIPT, "app.css": _STYLE}
+_SUMMARIES = {GRAPH: "the graph", PAGE: "this page, for offline", OVERLAY: "the video with boxes and relations"}
+# Files in a job's folder that can be taken along: what they are, and how their names end.
+DOWNLOADS = {name: (summary, name.removeprefix("video")) for name, summary in _SUMMARIES.items()} | {
+    form.name + form.suffix: (form.summary, form.suffix if form.suffix == f".{form.name}" else f".{form.name}{form.suffix}")
+    for form in FORMATS.values()
+}
+
+
+class Routes:
+    """What is answered. queue, checkpoints: what there is."""
+
+    def __init__(self, options: AppOptions, queue: JobQueue, checkpoints: Checkpoints) -> None:
+        self._options, self._queue, self._checkpoints = options, queue, checkpoints
+        self._limit = int(options.max_upload_mb * 1e6)
+
+    def app(self) -> Starlette:
+        @asynccontextmanager
+        async def at_work(_: Starlette) -> AsyncIterator[None]:
+            self._queue.start()
+            yield
+            self._queue.close()
+
+        return Starlette(
+            routes=[
+                Route("/", self.start),
+                Route("/static/{name}", self.static),
+                Route("/api/state", self.state),
+                Route("/api/jobs", self.upload, methods=["POST"]),
+                Route("/api/jobs/{id}", self.job),
+                Route("/api/jobs/{id}/{action}", self.act, methods=["POST"]),
+                Route("/results/{id}", self.result),
+                Route("/results/{id}/page", self.page),
+                Route("/results/{id}/files/{name}", self.download),
+            ],
+            middleware=[Middleware(Guard, host=self._options.host)],
+            exception_handlers={HTTPException: _told},  # type: ignore[dict-item]
+            lifespan=at_work,
+        )
+
+    async def start(self, request: Request) -> Response:
+        return Response(_text("start.html"), media_type="text/html")
+
+    async def static(self, request: Request) -> Response:
+        name = request.path_params["name"]
+        if name == "colours.css":
+            return Response(_colours(), media_type=_STYLE)
+        if name not in _STATIC:
+            raise HTTPException(404)
+        return Response(_text(name), media_type=_STATIC[name])
+
+    async def state(self, request: Request) -> Response:
+        """Everything that the start page shows."""
+        checkpoints = await run_in_threadpool(self._checkpoints)
+        jobs = self._queue.all()
+        limits = {"bytes": self._limit, "minutes": self._options.max_minutes}
+        return JSONResponse(
+            {"checkpoints": [_choice_json(c) for c in checkpoints], "jobs": [_job_json(job) for job in jobs], "limits": limits}
+        )
+
+    async def job(self, request: Request) -> Response:
+        return JSONResponse(_job_json(self._found(request)))
+
+    async def upload(self, request: Request) -> Response:
+        """A video as the body, wishes in the query."""
+        wanted = request.query_params.get("checkpoint", "")
+        choice = next((c for c in await run_in_threadpool(self._checkpoints) if c.id == wanted), None)
+        if choice is None:
+            raise HTTPException(400, "That checkpoint is not there any more; load the page again and choose another.")
+        if choice.problem:
+            raise HTTPException(400, f"{choice.name} {choice.problem}")
+        asked = asked_for(request.query_params, choice.file)
+        if self._queue.waiting() >= self._options.max_waiting:
+            raise HTTPException(429, f"{self._options.max_waiting} videos are waiting already; try again when one is done.")
+        name = shown_name(request.query_params.get("name", ""))
+        job = Job(self._queue.folder.new_id(), name, f"{choice.name} ({choice.model})", asked, time.time())
+        folder = self._queue.folder.path(job)
+        folder.mkdir()
+        try:
+            await receive_file(request, folder / VIDEO, self._limit)
+            await run_in_threadpool(self._queue.add, job)
+        except ClientDisconnect:
+            self._queue.folder.remove(job)
+            return Response(status_code=499)
+        except BaseException:
+            self._queue.folder.remove(job)
+            raise
+        return JSONResponse(_job_json(job), 201)
+
+    async def act(self, request: Request) -> Response:
+        """Cancel a job, try it again, or remove it."""
+        job = self._found(request)
+        actions = {"cancel": self._queue.cancel, "again": self._queue.again, "remove": self._queue.remove}
+        action = actions.get(request.path_params["action"])
+        if action is None:
+            raise HTTPException(404)
+        if not await run_in_threadpool(action, job.id):
+            raise HTTPException(409, f"{job.name} is {job.state} now; this cannot be done.")
+        return JSONResponse({})
+
+    async def result(self, request: Request) -> Response:
+        self._found(request)
+        return Response(_text("result.html"), media_type="text/html")
+
+    async def page(self, request: Request) -> Response:
+        """The page of 'vidsgg view', without any right to ask for more."""
+        job = self._found(request)
+        if PAGE not in job.files:
+            raise HTTPException(404)
+        headers = {"content-security-policy": PAGE_POLICY}
+        return FileResponse(self._queue.folder.path(job) / PAGE, media_type="text/html", headers=headers)
+
+    async def download(self, request: Request) -> Response:
+        job, name = self._found(request), request.path_params["name"]
+        if name not in job.files or name not in DOWNLOADS:
+            raise HTTPException(404)
+        return FileResponse(self._queue.folder.path(job) / name, filename=_download_name(job, name))
+
+    def _found(self, request: Request) -> Job:
+        job = self._queue.find(request.path_params["id"])
+        if job is None:
+            raise HTTPException(404, "There is no such result; it may have been removed.")
+        return job
+
+
+def _choice_json(choice: Choice) -> dict[str, object]:
+    return {**asdict(choice), "file": str(choice.file)}
+
+
+def _job_json(job: Job) -> dict[str, object]:
+    files = [{"name": name, "summary": DOWNLOADS[name][0], "suffix": DOWNLOADS[name][1]} for name in job.files if name in DOWNLOADS]
+    return {**asdict(job), "files": files, "page": PAGE in job.files}
+
+
+def _download_name(job: Job, name: str) -> str:
+    return PurePath(job.name).stem + DOWNLOADS[name][1]
+
+
+async def _told(request: Request, error: HTTPException) -> Response:
+    if request.url.path.startswith("/api/"):
+        return JSONResponse({"message": error.detail}, error.status_code)
+    return PlainTextResponse(error.detail, error.status_code)
+
+
+@cache
+def _text(name: str) -> str:
+    return (resources.files("vidsgg.app") / "page" / name).read_text(encoding="utf-8")
+
+
+@cache
+def _colours() -> str:
+    """Those of the pages of 'vidsgg view': the first rules of their style."""
+    style = (resources.files("vidsgg.viewer") / "page" / "style.css").read_text(encoding="utf-8")
+    return style.partition("\n* {")[0]

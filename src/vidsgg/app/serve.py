@@ -1,0 +1,88 @@
+"""``vidsgg app`` from its options to its end."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from contextlib import closing
+from pathlib import Path
+
+from vidsgg.engine.run_lock import RunLock
+from vidsgg.errors import ConfigError
+
+try:
+    import starlette  # noqa: F401
+    import uvicorn
+except ImportError as error:
+    raise ConfigError("the app needs a web server: pip install 'vidsgg[app]'") from error
+
+from vidsgg.app.guard import LOCAL
+from vidsgg.app.jobs import JobFolder
+from vidsgg.app.options import AppOptions
+from vidsgg.app.queue import JobQueue
+
+
+def run_app(options: AppOptions) -> None:
+    """Serve until interrupted. Raises ConfigError if the port is taken, the folder cannot be used, or a checkpoint is not there."""
+    folder = Path(options.data)
+    with closing(_listen(options.host, options.port)) as listening:
+        lock = _own(folder)
+        try:
+            from vidsgg.app.checkpoints import Checkpoints  # torch: what can be refused at once is
+            from vidsgg.app.routes import Routes
+
+            checkpoints = Checkpoints(options.checkpoints)
+            queue = JobQueue(JobFolder(folder), options.device, options.max_minutes)
+            print(_greeting(options, listening, len(checkpoints())), flush=True)
+            config = uvicorn.Config(
+                Routes(options, queue, checkpoints).app(),
+                log_level="warning",
+                access_log=False,
+                timeout_graceful_shutdown=1,
+                server_header=False,
+            )
+            uvicorn.Server(config).run(sockets=[listening])
+        except KeyboardInterrupt:  # how an app is ended
+            print("\nthe app has ended", file=sys.stderr)
+        finally:
+            lock.release()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    if port > 65535:
+        raise ConfigError(f"option -port: {port} is no port; the most is 65535.")
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        listening = socket.socket(family, socket.SOCK_STREAM)
+    except OSError as error:
+        raise ConfigError(f"option -host: {host!r} is no address of this machine ({error.strerror}).") from error
+    try:
+        if sys.platform != "win32":  # there it would let two programs share a port
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+        listening.listen(128)
+    except OSError as error:
+        listening.close()
+        raise ConfigError(
+            f"options -host and -port: cannot listen at {host}:{port} ({error.strerror}); -port 0 takes a free one."
+        ) from error
+    return listening
+
+
+def _own(folder: Path) -> RunLock:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return RunLock(folder)
+    except ConfigError as error:
+        raise ConfigError(str(error).replace("-save_path", "-data", 1)) from error
+    except OSError as error:
+        raise ConfigError(f"option -data: {folder} cannot be used ({error.strerror}).") from error
+
+
+def _greeting(options: AppOptions, listening: socket.socket, checkpoints: int) -> str:
+    port = listening.getsockname()[1]
+    host = f"[{options.host}]" if ":" in options.host else options.host
+    lines = [f"open http://{host}:{port} ({checkpoints} checkpoint{'s' * (checkpoints != 1)}; ends with Ctrl-C)"]
+    if options.host not in LOCAL:
+        lines.append("warning: whoever reaches this address can upload videos, see all results and remove them; there is no password.")
+    return "\n".join(lines)

@@ -1,0 +1,183 @@
+"""One prediction in a process of its own: whatever a video does to its decoder, the server goes on, and cancelling is at once."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+from vidsgg.app.jobs import GRAPH, OVERLAY, PAGE, VIDEO, Asked
+from vidsgg.errors import DataError, VidsggError
+from vidsgg.io.exporters.formats import FORMATS
+from vidsgg.recipes.options import PredictOptions
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a process is given. folder: of the job, with the video in it. minutes: a video's length at most."""
+
+    folder: Path
+    name: str
+    asked: Asked
+    device: str
+    minutes: float
+
+
+@dataclass(frozen=True)
+class Step:
+    """What is being done. done, total: of it, 0 where that is not known."""
+
+    name: str
+    done: int = 0
+    total: int = 0
+
+
+@dataclass(frozen=True)
+class Result:
+    """What has been made. files: names in the job's folder."""
+
+    frames: int
+    relations: int
+    seconds: float
+    notes: tuple[str, ...]
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What a user should be told."""
+
+    message: str
+
+
+Message = Step | Result | Failure
+
+
+class Worker:
+    """A process at work on one task. ``messages`` ends with a Result or a Failure, however the process ends."""
+
+    def __init__(self, task: Task) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._connection, theirs = context.Pipe(duplex=False)
+        self._process: BaseProcess = context.Process(target=_work, args=(task, theirs), daemon=True)
+        self._process.start()
+        theirs.close()  # so that the process's end is the end of the connection
+
+    def messages(self) -> Iterator[Message]:
+        while True:
+            try:
+                message: Message = self._connection.recv()
+            except (EOFError, OSError):
+                self._process.join()
+                yield Failure(f"The process that did this ended with code {self._process.exitcode}; perhaps there was too little memory.")
+                return
+            yield message
+            if not isinstance(message, Step):
+                self._process.join()
+                return
+
+    def stop(self) -> None:
+        """At once, wherever it is. ``messages`` then ends with a Failure."""
+        self._process.kill()
+
+
+def _work(task: Task, connection: Connection[Any, Any]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is for the server, which stops its processes
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    with suppress(BrokenPipeError):  # the server is gone
+        try:
+            answer: Message = make(task, connection.send)
+        except VidsggError as error:
+            answer = Failure(_told(str(error), task))
+        except Exception:
+            traceback.print_exc()  # our mistake: for the terminal
+            answer = Failure("Something went wrong that should not have; the terminal in which the app runs shows what.")
+        connection.send(answer)
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
+
+
+def make(task: Task, tell: Callable[[Message], None]) -> Result:
+    """Graph, page and exports of a video, told step by step. Raises what vidsgg.errors has if there can be no graph."""
+    tell(Step("reading"))
+    video, graph = task.folder / VIDEO, task.folder / GRAPH
+    _check_length(video, task.minutes)
+    tell(Step("loading"))
+    from vidsgg.recipes.predict_video import predict_one  # torch
+
+    asked = task.asked
+    options = PredictOptions(
+        checkpoint=asked.checkpoint, fps=asked.fps, least_score=asked.least_score, threshold=asked.threshold, device=task.device
+    )
+    done = predict_one(options, video, graph, task.name, lambda number, total: tell(Step("frames", number, total)))
+    if done.problem:
+        raise DataError(done.problem)
+    files, notes = [GRAPH], [*done.notes]
+    tell(Step("page"))
+    with _noted("page", notes):
+        from vidsgg.recipes.view import view_graph
+
+        notes += view_graph(graph, task.folder / PAGE, video).notes
+        files.append(PAGE)
+    if asked.overlay:
+        with _noted("overlay", notes):
+            _draw(graph, video, lambda number, total: tell(Step("overlay", number, total)))
+            files.append(OVERLAY)
+    tell(Step("downloads"))
+    for name in FORMATS:
+        with _noted(name, notes):
+            files.append(_export(name, graph))
+    return Result(done.frames, done.relations, done.seconds, tuple(_told(note, task) for note in notes), tuple(files))
+
+
+def _check_length(video: Path, minutes: float) -> None:
+    from vidsgg.io.video import VideoReader
+
+    reader = VideoReader(video)
+    seconds = reader.times[-1] if reader.times else reader.count / (reader.fps or 25)
+    if seconds > 60 * minutes:
+        raise DataError(
+            f"{video}: lasts for {seconds / 60:.1f} minutes; this app takes {minutes:g}. Cut it, or start the app with -max_minutes."
+        )
+
+
+def _draw(graph: Path, video: Path, watch: Callable[[int, int], None]) -> None:
+    from vidsgg.io.graphs import read_graph
+    from vidsgg.viewer.overlay import write_overlay
+
+    write_overlay(graph.with_name(OVERLAY), read_graph(graph), video, watch=watch)
+
+
+def _export(name: str, graph: Path) -> str:
+    from vidsgg.recipes.export import ExportOptions, run_export
+
+    (written,) = run_export(ExportOptions((str(graph),), name, str(graph.with_name(name + FORMATS[name].suffix))))
+    return written.name
+
+
+@contextmanager
+def _noted(what: str, notes: list[str]) -> Iterator[None]:
+    """A thing beside the graph that cannot be made costs itself only."""
+    try:
+        yield
+    except VidsggError as error:
+        notes.append(f"{what}: {error}")
+
+
+def _told(text: str, task: Task) -> str:
+    """Without paths of ours: a video is called as its owner calls it."""
+    return text.replace(str(task.folder / VIDEO), task.name).replace(str(task.folder / GRAPH), task.name)
