@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from datasets.ag_files import small_set
+from detectors.tiny import sighted_set
 
 from vidsgg.cli import evaluate, predict, train
 from vidsgg.cli.main import run
@@ -23,14 +23,7 @@ OBJECTS = SCHEMA.vocabulary.objects
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny data set with a detector in its folder that finds a person, a cup and a chair wherever it looks."""
-    root = small_set(tmp_path_factory.mktemp("data"))
-    detector = FasterRCNN(FasterRCNNConfig(BackboneConfig(18, 4, 48), (1, 2, 3, 4), 8), OBJECTS)
-    with torch.no_grad():
-        for name in ("person", "cup/glass/bottle", "chair"):
-            detector.class_score.bias[OBJECTS.index(name)] = 8.0
-    save_detector(root / "detector.pth", detector)
-    return root
+    return sighted_set(tmp_path_factory.mktemp("data"))
 
 
 @pytest.fixture(scope="module")

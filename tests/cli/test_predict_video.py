@@ -6,9 +6,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-import torch
-from datasets.ag_files import small_set
 from datasets.easg_files import write_easg
+from detectors.tiny import sighted_set
 from numbered_video import numbered, write
 from PIL import Image
 
@@ -17,7 +16,6 @@ from vidsgg.cli.main import run
 from vidsgg.datasets.action_genome import SCHEMA
 from vidsgg.detectors.faster_rcnn import FasterRCNN, FasterRCNNConfig
 from vidsgg.detectors.files import save_detector
-from vidsgg.detectors.region_proposals import ProposalLimits
 from vidsgg.detectors.resnet_c4 import BackboneConfig
 from vidsgg.io.graphs import read_graph, write_graph
 from vidsgg.structures.graph import VideoGraph
@@ -37,15 +35,7 @@ OBJECTS = SCHEMA.vocabulary.objects
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny data set with a detector in its folder that finds a person, a cup and a chair wherever it looks."""
-    root = small_set(tmp_path_factory.mktemp("data"))
-    backbone = BackboneConfig(18, 4, 48)
-    detector = FasterRCNN(FasterRCNNConfig(backbone, (1, 2, 3, 4), 8, ProposalLimits(100, 6)), OBJECTS)
-    with torch.no_grad():
-        for name in ("person", "cup/glass/bottle", "chair"):
-            detector.class_score.bias[OBJECTS.index(name)] = 8.0
-    save_detector(root / "detector.pth", detector)
-    return root
+    return sighted_set(tmp_path_factory.mktemp("data"))
 
 
 @pytest.fixture(scope="module")

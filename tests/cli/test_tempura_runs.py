@@ -7,16 +7,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from datasets.ag_files import small_set
 from datasets.easg_files import write_easg
+from detectors.tiny import sighted_set
 
 from vidsgg.cli import evaluate, features, models, predict, train
 from vidsgg.cli.main import run
 from vidsgg.cli.train import parse_train
-from vidsgg.datasets.action_genome import SCHEMA
-from vidsgg.detectors.faster_rcnn import FasterRCNN, FasterRCNNConfig
-from vidsgg.detectors.files import save_detector
-from vidsgg.detectors.resnet_c4 import BackboneConfig
 from vidsgg.engine.checkpoint import load_checkpoint
 from vidsgg.errors import ConfigError
 from vidsgg.losses.tempura import TempuraLossConfig
@@ -28,21 +24,12 @@ TINY = [
     "-model", "tempura", "-epochs", "2", "-hidden_dim", "8", "-embedding_dim", "8", "-feedforward_dim", "16", "-dec_layer", "1", "-K", "2",
     "-eval_freq", "1", "-num_workers", "0", "-device", "cpu",
 ]  # fmt: skip
-OBJECTS = SCHEMA.vocabulary.objects
 MODES = ("predcls", "sgcls", "sgdet")
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny data set with a detector in its folder that finds a person, a cup and a chair wherever it looks."""
-    root = small_set(tmp_path_factory.mktemp("data"))
-    torch.manual_seed(0)
-    detector = FasterRCNN(FasterRCNNConfig(BackboneConfig(18, 4, 48), (1, 2, 3, 4), 8), OBJECTS)
-    with torch.no_grad():
-        for name in ("person", "cup/glass/bottle", "chair"):
-            detector.class_score.bias[OBJECTS.index(name)] = 8.0
-    save_detector(root / "detector.pth", detector)
-    return root
+    return sighted_set(tmp_path_factory.mktemp("data"))
 
 
 @pytest.fixture(scope="module")

@@ -7,19 +7,13 @@ import shutil
 from pathlib import Path
 
 import pytest
-import torch
 from commands import ROOT, SHORT, blocks, run_block
-from datasets.ag_files import small_set
+from detectors.tiny import sighted_set
 from numbered_video import numbered, write
 from PIL import Image
 
 from vidsgg.cli import train
 from vidsgg.cli.main import run
-from vidsgg.datasets.action_genome import SCHEMA
-from vidsgg.detectors.faster_rcnn import FasterRCNN, FasterRCNNConfig
-from vidsgg.detectors.files import save_detector
-from vidsgg.detectors.region_proposals import ProposalLimits
-from vidsgg.detectors.resnet_c4 import BackboneConfig
 from vidsgg.options import convert, fields_of
 from vidsgg.recipes.options import PredictOptions
 
@@ -37,11 +31,7 @@ def prepare(folder: Path) -> None:
         Image.fromarray(numbered(i)).save(folder / "walk" / f"{i}.jpg")
     (boxes,) = (text for text in blocks(VIDEO, "text") if text.startswith("video,frame"))
     (folder / "boxes.csv").write_text(boxes, encoding="utf-8")
-    root = small_set(folder / "data")
-    detector = FasterRCNN(FasterRCNNConfig(BackboneConfig(18, 4, 48), (1, 2, 3, 4), 8, ProposalLimits(100, 6)), SCHEMA.vocabulary.objects)
-    with torch.no_grad():
-        detector.class_score.bias[[1, 8]] = 8.0  # a person and a chair, wherever it looks
-    save_detector(root / "detector.pth", detector)
+    root = sighted_set(folder / "data", ("person", "chair"))
     for mode in ("sgdet", "predcls"):
         arguments = ["-mode", mode, "-data_path", str(root), "-save_path", f"output/sttran_{mode}", "-features", "off"]
         assert run(train.main, arguments) == 0
