@@ -104,7 +104,7 @@ def draw_differences(
     path: Path, measure: str, first: str, predicates: Sequence[str], tail: LongTail, differences: Mapping[str, tuple[Array, Interval]]
 ) -> Path:
     """How much the recall of every predicate differs from that of the ``first`` model. differences: by model, (C,) fractions of 1."""
-    figure = new_figure(8, 1.9 + (0.2 + 0.1 * len(differences)) * len(predicates))
+    figure = new_figure(8, 2 + (0.16 + 0.07 * len(differences)) * len(predicates))
     axis = figure.subplots()
     step = 0.7 / len(differences)
     for i, (name, (value, interval)) in enumerate(differences.items()):
@@ -117,13 +117,16 @@ def draw_differences(
             marker = MARKS[i % len(MARKS)]
             axis.scatter(middle[chosen], rows[chosen], 26, marker=marker, facecolors=filling, edgecolors=colour, zorder=3, label=label)
     axis.axvline(0, color="#374151", linewidth=1)
-    for edge in np.flatnonzero(np.diff(tail.part[tail.order])) + 0.5:
-        axis.axhline(edge, color=GREY, linestyle=":", linewidth=1)
+    for part, name in enumerate(PARTS):
+        ranks = np.flatnonzero(tail.part[tail.order] == part)
+        if len(ranks):
+            axis.annotate(name, (1, ranks[0] - 0.4), xycoords=axis.get_yaxis_transform(), va="top", ha="right", color=GREY)
+            axis.axhline(ranks[0] - 0.5, color=GREY, linestyle=":", linewidth=1)
     axis.set_yticks(range(len(predicates)), [f"{words(predicates[p])}  ({tail.instances[p]:,})" for p in tail.order])
     axis.invert_yaxis()
     axis.margins(y=0.01)
     axis.grid(axis="x", color=GRID)
-    axis.set_xlabel(f"{measure}, difference to {first} in percentage points, with 95 % intervals;\nfilled where these leave out zero")
+    axis.set_xlabel(f"{measure}: difference to {first},\nin percentage points, with 95 % intervals; filled where these leave out zero")
     plain(axis, "recall by predicate, in brackets its instances in the training split")
-    figure.legend(loc="outside lower left", frameon=False, ncols=2)
+    figure.legend(loc="outside lower left", frameon=False, ncols=2 if any(len(name) > 24 for name in differences) else 4)
     return save_figure(figure, path)
