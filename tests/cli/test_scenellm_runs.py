@@ -53,7 +53,7 @@ def small_language_model(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return sighted_set(tmp_path_factory.mktemp("data"))
+    return sighted_set(tmp_path_factory.mktemp("place") / "data" / "action_genome")
 
 
 def trained(path: Path, data: Path, *arguments: str) -> str:
