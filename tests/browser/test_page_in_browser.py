@@ -172,7 +172,7 @@ def test_the_graph_and_the_timeline_tell_what_the_boxes_tell(opened: Opened) -> 
         opened.seek(0.5 * i)
         labels = {node.label for node in GUESS.frames[i].nodes} | {node.label for node in TRUTH.frames[i].nodes}
         assert opened.there() == labels
-        at = float(opened.page.evaluate("document.querySelector('.board').style.getPropertyValue('--at')"))
+        at = float(opened.page.evaluate("document.querySelector('.playhead').style.getPropertyValue('--at')"))
         assert at == pytest.approx(0.5 * i / 8.5, abs=1e-3)
         assert opened.page.text_content("#place") == f"graph {i + 1} of 17"
 
@@ -185,7 +185,7 @@ def test_playing_moves_everything_together(opened: Opened) -> None:
     opened.page.click("#play")
     opened.settled()
     stopped = opened.time()
-    at = float(opened.page.evaluate("document.querySelector('.board').style.getPropertyValue('--at')"))
+    at = float(opened.page.evaluate("document.querySelector('.playhead').style.getPropertyValue('--at')"))
     assert at == pytest.approx(stopped / 8.5, abs=1e-3)
     np.testing.assert_allclose(opened.boxes()["cup"][0], expected(stopped)["cup"][0], atol=0.2)
     assert ("wiping", "wrong") in opened.chips() and ("holding", "missed") in opened.chips()

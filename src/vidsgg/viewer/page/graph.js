@@ -16,10 +16,11 @@ const nodeMark = (thing) => {
     const face = make(element, "span", { class: "face" });
     const thumb = make(face, "canvas", { width: THUMB, height: THUMB });
     const mark = make(face, "span", { class: "mark" });
-    const name = make(element, "span", { class: "name" }, nameOf(thing));
+    const name = make(element, "span", { class: "name" });
+    for (const part of nameOf(thing).split(/(?<=\/)/)) name.append(part, document.createElement("wbr"));
     face.dataset.initial = nameOf(thing)[0] ?? "";
     element.addEventListener("click", () => seekNext(thing));
-    nodeMarks.set(thing, { element, thumb, mark, name });
+    nodeMarks.set(thing, { element, thumb, mark });
   }
   return nodeMarks.get(thing);
 };
@@ -56,7 +57,7 @@ const facesOf = (there) => {
     return there.has(thing) ? -1 : Math.min(...seen);
   };
   for (const [thing, { place }] of plan.places) {
-    const away = distance(thing);
+    const away = place.things.length > 1 ? distance(thing) : 0;
     if (!faces.has(place) || away < faces.get(place).away) faces.set(place, { thing, away });
   }
   return new Set([...faces.values()].map((face) => face.thing));
@@ -67,7 +68,7 @@ const drawGraph = () => {
   const nodes = shownNodes(state.frame);
   const there = new Map(nodes.map((node) => [node.thing, node]));
   const faces = facesOf(there);
-  for (const [thing, { element, thumb, mark, name }] of nodeMarks) {
+  for (const [thing, { element, thumb, mark }] of nodeMarks) {
     if (!plan.places.has(thing)) continue;
     const node = there.get(thing);
     element.hidden = !faces.has(thing);
@@ -79,7 +80,6 @@ const drawGraph = () => {
     element.title = `${nameOf(thing)}${told}${verdict}`;
     element.setAttribute("aria-label", element.title);
     if (node?.box) drawThumb(thumb, node.box);
-    name.textContent = nameOf(thing);
   }
   const edges = shownEdges(state.frame, nodes);
   const hubs = nodes.filter((node) => isHub(node.thing)).length;
@@ -128,7 +128,8 @@ const drawLink = (owner, other, from, to, edges) => {
     ? `M ${from.x} ${from.y} Q ${to.side ? middle : from.x + 90} ${(from.y + to.y) / 2} ${to.x} ${to.y}`
     : `M ${from.x} ${from.y} C ${(from.x + middle) / 2 + far} ${from.y} ${(from.x + middle) / 2} ${to.y} ${middle} ${to.y} L ${to.x} ${to.y}`;
   const missed = edges.every((edge) => edge.verdict === "missed");
-  const line = draw(links, "path", { d: path, class: missed ? "missed" : "", "data-things": ` ${owner} ${other} ` });
+  const line = draw(links, "path", { d: path, class: missed ? "missed" : "" });
+  named(line, [owner, other]);
   line.style.setProperty("--own", labelOf(isHub(owner) ? other : owner).colour);
 };
 

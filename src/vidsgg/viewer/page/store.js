@@ -99,11 +99,18 @@ const draw = (parent, name, attributes = {}, text = null) => {
   return element;
 };
 
+const meanings = new WeakMap();
+const named = (element, subjects, relation = null) => {
+  const meaning = { things: subjects, relation };
+  meanings.set(element, meaning);
+  element.dataset.things = subjects.join(" ");
+  if (relation !== null) element.dataset.relation = relation;
+  return meaning;
+};
+
 // An element that stands for things, or for a relation between them: pointing at it lights up all that stand for the same.
 const stands = (element, subjects, relation = null) => {
-  element.dataset.things = ` ${subjects.join(" ")} `;
-  if (relation !== null) element.dataset.relation = relation;
-  const pointed = { things: subjects, relation };
+  const pointed = named(element, subjects, relation);
   const enter = () => { state.pointed = pointed; tell("pointed"); };
   const leave = () => { if (state.pointed === pointed) { state.pointed = null; tell("pointed"); } };
   element.addEventListener("pointerenter", enter);
@@ -114,9 +121,9 @@ const stands = (element, subjects, relation = null) => {
 };
 const isPointed = (element) => {
   const { things: wanted, relation } = state.pointed;
-  const named = element.dataset.things.trim().split(" ").map(Number);
-  if (relation === null) return named.includes(wanted[0]);
-  return element.dataset.relation === undefined ? named.every((thing) => wanted.includes(thing)) : element.dataset.relation === relation;
+  const own = meanings.get(element);
+  if (relation === null) return own.things.includes(wanted[0]);
+  return own.relation === null ? own.things.every((thing) => wanted.includes(thing)) : own.relation === relation;
 };
 const light = () => {
   document.body.classList.toggle("pointing", state.pointed !== null);

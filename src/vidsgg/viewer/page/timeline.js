@@ -3,7 +3,7 @@
 const timeline = byId("timeline");
 const board = make(timeline, "div", { class: "board" });
 const axis = make(board, "div", { class: "axis" });
-const playhead = make(board, "div", { class: "playhead", "aria-hidden": "true" });
+const playhead = make(make(board, "div", { class: "travel" }), "div", { class: "playhead", "aria-hidden": "true" });
 const rowsPlace = make(board, "div", { class: "rows" });
 let rows = [];
 let zoom = 1;
@@ -124,7 +124,7 @@ const drawRelationRow = (row, named) => {
   element.style.setProperty("--group", `var(--group-${predicates[row.predicate].group % 6})`);
   const text = predicates[row.predicate].text;
   const other = named ? `${isHub(row.other) ? labelOf(row.other).text : nameOf(row.other)} ` : "";
-  label.textContent = row.outward ? `${other}→ ${text}` : `${text} → ${other || labelOf(row.other).text}`.trim();
+  label.textContent = `${other}${row.outward ? "→" : "←"} ${text}`;
   label.title = row.outward ? `${labelOf(row.other).text} ${text} ${nameOf(row.owner)}` : `${nameOf(row.owner)} ${text} ${labelOf(row.other).text}`;
   for (const piece of row.pieces) {
     const edge = asEdge(piece.interval);
@@ -159,7 +159,7 @@ const markNow = () => {
   for (const row of rows) row.element?.classList.toggle("now", row.pieces.some(({ first, last }) => first <= state.frame && state.frame <= last));
 };
 const movePlayhead = () => {
-  board.style.setProperty("--at", share(state.time).toFixed(6));
+  playhead.style.setProperty("--at", share(state.time).toFixed(6)); // on the board it would restyle every bar
   if (zoom === 1 || !media.playing()) return;
   const label = labelWidth();
   const x = label + share(state.time) * (board.clientWidth - label);
