@@ -27,11 +27,14 @@ _BT709, _LIMITED = 1, 1  # FFmpeg's numbers for the colours of HD television
 
 @dataclass(frozen=True)
 class Encoding:
-    """width: pixels at most, None for as wide as the pictures. quality: x264's constant rate factor, 0 (lossless) to 51. preset: x264's."""
+    """width: pixels at most, None for as wide as the pictures. quality: x264's constant rate factor, 0 (lossless) to 51. preset: x264's.
+    group: pictures at most from one that can be jumped to to the next; few make jumping fast, and the file larger.
+    """
 
     width: int | None = None
     quality: int = 23
     preset: str = "veryfast"
+    group: int = 250
 
 
 def write_video(path: Path, frames: Iterable[tuple[float, Image]], encoding: Encoding = Encoding(), last: float = 0.04) -> float:
@@ -116,7 +119,7 @@ def _track(out: av.container.OutputContainer, image: Image, encoding: Encoding) 
     height, width = image.shape[:2]
     scale = min(1.0, (encoding.width or width) / width)
     # No B-frames: pictures are stored as they are shown, or the file would tell a wrong length where their times are uneven.
-    stream = out.add_stream("libx264", options={"crf": str(encoding.quality), "preset": encoding.preset, "bf": "0"})
+    stream = out.add_stream("libx264", options={"crf": str(encoding.quality), "preset": encoding.preset, "bf": "0", "g": str(encoding.group)})
     stream.width, stream.height = _even(width * scale), _even(height * scale)
     stream.pix_fmt = "yuv420p"
     codec = stream.codec_context

@@ -21,7 +21,7 @@ from vidsgg.viewer.graphs import Picture
 from vidsgg.viewer.pictures import is_video_file, pictures_of
 
 LONGEST = 1800.0  # seconds that one page holds
-_PICTURES_A_SECOND = 30.0
+_PICTURES_A_SECOND, _GROUP = 30.0, 30  # a jump decodes a second at most
 # A page should open at once: 30 seconds stay below 15 MB, any length below 60.
 _BITS_A_SECOND, _MOST_BYTES = 2_500_000, 40_000_000
 _ATTEMPTS = ((26, 1.0), (31, 1.0), (36, 0.75), (42, 0.5))  # x264's rate factor, and part of the width
@@ -94,7 +94,7 @@ def media_of(
         footage = open_footage(video, 1.0, numbers)
         frames = _timed(graph, footage.frames(), video, len(numbers))
         first = next(frames)
-        content, lasts = encode_video(chain([first], frames), Encoding(max(64, int(width * part)), quality))
+        content, lasts = encode_video(chain([first], frames), Encoding(max(64, int(width * part)), quality, group=_GROUP))
         if len(content) <= min(_BITS_A_SECOND / 8 * max(lasts, 1.0), _MOST_BYTES):
             break
     notes += footage.notes
