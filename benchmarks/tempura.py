@@ -3,7 +3,7 @@
 ``python -m benchmarks.tempura [--quick] [--device cuda]``. The videos of ``benchmarks.sttran`` (20-40 frames with 1-5 pairs each), one
 a step, with a memory in use. "second pass": prototypes from a forward in eval mode after that of training, as in the reference
 (-memory_pass True); otherwise they come from the training forward. Seconds are those of STTran and a model on the same videos, taken in turn;
-peak memory is that of a process of its own. On a CPU seconds are those of all its cores together. An epoch of Action Genome is about 7,000 steps.
+peak memory is that of a process of its own. On a CPU one thread works, and its own time counts. An epoch of Action Genome is about 7,000 steps.
 
 The last lines say how far the prototypes of both ways are apart after one epoch over the same videos from the same weights.
 """
@@ -105,7 +105,7 @@ def prepared(name: str, mode: str, device: str) -> Learner:
 
 def in_turn(name: str, mode: str, what: str, videos: int, device: str) -> dict[str, Any]:
     """Seconds of STTran and of a model on the same videos, one after the other (medians), and the median of their ratios."""
-    torch.set_num_threads(2)
+    torch.set_num_threads(1)
     base, learner = prepared("STTran", mode, device), prepared(name, mode, device)
     seconds = [(base.step(seed, what), learner.step(seed, what)) for seed in range(2, videos + 2)]
     return {
@@ -117,7 +117,7 @@ def in_turn(name: str, mode: str, what: str, videos: int, device: str) -> dict[s
 
 def peak(name: str, mode: str, what: str, videos: int, device: str) -> dict[str, Any]:
     """Largest memory in MiB of a process that has this model alone; on a GPU that of the GPU."""
-    torch.set_num_threads(2)
+    torch.set_num_threads(1)
     learner = prepared(name, mode, device)
     for seed in range(2, min(videos, 3) + 2):
         learner.step(seed, what)
@@ -127,7 +127,7 @@ def peak(name: str, mode: str, what: str, videos: int, device: str) -> dict[str,
 
 def compare(videos: int, device: str) -> dict[str, Any]:
     """Prototypes of both ways after an epoch: their cosine (the mean over predicates) and their distance, relative to their length."""
-    torch.set_num_threads(2)
+    torch.set_num_threads(1)
     found = []
     for name in ("TEMPURA", "TEMPURA, second pass"):
         learner = Learner(name, "predcls", device)
@@ -142,7 +142,7 @@ def compare(videos: int, device: str) -> dict[str, Any]:
 
 
 def _clock(device: str) -> float:
-    """Seconds of all processors, which others at work on the machine do not lengthen; of the clock where a GPU works."""
+    """Seconds that the processor worked, so that others on the machine hardly matter; of the clock where a GPU works."""
     if device == "cpu":
         return time.process_time()
     torch.cuda.synchronize()
@@ -173,7 +173,8 @@ def main(argv: list[str] | None = None) -> None:
             size = alone("peak", name, mode, what)
             time_of = alone("in_turn", name, mode, what) if name != "STTran" else None
             told = f"{time_of['seconds']:.2f} | {time_of['STTran']:.2f} | {time_of['ratio']:.2f}" if time_of else "| |"
-            print(f"| {title} | {name} | {size['parameters'] / 1e6:.0f} M | {told} | {size['peak']:.0f} |", flush=True)
+            used = f"{size['peak']:.0f} |" if what == "train" else "|"  # else it is that of the training steps before
+            print(f"| {title} | {name} | {size['parameters'] / 1e6:.0f} M | {told} | {used}", flush=True)
     apart = alone("compare")
     print(f"\nprototypes with and without a second pass: cosine {apart['cosine']:.4f}, {apart['distance']:.1%} of their length apart")
 
