@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
-from commands import run_block
+from commands import prepare, run_block
 from datasets.easg_files import write_easg
 from detectors.tiny import sighted_set
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -84,6 +84,26 @@ def test_the_training_guides_commands_run_as_printed(which: str, mode: str, data
     own = 5e-5 if which == "basic" else 1e-5
     assert max(epochs["train/lr/own"]) == pytest.approx(own)
     assert max(epochs["train/lr/llm"]) == pytest.approx(1e-6)
+
+
+def test_the_launcher_trains_it_in_two_processes(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = data.parents[1]
+    prepare(place)
+    monkeypatch.chdir(place)
+    monkeypatch.setenv("VIDSGG_OPTIONS", " ".join(f"{name}={value}" for name, value in SIZES.items()))
+    launch = "python -m torch.distributed.launch --nproc_per_node=2 train.py -mode predcls -model scenellm -data_path data/action_genome"
+    run_block(f"{launch} -save_path output/launched -distributed True", place)
+    log = (place / "output" / "launched" / "logfile.txt").read_text(encoding="utf-8")
+    assert "on cpu, in 2 processes\n" in log
+    assert [log.count(text) for text in (" stage 1:", " stage 2a:", " stage 2b:", "\ncodes: ", "\nwords: ", " - Loss: ")] == [
+        1,
+        1,
+        1,
+        2,
+        1,
+        3,
+    ]
+    assert load_checkpoint(place / "output" / "launched" / "checkpoint_final.tar")["processes"] == 2
 
 
 def test_all_modes_one_after_another(
