@@ -12,7 +12,7 @@ from vidsgg.errors import DataError
 from vidsgg.inference.graphs import annotated_graph
 from vidsgg.structures.graph import GraphEdge, GraphFrame, GraphNode, VideoGraph
 from vidsgg.viewer.drawing import draw_frame, draw_sheet
-from vidsgg.viewer.graphs import SUBJECT_COLOUR, colours, relations_of
+from vidsgg.viewer.graphs import SUBJECT_COLOUR, colours, relations_of, thing_names
 
 FRAME = GraphFrame(
     key="V.mp4/000001.png",
@@ -74,3 +74,9 @@ def test_actions_are_subjects_without_a_box() -> None:
     assert frame.nodes[-1].box is None and frame.nodes[-1].label in annotation.schema.vocabulary.subjects
     assert len(relations_of(frame, len(frame.nodes) - 1)) == len(frame.edges) > 0
     assert draw_sheet(None, graph, subjects=()).ndim == 3
+
+
+def test_things_of_a_label_that_are_seen_at_once_are_numbered_in_their_order() -> None:
+    rows = [[(7, "cup"), (2, "chair")], [(3, "cup"), (9, "chair"), (7, "cup")], [(None, "cup")]]
+    frames = [replace(FRAME, nodes=tuple(GraphNode(label, 1.0, (0, 0, 9, 9), track) for track, label in row), edges=()) for row in rows]
+    assert thing_names(frames) == {(7, "cup"): "cup 1", (3, "cup"): "cup 2", (2, "chair"): "chair", (9, "chair"): "chair"}

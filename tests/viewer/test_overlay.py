@@ -71,7 +71,7 @@ def test_a_relation_is_told_from_its_begin_to_its_end(tmp_path: Path, monkeypatc
     [((320, 240), 1280, (640, 480)), ((1920, 1080), 1280, (1280, 720)), ((1080, 1920), 1280, (1080, 1920)), ((640, 480), 320, (320, 240))],
 )
 def test_sizes(size: tuple[int, int], most: int, becomes: tuple[int, int]) -> None:
-    layout = overlay.FilmLayout.of(*size, {}, (), most)
+    layout = overlay.FilmLayout.of(*size, {}, (), most, {})
     assert (layout.width, layout.height) == becomes
     drawn = layout.draw(np.zeros((size[1], size[0], 3), np.uint8), GraphFrame("0", 1, 0, *size, (), ()))
     assert drawn.shape[0] == becomes[1] and drawn.shape[1] > becomes[0]
@@ -104,7 +104,7 @@ def test_another_video_is_refused_and_nothing_written(tmp_path: Path) -> None:
 def test_what_does_not_fit_beside_the_picture_is_counted(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     nodes = (GraphNode("person", 1.0, (1, 1, 9, 9), 0), *(GraphNode(f"thing {i}", 1.0, (1, 1, 9, 9), i + 1) for i in range(count)))
     edges = tuple(GraphEdge(0, i + 1, "holding", "contacting", 0.5) for i in range(count))
-    layout = overlay.FilmLayout.of(WIDTH, HEIGHT, {node.label: (0, 0, 0) for node in nodes}, ("person",), 640)
+    layout = overlay.FilmLayout.of(WIDTH, HEIGHT, {node.label: (0, 0, 0) for node in nodes}, ("person",), 640, {})
     said: list[tuple[float, str]] = []
     text = ImageDraw.ImageDraw.text
     monkeypatch.setattr(

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from vidsgg.errors import DataError
-from vidsgg.structures.graph import GraphFrame, VideoGraph
+from vidsgg.structures.graph import GraphFrame, GraphNode, VideoGraph
 from vidsgg.viewer.graphs import SUBJECT_COLOUR, Colour, Picture, colours, is_subject, relations_of, words
 
 _PAPER, _INK, _FAINT = (252, 252, 250), (34, 36, 42), (112, 116, 124)
 _MIN_WIDTH = 640  # pictures narrower than this are enlarged, so that text and lines stay readable
 _PANEL = 330
 _SUBJECTS = ("person",)
+Names = Mapping[tuple[int | None, str], str]  # of things by track and label, see graphs.thing_names
 
 
 def draw_frame(image: Picture | None, frame: GraphFrame, palette: Mapping[str, Colour], subjects: Collection[str] = _SUBJECTS) -> Picture:
@@ -39,34 +40,40 @@ class FilmLayout:
     height: int
     palette: Mapping[str, Colour]
     subjects: Collection[str] = _SUBJECTS
+    names: Names = field(default_factory=dict)
 
     @staticmethod
-    def of(width: float, height: float, palette: Mapping[str, Colour], subjects: Collection[str], most: int) -> FilmLayout:
+    def of(width: float, height: float, palette: Mapping[str, Colour], subjects: Collection[str], most: int, names: Names) -> FilmLayout:
         """For frames of that size: small ones are enlarged, those wider than ``most`` pixels reduced."""
         wide = max(min(width, most), min(_MIN_WIDTH, most))
-        return FilmLayout(round(wide), max(1, round(height * wide / width)), palette, subjects)
+        return FilmLayout(round(wide), max(1, round(height * wide / width)), palette, subjects, names)
 
     def draw(self, image: Picture, frame: GraphFrame, guessed: Collection[int] = ()) -> Picture:
         """As draw_frame, always of the same size: the panel ends where the picture does. guessed: nodes with a dashed box."""
         unit = max(0.75, min(self.width, self.height) / 480)
         picture = Image.fromarray(image).resize((self.width, self.height), Image.Resampling.BILINEAR)
-        _draw_boxes(picture, frame, self.palette, self.width / frame.width, unit, guessed)
-        return _beside(picture, _panel(frame, self.palette, self.subjects, picture.height, unit, grows=False))
+        _draw_boxes(picture, frame, self.palette, self.width / frame.width, self.names, unit, guessed)
+        return _beside(picture, _panel(frame, self.palette, self.subjects, picture.height, self.names, unit, grows=False))
 
 
 def draw_sheet(
-    images: Sequence[Picture | None] | None, graph: VideoGraph, columns: int = 4, width: int = 420, subjects: Collection[str] = _SUBJECTS
+    images: Sequence[Picture | None] | None,
+    graph: VideoGraph,
+    columns: int = 4,
+    width: int = 420,
+    subjects: Collection[str] = _SUBJECTS,
+    names: Names | None = None,
 ) -> Picture:
     """All frames of a video side by side, each with its boxes and a line of relations per thing.
 
-    images: one per frame, or None. columns, width: of the sheet in frames, of a frame in pixels. Returns RGB.
+    images: one per frame, or None. columns, width: of the sheet in frames, of a frame in pixels. names: of the things. Returns RGB.
     """
     palette = colours([graph], subjects)
     tiles = []
     for i, frame in enumerate(graph.frames):
         picture, scale = _enlarged(None if images is None else images[i], frame, width, exactly=True)
-        _draw_boxes(picture, frame, palette, scale)
-        tiles.append((picture, _captions(frame, palette, subjects, picture.width)))
+        _draw_boxes(picture, frame, palette, scale, names)
+        tiles.append((picture, _captions(frame, palette, subjects, picture.width, names)))
     columns = min(columns, len(tiles))
     rows = [tiles[i : i + columns] for i in range(0, len(tiles), columns)]
     gap = 10
@@ -114,31 +121,37 @@ def _draw_boxes(
     frame: GraphFrame,
     palette: Mapping[str, Colour],
     scale: float,
+    names: Names | None = None,
     unit: float = 1.0,
     dashed: Collection[int] = (),
 ) -> None:
     """unit: size of letters and lines against that of small pictures. dashed: nodes with such a line."""
     draw = ImageDraw.Draw(picture)
     font, line = _font(14 * unit), max(2, round(2 * unit))
-    boxed = [(i, node.label, [v * scale for v in node.box]) for i, node in enumerate(frame.nodes) if node.box is not None]
-    for i, label, (x1, y1, x2, y2) in boxed:
+    boxed = [(i, node, [v * scale for v in node.box]) for i, node in enumerate(frame.nodes) if node.box is not None]
+    for i, node, (x1, y1, x2, y2) in boxed:
         inner = (x1 + 1, y1 + 1, max(x2 - 1, x1 + 1), max(y2 - 1, y1 + 1))
         if i in dashed:
-            _dashed(draw, inner, palette[label], line)
+            _dashed(draw, inner, palette[node.label], line)
         else:
             draw.rectangle((x1, y1, x2, y2), outline=(255, 255, 255), width=line + 2)
-            draw.rectangle(inner, outline=palette[label], width=line)
+            draw.rectangle(inner, outline=palette[node.label], width=line)
     taken: list[tuple[float, float, float, float]] = []
-    for _, label, (x1, y1, _, _) in boxed:  # names last, so that no box crosses them, and moved down until they cover no other name
-        left, top, right, bottom = draw.textbbox((0, 0), words(label), font=font)
+    for _, node, (x1, y1, _, _) in boxed:  # names last, so that no box crosses them, and moved down until they cover no other name
+        text = _name(node, names)
+        left, top, right, bottom = draw.textbbox((0, 0), text, font=font)
         w, h = right - left + 8 * unit, bottom - top + 6 * unit
         x = max(0.0, min(x1, picture.width - w))
         y = max(y1 - h, 0)
         while any(x < q[2] and x + w > q[0] and y < q[3] and y + h > q[1] for q in taken) and y + 2 * h < picture.height:
             y += h
         taken.append((x, y, x + w, y + h))
-        draw.rectangle((x, y, x + w, y + h), fill=palette[label])
-        draw.text((x + 4 * unit - left, y + 3 * unit - top), words(label), font=font, fill=(255, 255, 255))
+        draw.rectangle((x, y, x + w, y + h), fill=palette[node.label])
+        draw.text((x + 4 * unit - left, y + 3 * unit - top), text, font=font, fill=(255, 255, 255))
+
+
+def _name(node: GraphNode, names: Names | None) -> str:
+    return (names or {}).get((node.track, node.label), words(node.label))
 
 
 def _dashed(draw: ImageDraw.ImageDraw, box: tuple[float, float, float, float], colour: Colour, width: int) -> None:
@@ -178,7 +191,13 @@ def _wrapped(draw: ImageDraw.ImageDraw, text: str, font: ImageFont.FreeTypeFont 
 
 
 def _panel(
-    frame: GraphFrame, palette: Mapping[str, Colour], subjects: Collection[str], height: int, unit: float = 1.0, grows: bool = True
+    frame: GraphFrame,
+    palette: Mapping[str, Colour],
+    subjects: Collection[str],
+    height: int,
+    names: Names | None = None,
+    unit: float = 1.0,
+    grows: bool = True,
 ) -> Image.Image:
     """What the graph says, thing by thing. unit: as for boxes. grows: to be higher than ``height`` where there is more to tell; otherwise
     the last line says how many things are left out.
@@ -187,8 +206,8 @@ def _panel(
     panel = Image.new("RGB", (width, max(height, round(2000 * unit))), _PAPER)
     draw = ImageDraw.Draw(panel)
     title, body, small = _font(18 * unit), _font(15 * unit), _font(12 * unit)
-    names = [words(node.label) for node in frame.nodes if is_subject(node, subjects)]
-    draw.text((16 * unit, 12 * unit), ", ".join(names) or "no subject", font=title, fill=SUBJECT_COLOUR)
+    acting = [_name(node, names) for node in frame.nodes if is_subject(node, subjects)]
+    draw.text((16 * unit, 12 * unit), ", ".join(acting) or "no subject", font=title, fill=SUBJECT_COLOUR)
     draw.text((16 * unit, 36 * unit), frame.key, font=small, fill=_FAINT)
     y = 62 * unit
     things = _things(frame, subjects)
@@ -196,7 +215,7 @@ def _panel(
         node, begin = frame.nodes[i], y
         draw.rectangle((16 * unit, y + 3 * unit, 28 * unit, y + 17 * unit), fill=palette[node.label])
         score = "" if node.score == 1 else f"  {node.score:.2f}"
-        draw.text((36 * unit, y), words(node.label) + score, font=title, fill=palette[node.label])
+        draw.text((36 * unit, y), _name(node, names) + score, font=title, fill=palette[node.label])
         y += 26 * unit
         for group, text in _grouped(frame, i).items():
             draw.text((36 * unit, y + 2 * unit), words(group), font=small, fill=_FAINT)
@@ -212,14 +231,14 @@ def _panel(
     return panel.crop((0, 0, width, max(height, math.ceil(y)) if grows else height))
 
 
-def _captions(frame: GraphFrame, palette: Mapping[str, Colour], subjects: Collection[str], width: int) -> Image.Image:
+def _captions(frame: GraphFrame, palette: Mapping[str, Colour], subjects: Collection[str], width: int, names: Names | None) -> Image.Image:
     """Two or three lines under a small picture."""
     font = _font(13)
     lines: list[tuple[str, Colour]] = [(f"{frame.key}", _FAINT)]
     draw = ImageDraw.Draw(Image.new("RGB", (1, 1)))
     for i in _things(frame, subjects):
         label = frame.nodes[i].label
-        text = f"{words(label)}: " + "; ".join(_grouped(frame, i).values())
+        text = f"{_name(frame.nodes[i], names)}: " + "; ".join(_grouped(frame, i).values())
         lines += [(line, palette[label]) for line in _wrapped(draw, text, font, width - 8)]
     caption = Image.new("RGB", (width, 17 * len(lines) + 6), _PAPER)
     draw = ImageDraw.Draw(caption)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import colorsys
+from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 
@@ -63,6 +64,23 @@ def colours(graphs: Iterable[VideoGraph], subjects: Collection[str]) -> dict[str
             red, green, blue = colorsys.hsv_to_rgb((0.13 + i * 0.618034) % 1, 0.75, 0.62)
             found[label] = (int(255 * red), int(255 * green), int(255 * blue))
     return found
+
+
+def thing_names(frames: Iterable[GraphFrame]) -> dict[tuple[int | None, str], str]:
+    """What to call the things by track and label: as on the page, those of a label of which several are seen at once are numbered."""
+    crowded: set[str] = set()
+    found: dict[str, dict[int, None]] = {}  # as ordered sets
+    for frame in frames:
+        labels = Counter(node.label for node in frame.nodes)
+        crowded.update(label for label, count in labels.items() if count > 1)
+        for node in frame.nodes:
+            if node.track is not None:
+                found.setdefault(node.label, {})[node.track] = None
+    return {
+        (track, label): f"{words(label)} {i}" if label in crowded else words(label)
+        for label, tracks in found.items()
+        for i, track in enumerate(tracks, 1)
+    }
 
 
 def words(name: str) -> str:

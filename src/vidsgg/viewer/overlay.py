@@ -15,7 +15,7 @@ from vidsgg.structures.graph import GraphEdge, GraphFrame, VideoGraph
 from vidsgg.viewer.between import Moments
 from vidsgg.viewer.content import FRAMES_A_SECOND, Stretch, stretches_of
 from vidsgg.viewer.drawing import FilmLayout
-from vidsgg.viewer.graphs import colours, subjects_of
+from vidsgg.viewer.graphs import colours, subjects_of, thing_names
 from vidsgg.viewer.matching import Track
 from vidsgg.viewer.pictures import is_video_file, pictures_of
 
@@ -63,7 +63,7 @@ class _Film:
     def of(graph: VideoGraph, video: Path, width: int) -> _Film:
         graph = tracked(graph)
         frame, subjects = graph.frames[0], subjects_of(graph)
-        layout = FilmLayout.of(frame.width, frame.height, colours([graph], subjects), subjects, width)
+        layout = FilmLayout.of(frame.width, frame.height, colours([graph], subjects), subjects, width, thing_names(graph.frames))
         stretches = sorted(stretches_of(graph), key=lambda stretch: stretch[4])
         known = [group.name for group in graph.vocabulary.groups] if graph.vocabulary else []
         groups = list(dict.fromkeys([*known, *(stretch[3] for stretch in stretches)]))
