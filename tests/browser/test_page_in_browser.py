@@ -6,20 +6,23 @@ import json
 import re
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from chromium import open_chromium
+from clips import action_annotation
 
-from vidsgg.inference.graphs import tracked
+from vidsgg.inference.graphs import annotated_graph, tracked
 from vidsgg.io.encoding import write_video
 from vidsgg.io.graphs import write_graph
 from vidsgg.recipes.view import view_graph
 from vidsgg.recipes.view_options import ViewOptions
 from vidsgg.structures.graph import GraphEdge, GraphFrame, GraphNode, VideoGraph
 from vidsgg.viewer.between import Moments
+from vidsgg.viewer.page import write_page
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -50,6 +53,14 @@ GUESS = tracked(VideoGraph("kitchen.mp4", "toy", tuple(frame(i, "holding" if i <
 TRUTH = VideoGraph("kitchen.mp4", "toy", tuple(frame(i, "holding", 1.0, 1.0) for i in range(FRAMES)))
 
 
+def crowd() -> VideoGraph:
+    """Two people, and relations between people and between things."""
+    labels = ("person", "person", "dog", "ball")
+    nodes = tuple(GraphNode(label, 0.9, (40.0 * i, 10, 40.0 * i + 30, 90), i) for i, label in enumerate(labels))
+    edges = tuple(GraphEdge(a, b, text, "action", 0.8) for a, b, text in ((0, 1, "talks_to"), (1, 2, "watches"), (2, 3, "chases")))
+    return VideoGraph("crowd", "toy", tuple(GraphFrame(f"v/{i}", i + 1, i / 2, WIDTH, HEIGHT, nodes, edges) for i in range(4)))
+
+
 def moving() -> Iterator[tuple[float, np.ndarray]]:
     for i in range(85):
         picture = np.full((HEIGHT, WIDTH, 3), 60, np.uint8)
@@ -76,6 +87,8 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     view_graph(graph, folder / "alone.html", video)
     view_graph(graph, folder / "part.html", video, options=ViewOptions((), begin=2.0, end=5.0))
     view_graph(graph, folder / "bare.html")
+    write_page(folder / "crowd.html", prediction=crowd())
+    write_page(folder / "actions.html", truth=annotated_graph(replace(action_annotation([2, 1], seed=0), fps=None)))
     return folder
 
 
@@ -181,8 +194,9 @@ def test_playing_moves_everything_together(opened: Opened) -> None:
     opened.seek(4.6)
     opened.page.click("#play")
     opened.until("Number(document.getElementById('seek').value) > 5.2")
-    assert opened.page.get_attribute("#play", "aria-label") == "pause"
+    opened.until("document.getElementById('play').getAttribute('aria-label') === 'pause'")
     opened.page.click("#play")
+    opened.until("document.getElementById('play').getAttribute('aria-label') === 'play'")
     opened.settled()
     stopped = opened.time()
     at = float(opened.page.evaluate("document.querySelector('.playhead').style.getPropertyValue('--at')"))
@@ -275,7 +289,7 @@ def test_the_keyboard(opened: Opened) -> None:
     keys.press(" ")
     opened.until("Number(document.getElementById('seek').value) > 0.2")
     keys.press(" ")
-    assert opened.page.get_attribute("#play", "aria-label") == "play"
+    opened.until("document.getElementById('play').getAttribute('aria-label') === 'play'")
 
 
 @pytest.mark.parametrize("way", ["hover", "focus"])
@@ -317,6 +331,24 @@ def test_nothing_is_cut_off(opened: Opened) -> None:
     opened.page.click("#theme")
     after = opened.page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert light != (sum(map(int, re.findall(r"\d+", after)[:3])) > 380)
+
+
+@pytest.mark.parametrize("opened", [("crowd", {})], indirect=True)
+def test_relations_between_any_things(opened: Opened) -> None:
+    assert opened.there() == {"person 1", "person 2", "dog", "ball"}
+    assert {text for text, _ in opened.chips()} == {"person 1: talks to", "person 2: watches", "dog: chases"}
+    assert {"person 1 → talks to", "person 2 → watches", "dog → chases"} <= set(opened.rows())
+
+
+@pytest.mark.parametrize("opened", [("actions", {})], indirect=True)
+def test_actions_without_boxes_and_without_times(opened: Opened) -> None:
+    graph = annotated_graph(action_annotation([2, 1], seed=0))
+    for i, shown in enumerate(graph.frames):
+        assert opened.page.text_content("#place") == f"graph {i + 1} of {len(graph.frames)}"
+        assert {name.split(" ")[0] for name in opened.there()} == {node.label for node in shown.nodes}
+        assert opened.page.locator(".chip").count() == len({(edge.subject, edge.object, edge.predicate) for edge in shown.edges})
+        opened.page.keyboard.press("ArrowRight")
+    assert opened.page.locator(".lane .bar").count() >= 2 and not opened.page.is_visible("#layers")
 
 
 @pytest.mark.parametrize("opened", [("part", {})], indirect=True)

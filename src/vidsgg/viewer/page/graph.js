@@ -124,8 +124,10 @@ const drawEdges = (edges, hubs) => {
 const drawLink = (owner, other, from, to, edges) => {
   const middle = plan.middle[to.side];
   const far = to.side === 0 ? 0 : Math.sign(to.x - middle) * 24;
-  const path = from.side === to.side
-    ? `M ${from.x} ${from.y} Q ${to.side ? middle : from.x + 90} ${(from.y + to.y) / 2} ${to.x} ${to.y}`
+  const path = from.side === to.side && to.side === 0
+    ? `M ${from.x} ${from.y} Q ${from.x + 90} ${(from.y + to.y) / 2} ${to.x} ${to.y}`
+    : from.side === to.side
+    ? `M ${from.x} ${from.y} C ${middle} ${from.y} ${middle} ${(from.y + to.y) / 2} ${middle} ${to.y} L ${to.x} ${to.y}`
     : `M ${from.x} ${from.y} C ${(from.x + middle) / 2 + far} ${from.y} ${(from.x + middle) / 2} ${to.y} ${middle} ${to.y} L ${to.x} ${to.y}`;
   const missed = edges.every((edge) => edge.verdict === "missed");
   const line = draw(links, "path", { d: path, class: missed ? "missed" : "" });
@@ -135,7 +137,7 @@ const drawLink = (owner, other, from, to, edges) => {
 
 const chipStack = ({ x, y, side }) => {
   const stack = make(graphSheet, "div", { class: "chips" });
-  stack.style.left = `${side === 0 ? x : plan.middle[side]}px`;
+  stack.style.left = `${side === 0 ? Math.max(x, 86) : plan.middle[side]}px`;
   stack.style.top = `${side === 0 ? y + 58 : y}px`;
   stack.style.maxWidth = `${side === 0 ? 160 : plan.room}px`;
   return stack;

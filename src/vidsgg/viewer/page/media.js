@@ -30,7 +30,7 @@ const videoMedia = (text) => {
   return {
     element: video,
     playing: () => !video.paused && !video.ended,
-    play: () => { if (state.time >= ending - 0.05) { moveTo(beginning); go(beginning); } video.play(); },
+    play: () => { if (state.time >= ending - 0.05) { moveTo(beginning); go(beginning); } video.play().catch(() => tell("playing")); }, // a pause may come first
     pause: () => video.pause(),
     seek: (time) => { go(time); moveTo(time); },
     rate: (value) => { video.playbackRate = value; },

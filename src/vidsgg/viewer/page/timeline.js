@@ -123,7 +123,7 @@ const drawRelationRow = (row, named) => {
   row.element = element;
   element.style.setProperty("--group", `var(--group-${predicates[row.predicate].group % 6})`);
   const text = predicates[row.predicate].text;
-  const other = named ? `${isHub(row.other) ? labelOf(row.other).text : nameOf(row.other)} ` : "";
+  const other = named ? `${nameOf(row.other)} ` : "";
   label.textContent = `${other}${row.outward ? "→" : "←"} ${text}`;
   label.title = row.outward ? `${labelOf(row.other).text} ${text} ${nameOf(row.owner)}` : `${nameOf(row.owner)} ${text} ${labelOf(row.other).text}`;
   for (const piece of row.pieces) {
