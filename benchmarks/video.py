@@ -5,7 +5,7 @@ by a trained SGDET model (``vidsgg demo`` leaves one). Processor seconds of one 
 in a process of its own, whose greatest memory is told. The plain loop holds the whole decoded film, shows the detector one picture at a
 time and the model the whole video in one piece; both graphs are compared. Last, two such films, one after the other and two at a time.
 
-``python -m benchmarks.video -hours 3``: greatest memory for test patterns of a tenth, a third and the whole of that length, five pictures a
+``python -m benchmarks.video -hours 3``: greatest memory for test patterns of an eighteenth, a third and the whole of that length, five pictures a
 second, by a small untrained model that finds a person, a cup and a chair wherever it looks: more relations than any video has.
 """
 
@@ -225,7 +225,7 @@ def small_model(folder: Path) -> Path:
 def memory(hours: float, folder: Path) -> None:
     checkpoint = small_model(folder)
     print("\n| minutes | frames | graphs | relations over time | greatest memory, MiB |\n| ---: | ---: | ---: | ---: | ---: |")
-    for part in (0.1, 1 / 3, 1.0):
+    for part in (1 / 18, 1 / 3, 1.0):
         minutes = 60 * hours * part
         film = folder / f"{minutes:.0f}.mp4"
         write_video(film, pattern(60 * minutes), Encoding(quality=35, preset="ultrafast"))
