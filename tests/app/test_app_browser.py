@@ -22,7 +22,7 @@ import pytest
 from chromium import open_chromium
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Page
 
 WAIT = 60_000  # milliseconds, on a machine that does much else
 
@@ -60,21 +60,25 @@ def program(output: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     process.communicate()
 
 
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with open_chromium() as browser:
+        yield browser
+
+
 @pytest.fixture
-def page(program: Program) -> Iterator[Page]:
+def page(program: Program, browser: Browser) -> Iterator[Page]:
     """The start page. At its end nothing may have been complained of, or asked of anybody else."""
     complaints: list[str] = []
-    with open_chromium() as browser:
-        page = browser.new_page(viewport={"width": 1280, "height": 800})
-        page.set_default_timeout(WAIT)
-        page.on("console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on(
-            "request", lambda request: None if request.url.startswith((program.url, "data:", "blob:")) else complaints.append(request.url)
-        )
-        page.on("dialog", lambda dialog: dialog.accept())
-        page.goto(program.url)
-        yield page
+    page = browser.new_page(viewport={"width": 1280, "height": 800})
+    page.set_default_timeout(WAIT)
+    page.on("console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("request", lambda request: None if request.url.startswith((program.url, "data:", "blob:")) else complaints.append(request.url))
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.goto(program.url)
+    yield page
+    page.close()
     assert complaints == []
 
 
@@ -171,6 +175,17 @@ def test_a_second_app_is_refused(program: Program, output: Path, tmp_path: Path)
         assert (process.returncode, said) == (2, "") and complained.startswith(f"error: {message}") and "Traceback" not in complained
 
 
+def has_gone(group: int) -> bool:
+    """Whether all processes of a group end within a few seconds."""
+    for _ in range(100):
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.1)
+    return False
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="interrupts are sent otherwise there")
 def test_an_interrupt_ends_it_with_its_processes(program: Program, video: Path) -> None:
     number = json.loads(asked(program, "GET", "/api/state")[1])["checkpoints"][0]["id"]
@@ -180,9 +195,9 @@ def test_an_interrupt_ends_it_with_its_processes(program: Program, video: Path) 
         time.sleep(0.05)
     os.killpg(program.process.pid, signal.SIGINT)
     began = time.monotonic()
-    _, complained = program.process.communicate(timeout=20)
-    assert time.monotonic() - began < 5
-    assert (program.process.returncode, complained.strip()) == (0, "the app has ended")
-    with pytest.raises(ProcessLookupError):
-        os.killpg(program.process.pid, 0)
+    assert program.process.stderr is not None
+    assert [program.process.stderr.readline() for _ in range(2)] == ["\n", "the app has ended\n"]
+    assert time.monotonic() - began < 5  # the interpreter takes its time with PyTorch
+    assert program.process.communicate(timeout=60) == ("", "") and program.process.returncode == 0
+    assert has_gone(program.process.pid)
     assert json.loads((program.store / json.loads(text)["id"] / "job.json").read_text())["state"] == "running"  # "stopped" for the next

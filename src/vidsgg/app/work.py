@@ -15,6 +15,8 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+from tqdm import tqdm
+
 from vidsgg.app.jobs import GRAPH, OVERLAY, PAGE, VIDEO, Asked
 from vidsgg.errors import DataError, VidsggError
 from vidsgg.io.exporters.formats import FORMATS
@@ -80,10 +82,13 @@ class Worker:
                 self._process.join()
                 yield Failure(f"The process that did this ended with code {self._process.exitcode}; perhaps there was too little memory.")
                 return
+            if isinstance(message, Step):
+                yield message
+                continue
+            self._process.kill()  # it has no more to do, and libraries take seconds to leave by themselves
+            self._process.join()
             yield message
-            if not isinstance(message, Step):
-                self._process.join()
-                return
+            return
 
     def stop(self) -> None:
         """At once, wherever it is. ``messages`` then ends with a Failure."""
@@ -93,6 +98,7 @@ class Worker:
 def _work(task: Task, connection: Connection[Any, Any]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is for the server, which stops its processes
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    tqdm.set_lock(threading.RLock())  # its own is shared with other processes, and would be left behind when this one is killed
     with suppress(BrokenPipeError):  # the server is gone
         try:
             answer: Message = make(task, connection.send)
