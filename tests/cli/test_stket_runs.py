@@ -11,11 +11,12 @@ import pytest
 import torch
 from detectors.tiny import sighted_set
 
-from vidsgg.cli import compare, evaluate, train
+from vidsgg.cli import compare, evaluate, predict, train
 from vidsgg.cli import runs as listed
 from vidsgg.cli.data import priors
 from vidsgg.cli.main import run
 from vidsgg.engine.checkpoint import load_checkpoint
+from vidsgg.io.graphs import read_graph
 from vidsgg.viewer import figures, scores
 
 TINY = [
@@ -127,6 +128,9 @@ def test_a_run_with_oracle_contacts_is_told_by_lists_comparisons_and_charts(
     with (tmp_path / "compared" / "comparison.csv").open(encoding="utf-8") as file:
         assert {row["run"] for row in csv.DictReader(file)} == {"predcls", f"reading ({said})"}
     assert told.count(said) == 2  # recall by predicate and reliability of the one that reads
+    assert run(predict.main, ["-checkpoint", str(reading), "-out", str(tmp_path)]) == 0
+    (graph,) = tmp_path.glob("*.graph.json")
+    assert read_graph(graph).made_by.notes == (f"{said}.",)  # which its page shows
 
 
 def test_the_threshold_that_means_ground_truth_in_the_reference_is_refused(
