@@ -168,6 +168,7 @@ def expected(moment: float) -> dict[str, tuple[list[float], bool]]:
 @pytest.mark.parametrize("opened", [("alone", {}), ("bare", {})], indirect=True, ids=["video", "no pictures"])
 def test_the_boxes_are_those_of_the_graph_file(opened: Opened) -> None:
     video = "alone" in opened.page.url
+    assert opened.page.is_visible("#notes") != video  # a page without pictures says so
     for moment in (0.0, 0.5, 0.63, 2.0, 2.2, 2.75, 3.0, 4.05, 5.2, 7.0, 7.9, 8.0, 8.3):
         opened.seek(moment)
         told = expected(moment)

@@ -1,7 +1,9 @@
 // One face for a video, a row of pictures, and nothing: {element, play, pause, playing, seek, rate, draw}. Whoever plays calls moveTo.
 
 const videoMedia = (text) => {
-  const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+  const binary = atob(text);
+  const bytes = new Uint8Array(binary.length);
+  for (let i = 0; i < binary.length; i++) bytes[i] = binary.charCodeAt(i);
   const video = make(null, "video", { playsinline: "", preload: "auto", "aria-hidden": "true" });
   video.muted = true;
   video.src = URL.createObjectURL(new Blob([bytes], { type: "video/mp4" }));
