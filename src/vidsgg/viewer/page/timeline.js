@@ -2,7 +2,9 @@
 
 const timeline = byId("timeline");
 const board = make(timeline, "div", { class: "board" });
-const axis = make(board, "div", { class: "axis" });
+const head = make(board, "div", { class: "head" });
+make(head, "div", { class: "corner" });
+const axis = make(head, "div", { class: "axis" });
 const playhead = make(make(board, "div", { class: "travel" }), "div", { class: "playhead", "aria-hidden": "true" });
 const rowsPlace = make(board, "div", { class: "rows" });
 let rows = [];
