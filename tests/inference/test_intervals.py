@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import replace
 from itertools import pairwise
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vidsgg.inference.intervals import IntervalRules, find_runs, relation_intervals, smoothed
+from vidsgg.inference.intervals import IntervalRules, RelationTimeline, find_runs, relation_intervals, smoothed
 from vidsgg.structures.graph import GraphEdge, GraphFrame, GraphNode
 
 PLAIN = IntervalRules(smooth=0, high=0.5, low=0.3, gap=0.5, shortest=0)
@@ -144,3 +145,22 @@ def test_another_thing_is_another_relation_and_untracked_things_have_none() -> N
 def test_without_times_intervals_have_frame_numbers_only() -> None:
     (interval,) = relation_intervals([frame(t, ("holding", 0.9), time=None) for t in range(4)])
     assert (interval.begin, interval.end, interval.begin_frame, interval.end_frame) == (None, None, 1, 46)
+
+
+def test_a_long_video_takes_few_bytes_an_edge_though_tracks_come_and_go() -> None:
+    def frame(i: int) -> GraphFrame:
+        """A person and four things that are new in every frame."""
+        nodes = (GraphNode("person", 1.0, (0, 0, 9, 9), 1), *(GraphNode("cup", 1.0, (0, 0, 9, 9), 2 + 4 * i + k) for k in range(4)))
+        return GraphFrame(f"{i}", i + 1, i / 2, 9, 9, nodes, tuple(GraphEdge(0, k + 1, "holding", "contacting", 0.4) for k in range(4)))
+
+    timeline = RelationTimeline()
+    timeline.add(frame(0))
+    tracemalloc.start()
+    try:
+        for i in range(1, 3001):
+            timeline.add(frame(i))
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 70 * 4 * 3000  # with the node and the frame that each edge brings
+    assert timeline.intervals() == ()

@@ -38,17 +38,16 @@ class IntervalRules:
     unknown_spacing: float = 0.5  # seconds between frames whose times are not known
 
 
-Key = tuple[int, int, str, str]  # tracks of subject and object, predicate, group
-
-
 class RelationTimeline:
-    """Collects the edges of a video's frames, a few bytes for each, and tells the intervals at the end."""
+    """Collects the edges of a video's frames in columns, some 40 bytes for each, and tells the intervals at the end."""
 
     def __init__(self) -> None:
         self._number, self._time = array("q"), array("d")
-        self._seen: dict[int, array[int]] = {}
-        self._label: dict[int, str] = {}
-        self._edges: dict[Key, tuple[array[int], array[float]]] = {}
+        self._track, self._label, self._seen_at = array("q"), array("i"), array("i")
+        self._subject, self._object, self._relation, self._at = array("q"), array("q"), array("i"), array("i")
+        self._score = array("d")
+        self._labels: dict[str, int] = {}
+        self._relations: dict[tuple[str, str], int] = {}  # predicates with their groups
 
     def add(self, frame: GraphFrame) -> None:
         """The next frame. Nodes without a track are passed over."""
@@ -57,14 +56,17 @@ class RelationTimeline:
         self._time.append(math.nan if frame.time is None else frame.time)
         for node in frame.nodes:
             if node.track is not None:
-                self._label[node.track] = node.label
-                self._seen.setdefault(node.track, array("q")).append(position)
+                self._track.append(node.track)
+                self._label.append(self._labels.setdefault(node.label, len(self._labels)))
+                self._seen_at.append(position)
         for edge in frame.edges:
             subject, thing = frame.nodes[edge.subject].track, frame.nodes[edge.object].track
             if subject is not None and thing is not None:
-                at, score = self._edges.setdefault((subject, thing, edge.predicate, edge.group), (array("q"), array("d")))
-                at.append(position)
-                score.append(edge.score)
+                self._subject.append(subject)
+                self._object.append(thing)
+                self._relation.append(self._relations.setdefault((edge.predicate, edge.group), len(self._relations)))
+                self._at.append(position)
+                self._score.append(edge.score)
 
     def intervals(self, rules: IntervalRules = IntervalRules()) -> tuple[RelationInterval, ...]:
         """All intervals by begin, then end, then tracks and predicate."""
@@ -72,19 +74,36 @@ class RelationTimeline:
         known = not np.isnan(time).any()
         if not known:
             time = rules.unknown_spacing * np.arange(len(time))
+        at, scores, names = np.array(self._at), np.array(self._score), list(self._relations)
+        seen = self._sightings()
         found = []
-        for (subject, thing, predicate, group), (at, scores) in self._edges.items():
-            both = np.intersect1d(self._seen[subject], self._seen[thing])
+        for (subject, thing, relation), rows in _alike(np.array(self._subject), np.array(self._object), np.array(self._relation)):
+            both = np.intersect1d(seen[subject][1], seen[thing][1])
             score = np.zeros(len(both))
-            score[np.searchsorted(both, at)] = scores
+            score[np.searchsorted(both, at[rows])] = scores[rows]
             for first, last in find_runs(time[both], score, rules):
                 begin, end = int(both[first]), int(both[last])
-                span = (float(time[begin]), float(time[end])) if known else (None, None)
-                labels = (self._label[subject], self._label[thing])
+                start, stop = (float(time[begin]), float(time[end])) if known else (None, None)
                 mean = min(1.0, round(float(score[first : last + 1].mean()), 6))
-                frames = (self._number[begin], self._number[end])
-                found.append(RelationInterval(subject, thing, *labels, predicate, group, *span, *frames, mean))
-        return tuple(sorted(found, key=lambda i: (i.begin_frame, i.end_frame, i.subject_track, i.object_track, i.group, i.predicate)))
+                ends = subject, thing, seen[subject][0], seen[thing][0]
+                frames = self._number[begin], self._number[end]
+                found.append(RelationInterval(*ends, *names[relation], start, stop, *frames, mean))
+        found.sort(key=lambda i: (i.begin_frame, i.end_frame, i.subject_track, i.object_track, i.group, i.predicate))
+        return tuple(found)
+
+    def _sightings(self) -> dict[int, tuple[str, Array]]:
+        """Of every track its last label and the positions of the frames that saw it."""
+        names, label, at = list(self._labels), np.array(self._label), np.array(self._seen_at)
+        return {track: (names[label[rows[-1]]], at[rows]) for (track,), rows in _alike(np.array(self._track))}
+
+
+def _alike(*columns: Array) -> Iterator[tuple[tuple[int, ...], Array]]:
+    """Every combination of values in the columns, with its rows in order."""
+    order = np.lexsort(columns[::-1])
+    changes = np.any([np.diff(column[order]) != 0 for column in columns], axis=0)
+    for rows in np.split(order, np.flatnonzero(changes) + 1):
+        if len(rows):
+            yield tuple(int(column[rows[0]]) for column in columns), rows
 
 
 def relation_intervals(frames: Iterable[GraphFrame], rules: IntervalRules = IntervalRules()) -> tuple[RelationInterval, ...]:
