@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from tqdm import tqdm
+
 from vidsgg.errors import ConfigError, DataError
 from vidsgg.io.footage import VIDEOS, picture_files
 from vidsgg.io.graphs import SUFFIX, read_graph
@@ -58,7 +60,8 @@ def view_graph(file: Path, page: Path, video: Path | None = None, truth: Path | 
         notes.append("There is no video to draw into, so there is no overlay.")
     elif options.overlay and video is not None:
         files.append(page.with_name(page.stem + overlay.SUFFIX))
-        overlay.write_overlay(files[-1], graph, video)
+        with tqdm(desc=files[-1].name, unit="frame", disable=None) as bar:  # None: unless there is a terminal
+            overlay.write_overlay(files[-1], graph, video, watch=lambda done, count: _advance(bar, done, count))
     if options.sheet:
         files.append(page.with_name(page.stem + sheet.SUFFIX))
         sheet.write_sheet(files[-1], graph, video)
@@ -80,6 +83,11 @@ def show(
         media = media_of(graph, times, video, options.width, options.begin, options.end, more)
     write_page(page, prediction=graph, truth=truth, media=media, times=times, notes=[*notes, *more])
     return more
+
+
+def _advance(bar: tqdm, done: int, count: int) -> None:
+    bar.total = count
+    bar.update(done - bar.n)
 
 
 def _stem(file: Path) -> str:
