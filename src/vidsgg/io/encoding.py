@@ -119,7 +119,9 @@ def _track(out: av.container.OutputContainer, image: Image, encoding: Encoding) 
     height, width = image.shape[:2]
     scale = min(1.0, (encoding.width or width) / width)
     # No B-frames: pictures are stored as they are shown, or the file would tell a wrong length where their times are uneven.
-    stream = out.add_stream("libx264", options={"crf": str(encoding.quality), "preset": encoding.preset, "bf": "0", "g": str(encoding.group)})
+    stream = out.add_stream(
+        "libx264", options={"crf": str(encoding.quality), "preset": encoding.preset, "bf": "0", "g": str(encoding.group)}
+    )
     stream.width, stream.height = _even(width * scale), _even(height * scale)
     stream.pix_fmt = "yuv420p"
     codec = stream.codec_context
