@@ -204,9 +204,9 @@ class DemoOptions:
     """Options of ``vidsgg demo``."""
 
     out: str = option("demo", "folder for the data set, the runs and the page")
-    videos: int = option(120, "videos of the synthetic data set", low=20)
+    videos: int = option(90, "videos of the synthetic data set", low=20)
     modes: str = option("predcls,sgdet", "tasks to train, one after another: some of predcls,sgcls,sgdet")
-    detector_epochs: int = option(1, "passes of the detector over the training frames", low=1)
+    detector_epochs: int = option(2, "passes of the detector over the training frames", low=1)
     epochs: int = option(8, "passes of the first model over the training videos; the others, which start from it, take half", low=1)
     seed: int = option(0, "seed of the data set and of the training", low=0)
 
