@@ -57,7 +57,8 @@ def crowd() -> VideoGraph:
     """Two people, and relations between people and between things."""
     labels = ("person", "person", "dog", "ball")
     nodes = tuple(GraphNode(label, 0.9, (40.0 * i, 10, 40.0 * i + 30, 90), i) for i, label in enumerate(labels))
-    edges = tuple(GraphEdge(a, b, text, "action", 0.8) for a, b, text in ((0, 1, "talks_to"), (1, 2, "watches"), (2, 3, "chases")))
+    said = ((0, 1, "talks_to", 0.8), (1, 2, "watches", 0.998), (2, 3, "chases", 0.704))
+    edges = tuple(GraphEdge(a, b, text, "action", score) for a, b, text, score in said)
     return VideoGraph("crowd", "toy", tuple(GraphFrame(f"v/{i}", i + 1, i / 2, WIDTH, HEIGHT, nodes, edges) for i in range(4)))
 
 
@@ -339,6 +340,7 @@ def test_relations_between_any_things(opened: Opened) -> None:
     assert opened.there() == {"person 1", "person 2", "dog", "ball"}
     assert {text for text, _ in opened.chips()} == {"person 1: talks to", "person 2: watches", "dog: chases"}
     assert {"person 1 → talks to", "person 2 → watches", "dog → chases"} <= set(opened.rows())
+    assert sorted(opened.page.locator(".chip .score").all_inner_texts()) == [".70", ".80", "1.00"]
 
 
 @pytest.mark.parametrize("opened", [("actions", {})], indirect=True)

@@ -152,7 +152,7 @@ const drawChip = (stack, edge, side, named) => {
   const arrow = make(null, "span", { class: "arrow" }, right ? "→" : "←");
   const text = make(null, "span", { class: "text" }, (named ? `${nameOf(otherOf(edge))}: ` : "") + predicates[edge.predicate].text);
   chip.append(...(right ? [text, arrow] : [arrow, text]));
-  if (edge.score < 1) make(chip, "span", { class: "score" }, edge.score.toFixed(2).slice(1));
+  if (edge.score < 1) make(chip, "span", { class: "score" }, edge.score.toFixed(2).replace(/^0/, ""));
   if (edge.uncertain) make(chip, "span", { class: "unsure" }, "?");
   const verdict = edge.verdict === "plain" ? "" : ` (${edge.verdict})`;
   chip.title = `${sentence(edge)}${edge.score < 1 ? `, ${edge.score.toFixed(2)}` : ""}${verdict}${edge.uncertain ? "; the model is unsure" : ""}`;
