@@ -123,7 +123,7 @@ def over_time(graph: VideoGraph, rules: IntervalRules = INTERVALS) -> VideoGraph
 
 def tracked(graph: VideoGraph, rules: IntervalRules = INTERVALS) -> VideoGraph:
     """A graph in which everything has an id, found where it has none, and with its relations as intervals. An action has one per class."""
-    if any(node.track is None and node.box is not None for frame in graph.frames for node in frame.nodes):
+    if lacks_ids(graph):
         graph = replace(graph, frames=tuple(with_tracks(graph.frames)), relations=())
     first = 1 + max((node.track for frame in graph.frames for node in frame.nodes if node.track is not None), default=0)
     actions: dict[str, int] = {}
@@ -133,6 +133,11 @@ def tracked(graph: VideoGraph, rules: IntervalRules = INTERVALS) -> VideoGraph:
     )
     relations = graph.relations if graph.relations and not actions else relation_intervals(frames, rules)
     return replace(graph, frames=frames, relations=relations)
+
+
+def lacks_ids(graph: VideoGraph) -> bool:
+    """Whether some thing has no id, as in graphs of earlier versions and in annotations."""
+    return any(node.track is None and node.box is not None for frame in graph.frames for node in frame.nodes)
 
 
 def _numbered(node: GraphNode, actions: dict[str, int], first: int) -> GraphNode:

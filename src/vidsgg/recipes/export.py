@@ -55,10 +55,9 @@ def find_graphs(words: Sequence[str]) -> list[Path]:
 
 def _tracked(graph: VideoGraph) -> VideoGraph:
     """Graphs of earlier versions have no tracks; these are found by boxes and classes."""
-    from vidsgg.inference.graphs import over_time
+    from vidsgg.inference.graphs import lacks_ids, over_time
 
-    lacks = any(node.track is None and node.box is not None for frame in graph.frames for node in frame.nodes)
-    return over_time(graph) if lacks else graph
+    return over_time(graph) if lacks_ids(graph) else graph
 
 
 def _write(path: Path, form: Format, graphs: Sequence[VideoGraph]) -> Path:
