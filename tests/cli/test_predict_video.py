@@ -148,6 +148,7 @@ def test_given_boxes(runs: dict[str, Path], video: Path, tmp_path: Path, mode: s
     graph = read_graph(tmp_path / "g" / "walk.graph.json")
     assert [(frame.number, len(frame.nodes)) for frame in graph.frames] == [(1, 2), (20, 2), (33, 1)]
     assert [[node.track for node in frame.nodes] for frame in graph.frames] == [[3, 4], [3, 4], [3]]
+    assert graph.made_by is not None and graph.made_by.tracker is None
     assert graph.frames[1].nodes[1].box == (55, 40, 75, 60)
     assert [bool(frame.edges) for frame in graph.frames] == [True, True, False]
     if mode == "predcls":

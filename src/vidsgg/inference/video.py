@@ -72,9 +72,13 @@ def video_graphs(
     tracker: Tracker | None = None,
 ) -> Iterator[GraphFrame]:
     """Graphs of all frames in order, with tracks. boxes: those of every frame by its number, for PredCLS and SGCLS. tracker: see with_tracks."""
-    given_tracks = boxes is not None and any(len(found.track) and found.track[0] >= 0 for found in boxes.values())
     graphs = _untracked(name, frames, scorer, rules, window, boxes)
-    return graphs if given_tracks else with_tracks(graphs, tracker)
+    return graphs if boxes is not None and have_tracks(boxes) else with_tracks(graphs, tracker)
+
+
+def have_tracks(boxes: Mapping[int, FrameBoxes]) -> bool:
+    """Whether the ids of things came with their boxes."""
+    return any(len(found.track) and found.track[0] >= 0 for found in boxes.values())
 
 
 @torch.inference_mode()

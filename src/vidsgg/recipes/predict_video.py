@@ -15,7 +15,7 @@ from vidsgg.engine.processes import cores, run_tasks
 from vidsgg.errors import ConfigError, DataError
 from vidsgg.inference.intervals import RelationTimeline
 from vidsgg.inference.trackers import make_tracker
-from vidsgg.inference.video import GraphRules, video_graphs
+from vidsgg.inference.video import GraphRules, have_tracks, video_graphs
 from vidsgg.io.boxes import FrameBoxes, read_boxes
 from vidsgg.io.footage import PICTURES, VIDEOS, Footage, FootageFrame, open_footage, picture_files
 from vidsgg.io.graphs import SUFFIX, graph_writer, path_to, read_graph
@@ -191,7 +191,8 @@ class _Predictor:
             settings["boxes_crc32"] = float(zlib.crc32(Path(options.boxes).read_bytes()))
         make_tracker(options.tracker, options.fps)  # its library must be there before any video is looked at
         origin = origin_of(run, trained, options.fps if self._boxes is None else None, settings)
-        self.origin = replace(origin, tracker=options.tracker)
+        given = any(map(have_tracks, (self._boxes or {}).values()))
+        self.origin = replace(origin, tracker=None if given else options.tracker)
         self.lines = [
             f"model: {run.options.model}, mode {run.options.mode}, from {run.file}, on {trained.source.device}",
             *trained.source.lines,

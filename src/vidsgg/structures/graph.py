@@ -105,7 +105,8 @@ class Origin:
     model, mode: as in the training options. checkpoint: name of its file, with the run's folder. weights: SHA-256 of the model's weights
     and the detector's. detector: its architecture, None where nothing looked at pictures. fps: graphs a second that were asked for.
     settings: further options that decide what is in the graph. notes: what a reader should know, such as a part of the video that could
-    not be read. tracker: what gave things their ids. source: where the video is, seen from the graph file's folder; says nothing about how.
+    not be read. tracker: what gave things their ids, None if they came with boxes. source: where the video is, seen from the
+    graph file's folder; says nothing about how.
     """
 
     model: str
