@@ -451,3 +451,16 @@ def test_a_pickle_that_asks_for_code_is_refused(tmp_path):
     (tmp_path / "easg_train.pkl").write_bytes(b"cos\nsystem\n(S'exit 1'\ntR.")
     with pytest.raises(DataError, match=r"easg_train\.pkl: the pickle asks for os\.system"):
         EASG(tmp_path, "train")
+
+
+@pytest.mark.parametrize(
+    "uid",
+    ["../../../../x_1", "/tmp/x_1", "C:x_1", "a\\b_1", "a\0b_1", ".._1", "_1", "x", "x" * 300 + "_1", 7, b"x_1"],
+    ids=lambda uid: repr(uid)[:20],
+)
+def test_names_of_clips_never_lead_out_of_a_folder(tmp_path, uid):
+    write_easg(tmp_path)
+    write_pickle(tmp_path / "easg_train.pkl", {f"{CLIP}_000100": graph([entry("cup")]), uid: graph([entry("cup")])})
+    with pytest.raises(DataError, match=r"easg_train\.pkl: graph .* is not '<clip>_<frame>'") as caught:
+        EASG(tmp_path, "train")
+    assert len(str(caught.value)) < 1000

@@ -112,6 +112,7 @@ def test_records_are_small_and_spread_over_folders(detector: FasterRCNN, tmp_pat
     assert store.path_of("v0", learn=True) == store.path_of("v0", learn=False)  # predcls
     assert store.path_of("a/b:c", learn=True).name.startswith("a_b_c.")
     assert store.path_of("a/b:c", learn=True) != store.path_of("a_b_c", learn=True)
+    assert store.path_of("NUL", learn=True).name.startswith("_NUL.")  # Windows has no file NUL.anything
 
 
 def test_values_that_half_precision_cannot_hold_are_no_infinities(detector: FasterRCNN, tmp_path: Path) -> None:

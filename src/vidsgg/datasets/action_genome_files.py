@@ -24,6 +24,7 @@ from tqdm import tqdm
 
 from vidsgg.errors import DataError
 from vidsgg.io.columns import Texts, check_starts, load_columns, save_columns, texts_from_columns, texts_to_columns
+from vidsgg.io.names import is_one_name
 from vidsgg.io.pickles import load_pickle
 from vidsgg.options import closest
 from vidsgg.structures.checks import Array
@@ -115,14 +116,13 @@ _COLUMNS: dict[str, tuple[Any, int]] = {
 }  # fmt: skip
 _OF_OBJECTS = ("class", "visible", "small", "box", "predicates", "object_problem")
 
-# A name that cannot leave its folder on any system: no separator, no drive, no leading dot.
-_KEY = re.compile(r"([A-Za-z0-9_-][^/\\:\x00-\x1f]*)\.mp4/(\d{6,9})\.png")
+_KEY = re.compile(r"(.+)\.mp4/([0-9]{6,9})\.png", re.DOTALL)
 
 
 def split_key(key: str) -> tuple[str, int]:
     """Video name and frame number of a key ``VIDEO.mp4/NNNNNN.png``. Raises DataError for any other text."""
     match = _KEY.fullmatch(key) if isinstance(key, str) else None
-    if match is None or int(match[2]) < 1:
+    if match is None or int(match[2]) < 1 or not is_one_name(match[1]):
         raise DataError(f"frame key {key!r} is not 'VIDEO.mp4/NNNNNN.png', with a file name and a frame number from 000001.")
     return match[1], int(match[2])
 

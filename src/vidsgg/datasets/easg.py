@@ -16,7 +16,7 @@ import numpy as np
 
 from vidsgg.datasets.base import Image, VideoDataset
 from vidsgg.datasets.easg_features import FEATURE_FILES, WIDTHS, ClipFeatures, RoiFeatures, mean_rows
-from vidsgg.datasets.easg_files import PICKLES, SLOTS, VOCABULARY_FILES, MergedGraphs, merge_graphs, read_names
+from vidsgg.datasets.easg_files import PICKLES, SLOTS, VOCABULARY_FILES, MergedGraphs, clip_of, merge_graphs, read_names
 from vidsgg.errors import ConfigError, DataError
 from vidsgg.io.pickles import load_pickle
 from vidsgg.ops.boxes import xywh_to_xyxy
@@ -211,7 +211,7 @@ class _Table:
 
 
 def _sorted_table(merged: MergedGraphs, boxes: _Boxes, vocabulary: Vocabulary) -> _Table:
-    clips, graph_clip = np.unique([uid.rpartition("_")[0] for uid in merged.graph_uid], return_inverse=True)
+    clips, graph_clip = np.unique([clip_of(uid) for uid in merged.graph_uid], return_inverse=True)
     unit_graph = np.lexsort((merged.verb, merged.frame_number[:, SLOTS.index("pnr")], graph_clip))
     unit_of_graph = _inverse(unit_graph)
     object_unit = unit_of_graph[merged.object_graph]

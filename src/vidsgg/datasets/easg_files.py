@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from vidsgg.errors import DataError
+from vidsgg.io.names import is_one_name
 from vidsgg.structures.checks import Array
 
 SLOTS = ("pre", "pnr", "post")  # precondition, point of no return, postcondition
@@ -89,6 +90,10 @@ def merge_graphs(
     if not isinstance(annotations, Mapping) or not annotations:
         raise DataError(f"{where}: holds {_kind(annotations)}, expected a dict of graphs; use the authors' annotation pickle.")
     for uid, graph in annotations.items():
+        if not isinstance(uid, str) or not is_one_name(clip_of(uid)):
+            raise DataError(
+                f"{where}: graph {uid!r:.120} is not '<clip>_<frame>' with a plain name of a clip; use the authors' annotation pickle."
+            )
         numbers, lists = _graph_parts(graph, f"{where}: graph {uid!r}")
         graphs: dict[int, int] = {}  # verb -> graph
         things: dict[tuple[int, int], int] = {}  # (graph, object class) -> object
@@ -162,6 +167,11 @@ def merge_graphs(
         box = [round(float(side), 4) for side in merged.boxes[bad[0]]]
         raise DataError(f"{where}: graph {uid!r}, annotation {aid!r}, entry {position}: box {box} is not (x, y, width, height).")
     return merged
+
+
+def clip_of(graph_uid: str) -> str:
+    """The clip that a graph belongs to."""
+    return graph_uid.rpartition("_")[0]
 
 
 def _are_boxes(value: Any) -> bool:

@@ -23,6 +23,7 @@ from vidsgg.detectors.store_key import StoreKey
 from vidsgg.detectors.stored_clip import RecordSource, clip_of, columns_of
 from vidsgg.errors import ConfigError, DataError
 from vidsgg.io.atomic import whole_file, writing_into
+from vidsgg.io.names import file_name
 from vidsgg.io.records import Record, write_record
 from vidsgg.structures.clip import Clip
 from vidsgg.structures.widths import FeatureWidths
@@ -128,6 +129,8 @@ class FeatureStore:
     def path_of(self, video_id: str, *, learn: bool) -> Path:
         name = hashlib.sha256(video_id.encode("utf-8", "surrogatepass")).hexdigest()[:16]
         readable = re.sub(r"[^A-Za-z0-9_-]+", "_", video_id)[:40]
+        if readable != file_name(readable):  # a word that Windows reserves, whatever follows it
+            readable = f"_{readable}"
         return self.folder / name[:2] / f"{readable}.{name}.{self.form(learn)}.safetensors"
 
     def content(self, clip: Clip, source: RecordSource, *, learn: bool) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -182,7 +185,7 @@ class FeatureStore:
 def default_folder(root: Path, key: StoreKey, dtype: str) -> Path:
     """Where the features of a data set lie unless another place is named."""
     kind = "" if dtype == "float16" else f"_{dtype}"
-    return root / "features" / f"{key.mode}_{key.detector_name}_{key.digest[:12]}{kind}"
+    return root / "features" / file_name(f"{key.mode}_{key.detector_name}_{key.digest[:12]}{kind}")
 
 
 def find_store(root: Path, key: StoreKey, needed: Sequence[Needed] = ()) -> tuple[FeatureStore | None, list[str]]:

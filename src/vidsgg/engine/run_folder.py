@@ -24,6 +24,7 @@ from vidsgg.engine.loggers import OpenLogger, TensorBoardLogger
 from vidsgg.engine.run_lock import RunLock
 from vidsgg.errors import CheckpointError, ConfigError, Stopped
 from vidsgg.io.atomic import left_behind, whole_file
+from vidsgg.io.names import file_name
 from vidsgg.io.tensors import save_tensors
 
 OUTPUT = Path("output")
@@ -32,7 +33,7 @@ _COLUMNS = ["epoch", "step", "name", "value"]
 
 def default_path(dataset: str, model: str, mode: str) -> Path:
     """output/<dataset>/<model>_<mode>_<YYYYmmdd_HHMMSS>, with a number behind it if the clock has said that before."""
-    first = OUTPUT / dataset / f"{model}_{mode}_{datetime.now():%Y%m%d_%H%M%S}"
+    first = OUTPUT / file_name(dataset) / f"{file_name(model)}_{mode}_{datetime.now():%Y%m%d_%H%M%S}"
     names = chain([first.name], (f"{first.name}-{number}" for number in count(2)))
     return next(path for path in map(first.with_name, names) if not path.exists())
 

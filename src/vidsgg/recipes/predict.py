@@ -12,6 +12,7 @@ from vidsgg.datasets.base import Subset
 from vidsgg.inference.graphs import annotated_graph, over_time, to_graph
 from vidsgg.io.footage import PICTURES
 from vidsgg.io.graphs import path_to, write_graph
+from vidsgg.io.names import file_name
 from vidsgg.ops.decoding import decode
 from vidsgg.recipes.build import open_split, resolve_data_path
 from vidsgg.recipes.options import PredictOptions
@@ -44,7 +45,7 @@ def run_prediction(options: PredictOptions) -> Predicted:
         (prediction,) = decode(batch.clip, trained.model(batch.clip), exclusive=trained.options.exclusive_decoding)
     annotation = batch.annotations[0]
     folder = Path(options.out) if options.out else run.file.parent
-    stem = annotation.video_id.removesuffix(".mp4")
+    stem = file_name(annotation.video_id, dataset.video_ids)
     graph, page = folder / f"{stem}.graph.json", folder / f"{stem}.html"
     unsure = unsure_above(run, options)
     settings = {"threshold": options.threshold} | ({} if unsure is None else {"uncertainty_threshold": unsure})
