@@ -14,7 +14,7 @@ ROOMS = [
     "structures", "ops", "io", "datasets", "detectors", "models", "losses", "metrics", "engine", "tuning", "inference",
     "viewer", "recipes", "app", "cli",
 ]  # fmt: skip
-SHARED = {"errors", "options"}  # above all rooms: they import no room
+SHARED = {"errors", "options", "plugins"}  # above all rooms: they import no room
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 

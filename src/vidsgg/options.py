@@ -20,9 +20,14 @@ def option(
     choices: Sequence[str] = (),
     low: float | None = None,
     aliases: Sequence[str] = (),
+    plugin: bool = False,
 ) -> Any:
-    """A dataclass field with its help text, the words it takes, its smallest sensible value, and other names that it answers to."""
-    return dataclasses.field(default=default, metadata={"help": help, "choices": tuple(choices), "low": low, "aliases": tuple(aliases)})
+    """A dataclass field with its help text, the words it takes, its smallest sensible value, and other names that it answers to.
+
+    plugin: it also takes ``package.module:NAME``, code of the user's own; see ``vidsgg/plugins.py`` for who may name it.
+    """
+    metadata = {"help": help, "choices": tuple(choices), "low": low, "aliases": tuple(aliases), "plugin": plugin}
+    return dataclasses.field(default=default, metadata=metadata)
 
 
 def check_bounds(config: Any) -> None:

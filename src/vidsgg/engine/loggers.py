@@ -11,6 +11,7 @@ from torch import Tensor
 
 from vidsgg.errors import ConfigError
 from vidsgg.options import closest
+from vidsgg.plugins import load_plugin, names_code
 
 LOGGERS = ("tensorboard", "wandb", "none")
 
@@ -127,15 +128,12 @@ class WandbLogger:
 
 def _class_of(name: str) -> OpenLogger:
     """The class that ``module:Class`` names."""
-    module, colon, attribute = name.partition(":")
-    where = f"option -logger: {name!r}:"
-    if not colon:
-        raise ConfigError(f"{where} there are {', '.join(LOGGERS)} and module:Class for one of your own{closest(name, LOGGERS)}")
-    try:
-        kind = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ConfigError(f"{where} {error}. The module must be one that Python finds, and the class one of its own.") from error
+    if not names_code(name):
+        raise ConfigError(
+            f"option -logger: {name!r}: there are {', '.join(LOGGERS)} and module:Class for one of your own{closest(name, LOGGERS)}"
+        )
+    kind = load_plugin("logger", name)
     missing = [method for method in ("scalars", "histograms", "flush", "close") if not callable(getattr(kind, method, None))]
     if missing:
-        raise ConfigError(f"{where} it has no method {', '.join(missing)}; see MetricLogger in vidsgg/engine/loggers.py.")
+        raise ConfigError(f"option -logger: {name!r}: it has no method {', '.join(missing)}; see MetricLogger in vidsgg/engine/loggers.py.")
     return cast(OpenLogger, kind)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from itertools import chain, count
@@ -54,8 +54,10 @@ class RunFolder:
         echo: bool = True,
         logger: OpenLogger = TensorBoardLogger,
         program: str = "vidsgg",
+        say_again: Sequence[str] = (),
     ) -> None:
-        """echo: whether log lines go to the screen as well. program: what was typed to start vidsgg in as many processes.
+        """echo: whether log lines go to the screen as well. program: what was typed to start vidsgg in as many processes. say_again: what
+        has to be typed beside -resume_from to go on, see ``vidsgg/plugins.py``.
 
         Raises ConfigError if the folder cannot be used, or as the logger does.
         """
@@ -65,7 +67,7 @@ class RunFolder:
             raise ConfigError(
                 f"option -save_path: {path} holds another run; name a new folder, remove the old one, or go on with -resume_from {path}."
             )
-        self.path, self.echo, self.program = path, echo, program
+        self.path, self.echo, self.program, self.say_again = path, echo, program, tuple(say_again)
         with self._writing():
             path.mkdir(parents=True, exist_ok=True)
             self._lock = RunLock(path)
@@ -90,7 +92,8 @@ class RunFolder:
     @property
     def resume_command(self) -> str:
         """What to type to go on with this run."""
-        return f"{self.program} train -resume_from {self.path}"
+        path = f'"{self.path}"' if " " in str(self.path) else str(self.path)
+        return " ".join([self.program, "train", "-resume_from", path, *self.say_again])
 
     def log(self, line: str) -> None:
         """One line to logfile.txt, and to the screen above a progress bar if there is one. Raises ConfigError if the disk is full."""
@@ -151,8 +154,8 @@ class RunFolder:
 class UnwrittenRun(RunFolder):
     """The run as the processes of a team see it that write nothing of it: the same calls, without effect."""
 
-    def __init__(self, path: Path, program: str) -> None:
-        self.path, self.program = path, program
+    def __init__(self, path: Path, program: str, say_again: Sequence[str] = ()) -> None:
+        self.path, self.program, self.say_again = path, program, tuple(say_again)
 
     def log(self, line: str) -> None: ...
 

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from vidsgg.errors import ConfigError
 from vidsgg.options import check_bounds, option
+from vidsgg.plugins import withhold_code
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,9 @@ class TrainOptions:
     eval_freq: int = option(5, "epochs between evaluations", low=1)
     seed: int = option(42, "seed of all random generators", low=0)
     save_path: str | None = option(None, "folder of the run; by default output/<dataset>/<model>_<mode>_<time>")
-    logger: str = option("tensorboard", "who is told of losses and scores, besides metrics.csv: tensorboard, wandb, none, or module:Class")
+    logger: str = option(
+        "tensorboard", "where losses and scores are logged, besides metrics.csv: tensorboard, wandb, none, or module:Class", plugin=True
+    )
     num_workers: int | None = option(None, "processes that read data; by default one per core, at most 4", low=0)
     skip_bad: bool = option(False, "leave out videos that cannot be read, and count them, instead of stopping")
     device: str = option("auto", "auto (the first CUDA device, else the CPU), cpu, cuda, cuda:1, ...")
@@ -212,7 +215,11 @@ class DemoOptions:
 
 
 def options_from(values: Mapping[str, Any], kind: type[TrainOptions]) -> TrainOptions:
-    """Options read back from a checkpoint; keys that this version does not know are an error that names them."""
+    """Options read back from a checkpoint or a run's config.yaml. Where they name code (``vidsgg/plugins.py``) the default is taken.
+
+    Raises ConfigError naming the keys that this version does not know.
+    """
+    values, _ = withhold_code(values, kind)
     unknown = set(values) - set(kind.__dataclass_fields__)
     if unknown:
         raise ConfigError(f"the checkpoint's configuration has options that this version does not know: {', '.join(sorted(unknown))}")

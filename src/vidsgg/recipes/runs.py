@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from vidsgg.datasets.base import VideoDataset
 from vidsgg.engine.checkpoint import find_checkpoint, load_checkpoint
 from vidsgg.engine.distributed import ALONE, Team
 from vidsgg.errors import CheckpointError
+from vidsgg.plugins import withhold_code
 from vidsgg.recipes.build import choose_device, move_to
 from vidsgg.recipes.models import model_entry
 from vidsgg.recipes.options import TrainOptions, options_from
@@ -26,7 +27,12 @@ class SavedRun:
 
     file: Path
     content: dict[str, Any]
-    options: TrainOptions
+    options: TrainOptions  # with their defaults where the file names code
+    code: Mapping[str, str] = field(default_factory=dict)  # the options by which it does, see vidsgg/plugins.py
+
+    def had(self, name: str) -> Any:
+        """The value of an option as the run had it, to be compared with another and not to be used."""
+        return self.code.get(name, getattr(self.options, name, None))
 
     @property
     def imported(self) -> bool:
@@ -50,7 +56,8 @@ def read_run(path: Path, *, mmap: bool = False) -> SavedRun:
     config = content["config"]
     if not isinstance(config, dict) or "model" not in config:
         raise CheckpointError(f"{file} does not say which model it holds.")
-    return SavedRun(file, content, options_from(config, model_entry(config["model"]).options))
+    kind = model_entry(config["model"]).options
+    return SavedRun(file, content, options_from(config, kind), withhold_code(config, kind)[1])
 
 
 def load_model(

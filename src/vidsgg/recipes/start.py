@@ -15,6 +15,7 @@ from vidsgg.engine.checkpoint import BEST, FINAL, check_intact, load_checkpoint,
 from vidsgg.engine.run_folder import OUTPUT
 from vidsgg.engine.state import TrainingState
 from vidsgg.errors import CheckpointError, ConfigError
+from vidsgg.plugins import require_said_again
 from vidsgg.recipes.build import Splits, open_splits, resolve_data_path
 from vidsgg.recipes.options import TrainOptions
 from vidsgg.recipes.runs import SavedRun, read_run, vocabulary_record
@@ -91,8 +92,9 @@ def find_start(options: TrainOptions, given: Collection[str], splits: Splits | N
     if run.content["vocabulary"] != vocabulary_record(found.train.schema) or (moved and not same_videos):
         return _with_weights_of(run, options, splits)
 
+    require_said_again(run.file, run.code, given, type(run.options))
     for name in given:
-        wanted, had = getattr(mine, name), getattr(run.options, name)
+        wanted, had = getattr(mine, name), run.had(name)
         if name not in FREE and wanted != had:
             raise ConfigError(
                 f"option -{name}: {wanted} was asked for, but {run.file} is of a run with {had}, and a run that goes on keeps it."
@@ -106,9 +108,9 @@ def find_start(options: TrainOptions, given: Collection[str], splits: Splits | N
     in_place = _goes_on_in_place(run, options)
     at = run.content["training_state"]
     changed = [
-        f"-{name} {getattr(mine, name)} (was {getattr(run.options, name)})"
+        f"-{name} {getattr(mine, name)} (was {run.had(name)})"
         for name in sorted(FREE - {"save_path", "resume_from"})
-        if getattr(mine, name, None) != getattr(run.options, name, None)
+        if getattr(mine, name, None) != run.had(name)
     ]
     lines += (f"goes on from {run.file}: after step {at['step']}, batch {at['batch']} of epoch {at['epoch']}",)
     lines += (f"changed: {', '.join(changed)}",) if changed else ()

@@ -25,6 +25,7 @@ from vidsgg.errors import CheckpointError, ConfigError
 from vidsgg.metrics.protocol import protocol_for
 from vidsgg.metrics.result import RecallResult
 from vidsgg.options import closest, convert, fields_of, options_from_environment
+from vidsgg.plugins import to_say_again
 from vidsgg.recipes.build import Splits, choose_device, move_to
 from vidsgg.recipes.learner import go_on, make_learner, start_from_word_vectors
 from vidsgg.recipes.models import model_entry
@@ -163,10 +164,11 @@ def _train(start: Start, team: Team, held_out: str, after_evaluation: AfterEvalu
         return evaluate(model, val_loader, protocol, criterion=criterion, exclusive=options.exclusive_decoding, title="validate")
 
     goes_on_after = state.step if state and start.in_place else None
+    again = to_say_again(config, type(options))
     if team.leads:
-        folder = RunFolder(path, config, goes_on_after=goes_on_after, echo=echo, logger=logger, program=team.program)
+        folder = RunFolder(path, config, goes_on_after=goes_on_after, echo=echo, logger=logger, program=team.program, say_again=again)
     else:
-        folder = UnwrittenRun(path, team.program)
+        folder = UnwrittenRun(path, team.program, again)
     with closing(train_loader), closing(val_loader), folder as run:
         run.log(f"run: {path}")
         run.log(f"data: {root} ({schema.name}), {len(splits.train)} videos to train on, {len(splits.val)} to validate on ({held_out})")

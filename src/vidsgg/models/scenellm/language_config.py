@@ -60,7 +60,8 @@ def _stored_config(name: str) -> PreTrainedConfig:
     if not os.path.exists(name):
         _check_reachable(name, CONFIG_NAME)
     try:
-        return AutoConfig.from_pretrained(name)
+        # A checkpoint names its language model, so a model whose folder brings code is refused; unasked, the library would ask at the prompt.
+        return AutoConfig.from_pretrained(name, trust_remote_code=False)
     except StrictDataclassError as error:
         raise not_there(name, _last_line(error)) from error
     except (OSError, ValueError) as error:

@@ -121,10 +121,10 @@ def _stored(source: LanguageSource, dtype: torch.dtype) -> nn.Module:
     from safetensors import SafetensorError
     from transformers import AutoModel
 
-    given: dict[str, Any] = {"dtype": dtype, "ignore_mismatched_sizes": True, "output_loading_info": True, **_quantised(source, dtype)}
+    given: dict[str, Any] = {"dtype": dtype, "ignore_mismatched_sizes": True, "output_loading_info": True, "trust_remote_code": False}
     try:
         with _quiet():
-            model, told = AutoModel.from_pretrained(source.name, **given)
+            model, told = AutoModel.from_pretrained(source.name, **given, **_quantised(source, dtype))
     except (OSError, ValueError, ImportError, SafetensorError) as error:
         raise not_there(source.name, first_line(error)) from error
     if absent := sorted({*told["missing_keys"], *(name for name, *_ in told["mismatched_keys"])}):
