@@ -163,5 +163,5 @@ def test_modules_are_imported_by_names_from_outside_in_one_place() -> None:
 @pytest.mark.parametrize("name", ["os", "os:", ":system", "os:system()", "../evil:X", "a b:C", "os.:x", "", None, 3, ["os:system"]])
 def test_what_is_not_of_the_form_is_never_imported(name: Any) -> None:
     assert not names_code(name)
-    with pytest.raises(ConfigError, match="package.module:NAME"):
+    with pytest.raises(ConfigError, match=r"package\.module:NAME"):
         load_plugin("logger", name)

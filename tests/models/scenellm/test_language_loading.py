@@ -76,7 +76,7 @@ def test_a_model_that_was_fetched_before_needs_no_network(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda name, file: f"/cache/{name}/{file}")
     monkeypatch.setattr(huggingface_hub, "get_hf_file_metadata", lambda url: pytest.fail("asked the hub"))
-    monkeypatch.setattr(transformers.AutoConfig, "from_pretrained", lambda name: language_config(NAME))
+    monkeypatch.setattr(transformers.AutoConfig, "from_pretrained", lambda name, **given: language_config(NAME))
     assert language_config("some/model").hidden_size == 16
 
 
@@ -120,6 +120,19 @@ def test_a_folder_whose_weights_are_not_whole_is_refused(spoil: Callable[[Path],
     spoil(tmp_path)
     with pytest.raises(ConfigError, match=message):
         load_language_model(LanguageSource(str(tmp_path)))
+
+
+def test_code_that_a_folder_brings_is_never_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A checkpoint may name its language model; the library by itself would ask at the prompt whether to run the folder's code."""
+    load_language_model(LanguageSource(NAME)).save_pretrained(tmp_path)
+    file = tmp_path / "config.json"
+    config = json.loads(file.read_text(encoding="utf-8"))
+    file.write_text(json.dumps({**config, "model_type": "unheard_of", "auto_map": {"AutoConfig": "mine.Config"}}), encoding="utf-8")
+    (tmp_path / "mine.py").write_text(f"open({str(tmp_path / 'run')!r}, 'w').close()\n", encoding="utf-8")
+    monkeypatch.setattr("builtins.input", lambda *asked: "y")
+    with pytest.raises(ConfigError, match="cannot be loaded"):
+        load_language_model(LanguageSource(str(tmp_path)))
+    assert not (tmp_path / "run").exists()
 
 
 def test_the_library_makes_no_report_of_what_is_not_needed(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
