@@ -93,7 +93,7 @@ def test_every_model_goes_the_same_way(data: Path, video: Path, tmp_path: Path, 
     assert sum(len(frame.edges) for frame in graph.frames) > 5
 
 
-def test_what_is_there_is_skipped_and_what_was_made_otherwise_is_not_overwritten(
+def test_what_is_there_is_skipped_and_what_was_made_differently_is_not_overwritten(
     runs: dict[str, Path], video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     command = (video, "-checkpoint", runs["sgdet"], "-o", tmp_path, "-fps", 1)
@@ -103,12 +103,45 @@ def test_what_is_there_is_skipped_and_what_was_made_otherwise_is_not_overwritten
     assert "walk.graph.json is there already" in capsys.readouterr().out
     assert (tmp_path / "walk.graph.json").stat().st_mtime_ns == before
     assert predicted(*command[:-1], 4) == 2
-    assert "was made otherwise (fps 1.0, now 4.0)" in capsys.readouterr().err
+    assert "was made differently (fps 1.0, now 4.0)" in capsys.readouterr().err
     assert predicted(*command[:-1], 4, "-overwrite", True) == 0
     assert len(read_graph(tmp_path / "walk.graph.json").frames) == 10
     (tmp_path / "walk.graph.json").write_text("{")
     assert predicted(*command) == 2
     assert "not JSON" in capsys.readouterr().err
+
+
+def test_videos_of_one_name_have_graphs_of_their_own(
+    runs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, frames in (("a/kitchen.mp4", 30), ("b/kitchen.mp4", 60), ("c/test.avi", 30), ("c/test.mp4", 60)):
+        Path(name).parent.mkdir(exist_ok=True)
+        write(Path(name), frames=frames)
+    options = ("-checkpoint", runs["sgdet"], "-o", "g", "-fps", 2)
+    assert predicted("a/kitchen.mp4", *options) == 0
+    assert predicted("b/kitchen.mp4", *options) == 0
+    said = capsys.readouterr().out
+    assert "its graph is called kitchen.mp4.graph.json: g/kitchen.graph.json is that of another video" in said
+    assert predicted("b/kitchen.mp4", "a/kitchen.mp4", *options) == 0
+    said = capsys.readouterr().out
+    assert "b/kitchen.mp4: g/kitchen.mp4.graph.json is there already" in said
+    assert "a/kitchen.mp4: g/kitchen.graph.json is there already" in said
+    assert predicted("c", *options) == 0
+    said = capsys.readouterr().out
+    assert "its graph is called test.avi.graph.json: another video is called 'test' too" in said
+    lengths = {path.name: read_graph(path).video.frame_count for path in Path("g").iterdir()}
+    assert lengths == {
+        "kitchen.graph.json": 30, "kitchen.mp4.graph.json": 60, "test.avi.graph.json": 30, "test.mp4.graph.json": 60,
+    }  # fmt: skip
+    # A file that was replaced costs its own graph only, and is told.
+    write(Path("a/kitchen.mp4"), frames=45)
+    assert predicted("a/kitchen.mp4", "c/test.avi", *options) == 2
+    said = capsys.readouterr()
+    assert "kitchen.graph.json was made from another content of a/kitchen.mp4, which has been replaced since; use another -o" in said.err
+    assert "test.avi.graph.json is there already" in said.out
+    assert predicted("a/kitchen.mp4", *options, "-overwrite") == 0
+    assert read_graph(Path("g/kitchen.graph.json")).video.frame_count == 45
 
 
 def test_a_folder_several_at_a_time_and_one_that_is_no_video(
@@ -204,11 +237,9 @@ def test_what_cannot_work_is_refused(
 
 def test_paths_that_cannot_work_are_refused(runs: dict[str, Path], video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "empty").mkdir()
-    shutil.copy(video, tmp_path / "walk.mp4")
     for words, message in (
         ([video.with_name("wlak.mp4")], "wlak.mp4 does not exist; did you mean 'walk.mp4'?"),
         ([tmp_path / "empty"], "empty holds neither videos (.3gp,"),
-        ([video, tmp_path / "walk.mp4"], "would both be written to"),
     ):
         assert predicted(*words, "-checkpoint", runs["sgdet"], "-o", tmp_path / "g") == 2
         assert message in capsys.readouterr().err

@@ -16,7 +16,8 @@ from PIL import Image
 from vidsgg.cli import view
 from vidsgg.cli.main import run
 from vidsgg.io.graphs import read_graph, write_graph
-from vidsgg.structures.graph import GraphEdge, GraphFrame, GraphNode, Origin, VideoGraph
+from vidsgg.io.identity import content_of
+from vidsgg.structures.graph import GraphEdge, GraphFrame, GraphNode, Origin, VideoFile, VideoGraph
 
 
 def viewed(*words: object) -> int:
@@ -97,6 +98,55 @@ def test_pictures_of_a_folder_are_found_by_name_and_else_by_number(folder: Path)
     assert viewed(folder / "graphs", "-video", pictures) == 2
 
 
+def known(graph: VideoGraph, video: Path, frames: int) -> VideoGraph:
+    content = content_of(video)
+    return replace(graph, video=VideoFile(content.size, content.digest, frames, 25.0))
+
+
+def test_a_video_that_was_replaced_is_not_shown_as_the_graphs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    film = folder / "films" / "walk.mp4"
+    write_graph(folder / "graphs" / "walk.graph.json", known(walk("../films/walk.mp4"), film, 60))
+    assert viewed(folder / "graphs") == 0
+    assert content(folder / "graphs" / "walk.html")["media"]["kind"] == "video"
+    write(film, frames=90)
+    capsys.readouterr()
+    assert viewed(folder / "graphs") == 0
+    assert "The video ../films/walk.mp4 has been replaced since the graph was made" in capsys.readouterr().out
+    told = content(folder / "graphs" / "walk.html")
+    assert told["media"]["kind"] == "none" and "has been replaced" in told["notes"][0]
+
+
+def test_another_video_than_the_graphs_is_refused_and_a_copy_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    film = folder / "films" / "walk.mp4"
+    write_graph(folder / "graphs" / "walk.graph.json", known(walk(), film, 60))
+    assert viewed(folder / "graphs", "-video", write(folder / "long.mp4", frames=61), "-overlay") == 2
+    assert "long.mp4: is not the video of the graph of 'walk.mp4': it has 61 frames, that one 60" in capsys.readouterr().err
+    assert not list((folder / "graphs").glob("walk.overlay*"))
+    assert viewed(folder / "graphs", "-video", write(folder / "copy.mkv", frames=60)) == 0
+    told = content(folder / "graphs" / "walk.html")
+    assert told["media"]["kind"] == "video" and "copy.mkv is another file than the graph was made from" in told["notes"][0]
+    # Of two videos of one name in a folder, the graph's own is taken.
+    write(folder / "films" / "walk.avi", frames=30)
+    assert viewed(folder / "graphs", "-video", folder / "films") == 0
+    assert content(folder / "graphs" / "walk.html")["notes"] == []
+
+
+def test_a_truth_of_another_video_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    film = folder / "films" / "walk.mp4"
+    write_graph(folder / "graphs" / "walk.graph.json", known(walk("../films/walk.mp4"), film, 60))
+    write_graph(folder / "truth.json", known(walk(name="b.mp4"), write(folder / "b.mp4", frames=90), 90))
+    assert viewed(folder / "graphs", "-truth", folder / "truth.json") == 2
+    assert "the ground truth is that of another video, 'b.mp4'" in capsys.readouterr().err
+
+
+def test_graphs_of_one_name_have_pages_of_their_own(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("other", "more"):
+        write_graph(folder / name / "walk.graph.json", walk("../films/walk.mp4"))
+    assert viewed(folder / "other", folder / "more", folder / "more" / "walk.graph.json", "-o", folder / "pages") == 0
+    assert sorted(page.name for page in (folder / "pages").iterdir()) == ["more_walk.html", "other_walk.html"]
+    assert f"{folder / 'more' / 'walk.graph.json'} -> {folder / 'pages' / 'more_walk.html'}" in capsys.readouterr().out
+
+
 def test_the_truth_is_found_by_name(folder: Path) -> None:
     (folder / "truth").mkdir()
     write_graph(folder / "truth" / "walk.graph.json", walk())
@@ -122,7 +172,7 @@ def test_a_part_of_the_video(folder: Path) -> None:
         (["graphs", "-video", "graphs"], "holds nothing called 'walk'"),
         (["graphs", "-truth", "films"], "holds nothing called 'walk'"),
         (["films"], "holds no graph"),
-        (["graphs/walk.graph.json", "graphs/walk.graph.json"], "would both be shown in"),
+        (["nowhere"], "nowhere does not exist"),
         (["graphs", "-video", "small.mp4"], "64x64 pixels"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from vidsgg.errors import DataError
 from vidsgg.io.graphs import graph_schema, graph_writer, read_graph, write_graph
 from vidsgg.io.json_schema import check_json
-from vidsgg.structures.graph import GraphEdge, GraphFrame, GraphNode, Origin, RelationInterval, VideoGraph
+from vidsgg.structures.graph import GraphEdge, GraphFrame, GraphNode, Origin, RelationInterval, VideoFile, VideoGraph
 
 texts = st.text(st.characters(codec="utf-8"), max_size=8)
 scores = st.floats(0, 1)
@@ -58,7 +59,10 @@ def graphs(draw: Any) -> VideoGraph:
         st.lists(named, max_size=2, unique_by=lambda pair: pair[0]).map(tuple), st.lists(texts, max_size=2).map(tuple), st.none() | texts, st.none() | texts,
     )  # fmt: skip
     vocabulary = st.sampled_from([None, ENTITY.vocabulary])
-    return VideoGraph(draw(texts), draw(texts), seen, tuple(relations), draw(st.none() | origins), draw(vocabulary))
+    videos = st.builds(VideoFile, st.integers(0, 10**12), texts, st.integers(1, 10**6), st.none() | st.floats(0.1, 1e3))
+    return VideoGraph(
+        draw(texts), draw(texts), seen, tuple(relations), draw(st.none() | origins), draw(vocabulary), draw(st.none() | videos)
+    )
 
 
 @settings(deadline=None, max_examples=60)
@@ -76,7 +80,8 @@ def example() -> VideoGraph:
     )  # fmt: skip
     relation = RelationInterval(1, 2, "person", "cup", "holding", "contacting", 0.0, 0.0, 1, 1, 0.75)
     origin = Origin("sttran", "sgdet", "run/checkpoint_best.tar", "00ff", "faster-rcnn-c4", 2.0, (("threshold", 0.5),), ("a note",))
-    return VideoGraph("v.mp4", "toy_frames", (frame,), (relation,), origin, ENTITY.vocabulary)
+    video = VideoFile(1234, "sha256:00ff", 25, 25.0)
+    return VideoGraph("v.mp4", "toy_frames", (frame,), (relation,), origin, ENTITY.vocabulary, video)
 
 
 def written(tmp_path: Path) -> dict[str, Any]:
@@ -89,6 +94,13 @@ def test_a_frame_and_a_relation_take_a_line_each(tmp_path: Path) -> None:
     written(tmp_path)
     lines = (tmp_path / "g.json").read_text(encoding="utf-8").splitlines()
     assert [line.split('"')[1] for line in lines if '"' in line] == ["format", "frames", "key", "relations", "subject_track", "made_by"]
+
+
+def test_files_of_version_2_are_read(tmp_path: Path) -> None:
+    content = written(tmp_path) | {"version": 2}
+    del content["video"]
+    (tmp_path / "g.json").write_text(json.dumps(content), encoding="utf-8")
+    assert read_graph(tmp_path / "g.json") == replace(example(), video=None)
 
 
 def test_files_of_version_1_are_read(tmp_path: Path) -> None:
@@ -121,9 +133,11 @@ def test_files_of_version_1_are_read(tmp_path: Path) -> None:
         (("made_by", "settings", "a"), "b", r"made_by\.settings\.a is 'b'; expected number"),
         (("vocabulary", "groups", 0, "kind"), "many", r"vocabulary\.groups\[0\]\.kind is 'many'"),
         (("vocabulary", "objects", 0), "person", r"object classes"),
+        (("video", "frame_count"), 0, r"video\.frame_count is 0; expected 1 or more"),
+        (("video", "fps"), 0, r"the video has 0 frames a second"),
         (("frames",), {}, r"frames is \{\}; expected array"),
-        (("version",), True, r"version is True; expected 1 or 2"),
-        (("version",), 3, r"version 3; this program reads versions 1 to 2"),
+        (("version",), True, r"version is True; expected 1 or 2 or 3"),
+        (("version",), 4, r"version 4; this program reads versions 1 to 3"),
     ],
 )
 def test_what_is_wrong_is_named_by_its_place(tmp_path: Path, place: tuple[str | int, ...], value: Any, message: str) -> None:

@@ -34,12 +34,13 @@ class FootageFrame:
 
 
 class Footage(ABC):
-    """Frames that are wanted of a video. name: what it is called in graphs. numbers: theirs, increasing, counted from 1.
+    """Frames that are wanted of a video. name: what it is called in graphs. count: frames of the video, wanted or not.
 
-    notes: what could not be read; complete once all frames have been read.
+    numbers: of the wanted ones, increasing, counted from 1. notes: what could not be read; complete once all frames have been read.
     """
 
     name: str
+    count: int
     numbers: Sequence[int]
     notes: list[str]
 
@@ -84,7 +85,7 @@ def shown(name: str) -> str:
 class _VideoFile(Footage):
     def __init__(self, path: Path, fps: float, wanted: Wanted) -> None:
         self._reader = reader = VideoReader(path)
-        self.name, self.notes = shown(path.name), list[str]()
+        self.name, self.count, self.notes = shown(path.name), reader.count, list[str]()
         if reader.lost:
             self.notes.append(f"the end of the file is missing: {reader.lost:.1f} seconds after frame {reader.count}")
         if reader.times is not None:
@@ -129,7 +130,7 @@ class _PictureFolder(Footage):
         self._path, self._files = path, picture_files(path) if path.is_dir() else [path]
         if not self._files:
             raise DataError(f"{path}: holds no picture ({', '.join(sorted(PICTURES))}).")
-        self.name, self.notes = shown(path.resolve().name), list[str]()
+        self.name, self.count, self.notes = shown(path.resolve().name), len(self._files), list[str]()
         self.numbers = _checked(path, wanted, len(self._files)) if wanted is not None else list(range(1, len(self._files) + 1))
         self._fps = fps
 

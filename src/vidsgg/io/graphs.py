@@ -15,19 +15,20 @@ from typing import Any, BinaryIO
 from vidsgg.errors import DataError
 from vidsgg.io.atomic import whole_file
 from vidsgg.io.json_schema import check_json
-from vidsgg.structures.graph import GraphEdge, GraphFrame, GraphNode, Origin, RelationInterval, VideoGraph
+from vidsgg.structures.graph import GraphEdge, GraphFrame, GraphNode, Origin, RelationInterval, VideoFile, VideoGraph
 from vidsgg.structures.vocabulary import PredicateGroup, Vocabulary
 
-FORMAT, VERSION = "vidsgg.video_graph", 2
+FORMAT, VERSION = "vidsgg.video_graph", 3
 SUFFIX = ".graph.json"
 
 
 class GraphWriter:
     """A graph file on its way to the disk, frame by frame, so that no more than one has to be held."""
 
-    def __init__(self, file: BinaryIO, video_id: str, dataset: str, vocabulary: Vocabulary | None) -> None:
+    def __init__(self, file: BinaryIO, video_id: str, dataset: str, vocabulary: Vocabulary | None, video: VideoFile | None) -> None:
         self._file, self._frames, self.finished = file, 0, False
-        head = {"format": FORMAT, "version": VERSION, "video_id": video_id, "dataset": dataset, "vocabulary": _vocabulary_json(vocabulary)}
+        head: dict[str, Any] = {"format": FORMAT, "version": VERSION, "video_id": video_id, "dataset": dataset}
+        head |= {"vocabulary": _vocabulary_json(vocabulary), "video": None if video is None else asdict(video)}
         self._write(_text(head)[:-1] + ',\n "frames": [')
 
     def add(self, frame: GraphFrame) -> None:
@@ -47,12 +48,14 @@ class GraphWriter:
 
 
 @contextmanager
-def graph_writer(path: Path, video_id: str, dataset: str, vocabulary: Vocabulary | None) -> Iterator[GraphWriter]:
+def graph_writer(
+    path: Path, video_id: str, dataset: str, vocabulary: Vocabulary | None, video: VideoFile | None = None
+) -> Iterator[GraphWriter]:
     """The file gets its name when the block has been left without an error, after ``finish``. Raises DataError if it cannot be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(path) as file:
-            writer = GraphWriter(file, video_id, dataset, vocabulary)
+            writer = GraphWriter(file, video_id, dataset, vocabulary, video)
             yield writer
             assert writer.finished, f"{path}: the relations are missing"
     except OSError as error:
@@ -61,7 +64,7 @@ def graph_writer(path: Path, video_id: str, dataset: str, vocabulary: Vocabulary
 
 def write_graph(path: Path, graph: VideoGraph) -> None:
     """The whole file or none, also if something goes wrong on the way. Raises DataError if it cannot be written."""
-    with graph_writer(path, graph.video_id, graph.dataset, graph.vocabulary) as writer:
+    with graph_writer(path, graph.video_id, graph.dataset, graph.vocabulary, graph.video) as writer:
         for frame in graph.frames:
             writer.add(frame)
         writer.finish(graph.relations, graph.made_by)
@@ -92,9 +95,15 @@ def read_graph(path: Path) -> VideoGraph:
             tuple(RelationInterval(**{"begin": None, "end": None, **relation}) for relation in content.get("relations", ())),
             _origin(content.get("made_by")),
             _vocabulary(content.get("vocabulary")),
+            VideoFile(**content["video"]) if content.get("video") else None,
         )
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
+
+
+def stem_of(file: Path) -> str:
+    """What a graph file is called, without its suffix."""
+    return file.name.removesuffix(SUFFIX).removesuffix(".json")
 
 
 def path_to(video: Path, file: Path) -> str:

@@ -43,14 +43,16 @@ def run_export(options: ExportOptions) -> list[Path]:
 
 
 def find_graphs(words: Sequence[str]) -> list[Path]:
-    """Graph files; a folder stands for those in it. Raises ConfigError naming what is not there."""
+    """Graph files, each once; a folder stands for those in it. Raises ConfigError naming what is not there."""
     found: list[Path] = []
     for path in map(Path, words):
+        if not path.exists():
+            raise ConfigError(f"{path} does not exist.")
         inside = sorted(path.glob("*" + SUFFIX)) if path.is_dir() else [path]
         if not inside:
             raise ConfigError(f"{path} holds no graph (*{SUFFIX}), as 'vidsgg predict' writes them.")
         found += inside
-    return found
+    return list({path.resolve(): path for path in reversed(found)}.values())[::-1]
 
 
 def _tracked(graph: VideoGraph) -> VideoGraph:

@@ -9,9 +9,10 @@ from pathlib import Path
 from tqdm import tqdm
 
 from vidsgg.errors import ConfigError, DataError
-from vidsgg.io.footage import VIDEOS, picture_files
-from vidsgg.io.graphs import SUFFIX, read_graph
+from vidsgg.io.graphs import SUFFIX, read_graph, stem_of
 from vidsgg.recipes.export import find_graphs
+from vidsgg.recipes.graph_videos import check_truth, check_video, named_video, own_video
+from vidsgg.recipes.names import distinct, names_of
 from vidsgg.recipes.view_options import ViewOptions
 from vidsgg.structures.graph import VideoGraph
 from vidsgg.viewer import overlay, sheet
@@ -39,12 +40,11 @@ def run_view(options: ViewOptions) -> Iterator[Viewed]:
     if options.begin is not None and options.end is not None and options.end <= options.begin:
         raise ConfigError(f"options -begin and -end: the page would end at {options.end:g} seconds, before its begin at {options.begin:g}.")
     folder = None if options.out is None else Path(options.out)
-    pages = [(folder or file.parent) / f"{_stem(file)}.html" for file in files]
-    if len(set(pages)) < len(pages):
-        twice = next(page for page in pages if pages.count(page) > 1)
-        raise ConfigError(f"two graphs would both be shown in {twice}; view them one by one, or without -out.")
-    videos = [None if options.video is None else _named(Path(options.video), file, "-video") for file in files]
-    truths = [None if options.truth is None else _named(Path(options.truth), file, "-truth") for file in files]
+    names = [names_of(file, stem_of(file)) for file in files]
+    places = [[str((folder or file.parent) / f"{name}.html") for name in own] for file, own in zip(files, names, strict=True)]
+    pages = [Path(place) for place in distinct(places)]
+    videos = [None if options.video is None else named_video(Path(options.video), file) for file in files]
+    truths = [None if options.truth is None else _named_truth(Path(options.truth), file) for file in files]
     for file, page, video, truth in zip(files, pages, videos, truths, strict=True):
         yield view_graph(file, page, video, truth, options)
 
@@ -52,9 +52,14 @@ def run_view(options: ViewOptions) -> Iterator[Viewed]:
 def view_graph(file: Path, page: Path, video: Path | None = None, truth: Path | None = None, options: ViewOptions = DEFAULTS) -> Viewed:
     """Write the page of one graph, and what else the options ask for. video: by default where the graph says. Raises DataError."""
     graph, notes = read_graph(file), list[str]()
+    known = None if truth is None else read_graph(truth)
+    if known is not None:
+        check_truth(graph, known)
     if video is None:
-        video = _source(graph, file, notes)
-    notes += show(page, graph, None if truth is None else read_graph(truth), video, options, notes)
+        video = own_video(graph, file, notes)
+    else:
+        notes += check_video(graph, video)
+    notes += show(page, graph, known, video, options, notes)
     files = [page]
     if options.overlay and video is None:
         notes.append("There is no video to draw into, so there is no overlay.")
@@ -90,39 +95,17 @@ def _advance(bar: tqdm, done: int, count: int) -> None:
     bar.update(done - bar.n)
 
 
-def _stem(file: Path) -> str:
-    return file.name.removesuffix(SUFFIX).removesuffix(".json")
-
-
-def _source(graph: VideoGraph, file: Path, notes: list[str]) -> Path | None:
-    """The video that the graph was made from, None where it is not found; then the notes tell."""
-    said = graph.made_by.source if graph.made_by else None
-    if said is None:
-        notes.append("The graph does not say where its video is, so the page has no pictures; name the video with -video.")
-        return None
-    path = file.parent / said
-    if not path.exists():
-        notes.append(f"The video {said} is not there any more, so the page has no pictures; name it with -video.")
-        return None
-    return path
-
-
-def _named(given: Path, file: Path, option: str) -> Path:
-    """What is given for a graph: itself, or out of a folder what has the graph's name."""
+def _named_truth(given: Path, file: Path) -> Path:
+    """The ground truth that is given for a graph: itself, or out of a folder what has the graph's name."""
     if not given.exists():
-        raise ConfigError(f"option {option}: {given} does not exist.")
+        raise ConfigError(f"option -truth: {given} does not exist.")
     if given.is_file():
         return given
-    stem = _stem(file)
-    if option == "-truth":
-        suffixes = (SUFFIX, f".truth{SUFFIX}")
-        found = [path for suffix in suffixes if (path := given / f"{stem}{suffix}").is_file() and path.resolve() != file.resolve()]
-    else:
-        found = sorted(path for path in given.iterdir() if path.stem == stem and (path.is_dir() or path.suffix.lower() in VIDEOS))
-        found = found or ([given] if picture_files(given) else [])
-    if not found:
-        raise ConfigError(f"option {option}: {given} holds nothing called {stem!r}, for {file}.")
-    return found[0]
+    stem = stem_of(file)
+    for suffix in (SUFFIX, f".truth{SUFFIX}"):
+        if (path := given / f"{stem}{suffix}").is_file() and path.resolve() != file.resolve():
+            return path
+    raise ConfigError(f"option -truth: {given} holds nothing called {stem!r}, for {file}.")
 
 
 def _between(graph: VideoGraph, times: Sequence[float] | None, options: ViewOptions) -> tuple[VideoGraph, Sequence[float] | None]:

@@ -122,11 +122,28 @@ class Origin:
 
 
 @dataclass(frozen=True)
+class VideoFile:
+    """The video file, or the folder of pictures, that a graph was made from: what it is known by, wherever it lies."""
+
+    size: int  # bytes, of all pictures together
+    digest: str  # of the content, see io.identity.content_of
+    frame_count: int  # frames of the video, in the graph or not
+    fps: float | None = None  # frames a second on average, None if unknown
+
+    def __post_init__(self) -> None:
+        if self.size < 0 or self.frame_count < 1:
+            raise DataError(f"the video has {self.size} bytes and {self.frame_count} frames; there must be one frame at least.")
+        if self.fps is not None and not 0 < self.fps < math.inf:
+            raise DataError(f"the video has {self.fps} frames a second, not a positive number; None says that it is unknown.")
+
+
+@dataclass(frozen=True)
 class VideoGraph:
     """All annotated or sampled frames of one video, in order.
 
     relations: what holds over time, by begin, between tracks of the frames' nodes. made_by: None for annotations and for graphs of which
-    that is not known. vocabulary: all that could have been said, None if not known.
+    that is not known. vocabulary: all that could have been said, None if not known. video: None for annotations and for graphs that do
+    not say it, such as those of versions 1 and 2.
     """
 
     video_id: str
@@ -135,6 +152,7 @@ class VideoGraph:
     relations: tuple[RelationInterval, ...] = ()
     made_by: Origin | None = None
     vocabulary: Vocabulary | None = None
+    video: VideoFile | None = None
 
     def __post_init__(self) -> None:
         tracks = {(node.track, node.label) for frame in self.frames for node in frame.nodes}

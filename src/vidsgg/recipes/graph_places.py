@@ -1,0 +1,137 @@
+"""Which file the graph of each video has in a folder, and what is there already: no graph takes the place of another video's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+from vidsgg.errors import ConfigError, DataError
+from vidsgg.io.graphs import SUFFIX, read_graph
+from vidsgg.io.identity import Content, content_of
+from vidsgg.recipes.names import alike, distinct, names_of
+from vidsgg.structures.graph import Origin, VideoGraph
+
+REMEDY = "use another -o, or make it again with -overwrite True."
+
+
+@dataclass(frozen=True)
+class GraphPlace:
+    """Where the graph of a video belongs."""
+
+    video: Path
+    file: Path
+    done: bool = False  # the graph of this very video is there, made alike
+    note: str | None = None  # why the file is not called as the video
+    problem: str | None = None  # why the graph can neither be kept nor made
+
+
+def graph_places(videos: Sequence[Path], folder: Path, origin: Origin, overwrite: bool) -> list[GraphPlace]:
+    """The place of every video's graph. Videos that are called alike get longer names, and so does one whose name another video's graph has.
+
+    A graph file that does not say which video it was made from (versions 1 and 2) is taken for this one's if it says that it was made from
+    this path. overwrite: nothing is kept, but the graph of another video. Raises ConfigError if a graph of these videos was made with other
+    options, or if a graph file of that name cannot be read.
+    """
+    choices = [names_of(video) for video in videos]
+    names = distinct(choices)
+    claimed = set(map(alike, names))
+    places = []
+    for video, own, name in zip(videos, choices, names, strict=True):
+        claimed.discard(alike(name))
+        free = [choice for choice in own if alike(choice) not in claimed]
+        try:
+            place = _place(video, free, name, folder, origin, overwrite)
+        except DataError as error:  # the video cannot be read
+            place = GraphPlace(video, folder / (name + SUFFIX), problem=str(error))
+        claimed.add(alike(place.file.name.removesuffix(SUFFIX)))
+        places.append(place)
+    return places
+
+
+def _place(video: Path, names: Sequence[str], first: str, folder: Path, origin: Origin, overwrite: bool) -> GraphPlace:
+    """names: those that are free in this call. first: the one to take if no graph is there."""
+    content = cache(lambda: content_of(video))
+    files = {name: folder / (name + SUFFIX) for name in names}
+    there = {name: _Found(file, video, content, overwrite) for name, file in files.items() if file.exists()}
+    for name, found in there.items():
+        if found.whose == "this":
+            _check_alike(found.file, found.graph, origin, overwrite)
+            return GraphPlace(video, found.file, not overwrite, _note(video, name, there))
+        if found.whose == "unknown" and name == first:
+            return GraphPlace(video, found.file, problem=None if overwrite else f"{found.file} {found.doubt}; {REMEDY}")
+    free = [name for name in names[names.index(first) :] if name not in there]
+    if not free:
+        return GraphPlace(video, files[first], problem=f"{video}: {', '.join(map(str, files.values()))} are all of other videos; {REMEDY}")
+    return GraphPlace(video, files[free[0]], note=_note(video, free[0], there))
+
+
+def _note(video: Path, name: str, there: dict[str, _Found]) -> str | None:
+    short = names_of(video)[0]
+    if name == short:
+        return None
+    if short in there and there[short].whose == "another":
+        return f"its graph is called {name}{SUFFIX}: {there[short].file} is that of another video"
+    return f"its graph is called {name}{SUFFIX}: another video is called {short!r} too"
+
+
+class _Found:
+    """A graph file that is there. whose: made from this video, from another one, or not known."""
+
+    def __init__(self, file: Path, video: Path, content: Callable[[], Content], overwrite: bool) -> None:
+        self.file, self.graph, self.doubt = file, _read(file, overwrite), ""
+        self.whose = self._whose(video, content)
+
+    def _whose(self, video: Path, content: Callable[[], Content]) -> str:
+        graph = self.graph
+        if graph is None:
+            return "unknown"
+        said = graph.made_by.source if graph.made_by else None
+        source = None if said is None else (self.file.parent / said).resolve()
+        if graph.video is not None:
+            if Content(graph.video.size, graph.video.digest) == content():
+                return "this"
+            self.doubt = f"was made from another content of {video}, which has been replaced since"
+            return "unknown" if source == video.resolve() else "another"
+        if source == video.resolve():
+            return "this"
+        self.doubt = f"does not say which video it was made from, and it need not be {video}"
+        return "unknown" if source is None or not source.exists() else "another"
+
+
+def _read(file: Path, overwrite: bool) -> VideoGraph | None:
+    try:
+        return read_graph(file)
+    except DataError as error:
+        if overwrite:
+            return None
+        raise ConfigError(f"{error} Remove it, use another -o, or make it again with -overwrite True.") from error
+
+
+def _check_alike(file: Path, graph: VideoGraph | None, origin: Origin, overwrite: bool) -> None:
+    before = graph.made_by if graph else None
+    if before is not None:
+        before = replace(before, notes=(), source=None)  # these tell of the video
+    if before != origin and not overwrite:
+        raise ConfigError(f"{file} was made differently ({_difference(before, origin)}); {REMEDY}")
+
+
+def _difference(before: Origin | None, origin: Origin) -> str:
+    if before is None:
+        return "it does not say how"
+    return "; ".join(_differences(before, origin))
+
+
+def _differences(before: Origin, origin: Origin) -> Iterator[str]:
+    for name in Origin.__dataclass_fields__:
+        was, now = getattr(before, name), getattr(origin, name)
+        if was != now and name == "settings":
+            old, new = dict(was), dict(now)
+            yield from (
+                f"{key} {old.get(key, 'not given')}, now {new.get(key, 'not given')}"
+                for key in {**old, **new}
+                if old.get(key) != new.get(key)
+            )
+        elif was != now:
+            yield f"{name} {was}, now {now}"

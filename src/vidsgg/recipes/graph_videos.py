@@ -1,0 +1,81 @@
+"""The video of a graph: where it is, and whether what lies there is the one that the graph was made from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from vidsgg.errors import ConfigError, DataError
+from vidsgg.io.footage import VIDEOS, open_footage, picture_files
+from vidsgg.io.graphs import read_graph, stem_of
+from vidsgg.io.identity import Content, content_of
+from vidsgg.structures.graph import VideoGraph
+
+
+def own_video(graph: VideoGraph, file: Path, notes: list[str]) -> Path | None:
+    """The video where the graph in ``file`` says that it is. None where it is not there, or has been replaced; then ``notes`` says so."""
+    said = graph.made_by.source if graph.made_by else None
+    if said is None:
+        notes.append("The graph does not say where its video is, so the page has no pictures; name the video with -video.")
+        return None
+    path = file.parent / said
+    if not path.exists():
+        notes.append(f"The video {said} is not there any more, so the page has no pictures; name it with -video.")
+        return None
+    if _differs(graph, path):
+        notes.append(
+            f"The video {said} has been replaced since the graph was made, so the page has no pictures; name the one it was made from"
+            " with -video."
+        )
+        return None
+    return path
+
+
+def check_video(graph: VideoGraph, video: Path) -> list[str]:
+    """What a reader should know of a video that was named for a graph: that it is another file than the graph's.
+
+    Raises DataError if it is another video by its number of frames.
+    """
+    if graph.video is None or not _differs(graph, video):
+        return []
+    count = open_footage(video, 1.0, "all").count
+    if count != graph.video.frame_count:
+        raise DataError(
+            f"{video}: is not the video of the graph of {graph.video_id!r}: it has {count} frames, that one {graph.video.frame_count};"
+            " name the one it was made from."
+        )
+    return [f"{video.name} is another file than the graph was made from, with as many frames. If it shows something else, boxes are wrong."]
+
+
+def check_truth(graph: VideoGraph, truth: VideoGraph) -> None:
+    """Raises DataError if the ground truth says that it is of another video."""
+    if graph.video and truth.video and graph.video.digest != truth.video.digest:
+        raise DataError(f"video {graph.video_id!r}: the ground truth is that of another video, {truth.video_id!r}.")
+
+
+def named_video(given: Path, file: Path) -> Path:
+    """The video that ``-video`` gives for the graph in ``file``: itself, or out of a folder the one that the graph is of or is called like.
+
+    Raises ConfigError if there is none.
+    """
+    if not given.exists():
+        raise ConfigError(f"option -video: {given} does not exist.")
+    if given.is_file():
+        return given
+    graph, stem = read_graph(file), stem_of(file)
+    videos = sorted(path for path in given.iterdir() if path.is_dir() or path.suffix.lower() in VIDEOS)
+    found = [path for path in videos if graph.video_id == path.name] + [path for path in videos if stem in (path.name, path.stem)]
+    found = found or ([given] if picture_files(given) else [])
+    if not found:
+        raise ConfigError(f"option -video: {given} holds nothing called {stem!r}, for {file}.")
+    return _likeliest(graph, list(dict.fromkeys(found)))
+
+
+def _likeliest(graph: VideoGraph, found: Sequence[Path]) -> Path:
+    own = (path for path in found if graph.video is not None and not _differs(graph, path))
+    return found[0] if len(found) == 1 else next(own, found[0])
+
+
+def _differs(graph: VideoGraph, path: Path) -> bool:
+    """Whether a video is known to be another one; graphs of versions 1 and 2 do not tell."""
+    return graph.video is not None and content_of(path) != Content(graph.video.size, graph.video.digest)

@@ -1,0 +1,40 @@
+"""Names for what is written about several files: those of the files where these differ, longer ones where they do not."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def names_of(path: Path, stem: str | None = None) -> list[str]:
+    """Names under which something may be written about a file, the shortest first; the last one no other path has.
+
+    stem: the file's name without its suffix, where ``path.stem`` is not it.
+    """
+    whole = path.resolve()
+    name, folder = whole.name, whole.parent.name
+    stem = stem or (name if whole.is_dir() else whole.stem)
+    digest = hashlib.sha256(os.fsencode(whole)).hexdigest()[:12]
+    return list(dict.fromkeys((stem, name, f"{folder}_{stem}", f"{folder}_{name}", f"{stem}_{digest}")))
+
+
+def alike(name: str) -> str:
+    """Equal for names that are one file on some system: macOS and Windows do not tell capital letters from small ones."""
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def distinct(choices: Sequence[Sequence[str]]) -> list[str]:
+    """For every thing the first of its names that no other has. Those that share a name all take their next one."""
+    used = [0] * len(choices)
+    while True:
+        names = [names[i] for names, i in zip(choices, used, strict=True)]
+        uses = Counter(map(alike, names))
+        shared = [thing for thing, name in enumerate(names) if uses[alike(name)] > 1]
+        if not shared:
+            return names
+        for thing in shared:
+            used[thing] += 1
