@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 import torch
 from clips import ACTION, ENTITY
 from detectors.tiny import TINY, tiny_detector
+from symlinks import link
 from toys import PictureVideos, ToyVideos
 
 from vidsgg.datasets.base import Subset
@@ -20,7 +22,7 @@ from vidsgg.detectors.feature_store import FeatureStore, default_folder, find_st
 from vidsgg.detectors.store_key import StoreKey, weights_digest
 from vidsgg.detectors.stored_clip import RecordSource
 from vidsgg.errors import ConfigError, DataError
-from vidsgg.io.atomic import left_behind
+from vidsgg.io.atomic import left_behind, whole_file
 from vidsgg.structures.clip import Clip
 from vidsgg.structures.widths import FeatureWidths
 
@@ -289,18 +291,31 @@ def test_the_fitting_store_is_found(detector: FasterRCNN, tmp_path: Path) -> Non
         store.open_record(source(3), learn=True)
 
 
-def test_writers_alone_remove_what_killed_ones_left_behind(detector: FasterRCNN, tmp_path: Path) -> None:
+@pytest.mark.skipif(sys.platform == "win32", reason="files that somebody has open cannot be removed there")
+def test_writers_remove_what_killed_ones_left_behind(detector: FasterRCNN, tmp_path: Path) -> None:
     store, key = store_in(tmp_path / "s", detector), key_of(detector)
     record = store.path_of("v0", learn=True)
-    leftover = record.with_name(f".{record.name}.0123.tmp")
-    leftover.write_bytes(b"half")
-    with FeatureStore.to_write(tmp_path / "s", key, "float32", store.widths):
-        assert not left_behind(tmp_path)
-        leftover.write_bytes(b"of a living writer")
+    leftover = record.with_name(f".vidsgg-0123456789abcdef-{record.name}.tmp")
+    foreign = record.with_name(f".{record.name}.tmp")
+    for file in (leftover, foreign):
+        file.write_bytes(b"half")
+    with whole_file(record) as file:
+        file.write(b"of a living writer")
+        (living,) = set(left_behind(record.parent)) - {leftover}
         with FeatureStore.to_write(tmp_path / "s", key, "float32", store.widths):
-            assert left_behind(tmp_path) == [leftover]
-    assert not left_behind(tmp_path)
-    store.open_record(source(), learn=True)
+            assert left_behind(record.parent) == [living]
+    assert not left_behind(record.parent)
+    assert foreign.exists()
+    assert record.read_bytes() == b"of a living writer"
+
+
+def test_a_link_in_a_store_is_not_followed(detector: FasterRCNN, tmp_path: Path) -> None:
+    store, key = store_in(tmp_path / "s", detector, count=0), key_of(detector)
+    (tmp_path / "elsewhere").mkdir()
+    link(store.path_of("v0", learn=True).parent, tmp_path / "elsewhere")
+    with FeatureStore.to_write(tmp_path / "s", key, "float32", store.widths), pytest.raises(ConfigError, match="is a link"):
+        store.write(extracted(detector, "sgcls", True), source(), learn=True)
+    assert not list((tmp_path / "elsewhere").iterdir())
 
 
 def test_data_without_pictures_has_a_source_too() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import os
 import signal
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 from engine.training import in_process
+from symlinks import link
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from vidsgg.engine import run_folder, run_lock
@@ -65,6 +67,47 @@ def test_a_file_system_without_locks_is_told(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(run_lock, "_lock", none)
     with RunFolder(tmp_path / "run", {}):
         assert "knows no locks" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", [".lock", "logfile.txt", "config.yaml", "metrics.csv"])
+@pytest.mark.parametrize("goes_on_after", [None, 0])
+def test_a_link_in_the_folder_is_not_followed(tmp_path: Path, name: str, goes_on_after: int | None) -> None:
+    """A run's folder from somebody else may hold links to files of ours."""
+    (tmp_path / "precious").write_text("1")
+    (tmp_path / "run").mkdir()
+    link(tmp_path / "run" / name, tmp_path / "precious")
+    with contextlib.suppress(ConfigError), RunFolder(tmp_path / "run", {}, goes_on_after=goes_on_after) as run:
+        run.scalars({"loss": 1.0}, epoch=1, step=1)
+    assert lock_holder(tmp_path / "run") is None
+    assert (tmp_path / "precious").read_text() == "1"
+
+
+def test_the_folder_itself_may_be_a_link(tmp_path: Path) -> None:
+    (tmp_path / "large_disk").mkdir()
+    with RunFolder(link(tmp_path / "run", tmp_path / "large_disk"), {}) as run:
+        run.log("a line")
+    assert "a line" in (tmp_path / "large_disk" / "logfile.txt").read_text(encoding="utf-8")
+
+
+def test_files_of_a_user_stay(tmp_path: Path) -> None:
+    """Also in folders below, and those of a run in one of them."""
+    (tmp_path / "run" / "inner").mkdir(parents=True)
+    theirs = [tmp_path / "run" / name for name in (".notes.tmp", "inner/.notes.tmp", "inner/.vidsgg-0123456789abcdef-a.tmp")]
+    for path in theirs:
+        path.write_text("1")
+    with RunFolder(tmp_path / "run", {}):
+        pass
+    assert all(path.read_text() == "1" for path in theirs)
+
+
+def test_a_lock_that_is_not_ours_is_left(tmp_path: Path) -> None:
+    (tmp_path / ".lock").write_text("of another program")
+    with pytest.raises(ConfigError, match=r"holds a file \.lock that is not of vidsgg"):
+        RunFolder(tmp_path, {})
+    assert (tmp_path / ".lock").read_text() == "of another program"
+    (tmp_path / ".lock").write_text('{"pi')  # torn when the disk was full
+    with RunFolder(tmp_path, {}):
+        assert lock_holder(tmp_path) is not None
 
 
 def test_a_lock_is_released_when_its_folder_cannot_be_used(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def options(data: Path, out: Path, **changes: Any) -> FeaturesOptions:
 
 def content(folder: Path) -> dict[str, bytes]:
     """Every file of a store but its lock."""
-    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file() and p.name != ".lock"}
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
 @pytest.fixture(scope="module")
@@ -223,6 +223,10 @@ def _write(data: Path, out: Path, limit: int | None, slow_disk: float, stalls: b
     sys.exit(code)
 
 
+def temporaries(out: Path) -> list[Path]:
+    return [path for folder in (out, *out.glob("[0-9a-f]?")) for path in left_behind(folder)]
+
+
 def start(data: Path, out: Path, limit: int | None = None, slow_disk: float = 0.0, stalls: bool = False) -> BaseProcess:
     """slow_disk: seconds that every record takes to reach it. stalls: the second does not in our time."""
     context = multiprocessing.get_context("forkserver")
@@ -244,13 +248,13 @@ def test_killed_at_any_moment_it_goes_on_where_it_stopped(data: Path, tmp_path: 
         while process.is_alive() and len(list(out.rglob("*.safetensors"))) <= records:
             time.sleep(0.002)
         if records == 2:  # for sure while a record is on its way to the disk
-            while process.is_alive() and not left_behind(out):
+            while process.is_alive() and not temporaries(out):
                 pass
         else:
             time.sleep(rng.uniform(0, 0.06))
         process.kill()
         process.join()
-        killed, torn = killed + (process.exitcode == -signal.SIGKILL), torn + len(left_behind(out))
+        killed, torn = killed + (process.exitcode == -signal.SIGKILL), torn + len(temporaries(out))
         for path in out.rglob("*.safetensors"):  # nothing half-written has a name that anybody reads
             assert path.read_bytes() == whole[str(path.relative_to(out))]
     assert killed >= 3, log_of(out)
@@ -258,7 +262,7 @@ def test_killed_at_any_moment_it_goes_on_where_it_stopped(data: Path, tmp_path: 
     outcome = run_features(options(data, out))
     assert 0 < outcome.written < TRAIN + TEST + 1
     assert content(out) == whole
-    assert not left_behind(out)
+    assert not temporaries(out)
 
 
 @posix
@@ -279,7 +283,7 @@ def test_a_full_disk_is_one_message(data: Path, tmp_path: Path, whole: dict[str,
     process.join(120)
     assert process.exitcode == 2
     assert re.fullmatch(r"error: cannot write .*: File too large\. Once it can be, run the same command again: .*\n", log_of(out))
-    assert not left_behind(out)
+    assert not temporaries(out)
     assert content(out).items() < whole.items()
     run_features(options(data, out))
     assert content(out) == whole
@@ -289,13 +293,13 @@ def test_a_full_disk_is_one_message(data: Path, tmp_path: Path, whole: dict[str,
 def test_an_interrupt_is_one_line(data: Path, tmp_path: Path, whole: dict[str, bytes]) -> None:
     out = tmp_path / "s"
     process = start(data, out, stalls=True)
-    while process.is_alive() and not (list(out.rglob("*.safetensors")) and left_behind(out)):
+    while process.is_alive() and not (list(out.rglob("*.safetensors")) and temporaries(out)):
         time.sleep(0.002)
     os.kill(process.pid, signal.SIGINT)  # while the second record is on its way to the disk
     process.join(PATIENCE / 2)
     assert process.exitcode == 130
     assert log_of(out) == "\ninterrupted\n"
-    assert not left_behind(out)
+    assert not temporaries(out)
     assert content(out).items() < whole.items()
 
 

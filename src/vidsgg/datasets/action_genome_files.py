@@ -24,6 +24,7 @@ from tqdm import tqdm
 
 from vidsgg.errors import DataError
 from vidsgg.io.columns import Texts, check_starts, load_columns, save_columns, texts_from_columns, texts_to_columns
+from vidsgg.io.links import check_no_links
 from vidsgg.io.names import is_one_name
 from vidsgg.io.pickles import load_pickle
 from vidsgg.options import closest
@@ -328,7 +329,7 @@ def load_records(root: Path, vocabulary: Vocabulary) -> Records:
     digests = {name: {**stamp, "sha256": _sha256(folder / name)} for name, stamp in stamps.items()}
     with _no_collector():
         records = parse_records(load_pickle(folder / PERSONS), load_pickle(folder / OBJECTS), vocabulary)
-    _write_cache(places, records, digests)
+    _write_cache(root, places, records, digests)
     return records
 
 
@@ -400,11 +401,13 @@ def _read_cache(place: Path, folder: Path, stamps: Mapping[str, dict[str, int]])
         _log.warning("%s is not a usable cache (%s) and is made again", place, error)
         return None
     if moved:  # note the new times, or every opening would hash the pickles
-        _write_cache([place], records, {name: {**stamp, "sha256": sources[name]["sha256"]} for name, stamp in stamps.items()})
+        _write_cache(
+            folder.parent, [place], records, {name: {**stamp, "sha256": sources[name]["sha256"]} for name, stamp in stamps.items()}
+        )
     return records
 
 
-def _write_cache(places: Sequence[Path], records: Records, sources: Mapping[str, Mapping[str, Any]]) -> None:
+def _write_cache(root: Path, places: Sequence[Path], records: Records, sources: Mapping[str, Mapping[str, Any]]) -> None:
     header = {
         "format": _FORMAT, "version": _VERSION, "sources": {name: dict(source) for name, source in sources.items()},
         "unmatched": records.unmatched, "examples": records.examples,
@@ -416,6 +419,7 @@ def _write_cache(places: Sequence[Path], records: Records, sources: Mapping[str,
     }
     for place in places:
         try:
+            check_no_links(place.parent, below=root)
             save_columns(place, columns, header)
             return
         except OSError as error:

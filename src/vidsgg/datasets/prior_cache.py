@@ -12,6 +12,7 @@ from vidsgg.datasets.base import VideoDataset
 from vidsgg.datasets.priors import PredicatePriors, count_priors
 from vidsgg.errors import DataError
 from vidsgg.io.columns import load_columns, save_columns
+from vidsgg.io.links import check_no_links
 from vidsgg.ops.contacts import contact_group
 from vidsgg.structures.schema import Schema
 
@@ -37,7 +38,7 @@ def known_priors(dataset: VideoDataset) -> PredicatePriors:
         if priors is not None:
             return priors
     priors = count_priors(dataset)
-    _write(places, priors, fingerprint)
+    _write(dataset.root, places, priors, fingerprint)
     return priors
 
 
@@ -58,9 +59,10 @@ def _read(place: Path, fingerprint: str, schema: Schema) -> PredicatePriors | No
     return PredicatePriors(**tables) if fits else None
 
 
-def _write(places: list[Path], priors: PredicatePriors, fingerprint: str) -> None:
+def _write(root: Path, places: list[Path], priors: PredicatePriors, fingerprint: str) -> None:
     for place in places:
         try:
+            check_no_links(place.parent, below=root)
             save_columns(
                 place,
                 {name: getattr(priors, name) for name in _KINDS},

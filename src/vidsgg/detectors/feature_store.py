@@ -22,7 +22,8 @@ from vidsgg.datasets.base import VideoDataset
 from vidsgg.detectors.store_key import StoreKey
 from vidsgg.detectors.stored_clip import RecordSource, clip_of, columns_of
 from vidsgg.errors import ConfigError, DataError
-from vidsgg.io.atomic import whole_file, writing_into
+from vidsgg.io.atomic import remove_left_behind, whole_file
+from vidsgg.io.links import check_no_links, is_link
 from vidsgg.io.names import file_name
 from vidsgg.io.records import Record, write_record
 from vidsgg.structures.clip import Clip
@@ -31,6 +32,7 @@ from vidsgg.structures.widths import FeatureWidths
 FORMAT = 1  # raised whenever records change, or the numbers that extraction writes into them
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}  # the most exact first
 STORE_FILE, LEFT_OUT_FILE = "store.json", "left_out.json"
+_RECORD_FOLDERS = "[0-9a-f][0-9a-f]"  # by the first digits of a hash of the video's name
 _AGAIN = "run 'vidsgg features' again, it writes what is missing or no longer fits"
 
 Needed = tuple[VideoDataset, bool]  # videos, and whether they are to be learnt from
@@ -54,18 +56,27 @@ class FeatureStore:
         """
         if folder.is_dir() and not (folder / STORE_FILE).exists() and any(not entry.name.startswith(".") for entry in folder.iterdir()):
             raise ConfigError(f"{folder} is not empty and no feature store; name another folder.")
-        with contextlib.ExitStack() as stack:
-            try:
-                stack.enter_context(writing_into(folder))
-                store = FeatureStore(folder, key, dtype, widths)
-                if (folder / STORE_FILE).exists():
-                    store._check_same(FeatureStore.open(folder))
-                else:
-                    document = {"format": FORMAT, "key": key.digest, "dtype": dtype, "widths": asdict(widths), "made_from": key.to_json()}
-                    _write_json(folder / STORE_FILE, document)
-            except OSError as error:
-                raise ConfigError(f"cannot write to {folder}: {error.strerror}; name another folder.") from error
+        store = FeatureStore(folder, key, dtype, widths)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            if (folder / STORE_FILE).exists():
+                store._check_same(FeatureStore.open(folder))
+            else:
+                document = {"format": FORMAT, "key": key.digest, "dtype": dtype, "widths": asdict(widths), "made_from": key.to_json()}
+                _write_json(folder / STORE_FILE, document)
+            store._clean()
+        except OSError as error:
+            raise ConfigError(f"cannot write to {folder}: {error.strerror}; name another folder.") from error
+        try:
             yield store
+        finally:
+            store._clean()
+
+    def _clean(self) -> None:
+        """Remove what killed writers left in this folder, and in those of its records."""
+        inside = (folder for folder in self.folder.glob(_RECORD_FOLDERS) if not is_link(folder))
+        for folder in (self.folder, *inside):
+            remove_left_behind(folder)
 
     def _check_same(self, there: FeatureStore) -> None:
         reasons = there.key.differences(self.key) + ([f"{there.dtype}, not {self.dtype}"] if there.dtype != self.dtype else [])
@@ -143,6 +154,7 @@ class FeatureStore:
         disk refuses."""
         path, content = self.path_of(source.video_id, learn=learn), self.content(clip, source, learn=learn)
         try:
+            check_no_links(path.parent, below=self.folder)
             path.parent.mkdir(exist_ok=True)
             return write_record(path, *content)
         except OSError as error:

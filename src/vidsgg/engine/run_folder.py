@@ -23,7 +23,8 @@ from vidsgg import __version__
 from vidsgg.engine.loggers import OpenLogger, TensorBoardLogger
 from vidsgg.engine.run_lock import RunLock
 from vidsgg.errors import CheckpointError, ConfigError, Stopped
-from vidsgg.io.atomic import left_behind, whole_file
+from vidsgg.io.atomic import remove_left_behind, whole_file
+from vidsgg.io.links import regular_file
 from vidsgg.io.names import file_name
 from vidsgg.io.tensors import save_tensors
 
@@ -73,12 +74,12 @@ class RunFolder:
             self._lock = RunLock(path)
         try:
             with self._writing():
-                for file in left_behind(path):
-                    file.unlink()
+                remove_left_behind(path)
                 # First what is not ours: a folder with a configuration in it counts as a run.
                 self._logger = logger(path, config, goes_on_after=goes_on_after)
-                (path / "config.yaml").write_text(yaml.safe_dump(dict(config), sort_keys=False), encoding="utf-8")
-                self._log = (path / "logfile.txt").open("a", encoding="utf-8")
+                with whole_file(path / "config.yaml") as file:
+                    file.write(yaml.safe_dump(dict(config), sort_keys=False).encode())
+                self._log = open(path / "logfile.txt", "a", encoding="utf-8", opener=regular_file)  # noqa: SIM115
                 self._csv = _open_rows(path / "metrics.csv", goes_on_after)
                 self._rows = csv.writer(self._csv)
         except BaseException:
@@ -174,11 +175,11 @@ def _open_rows(path: Path, goes_on_after: int | None) -> Any:
     """metrics.csv, ready for more rows: with its head, or with the rows up to a step."""
     rows = [_COLUMNS]
     if goes_on_after is not None and path.exists():
-        with path.open(newline="", encoding="utf-8") as file:
+        with open(path, newline="", encoding="utf-8", opener=regular_file) as file:
             # A kill may have torn the last row.
             rows += [row for row in csv.reader(file) if len(row) == len(_COLUMNS) and row[1].isdecimal() and int(row[1]) <= goes_on_after]
     text = io.StringIO(newline="")
     csv.writer(text).writerows(rows)
     with whole_file(path) as whole:
         whole.write(text.getvalue().encode())
-    return path.open("a", newline="", encoding="utf-8")
+    return open(path, "a", newline="", encoding="utf-8", opener=regular_file)

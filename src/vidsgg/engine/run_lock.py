@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from vidsgg.errors import ConfigError
+from vidsgg.io.links import regular_file
 
 if sys.platform == "win32":
     import msvcrt
@@ -20,6 +21,7 @@ else:
     import fcntl
 
 _NAME = ".lock"
+_BEGIN = '{"pid": '  # of what we write into it
 _TAKEN = (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
 _FAR = 1 << 20  # on Windows a locked byte cannot be read by others: lock one behind the text
 _mine: dict[Path, LockHolder] = {}  # POSIX drops a process's lock when it closes the file anywhere: never open those again
@@ -43,11 +45,11 @@ class RunLock:
     """
 
     def __init__(self, folder: Path) -> None:
-        """Raises ConfigError naming the holder if somebody has the folder, OSError if it cannot be written."""
-        self._path = (folder / _NAME).resolve()
+        """Raises ConfigError naming the holder if somebody has the folder, or if its ``.lock`` is not ours; OSError if it cannot be written."""
+        self._path = folder.resolve() / _NAME
         if self._path in _mine:
             raise _taken(folder, _mine[self._path])
-        self._file = self._path.open("a+", encoding="utf-8")
+        self._file = open(self._path, "a+", encoding="utf-8", errors="replace", opener=regular_file)  # noqa: SIM115
         self.known = True
         try:
             _lock(self._file)
@@ -56,6 +58,10 @@ class RunLock:
                 with self._file:
                     raise _taken(folder, _read(self._file)) from None
             self.known = False
+        self._file.seek(0)
+        if not _BEGIN.startswith(self._file.read(len(_BEGIN))):  # it may be empty, or torn where the disk was full
+            self._file.close()
+            raise ConfigError(f"option -save_path: {folder} holds a file {_NAME} that is not of vidsgg; name another folder.")
         holder = LockHolder(os.getpid(), socket.gethostname(), f"{datetime.now():%Y-%m-%d %H:%M:%S}")
         self._file.truncate(0)
         self._file.write(json.dumps(asdict(holder)))
@@ -69,11 +75,11 @@ class RunLock:
 
 def lock_holder(folder: Path) -> LockHolder | None:
     """Who writes into a run's folder at the moment; None if nobody does, or if its file system cannot tell."""
-    path = (folder / _NAME).resolve()
+    path = folder.resolve() / _NAME
     if path in _mine:
         return _mine[path]
     try:
-        with path.open("r+", encoding="utf-8") as file:
+        with open(path, "r+", encoding="utf-8", errors="replace", opener=regular_file) as file:
             try:
                 _lock(file)
             except OSError as error:

@@ -1,75 +1,130 @@
-"""Files that are there whole or not at all, also when several processes write into one folder and some of them are killed."""
+"""Files that are there whole or not at all, also when several processes write into one folder and some of them are killed.
+
+A file is written under a temporary name beside its own, ``.vidsgg-<16 digits>-<name>.tmp``, and locked by its writer for as long as it has
+that name. So everybody can tell what a killed writer left behind, and nobody removes what a living one is writing, or what is not ours.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import re
+import secrets
+import stat
 import sys
-import uuid
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from vidsgg.io.links import regular_file
+
 if sys.platform != "win32":
     import fcntl
 
-_TEMPORARY = ".*.tmp"
-_LOCK = ".lock"
+_TEMPORARY = re.compile(r"\.vidsgg-[0-9a-f]{16}-.*\.tmp", re.DOTALL)
+_NAME_LETTERS = 40  # of the file's name in the temporary one, which must not become too long
+_SETTLED_SECONDS = 60  # Windows: after which a closed file is not about to get its name
+_cleaned: set[Path] = set()  # folders that this process has written to
 
 
 @contextlib.contextmanager
-def whole_file(path: Path) -> Iterator[BinaryIO]:
+def whole_file(path: Path, *, flush: bool = True) -> Iterator[BinaryIO]:
     """A file to write that gets its name when it is complete: a kill or an error leaves the old file or none, never half of one.
 
-    Written to a temporary name in the same folder, flushed to the disk, renamed. Raises OSError if the disk refuses.
+    If there is a link at ``path``, the file takes its place; nothing is written through it. flush: make sure that the disk has it first,
+    which takes milliseconds; one of many files that are worth something together only needs none. Raises OSError naming ``path`` if the
+    disk refuses, or if there is something other than a file.
     """
-    with whole_path(path) as temporary, temporary.open("xb") as file:
+    with whole_path(path, flush=flush) as temporary, temporary.open("r+b") as file:
         yield file
 
 
 @contextlib.contextmanager
-def whole_path(path: Path) -> Iterator[Path]:
+def whole_path(path: Path, *, flush: bool = True) -> Iterator[Path]:
     """The same for libraries that open files themselves: the temporary name, to be written and closed within the block."""
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    temporary: Path | None = None
     try:
-        yield temporary
-        with temporary.open("r+b") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            temporary.unlink()
-
-
-@contextlib.contextmanager
-def writing_into(folder: Path) -> Iterator[None]:
-    """Be one of the writers of a folder, which is made if it is not there. Any number of processes may write into it at once.
-
-    Whoever is alone removes what killed writers left behind, at the beginning and at the end. Raises OSError if the folder cannot be
-    made or written to.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / _LOCK).open("wb") as lock:
-        _clean_if_alone(folder, lock)
+        _check_place(path)
+        _clean_once(path.parent)
+        temporary, descriptor = _create(path)
         try:
-            yield
+            yield temporary
+            if flush:
+                os.fsync(descriptor)
+            if sys.platform != "win32":
+                os.replace(temporary, path)  # while it is locked
         finally:
-            _clean_if_alone(folder, lock)
+            os.close(descriptor)
+        if sys.platform == "win32":  # where an open file cannot get another name
+            os.replace(temporary, path)
+    except OSError as error:
+        if error.filename is None or error.filename == str(temporary):
+            error.filename, error.filename2 = str(path), None
+        raise
+    finally:
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
 
 
 def left_behind(folder: Path) -> list[Path]:
-    """Temporary files in a folder and below it, of writers that are at work or were killed."""
-    return sorted(folder.rglob(_TEMPORARY))
+    """Temporary files in a folder, not below it, of writers that are at work or were killed."""
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(Path(e.path) for e in entries if _TEMPORARY.fullmatch(e.name) and e.is_file(follow_symlinks=False))
+    except OSError:
+        return []
 
 
-def _clean_if_alone(folder: Path, lock: BinaryIO) -> None:
-    """Needs no lock on Windows: a file that somebody has open cannot be removed there. Every writer holds a shared one elsewhere."""
-    with contextlib.suppress(OSError):  # others are at work, or the file system knows no locks: leave everything
-        if sys.platform != "win32":
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        for path in left_behind(folder):
-            with contextlib.suppress(OSError):
-                path.unlink()
-    if sys.platform != "win32":
+def remove_left_behind(folder: Path) -> None:
+    """Remove the temporary files of killed writers from a folder. Those of writers at work stay, and whatever cannot be removed.
+
+    Happens by itself when a process writes to a folder for the first time.
+    """
+    for path in left_behind(folder):
         with contextlib.suppress(OSError):
-            fcntl.flock(lock, fcntl.LOCK_SH)
+            _remove_if_left(path)
+
+
+def _clean_once(folder: Path) -> None:
+    if folder not in _cleaned:
+        _cleaned.add(folder)
+        remove_left_behind(folder)
+
+
+def _create(path: Path) -> tuple[Path, int]:
+    """A new temporary file for ``path``, locked by us."""
+    while True:
+        temporary = path.with_name(f".vidsgg-{secrets.token_hex(8)}-{path.name[:_NAME_LETTERS]}.tmp")
+        descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+        if sys.platform == "win32":  # what is open cannot be removed there
+            return temporary, descriptor
+        with contextlib.suppress(OSError):  # the file system knows no locks: then nobody removes it
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if os.fstat(descriptor).st_nlink:
+            return temporary, descriptor
+        os.close(descriptor)  # somebody removed it before it was locked
+
+
+def _remove_if_left(path: Path) -> None:
+    if sys.platform == "win32":
+        if time.time() - path.stat().st_mtime > _SETTLED_SECONDS:
+            path.unlink()  # refused while somebody has it open
+        return
+    with open(path, "r+b", opener=regular_file) as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # refused while its writer lives
+        path.unlink()
+
+
+def _check_place(path: Path) -> None:
+    """A device or a pipe would be replaced by a file."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        mode = stat.S_IFREG  # there is nothing yet
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, "is a folder, not a file", str(path))
+    if not stat.S_ISREG(mode) or path.parent in (Path("/dev"), Path("/dev/fd")):
+        raise OSError(errno.EINVAL, "is a device or a pipe; name a file", str(path))

@@ -23,6 +23,7 @@ from vidsgg.detectors.store_key import StoreKey
 from vidsgg.detectors.stored_clip import RecordSource
 from vidsgg.engine.processes import cores, run_tasks
 from vidsgg.errors import ConfigError, DataError
+from vidsgg.io.links import check_no_links
 from vidsgg.recipes.build import choose_device, resolve_data_path
 from vidsgg.recipes.detectors import build_detector, find_detector
 from vidsgg.recipes.models import model_entry
@@ -138,6 +139,8 @@ def plan_features(options: FeaturesOptions) -> FeaturePlan:
 def run_features(options: FeaturesOptions) -> FeaturesOutcome:
     """Write what is missing or no longer fits. Records are written whole, one by one: whenever a run ends, the next one goes on there."""
     plan = plan_features(options)
+    if options.out is None:
+        _check_no_links(plan)
     with FeatureStore.to_write(plan.store.folder, plan.store.key, plan.store.dtype, plan.store.widths) as store:
         outcome = FeaturesOutcome(store.folder, plan.line, _train_command(plan.root, options))
         tasks = _look(plan, options, outcome)
@@ -157,6 +160,14 @@ def run_features(options: FeaturesOptions) -> FeaturesOutcome:
                 bar.set_postfix_str(f"{outcome.bytes / 1e6 / outcome.seconds:.1f} MB/s")
         _note_left_out(store, plan.parts, outcome.left_out)
     return outcome
+
+
+def _check_no_links(plan: FeaturePlan) -> None:
+    """A folder that was chosen for the user lies in the data set, which may have come with links to anywhere."""
+    try:
+        check_no_links(plan.store.folder, below=plan.root)
+    except OSError as error:
+        raise ConfigError(f"{error.filename} {error.strerror}; if it is yours, name the folder that it leads to with -out.") from error
 
 
 def _key_of(detector: Detector, schema: Schema, options: FeaturesOptions) -> StoreKey:
