@@ -118,7 +118,7 @@ def test_from_a_video_to_its_page_and_files(program: Program, page: Page, video:
     page.click("nav a")
     page.click("#jobs li.done button")
     page.wait_for_selector("#jobs .none")
-    assert [path.name for path in program.store.iterdir()] == [".lock"]
+    assert [path.name for path in sorted(program.store.iterdir())] == [".lock", ".vidsgg-app"]
 
 
 def test_no_video_and_too_large(page: Page) -> None:

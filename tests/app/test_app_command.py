@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import importlib
+import json
 import socket
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from vidsgg.app import serve
+from vidsgg.app.jobs import Asked, Job
 from vidsgg.app.options import AppOptions
 from vidsgg.cli import app
 from vidsgg.cli.main import run
@@ -46,6 +49,42 @@ def test_a_port_that_is_taken(capsys: pytest.CaptureFixture[str], tmp_path: Path
         assert run(app.main, ["-port", port, "-data", str(tmp_path / "app")]) == 2
     assert f"cannot listen at 127.0.0.1:{port}" in capsys.readouterr().err
     assert not (tmp_path / "app").exists()
+
+
+def folder_of(tmp_path: Path, *files: str) -> Path:
+    for name in files:
+        place = tmp_path / "app" / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(RECORD if name.endswith("job.json") else "1")
+    return tmp_path / "app"
+
+
+NUMBER = "0123456789abcdef"
+RECORD = json.dumps(asdict(Job(NUMBER, "a.mp4", "a model", Asked("a.tar"), 1.0, state="done")))
+
+
+@pytest.mark.parametrize(
+    "files", [["notes.txt"], [f"{NUMBER}/notes.txt"], [f"{NUMBER}/video.bin"], [".lock", f"{NUMBER}/x"], [".lock", "config.yaml"]]
+)
+def test_a_folder_of_others_is_refused_and_untouched(tmp_path: Path, files: list[str]) -> None:
+    folder = folder_of(tmp_path, *files)
+    with pytest.raises(ConfigError, match=r"option -data: .* is not empty and no folder of 'vidsgg app'"):
+        serve._own(folder)
+    assert sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()) == sorted(files)
+
+
+@pytest.mark.parametrize(
+    "files", [[], [".DS_Store"], [".vidsgg-app", "notes.txt"], [f"{NUMBER}/job.json", "notes.txt"], [".lock", f"{NUMBER}/video.bin"]]
+)
+def test_new_folders_and_those_of_earlier_versions_become_ours(tmp_path: Path, files: list[str]) -> None:
+    folder = folder_of(tmp_path, *files)
+    (folder / ".lock").unlink(missing_ok=True)
+    if ".lock" in files:
+        (folder / ".lock").write_text("")
+    for _ in range(2):
+        serve._own(folder).release()
+    assert (folder / ".vidsgg-app").is_file()
+    assert all((folder / name).exists() for name in files)
 
 
 def test_other_addresses_come_with_a_warning() -> None:

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.testclient import TestClient
 from starlette.types import Message
+from symlinks import link
 
 from vidsgg.app.checkpoints import Checkpoints
 from vidsgg.app.guard import PAGE_POLICY, POLICY
@@ -288,6 +289,29 @@ def test_after_a_restart(client: TestClient, queue: JobQueue, capsys: pytest.Cap
     assert json.loads((root / half / "job.json").read_text())["state"] == "stopped"
     assert f"{root / torn / 'job.json'} cannot be read" in capsys.readouterr().out
     assert not (root / cut).exists() and (root / torn).exists() and (root / "notes").exists()
+
+
+def test_only_what_was_made_is_removed(client: TestClient, queue: JobQueue) -> None:
+    """Files of a user in the folder of a job, or in a folder that is only called like one."""
+    number, root = sent(client), queue.folder.root
+    finished(queue, number, **dict.fromkeys(DOWNLOADS, "1"))
+    (root / number / "notes.txt").write_text("of a user")
+    assert client.post(f"/api/jobs/{number}/remove").status_code == 200
+    assert [path.name for path in (root / number).iterdir()] == ["notes.txt"]
+    (root / ("c" * 16) / "inner").mkdir(parents=True)
+    (root / "outside").mkdir()
+    (root / "outside" / VIDEO).write_bytes(b"1")
+    link(root / ("d" * 16), root / "outside")
+    assert list(JobFolder(root).load()) == []
+    assert (root / number / "notes.txt").exists() and (root / ("c" * 16) / "inner").exists() and (root / "outside" / VIDEO).exists()
+
+
+def test_a_job_without_more_goes_with_its_folder(client: TestClient, queue: JobQueue) -> None:
+    number = sent(client)
+    finished(queue, number, **dict.fromkeys(DOWNLOADS, "1"))
+    (queue.folder.root / number / f".vidsgg-{'0' * 16}-video.html.tmp").write_text("half, of a process that was stopped")
+    assert client.post(f"/api/jobs/{number}/remove").status_code == 200
+    assert not list(queue.folder.root.iterdir())
 
 
 def test_every_format_can_be_taken_along() -> None:

@@ -5,19 +5,24 @@ from __future__ import annotations
 import json
 import re
 import secrets
-import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from vidsgg.errors import DataError
-from vidsgg.io.atomic import whole_file
+from vidsgg.io.atomic import remove_left_behind, whole_file
+from vidsgg.io.exporters.formats import FORMATS
+from vidsgg.io.homes import claim_home
+from vidsgg.io.links import is_link
 
 State = Literal["waiting", "running", "done", "failed", "cancelled", "stopped"]
 UNFINISHED = ("waiting", "running")
 VIDEO, GRAPH, PAGE, OVERLAY = "video.bin", "video.graph.json", "video.html", "video.overlay.mp4"
 _RECORD = "job.json"
+_RESULTS = (GRAPH, PAGE, OVERLAY, *(form.name + form.suffix for form in FORMATS.values()))
+_MADE = (VIDEO, _RECORD, *_RESULTS)  # the only files that are ever removed
 _ID = re.compile(r"[0-9a-f]{16}")
 
 
@@ -76,19 +81,20 @@ class JobFolder:
             file.write(json.dumps(asdict(job), indent=1).encode())
 
     def remove(self, job: Job) -> None:
-        shutil.rmtree(self.path(job), ignore_errors=True)
+        """A job's folder, unless there is something in it that the app has not made: that stays."""
+        _remove(self.path(job))
 
     def clear(self, job: Job) -> None:
-        """Leave the video and the record only."""
-        for path in self.path(job).iterdir():
-            if path.name not in (VIDEO, _RECORD):
-                path.unlink()
+        """Leave the video and the record, and what the app has not made."""
+        remove_left_behind(self.path(job))
+        for name in _RESULTS:
+            (self.path(job) / name).unlink(missing_ok=True)
 
     def load(self) -> Iterator[Job]:
         """Jobs of earlier calls. What was under way is stopped; folders without a record, of uploads that were cut off, are removed."""
-        for folder in sorted(path for path in self.root.iterdir() if path.is_dir() and _ID.fullmatch(path.name)):
+        for folder in _job_folders(self.root):
             if not (folder / _RECORD).exists():
-                shutil.rmtree(folder, ignore_errors=True)
+                _remove(folder)
                 continue
             try:
                 job = _job(folder.name, json.loads((folder / _RECORD).read_text(encoding="utf-8")))
@@ -99,6 +105,36 @@ class JobFolder:
                 job = replace(job, state="stopped", message="The app was ended before this was done.")
                 self.save(job)
             yield job
+
+
+def own_folder(folder: Path) -> None:
+    """Make the app's folder if it is not there. Raises ConfigError if it is somebody else's, OSError if it cannot be written to."""
+    claim_home(folder, "app", "-data", unmarked=_made_before_marks)
+
+
+def _made_before_marks(root: Path) -> bool:
+    """Whether versions that wrote no mark have used this folder: a job's record that can be read tells, or there is nothing but folders of
+    jobs and the lock.
+    """
+    folders = _job_folders(root)
+    for folder in folders:
+        with suppress(OSError, ValueError, TypeError, KeyError):
+            _job(folder.name, json.loads((folder / _RECORD).read_text(encoding="utf-8")))
+            return True
+    only_ours = all({entry.name for entry in folder.iterdir()} <= set(_MADE) for folder in folders)
+    return only_ours and {entry.name for entry in root.iterdir()} == {".lock", *(folder.name for folder in folders)}
+
+
+def _job_folders(root: Path) -> list[Path]:
+    return sorted(path for path in root.iterdir() if _ID.fullmatch(path.name) and path.is_dir() and not is_link(path))
+
+
+def _remove(folder: Path) -> None:
+    remove_left_behind(folder)
+    with suppress(OSError):  # what cannot be removed stays
+        for name in _MADE:
+            (folder / name).unlink(missing_ok=True)
+        folder.rmdir()
 
 
 def _job(number: str, values: Mapping[str, Any]) -> Job:

@@ -17,7 +17,7 @@ except ImportError as error:
     raise ConfigError("the app needs a web server: pip install 'vidsgg[app]'") from error
 
 from vidsgg.app.guard import LOCAL
-from vidsgg.app.jobs import JobFolder
+from vidsgg.app.jobs import JobFolder, own_folder
 from vidsgg.app.options import AppOptions
 from vidsgg.app.queue import JobQueue
 
@@ -71,7 +71,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 def _own(folder: Path) -> RunLock:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        own_folder(folder)
         return RunLock(folder)
     except ConfigError as error:
         raise ConfigError(str(error).replace("-save_path", "-data", 1)) from error

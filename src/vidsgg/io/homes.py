@@ -1,0 +1,55 @@
+"""Folders that a program keeps for itself, removing in them what it made: they carry a mark, and no other folder becomes one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from vidsgg.errors import ConfigError
+from vidsgg.io.atomic import whole_file
+from vidsgg.io.links import is_link
+
+_BY_ITSELF = {".DS_Store", "desktop.ini", "Thumbs.db"}  # what file managers put into folders
+
+
+def claim_home(folder: Path, program: str, option: str, *, unmarked: Callable[[Path], bool]) -> None:
+    """Make and mark the folder of a program, such as ``.vidsgg-app``, if it is new, empty, or one of an earlier version.
+
+    program: 'app' or 'demo'. option: the one that names the folder. unmarked: whether a folder without a mark is one that the program
+    made before there were marks. Raises ConfigError for any other folder, OSError if it cannot be written to.
+    """
+    mark = folder / f".vidsgg-{program}"
+    if folder.is_dir() and not mark.is_file():
+        others = [entry for entry in folder.iterdir() if entry.name not in _BY_ITSELF]
+        if others and not unmarked(folder):
+            raise ConfigError(
+                f"option {option}: {folder} is not empty and no folder of 'vidsgg {program}' ({mark.name} is missing); name another folder."
+            )
+    folder.mkdir(parents=True, exist_ok=True)
+    if not mark.is_file():
+        with whole_file(mark) as file:
+            file.write(f"'vidsgg {program}' removes in this folder what it has made. It touches nothing else.\n".encode())
+
+
+def remove_made(folder: Path, patterns: Iterable[str]) -> None:
+    """Remove the files below a folder that match patterns such as ``videos/S*.mp4``, then each folder of them that is empty, and ``folder``
+    itself if it is. Everything else stays. Links are not followed. Raises OSError if a file cannot be removed.
+    """
+    if is_link(folder) or not folder.is_dir():
+        return
+    places = {folder}
+    for pattern in patterns:
+        for path in folder.glob(pattern):
+            parents = list(path.relative_to(folder).parents)[:-1]
+            if any(is_link(folder / parent) for parent in parents):
+                continue
+            places.update(folder / parent for parent in parents)
+            if path.is_file() or is_link(path):
+                path.unlink()
+            else:
+                places.add(path)
+    for place in sorted(places, key=lambda place: len(place.parts), reverse=True):
+        if not any(entry.name not in _BY_ITSELF for entry in place.iterdir()):
+            for entry in place.iterdir():
+                entry.unlink()
+            place.rmdir()
