@@ -21,12 +21,15 @@ def option(
     low: float | None = None,
     aliases: Sequence[str] = (),
     plugin: bool = False,
+    takes_stream: bool = False,
 ) -> Any:
     """A dataclass field with its help text, the words it takes, its smallest sensible value, and other names that it answers to.
 
     plugin: it also takes ``package.module:NAME``, code of the user's own; see ``vidsgg/plugins.py`` for who may name it.
+    takes_stream: whether ``-`` stands for standard output.
     """
     metadata = {"help": help, "choices": tuple(choices), "low": low, "aliases": tuple(aliases), "plugin": plugin}
+    metadata["takes_stream"] = takes_stream
     return dataclasses.field(default=default, metadata=metadata)
 
 

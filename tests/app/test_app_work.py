@@ -38,6 +38,7 @@ def test_everything_is_made_and_told(task: Task) -> None:
         "csv.csv",
         "coco.json",
         "vidvrd.json",
+        "vidor.json",
         "graphml.graphml",
         "cypher.cypher",
         "predictions.pt",

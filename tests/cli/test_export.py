@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,16 +55,53 @@ def test_graphs_without_tracks_get_them(tmp_path: Path) -> None:
     assert [(r["begin_fid"], r["end_fid"], r["predicate"]) for r in document["relation_instances"]] == [(0, 3, "holding")]
 
 
+def test_standard_output_holds_the_file_and_nothing_else(folder: Path, tmp_path: Path, capfdbinary: Any) -> None:
+    for words in ((folder, "-format", "csv"), (folder / "a.graph.json", "-format", "vidvrd")):
+        assert exported(*words, "-o", tmp_path / "file.json" if "vidvrd" in words else tmp_path / "file.csv") == 0
+        capfdbinary.readouterr()
+        assert exported(*words, "-o", "-") == 0
+        assert capfdbinary.readouterr().out == max(tmp_path.glob("file.*"), key=lambda file: file.stat().st_mtime_ns).read_bytes()
+
+
+def test_videos_of_one_name_are_kept_apart(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """In one file they would be taken for one video, in a folder one file would take the place of the other."""
+    write_graph(tmp_path / "twin" / "a.graph.json", graph("a.mp4"))
+    write_graph(tmp_path / "twin" / "B.graph.json", graph("B.mp4"))
+    words = (folder, tmp_path / "twin", folder / "a.graph.json")
+    for form in ("csv", "cypher"):
+        assert exported(*words, "-format", form, "-o", tmp_path / f"all.{form}") == 0
+        said = capsys.readouterr().err
+        assert "twin/a.graph.json: its video is called 'twin_a' here: another one is called 'a.mp4' too" in said.replace("\\", "/")
+    with (tmp_path / "all.csv").open(newline="", encoding="utf-8") as file:
+        assert sorted({row["video"] for row in csv.DictReader(file)}) == ["graphs_a", "graphs_b", "twin_B", "twin_a"]
+    assert exported(*words, "-format", "graphml", "-o", tmp_path / "graphml") == 0
+    assert exported(*words, "-format", "vidor", "-o", tmp_path / "vidor") == 0
+    for path in (tmp_path / "graphml", tmp_path / "vidor" / "0000"):
+        assert len({file.name.lower() for file in path.iterdir()}) == 4
+
+
+def test_vidor_finds_its_files_again_by_their_video_paths(folder: Path, tmp_path: Path) -> None:
+    """As its loader does, which reads ``<group>/<id>.json`` and in its low-memory mode goes back there by the path of the video."""
+    write_graph(folder / "odd.graph.json", graph("../evil: name.avi"))
+    assert exported(folder, "-format", "vidor", "-o", tmp_path / "annotation" / "validation") == 0
+    files = sorted((tmp_path / "annotation" / "validation").glob("*/*.json"))
+    assert len(files) == 3 and {file.parent.name for file in files} == {"0000"}
+    for file in files:
+        document = json.loads(file.read_text(encoding="utf-8"))
+        assert (file.parents[1] / document["video_path"].replace(".mp4", ".json")) == file
+        assert file.stem == document["video_id"]
+
+
 def test_what_cannot_work_is_refused(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "empty").mkdir()
-    write_graph(tmp_path / "twin" / "a.graph.json", graph("a.mp4"))
     (tmp_path / "broken.graph.json").write_text("{}")
     file = tmp_path / "file"
     file.write_text("")
     for words, message in (
         ((folder, "-format", "csv", "-o", tmp_path / "empty"), "is a folder; name a file, such as"),
         ((folder, "-format", "vidvrd", "-o", file), "writes a file per video, so name a folder"),
-        ((folder, tmp_path / "twin", "-format", "vidvrd", "-o", tmp_path / "o"), "two graphs are called 'a'"),
+        ((folder, "-format", "vidvrd", "-o", "-"), "writes a file per video, so name a folder, or one graph for standard output"),
+        ((tmp_path / "nowhere", "-format", "csv", "-o", tmp_path / "o"), "nowhere does not exist"),
         ((tmp_path / "empty", "-format", "csv", "-o", tmp_path / "o"), "holds no graph"),
         ((folder, tmp_path / "broken.graph.json", "-format", "csv", "-o", tmp_path / "o"), "is not a video graph"),
         ((folder, "-format", "cvs", "-o", tmp_path / "o"), "unknown value 'cvs'; choose from csv"),

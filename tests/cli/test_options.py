@@ -57,12 +57,56 @@ def test_a_bare_switch_may_stand_before_another_option() -> None:
         (["stray"], "unrecognized arguments: stray"),
         (["-lr"], "expected one argument"),
         (["-config", "nowhere.yaml"], "cannot read nowhere.yaml"),
+        (["-path", "-graphs"], "unknown option -graphs; a value that begins with a dash is given as -path=-graphs"),
+        (["-path", "-"], "option -path: it cannot be standard output; name a file or a folder (./- for one that is called '-')"),
+        (["--", "-film.mp4"], "unrecognized arguments: -film.mp4"),
     ],
 )
 def test_mistakes_are_named(argv: list[str], message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         read(*argv)
     assert message in str(caught.value)
+
+
+@dataclass(frozen=True)
+class Files:
+    files: tuple[str, ...] = option(help="files")
+    out: str = option("x", "a file", aliases=["o"], takes_stream=True)
+    small: bool = option(False, "a switch")
+    rate: float = option(1.0, "a number")
+
+
+def read_files(*argv: str) -> Files:
+    return parse(Files, argv, prog="test", description="", positional=["files"])
+
+
+@pytest.mark.parametrize(
+    ("argv", "want"),
+    [
+        (["a", "--", "-film.mp4", "--x", "-o", "--"], Files(("a", "-film.mp4", "--x", "-o", "--"))),
+        (["-o", "y", "--", "-1.mp4"], Files(("-1.mp4",), "y")),
+        (["./-film.mp4", "-o=-graphs"], Files(("./-film.mp4",), "-graphs")),
+        (["a", "-o", "-"], Files(("a",), "-")),
+        (["-small", "a", "b"], Files(("a", "b"), small=True)),
+        (["-small", "False", "a"], Files(("a",), small=False)),
+        (["a", "-small", "--", "True"], Files(("a", "True"), small=True)),
+        (["a", "-rate", "-1e-3"], Files(("a",), rate=-1e-3)),
+    ],
+)
+def test_words_that_begin_with_a_dash(argv: list[str], want: Files) -> None:
+    assert read_files(*argv) == want
+
+
+@pytest.mark.parametrize("name", ["-film.mp4", "-1.mp4", "--film", "-\u00e9.mp4"])
+def test_a_file_that_is_taken_for_an_option_is_explained(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(name).touch()
+    with pytest.raises(ConfigError) as caught:
+        read_files("a", name)
+    assert f"unknown option {name}; for the file that is called so, write ./{name}, or put it behind --" in str(caught.value)
+    assert read_files("a", "--", name).files == ("a", name)
+    with pytest.raises(ConfigError, match="standard input is not read here"):
+        read_files("a", "-")
 
 
 def test_yaml_reads_numbers_as_numbers_and_the_command_line_wins(tmp_path: Path) -> None:

@@ -171,7 +171,7 @@ def _draw(graph: Path, video: Path, watch: Callable[[int, int], None]) -> None:
 def _export(name: str, graph: Path) -> str:
     from vidsgg.recipes.export import ExportOptions, run_export
 
-    (written,) = run_export(ExportOptions((str(graph),), name, str(graph.with_name(name + FORMATS[name].suffix))))
+    (written,) = run_export(ExportOptions((str(graph),), name, str(graph.with_name(name + FORMATS[name].suffix)))).files
     return written.name
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 from vidsgg.cli.options import parse
@@ -12,6 +13,9 @@ DESCRIPTION = "Write graphs in the formats of others.\n\n" + "\n".join(f"{form.n
 
 
 def main(argv: Sequence[str]) -> int:
-    for path in run_export(parse(ExportOptions, argv, prog="vidsgg export", description=DESCRIPTION, positional=["graphs"])):
+    exported = run_export(parse(ExportOptions, argv, prog="vidsgg export", description=DESCRIPTION, positional=["graphs"]))
+    for path in exported.files:
         print(path)
+    for note in exported.notes:
+        print(note, file=sys.stderr)
     return 0

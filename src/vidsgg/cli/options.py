@@ -17,6 +17,7 @@ from typing import Any, NoReturn, TypeVar
 
 import yaml
 
+from vidsgg.cli.words import NEGATIVE_NUMBER, plain, prepared
 from vidsgg.errors import ConfigError
 from vidsgg.options import aliases_of, check_bounds, closest, convert, fields_of, kind_of, options_from_environment
 from vidsgg.recipes.recipe_files import find_recipe
@@ -42,7 +43,7 @@ for _letter in "-+0123456789":
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise ConfigError(f"{message}\nSee '{self.prog} -h'.")
+        raise ConfigError(f"{plain(message)}\nSee '{self.prog} -h'.")
 
 
 def read_yaml_values(path: Path) -> dict[str, Any]:
@@ -95,8 +96,7 @@ def parse_values(config: type, argv: Sequence[str], *, prog: str, description: s
     """The options that are given, on the command line or in its YAML file, as ``parse`` takes them."""
     known = fields_of(config)
     parser = _Parser(prog=prog, description=description, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter)
-    # argparse takes "-1e-4" for an option unless its pattern for negative numbers knows exponents.
-    parser._negative_number_matcher = re.compile(r"^-(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?$")
+    parser._negative_number_matcher = NEGATIVE_NUMBER
     if "config" not in known:
         parser.add_argument("-config", "--config", metavar="FILE", help="YAML file of options, or a recipe of ours; the command line wins")
     for name, (annotation, field) in known.items():
@@ -113,19 +113,21 @@ def parse_values(config: type, argv: Sequence[str], *, prog: str, description: s
         bare = {"nargs": "?", "const": "True"} if kind_of(annotation)[0] is bool else {}
         names = [dash + word for word in (name, *field.metadata.get("aliases", ())) for dash in ("-", "--")]
         parser.add_argument(*names, dest=name, default=argparse.SUPPRESS, help=text, metavar=name.upper(), **bare)
-    # argparse would report an unknown option as a stray value; look for them first, to name the closest.
     options = [*(n for n in known if n not in positional), *aliases_of(config), "config", "h", "help"]
-    for word in argv:
-        if re.match(r"^--?[A-Za-z]", word) and (given := word.lstrip("-").split("=")[0]) not in options:
-            raise ConfigError(f"unknown option -{given}{closest(given, options)}\nSee '{prog} -h'.")
-    given = vars(parser.parse_intermixed_args(list(argv)))  # options may stand between the words of a positional one
+    switches = {name for name, (annotation, _) in known.items() if kind_of(annotation)[0] is bool}
+    words = prepared(argv, options, switches, bool(positional), prog)
+    given = vars(parser.parse_intermixed_args(words))  # options may stand between the words of a positional one
     path = given.pop("config", None)
     values = read_yaml(find_recipe(path), config) if path is not None else {}
     for name, value in given.items():
         annotation, field = known[name]
-        values[name] = (
-            tuple(value) if isinstance(value, list) else convert(f"-{name}", value, annotation, field.metadata.get("choices", ()))
-        )
+        if "-" in (value if isinstance(value, list) else (value,)) and not field.metadata.get("takes_stream"):
+            stream = "standard input is not read here" if name in positional else "it cannot be standard output"
+            raise ConfigError(f"option -{name}: {stream}; name a file or a folder (./- for one that is called '-').")
+        if isinstance(value, list):
+            values[name] = tuple(map(plain, value))
+        else:
+            values[name] = convert(f"-{name}", plain(value), annotation, field.metadata.get("choices", ()))
     values |= options_from_environment({name: known[name] for name in known if name not in positional}, prog)
     lacking = [name for name, (_, f) in known.items() if name not in values and f.default is dataclasses.MISSING]
     if lacking:

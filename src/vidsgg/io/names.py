@@ -23,7 +23,7 @@ def file_name(name: str, among: Iterable[str] = ()) -> str:
     reserves, one of more than LONGEST bytes. So does one that some file system takes for another of ``among``, names that share
     a folder with it: systems ignore upper and lower case, and how an accent is written.
     """
-    if _is_ordinary(name) and not any(other != name and _folded(other) == _folded(name) for other in among):
+    if _is_ordinary(name) and not any(other != name and folded(other) == folded(name) for other in among):
         return name
     letters = unicodedata.normalize("NFC", name).replace(".", "_")
     readable = "".join(letter if _is_plain(letter) else "_" for letter in letters).strip(" _")
@@ -62,5 +62,6 @@ def _is_plain(letter: str) -> bool:
     return unicodedata.category(letter)[0] in "LMN"  # letters, accents and digits: no look-alikes of separators, nothing invisible
 
 
-def _folded(name: str) -> str:
+def folded(name: str) -> str:
+    """Equal for names that some file system takes for one: upper and lower case, an accent written in two ways."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())

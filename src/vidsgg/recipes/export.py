@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vidsgg.errors import ConfigError, DataError
 from vidsgg.io.atomic import whole_file
 from vidsgg.io.exporters.formats import FORMATS, Format
-from vidsgg.io.graphs import SUFFIX, read_graph
+from vidsgg.io.graphs import SUFFIX, read_graph, stem_of
 from vidsgg.options import option
+from vidsgg.recipes.distinct import distinct, names_of
 from vidsgg.structures.graph import VideoGraph
+
+STDOUT = "-"
 
 
 @dataclass(frozen=True)
@@ -20,26 +24,56 @@ class ExportOptions:
 
     graphs: tuple[str, ...] = option(help="graph files, or folders of them")
     format: str = option(help="what to write", choices=tuple(FORMATS))
-    out: str = option(help="file, or folder for formats with a file per video", aliases=["o"])
+    out: str = option(help="file, or folder for formats with a file per video; - is standard output", aliases=["o"], takes_stream=True)
 
 
-def run_export(options: ExportOptions) -> list[Path]:
-    """The files that were written. Nothing is before all graphs have been read. Raises ConfigError or DataError naming what is wrong."""
-    form = FORMATS[options.format]
+@dataclass(frozen=True)
+class Exported:
+    """What was written."""
+
+    files: list[Path]  # none if it went to standard output
+    notes: list[str]  # what a reader should know, such as that a video got another name
+
+
+def run_export(options: ExportOptions) -> Exported:
+    """Write graphs in another format. Nothing is written before all graphs have been read.
+
+    Videos of different graphs that are called alike get names of their own. Raises ConfigError or DataError naming what is wrong.
+    """
+    form, notes = FORMATS[options.format], list[str]()
     files = find_graphs(options.graphs)
     graphs = [_tracked(read_graph(file)) if form.tracked else read_graph(file) for file in files]
+    if form.joint or form.by_id:
+        graphs = _called_apart(graphs, files, form, notes)
     out = Path(options.out)
+    if options.out == STDOUT:
+        if len(graphs) > 1 and not form.joint:
+            raise ConfigError(
+                f"option -out: format {form.name} writes a file per video, so name a folder, or one graph for standard output."
+            )
+        sys.stdout.buffer.write(form.content(graphs))
+        sys.stdout.buffer.flush()
+        return Exported([], notes)
     if form.joint or (len(graphs) == 1 and out.suffix.lower() == form.suffix):
         if out.is_dir():
             raise ConfigError(f"option -out: {out} is a folder; name a file, such as {out / ('graphs' + form.suffix)}.")
-        return [_write(out, form, graphs)]
+        return Exported([_write(out, form, graphs)], notes)
     if out.is_file():
         raise ConfigError(f"option -out: {out} is a file; format {form.name} writes a file per video, so name a folder.")
-    stems = [file.name.removesuffix(SUFFIX) for file in files]
-    if len(set(stems)) < len(stems):
-        twice = next(stem for stem in stems if stems.count(stem) > 1)
-        raise ConfigError(f"two graphs are called {twice!r} and would be written to one file; export them one by one.")
-    return [_write(out / (stem + form.suffix), form, [graph]) for stem, graph in zip(stems, graphs, strict=True)]
+    names = [form.called(graph) for graph in graphs] if form.by_id else distinct([names_of(file, stem_of(file)) for file in files])
+    written = [_write(out / form.folder / (name + form.suffix), form, [graph]) for name, graph in zip(names, graphs, strict=True)]
+    return Exported(written, notes)
+
+
+def _called_apart(graphs: Sequence[VideoGraph], files: Sequence[Path], form: Format, notes: list[str]) -> list[VideoGraph]:
+    """The graphs, with other names of their videos where these would be taken for one."""
+    called = [form.called(graph) for graph in graphs]
+    names = distinct([[own, *names_of(file, stem_of(file))] for own, file in zip(called, files, strict=True)])
+    for file, own, name in zip(files, called, names, strict=True):
+        if own != name:
+            notes.append(f"{file}: its video is called {name!r} here: another one is called {own!r} too")
+    changed = zip(graphs, called, names, strict=True)
+    return [graph if own == name else replace(graph, video_id=name) for graph, own, name in changed]
 
 
 def find_graphs(words: Sequence[str]) -> list[Path]:

@@ -10,7 +10,8 @@ from pathlib import Path
 from vidsgg.errors import ConfigError, DataError
 from vidsgg.io.graphs import SUFFIX, read_graph
 from vidsgg.io.identity import Content, content_of
-from vidsgg.recipes.names import alike, distinct, names_of
+from vidsgg.io.names import folded
+from vidsgg.recipes.distinct import distinct, names_of
 from vidsgg.structures.graph import Origin, VideoGraph
 
 REMEDY = "use another -o, or make it again with -overwrite True."
@@ -36,16 +37,16 @@ def graph_places(videos: Sequence[Path], folder: Path, origin: Origin, overwrite
     """
     choices = [names_of(video) for video in videos]
     names = distinct(choices)
-    claimed = set(map(alike, names))
+    claimed = set(map(folded, names))
     places = []
     for video, own, name in zip(videos, choices, names, strict=True):
-        claimed.discard(alike(name))
-        free = [choice for choice in own if alike(choice) not in claimed]
+        claimed.discard(folded(name))
+        free = [choice for choice in own if folded(choice) not in claimed]
         try:
             place = _place(video, free, name, folder, origin, overwrite)
         except DataError as error:  # the video cannot be read
             place = GraphPlace(video, folder / (name + SUFFIX), problem=str(error))
-        claimed.add(alike(place.file.name.removesuffix(SUFFIX)))
+        claimed.add(folded(place.file.name.removesuffix(SUFFIX)))
         places.append(place)
     return places
 

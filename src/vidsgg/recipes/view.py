@@ -10,9 +10,9 @@ from tqdm import tqdm
 
 from vidsgg.errors import ConfigError, DataError
 from vidsgg.io.graphs import SUFFIX, read_graph, stem_of
+from vidsgg.recipes.distinct import distinct, names_of
 from vidsgg.recipes.export import find_graphs
 from vidsgg.recipes.graph_videos import check_truth, check_video, named_video, own_video
-from vidsgg.recipes.names import distinct, names_of
 from vidsgg.recipes.view_options import ViewOptions
 from vidsgg.structures.graph import VideoGraph
 from vidsgg.viewer import overlay, sheet

@@ -26,8 +26,8 @@ from vidsgg.io.exporters.networkx_graph import to_networkx
 from vidsgg.io.exporters.predictions import prediction_tensors
 from vidsgg.io.exporters.supervision_boxes import to_supervision
 from vidsgg.io.exporters.table import COLUMNS, table
-from vidsgg.io.exporters.vidvrd import vidvrd
-from vidsgg.structures.graph import GraphEdge, GraphFrame, GraphNode, RelationInterval, VideoGraph
+from vidsgg.io.exporters.vidvrd import vidor, vidvrd
+from vidsgg.structures.graph import GraphEdge, GraphFrame, GraphNode, RelationInterval, VideoFile, VideoGraph
 
 EVIL = """=1+1','"); DROP <b a="x">&amp;\\ `x`
 \t\u2028\x07é \U0001f600"""
@@ -103,7 +103,8 @@ def test_coco_without_a_vocabulary_numbers_what_occurs() -> None:
 
 def test_vidvrd_has_relation_instances_and_a_box_of_their_things_in_every_frame() -> None:
     document = json.loads(vidvrd(graph()))
-    assert (document["frame_count"], document["fps"], document["width"], document["height"]) == (31, 30.0, 64, 48)
+    assert (document["video_id"], document["frame_count"], document["fps"]) == ("v", 31, 30.0)
+    assert (document["width"], document["height"]) == (64, 48)
     assert document["subject/objects"] == [{"tid": 1, "category": "person"}, {"tid": 2, "category": "cup"}]
     (instance,) = document["relation_instances"]
     assert (instance["begin_fid"], instance["end_fid"], instance["predicate"]) == (0, 31, "holding")
@@ -114,6 +115,32 @@ def test_vidvrd_has_relation_instances_and_a_box_of_their_things_in_every_frame(
         assert set(boxes[1]["bbox"]) == {"xmin", "ymin", "xmax", "ymax"}
         assert [boxes[tid]["generated"] for tid in (1, 2)] == [int(fid not in (0, 15, 30)), int(fid not in (0, 30))]
     assert document["trajectories"][15][1]["bbox"] == {"xmin": 35, "ymin": 20, "xmax": 42, "ymax": 30}  # half of the way
+
+
+def test_vidvrd_and_vidor_have_the_entries_that_their_loaders_ask_for() -> None:
+    """VidVRD's refuses ``version``; VidOR's needs it, and finds the file again by ``video_path`` (xdshang/VidVRD-helper, dataset/)."""
+    known = replace(graph("Film 1.avi"), video=VideoFile(1, "sha256:0", 45, 29.97))
+    first, second = json.loads(vidvrd(known)), json.loads(vidor(known))
+    assert "version" not in first and "video_path" not in first
+    assert (second.pop("version"), second.pop("video_path")) == ("VERSION 1.0", "0000/Film 1.mp4")
+    assert {entry["tracker"] for frame in second["trajectories"] for entry in frame if entry["generated"]} == {"linear"}
+    assert {entry.pop("tracker") for frame in second["trajectories"] for entry in frame} == {"none", "linear"}
+    assert first == second
+    assert (first["video_id"], first["frame_count"], first["fps"]) == ("Film 1", 45, 29.97)
+    assert len(first["trajectories"]) == 45 and first["trajectories"][31:] == [[]] * 14
+
+
+def test_vidvrd_has_boxes_inside_the_picture_and_relations_where_both_things_have_one() -> None:
+    made = graph()
+    outside = tuple(
+        replace(frame, nodes=tuple(replace(node, box=(-3.0, -0.6, 64.2, 99.0)) for node in frame.nodes)) for frame in made.frames
+    )
+    longer = replace(made.relations[0], end_frame=46, end=1.5)
+    late = replace(made.frames[0], number=46, time=1.5, nodes=made.frames[0].nodes[:1], edges=())
+    document = json.loads(vidvrd(replace(made, frames=(*outside, late), relations=(longer,))))
+    boxes = [entry["bbox"] for frame in document["trajectories"][:31] for entry in frame]
+    assert boxes and all(box == {"xmin": 0, "ymin": 0, "xmax": 63, "ymax": 47} for box in boxes)
+    assert [(r["begin_fid"], r["end_fid"]) for r in document["relation_instances"]] == [(0, 31)]
 
 
 def test_networkx_reads_graphml() -> None:
@@ -213,7 +240,7 @@ def test_a_library_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch, n
         call(graph().frames[0])
 
 
-@pytest.mark.parametrize("name", ["vidvrd", "graphml", "cypher"])
+@pytest.mark.parametrize("name", ["vidvrd", "vidor", "graphml", "cypher"])
 def test_formats_over_time_need_tracks_of_one_class(name: str) -> None:
     assert FORMATS[name].tracked
     frame = graph().frames[0]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+
+from vidsgg.io.names import folded
 
 
 def names_of(path: Path, stem: str | None = None) -> list[str]:
@@ -22,18 +23,13 @@ def names_of(path: Path, stem: str | None = None) -> list[str]:
     return list(dict.fromkeys((stem, name, f"{folder}_{stem}", f"{folder}_{name}", f"{stem}_{digest}")))
 
 
-def alike(name: str) -> str:
-    """Equal for names that are one file on some system: macOS and Windows do not tell capital letters from small ones."""
-    return unicodedata.normalize("NFC", name).casefold()
-
-
 def distinct(choices: Sequence[Sequence[str]]) -> list[str]:
     """For every thing the first of its names that no other has. Those that share a name all take their next one."""
     used = [0] * len(choices)
     while True:
         names = [names[i] for names, i in zip(choices, used, strict=True)]
-        uses = Counter(map(alike, names))
-        shared = [thing for thing, name in enumerate(names) if uses[alike(name)] > 1]
+        uses = Counter(map(folded, names))
+        shared = [thing for thing, name in enumerate(names) if uses[folded(name)] > 1]
         if not shared:
             return names
         for thing in shared:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from vidsgg.recipes.names import distinct, names_of
+from vidsgg.recipes.distinct import distinct, names_of
 
 
 @pytest.mark.parametrize(
