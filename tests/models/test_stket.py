@@ -11,6 +11,7 @@ import torch
 from clips import ACTION, ENTITY, WIDTHS, entity_clip, learning_clip, open_clip
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from stket_loop import walk
 
 from vidsgg.engine.precision import Precision
 from vidsgg.engine.recompute import recompute_layers
@@ -19,6 +20,8 @@ from vidsgg.losses.stket import StketCriterion
 from vidsgg.models.layers.knowledge import TransitionKnowledge
 from vidsgg.models.stket import Stket, StketConfig
 from vidsgg.ops.contacts import contact_group, predicted_contacts
+from vidsgg.ops.ragged import RaggedLayout
+from vidsgg.ops.windows import FrameWindows
 from vidsgg.structures.clip import Clip
 from vidsgg.structures.schema import Schema
 from vidsgg.structures.vocabulary import PredicateGroup
@@ -169,18 +172,95 @@ def test_the_past_of_a_class_matters_to_the_ensemble_as_far_as_its_window_reache
     assert changed["ensemble"] == [True, True, True, True, False, False]
 
 
-def test_of_two_guesses_of_a_class_the_surer_one_stands_for_it() -> None:
-    clip = replace(entity_clip([2, 1]), node_class=torch.tensor([1, 2, 2, 1, 2]), node_score=torch.tensor([0.9, 0.8, 0.3, 0.9, 0.8]))
-    logits = tiny("sgdet")(clip).groups["spatial"]
-    assert torch.equal(logits[0], logits[1])
-    feature = clip.node_feature.clone()
-    feature[2] += 5  # the weaker guess
-    parts, moved = tiny("sgdet")(clip).parts, tiny("sgdet")(replace(clip, node_feature=feature)).parts
-    assert not torch.allclose(parts["spatial"]["spatial"][1], moved["spatial"]["spatial"][1])
-    feature[2] -= 5
-    feature[1] += 5
-    surer = tiny("sgdet")(replace(clip, node_feature=feature)).groups["spatial"]
-    assert not torch.allclose(surer, logits)
+class Overheard:
+    """Runs a model on a clip and keeps what its parts were given and gave."""
+
+    def __init__(self, model: Stket, clip: Clip) -> None:
+        self.asked: list[torch.Tensor] = []  # the contacts whose transitions were asked for
+        after = model.temporal_knowledge.after
+
+        def listening(object_class: torch.Tensor, contacts: torch.Tensor) -> torch.Tensor:
+            self.asked.append(contacts)
+            return after(object_class, contacts)
+
+        model.temporal_knowledge.after = listening
+        features: dict[str, torch.Tensor] = {}
+        hooks = [
+            heads["attention"].register_forward_pre_hook(lambda module, args, part=part: features.setdefault(part, args[0]))
+            for part, heads in model.heads.items()
+        ]
+        with torch.no_grad():
+            self.logits = model(clip)
+        for hook in hooks:
+            hook.remove()
+        self.features = features  # (P, D) of every part
+        self.clip = self.logits.clip or clip
+
+
+def decoded(model: Stket, tokens: torch.Tensor) -> torch.Tensor:
+    """The ensemble's result for a sequence of tokens (length, D), of which the last one is read."""
+    length = len(tokens)
+    layout, read = RaggedLayout.from_sorted(torch.zeros(length, dtype=torch.int64)), torch.tensor([length - 1])
+    place = torch.arange(length)
+    windows = FrameWindows(place, place, layout, read, layout.subset(read), order=torch.zeros(1, dtype=torch.int64))
+    with torch.no_grad():
+        return model.ensemble(tokens, None, model.key_position.weight, windows)[0]
+
+
+HOW = ["predcls", "predcls, oracle", "predcls, training", "sgcls", "sgdet", "sgcls, training"]
+
+
+@pytest.mark.parametrize("how", HOW)
+@settings(max_examples=15, deadline=None)
+@given(shapes=st.lists(st.lists(st.integers(0, 5), min_size=1, max_size=7), min_size=1, max_size=3), seed=st.integers(0, 1000))
+def test_pairs_of_a_class_in_a_frame_are_represented_as_in_the_reference(how: str, shapes: list[list[int]], seed: int) -> None:
+    """Whose contacts give the transition priors, and what the ensemble reads, against a loop over the pairs of every video."""
+    mode, length = how.split(",")[0], 1 + seed % 4
+    model = tiny(mode, window_size=length, oracle_contacts="oracle" in how).train("training" in how)
+    make = open_clip if how == "sgcls" else learning_clip if how == "sgcls, training" else entity_clip
+    clip = Clip.cat([make(shape, seed + i, f"v{i}") for i, shape in enumerate(shapes)])
+    generator = torch.Generator().manual_seed(seed)
+    if how == "sgdet":  # some guesses are equally sure
+        clip = replace(clip, node_score=torch.randint(1, 4, (clip.nodes,), generator=generator) / 4)
+    heard = Overheard(model, clip)
+    settled, score = heard.clip, None
+    klass = settled.node_class if settled.classes_given else settled.node_target
+    if how in ("sgcls", "sgdet"):
+        score = settled.node_score[settled.pair_object]
+    spatial, temporal = heard.features["spatial"], heard.features["temporal"]
+    own = (
+        settled.labels["contacting"]
+        if "oracle" in how
+        else predicted_contacts(model.heads["spatial"]["contacting"](spatial), NEGATIVE, 0.5)
+    )
+
+    assert len(heard.asked) == 2
+    pair_video = settled.frame_video[settled.pair_frame]
+    for video in range(len(shapes)):
+        pairs = torch.nonzero(pair_video == video).flatten()
+        objects = settled.pair_object[pairs]
+        walked = walk(settled.pair_frame[pairs].tolist(), klass[objects].tolist(), None if score is None else score[pairs].tolist(), length)
+        for pair, transition, before, chain in zip(pairs, walked.transition, walked.before, walked.chain, strict=True):
+            assert torch.equal(heard.asked[0][pair], own[pairs[transition]])
+            assert torch.equal(heard.asked[1][pair], own[pairs[before]])
+            tokens = (spatial[pairs[chain]] + temporal[pairs[chain]]) / 2
+            torch.testing.assert_close(heard.features["ensemble"][pair], decoded(model, tokens), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("mode", "score", "same"),
+    [
+        ("predcls", [0.8, 0.3], False),
+        ("sgdet", [0.3, 0.8], False),
+        ("sgdet", [0.8, 0.3], True),
+        ("sgdet", [0.5, 0.5], True),
+    ],
+    ids=["given", "the surer one second", "the surer one first", "equally sure"],
+)
+def test_of_two_of_a_class_the_second_gets_the_result_of_the_first_if_that_is_as_sure(mode: str, score: list[float], same: bool) -> None:
+    clip = replace(entity_clip([2, 1]), node_class=torch.tensor([1, 2, 2, 1, 2]), node_score=torch.tensor([0.9, *score, 0.9, 0.8]))
+    logits = tiny(mode)(clip).groups["spatial"]
+    assert torch.equal(logits[0], logits[1]) == same
 
 
 def test_a_one_frame_video_has_no_temporal_part_only_in_the_reference() -> None:

@@ -152,7 +152,13 @@ class Stket(nn.Module):
     def _relations(
         self, clip: Clip, node_class: Tensor, objects: Tensor | None = None, settled: Clip | None = None, *, scored: bool = False
     ) -> StketLogits:
-        """scored: the objects are guesses, of which the surest of a class stands for it in a frame; else the last one does."""
+        """scored: the objects are guesses, and the surest of a class represents it in a frame; else the last one does.
+
+        In its own frame a pair meets the one that represents its class among the pairs up to itself (``ClassHistory.running``), in
+        earlier frames the one that does among all pairs of the frame (``final``). This decides whose contacts give the transition prior of
+        the earlier frame of a window (the running one's), whose contacts are those before a pair (the final one's of the latest earlier
+        frame within reach, else the running one's), and the tokens of the ensemble (final ones, then the running one's).
+        """
         object_class = node_class[clip.pair_object]
         score = clip.node_score[clip.pair_object] if scored else None
         history = class_history(object_class, clip.pair_frame, clip.frame_video, score)
@@ -164,7 +170,7 @@ class Stket(nn.Module):
         features = {"spatial": tokens, "spatial_prior": prior}
         contacts = self._contacts(clip, tokens)
         if "temporal" in self.heads:
-            features["temporal"] = self._over_frames(tokens, clip, object_class, contacts)
+            features["temporal"] = self._over_frames(tokens, clip, object_class, contacts[history.running])
         if self.temporal_knowledge is not None:
             features["temporal_prior"] = self.temporal_knowledge.after(object_class, contacts[history.before()])
         if "ensemble" in self.heads:
@@ -190,7 +196,7 @@ class Stket(nn.Module):
 
     def _over_frames(self, tokens: Tensor, clip: Clip, object_class: Tensor, contacts: Tensor) -> Tensor:
         """Pair tokens (P, D) through the temporal part. In a window the later frame reads what is known of its classes and the earlier one
-        what to expect after its contacts, unless it is the first of the video.
+        what to expect after ``contacts`` (P, C), unless it is the first of the video.
         """
         windows = frame_windows(clip.pair_frame, clip.frame_video)
         prior = None
@@ -206,10 +212,9 @@ class Stket(nn.Module):
         return tokens
 
     def _over_key_frames(self, tokens: Tensor, history: ClassHistory) -> Tensor:
-        """Pair tokens (P, D) through the ensemble: pairs of one class in one frame share the result of the one that stands for them."""
-        sightings = take_rows(tokens, history.pair)
-        windows = history.key_frames(self.config.window_size)
-        return take_rows(self.ensemble(sightings, None, self.key_position.weight, windows), history.of)
+        """Pair tokens (P, D) through the ensemble: pairs that the same one represents in their frame share its result."""
+        windows, window = history.key_frames(self.config.window_size)
+        return take_rows(self.ensemble(tokens, None, self.key_position.weight, windows), window)
 
 
 def _checked_parts(config: StketConfig, mode: str) -> tuple[str, ...]:

@@ -14,17 +14,15 @@ from vidsgg.ops.ragged import RaggedLayout
 class FrameWindows:
     """Which pairs stand in which window of neighbouring frames of one video.
 
-    pair (M,) long: the pair of every token, sorted by window; slot (M,) long: 1 when its frame is the window's last, else 0.
-    layout: the windows as sequences of tokens. read (P,) long, increasing: the tokens that carry a result, one for each pair;
-    read_layout: the same for these alone. order (P,) long: rows of ``read`` in the order of the pairs.
+    M tokens, R results: one for each pair in ``frame_windows``, one for each window in ``ClassHistory.key_frames``.
     """
 
-    pair: Tensor
-    slot: Tensor
-    layout: RaggedLayout
-    read: Tensor
-    read_layout: RaggedLayout
-    order: Tensor
+    pair: Tensor  # (M,) long: the pair of every token, sorted by window
+    slot: Tensor  # (M,) long: 1 when its frame is the window's last, else 0; in key frames the place in the window
+    layout: RaggedLayout  # the windows as sequences of tokens
+    read: Tensor  # (R,) long, increasing: the tokens that carry a result
+    read_layout: RaggedLayout  # the same for these alone
+    order: Tensor  # (R,) long: rows of ``read`` in the order of the pairs
 
 
 def frame_windows(pair_frame: Tensor, frame_video: Tensor, size: int = 2) -> FrameWindows:

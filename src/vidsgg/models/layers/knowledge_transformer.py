@@ -1,6 +1,6 @@
 """Transformer layers whose queries and keys also read what is known beforehand (STKET, sections 3.2 to 3.4).
 
-Letters: P pairs, R rows that windows are made of, M tokens of all windows, D width of a token.
+Letters: P pairs, M tokens of all windows, R results that are read of them, D width of a token.
 """
 
 from __future__ import annotations
@@ -54,9 +54,9 @@ class KnowledgeDecoderLayer(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, x: Tensor, prior: Tensor | None, position: Tensor, windows: FrameWindows, *, first: bool, last: bool) -> Tensor:
-        """x: tokens of all windows (M, D), or in the first layer the rows (R, D) that they are. prior (M, D); None is one of zeros.
+        """x: tokens of all windows (M, D), or in the first layer the pairs (P, D) that they are. prior (M, D); None is one of zeros.
 
-        Two savings leave the numbers as they are: before the first layer a row has one value for all of its tokens, and in the last one
+        Two savings leave the numbers as they are: before the first layer a pair has one value for all of its tokens, and in the last one
         only tokens that are read ask. That layer returns (R, D), in the order of ``windows.read``.
         """
         attention, value = self.attention, self.attention.value(x)
@@ -93,11 +93,13 @@ class KnowledgeDecoder(nn.ModuleList):
     def __init__(self, layers: int, dim: int, config: LayerConfig) -> None:
         super().__init__(KnowledgeDecoderLayer(dim, config) for _ in range(layers))
 
-    def forward(self, rows: Tensor, prior: Tensor | None, position: Tensor, windows: FrameWindows) -> Tensor:
-        """rows (R, D), prior (M, D), position (slots, D) to (R, D), in the order of the rows."""
-        if len(self) == 0 or len(rows) == 0:
-            return rows
-        tokens, last = rows, len(self) - 1
+    def forward(self, pairs: Tensor, prior: Tensor | None, position: Tensor, windows: FrameWindows) -> Tensor:
+        """pairs (P, D), prior (M, D), position (slots, D) to results (R, D), in the order of the pairs. Without layers a result is the
+        token that is read.
+        """
+        if len(self) == 0 or len(pairs) == 0:
+            return pairs[windows.pair[windows.read]][windows.order]
+        tokens, last = pairs, len(self) - 1
         for i, layer in enumerate(self):
             tokens = layer(tokens, prior, position, windows, first=i == 0, last=i == last)
         return tokens[windows.order]
