@@ -154,8 +154,10 @@ def test_pictures_that_are_missing_or_do_not_fit(tmp_path: Path) -> None:
     write_video(root, "AAAAA", 30)
     assert len(data.images(0)) == 3
     (dump_frames(root, "AAAAA") / "000002.png").unlink()
-    with pytest.raises(DataError, match=r"000002\.png"):
+    (root / "videos" / "AAAAA.mp4").unlink()
+    with pytest.raises(DataError, match=r"000002\.png: no such picture, and .*videos.AAAAA\.mp4 is not there"):
         data.images(0)
+    assert len(data.images(0, [0, 2])) == 2
 
 
 @pytest.mark.parametrize(

@@ -22,12 +22,14 @@ def test_half_of_action_genome_says_which_file_is_missing(tmp_path: Path) -> Non
         open_dataset(tmp_path, "train", "predcls")
 
 
-@pytest.mark.parametrize("inner", [".", "annts_in_new_format", "easg-generation/annts_in_new_format"])
+@pytest.mark.parametrize(
+    "inner", [".", "annts_in_new_format", "easg-generation/annts_in_new_format", "EASG-main/easg-generation/annts_in_new_format"]
+)
 def test_easg_is_found_in_the_authors_folders_too(tmp_path: Path, inner: str) -> None:
     folder = tmp_path / inner
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "easg_train.pkl").write_bytes(b"")
-    assert identify(tmp_path) == ("easg", folder)
+    assert identify(tmp_path) == ("easg", tmp_path) and identify(folder) == ("easg", folder)
 
 
 def test_skip_bad_reaches_the_loader(tmp_path: Path) -> None:

@@ -132,7 +132,12 @@ def test_pictures(tmp_path: Path) -> None:
     dump_frames(root, "CCCCC")
     assert check_dataset(root, "none").clean
     report = check_dataset(root, "all")
-    assert found(report) == {"train video without pictures": ("error", 1), "train video whose pictures cannot be used": ("error", 1)}
+    assert found(report) == {
+        "train video without pictures (looked for in frames, videos)": ("error", 1),
+        "train video whose pictures cannot be used": ("error", 1),
+    }
+    assert "  pictures of 9 frames: 6 from videos, 3 without a picture" in report.facts
+    assert "  pictures of 3 frames: 3 from frames (.png)" in report.facts
     assert "GONE1" in report.text() and "64 x 96 pixels, annotated as 96 x 64" in report.text()
     (root / "frames" / "CCCCC.mp4" / "000002.png").write_bytes(b"x")
     assert found(check_dataset(root, "all"))["test video whose pictures cannot be used"] == ("error", 1)
@@ -143,6 +148,8 @@ def test_a_sample_reads_some_videos_of_each_split_and_all_reads_all(tmp_path: Pa
     root = write(tmp_path, *plain(videos))
     for name in videos:
         (root / "frames" / f"{name}.mp4").mkdir(parents=True)
+        for number in (1, 2, 3):
+            (root / "frames" / f"{name}.mp4" / f"{number:06d}.png").touch()
     read: list[str] = []
     monkeypatch.setattr(ActionGenome, "images", lambda self, i: read.append(self.video_ids[i]) or [])
     assert check_dataset(root, "sample").clean
@@ -180,3 +187,39 @@ def test_the_published_easg_is_clean_and_counted() -> None:
     report = check_dataset(Path(os.environ["VIDSGG_EASG"]))
     assert report.clean
     assert "train split: 129 videos" in report.text() and "  units: 3822" in report.facts and "  pairs: 5133" in report.facts
+
+
+def test_frames_that_were_not_dumped_are_counted(tmp_path: Path) -> None:
+    videos = {"EMPTY": ("train", [1, 2, 3]), "SOME1": ("train", [1, 2, 3]), "TORN1": ("train", [1, 2, 3]), "CCCCC": ("test", [1, 2, 3])}
+    root = write(tmp_path, *plain(videos))
+    for name in videos:
+        write_video(root, name, 3)
+        dump_frames(root, name)
+    for file in (root / "frames" / "EMPTY.mp4").iterdir():
+        file.unlink()
+    (root / "frames" / "SOME1.mp4" / "000002.png").unlink()
+    (root / "frames" / "TORN1.mp4" / "000003.png").unlink()
+    (root / "videos" / "TORN1.mp4").unlink()
+    report = check_dataset(root, "all")
+    assert found(report) == {
+        "train video with frames that have no picture (1 frames)": ("error", 1),
+        "train video with frames missing among the dumped ones, read from the video instead (4 frames)": ("warning", 2),
+    }
+    assert "  pictures of 9 frames: 4 from frames (.png), 4 from videos, 1 without a picture" in report.facts
+    assert "  pictures of 2 of 3 videos read" in report.facts
+    assert "    EMPTY: 3 frames, all of them\n    SOME1: 1 frames\n" in report.text()
+
+
+def test_a_folder_that_may_not_be_entered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = small_set(tmp_path)
+
+    def closed(self: Path) -> bool:
+        if self.parent.name == "videos":
+            raise PermissionError(13, "Permission denied", str(self))
+        return original(self)
+
+    original = Path.is_file
+    monkeypatch.setattr(Path, "is_file", closed)
+    report = check_dataset(root, "all")
+    assert found(report) == {f"{split} video whose folders may not be entered": ("error", n) for split, n in (("train", 2), ("test", 1))}
+    assert "AAAAA.mp4: cannot be looked at (Permission denied); check its permissions." in report.text()

@@ -29,7 +29,7 @@ def main(argv: Sequence[str]) -> int:
     from vidsgg.recipes.predict import run_prediction  # torch
 
     done = run_prediction(options)
-    print(f"video: {done.video_id}\ngraph: {done.graph}\npage:  {done.page}")
+    print("\n".join([f"video: {done.video_id}", f"graph: {done.graph}", f"page:  {done.page}", *(f"note:  {note}" for note in done.notes)]))
     return 0
 
 

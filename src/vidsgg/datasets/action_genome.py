@@ -9,12 +9,13 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from vidsgg.datasets.action_genome_files import SPLITS, Records, load_records, split_key
-from vidsgg.datasets.base import Image, VideoDataset
+from vidsgg.datasets.action_genome_layout import find_layout, picture_of
+from vidsgg.datasets.base import FrameSource, Image, VideoDataset
 from vidsgg.errors import ConfigError, DataError
 from vidsgg.io.columns import AnnotationTable, Texts, ragged_rows
 from vidsgg.io.images import read_image
@@ -136,8 +137,9 @@ class ActionGenome(VideoDataset):
         if mode not in SCHEMA.modes:
             raise ConfigError(f"Action Genome has no mode {mode!r}, only {', '.join(SCHEMA.modes)}{closest(mode, SCHEMA.modes)}")
         self.root, self.split, self.mode = Path(root), split, mode
+        self.layout = find_layout(self.root)
         for name in CLASS_FILES:
-            path = self.root / "annotations" / name
+            path = self.layout.annotations / name
             if path.exists():
                 check_class_file(path)
         records = load_records(self.root, VOCABULARY)
@@ -148,7 +150,7 @@ class ActionGenome(VideoDataset):
             hint = f" {more} more entries cannot be used;" if more else ""
             text = next(iter(records.messages(first, split)), first)
             raise DataError(
-                f"{self.root / 'annotations'}: {text}{hint} 'vidsgg data check' lists what is wrong, -skip_bad True leaves it out."
+                f"{self.layout.annotations}: {text}{hint} 'vidsgg data check' lists what is wrong, -skip_bad True leaves it out."
             )
         self.summary, self._table = _select(records, split, drop_small=mode != "predcls", skipped=problems)
         self.video_ids = list(self._table.video_id)
@@ -168,51 +170,61 @@ class ActionGenome(VideoDataset):
             digest.update(np.ascontiguousarray(array))
         return digest.hexdigest()
 
-    def _places(self, index: int) -> tuple[Path, Path]:
-        name = f"{self.video_ids[index]}.mp4"
-        return self.root / "frames" / name, self.root / "videos" / name
-
-    def has_pictures(self, index: int) -> bool:
-        """Whether extracted frames or a video file of video ``index`` are there; says nothing about their state."""
-        folder, file = self._places(index)
-        return folder.is_dir() or file.exists()
-
-    def picture_files(self, index: int) -> list[Path]:
-        folder, file = self._places(index)
-        if not folder.is_dir():
-            return [file]
-        first, last = self._table.start["frame"][index : index + 2].tolist()
-        return [self.root / "frames" / key for key in self._table.frame_key.span(first, last)]
+    def frame_sources(self, index: int, frames: Sequence[int] | None = None) -> list[FrameSource]:
+        """The dumped picture of each frame, ``frames/VIDEO.mp4/NNNNNN.png`` (or ``.jpg``), else its number in ``videos/VIDEO.mp4``."""
+        video_id, (first, last) = self.video_ids[index], self._table.start["frame"][index : index + 2].tolist()
+        keys = self._table.frame_key.span(first, last)
+        numbers = self._table.columns["frame_number"][first:last].tolist()
+        sources = []
+        try:
+            folders, video = self.layout.dumped(video_id), self.layout.video(video_id)
+            for row in range(last - first) if frames is None else frames:
+                key, number = keys[row], numbers[row]
+                # Names out of a cache file are as foreign as those out of a pickle: they must not leave the folder.
+                if split_key(key) != (video_id, number):
+                    raise DataError(f"{self.root}: frame key {key!r} is not frame {number} of video {video_id!r}.")
+                name = PurePosixPath(key).name
+                picture = picture_of(folders, PurePosixPath(key).stem)
+                lacking = folders[0] if folders else None
+                if picture is not None:
+                    sources.append(FrameSource(picture))
+                elif video is not None:
+                    sources.append(FrameSource(video, number, instead_of=lacking))
+                elif lacking is not None:
+                    sources.append(FrameSource(lacking / name, there=False, instead_of=lacking))
+                else:
+                    sources.append(FrameSource(self.layout.videos[0] / f"{video_id}.mp4", number, there=False))
+        except OSError as error:
+            raise DataError(f"{error.filename}: cannot be looked at ({error.strerror}); check its permissions.") from error
+        return sources
 
     def images(self, index: int, frames: Sequence[int] | None = None) -> list[Image]:
-        """The annotated frames: ``frames/VIDEO.mp4/NNNNNN.png`` if that folder was extracted, else out of ``videos/VIDEO.mp4``.
+        """The annotated frames, each from where ``frame_sources`` finds it.
 
         RGB (H, W, 3) uint8. Raises DataError naming the file if one is missing, damaged or of another size than annotated.
         """
-        annotation = self._table[index]
-        folder, file = self._places(index)
-        rows = list(range(annotation.frames) if frames is None else frames)
-        keys = [annotation.frame_key[row] for row in rows]
-        numbers, sizes = annotation.frame_number[rows].tolist(), annotation.frame_size[rows].tolist()
-        for key, number in zip(keys, numbers, strict=True):
-            # Names out of a cache file are as foreign as those out of a pickle: they must not leave the folder.
-            if split_key(key) != (annotation.video_id, number):
-                raise DataError(f"{self.root}: frame key {key!r} is not frame {number} of video {annotation.video_id!r}.")
-        if folder.is_dir():
-            places = [self.root / "frames" / key for key in keys]
-            pictures = [read_image(place) for place in places]
-        elif file.exists():
-            places = [f"{file}, frame {number}" for number in numbers]
-            pictures = read_frames(file, numbers)
-        else:
-            raise DataError(f"{self.root}: has no pictures of video {annotation.video_id!r}: neither {folder} nor {file} is there.")
-        for place, picture, (width, height) in zip(places, pictures, sizes, strict=True):
+        sources, (first, last) = self.frame_sources(index, frames), self._table.start["frame"][index : index + 2].tolist()
+        sizes = self._table.columns["frame_size"][first:last][slice(None) if frames is None else list(frames)].tolist()
+        if lacking := next((source for source in sources if not source.there), None):
+            raise DataError(self._no_picture(self.video_ids[index], lacking))
+        numbers = [source.number for source in sources if source.number is not None]
+        decoded = iter(read_frames(next(s.file for s in sources if s.number is not None), numbers) if numbers else ())
+        pictures = [read_image(source.file) if source.number is None else next(decoded) for source in sources]
+        for source, picture, (width, height) in zip(sources, pictures, sizes, strict=True):
             if picture.shape[:2] != (height, width):
+                place = source.file if source.number is None else f"{source.file}, frame {source.number}"
                 raise DataError(
                     f"{place}: is {picture.shape[1]} x {picture.shape[0]} pixels, annotated as {width:g} x {height:g};"
                     " use the videos scaled to 480p, which the boxes refer to."
                 )
         return pictures
+
+    def _no_picture(self, video: str, source: FrameSource) -> str:
+        file = self.layout.videos[0] / f"{video}.mp4"
+        if source.instead_of is not None:
+            return f"{source.file}: no such picture, and {file} is not there to take it from; dump the frames again, or add the video."
+        folder = self.layout.frames[0] / f"{video}.mp4"
+        return f"{self.root}: has no pictures of video {video!r}: neither {folder} nor {file} is there."
 
 
 def _select(records: Records, split: str, *, drop_small: bool, skipped: Mapping[str, int]) -> tuple[Summary, AnnotationTable]:

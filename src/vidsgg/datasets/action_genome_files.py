@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from vidsgg.datasets.action_genome_layout import OBJECTS, PERSONS, find_layout
 from vidsgg.errors import DataError
 from vidsgg.io.columns import Texts, check_starts, load_columns, save_columns, texts_from_columns, texts_to_columns
 from vidsgg.io.links import check_no_links
@@ -31,7 +32,6 @@ from vidsgg.options import closest
 from vidsgg.structures.checks import Array
 from vidsgg.structures.vocabulary import Vocabulary
 
-PERSONS, OBJECTS = "person_bbox.pkl", "object_bbox_and_relationship.pkl"
 SPLITS = ("train", "test")
 UNKNOWN_SPLIT = len(SPLITS)
 SMALL_SIDE = 16.0  # pixels
@@ -316,7 +316,7 @@ def load_records(root: Path, vocabulary: Vocabulary) -> Records:
     A pickle with the size and modification time that the cache noted is taken to be unchanged; with another time its content is
     compared (SHA-256). A cache that is torn or belongs to other files is made again. Raises DataError naming the file.
     """
-    folder = root / "annotations"
+    folder = find_layout(root).annotations
     stamps = {name: _stamp(folder / name) for name in (PERSONS, OBJECTS)}
     places = cache_places(root)
     for place in places:
@@ -359,7 +359,7 @@ def cache_places(root: Path) -> list[Path]:
     else:
         home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vidsgg"
     name = hashlib.sha256(str(root.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:16]
-    return [root / "annotations" / ".vidsgg" / "columns.npz", home / f"action-genome-{name}.npz"]
+    return [find_layout(root).annotations / ".vidsgg" / "columns.npz", home / f"action-genome-{name}.npz"]
 
 
 def _stamp(path: Path) -> dict[str, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,16 @@ from vidsgg.io.images import Image
 from vidsgg.options import closest
 from vidsgg.structures.annotation import VideoAnnotation
 from vidsgg.structures.schema import Schema
+
+
+@dataclass(frozen=True)
+class FrameSource:
+    """Where the picture of an annotated frame is read from."""
+
+    file: Path  # a picture, or a video
+    number: int | None = None  # of the frame in the video, from 1; None: the file is a picture
+    there: bool = True  # whether the file is; False: the frame has no picture
+    instead_of: Path | None = None  # the folder of this video's dumped frames, if there is one that lacks this frame
 
 
 class VideoDataset(ABC):
@@ -43,9 +54,16 @@ class VideoDataset(ABC):
         frames: positions of those that are wanted, in any order; all by default. Only these are read.
         """
 
-    def picture_files(self, index: int) -> list[Path]:
-        """The files under ``root`` that ``images`` reads, whether or not they are there; empty for data without pictures."""
+    def frame_sources(self, index: int, frames: Sequence[int] | None = None) -> list[FrameSource]:
+        """Where ``images`` reads each frame, as the files are now; empty for data without pictures.
+
+        Raises DataError naming a folder that may not be entered.
+        """
         return []
+
+    def picture_files(self, index: int) -> list[Path]:
+        """The files under ``root`` that ``images`` reads, each once, whether or not they are there."""
+        return list(dict.fromkeys(source.file for source in self.frame_sources(index)))
 
     def features(self, index: int) -> Mapping[str, npt.NDArray[Any]]:
         """Clip columns that the data set's own files bring along (``node_feature``, ``action_feature``); see Schema.features."""
@@ -96,6 +114,9 @@ class Subset(VideoDataset):
 
     def images(self, index: int, frames: Sequence[int] | None = None) -> list[Image]:
         return self.whole.images(self.indices[index], frames)
+
+    def frame_sources(self, index: int, frames: Sequence[int] | None = None) -> list[FrameSource]:
+        return self.whole.frame_sources(self.indices[index], frames)
 
     def picture_files(self, index: int) -> list[Path]:
         return self.whole.picture_files(self.indices[index])

@@ -16,7 +16,8 @@ import numpy as np
 
 from vidsgg.datasets.base import Image, VideoDataset
 from vidsgg.datasets.easg_features import FEATURE_FILES, WIDTHS, ClipFeatures, RoiFeatures, mean_rows
-from vidsgg.datasets.easg_files import PICKLES, SLOTS, VOCABULARY_FILES, MergedGraphs, clip_of, merge_graphs, read_names
+from vidsgg.datasets.easg_files import SLOTS, VOCABULARY_FILES, MergedGraphs, clip_of, merge_graphs, read_names
+from vidsgg.datasets.easg_layout import PICKLES, Layout, find_layout
 from vidsgg.errors import ConfigError, DataError
 from vidsgg.io.pickles import load_pickle
 from vidsgg.ops.boxes import xywh_to_xyxy
@@ -33,9 +34,9 @@ HANDS = ("left_hand", "right_hand", "both_hands")
 MIN_SIDE = 1e-3  # of the image; smaller boxes are slips of the mouse
 
 
-def easg_schema(root: Path, split: str) -> Schema:
-    """The schema of the files in ``root``, with the features that lie there. Raises DataError naming the file."""
-    verbs, objects, relations = (read_names(root / name) for name in VOCABULARY_FILES)
+def easg_schema(layout: Layout, split: str) -> Schema:
+    """The schema of a data set's files, with the features that lie there. Raises DataError naming the file."""
+    verbs, objects, relations = (read_names(layout.annotations / name) for name in VOCABULARY_FILES)
     return Schema(
         name="easg",
         vocabulary=Vocabulary(
@@ -49,9 +50,15 @@ def easg_schema(root: Path, split: str) -> Schema:
         modes=MODES,
         subject_given=("predcls", "sgcls"),
         box_unit="relative",
-        features={name: WIDTHS[name] for name, file in FEATURE_FILES[split].items() if (root / file).is_file()},
+        features={name: WIDTHS[name] for name in feature_files(layout, split)},
         has_frames=False,
     )
+
+
+def feature_files(layout: Layout, split: str) -> dict[str, Path]:
+    """The authors' files of features that are there, by what they are of: "object" or "action"."""
+    files = {name: layout.feature_file(file) for name, file in FEATURE_FILES[split].items()}
+    return {name: path for name, path in files.items() if path is not None}
 
 
 class EASG(VideoDataset):
@@ -67,7 +74,7 @@ class EASG(VideoDataset):
     one object in one frame become their union for hands, and for other objects the largest one (not the first listed: the order
     of the list must not matter here).
 
-    frame_number is the frame's number in the clip, as in the files. Files of the authors' features in ``root`` (see easg_features)
+    frame_number is the frame's number in the clip, as in the files. Files of the authors' features (see easg_layout, easg_features)
     come along through ``features``. Raises ConfigError for an unknown split or mode, DataError naming the file and the entry.
     """
 
@@ -77,9 +84,11 @@ class EASG(VideoDataset):
         if mode not in MODES:
             raise ConfigError(f"EASG has no mode {mode!r}, only {', '.join(MODES)}{closest(mode, MODES)}")
         self.root, self.split, self.mode = Path(root), split, mode
-        self.schema = easg_schema(self.root, split)
+        self.layout = find_layout(self.root)
+        self.feature_files = feature_files(self.layout, split)
+        self.schema = easg_schema(self.layout, split)
         vocabulary = self.schema.vocabulary
-        path = self.root / PICKLES[split]
+        path = self.layout.annotations / PICKLES[split]
         annotations = load_pickle(path)
         self._merged = merge_graphs(annotations, vocabulary.subjects, vocabulary.objects[1:], vocabulary.predicates, path)
         self._boxes = _repair(self._merged)
@@ -155,11 +164,13 @@ class EASG(VideoDataset):
 
     @cached_property
     def _roi_features(self) -> RoiFeatures | None:
-        return RoiFeatures(self.root / FEATURE_FILES[self.split]["object"]) if "object" in self.schema.features else None
+        path = self.feature_files.get("object")
+        return None if path is None else RoiFeatures(path)
 
     @cached_property
     def _clip_features(self) -> ClipFeatures | None:
-        return ClipFeatures(self.root / FEATURE_FILES[self.split]["action"]) if "action" in self.schema.features else None
+        path = self.feature_files.get("action")
+        return None if path is None else ClipFeatures(path)
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,7 +19,6 @@ from vidsgg.io.names import is_one_name
 from vidsgg.structures.checks import Array
 
 SLOTS = ("pre", "pnr", "post")  # precondition, point of no return, postcondition
-PICKLES = {"train": "easg_train.pkl", "test": "easg_val.pkl"}
 VOCABULARY_FILES = ("verbs.txt", "objects.txt", "relationships.txt")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -13,7 +13,9 @@ from tqdm import tqdm
 
 from vidsgg.datasets.action_genome import CLASS_FILES, OBJECTS, VOCABULARY, ActionGenome, Summary, check_class_file
 from vidsgg.datasets.action_genome_files import SPLITS, UNMATCHED, Records, load_records
+from vidsgg.datasets.action_genome_layout import find_layout
 from vidsgg.datasets.base import VideoDataset
+from vidsgg.datasets.pictures import count_pictures
 from vidsgg.datasets.registry import identify
 from vidsgg.errors import DataError
 from vidsgg.structures.checks import Array
@@ -101,7 +103,9 @@ def check_dataset(path: Path, pictures: Pictures = "sample") -> Report:
 
 
 def _check_action_genome(root: Path, pictures: Pictures, book: _Book) -> None:
-    folder = root / "annotations"
+    folder = find_layout(root).annotations
+    if folder != root / "annotations":
+        book.facts.append(f"annotations in {folder}")
     foreign = []
     for name in CLASS_FILES:
         try:
@@ -204,25 +208,41 @@ def _compare(split: str, summary: Summary, book: _Book) -> None:
 
 
 def _check_pictures(data: ActionGenome, pictures: Pictures, book: _Book) -> None:
+    """Look for the picture of every annotated frame, and read those of a few videos or of all."""
     if pictures == "none":
         return
-    lacking = [i for i in range(len(data)) if not data.has_pictures(i)]
-    book.error(
-        f"{data.split} video without pictures",
-        (f"{data.video_ids[i]}: neither videos/{data.video_ids[i]}.mp4 nor frames/{data.video_ids[i]}.mp4" for i in lacking[:_EXAMPLES]),
-        len(lacking),
+    count = count_pictures(data, _progress(range(len(data)), f"{data.split} pictures, looked for"))
+    book.facts.append(f"  {count.text()}")
+    book.error(f"{data.split} video whose folders may not be entered", count.closed)
+    places = ", ".join(str(place.relative_to(data.root)) for place in (data.layout.frames[0], data.layout.videos[0]))
+    book.error(f"{data.split} video without pictures (looked for in {places})", count.without)
+    partly = {video: frames for video, frames in count.lacking.items() if video not in count.without}
+    book.error(f"{data.split} video with frames that have no picture ({sum(partly.values())} frames)", _counted(partly))
+    book.warning(
+        f"{data.split} video with frames missing among the dumped ones, read from the video instead ({sum(count.instead.values())} frames)",
+        _counted(count.instead, count.empty),
     )
-    present = np.setdiff1d(np.arange(len(data)), lacking)
-    if pictures == "sample":
-        present = np.unique(present[np.linspace(0, len(present) - 1, _SAMPLE).round().astype(np.int64)]) if len(present) else present
+    unusable = {*count.lacking, *count.unseen}
+    whole = np.array([i for i in range(len(data)) if data.video_ids[i] not in unusable], np.int64)
+    if pictures == "sample" and len(whole):
+        whole = np.unique(whole[np.linspace(0, len(whole) - 1, _SAMPLE).round().astype(np.int64)])
     bad = []
-    for i in tqdm(present.tolist(), desc=f"{data.split} pictures", unit=" videos", delay=2, file=sys.stderr, disable=None):
+    for i in _progress(whole.tolist(), f"{data.split} pictures, read"):
         try:
             data.images(i)
         except DataError as error:
             bad.append(str(error))
     book.error(f"{data.split} video whose pictures cannot be used", bad)
-    book.facts.append(f"  pictures of {len(present)} of {len(data)} videos read")
+    book.facts.append(f"  pictures of {len(whole)} of {len(data)} videos read")
+
+
+def _counted(videos: Mapping[str, int], empty: Sequence[str] = ()) -> list[str]:
+    return [f"{video}: {frames} frames{', all of them' if video in empty else ''}" for video, frames in videos.items()]
+
+
+def _progress(videos: Iterable[int], what: str) -> Iterable[int]:
+    shown: Iterable[int] = tqdm(videos, desc=what, unit=" videos", delay=2, file=sys.stderr, disable=None)
+    return shown
 
 
 def _check_easg(root: Path, pictures: Pictures, book: _Book) -> None:
@@ -237,6 +257,8 @@ def _check_easg(root: Path, pictures: Pictures, book: _Book) -> None:
         book.error(f"{split} video that contradicts itself", _broken(data))
         counters: Mapping[str, int] = data.report()
         book.facts += [f"{split} split: {len(data)} videos", *(f"  {name}: {count}" for name, count in counters.items())]
+        files = [f"  features of {'actions' if name == 'action' else 'objects'}: {path}" for name, path in data.feature_files.items()]
+        book.facts += files or ["  features: none are there, so models learn from labels and boxes"]
 
 
 def _broken(data: VideoDataset) -> Iterable[str]:

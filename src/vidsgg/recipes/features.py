@@ -14,6 +14,7 @@ import torch
 from tqdm import tqdm
 
 from vidsgg.datasets.base import VideoDataset
+from vidsgg.datasets.pictures import picture_notes
 from vidsgg.datasets.registry import open_dataset
 from vidsgg.datasets.splits import hold_out_validation, take_datasize
 from vidsgg.detectors.base import Detector
@@ -104,12 +105,13 @@ class FeaturesOutcome:
     bytes: int = 0
     frames: int = 0
     seconds: float = 0.0
+    notes: tuple[str, ...] = ()  # about pictures
     repaired: dict[str, str] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
 
     def text(self) -> str:
         """As ``vidsgg features`` prints it."""
-        lines = [f"features: {self.line}"]
+        lines = [f"features: {self.line}", *(f"pictures: {note}" for note in self.notes)]
         if self.repaired:
             what, why = next(iter(self.repaired.items()))
             lines.append(f"written again: {len(self.repaired)} records that were there; the first: {what}, {why}")
@@ -143,6 +145,7 @@ def run_features(options: FeaturesOptions) -> FeaturesOutcome:
         _check_no_links(plan)
     with FeatureStore.to_write(plan.store.folder, plan.store.key, plan.store.dtype, plan.store.widths) as store:
         outcome = FeaturesOutcome(store.folder, plan.line, _train_command(plan.root, options))
+        outcome.notes = tuple(picture_notes(part.videos for part in plan.parts))
         tasks = _look(plan, options, outcome)
         processes = plan.processes(options, len(tasks))
         setup = _Setup(plan.parts, store, plan.build, plan.devices, options, threads_of(processes))

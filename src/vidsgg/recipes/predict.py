@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from vidsgg.datasets.base import Subset
+from vidsgg.datasets.pictures import picture_notes
 from vidsgg.inference.graphs import annotated_graph, over_time, to_graph
 from vidsgg.io.footage import PICTURES
 from vidsgg.io.graphs import path_to, write_graph
@@ -29,6 +30,7 @@ class Predicted:
     video_id: str
     graph: Path
     page: Path
+    notes: tuple[str, ...]  # about its pictures
 
 
 def run_prediction(options: PredictOptions) -> Predicted:
@@ -56,9 +58,10 @@ def run_prediction(options: PredictOptions) -> Predicted:
     predicted = replace(over_time(to_graph(annotation, prediction, options.threshold, unsure)), made_by=made_by)
     write_graph(graph, predicted)
     show(page, surest(predicted), annotated_graph(annotation), pictures)
-    return Predicted(annotation.video_id, graph, page)
+    return Predicted(annotation.video_id, graph, page, tuple(picture_notes([one])))
 
 
 def _pictures(files: Sequence[Path]) -> Path | None:
-    """The video file, or the folder of the extracted frames."""
-    return None if not files else files[0].parent if files[0].suffix.lower() in PICTURES else files[0]
+    """The folder of the dumped frames if all are pictures, else the video, which has all of them."""
+    video = next((file for file in files if file.suffix.lower() not in PICTURES), None)
+    return video or (files[0].parent if files else None)

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from vidsgg.datasets.base import VideoDataset
+from vidsgg.datasets.pictures import picture_notes
 from vidsgg.detectors.base import Detector
 from vidsgg.detectors.extraction import ClipExtractor
 from vidsgg.detectors.feature_store import FeatureStore, Needed, find_store
@@ -106,7 +107,11 @@ def open_source(
         store.require(key, needed)
     if store is not None:
         return FeatureSource(mode, device, widths, (f"features: {store.dtype} from {store.folder}, by {line}",), None, store, name, key)
-    lines = (f"features: computed as they are needed, by {line}", *(f"  not used: {reason}" for reason in reasons))
+    lines = (
+        f"features: computed as they are needed, by {line}",
+        *(f"  not used: {reason}" for reason in reasons),
+        *(f"pictures: {note}" for note in picture_notes(dataset for dataset, _ in needed)),
+    )
     return FeatureSource(mode, device, widths, lines, built, None, name, key)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from vidsgg.datasets.base import VideoDataset
+from vidsgg.datasets.pictures import picture_notes
 from vidsgg.detectors.base import FRAMES_AT_ONCE
 from vidsgg.detectors.files import load_detector, save_detector
 from vidsgg.engine.fit import seed_step
@@ -73,6 +74,8 @@ def run_detector_training(options: TrainDetectorOptions) -> DetectorOutcome:
         run.log(f"data: {root} ({schema.name}), frames: {counts}")
         run.log(f"detector: {detector.architecture}, {sum(p.numel() for p in learning):,} parameters to learn, on {device}")
         run.log(weights_line)
+        for note in picture_notes(splits.values()):
+            run.log(f"pictures: {note}")
         settings = DetectorFitSettings(options.epochs, options.minutes, options.clip_grad, options.eval_freq, options.seed)
         fit = fit_detector(
             detector,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from vidsgg.errors import DataError
 from vidsgg.io.footage import PICTURES, open_footage, picture_files
@@ -20,8 +20,8 @@ def is_video_file(path: Path) -> bool:
 def pictures_of(frames: Sequence[GraphFrame], video: Path) -> Iterator[Picture | None]:
     """For every frame its picture out of a video file or a folder of pictures, one at a time; None for what cannot be decoded.
 
-    frames: by increasing numbers. In folders names are looked for first, those of the frames' keys, then numbers. Raises DataError naming
-    the file if it has no such frame.
+    frames: by increasing numbers. In folders the names of the frames' keys are looked for, whatever their suffixes; if there is none of
+    them, numbers count. Raises DataError naming the file if it has no such frame.
     """
     yield from _of_video(frames, video) if is_video_file(video) else _of_folder(frames, video)
 
@@ -39,11 +39,12 @@ def _of_video(frames: Sequence[GraphFrame], video: Path) -> Iterator[Picture | N
 
 def _of_folder(frames: Sequence[GraphFrame], folder: Path) -> Iterator[Picture | None]:
     files = picture_files(folder) if folder.is_dir() else [folder]
-    by_name = {file.name: file for file in files}
-    for frame in frames:
-        file = by_name.get(frame.key.rsplit("/", 1)[-1])
-        if file is None and frame.number <= len(files):
-            file = files[frame.number - 1]
+    by_name = {name: file for file in files for name in (file.stem, file.name)}
+    names = [PurePosixPath(frame.key) for frame in frames]
+    found = [by_name.get(name.name) or by_name.get(name.stem) for name in names]
+    if not any(found):  # a folder that numbers its pictures in its own way
+        found = [files[frame.number - 1] if frame.number <= len(files) else None for frame in frames]
+    for frame, file in zip(frames, found, strict=True):
         if file is None:
             raise DataError(f"{folder}: has no picture of frame {frame.key!r}, number {frame.number}.")
         try:

@@ -27,6 +27,8 @@ def main(argv: Sequence[str]) -> int:
         raise ConfigError(f"option -frame: expected a whole number or 'all', got {options.frame!r}")
     from PIL import Image
 
+    from vidsgg.datasets.base import Subset
+    from vidsgg.datasets.pictures import picture_notes
     from vidsgg.datasets.registry import default_data_path, open_dataset
     from vidsgg.inference.graphs import annotated_graph
     from vidsgg.viewer.drawing import draw_frame, draw_sheet
@@ -50,5 +52,7 @@ def main(argv: Sequence[str]) -> int:
         Image.fromarray(picture).save(options.out)
     except (OSError, ValueError) as error:  # ValueError: Pillow knows no format of that name
         raise DataError(f"cannot write {options.out}: {error}. Use a name such as scene.png in a folder you may write to.") from error
+    for note in picture_notes([Subset(dataset, [index])]):
+        print(note)
     print(f"video {annotation.video_id} ({options.split} {index}): {annotation.frames} frames, {annotation.pairs} pairs -> {options.out}")
     return 0
