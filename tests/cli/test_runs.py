@@ -107,6 +107,24 @@ def test_frames_and_videos_train_alike(data: Path, trained: Path, tmp_path: Path
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
+def test_frames_that_were_not_dumped_are_read_from_the_video_and_told_once(
+    data: Path, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = shutil.copytree(data, tmp_path / "partly")
+    (dump_frames(root, "CCCCC") / "000009.png").unlink()
+    capsys.readouterr()
+    scoring = ["-checkpoint", str(trained), "-data_path", str(root), "-save_path", str(tmp_path), "-num_workers", "2"]
+    assert run(evaluate.main, scoring) == 0
+    told = "1 frames of 1 videos are missing among the dumped frames and are read from the videos (CCCCC)"
+    assert capsys.readouterr().out.count(f"pictures: {told}") == 1
+    assert run(predict.main, ["-checkpoint", str(trained), "-data_path", str(root), "-video", "CCCCC", "-out", str(tmp_path / "part")]) == 0
+    assert f"note:  {told}" in capsys.readouterr().out
+    assert run(predict.main, ["-checkpoint", str(trained), "-video", "CCCCC", "-out", str(tmp_path / "whole")]) == 0
+    part, whole = (json.loads((tmp_path / n / "CCCCC.graph.json").read_text(encoding="utf-8")) for n in ("part", "whole"))
+    assert part["frames"] == whole["frames"]
+    assert part["made_by"]["source"].endswith("videos/CCCCC.mp4")
+
+
 def test_word_vectors_start_the_embeddings(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "glove.txt"
     file.write_text("cup " + " ".join(["0.5"] * 200) + "\nzebra 1 2\n", encoding="utf-8")

@@ -70,6 +70,19 @@ def test_frames_have_their_own_pictures_of_videos_and_of_folders(tmp_path: Path)
     assert tiles(tmp_path / "broken.png", 3) == [7, 255, 33]  # an empty ground
 
 
+def test_a_folder_that_lacks_a_frame_never_shows_another_one(tmp_path: Path) -> None:
+    """Dumps of annotated frames only are such, as PNG or JPEG whatever the keys say."""
+    graph, folder = graph_of(20, [7, 33], []), tmp_path / "walk"
+    folder.mkdir()
+    for i in (7, 13, 33, *range(34, 60)):
+        Image.fromarray(numbered(i)).save(folder / f"{i:06d}.{'jpg' if i == 13 else 'png'}", quality=95)
+    write_sheet(tmp_path / "sparse.png", graph, folder, most=3, columns=3)
+    assert tiles(tmp_path / "sparse.png", 3) == [7, 13, 33]
+    (folder / "000013.jpg").unlink()
+    with pytest.raises(DataError, match="has no picture of frame"):
+        write_sheet(tmp_path / "gone.png", graph, folder, most=3, columns=3)
+
+
 def test_without_the_video_boxes_stand_on_an_empty_ground(tmp_path: Path) -> None:
     write_sheet(tmp_path / "s.png", graph_of(2, []), None)
     assert Image.open(tmp_path / "s.png").size[0] == 2 * 430 + 10
