@@ -234,6 +234,15 @@ def test_without_a_network_the_message_names_the_file_and_its_place(tmp_path: Pa
         fetch_weights(COCO_WEIGHTS)
     assert str(place) in str(caught.value)
 
+    weights = torch.ones(100)
+    torch.save({"w": weights}, place)
+    flipped = bytearray(place.read_bytes())
+    flipped[flipped.index(weights.numpy().tobytes()) + 3] ^= 1
+    place.write_bytes(flipped)
+    with pytest.raises(ConfigError, match="is not what was written") as caught:
+        fetch_weights(COCO_WEIGHTS)
+    assert str(place) in str(caught.value)
+
 
 @pytest.mark.parametrize("origin", ["coco", "imagenet"])
 def test_pretrained_weights_are_taken_over_for_training(origin: str, coco_file: Path) -> None:

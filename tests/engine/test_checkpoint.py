@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import pickle
+import random
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -63,6 +65,62 @@ def test_a_truncated_checkpoint_is_refused(tmp_path: Path) -> None:
     (tmp_path / "c.tar").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(CheckpointError, match="damaged"):
         load_checkpoint(tmp_path / "c.tar")
+
+
+def weights_of(path: Path) -> bytes:
+    return load_checkpoint(path)["model_state_dict"]["w"].numpy().tobytes()
+
+
+def test_one_flipped_bit_anywhere_is_noticed_or_without_effect(tmp_path: Path) -> None:
+    weights = torch.arange(500, dtype=torch.float32)
+    save_tensors(tmp_path / "c.tar", {**CONTENT, "model_state_dict": {"w": weights}})
+    whole, rng = (tmp_path / "c.tar").read_bytes(), random.Random(0)
+    at = whole.index(weights.numpy().tobytes())
+    inside = [at, at + 1999, *(at + rng.randrange(2000) for _ in range(20))]
+    noticed = 0
+    for place in [*inside, *(rng.randrange(len(whole)) for _ in range(150))]:
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << rng.randrange(8)
+        path = tmp_path / f"{place}.tar"
+        path.write_bytes(damaged)
+        try:
+            assert weights_of(path) == weights.numpy().tobytes()  # a bit of the padding between two parts
+            assert place not in inside
+        except CheckpointError as error:
+            assert str(error).startswith(str(path)), error
+            noticed += 1
+    assert noticed > len(inside) + 30
+
+
+def test_a_file_is_compared_with_its_checksums_once_and_again_when_it_has_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[object] = []
+    testzip = zipfile.ZipFile.testzip
+    monkeypatch.setattr(zipfile.ZipFile, "testzip", lambda self: looked.append(self) or testzip(self))
+    path = tmp_path / "c.tar"
+    save_tensors(path, CONTENT)
+    for _ in range(3):
+        load_checkpoint(path)
+    assert len(looked) == 1
+    load_checkpoint(path, mmap=True)
+    assert len(looked) == 1
+    path.write_bytes(path.read_bytes().replace(torch.ones(2).numpy().tobytes(), torch.zeros(2).numpy().tobytes()))
+    with pytest.raises(CheckpointError, match="is not what was written"):
+        load_checkpoint(path)
+    with pytest.raises(CheckpointError, match="is not what was written"):  # a damaged file is never taken for a known one
+        load_checkpoint(path)
+
+
+def test_compressed_parts_are_refused_unread(tmp_path: Path) -> None:
+    """torch writes none; a few kilobytes could stand for gigabytes."""
+    with zipfile.ZipFile(tmp_path / "c.tar", "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("c/data.pkl", b"0" * 10**6)
+    with pytest.raises(CheckpointError, match="damaged"):
+        load_checkpoint(tmp_path / "c.tar")
+
+
+def test_files_of_the_old_format_have_no_checksums_and_load(tmp_path: Path) -> None:
+    torch.save({"w": torch.ones(2)}, tmp_path / "old.pth", _use_new_zipfile_serialization=False)
+    assert torch.equal(load_tensors(tmp_path / "old.pth")["w"], torch.ones(2))
 
 
 def test_missing_and_foreign(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torchvision.models import WeightsEnum
 
 from vidsgg.errors import CheckpointError, ConfigError
+from vidsgg.io.tensors import check_intact
 
 
 def fetch_weights(weights: WeightsEnum) -> dict[str, Tensor]:
@@ -21,7 +22,11 @@ def fetch_weights(weights: WeightsEnum) -> dict[str, Tensor]:
     """
     place = Path(torch.hub.get_dir()) / "checkpoints" / PurePosixPath(urlparse(weights.url).path).name
     try:
+        if place.exists():  # torch compares what it downloads, but not what is in its cache
+            check_intact(place)
         return weights.get_state_dict(progress=True, check_hash=True, map_location="cpu", weights_only=True)
+    except CheckpointError as error:
+        raise ConfigError(f"torchvision's weights: {error} Once the file is deleted, it is downloaded again.") from error
     except OSError as error:  # no network, no such host, no room on the disk
         raise ConfigError(
             f"torchvision's weights {place.name} cannot be downloaded ({error}). Fetch {weights.url} on a machine with a network"

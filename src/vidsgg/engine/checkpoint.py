@@ -1,15 +1,14 @@
-"""Checkpoints of runs: what must be in one, which one a run's folder offers, and whether a file is still what was written."""
+"""Checkpoints of runs: what must be in one, and which one a run's folder offers."""
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from vidsgg.errors import CheckpointError
-from vidsgg.io.tensors import load_tensors
+from vidsgg.io.tensors import check_intact, load_tensors
 
 # ``epoch``, ``model_state_dict``, ``optimizer_state_dict``, ``loss`` and ``config`` are what the training guide promises.
 REQUIRED = ("epoch", "model_state_dict", "config")
@@ -35,17 +34,6 @@ def find_checkpoint(path: Path) -> Path:
         if (path / name).exists():
             return path / name
     raise CheckpointError(f"{path} holds none of {BEST}, {FINAL}, {LAST}; name a checkpoint file or a run's folder.")
-
-
-def check_intact(path: Path) -> None:
-    """Read every byte of a checkpoint and compare with its checksums, which loading does not. Raises CheckpointError if it has changed."""
-    try:
-        with zipfile.ZipFile(path) as file:
-            damaged = file.testzip()
-    except (OSError, zipfile.BadZipFile) as error:
-        raise CheckpointError(f"{path} is damaged: {error}") from error
-    if damaged:
-        raise CheckpointError(f"{path} is damaged: {damaged} is not what was written")
 
 
 @dataclass(frozen=True)

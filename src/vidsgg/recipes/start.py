@@ -11,10 +11,11 @@ from typing import Any
 
 import yaml
 
-from vidsgg.engine.checkpoint import BEST, FINAL, check_intact, load_checkpoint, newest_checkpoint, position
+from vidsgg.engine.checkpoint import BEST, FINAL, load_checkpoint, newest_checkpoint, position
 from vidsgg.engine.run_folder import OUTPUT
 from vidsgg.engine.state import TrainingState
 from vidsgg.errors import CheckpointError, ConfigError
+from vidsgg.io.tensors import check_intact
 from vidsgg.plugins import require_said_again
 from vidsgg.recipes.build import Splits, open_splits, resolve_data_path
 from vidsgg.recipes.options import TrainOptions
@@ -164,9 +165,7 @@ def _read(options: TrainOptions) -> tuple[SavedRun, tuple[str, ...]]:
     else:
         path = Path(options.resume_from)
         if not path.is_dir():
-            run = read_run(path)
-            check_intact(path)
-            return run, ()
+            return read_run(path), ()
         candidates = [path]
     lines: list[str] = []
     for folder in candidates:
