@@ -26,6 +26,9 @@ ENTITY = Schema(
         ),
     ),
     "entity",
+    one_subject=True,
+    often_wrong=("chair",),
+    once_per_frame=("person",),
 )
 ACTION = Schema(
     "toy_events",

@@ -4,8 +4,10 @@ from golden.deterministic import read_case, read_json
 from golden.fasterrcnn_ag.inputs import make_assign
 
 from vidsgg.detectors.assignment import assign
+from vidsgg.ops.pairing import SubjectRule
 
 PERSON = 1
+ONE = SubjectRule((PERSON,), one=True)
 
 
 def box(x, width=9, y=0):
@@ -17,7 +19,7 @@ def assigned(detections, nodes, classes=None):
     """Of one frame: (targets, detections, positions); the first node is the person."""
     classes = np.array(classes or [PERSON, *range(2, len(nodes) + 1)])
     frame, node_frame = np.zeros(len(detections), int), np.zeros(len(nodes), int)
-    result = assign(frame, np.reshape(detections, (-1, 4)), node_frame, np.array(nodes, float), classes, PERSON)
+    result = assign(frame, np.reshape(detections, (-1, 4)), node_frame, np.array(nodes, float), classes, ONE)
     return result.target.tolist(), result.detection.tolist(), result.position.tolist()
 
 
@@ -29,7 +31,7 @@ def test_equals_the_reference(case):
     node_frame = np.repeat(np.arange(len(truth)), [1 + len(t["boxes"]) for t in truth])
     node_box = np.concatenate([b for t in truth for b in (t["person"], t["boxes"])])
     node_class = np.array([c for t in truth for c in (PERSON, *t["classes"])])
-    result = assign(frame, boxes[:, 1:], node_frame, node_box, node_class, PERSON)
+    result = assign(frame, boxes[:, 1:], node_frame, node_box, node_class, ONE)
 
     local = np.arange(len(node_frame)) - np.searchsorted(node_frame, node_frame)
     found = result.detection >= 0
@@ -97,7 +99,7 @@ def test_the_order_of_the_annotation_does_not_matter_to_the_person():
 def test_frames_without_detections_or_without_nodes():
     result = assign(
         np.array([0, 0, 3]), np.array([box(0), box(50), box(0)]), np.array([1, 1, 3]), np.array([box(0), box(50), box(0)]),
-        np.array([PERSON, 2, PERSON]), PERSON,
+        np.array([PERSON, 2, PERSON]), ONE,
     )  # fmt: skip
     assert result.target.tolist() == [0, 0, PERSON]
     assert result.detection.tolist() == [-1, -1, 2]
@@ -107,3 +109,9 @@ def test_frames_without_detections_or_without_nodes():
 
 def test_nothing_detected_at_all():
     assert assigned([], [box(0), box(50)]) == ([], [-1, -1], [0, 1])
+
+
+def test_several_subjects_do_not_share_a_detection():
+    given = np.array([0, 0]), np.array([box(0), box(1)]), np.array([0, 0]), np.array([box(0), box(0)]), np.array([PERSON, PERSON])
+    assert assign(*given, ONE).detection.tolist() == [0, 0]
+    assert assign(*given, SubjectRule((PERSON,), one=False)).detection.tolist() == [0, 1]

@@ -211,8 +211,10 @@ def test_sgdet_to_be_scored():
         2: [(square(0, 0), {PERSON: 0.8, CUP: 0.2})],
         3: [(square(0, 0), {PERSON: 0.8, CUP: 0.2}), (square(60, 0), {PERSON: 0.7, DOOR: 0.3})],
     })  # fmt: skip
-    images = pictures(annotation)
-    read = ClipExtractor(detector, "sgdet", learn=False)(images, Clip.from_annotation(annotation, "sgdet"))
+    images, clip = pictures(annotation), Clip.from_annotation(annotation, "sgdet")
+    extractor = ClipExtractor(detector, "sgdet", learn=False)
+    assert extractor(images, clip).node_frame.tolist() == [0, 0, 2, 3]  # by the data set's rule a frame has one person
+    read = extractor(images, replace(clip, schema=replace(ENTITY, once_per_frame=())))
     assert_features_belong_to_boxes(detector, images, read)
     assert read.node_frame.tolist() == [0, 0, 2, 3, 3]
     assert read.node_class.tolist() == [PERSON, CUP, PERSON, PERSON, DOOR]
@@ -387,7 +389,7 @@ def test_a_detector_of_other_classes_is_refused(classes, message):
 
 def test_actions_are_not_detected():
     annotation = action_annotation([1])
-    with pytest.raises(ConfigError, match="use mode predcls"):
+    with pytest.raises(ConfigError, match="Use mode predcls"):
         ClipExtractor(FasterRCNN(TINY, ACTION.vocabulary.objects), "sgdet", learn=False)(
             pictures(annotation), Clip.from_annotation(annotation, "sgdet")
         )

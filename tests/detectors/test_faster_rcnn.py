@@ -113,10 +113,14 @@ def test_the_reference_clips_the_first_of_the_frames_only() -> None:
 def test_detections_are_ordered_and_a_frame_has_one_person() -> None:
     detector, maps = everything_is_a_cup(compat=False)
     detector.class_score.bias.copy_(torch.tensor([0.0, 5.0, 5.0, 0.0]))
-    found = detector.detect(maps)
+    found = detector.detect(maps).once([1])
     key = list(zip(found.frame.tolist(), found.klass.tolist(), (-found.score).tolist(), strict=True))
     assert key == sorted(key)
     assert [(found.frame == t)[found.klass == 1].sum().item() for t in range(3)] == [1, 1, 1]
+    several = detector.detect(maps)
+    for t in range(3):  # the one that stays is the best
+        assert found.score[(found.frame == t) & (found.klass == 1)] == several.score[(several.frame == t) & (several.klass == 1)].max()
+    assert (several.klass == 1).sum() > 3
     assert (found.klass == 2).sum() > 3
     torch.testing.assert_close(found.distribution.sum(1), torch.ones(len(found.frame)))
     assert (found.distribution[:, 0] == 0).all()

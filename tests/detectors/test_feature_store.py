@@ -142,7 +142,7 @@ def test_what_does_not_fit_is_named(detector: FasterRCNN, tmp_path: Path) -> Non
         (replace(key, detector={**key.detector, "short_side": 600}), "another detector or preprocessing: short_side 64, not 600"),
         (replace(key, mode="sgdet"), "mode sgcls, not sgdet"),
         (replace(key, reference_compat=True), "reference_compat False, not True"),
-        (replace(key, schema=replace(ENTITY, vocabulary=vocabulary)), "other classes: number 3 is 'chair', not 'sofa'"),
+        (replace(key, schema=replace(ENTITY, vocabulary=vocabulary, often_wrong=())), "other classes: number 3 is 'chair', not 'sofa'"),
         (replace(key, schema=ACTION), "other classes: number 1 is 'person', not 'cup'"),
         (replace(key, schema=replace(ENTITY, name="x")), "other data"),
     ):
@@ -325,10 +325,9 @@ def test_data_without_pictures_has_a_source_too() -> None:
     assert one.annotation != two.annotation
 
 
-def test_raw_detections_are_another_store_and_the_others_keep_their_keys(detector: FasterRCNN) -> None:
+def test_raw_detections_are_another_store(detector: FasterRCNN) -> None:
     for mode in ("predcls", "sgcls", "sgdet"):
         plain, raw = (StoreKey.of(detector, ENTITY, mode, raw_detections=flag) for flag in (False, True))
-        assert "raw_detections" not in plain.to_json()
         assert StoreKey.from_json(raw.to_json()) == raw
         assert (plain == raw) == (plain.digest == raw.digest) == (mode != "sgdet")
     assert plain.differences(raw) == ["cleaned detections, not raw detections, for models that clean them themselves"]

@@ -35,7 +35,8 @@ def test_a_batch_decodes_like_its_videos() -> None:
         for name in ("node_box", "node_class", "node_frame", "frame_unit", "pair_subject", "pair_object", "pair_frame"):
             assert np.array_equal(getattr(prediction, name), getattr(alone, name)), name
         for group in ENTITY.vocabulary.groups:
-            np.testing.assert_array_equal(prediction.scores[group.name], alone.scores[group.name])
+            # Some versions of PyTorch compute the last few values of an array by another routine than the others.
+            np.testing.assert_allclose(prediction.scores[group.name], alone.scores[group.name], rtol=3e-7)
         np.testing.assert_allclose(prediction.scores["attention"].sum(1), 1, rtol=1e-5)
         np.testing.assert_allclose(prediction.scores["spatial"], part["spatial"].sigmoid().numpy(), rtol=1e-6)
         start += clip.pairs

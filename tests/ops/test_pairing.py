@@ -14,11 +14,12 @@ from torch import Tensor
 
 from vidsgg.errors import ConfigError
 from vidsgg.ops.masks import union_masks
-from vidsgg.ops.pairing import label_nodes, part_namesakes, person_pairs, settle, subject_class_of
+from vidsgg.ops.pairing import SubjectRule, label_nodes, part_namesakes, settle, subject_pairs
 from vidsgg.structures.clip import Clip
 from vidsgg.structures.schema import Schema
 
-CLASSES, PERSON = 5, 1
+CLASSES = 5
+ONE = SubjectRule((1,), one=True)
 
 
 def table(*rows: list[float]) -> Tensor:
@@ -27,7 +28,7 @@ def table(*rows: list[float]) -> Tensor:
 
 
 def frames(*counts: int) -> Tensor:
-    return torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts))
+    return torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts, dtype=torch.long))
 
 
 def by_loops(d: np.ndarray, frame: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[tuple[int, int]]]:
@@ -50,45 +51,45 @@ def by_loops(d: np.ndarray, frame: np.ndarray) -> tuple[np.ndarray, np.ndarray, 
 
 def test_the_most_person_like_node_of_a_frame_is_the_person():
     distribution = table([0.6, 0.1, 0.3, 0.0], [0.7, 0.2, 0.1, 0.0], [0.1, 0.2, 0.3, 0.4])
-    klass, score = label_nodes(distribution, frames(2, 1), PERSON)
+    klass, score = label_nodes(distribution, frames(2, 1), ONE)
     assert klass.tolist() == [3, 1, 1]  # the first looks like a person too, but less than the second; a lone node is the person
     torch.testing.assert_close(score, torch.tensor([0.3, 0.7, 0.1]))
 
 
 def test_of_equal_values_the_first_counts():
     distribution = table([0.4, 0.3, 0.3, 0.0], [0.4, 0.1, 0.1, 0.4], [0.4, 0.1, 0.3, 0.3])
-    assert label_nodes(distribution, frames(3), PERSON)[0].tolist() == [1, 4, 3]
+    assert label_nodes(distribution, frames(3), ONE)[0].tolist() == [1, 4, 3]
 
 
 def test_another_class_may_be_the_subject():
-    klass, score = label_nodes(table([0.6, 0.1, 0.3, 0.0], [0.5, 0.3, 0.2, 0.0]), frames(2), 3)
+    klass, score = label_nodes(table([0.6, 0.1, 0.3, 0.0], [0.5, 0.3, 0.2, 0.0]), frames(2), SubjectRule((3,), one=True))
     assert klass.tolist() == [3, 1]
     assert score.tolist() == pytest.approx([0.3, 0.5])
 
 
 def test_namesakes_are_told_apart_once():
     distribution = table([0.9, 0.1, 0.0, 0.0], [0.0, 0.5, 0.4, 0.1], [0.0, 0.6, 0.1, 0.3], [0.3, 0.4, 0.2, 0.1], [0.0, 0.1, 0.6, 0.3])
-    klass, score = label_nodes(distribution, frames(5), PERSON)
+    klass, score = label_nodes(distribution, frames(5), ONE)
     assert klass.tolist() == [1, 2, 2, 2, 3]
     changed, klass, score = part_namesakes(distribution, frames(5), klass, score)
     assert klass.tolist() == [1, 3, 2, 1, 3]  # one becomes a person, one a second 3, which stays
     assert score.tolist() == pytest.approx([0.9, 0.4, 0.6, 0.3, 0.6])
     assert changed[:, 2].tolist() == pytest.approx([0.1, 0, 0.6, 0, 0.1])
-    subject, obj = person_pairs(frames(5), klass, score, PERSON)
+    subject, obj = subject_pairs(frames(5), klass, score, ONE)
     assert subject.tolist() == [0, 0, 0]
     assert obj.tolist() == [1, 2, 4]  # the second person is nobody's object
 
 
 def test_of_equally_frequent_classes_the_first_is_told_apart():
     distribution = table([0.9, 0.0, 0.1, 0.0], [0.0, 0.1, 0.2, 0.7], [0.0, 0.2, 0.2, 0.6], [0.0, 0.5, 0.1, 0.4], [0.1, 0.6, 0.2, 0.1])
-    klass, score = label_nodes(distribution, frames(5), PERSON)
+    klass, score = label_nodes(distribution, frames(5), ONE)
     assert klass.tolist() == [1, 4, 4, 2, 2]
     assert part_namesakes(distribution, frames(5), klass, score)[1].tolist() == [1, 4, 4, 4, 2]
 
 
 def test_frames_without_a_person_or_without_anything_have_no_pairs():
     node_frame, klass = torch.tensor([0, 0, 2, 3, 3]), torch.tensor([2, 3, 1, 4, 1])
-    subject, obj = person_pairs(node_frame, klass, torch.ones(5), PERSON)
+    subject, obj = subject_pairs(node_frame, klass, torch.ones(5), ONE)
     assert (subject.tolist(), obj.tolist()) == ([4], [3])
 
 
@@ -128,10 +129,46 @@ def test_a_missing_candidate_is_a_bug_of_ours():
         settle(lacking, table([0.9, 0.0, 0.1, 0.0], [0.1, 0.9, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0]))
 
 
-def test_several_subject_classes_are_refused():
-    vocabulary = replace(ENTITY.vocabulary, subjects=("person", "cup"))
-    with pytest.raises(ConfigError, match="of 2 classes"):
-        subject_class_of(Schema("two", vocabulary, "entity"))
+def test_the_rule_follows_from_the_schema():
+    assert SubjectRule.of(ENTITY) == ONE
+    vocabulary = replace(ENTITY.vocabulary, subjects=("cup", "person"))
+    assert SubjectRule.of(Schema("two", vocabulary, "entity", mutual=False)) == SubjectRule((2, 1), one=False, mutual=False)
     with pytest.raises(ConfigError, match="actions of 3 classes"):
-        subject_class_of(ACTION)
-    assert subject_class_of(ENTITY) == PERSON
+        SubjectRule.of(ACTION)
+
+
+def all_pairs_by_loops(frame: np.ndarray, klass: np.ndarray, rule: SubjectRule) -> list[tuple[int, int]]:
+    return [
+        (s, o)
+        for s in range(len(frame))
+        for o in range(len(frame))
+        if frame[s] == frame[o] and s != o and klass[s] in rule.classes and (rule.mutual or klass[o] not in rule.classes)
+    ]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(0, 5), max_size=5), st.booleans(), st.integers(0, 10**6))
+def test_every_subject_has_its_pairs(counts: list[int], mutual: bool, seed: int):
+    rule = SubjectRule((1, 3), one=False, mutual=mutual)
+    frame = frames(*counts)
+    klass = torch.from_numpy(np.random.default_rng(seed).integers(1, CLASSES, len(frame)))
+    subject, obj = subject_pairs(frame, klass, torch.zeros(len(frame)), rule)
+    assert list(zip(subject.tolist(), obj.tolist(), strict=True)) == all_pairs_by_loops(frame.numpy(), klass.numpy(), rule)
+
+
+def test_without_a_rule_of_one_subject_a_node_is_what_it_looks_like():
+    distribution = table([0.6, 0.1, 0.3, 0.0], [0.7, 0.2, 0.1, 0.0], [0.1, 0.2, 0.3, 0.4])
+    klass, score = label_nodes(distribution, frames(2, 1), SubjectRule((1,), one=False))
+    assert klass.tolist() == [1, 1, 4]
+    torch.testing.assert_close(score, torch.tensor([0.6, 0.7, 0.4]))
+
+
+def test_settling_keeps_several_subjects_and_namesakes():
+    schema = replace(ENTITY, one_subject=False)
+    clip = replace(open_clip([3]), schema=schema)
+    looks = table([0.9, 0.0, 0.1, 0.0], [0.8, 0.1, 0.1, 0.0], [0.0, 0.9, 0.1, 0.0], [0.1, 0.8, 0.1, 0.0])
+    settled = settle(clip, looks[: clip.nodes])
+    people = torch.nonzero(settled.node_class == 1).squeeze(1).tolist()
+    assert people == [0, 1]
+    expected = [(s, o) for s in people for o in range(clip.nodes) if s != o]
+    assert list(zip(settled.pair_subject.tolist(), settled.pair_object.tolist(), strict=True)) == expected

@@ -29,7 +29,7 @@ IMAGE = np.full((240, 320, 3), 200, np.uint8)
 
 def test_boxes_are_drawn_in_the_colour_of_their_class_on_an_enlarged_picture() -> None:
     palette = colours([GRAPH], ("person",))
-    drawn = draw_frame(IMAGE, FRAME, palette)
+    drawn = draw_frame(IMAGE, FRAME, palette, ("person",))
     assert drawn.shape[0] >= 480 and drawn.shape[1] > 640  # twice as large, and a panel beside it
     assert tuple(drawn[300, 201]) == SUBJECT_COLOUR == palette["person"]  # left edge of the person's box
     assert tuple(drawn[240, 401]) == palette["cup"] != palette["person"]
@@ -38,7 +38,7 @@ def test_boxes_are_drawn_in_the_colour_of_their_class_on_an_enlarged_picture() -
 
 def test_a_picture_of_another_size_is_refused() -> None:
     with pytest.raises(DataError, match="100x100"):
-        draw_frame(IMAGE[:100, :100], FRAME, colours([GRAPH], ("person",)))
+        draw_frame(IMAGE[:100, :100], FRAME, colours([GRAPH], ("person",)), ("person",))
 
 
 def test_the_panel_grows_with_what_there_is_to_tell() -> None:
@@ -47,13 +47,13 @@ def test_the_panel_grows_with_what_there_is_to_tell() -> None:
         nodes=(FRAME.nodes[0], *(GraphNode(f"thing {i}", 1.0, (10, 10, 50, 50)) for i in range(12))),
         edges=tuple(GraphEdge(0, i + 1, "holding", "contacting", 0.5) for i in range(12)),
     )
-    drawn = draw_frame(IMAGE, many, colours([VideoGraph("V", "toy", (many,))], ("person",)))
+    drawn = draw_frame(IMAGE, many, colours([VideoGraph("V", "toy", (many,))], ("person",)), ("person",))
     assert drawn.shape[0] > 600
 
 
 def test_a_sheet_has_all_frames() -> None:
     graph = annotated_graph(entity_annotation([1, 2, 1, 3, 2], seed=1))
-    one, two = (draw_sheet(None, graph, columns=columns, width=200) for columns in (1, 2))
+    one, two = (draw_sheet(None, graph, columns=columns, width=200, subjects=("person",)) for columns in (1, 2))
     assert two.shape[1] > 1.9 * one.shape[1] - 20 and one.shape[0] > two.shape[0]
 
 

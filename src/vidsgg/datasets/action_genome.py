@@ -50,7 +50,16 @@ VOCABULARY = Vocabulary(
         PredicateGroup("contacting", CONTACTING, kind="multi", negative="not_contacting"),
     ),
 )
-SCHEMA = Schema(name="action_genome", vocabulary=VOCABULARY, subject_kind="entity", subject_given=("predcls",))
+SCHEMA = Schema(
+    name="action_genome",
+    title="Action Genome",
+    vocabulary=VOCABULARY,
+    subject_kind="entity",
+    subject_given=("predcls",),
+    one_subject=True,
+    often_wrong=("book", "chair", "food"),
+    once_per_frame=("person",),
+)
 
 CLASS_FILES = {"object_classes.txt": OBJECTS[1:], "relationship_classes.txt": VOCABULARY.predicates}
 

@@ -37,8 +37,14 @@ MIN_SIDE = 1e-3  # of the image; smaller boxes are slips of the mouse
 def easg_schema(layout: Layout, split: str) -> Schema:
     """The schema of a data set's files, with the features that lie there. Raises DataError naming the file."""
     verbs, objects, relations = (read_names(layout.annotations / name) for name in VOCABULARY_FILES)
+    return schema_of(verbs, objects, relations, {name: WIDTHS[name] for name in feature_files(layout, split)})
+
+
+def schema_of(verbs: tuple[str, ...], objects: tuple[str, ...], relations: tuple[str, ...], features: Mapping[str, int]) -> Schema:
+    """EASG's schema with the given names. features: width of each that the files bring along."""
     return Schema(
         name="easg",
+        title="EASG",
         vocabulary=Vocabulary(
             objects=(BACKGROUND, *objects),
             subjects=verbs,
@@ -50,7 +56,7 @@ def easg_schema(layout: Layout, split: str) -> Schema:
         modes=MODES,
         subject_given=("predcls", "sgcls"),
         box_unit="relative",
-        features={name: WIDTHS[name] for name in feature_files(layout, split)},
+        features=features,
         has_frames=False,
     )
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Self
 
 import torch
@@ -49,6 +49,13 @@ class Detections:
     score: Tensor
     feature: Tensor
     distribution: Tensor
+
+    def once(self, classes: Sequence[int]) -> Detections:
+        """Without those of ``classes`` that are not the best of their class in their frame."""
+        same = torch.zeros_like(self.frame, dtype=torch.bool)
+        same[1:] = (self.frame[1:] == self.frame[:-1]) & (self.klass[1:] == self.klass[:-1])
+        again = same & torch.isin(self.klass, torch.tensor(classes, dtype=torch.long, device=self.klass.device))
+        return Detections(**{column.name: getattr(self, column.name)[~again] for column in fields(self)})
 
 
 class Detector(nn.Module, ABC):

@@ -14,13 +14,13 @@ import torch
 from torch import Tensor
 
 from vidsgg.detectors.assignment import assign
-from vidsgg.detectors.base import FRAMES_AT_ONCE, Detector, FrameMaps
+from vidsgg.detectors.base import FRAMES_AT_ONCE, Detections, Detector, FrameMaps
 from vidsgg.errors import ConfigError, DataError
 from vidsgg.io.images import Image
 from vidsgg.ops.cleaning import clean
 from vidsgg.ops.detections import candidate_pairs
 from vidsgg.ops.masks import union_boxes, union_masks
-from vidsgg.ops.pairing import label_nodes, person_pairs, subject_class_of
+from vidsgg.ops.pairing import SubjectRule, label_nodes, subject_pairs
 from vidsgg.structures.clip import Clip
 from vidsgg.structures.schema import Schema
 
@@ -36,12 +36,12 @@ class ClipExtractor:
     * sgcls, score: the same, but without labels, and the pairs are open: ``pair_union`` belongs to candidates, ``pair_mask`` is None.
     * sgdet, learn: nodes are all detections of a frame, then the annotated boxes that were not found; pairs are the annotated ones, of
       objects that were found before others, between the boxes that stand for them.
-    * sgdet, score: nodes are the detections that remain after ``clean``, with classes, and pairs join the person of a frame with all
-      others. A frame in which nothing is found has no nodes (the reference crashes).
+    * sgdet, score: nodes are the detections that remain after ``clean``, with classes, and pairs join subjects with their objects, see
+      ``subject_pairs``. A frame in which nothing is found has no nodes (the reference crashes).
     * sgdet, score, with ``raw_detections``: nodes are all detections, without classes, and the pairs are open: ``candidate_pairs``. For
       models that classify them anew before they clean them.
 
-    reference_compat: in SGDET, learn, the person of a pair is the box that the reference takes by mistake: it uses the person's place in
+    reference_compat: in SGDET, learn, the subject of a pair is the box that the reference takes by mistake: it uses the subject's place in
     the list of annotated boxes, those found first, as the number of a box of the frame.
     """
 
@@ -99,12 +99,15 @@ class ClipExtractor:
     def _features(self, maps: FrameMaps, frame: Tensor, box: Tensor) -> Tensor:
         return self.detector.embed(self.detector.pool(maps, frame, box))
 
+    def _detect(self, maps: FrameMaps, schema: Schema) -> Detections:
+        return self.detector.detect(maps).once(schema.object_ids(schema.once_per_frame))
+
     def _assigned_detections(self, maps: FrameMaps, clip: Clip) -> Clip:
         """Detections and missing boxes as nodes, annotated pairs between those that stand for their boxes."""
-        found, target, labels = self.detector.detect(maps), clip.node_target, clip.labels
+        found, target, labels = self._detect(maps, clip.schema), clip.node_target, clip.labels
         assert target is not None and labels is not None
         given = (found.frame, found.box, clip.node_frame, clip.node_box, target)
-        assigned = assign(*(column.cpu().numpy() for column in given), subject_class_of(clip.schema))
+        assigned = assign(*(column.cpu().numpy() for column in given), SubjectRule.of(clip.schema))
         match, position, missing, found_target = (
             torch.from_numpy(array).to(clip.device) for array in (assigned.detection, assigned.position, assigned.missing, assigned.target)
         )
@@ -118,9 +121,9 @@ class ClipExtractor:
         subject, pair_frame = clip.pair_subject[pairs], clip.pair_frame[pairs]
         if self.reference_compat:
             first, end = torch.searchsorted(frame, pair_frame), torch.searchsorted(frame, pair_frame, right=True)
-            person = torch.minimum(first + position[subject], end - 1)  # beyond the last box the reference stops with an error
+            stands = torch.minimum(first + position[subject], end - 1)  # beyond the last box the reference stops with an error
         else:
-            person = stands_for[subject]
+            stands = stands_for[subject]
         return replace(
             clip,
             node_box=torch.cat([found.box, lost_box])[order],
@@ -131,7 +134,7 @@ class ClipExtractor:
             node_feature=torch.cat([found.feature, lost_feature])[order],
             node_distribution=torch.cat([found.distribution, self.detector.classify(lost_feature)])[order],
             node_target=torch.cat([found_target, target[missing]])[order],
-            pair_subject=person,
+            pair_subject=stands,
             pair_object=stands_for[clip.pair_object[pairs]],
             pair_frame=pair_frame,
             labels={name: hot[pairs] for name, hot in labels.items()},
@@ -139,8 +142,8 @@ class ClipExtractor:
 
     def _raw_detections(self, maps: FrameMaps, clip: Clip) -> Clip:
         """All detections as nodes, every two of a frame as a candidate."""
-        found = self.detector.detect(maps)
-        subject, obj = candidate_pairs(found.frame, found.distribution, clip.schema.vocabulary.objects)
+        found = self._detect(maps, clip.schema)
+        subject, obj = candidate_pairs(found.frame, found.distribution, clip.schema.object_ids(clip.schema.often_wrong))
         unknown = torch.full_like(found.frame, -1)
         return replace(
             clip,
@@ -162,11 +165,11 @@ class ClipExtractor:
 
     def _cleaned_detections(self, maps: FrameMaps, clip: Clip) -> Clip:
         """Cleaned detections as nodes, their classes and pairs as the distributions say."""
-        found, subject_class = self.detector.detect(maps), subject_class_of(clip.schema)
-        row, distribution = clean(found.frame, found.box, found.distribution, clip.schema.vocabulary.objects)
+        found, rule = self._detect(maps, clip.schema), SubjectRule.of(clip.schema)
+        row, distribution = clean(found.frame, found.box, found.distribution, clip.schema.object_ids(clip.schema.often_wrong))
         frame = found.frame[row]
-        klass, score = label_nodes(distribution, frame, subject_class)
-        subject, obj = person_pairs(frame, klass, score, subject_class)
+        klass, score = label_nodes(distribution, frame, rule)
+        subject, obj = subject_pairs(frame, klass, score, rule)
         return replace(
             clip,
             node_box=found.box[row],
@@ -187,7 +190,7 @@ class ClipExtractor:
     def _check_schema(self, schema: Schema) -> None:
         if self.mode == "predcls":
             return
-        subject_class_of(schema)
+        SubjectRule.of(schema)
         theirs, ours = self.detector.classes, schema.vocabulary.objects
         if theirs != ours:
             i = next((i for i, (one, other) in enumerate(zip(theirs, ours, strict=False)) if one != other), min(len(theirs), len(ours)))

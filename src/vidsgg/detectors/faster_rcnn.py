@@ -30,7 +30,6 @@ from vidsgg.ops.nms import nms_inclusive
 POOLED = 7  # cells per side of a pooled region
 OFFSET_SCALE = (0.1, 0.1, 0.2, 0.2)  # standard deviations by which the second stage's offsets were divided in training
 LEAST_PROBABILITY, OVERLAP = 0.1, 0.4  # of a detection; of two boxes of one class
-ONCE = "person"  # the class of which a frame keeps only its best detection
 
 
 @dataclass(frozen=True)
@@ -183,9 +182,6 @@ class FasterRCNN(Detector):
         box = box[row, klass]
         group = frame[row] * len(self.classes) + klass
         kept = nms_inclusive(box, score, group, OVERLAP)
-        if ONCE in self.classes:
-            first = torch.searchsorted(group[kept], group[kept]) == torch.arange(len(kept), device=kept.device)
-            kept = kept[first | (klass[kept] != self.classes.index(ONCE))]
         row = row[kept]
         return Detections(frame[row], box[kept].clamp(min=0), klass[kept], score[kept], feature[row], self.classify(feature[row]))
 

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from vidsgg.datasets.base import VideoDataset
-from vidsgg.detectors.store_key import StoreKey
+from vidsgg.detectors.store_key import StoreKey, digest_of
 from vidsgg.detectors.stored_clip import RecordSource, clip_of, columns_of
 from vidsgg.errors import ConfigError, DataError
 from vidsgg.io.atomic import remove_left_behind, whole_file
@@ -46,6 +46,7 @@ class FeatureStore:
     key: StoreKey
     dtype: str
     widths: FeatureWidths
+    digest: str  # stands in every record; that of the key as its version wrote it
 
     @staticmethod
     @contextlib.contextmanager
@@ -56,11 +57,13 @@ class FeatureStore:
         """
         if folder.is_dir() and not (folder / STORE_FILE).exists() and any(not entry.name.startswith(".") for entry in folder.iterdir()):
             raise ConfigError(f"{folder} is not empty and no feature store; name another folder.")
-        store = FeatureStore(folder, key, dtype, widths)
+        store = FeatureStore(folder, key, dtype, widths, key.digest)
         try:
             folder.mkdir(parents=True, exist_ok=True)
             if (folder / STORE_FILE).exists():
-                store._check_same(FeatureStore.open(folder))
+                there = FeatureStore.open(folder)
+                store._check_same(there)
+                store = there
             else:
                 document = {"format": FORMAT, "key": key.digest, "dtype": dtype, "widths": asdict(widths), "made_from": key.to_json()}
                 _write_json(folder / STORE_FILE, document)
@@ -92,8 +95,8 @@ class FeatureStore:
             version = document["format"]
             if version == FORMAT:
                 key = StoreKey.from_json(document["made_from"])
-                store = FeatureStore(folder, key, document["dtype"], FeatureWidths(**document["widths"]))
-                if key.digest != document["key"] or store.dtype not in DTYPES:
+                store = FeatureStore(folder, key, document["dtype"], FeatureWidths(**document["widths"]), document["key"])
+                if digest_of(document["made_from"]) != store.digest or store.dtype not in DTYPES:
                     raise ValueError("its values contradict each other")
                 return store
         except OSError as error:
@@ -147,7 +150,7 @@ class FeatureStore:
     def content(self, clip: Clip, source: RecordSource, *, learn: bool) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Tensors and plain values of a video's record. Raises ConfigError if a feature does not fit the store's type."""
         columns, about = columns_of(clip, DTYPES[self.dtype])
-        return columns, {**about, **asdict(source), "key": self.key.digest, "form": self.form(learn)}
+        return columns, {**about, **asdict(source), "key": self.digest, "form": self.form(learn)}
 
     def write(self, clip: Clip, source: RecordSource, *, learn: bool) -> int:
         """Write the extracted clip of one video; returns the record's size in bytes. Raises ConfigError as ``content`` does, and if the
@@ -174,7 +177,7 @@ class FeatureStore:
                 else f"{self.folder} has no features of video {source.video_id!r} ({self.form(learn)}); {_AGAIN}."
             )
         record = Record(path)
-        expected = {"key": self.key.digest, "form": self.form(learn), "video_id": source.video_id}
+        expected = {"key": self.digest, "form": self.form(learn), "video_id": source.video_id}
         if any(record.about.get(name) != value for name, value in expected.items()):
             raise DataError(f"{path}: is of another store or video; remove it, then {_AGAIN}.")
         # Pictures may be away while features are read; those that are there must be the ones that were looked at.
@@ -195,7 +198,12 @@ class FeatureStore:
 
 
 def default_folder(root: Path, key: StoreKey, dtype: str) -> Path:
-    """Where the features of a data set lie unless another place is named."""
+    """Where the features of a data set lie unless another place is named: where there are such already, else in a folder of their own."""
+    for path in sorted(root.glob(f"features/*/{STORE_FILE}")):
+        with contextlib.suppress(DataError):
+            there = FeatureStore.open(path.parent)
+            if there.dtype == dtype and not there.key.differences(key):
+                return there.folder
     kind = "" if dtype == "float16" else f"_{dtype}"
     return root / "features" / file_name(f"{key.mode}_{key.detector_name}_{key.digest[:12]}{kind}")
 

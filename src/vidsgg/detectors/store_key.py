@@ -5,17 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from vidsgg.datasets.older import read_schema
 from vidsgg.detectors.base import Detector
 from vidsgg.errors import DataError
-from vidsgg.io.columns import schema_from_json, schema_to_json
 from vidsgg.structures.schema import Schema
+
+_KEPT_ONE = "faster-rcnn-c4"  # the only architecture whose detections version 0.1.0 brought down to one person in a frame
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class StoreKey:
     @cached_property
     def digest(self) -> str:
         """SHA-256 of everything here."""
-        return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()
+        return digest_of(self.to_json())
 
     @property
     def detector_name(self) -> str:
@@ -49,10 +51,9 @@ class StoreKey:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; ``from_json`` gives an equal key back."""
-        raw = {"raw_detections": True} if self.raw_detections else {}  # what was written before there were any keeps its digest
         return {
             "detector": dict(self.detector), "weights": self.weights, "mode": self.mode, "reference_compat": self.reference_compat,
-            "schema": schema_to_json(self.schema), **raw,
+            "raw_detections": self.raw_detections, "schema": self.schema.to_dict(),
         }  # fmt: skip
 
     @staticmethod
@@ -60,7 +61,10 @@ class StoreKey:
         """Raises DataError naming what is missing."""
         try:
             values = {name: document[name] for name in ("detector", "weights", "mode", "reference_compat")}
-            return StoreKey(**values, schema=schema_from_json(document["schema"]), raw_detections=document.get("raw_detections", False))
+            schema = read_schema(document["schema"])
+            if "version" not in document["schema"] and values["detector"].get("detector") != _KEPT_ONE:
+                schema = replace(schema, once_per_frame=())
+            return StoreKey(**values, schema=schema, raw_detections=document.get("raw_detections", False))
         except (KeyError, TypeError) as error:
             raise DataError(f"what made the features is not told: {error!r}") from error
 
@@ -83,6 +87,11 @@ class StoreKey:
         if self.schema != wanted.schema:
             reasons.append(_schema_difference(self.schema, wanted.schema))
         return reasons
+
+
+def digest_of(document: Mapping[str, Any]) -> str:
+    """SHA-256 of what ``StoreKey.to_json`` gives, or an earlier version's gave."""
+    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
 
 
 def weights_digest(state: Mapping[str, Tensor]) -> str:

@@ -137,10 +137,12 @@ def fit_detector(
 def score_detector(detector: Detector, loader: FrameLoader, title: str) -> DetectionResult:
     """Average precision over all frames of a loader that does not shuffle. Leaves the detector in evaluation mode."""
     detector.eval()
+    schema = loader.dataset.schema
+    once = schema.object_ids(schema.once_per_frame)
     scores = DetectionScores(detector.classes)
     for batch in tqdm(loader.batches(), total=len(loader), desc=title, unit="batch", leave=False, disable=None):
         images = [frame.image for frame in batch]
-        found = detector.detect(detector.encode(images, detector.canvas(images)))
+        found = detector.detect(detector.encode(images, detector.canvas(images))).once(once)
         truth = LabelledBoxes(
             np.repeat(np.arange(len(batch)), [len(frame.box) for frame in batch]),
             torch.cat([frame.klass for frame in batch]).numpy(),

@@ -20,7 +20,7 @@ from vidsgg.io.boxes import FrameBoxes
 from vidsgg.io.footage import FootageFrame
 from vidsgg.io.images import Image
 from vidsgg.ops.decoding import decode
-from vidsgg.ops.pairing import person_pairs, subject_class_of
+from vidsgg.ops.pairing import SubjectRule, subject_pairs
 from vidsgg.structures.clip import Clip
 from vidsgg.structures.graph import GraphFrame
 from vidsgg.structures.schema import Schema
@@ -107,7 +107,7 @@ def _looked_at(
 
 
 def _clip_of(name: str, sizes: Sequence[tuple[int, int]], schema: Schema, mode: str, given: Sequence[FrameBoxes] | None) -> Clip:
-    """Frames of one video with their given boxes or none. In PredCLS the first person of a frame is paired with all that is none."""
+    """Frames of one video with their given boxes or none. In PredCLS pairs follow from their classes."""
     frames, none = len(sizes), torch.zeros(0, dtype=torch.int64)
     box, klass, score, track, node_frame = torch.zeros(0, 4), none, torch.zeros(0), none, none
     if given is not None:
@@ -116,7 +116,7 @@ def _clip_of(name: str, sizes: Sequence[tuple[int, int]], schema: Schema, mode: 
         node_frame = torch.repeat_interleave(torch.arange(frames), torch.tensor([len(found.box) for found in given]))
     subject, obj = none, none
     if mode == "predcls":
-        subject, obj = person_pairs(node_frame, klass, score, subject_class_of(schema))
+        subject, obj = subject_pairs(node_frame, klass, score, SubjectRule.of(schema))
     return Clip(
         schema=schema,
         video_ids=(name,),

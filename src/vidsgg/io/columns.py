@@ -21,9 +21,8 @@ from vidsgg.io.atomic import whole_file
 from vidsgg.structures.annotation import VideoAnnotation
 from vidsgg.structures.checks import Array
 from vidsgg.structures.schema import Schema
-from vidsgg.structures.vocabulary import PredicateGroup, Vocabulary
 
-_FORMAT, _VERSION = "vidsgg-annotations", 1
+_FORMAT, _VERSION = "vidsgg-annotations", 2
 
 # Which rows a column of VideoAnnotation counts.
 _AXIS = {
@@ -113,43 +112,6 @@ def load_columns(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
     except (OSError, EOFError, ValueError, KeyError, AttributeError, TypeError, zipfile.BadZipFile) as error:
         raise DataError(f"{path}: not a readable column file ({error}); make it again.") from error
     return columns, header
-
-
-def schema_to_json(schema: Schema) -> dict[str, Any]:
-    """A schema as plain JSON values; ``schema_from_json`` gives an equal one back."""
-    vocabulary = schema.vocabulary
-    groups = [
-        {"name": g.name, "predicates": g.predicates, "kind": g.kind, "direction": g.direction, "exclusive": g.exclusive}
-        for g in vocabulary.groups
-    ]
-    return {
-        "name": schema.name, "objects": vocabulary.objects, "subjects": vocabulary.subjects, "groups": groups,
-        "subject_kind": schema.subject_kind, "unit": schema.unit, "slots": schema.slots, "modes": schema.modes,
-        "subject_given": schema.subject_given, "box_unit": schema.box_unit, "features": dict(schema.features),
-        "has_frames": schema.has_frames,
-    }  # fmt: skip
-
-
-def schema_from_json(document: Mapping[str, Any]) -> Schema:
-    """The schema of ``schema_to_json``. Raises DataError naming what is missing or wrong."""
-    try:
-        groups = tuple(
-            PredicateGroup(g["name"], tuple(g["predicates"]), g["kind"], g["direction"], tuple(g["exclusive"])) for g in document["groups"]
-        )
-        return Schema(
-            name=document["name"],
-            vocabulary=Vocabulary(tuple(document["objects"]), tuple(document["subjects"]), groups),
-            subject_kind=document["subject_kind"],
-            unit=document["unit"],
-            slots=tuple(document["slots"]),
-            modes=tuple(document["modes"]),
-            subject_given=tuple(document["subject_given"]),
-            box_unit=document["box_unit"],
-            features=document["features"],
-            has_frames=document["has_frames"],
-        )
-    except (KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"schema: {error!r} in {str(document)[:200]}; write the file again.") from error
 
 
 @dataclass(frozen=True, eq=False)
@@ -244,7 +206,7 @@ class AnnotationTable:
             **{f"start.{axis}": self.start[axis] for axis in _AXES},
             **texts_to_columns(texts),
         }
-        save_columns(path, columns, {"format": _FORMAT, "version": _VERSION, "schema": schema_to_json(self.schema)})
+        save_columns(path, columns, {"format": _FORMAT, "version": _VERSION, "schema": self.schema.to_dict()})
 
     @classmethod
     def load(cls, path: Path) -> AnnotationTable:
@@ -253,7 +215,7 @@ class AnnotationTable:
         if (header.get("format"), header.get("version")) != (_FORMAT, _VERSION):
             raise DataError(f"{path}: holds {header.get('format')!r} version {header.get('version')!r}, not {_FORMAT!r} {_VERSION}.")
         try:
-            schema = schema_from_json(header["schema"])
+            schema = Schema.from_dict(header["schema"])
             return cls(
                 schema,
                 *(texts_from_columns(columns, name) for name in ("video_id", "source_id", "split")),

@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from vidsgg.ops.cleaning import OFTEN_WRONG, clean
+from vidsgg.ops.cleaning import clean
 from vidsgg.ops.masks import union_masks
-from vidsgg.ops.pairing import candidate_rows, label_nodes, person_pairs, subject_class_of
+from vidsgg.ops.pairing import SubjectRule, candidate_rows, label_nodes, most_likely, subject_pairs
 from vidsgg.structures.clip import Clip
 
 
-def candidate_pairs(node_frame: Tensor, distribution: Tensor, objects: tuple[str, ...]) -> tuple[Tensor, Tensor]:
+def candidate_pairs(node_frame: Tensor, distribution: Tensor, often_wrong: Sequence[int]) -> tuple[Tensor, Tensor]:
     """Nodes (P,), (P,): every two of a frame, the earlier one first, and with itself every node that may be copied, since it could make a
-    pair with its copy. distribution (N, O): the detector's. In the order of the first node, then the second.
+    pair with its copy (those of a class that is often wrong). distribution (N, O): the detector's. In the order of the first node, then the second.
 
     Whichever box a model takes for the subject, and whichever it suppresses, its pairs are among these; and any of these may become one.
     """
-    detected = detected_class(distribution)
-    doubted = torch.tensor([objects.index(name) for name in OFTEN_WRONG if name in objects], device=node_frame.device)
+    detected = most_likely(distribution)
+    doubted = torch.tensor(often_wrong, dtype=torch.long, device=node_frame.device)
     together = (node_frame[:, None] == node_frame).triu()
     together &= torch.isin(detected, doubted).diag() | ~torch.eye(len(node_frame), dtype=torch.bool, device=node_frame.device)
     first, second = together.nonzero(as_tuple=True)
     return first, second
-
-
-def detected_class(distribution: Tensor) -> Tensor:
-    """(N,) the class of each row of (N, O) that is most likely, apart from the background."""
-    return distribution[:, 1:].argmax(1) + 1
 
 
 def settle_detections(clip: Clip, distribution: Tensor) -> tuple[Clip, Tensor]:
@@ -37,15 +33,15 @@ def settle_detections(clip: Clip, distribution: Tensor) -> tuple[Clip, Tensor]:
     that its nodes are, of which some are gone and some are there twice.
 
     Boxes are copied by the detector's classes but cleaned, labelled and paired by the new distribution. Raises ConfigError if the
-    schema has several classes of subjects. Source: sayaknag/unbiasedSGG ``lib/tempura.py``.
+    schema's subjects have no box. Source: sayaknag/unbiasedSGG ``lib/tempura.py``.
     """
     assert clip.node_distribution is not None
-    subject_class = subject_class_of(clip.schema)
-    detected = detected_class(clip.node_distribution)
-    row, distribution = clean(clip.node_frame, clip.node_box, distribution, clip.schema.vocabulary.objects, detected)
+    rule = SubjectRule.of(clip.schema)
+    detected = most_likely(clip.node_distribution)
+    row, distribution = clean(clip.node_frame, clip.node_box, distribution, clip.schema.object_ids(clip.schema.often_wrong), detected)
     frame, box = clip.node_frame[row], clip.node_box[row]
-    klass, score = label_nodes(distribution, frame, subject_class)
-    subject, obj = person_pairs(frame, klass, score, subject_class)
+    klass, score = label_nodes(distribution, frame, rule)
+    subject, obj = subject_pairs(frame, klass, score, rule)
     union = candidate_rows(clip, row[subject], row[obj])
     settled = replace(
         clip,

@@ -1,13 +1,13 @@
-"""Which box of a frame is the subject, what the others are, and which pairs follow, once the classes are guessed.
+"""Which boxes of a frame are subjects, what the others are, and which pairs follow, once the classes are guessed.
 
-For data sets whose subjects are nodes of one class (Action Genome's person, of whom every frame has one). Letters: N nodes, O object
-classes with the background at 0, P pairs. ``node_frame`` (N,) never decreases, and everything runs over all frames of all videos at
-once. Of equal values the first counts. Source: yrcong/STTran ``lib/sttran.py``, class ObjectClassifier.
+Letters: N nodes, O object classes with the background at 0, P pairs. ``node_frame`` (N,) never decreases, and everything runs over
+all frames of all videos at once. Of equal values the first counts. Source of the rules for one subject in a frame: yrcong/STTran
+``lib/sttran.py``, class ObjectClassifier.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -18,23 +18,46 @@ from vidsgg.structures.clip import Clip
 from vidsgg.structures.schema import Schema
 
 
-def subject_class_of(schema: Schema) -> int:
-    """The one object class of the schema's subjects. Raises ConfigError if there are several, or if subjects have no box."""
-    vocabulary = schema.vocabulary
-    if not schema.subject_has_box or len(vocabulary.subjects) != 1:
-        raise ConfigError(
-            f"data set {schema.name!r}: which box of a frame is the subject can only be guessed where subjects are boxes of one class,"
-            f" but here they are {'of' if schema.subject_has_box else 'actions of'} {len(vocabulary.subjects)} classes; use mode predcls."
-        )
-    return vocabulary.objects.index(vocabulary.subjects[0])
+@dataclass(frozen=True)
+class SubjectRule:
+    """Which nodes of a frame are subjects, and of what; see ``Schema``."""
+
+    classes: tuple[int, ...]  # object classes that a subject can have
+    one: bool  # a frame has one subject, of the only class
+    mutual: bool = True  # without ``one``: a subject may be the object of another subject
+
+    @staticmethod
+    def of(schema: Schema) -> SubjectRule:
+        """Raises ConfigError if the schema's subjects have no box."""
+        vocabulary = schema.vocabulary
+        if not schema.subject_has_box:
+            raise ConfigError(
+                f"data set {schema.name!r}: its subjects are actions of {len(vocabulary.subjects)} classes, without boxes;"
+                " only subjects with a box can be found in a picture. Use mode predcls."
+            )
+        return SubjectRule(tuple(map(vocabulary.objects.index, vocabulary.subjects)), schema.one_subject, schema.mutual)
+
+    def among(self, node_class: Tensor) -> Tensor:
+        """(N,) bool: the nodes of a subject class."""
+        return torch.isin(node_class, torch.tensor(self.classes, dtype=torch.long, device=node_class.device))
 
 
-def label_nodes(distribution: Tensor, node_frame: Tensor, subject_class: int) -> tuple[Tensor, Tensor]:
+def most_likely(distribution: Tensor) -> Tensor:
+    """(N,) long: the most likely class of every row of (N, O) that is not the background; of equal ones the first."""
+    return distribution[:, 1:].argmax(1) + 1
+
+
+def label_nodes(distribution: Tensor, node_frame: Tensor, rule: SubjectRule) -> tuple[Tensor, Tensor]:
     """Classes (N,) long and scores (N,) of nodes with a class distribution (N, O), whose background column is not read.
 
-    The node of a frame that looks most like the subject is the subject; every other node is what it looks like most apart from that,
-    even if it looks like a subject still more. The score is the column of the class.
+    With one subject in a frame, the node that looks most like it is the subject; every other node is what it looks like most apart
+    from that, even if it looks like a subject still more. Otherwise a node is what it looks like most. The score is the column of
+    the class.
     """
+    if not rule.one:
+        klass = most_likely(distribution)
+        return klass, distribution.gather(1, klass[:, None]).squeeze(1)
+    subject_class = rule.classes[0]
     things = distribution.clone()
     things[:, [0, subject_class]] = -1
     score, klass = things.max(1)
@@ -66,28 +89,36 @@ def part_namesakes(distribution: Tensor, node_frame: Tensor, node_class: Tensor,
     return distribution, node_class, node_score
 
 
-def person_pairs(node_frame: Tensor, node_class: Tensor, node_score: Tensor, subject_class: int) -> tuple[Tensor, Tensor]:
-    """Nodes (P,), (P,): the subject of each frame with every node of the frame that is of another class, in the order of these.
+def subject_pairs(node_frame: Tensor, node_class: Tensor, node_score: Tensor, rule: SubjectRule) -> tuple[Tensor, Tensor]:
+    """Nodes (P,), (P,): every subject with its objects, by frame; a frame without a subject has no pairs.
 
-    The subject is the node of its class with the best score. A frame without one has no pairs.
+    With one subject in a frame, that is the node of its class with the best score, and its objects are the nodes of other classes, in
+    their order. Otherwise every node of a subject class is one, in their order, and its objects are all other nodes of the frame,
+    or without ``mutual`` those of no subject class.
     """
-    is_subject = node_class == subject_class
-    candidates = torch.nonzero(is_subject).squeeze(1)
-    subject = candidates[_best_of_frames(node_score[candidates], node_frame[candidates])]
-    objects = torch.nonzero(~is_subject & torch.isin(node_frame, node_frame[subject])).squeeze(1)
-    return subject[torch.searchsorted(node_frame[subject], node_frame[objects])], objects
+    is_subject = rule.among(node_class)
+    subject = torch.nonzero(is_subject).squeeze(1)
+    if rule.one:
+        subject = subject[_best_of_frames(node_score[subject], node_frame[subject])]
+    first = torch.searchsorted(node_frame, node_frame[subject])
+    count = torch.searchsorted(node_frame, node_frame[subject], right=True) - first
+    before = (count.cumsum(0) - count - first).repeat_interleave(count)
+    subject, obj = subject.repeat_interleave(count), torch.arange(len(before), device=before.device) - before
+    kept = subject != obj if rule.mutual and not rule.one else ~is_subject[obj]
+    return subject[kept], obj[kept]
 
 
 def settle(clip: Clip, distribution: Tensor) -> Clip:
     """A clip whose pairs are open with the classes, scores and pairs that follow from a class distribution (N, O) of its nodes.
 
-    Nodes are labelled, namesakes told apart, and of the candidate pairs those of each frame's subject remain, ordered by frame and
-    object. Raises ConfigError if the schema has several classes of subjects.
+    Nodes are labelled, with one subject in a frame namesakes are told apart, and of the candidate pairs those of subjects remain,
+    ordered by frame. Raises ConfigError if the schema's subjects have no box.
     """
-    subject_class = subject_class_of(clip.schema)
-    klass, score = label_nodes(distribution, clip.node_frame, subject_class)
-    distribution, klass, score = part_namesakes(distribution, clip.node_frame, klass, score)
-    subject, obj = person_pairs(clip.node_frame, klass, score, subject_class)
+    rule = SubjectRule.of(clip.schema)
+    klass, score = label_nodes(distribution, clip.node_frame, rule)
+    if rule.one:
+        distribution, klass, score = part_namesakes(distribution, clip.node_frame, klass, score)
+    subject, obj = subject_pairs(clip.node_frame, klass, score, rule)
     row = candidate_rows(clip, subject, obj)
     return replace(
         clip,
@@ -96,7 +127,7 @@ def settle(clip: Clip, distribution: Tensor) -> Clip:
         node_distribution=distribution,
         pair_subject=subject,
         pair_object=obj,
-        pair_frame=clip.pair_frame[row],
+        pair_frame=clip.node_frame[subject],
         pair_union=None if clip.pair_union is None else clip.pair_union[row],
         pair_mask=None if clip.pair_union is None else union_masks(clip.node_box[subject], clip.node_box[obj]) - 0.5,
         classes_given=True,

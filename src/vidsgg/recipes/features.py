@@ -134,7 +134,7 @@ def plan_features(options: FeaturesOptions) -> FeaturePlan:
     detector, line = build(torch.device("cpu"))
     key = _key_of(detector, schema, options)
     folder = Path(options.out) if options.out else default_folder(root, key, options.dtype)
-    store = FeatureStore(folder, key, options.dtype, FeatureWidths(detector.node_width, detector.union_channels))
+    store = FeatureStore(folder, key, options.dtype, FeatureWidths(detector.node_width, detector.union_channels), key.digest)
     return FeaturePlan(root, parts, store, line, build, _devices(options.device))
 
 

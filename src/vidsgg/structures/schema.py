@@ -2,43 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
+
+import msgspec
 
 from vidsgg.errors import DataError
 from vidsgg.structures.vocabulary import Vocabulary
 
+FORMAT, VERSION = "vidsgg.schema", 1
 MODES = ("predcls", "sgcls", "sgdet")
 
 
 @dataclass(frozen=True)
 class Schema:
-    """The shape of a data set.
+    """The shape of a data set, and the rules by which its graphs are made.
 
-    subject_kind: "entity", subjects are nodes with a box (Action Genome's person); "action", a subject is the verb of a label
-        unit, without a box and with a clip feature at most (EASG).
-    unit: what a label belongs to: one frame, or an event that spans the frames named in ``slots``.
-    slots: names of the frames of a unit, such as ("pre", "pnr", "post").
-    modes: the tasks that the annotations allow. subject_given: the modes in which the subject's class is read, not predicted.
-    box_unit: "pixel", or "relative" when the files hold boxes without an image size: those are scaled by a nominal size on
-        loading, and one of their pixels then means nothing.
-    features: width of every feature that the data set's files bring along: "object" and "action"; empty when features come
-        from the frames.
-    has_frames: whether pictures belong to the data set.
+    Raises DataError where two fields contradict each other.
     """
 
     name: str
     vocabulary: Vocabulary
+    # "entity": subjects are nodes with a box. "action": a subject is the verb of a label unit,
+    # without a box and with a clip feature at most.
     subject_kind: Literal["entity", "action"]
+    # What a label belongs to: one frame, or an event that spans the frames named in ``slots``.
     unit: Literal["frame", "event"] = "frame"
-    slots: tuple[str, ...] = ("frame",)
-    modes: tuple[str, ...] = MODES
-    subject_given: tuple[str, ...] = MODES
+    slots: tuple[str, ...] = ("frame",)  # names of the frames of a unit, such as ("pre", "pnr", "post")
+    modes: tuple[str, ...] = MODES  # the tasks that the annotations allow
+    subject_given: tuple[str, ...] = MODES  # modes in which the subject's class is read, not predicted
+    # "relative": the files hold boxes without an image size. They are scaled by a nominal size on
+    # loading, and one of their pixels then means nothing.
     box_unit: Literal["pixel", "relative"] = "pixel"
+    # Width of every feature that the data set's files bring along: "object" and "action"; empty
+    # when features come from the frames.
     features: Mapping[str, int] = field(default_factory=dict)
-    has_frames: bool = True
+    has_frames: bool = True  # whether pictures belong to the data set
+    title: str = ""  # the name for people; by default ``name``
+    # By the data set's rule a frame has one subject, and every other node of another class is
+    # related to it. Otherwise every node of a subject class is a subject.
+    one_subject: bool = False
+    mutual: bool = True  # without one_subject: whether a subject may be the object of another subject
+    # Object classes that the published detector sees too often: in SGDET their boxes get a second
+    # class (``ops.cleaning``).
+    often_wrong: tuple[str, ...] = ()
+    once_per_frame: tuple[str, ...] = ()  # classes of which a frame keeps only its best detection
 
     def __post_init__(self) -> None:
         where = f"schema {self.name!r}"
@@ -50,19 +60,72 @@ class Schema:
             raise DataError(f"{where}: a unit of one frame has one slot, not {self.slots}.")
         for mode in (*self.modes, *self.subject_given):
             if mode not in MODES:
-                raise DataError(f"{where}: unknown mode {mode!r}; use some of {MODES}.")
+                raise DataError(f"{where}: unknown mode {mode!r}; use some of {', '.join(MODES)}.")
+        if self.one_subject and (self.subject_kind != "entity" or len(self.vocabulary.subjects) != 1):
+            raise DataError(f"{where}: one_subject needs boxes of one subject class, not {self.vocabulary.subjects[:5]}.")
+        for rule in ("often_wrong", "once_per_frame"):
+            for name in getattr(self, rule):
+                if name not in self.vocabulary.objects[1:]:
+                    raise DataError(f"{where}: {rule} names {name!r}, which is not among the object classes.")
         if self.subject_kind == "entity":
             for subject in self.vocabulary.subjects:
                 if subject not in self.vocabulary.objects:
                     raise DataError(f"{where}: subject {subject!r} has a box but is not among the object classes.")
         object.__setattr__(self, "features", MappingProxyType(dict(self.features)))
+        object.__setattr__(self, "title", self.title or self.name)
 
     def __reduce__(self) -> tuple[object, ...]:  # a MappingProxyType does not pickle; worker processes need schemas that do
-        return Schema, (
-            self.name, self.vocabulary, self.subject_kind, self.unit, self.slots, self.modes,
-            self.subject_given, self.box_unit, dict(self.features), self.has_frames,
-        )  # fmt: skip
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return _schema, (values | {"features": dict(self.features)},)
 
     @property
     def subject_has_box(self) -> bool:
         return self.subject_kind == "entity"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON and checkpoints; ``from_dict`` gives an equal schema back."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {"format": FORMAT, "version": VERSION, **values, "vocabulary": _plain_vocabulary(self.vocabulary)} | {
+            name: list(value) if isinstance(value, tuple) else dict(value)
+            for name, value in values.items()
+            if isinstance(value, (tuple, Mapping))
+        }
+
+    @staticmethod
+    def from_dict(document: object) -> Schema:
+        """The schema of ``to_dict``. Raises DataError naming the field that is missing or wrong, and for a version that is not known.
+
+        Version 0.1.0 wrote schemas without a version and without the last five fields, which are then as by default; see
+        ``datasets.older``.
+        """
+        if not isinstance(document, Mapping):
+            raise DataError(f"schema: expected a table, got {type(document).__name__}.")
+        values = dict(document)
+        kind, version = values.pop("format", FORMAT), values.pop("version", None)
+        if version is None and "objects" in values:
+            values["vocabulary"] = {name: values.pop(name, None) for name in ("objects", "subjects", "groups")}
+        elif kind != FORMAT or version != VERSION:
+            raise DataError(f"schema: is {str(kind)[:40]!r} version {str(version)[:20]}; this program reads {FORMAT!r} version {VERSION}.")
+        unknown = sorted(str(name)[:40] for name in set(values) - {f.name for f in fields(Schema)})
+        if unknown:
+            raise DataError(f"schema: has fields that this program does not know: {', '.join(unknown)}.")
+        try:
+            return msgspec.convert(values, Schema)
+        except msgspec.ValidationError as error:
+            raise DataError(f"schema: {str(error).rstrip('.')}.") from error
+
+    def object_ids(self, names: Sequence[str]) -> tuple[int, ...]:
+        """Indices of object classes, increasing."""
+        return tuple(sorted(map(self.vocabulary.objects.index, names)))
+
+
+def _plain_vocabulary(vocabulary: Vocabulary) -> dict[str, Any]:
+    groups = [
+        {f.name: list(value) if isinstance(value := getattr(group, f.name), tuple) else value for f in fields(group)}
+        for group in vocabulary.groups
+    ]
+    return {"objects": list(vocabulary.objects), "subjects": list(vocabulary.subjects), "groups": groups}
+
+
+def _schema(values: dict[str, Any]) -> Schema:
+    return Schema(**values)

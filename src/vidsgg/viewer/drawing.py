@@ -17,11 +17,10 @@ from vidsgg.viewer.graphs import SUBJECT_COLOUR, Colour, Picture, colours, is_su
 _PAPER, _INK, _FAINT = (252, 252, 250), (34, 36, 42), (112, 116, 124)
 _MIN_WIDTH = 640  # pictures narrower than this are enlarged, so that text and lines stay readable
 _PANEL = 330
-_SUBJECTS = ("person",)
 Names = Mapping[tuple[int | None, str], str]  # of things by track and label, see graphs.thing_names
 
 
-def draw_frame(image: Picture | None, frame: GraphFrame, palette: Mapping[str, Colour], subjects: Collection[str] = _SUBJECTS) -> Picture:
+def draw_frame(image: Picture | None, frame: GraphFrame, palette: Mapping[str, Colour], subjects: Collection[str] = ()) -> Picture:
     """A frame with its boxes, and beside it what the graph says about every thing.
 
     image: RGB (H, W, 3), or None for an empty canvas of the frame's size. palette: colour per label (``graphs.colours``).
@@ -39,7 +38,7 @@ class FilmLayout:
     width: int
     height: int
     palette: Mapping[str, Colour]
-    subjects: Collection[str] = _SUBJECTS
+    subjects: Collection[str] = ()
     names: Names = field(default_factory=dict)
 
     @staticmethod
@@ -61,7 +60,7 @@ def draw_sheet(
     graph: VideoGraph,
     columns: int = 4,
     width: int = 420,
-    subjects: Collection[str] = _SUBJECTS,
+    subjects: Collection[str] = (),
     names: Names | None = None,
 ) -> Picture:
     """All frames of a video side by side, each with its boxes and a line of relations per thing.

@@ -38,9 +38,21 @@ def _surest(frame: GraphFrame, subjects: Collection[str], most: int) -> GraphFra
 
 
 def subjects_of(*graphs: VideoGraph | None) -> Collection[str]:
-    """Classes whose relations are told; the person where no graph says which."""
-    known = [graph.vocabulary for graph in graphs if graph and graph.vocabulary]
-    return known[0].subjects if known else ("person",)
+    """Classes that take the subject's part in relations. Graphs without a vocabulary show them: the class that has a part in every
+    relation, or, if there is no such class, those of the subjects of all edges.
+    """
+    there = [graph for graph in graphs if graph]
+    known = [graph.vocabulary for graph in there if graph.vocabulary]
+    if known:
+        return known[0].subjects
+    ends = [
+        (frame.nodes[edge.subject].label, frame.nodes[edge.object].label)
+        for graph in there
+        for frame in graph.frames
+        for edge in frame.edges
+    ]
+    common = set.intersection(*map(set, ends)) if ends else set()
+    return tuple(sorted(common)) if len(common) == 1 else tuple(dict.fromkeys(subject for subject, _ in ends))
 
 
 def is_subject(node: GraphNode, subjects: Collection[str]) -> bool:

@@ -17,7 +17,7 @@ from torchvision.ops import roi_align
 from vidsgg.datasets.action_genome import SCHEMA
 from vidsgg.ops.cleaning import clean
 from vidsgg.ops.masks import union_boxes, union_masks
-from vidsgg.ops.pairing import label_nodes, person_pairs, subject_class_of
+from vidsgg.ops.pairing import SubjectRule, label_nodes, subject_pairs
 from vidsgg.structures.annotation import VideoAnnotation
 from vidsgg.structures.clip import Clip
 
@@ -171,11 +171,11 @@ def open_pairs(case: dict[str, Any], e: dict[str, Any]) -> Clip:
 def detected_pairs(case: dict[str, Any], e: dict[str, Any]) -> Clip:
     """sgdet as it is scored: detections cleaned, labelled and paired from the detector's classes."""
     given = torch.from_numpy(e["boxes"])
-    row, distribution = clean(given[:, 0].long(), given[:, 1:], _with_background(e["distribution"]), SCHEMA.vocabulary.objects)
+    row, distribution = clean(given[:, 0].long(), given[:, 1:], _with_background(e["distribution"]), SCHEMA.object_ids(SCHEMA.often_wrong))
     frame, boxes = given[row, 0].long(), given[row, 1:]
-    person = subject_class_of(SCHEMA)
-    klass, score = label_nodes(distribution, frame, person)
-    subject, obj = person_pairs(frame, klass, score, person)
+    rule = SubjectRule.of(SCHEMA)
+    klass, score = label_nodes(distribution, frame, rule)
+    subject, obj = subject_pairs(frame, klass, score, rule)
     union, mask = _pictures(e, frame[subject], boxes[subject], boxes[obj])
     return _clip(
         case,

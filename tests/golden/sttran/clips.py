@@ -16,7 +16,7 @@ from torchvision.ops import roi_align
 from vidsgg.datasets.action_genome import SCHEMA
 from vidsgg.ops.cleaning import clean
 from vidsgg.ops.masks import union_boxes, union_masks
-from vidsgg.ops.pairing import label_nodes, person_pairs, subject_class_of
+from vidsgg.ops.pairing import SubjectRule, label_nodes, subject_pairs
 from vidsgg.structures.clip import Clip
 
 GROUPS = {"attention": 3, "spatial": 6, "contacting": 17}
@@ -90,11 +90,11 @@ def detected_pairs(case: dict[str, Any]) -> Clip:
     """sgdet as it is scored: detections cleaned, labelled and paired from the detector's classes."""
     e = make_detect(case)
     given = torch.from_numpy(e["boxes"])
-    row, distribution = clean(given[:, 0].long(), given[:, 1:], _with_background(e["distribution"]), SCHEMA.vocabulary.objects)
+    row, distribution = clean(given[:, 0].long(), given[:, 1:], _with_background(e["distribution"]), SCHEMA.object_ids(SCHEMA.often_wrong))
     frame, boxes = given[row, 0].long(), given[row, 1:]
-    person = subject_class_of(SCHEMA)
-    klass, score = label_nodes(distribution, frame, person)
-    subject, obj = person_pairs(frame, klass, score, person)
+    rule = SubjectRule.of(SCHEMA)
+    klass, score = label_nodes(distribution, frame, rule)
+    subject, obj = subject_pairs(frame, klass, score, rule)
     return _clip(
         case,
         len(case["boxes"]),

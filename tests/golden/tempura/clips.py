@@ -81,7 +81,7 @@ def clip_of(case: dict[str, Any], e: dict[str, Any]) -> Clip:
             pairs = torch.tensor([pair for row in rows for pair in combinations(row, 2)], dtype=torch.int64).view(-1, 2)
         else:
             assert distribution is not None
-            pairs = torch.stack(candidate_pairs(frame, distribution, SCHEMA.vocabulary.objects), 1)
+            pairs = torch.stack(candidate_pairs(frame, distribution, SCHEMA.object_ids(SCHEMA.often_wrong)), 1)
         columns = {"pair_union": _union(e, frame[pairs[:, 0]], boxes[pairs[:, 0]], boxes[pairs[:, 1]])}
     frames = len(case["video"]["frames"])
     return Clip(

@@ -1,0 +1,45 @@
+"""Schemas as version 0.1.0 wrote them: without the rules by which graphs are made, or as class names alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from vidsgg.datasets import action_genome, easg
+from vidsgg.structures.schema import Schema
+
+
+def read_schema(document: object) -> Schema:
+    """The schema of a file, with the rules that version 0.1.0 did not write down. Raises DataError as ``Schema.from_dict`` does."""
+    schema = Schema.from_dict(document)
+    if isinstance(document, Mapping) and "version" not in document:
+        known = action_genome.SCHEMA
+        if schema.vocabulary == known.vocabulary:
+            rules = {name: getattr(known, name) for name in ("title", "one_subject", "mutual", "often_wrong", "once_per_frame")}
+            return replace(schema, vocabulary=known.vocabulary, **rules)
+    return schema
+
+
+def schema_of_names(names: Mapping[str, Any], features: Mapping[str, int]) -> Schema | None:
+    """The schema of a checkpoint of version 0.1.0, which held class names alone; None if they are of no data set that it knew.
+
+    names: ``objects`` and ``subjects``, and the ``predicates`` of every group. features: widths that the data set's files brought
+    along, see ``Schema``. Raises DataError if the names contradict each other.
+    """
+    if names == names_of(action_genome.SCHEMA):
+        return action_genome.SCHEMA
+    objects, subjects, predicates = (names.get(part) or () for part in ("objects", "subjects", "predicates"))
+    if list(predicates) != ["relation"]:
+        return None
+    return easg.schema_of(tuple(subjects), tuple(objects[1:]), tuple(predicates["relation"]), features)
+
+
+def names_of(schema: Schema) -> dict[str, Any]:
+    """Class names as checkpoints of version 0.1.0 held them."""
+    vocabulary = schema.vocabulary
+    return {
+        "objects": list(vocabulary.objects),
+        "subjects": list(vocabulary.subjects),
+        "predicates": {group.name: list(group.predicates) for group in vocabulary.groups},
+    }
