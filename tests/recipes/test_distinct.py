@@ -35,3 +35,13 @@ def test_paths_that_are_called_alike_in_every_way_have_names_of_their_own(tmp_pa
 def test_a_longer_name_is_nobody_elses_short_one(tmp_path: Path) -> None:
     names = distinct([names_of(tmp_path / file) for file in ("a/a.mp4", "b/a.mp4", "c/a_a.mp4")])
     assert len(set(names)) == 3
+
+
+def test_names_leave_room_for_suffixes_and_stay_apart(tmp_path: Path) -> None:
+    """A file's own name may be as long as a file system takes, 255 bytes."""
+    files = [tmp_path / "f" / f"{letter * 251}.mp4" for letter in "ab"] + [tmp_path / ("g" * 250) / "a.mp4", tmp_path / "f" / "a.mp4"]
+    for i, file in enumerate(files):
+        names = names_of(file)
+        assert all(len(name.encode()) <= 200 for name in names) and len(set(names)) == len(names), i
+    assert names_of(files[-1])[0] == "a" and names_of(files[0])[0].startswith("aaaa")
+    assert len(set(distinct([names_of(file) for file in files]))) == 4

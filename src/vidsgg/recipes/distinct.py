@@ -8,19 +8,22 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from vidsgg.io.names import folded
+from vidsgg.io.names import file_name, folded
+
+_LONGEST = 200  # bytes; file systems take 255
 
 
 def names_of(path: Path, stem: str | None = None) -> list[str]:
     """Names under which something may be written about a file, the shortest first; the last one no other path has.
 
-    stem: the file's name without its suffix, where ``path.stem`` is not it.
+    They are short enough for the suffixes that follow. stem: the file's name without its suffix, where ``path.stem`` is not it.
     """
     whole = path.resolve()
     name, folder = whole.name, whole.parent.name
     stem = stem or (name if whole.is_dir() else whole.stem)
     digest = hashlib.sha256(os.fsencode(whole)).hexdigest()[:12]
-    return list(dict.fromkeys((stem, name, f"{folder}_{stem}", f"{folder}_{name}", f"{stem}_{digest}")))
+    names = (stem, name, f"{folder}_{stem}", f"{folder}_{name}", f"{stem}_{digest}")
+    return list(dict.fromkeys(name if len(os.fsencode(name)) <= _LONGEST else file_name(name) for name in names))
 
 
 def distinct(choices: Sequence[Sequence[str]]) -> list[str]:
