@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ from datasets.easg_files import write_easg, write_pickle
 
 from vidsgg.cli import predict, train
 from vidsgg.cli.main import run
-from vidsgg.io.graphs import read_graph
+from vidsgg.io.graphs import read_graph, write_graph
 
 CLIPS = ("Kitchen", "kitchen", "nul", "two words.", "plain-1")
 
@@ -42,3 +44,19 @@ def test_every_clip_has_files_of_its_own_inside_the_folder(data: Path, tmp_path:
 
 def everything_but(out: Path, folder: Path) -> set[Path]:
     return {path for path in folder.rglob("*") if not path.is_relative_to(out)}
+
+
+def test_the_graph_of_another_video_is_not_replaced(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(train.main, ["-data_path", str(data), "-model", "frequency", "-save_path", str(tmp_path / "run")]) == 0
+    words = ["-checkpoint", str(tmp_path / "run"), "-video", "plain-1", "-out", str(tmp_path / "out")]
+    assert run(predict.main, words) == run(predict.main, words) == 0  # its own is
+    file = tmp_path / "out" / "plain-1.graph.json"
+    foreign = replace(read_graph(file), video_id="plain-1.mp4")
+    for content, message in ((None, "is not JSON.*-overwrite True"), (foreign, "is the graph of another video, 'plain-1.mp4'")):
+        file.write_text("{", encoding="utf-8") if content is None else write_graph(file, content)
+        before = file.read_bytes()
+        capsys.readouterr()
+        assert run(predict.main, words) == 2
+        assert re.search(message, capsys.readouterr().err) and file.read_bytes() == before
+    assert run(predict.main, [*words, "-overwrite", "True"]) == 0
+    assert read_graph(file).video_id == "plain-1"

@@ -10,12 +10,14 @@ import torch
 
 from vidsgg.datasets.base import Subset
 from vidsgg.datasets.pictures import picture_notes
+from vidsgg.errors import ConfigError, DataError
 from vidsgg.inference.graphs import annotated_graph, over_time, to_graph
 from vidsgg.io.footage import PICTURES
-from vidsgg.io.graphs import path_to, write_graph
+from vidsgg.io.graphs import SUFFIX, path_to, read_graph, write_graph
 from vidsgg.io.names import file_name
 from vidsgg.ops.decoding import decode
 from vidsgg.recipes.build import open_split, resolve_data_path
+from vidsgg.recipes.graph_places import REMEDY
 from vidsgg.recipes.options import PredictOptions
 from vidsgg.recipes.predict_model import origin_of, unsure_above
 from vidsgg.recipes.runs import load_model, read_run
@@ -34,21 +36,26 @@ class Predicted:
 
 
 def run_prediction(options: PredictOptions) -> Predicted:
-    """Predict one video of a data set and write its graph (JSON) and its page (HTML)."""
+    """Predict one video of a data set and write its graph (JSON) and its page (HTML).
+
+    A graph of the same video that is there is replaced. Raises ConfigError if the file is that of another one, before any work.
+    """
     run = read_run(Path(options.checkpoint))
     root = resolve_data_path(options.data_path or run.options.data_path)
     dataset = open_split(root, run.options.mode, options.split, datasize="large", skip_bad=False)
     index = dataset.find(options.video)
-    one = Subset(dataset, [index])
+    one, video_id = Subset(dataset, [index]), dataset.video_ids[index]
+    folder = Path(options.out) if options.out else run.file.parent
+    stem = file_name(video_id, dataset.video_ids)
+    graph, page = folder / f"{stem}{SUFFIX}", folder / f"{stem}.html"
+    if not options.overwrite:
+        _check_own(graph, dataset.schema.name, video_id)
     trained = load_model(run, root, [one], options.device, detector=options.detector)
     loader = trained.source.loader(one, learn=False, batch_size=1, workers=0, skip_bad=False)
     (batch,) = loader.batches()
     with torch.inference_mode():
         (prediction,) = decode(batch.clip, trained.model(batch.clip), exclusive=trained.options.exclusive_decoding)
     annotation = batch.annotations[0]
-    folder = Path(options.out) if options.out else run.file.parent
-    stem = file_name(annotation.video_id, dataset.video_ids)
-    graph, page = folder / f"{stem}.graph.json", folder / f"{stem}.html"
     unsure = unsure_above(run, options)
     settings = {"threshold": options.threshold} | ({} if unsure is None else {"uncertainty_threshold": unsure})
     pictures = _pictures(one.picture_files(0))
@@ -59,6 +66,18 @@ def run_prediction(options: PredictOptions) -> Predicted:
     write_graph(graph, predicted)
     show(page, surest(predicted), annotated_graph(annotation), pictures)
     return Predicted(annotation.video_id, graph, page, tuple(picture_notes([one])))
+
+
+def _check_own(file: Path, dataset: str, video_id: str) -> None:
+    """Raises ConfigError if a graph is there that is not one of this video."""
+    if not file.exists():
+        return
+    try:
+        there = read_graph(file)
+    except DataError as error:
+        raise ConfigError(f"{error} Remove it, use another -o, or make it again with -overwrite True.") from error
+    if (there.dataset, there.video_id) != (dataset, video_id):
+        raise ConfigError(f"{file} is the graph of another video, {there.video_id!r} ({there.dataset}); {REMEDY}")
 
 
 def _pictures(files: Sequence[Path]) -> Path | None:
