@@ -4,6 +4,11 @@ Every error here names the place, the value and the remedy, and the command line
 code 2. Mistakes that only we can make stay ordinary Python exceptions and show their traceback.
 """
 
+from collections.abc import Mapping
+from itertools import islice
+from pathlib import PurePath
+from typing import Any
+
 
 class VidsggError(Exception):
     """A mistake in what the user gave; its text is the whole message."""
@@ -33,3 +38,33 @@ class Stopped(KeyboardInterrupt):
     def __init__(self, message: str, code: int) -> None:
         super().__init__(message)
         self.code = code
+
+
+def short(value: Any, most: int = 60) -> str:
+    """``value`` as a message quotes it: like repr, at most ``most`` characters.
+
+    Costs next to nothing whatever the value is: a text of a gigabyte, a number of a million digits, lists that hold one another.
+    """
+    text = _shown(value, 3, most)
+    return text if len(text) <= most else text[: most - 3] + "..."
+
+
+def _shown(value: Any, depth: int, most: int) -> str:
+    if isinstance(value, (str, bytes, bytearray)):
+        return repr(value[: most + 1])
+    if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > 256:  # Python writes no more than 4,300 digits
+        return f"a whole number of about {round(value.bit_length() * 0.30103)} digits"
+    if isinstance(value, (int, float, complex, PurePath)) or value is None:
+        return repr(value)
+    if isinstance(value, (Mapping, list, tuple, set, frozenset)):
+        ends = "[]" if isinstance(value, list) else "()" if isinstance(value, tuple) else "{}"
+        if depth == 0:
+            return f"{ends[0]}...{ends[1]}"
+        parts = [_shown(item, depth - 1, most) for item in islice(value, 4)]
+        if isinstance(value, Mapping):
+            parts = [f"{_shown(key, 0, most)}: {_shown(item, depth - 1, most)}" for key, item in islice(value.items(), 4)]
+        return ends[0] + ", ".join(parts + ["..."] * (len(value) > 4)) + ends[1]
+    shape = getattr(value, "shape", None)
+    if isinstance(shape, tuple):  # an array or a tensor
+        return f"{type(value).__name__} {value!r}" if shape == () else f"{type(value).__name__} of shape {tuple(shape)}"
+    return f"a {type(value).__name__}"

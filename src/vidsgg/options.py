@@ -1,8 +1,10 @@
 """Fields of option dataclasses, their values from text, and hints for misspelt names. Shared by whoever declares or reads options;
 imports nothing heavy."""
 
+import contextlib
 import dataclasses
 import difflib
+import math
 import os
 import sys
 import types
@@ -11,7 +13,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from vidsgg.errors import ConfigError
+from vidsgg.errors import ConfigError, short
+
+# An existing file or folder; a file, a folder, or either of them that is to be written.
+Place = Literal["input", "new file", "new folder", "new"]
+_LONGEST = 4096  # letters of an option's value
 
 
 def option(
@@ -19,31 +25,45 @@ def option(
     help: str = "",
     choices: Sequence[str] = (),
     low: float | None = None,
+    high: float | None = None,
     aliases: Sequence[str] = (),
+    place: Place | None = None,
     plugin: bool = False,
     takes_stream: bool = False,
 ) -> Any:
-    """A dataclass field with its help text, the words it takes, its smallest sensible value, and other names that it answers to.
+    """A dataclass field with its help text, the words it takes, its smallest and largest sensible value, and other names it answers to.
 
+    high: infinity where the option takes that too. place: what a path stands for, so that it can be checked before any work.
     plugin: it also takes ``package.module:NAME``, code of the user's own; see ``vidsgg/plugins.py`` for who may name it.
     takes_stream: whether ``-`` stands for standard output.
     """
-    metadata = {"help": help, "choices": tuple(choices), "low": low, "aliases": tuple(aliases), "plugin": plugin}
-    metadata["takes_stream"] = takes_stream
+    metadata = {"help": help, "choices": tuple(choices), "low": low, "high": high, "aliases": tuple(aliases), "place": place}
+    metadata |= {"plugin": plugin, "takes_stream": takes_stream}
     return dataclasses.field(default=default, metadata=metadata)
 
 
 def check_bounds(config: Any) -> None:
-    """Raises ConfigError if an option lies below its smallest sensible value, or is not a number at all (nan)."""
+    """Raises ConfigError if an option lies outside of its bounds, or is not a number at all (nan)."""
     for field in dataclasses.fields(config):
-        low, value = field.metadata.get("low"), getattr(config, field.name)
-        if low is not None and value is not None and not value >= low:
-            raise ConfigError(f"option -{field.name}: {value} is too small; the least is {low}")
+        check_bound(f"option -{field.name}: ", getattr(config, field.name), field)
+
+
+def check_bound(where: str, value: Any, field: dataclasses.Field[Any]) -> None:
+    """Raises ConfigError if a number lies outside of the bounds of its option. Infinity does unless it is a bound itself."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return
+    low, high = field.metadata.get("low"), field.metadata.get("high")
+    if math.isnan(value):
+        raise ConfigError(f"{where}{value} is not a number")
+    if (low is not None and value < low) or (value == -math.inf and low != -math.inf):
+        raise ConfigError(f"{where}{short(value)} is too small; the least is {low}")
+    if (high is not None and value > high) or (value == math.inf and high != math.inf):
+        raise ConfigError(f"{where}{short(value)} is too large; " + (f"the most is {high}" if high is not None else "give a finite number"))
 
 
 def closest(name: str, known: Sequence[str]) -> str:
     """A hint such as ``; did you mean 'mode' or 'model'?``, or nothing when no known name is near."""
-    near = difflib.get_close_matches(name, known, n=2, cutoff=0.6)
+    near = difflib.get_close_matches(name, known, n=2, cutoff=0.6) if len(name) <= 100 else ()  # takes time by the square of its length
     return f"; did you mean {' or '.join(repr(n) for n in near)}?" if near else ""
 
 
@@ -62,38 +82,64 @@ def convert(name: str, value: Any, annotation: Any, choices: Sequence[str] = ())
     """``value`` (text from the command line, or a YAML scalar) as the field's type. Raises ConfigError naming the option."""
     kind, optional, words = kind_of(annotation)
     words = words or tuple(choices)
-    if value is None or (optional and isinstance(value, str) and value.lower() in ("none", "null", "")):
+    if value is None or (optional and isinstance(value, str) and value.lower() in ("none", "null")):
         if optional:
             return None
         raise ConfigError(f"option {name}: a value is needed")
+    if isinstance(value, str) and not value.strip():
+        raise ConfigError(f"option {name}: the value is empty; leave the option out, or give a value")
     if kind is bool:
         if isinstance(value, bool):
             return value
-        lowered = str(value).lower()
+        lowered = str(value).lower() if isinstance(value, (str, int)) and len(short(value)) < 10 else ""
         if lowered in ("true", "1", "yes"):
             return True
         if lowered in ("false", "0", "no"):
             return False
-        raise ConfigError(f"option {name}: expected True or False, got {value!r}")
+        raise ConfigError(f"option {name}: expected True or False, got {short(value)}")
     if kind in (int, float):
-        if not isinstance(value, bool):
-            try:
-                number = float(value)
-                if kind is float:
-                    return number
-                if number == int(number):
-                    return int(number)
-            except (TypeError, ValueError, OverflowError):
-                pass
-        raise ConfigError(f"option {name}: expected {'a whole number' if kind is int else 'a number'}, got {value!r}")
-    if isinstance(value, (dict, list)):
-        raise ConfigError(f"option {name}: expected one value, got {value!r}")
+        number = _number(value, kind)
+        if number is None:
+            raise ConfigError(f"option {name}: expected {'a whole number' if kind is int else 'a number'}, got {short(value)}")
+        return number
+    if not isinstance(value, (str, int, float, Path)):
+        raise ConfigError(f"option {name}: expected one value, got {short(value)}")
+    text = str(value) if isinstance(value, (str, Path)) else short(value)
+    check_text(name, text)
     if kind is Path:
-        return Path(str(value))
-    text = str(value)
+        return Path(text)
     if words and text not in words:
-        raise ConfigError(f"option {name}: unknown value {text!r}; choose from {', '.join(words)}{closest(text, words)}")
+        raise ConfigError(f"option {name}: unknown value {short(text)}; choose from {', '.join(words)}{closest(text, words)}")
     return text
+
+
+def check_text(name: str, text: str) -> None:
+    """Raises ConfigError for a text that no file name, and nothing else that options take, can be: empty, endless or not Unicode."""
+    if not text.strip():
+        raise ConfigError(f"option {name}: the value is empty; leave the option out, or give a value")
+    if len(text) > _LONGEST:
+        raise ConfigError(f"option {name}: the value {short(text)} has {len(text):,} letters; at most {_LONGEST:,} are read")
+    if "\0" in text:
+        raise ConfigError(f"option {name}: the value {short(text)} has a NUL character in it")
+    try:
+        os.fsencode(text)  # takes the bytes of names that are not Unicode, as Python passes them
+    except UnicodeEncodeError:
+        raise ConfigError(f"option {name}: the value {short(text)} has half a surrogate pair in it") from None
+
+
+def _number(value: Any, kind: type) -> Any:
+    """``value`` as an int or float; None if it is none. Whole numbers are exact, and may be written as ``1e3`` too."""
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        return None
+    if kind is int:
+        with contextlib.suppress(ValueError):
+            if not isinstance(value, float):
+                return int(value)
+    try:
+        number = float(value)
+        return number if kind is float else int(number) if number == int(number) else None
+    except (ValueError, OverflowError):
+        return None
 
 
 def fields_of(config: type) -> dict[str, tuple[Any, dataclasses.Field[Any]]]:
@@ -110,7 +156,7 @@ def options_from_environment(known: Mapping[str, tuple[Any, dataclasses.Field[An
     for word in os.environ.get("VIDSGG_OPTIONS", "").split():
         name, equals, text = word.partition("=")
         if not equals:
-            raise ConfigError(f"VIDSGG_OPTIONS: {word!r} is no option; write name=value, several with spaces between them.")
+            raise ConfigError(f"VIDSGG_OPTIONS: {short(word)} is no option; write name=value, several with spaces between them.")
         if name in known:
             annotation, field = known[name]
             try:

@@ -51,7 +51,7 @@ def test_a_bare_switch_may_stand_before_another_option() -> None:
         (["-mode", "predcl"], "unknown value 'predcl'; choose from predcls, sgcls; did you mean 'predcls'"),
         (["-lr", "fast"], "option -lr: expected a number, got 'fast'"),
         (["-lr", "-1e-4"], "option -lr: -0.0001 is too small; the least is 0"),
-        (["-lr", "nan"], "nan is too small"),
+        (["-lr", "nan"], "nan is not a number"),
         (["-k", "1.5"], "expected a whole number, got '1.5'"),
         (["-use_amp", "maybe"], "expected True or False, got 'maybe'"),
         (["stray"], "unrecognized arguments: stray"),

@@ -11,11 +11,13 @@ from vidsgg.options import option
 class AppOptions:
     """Options of ``vidsgg app``."""
 
-    checkpoints: tuple[str, ...] = option((), "checkpoint files, folders of runs, or folders of such folders; by default 'output'")
-    data: str = option("app", "folder for uploads and results; what was made stays there")
+    checkpoints: tuple[str, ...] = option(
+        (), "checkpoint files, folders of runs, or folders of such folders; by default 'output'", place="input"
+    )
+    data: str = option("app", "folder for uploads and results; what was made stays there", place="new folder")
     host: str = option("127.0.0.1", "address to listen at; any but this one lets others in your network use the app")
-    port: int = option(8501, "port to listen at; 0 takes a free one", low=0)
-    max_upload_mb: float = option(500.0, "size of a video at most, in megabytes (10^6 bytes)", low=0.001)
-    max_minutes: float = option(30.0, "length of a video at most; a page holds 30 minutes", low=0.01)
-    max_waiting: int = option(10, "videos that may wait at a time", low=1)
+    port: int = option(8501, "port to listen at; 0 takes a free one", low=0, high=65_535)
+    max_upload_mb: float = option(500.0, "size of a video at most, in megabytes (10^6 bytes)", low=0.001, high=1e6)
+    max_minutes: float = option(30.0, "length of a video at most; a page holds 30 minutes", low=0.01, high=1e5)
+    max_waiting: int = option(10, "videos that may wait at a time", low=1, high=100_000)
     device: str = option("auto", "auto (the first CUDA device, else the CPU), cpu, cuda, cuda:1, ...")

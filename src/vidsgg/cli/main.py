@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
+import io
 import os
 import sys
 import time
 from collections.abc import Callable, Sequence
 
 from vidsgg import __version__
-from vidsgg.errors import ConfigError, ProcessLost, Stopped, VidsggError
+from vidsgg.errors import ConfigError, ProcessLost, Stopped, VidsggError, short
 from vidsgg.options import closest
 
 COMMANDS = {
@@ -32,13 +34,14 @@ COMMANDS = {
 
 
 def run(command: Callable[[list[str]], int], argv: Sequence[str]) -> int:
-    """Call a command; mistakes of the user become one message on stderr and exit code 2."""
+    """Call a command; mistakes of the user, and what his disks refuse, become one message on stderr and exit code 2."""
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")  # names of files need not be text
     try:
         return command(list(argv))
     except VidsggError as error:
         _let_the_cause_be_told(error)
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+        return _say(str(error))
     except Stopped as stop:
         if _process() == 0:
             print(stop, file=sys.stderr)
@@ -49,6 +52,63 @@ def run(command: Callable[[list[str]], int], argv: Sequence[str]) -> int:
     except BrokenPipeError:  # the reader of our output (head, less) went away
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        if error.errno not in _OF_THE_MACHINE:
+            raise
+        return _say(_refused(error))
+    except (MemoryError, RuntimeError) as error:
+        if not _is_lack_of_memory(error):
+            raise
+        return _say(f"not enough memory: {str(error).splitlines()[0][:200] if str(error) else 'the system gave no more'}")
+
+
+# What a disk, a folder or the system refuses, wherever it comes up; any other OSError is a mistake of ours.
+_OF_THE_MACHINE = {
+    getattr(errno, name): remedy
+    for name, remedy in {
+        "EACCES": "Check its permissions, or name another place.",
+        "EPERM": "Check its permissions, or name another place.",
+        "EROFS": "Name a place that can be written to.",
+        "ENOENT": "Check the path.",
+        "ENOTDIR": "A part of the path is a file, not a folder.",
+        "EISDIR": "A file is needed there.",
+        "EEXIST": "Name another place.",
+        "ENOTEMPTY": "Name another place.",
+        "ENAMETOOLONG": "Give a shorter name.",
+        "EILSEQ": "Give a name that the file system can hold.",
+        "ELOOP": "Its links lead to each other.",
+        "ENXIO": "Give an ordinary file.",
+        "ENOSPC": "Free some space, or name another place.",
+        "EDQUOT": "Free some space, or name another place.",
+        "EFBIG": "Name a place on another file system.",
+        "EIO": "The disk may be damaged.",
+        "ESTALE": "The network drive has gone away; try again.",
+        "ETXTBSY": "Another program uses it.",
+        "EBUSY": "Another program uses it.",
+        "EMFILE": "Too many files are open; raise the limit (ulimit -n), or use fewer processes.",
+        "ENFILE": "Too many files are open on this machine.",
+        "ENOMEM": "Free some memory, or use fewer processes.",
+        "EAGAIN": "The system has no room for another process; use fewer.",
+    }.items()
+    if hasattr(errno, name)
+}
+_LONGEST = 4000  # letters of a message
+
+
+def _say(message: str) -> int:
+    more = f" ... ({len(message) - _LONGEST:,} more letters)" if len(message) > _LONGEST else ""
+    print(f"error: {message[:_LONGEST]}{more}", file=sys.stderr)
+    return 2
+
+
+def _refused(error: OSError) -> str:
+    named = [str(name) for name in (error.filename, error.filename2) if name is not None]
+    return f"{' -> '.join(named)}{': ' if named else ''}{error.strerror}. {_OF_THE_MACHINE[error.errno or 0]}"
+
+
+def _is_lack_of_memory(error: Exception) -> bool:
+    """PyTorch raises errors of its own for the memory of a GPU, and plain ones for that of the machine."""
+    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "DefaultCPUAllocator" in str(error)
 
 
 def _process() -> int:
@@ -92,7 +152,7 @@ def _dispatch(argv: list[str]) -> int:
         return 0
     name = argv[0]
     if name not in COMMANDS:
-        raise ConfigError(f"unknown command {name!r}{closest(name, list(COMMANDS))}\n\n{_usage()}")
+        raise ConfigError(f"unknown command {short(name)}{closest(name, list(COMMANDS))}\n\n{_usage()}")
     command: Callable[[list[str]], int] = importlib.import_module(f"vidsgg.cli.{name.replace('-', '_')}").main
     return command(argv[1:])
 

@@ -11,49 +11,31 @@ import argparse
 import dataclasses
 import re
 import typing
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
-import yaml
-
 from vidsgg.cli.words import NEGATIVE_NUMBER, plain, prepared
-from vidsgg.errors import ConfigError
-from vidsgg.options import aliases_of, check_bounds, closest, convert, fields_of, kind_of, options_from_environment
+from vidsgg.errors import ConfigError, DataError, short
+from vidsgg.io.places import check_place
+from vidsgg.io.untrusted import read_yaml
+from vidsgg.options import aliases_of, check_bounds, check_text, closest, convert, fields_of, kind_of, options_from_environment
 from vidsgg.recipes.recipe_files import find_recipe
 
 T = TypeVar("T")
 
 
-class _Yaml12(yaml.SafeLoader):
-    """YAML 1.2 numbers and booleans: plain PyYAML reads ``1e-4`` as text and ``on`` as true."""
-
-
-_Yaml12.yaml_implicit_resolvers = {
-    letter: [(tag, regexp) for tag, regexp in resolvers if tag not in ("tag:yaml.org,2002:float", "tag:yaml.org,2002:bool")]
-    for letter, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_FLOAT = re.compile(r"^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$|^[-+]?\.inf$|^\.nan$", re.IGNORECASE)
-_Yaml12.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+0123456789."))
-_Yaml12.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(true|false)$", re.IGNORECASE), list("tTfF"))
-# An integer would match the float pattern as well; resolvers are tried in order and integers must win.
-for _letter in "-+0123456789":
-    _Yaml12.yaml_implicit_resolvers[_letter].sort(key=lambda pair: pair[0] != "tag:yaml.org,2002:int")
-
-
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise ConfigError(f"{plain(message)}\nSee '{self.prog} -h'.")
+        raise ConfigError(f"{plain(message)[:300]}\nSee '{self.prog} -h'.")
 
 
 def read_yaml_values(path: Path) -> dict[str, Any]:
     """The ``option: value`` lines of a YAML file, unchecked. Raises ConfigError naming the file."""
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Yaml12)
-    except OSError as error:
-        raise ConfigError(f"option -config: cannot read {path}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"option -config: {path} is not valid YAML: {error}") from error
+        content = read_yaml(path)
+    except DataError as error:
+        raise ConfigError(f"option -config: {error}") from error
     if content is None:
         return {}
     if not isinstance(content, dict):
@@ -61,13 +43,13 @@ def read_yaml_values(path: Path) -> dict[str, Any]:
     return {str(key): value for key, value in content.items()}
 
 
-def read_yaml(path: Path, config: type) -> dict[str, Any]:
+def read_options(path: Path, config: type) -> dict[str, Any]:
     """Options of a YAML file, checked against ``config``. Raises ConfigError naming the file and the key."""
     known, aliases, values = fields_of(config), aliases_of(config), {}
     for key, value in read_yaml_values(path).items():
         key = aliases.get(key, key)
         if key not in known:
-            raise ConfigError(f"{path}: unknown option {key!r}{closest(key, list(known))}")
+            raise ConfigError(f"{path}: unknown option {short(key)}{closest(key, list(known))}")
         annotation, field = known[key]
         try:
             values[key] = convert(key, value, annotation, field.metadata.get("choices", ()))
@@ -87,9 +69,27 @@ def parse(config: type[T], argv: Sequence[str], *, prog: str, description: str, 
 
     Raises ConfigError for an unknown option or value, naming the closest; ``-h`` prints the options and exits with 0.
     """
-    built = config(**parse_values(config, argv, prog=prog, description=description, positional=positional))
+    return build(config, parse_values(config, argv, prog=prog, description=description, positional=positional))
+
+
+def build(config: type[T], values: Mapping[str, Any]) -> T:
+    """Options from their values. Raises ConfigError for a number out of bounds, an input that cannot be read or an output that cannot be
+    written, before any work is done.
+    """
+    built = config(**values)
     check_bounds(built)
+    for field in dataclasses.fields(config):  # type: ignore[arg-type]
+        if field.name in values:
+            check_option_place(field, getattr(built, field.name))
     return built
+
+
+def check_option_place(field: dataclasses.Field[Any], given: Any) -> None:
+    """Raises ConfigError if what an option names cannot be read, or written to, as its declaration says."""
+    place = field.metadata.get("place")
+    if place and given is not None:
+        for path in given if isinstance(given, tuple) else (given,):
+            check_place(f"option -{field.name}", Path(path), place)
 
 
 def parse_values(config: type, argv: Sequence[str], *, prog: str, description: str, positional: Sequence[str] = ()) -> dict[str, Any]:
@@ -118,7 +118,7 @@ def parse_values(config: type, argv: Sequence[str], *, prog: str, description: s
     words = prepared(argv, options, switches, bool(positional), prog)
     given = vars(parser.parse_intermixed_args(words))  # options may stand between the words of a positional one
     path = given.pop("config", None)
-    values = read_yaml(find_recipe(path), config) if path is not None else {}
+    values = read_options(find_recipe(path), config) if path is not None else {}
     for name, value in given.items():
         annotation, field = known[name]
         if "-" in (value if isinstance(value, list) else (value,)) and not field.metadata.get("takes_stream"):
@@ -126,6 +126,8 @@ def parse_values(config: type, argv: Sequence[str], *, prog: str, description: s
             raise ConfigError(f"option -{name}: {stream}; name a file or a folder (./- for one that is called '-').")
         if isinstance(value, list):
             values[name] = tuple(map(plain, value))
+            for text in values[name]:
+                check_text(name, text)
         else:
             values[name] = convert(f"-{name}", plain(value), annotation, field.metadata.get("choices", ()))
     values |= options_from_environment({name: known[name] for name in known if name not in positional}, prog)

@@ -23,15 +23,15 @@ COMPARE = "Put runs side by side: options that differ, best scores, and their cu
 
 @dataclass(frozen=True)
 class ListOptions:
-    folder: str = option("output", "where to look")
+    folder: str = option("output", "where to look", place="input")
     json: bool = option(False, "print JSON instead of a table")
 
 
 @dataclass(frozen=True)
 class CompareOptions:
-    runs: tuple[str, ...] = option(help="folders of runs, or the names of their folders")
-    folder: str = option("output", "where runs are looked for that are given by name")
-    out: str = option("curves.png", "picture to write: training loss and validation scores by epoch")
+    runs: tuple[str, ...] = option(help="folders of runs, or the names of their folders", place="input")
+    folder: str = option("output", "where runs are looked for that are given by name", place="input")
+    out: str = option("curves.png", "picture to write: training loss and validation scores by epoch", place="new file")
 
 
 def main(argv: Sequence[str]) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from vidsgg.cli.options import parse_values, read_yaml_values, without_local_rank
+from vidsgg.cli.options import build, parse_values, read_yaml_values, without_local_rank
 from vidsgg.errors import ConfigError
 from vidsgg.options import aliases_of, fields_of
 from vidsgg.recipes.models import MODELS, model_entry
@@ -57,7 +57,7 @@ def _both(kind: type, other: type) -> type:
 def parse_train(argv: Sequence[str], prog: str) -> tuple[TrainOptions, frozenset[str]]:
     """The options, and the names of those that were given."""
     kind, values = read_train(argv, prog, "Train a model.")
-    return kind(**values), frozenset(values)
+    return build(kind, values), frozenset(values)
 
 
 def main(argv: Sequence[str], prog: str = "vidsgg train") -> int:

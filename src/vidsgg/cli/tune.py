@@ -5,9 +5,10 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Sequence
 
+from vidsgg.cli.options import build
 from vidsgg.cli.train import read_train
 from vidsgg.errors import ConfigError
-from vidsgg.options import check_bounds, fields_of
+from vidsgg.options import fields_of
 from vidsgg.recipes.options import TuneOptions
 
 DESCRIPTION = """Search for good options: trials are training runs, each a folder of its own, and all other options are those of 'vidsgg train'.
@@ -18,11 +19,10 @@ The same command goes on where a search was stopped, and several of it, also on 
 def main(argv: Sequence[str]) -> int:
     kind, values = read_train(argv, "vidsgg tune", DESCRIPTION, also=TuneOptions)
     own = {name: values.pop(name) for name in fields_of(TuneOptions) if name in values}
-    options = TuneOptions(**own)
-    check_bounds(options)
+    options, training = build(TuneOptions, own), build(kind, values)
     if importlib.util.find_spec("optuna") is None:
         raise ConfigError("vidsgg tune needs Optuna. Install it with: pip install 'vidsgg[tune]'")
     from vidsgg.recipes.tune import run_tuning  # torch, Optuna
 
-    run_tuning(options, kind(**values), frozenset(values))
+    run_tuning(options, training, frozenset(values))
     return 0

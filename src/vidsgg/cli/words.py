@@ -27,7 +27,7 @@ def prepared(argv: Sequence[str], options: Sequence[str], switches: Collection[s
         name = word.lstrip("-").split("=")[0]
         if word.startswith("-") and word != "-" and not NEGATIVE_NUMBER.match(word) and name not in options:
             raise ConfigError(
-                f"unknown option {word.split('=')[0]}{_hint(word, name, options, argv[i - 1] if i else '')}\nSee '{prog} -h'."
+                f"unknown option {word.split('=')[0][:60]}{_hint(word, name, options, argv[i - 1] if i else '')}\nSee '{prog} -h'."
             )
         following = argv[i + 1].lower() if i + 1 < end else ""
         bare = positional and word.startswith("-") and "=" not in word and name in switches and following not in _BOOLEANS
@@ -41,7 +41,7 @@ def plain(text: str) -> str:
 
 
 def _hint(word: str, name: str, options: Sequence[str], before: str) -> str:
-    if Path(word).exists():
+    if len(word.encode("utf-8", "surrogateescape")) <= 255 and Path(word).exists():
         return f"; for the file that is called so, write ./{word}, or put it behind --, at the end"
     if near := closest(name, options):
         return near

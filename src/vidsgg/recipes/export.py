@@ -22,9 +22,11 @@ STDOUT = "-"
 class ExportOptions:
     """Options of ``vidsgg export``."""
 
-    graphs: tuple[str, ...] = option(help="graph files, or folders of them")
+    graphs: tuple[str, ...] = option(help="graph files, or folders of them", place="input")
     format: str = option(help="what to write", choices=tuple(FORMATS))
-    out: str = option(help="file, or folder for formats with a file per video; - is standard output", aliases=["o"], takes_stream=True)
+    out: str = option(
+        help="file, or folder for formats with a file per video; - is standard output", aliases=["o"], place="new", takes_stream=True
+    )
 
 
 @dataclass(frozen=True)

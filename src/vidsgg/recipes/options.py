@@ -24,38 +24,44 @@ class TrainOptions:
     )
     model: str = option("sttran", "model; 'vidsgg models' lists them")
     data_path: str | None = option(
-        None, "data set folder, 'synthetic' for the built-in one; without it data/action_genome is used if it is there"
+        None,
+        "data set folder, 'synthetic' for the built-in one; without it data/action_genome is used if it is there",
+        place="input",
     )
     datasize: Literal["large", "small", "mini"] = option("large", "large: all videos; small (or mini): a fixed tenth of them")
     val: Literal["holdout", "test"] = option(
         "holdout", "validation on a fixed tenth of the training videos, or on the test split as the original codes do"
     )
-    lr: float = option(1e-4, "learning rate of AdamW", low=0)
-    weight_decay: float = option(1e-5, "weight decay of AdamW", low=0)
-    batch_size: int = option(1, "videos per step and process", low=1)
-    epochs: int = option(100, "passes over the training videos; 0 writes the untrained model", low=0, aliases=("nepoch",))
-    clip_grad: float = option(5.0, "L2 norm to which all gradients are clipped; 0 turns it off", low=0)
-    warmup_steps: int = option(1000, "optimiser steps of linear warm-up", low=0)
+    lr: float = option(1e-4, "learning rate of AdamW", low=0, high=1e3)
+    weight_decay: float = option(1e-5, "weight decay of AdamW", low=0, high=1e3)
+    batch_size: int = option(1, "videos per step and process", low=1, high=100_000)
+    epochs: int = option(100, "passes over the training videos; 0 writes the untrained model", low=0, aliases=("nepoch",), high=1_000_000)
+    clip_grad: float = option(5.0, "L2 norm to which all gradients are clipped; 0 turns it off", low=0, high=1e9)
+    warmup_steps: int = option(1000, "optimiser steps of linear warm-up", low=0, high=10**9)
     scheduler: Literal["step", "cosine", "plateau"] = option("step", "learning rate schedule; plateau watches -monitor")
-    save_freq: int = option(10, "epochs between checkpoints that are kept", low=1)
-    eval_freq: int = option(5, "epochs between evaluations", low=1)
-    seed: int = option(42, "seed of all random generators", low=0)
-    save_path: str | None = option(None, "folder of the run; by default output/<dataset>/<model>_<mode>_<time>")
+    save_freq: int = option(10, "epochs between checkpoints that are kept", low=1, high=1_000_000)
+    eval_freq: int = option(5, "epochs between evaluations", low=1, high=1_000_000)
+    seed: int = option(42, "seed of all random generators", low=0, high=2**32 - 1)
+    save_path: str | None = option(None, "folder of the run; by default output/<dataset>/<model>_<mode>_<time>", place="new folder")
     logger: str = option(
         "tensorboard", "where losses and scores are logged, besides metrics.csv: tensorboard, wandb, none, or module:Class", plugin=True
     )
-    num_workers: int | None = option(None, "processes that read data; by default one per core, at most 4", low=0)
+    num_workers: int | None = option(None, "processes that read data; by default one per core, at most 4", low=0, high=1024)
     skip_bad: bool = option(False, "leave out videos that cannot be read, and count them, instead of stopping")
     device: str = option("auto", "auto (the first CUDA device, else the CPU), cpu, cuda, cuda:1, ...")
     distributed: bool = option(False, "several processes, one per device; torchrun starts them, and under it this needs not be said")
     detector: str = option(
         "auto",
         "c4-resnet101, c4-small, fasterrcnn_resnet50_fpn_v2, a file of weights, or auto: detector.pth in the data folder, else c4-small",
+        place="input",
     )
-    features: str = option("auto", "features written by 'vidsgg features': a folder, auto (use them if they fit) or off (always compute)")
+    features: str = option(
+        "auto", "features written by 'vidsgg features': a folder, auto (use them if they fit) or off (always compute)", place="input"
+    )
     resume_from: str | None = option(
         None,
         "checkpoint or run to go on from, or 'last', the newest run of this model, mode and data set; of another one: takes over the weights that fit",
+        place="input",
     )
     reference_compat: bool = option(False, "bring back the reference's plain bugs that change published numbers")
     exclusive_decoding: bool = option(True, "give predicates that occur once per label unit (EASG's dobj) to one object only")
@@ -83,7 +89,10 @@ class NeuralOptions(TrainOptions):
         "with -use_amp: O0 float32, O1 autocast to bfloat16 (or float16 with loss scaling), O2 bfloat16 weights with a float32 optimiser",
     )
     accumulate_grad_batches: int = option(
-        1, "batches per optimiser step: an effective batch of so many times -batch_size times processes", low=1
+        1,
+        "batches per optimiser step: an effective batch of so many times -batch_size times processes",
+        low=1,
+        high=1_000_000,
     )
     grad_checkpointing: bool = option(False, "compute the activations of the transformer layers again instead of keeping them")
     deterministic: bool = option(False, "only algorithms that give the same bits every time, also on a GPU")
@@ -95,13 +104,16 @@ class NeuralOptions(TrainOptions):
         None, "from easy to hard videos: stages EPOCHS:LEVEL such as 0:easy,20:medium,60:full (the easiest third, two thirds, all)"
     )
     patience: int | None = option(
-        None, "early stopping: evaluations without progress before a run ends; by default it runs to its end", low=1
+        None,
+        "early stopping: evaluations without progress before a run ends; by default it runs to its end",
+        low=1,
+        high=1_000_000,
     )
-    min_delta: float = option(0.001, "early stopping: what counts as progress (of recall: a fraction of 1)", low=0)
-    save_minutes: float = option(15.0, "minutes between checkpoints within an epoch; 0 writes one after every step", low=0)
+    min_delta: float = option(0.001, "early stopping: what counts as progress (of recall: a fraction of 1)", low=0, high=1e9)
+    save_minutes: float = option(15.0, "minutes between checkpoints within an epoch; 0 writes one after every step", low=0, high=1e6)
     profile: bool = option(False, "measure a few steps with torch's profiler: profile.txt and profile_trace.json in the run's folder")
     bce_loss: bool = option(False, "binary cross entropy for groups with several labels, instead of the reference's margin loss")
-    word_vectors: str | None = option(None, "text file of word vectors (GloVe) to start the class embeddings from")
+    word_vectors: str | None = option(None, "text file of word vectors (GloVe) to start the class embeddings from", place="input")
 
 
 @dataclass(frozen=True)
@@ -114,7 +126,7 @@ class TuneOptions:
     sampler: Literal["grid", "random", "bayes"] = option(
         "bayes", "how to choose: every combination, at random, or learning from the trials so far"
     )
-    trials: int | None = option(None, "trials of the study in all; by default the whole grid, else 20", low=1)
+    trials: int | None = option(None, "trials of the study in all; by default the whole grid, else 20", low=1, high=1_000_000)
     pruner: Literal["median", "none"] = option(
         "median", "end trials that after as many epochs are worse than half of the others (-monitor), or none"
     )
@@ -126,20 +138,22 @@ class TuneOptions:
 class EvaluateOptions:
     """Options of ``vidsgg evaluate`` and ``evaluate.py``."""
 
-    checkpoint: str = option("", "checkpoint file, or a run's folder (its best checkpoint, else its final one)")
-    data_path: str | None = option(None, "data set folder; by default the one that the run was trained on")
+    checkpoint: str = option("", "checkpoint file, or a run's folder (its best checkpoint, else its final one)", place="input")
+    data_path: str | None = option(None, "data set folder; by default the one that the run was trained on", place="input")
     split: Literal["test", "val", "train"] = option("test", "videos to score: the test split, the held-out or the other training videos")
     mode: Literal["predcls", "sgcls", "sgdet"] | None = option(None, "must be the mode of the checkpoint; given to be sure")
     model: str | None = option(None, "must be the model of the checkpoint; given to be sure")
     datasize: Literal["large", "small", "mini"] = option("large", "large: all videos; small (or mini): a fixed tenth of them")
-    batch_size: int = option(1, "videos per step", low=1)
-    num_workers: int | None = option(None, "processes that read data; by default one per core, at most 4", low=0)
+    batch_size: int = option(1, "videos per step", low=1, high=100_000)
+    num_workers: int | None = option(None, "processes that read data; by default one per core, at most 4", low=0, high=1024)
     skip_bad: bool = option(False, "leave out videos that cannot be read, and count them, instead of stopping")
     exclusive_decoding: bool = option(True, "give predicates that occur once per label unit (EASG's dobj) to one object only")
     device: str = option("auto", "auto (the first CUDA device, else the CPU), cpu, cuda, cuda:1, ...")
     distributed: bool = option(False, "several processes, one per device; torchrun starts them, and under it this needs not be said")
-    detector: str | None = option(None, "detector to look with; by default the one that the run was trained with")
-    features: str = option("auto", "features written by 'vidsgg features': a folder, auto (use them if they fit) or off (always compute)")
+    detector: str | None = option(None, "detector to look with; by default the one that the run was trained with", place="input")
+    features: str = option(
+        "auto", "features written by 'vidsgg features': a folder, auto (use them if they fit) or off (always compute)", place="input"
+    )
     reference_compat: bool | None = option(
         None, "score with the reference's plain bugs or without; by default as trained, and imported checkpoints both ways, side by side"
     )
@@ -149,8 +163,12 @@ class EvaluateOptions:
     oracle_contacts: bool | None = option(
         None, "stket: read annotated contacts in place of predicted ones, as the published test command does; every table then says so"
     )
-    temporal_window: int | None = option(None, "tempura: frames of a window of its temporal decoder; by default as trained", low=1)
-    save_path: str | None = option(None, "folder for tables, charts and the counters of every video; by default the checkpoint's")
+    temporal_window: int | None = option(
+        None, "tempura: frames of a window of its temporal decoder; by default as trained", low=1, high=10_000
+    )
+    save_path: str | None = option(
+        None, "folder for tables, charts and the counters of every video; by default the checkpoint's", place="new folder"
+    )
     charts: bool = option(True, "draw recall by predicate, calibration and, of models that know it, risk over coverage (PNG)")
 
 
@@ -158,17 +176,19 @@ class EvaluateOptions:
 class CompareOptions:
     """Options of ``vidsgg compare``; those of the same names mean what they mean to ``vidsgg evaluate``."""
 
-    runs: tuple[str, ...] = option(help="checkpoint files or folders of runs, two or more; differences are to the first")
-    data_path: str | None = option(None, "data set folder; by default the one that each run was trained on")
+    runs: tuple[str, ...] = option(help="checkpoint files or folders of runs, two or more; differences are to the first", place="input")
+    data_path: str | None = option(None, "data set folder; by default the one that each run was trained on", place="input")
     split: Literal["test", "val", "train"] = option("test", "videos to score: the test split, the held-out or the other training videos")
     datasize: Literal["large", "small", "mini"] = option("large", "large: all videos; small (or mini): a fixed tenth of them")
-    batch_size: int = option(1, "videos per step", low=1)
-    num_workers: int | None = option(None, "processes that read data; by default one per core, at most 4", low=0)
+    batch_size: int = option(1, "videos per step", low=1, high=100_000)
+    num_workers: int | None = option(None, "processes that read data; by default one per core, at most 4", low=0, high=1024)
     skip_bad: bool = option(False, "leave out videos that cannot be read, and count them, instead of stopping")
     exclusive_decoding: bool = option(True, "give predicates that occur once per label unit (EASG's dobj) to one object only")
     device: str = option("auto", "auto (the first CUDA device, else the CPU), cpu, cuda, cuda:1, ...")
-    features: str = option("auto", "features written by 'vidsgg features': a folder, auto (use them if they fit) or off (always compute)")
-    out: str = option("comparison", "folder for comparison.csv and comparison.png")
+    features: str = option(
+        "auto", "features written by 'vidsgg features': a folder, auto (use them if they fit) or off (always compute)", place="input"
+    )
+    out: str = option("comparison", "folder for comparison.csv and comparison.png", place="new folder")
     charts: bool = option(True, "draw the differences, and for runs that have to be scored what 'vidsgg evaluate' draws (PNG)")
 
 
@@ -177,41 +197,53 @@ class PredictOptions:
     """Options of ``vidsgg predict``."""
 
     videos: tuple[str, ...] = option(
-        (), "your own: video files, folders of videos, folders of pictures; without any, a video of a data set"
+        (),
+        "your own: video files, folders of videos, folders of pictures; without any, a video of a data set",
+        place="input",
     )
-    checkpoint: str = option("", "checkpoint file, or a run's folder (its best checkpoint, else its final one)")
+    checkpoint: str = option("", "checkpoint file, or a run's folder (its best checkpoint, else its final one)", place="input")
     video: str = option("0", "of a data set: name of the video, or its number in the split, from 0")
     split: Literal["test", "val", "train"] = option("test", "of a data set: where the video is")
-    data_path: str | None = option(None, "data set folder; by default the one that the run was trained on")
+    data_path: str | None = option(None, "data set folder; by default the one that the run was trained on", place="input")
     out: str | None = option(
-        None, "folder for the graphs (and a data set's page); by default 'graphs' for your own videos, else the checkpoint's", aliases=["o"]
+        None,
+        "folder for the graphs (and a data set's page); by default 'graphs' for your own videos, else the checkpoint's",
+        aliases=["o"],
+        place="new folder",
     )
-    fps: float = option(2.0, "graphs a second; of a folder of pictures, which are all used, how many were taken a second", low=0.001)
-    boxes: str | None = option(None, "table (CSV) or graph file (JSON) of boxes in your own videos, for predcls and sgcls")
-    least_score: float = option(0.3, "leave out objects in your own videos that the model is less sure of (sgdet)", low=0)
-    threshold: float = option(0.5, "predicates to keep: the best of each group, and all above this probability", low=0)
+    fps: float = option(
+        2.0, "graphs a second; of a folder of pictures, which are all used, how many were taken a second", low=0.001, high=1000
+    )
+    boxes: str | None = option(None, "table (CSV) or graph file (JSON) of boxes in your own videos, for predcls and sgcls", place="input")
+    least_score: float = option(0.3, "leave out objects in your own videos that the model is less sure of (sgdet)", low=0, high=1)
+    threshold: float = option(0.5, "predicates to keep: the best of each group, and all above this probability", low=0, high=1)
     uncertainty_threshold: float | None = option(
-        None, "of models that know their uncertainty: above it an edge is marked as uncertain; by default as trained", low=0
+        None,
+        "of models that know their uncertainty: above it an edge is marked as uncertain; by default as trained",
+        low=0,
+        high=1e9,
     )
     tracker: Literal["overlap", "bytetrack"] = option(
         "overlap", "how things in your own videos get their ids: by class and overlap, or ByteTrack (pip install vidsgg[tracking])"
     )
-    jobs: int = option(1, "videos at a time, each in its own process", low=1)
+    jobs: int = option(1, "videos at a time, each in its own process", low=1, high=256)
     overwrite: bool = option(False, "make graphs that are there already again")
     device: str = option("auto", "auto (the first CUDA device, else the CPU), cpu, cuda, cuda:1, ...")
-    detector: str | None = option(None, "detector to look with; by default the one that the run was trained with")
+    detector: str | None = option(None, "detector to look with; by default the one that the run was trained with", place="input")
 
 
 @dataclass(frozen=True)
 class DemoOptions:
     """Options of ``vidsgg demo``."""
 
-    out: str = option("demo", "folder for the data set, the runs and the page")
-    videos: int = option(90, "videos of the synthetic data set", low=20)
+    out: str = option("demo", "folder for the data set, the runs and the page", place="new folder")
+    videos: int = option(90, "videos of the synthetic data set", low=20, high=100_000)
     modes: str = option("predcls,sgdet", "tasks to train, one after another: some of predcls,sgcls,sgdet")
-    detector_epochs: int = option(2, "passes of the detector over the training frames", low=1)
-    epochs: int = option(8, "passes of the first model over the training videos; the others, which start from it, take half", low=1)
-    seed: int = option(0, "seed of the data set and of the training", low=0)
+    detector_epochs: int = option(2, "passes of the detector over the training frames", low=1, high=1_000_000)
+    epochs: int = option(
+        8, "passes of the first model over the training videos; the others, which start from it, take half", low=1, high=1_000_000
+    )
+    seed: int = option(0, "seed of the data set and of the training", low=0, high=2**32 - 1)
 
 
 def options_from(values: Mapping[str, Any], kind: type[TrainOptions]) -> TrainOptions:
@@ -230,15 +262,17 @@ def options_from(values: Mapping[str, Any], kind: type[TrainOptions]) -> TrainOp
 class FeaturesOptions:
     """Options of ``vidsgg features``."""
 
-    data_path: str | None = option(None, "data set folder, 'synthetic' for the built-in one; without it data/action_genome is used")
+    data_path: str | None = option(
+        None, "data set folder, 'synthetic' for the built-in one; without it data/action_genome is used", place="input"
+    )
     mode: Literal["predcls", "sgcls", "sgdet"] = option("predcls", "task to write features for")
     model: str = option("sttran", "model that is to read them; only in SGDET some read others than STTran: tempura takes raw detections")
-    detector: str = option("auto", "as for 'vidsgg train': a name, a file of weights, or auto")
+    detector: str = option("auto", "as for 'vidsgg train': a name, a file of weights, or auto", place="input")
     dtype: Literal["float16", "float32", "bfloat16"] = option("float16", "type of the features on disk; boxes and classes stay exact")
-    out: str | None = option(None, "folder to write to; by default <data_path>/features/..., where training finds it")
+    out: str | None = option(None, "folder to write to; by default <data_path>/features/..., where training finds it", place="new folder")
     split: Literal["all", "train", "test"] = option("all", "videos to look at; train includes those held out for validation")
     datasize: Literal["large", "small", "mini"] = option("large", "large: all videos; small (or mini): a fixed tenth of them")
-    num_workers: int | None = option(None, "processes; by default one per core, at most 4, on GPUs 4 for each", low=1)
+    num_workers: int | None = option(None, "processes; by default one per core, at most 4, on GPUs 4 for each", low=1, high=1024)
     device: str = option("auto", "auto (all CUDA devices, else the CPU), cpu, cuda (all of them), cuda:1, ...")
     reference_compat: bool = option(False, "for SGDET: bring back the reference's plain bugs that change published numbers")
     skip_bad: bool = option(False, "leave out videos that cannot be read, and count them, instead of stopping")
@@ -250,29 +284,32 @@ class FeaturesOptions:
 class TrainDetectorOptions:
     """Options of ``vidsgg train-detector``."""
 
-    data_path: str | None = option(None, "data set folder, 'synthetic' for the built-in one; without it data/action_genome is used")
+    data_path: str | None = option(
+        None, "data set folder, 'synthetic' for the built-in one; without it data/action_genome is used", place="input"
+    )
     detector: str | None = option(
         None, "c4-small (for CPUs), c4-resnet101, fasterrcnn_resnet50_fpn_v2; by default that of a file given to -pretrained, else c4-small"
     )
     pretrained: str = option(
         "auto",
         "start: imagenet, coco (torchvision's weights), none, a file, or auto: torchvision's if the detector has any and they can be had",
+        place="input",
     )
-    depth: int | None = option(None, "layers of the ResNet of a c4 detector: 10, 18, 50 or 101", low=10)
-    base_width: int | None = option(None, "channels of its first stage; all others follow", low=1)
-    short_side: int | None = option(None, "pixels to which the shorter side of a frame is scaled", low=32)
-    epochs: int = option(4, "passes over the training frames; 0 only scores", low=0)
-    minutes: float | None = option(None, "end after that many minutes; the learning rate then follows the clock", low=0.01)
-    lr: float | None = option(None, "learning rate of AdamW; by default 3e-3 from random and 1e-4 from pretrained weights", low=0)
-    weight_decay: float = option(1e-4, "weight decay of AdamW", low=0)
-    batch_size: int = option(4, "frames per step", low=1)
-    clip_grad: float = option(10.0, "L2 norm to which all gradients are clipped; 0 turns it off", low=0)
+    depth: int | None = option(None, "layers of the ResNet of a c4 detector: 10, 18, 50 or 101", low=10, high=1000)
+    base_width: int | None = option(None, "channels of its first stage; all others follow", low=1, high=4096)
+    short_side: int | None = option(None, "pixels to which the shorter side of a frame is scaled", low=32, high=4096)
+    epochs: int = option(4, "passes over the training frames; 0 only scores", low=0, high=1_000_000)
+    minutes: float | None = option(None, "end after that many minutes; the learning rate then follows the clock", low=0.01, high=1e6)
+    lr: float | None = option(None, "learning rate of AdamW; by default 3e-3 from random and 1e-4 from pretrained weights", low=0, high=1e3)
+    weight_decay: float = option(1e-4, "weight decay of AdamW", low=0, high=1e3)
+    batch_size: int = option(4, "frames per step", low=1, high=100_000)
+    clip_grad: float = option(10.0, "L2 norm to which all gradients are clipped; 0 turns it off", low=0, high=1e9)
     scheduler: Literal["step", "cosine"] = option("cosine", "learning rate schedule, after a warm-up over the first twentieth")
-    eval_freq: int = option(4, "epochs between evaluations on the held-out tenth of the training videos", low=1)
+    eval_freq: int = option(4, "epochs between evaluations on the held-out tenth of the training videos", low=1, high=1_000_000)
     test: bool = option(True, "score the best detector on the test split at the end")
     datasize: Literal["large", "small", "mini"] = option("large", "large: all videos; small (or mini): a fixed tenth of them")
-    seed: int = option(42, "seed of all random generators", low=0)
-    save_path: str | None = option(None, "folder of the run; by default output/<dataset>/<detector>_detector_<time>")
-    num_workers: int | None = option(None, "processes that read frames; by default one per core, at most 4", low=0)
+    seed: int = option(42, "seed of all random generators", low=0, high=2**32 - 1)
+    save_path: str | None = option(None, "folder of the run; by default output/<dataset>/<detector>_detector_<time>", place="new folder")
+    num_workers: int | None = option(None, "processes that read frames; by default one per core, at most 4", low=0, high=1024)
     skip_bad: bool = option(False, "leave out frames that cannot be read, and count them, instead of stopping")
     device: str = option("auto", "auto (the first CUDA device, else the CPU), cpu, cuda, cuda:1, ...")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from vidsgg.errors import ConfigError
-from vidsgg.options import closest
+from vidsgg.io.places import check_place
+from vidsgg.options import check_text, closest
 
 PUBLISHED = Path(__file__).parent / "published"
 
@@ -17,7 +18,9 @@ def recipe_files() -> dict[str, Path]:
 
 def find_recipe(given: str) -> Path:
     """The file that -config means: a path, or else the name of a recipe. Raises ConfigError naming the closest recipe."""
+    check_text("-config", given)
     path, ours = Path(given), recipe_files()
+    check_place("option -config", path, "input")
     if path.exists():
         return path
     if given in ours:

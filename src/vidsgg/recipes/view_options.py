@@ -11,14 +11,16 @@ from vidsgg.options import option
 class ViewOptions:
     """Options of ``vidsgg view``."""
 
-    graphs: tuple[str, ...] = option(help="graph files, or folders of them")
-    out: str | None = option(None, "folder for what is written; by default that of each graph", aliases=["o"])
+    graphs: tuple[str, ...] = option(help="graph files, or folders of them", place="input")
+    out: str | None = option(None, "folder for what is written; by default that of each graph", aliases=["o"], place="new folder")
     video: str | None = option(
-        None, "the video, its folder of pictures, or a folder of such by name; by default where the graph says that it was made from"
+        None,
+        "the video, its folder of pictures, or a folder of such by name; by default where the graph says that it was made from",
+        place="input",
     )
-    truth: str | None = option(None, "graph file of the ground truth, or a folder of such by name")
-    width: int = option(640, "pixels that the video or the pictures in the page are wide at most", low=64)
-    begin: float | None = option(None, "seconds at which the page begins", low=0)
-    end: float | None = option(None, "seconds at which the page ends", low=0)
+    truth: str | None = option(None, "graph file of the ground truth, or a folder of such by name", place="input")
+    width: int = option(640, "pixels that the video or the pictures in the page are wide at most", low=64, high=16_384)
+    begin: float | None = option(None, "seconds at which the page begins", low=0, high=1e7)
+    end: float | None = option(None, "seconds at which the page ends", low=0, high=1e7)
     overlay: bool = option(False, "also write STEM.overlay.mp4: the video with boxes and relations drawn into it")
     sheet: bool = option(False, "also write STEM.sheet.png: a few telling frames side by side")

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from vidsgg.errors import ConfigError
-from vidsgg.options import closest, convert, kind_of
+from vidsgg.errors import ConfigError, short
+from vidsgg.options import check_bound, closest, convert, kind_of
 
 Number = int | float
 KnownOptions = Mapping[str, tuple[Any, dataclasses.Field[Any]]]  # as vidsgg.options.fields_of gives them
@@ -60,7 +60,7 @@ def parse_search(text: str, options: KnownOptions, refused: Mapping[str, str] | 
     """
     space: Space = {}
     for part in text.split():
-        where = f"option -search: {part!r}:"
+        where = f"option -search: {short(part)}:"
         name, equals, values = part.partition("=")
         if not equals or not values:
             raise ConfigError(f"{where} write NAME=VALUE,VALUE,... or NAME=LOW:HIGH, such as batch_size=1,2,4 or lr=log:1e-5:1e-3")
@@ -68,7 +68,7 @@ def parse_search(text: str, options: KnownOptions, refused: Mapping[str, str] | 
         if name in (refused or {}):
             raise ConfigError(f"{where} {name} cannot be searched: {(refused or {})[name]}")
         if name not in options:
-            raise ConfigError(f"{where} there is no option {name!r}{closest(name, list(options))}")
+            raise ConfigError(f"{where} there is no option {short(name)}{closest(name, list(options))}")
         if name in space:
             raise ConfigError(f"{where} {name} stands twice; put all of its values into one part")
         annotation, field = options[name]
@@ -134,9 +134,7 @@ def _range(text: str, annotation: Any, field: dataclasses.Field[Any]) -> Range:
 
 def _value(word: str, annotation: Any, field: dataclasses.Field[Any], words: tuple[str, ...]) -> Any:
     value = convert(f"-{field.name}", word, annotation, words)
-    least = field.metadata.get("low")
-    if least is not None and value is not None and not least <= value < float("inf"):
-        raise ConfigError(f"{word} is {'too small; the least is ' + format(least, 'g') if not value >= least else 'not finite'}")
+    check_bound("", value, field)
     return value
 
 

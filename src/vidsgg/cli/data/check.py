@@ -13,7 +13,7 @@ from vidsgg.options import option
 
 @dataclass(frozen=True)
 class CheckOptions:
-    data_path: str | None = option(None, "folder of the data set; data/action_genome if left out and there")
+    data_path: str | None = option(None, "folder of the data set; data/action_genome if left out and there", place="input")
     images: Literal["none", "sample", "all"] = option("sample", "which videos' pictures to read")
 
 

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PriorsOptions:
-    data_path: str | None = option(None, "folder of the data set; data/action_genome if left out and there")
+    data_path: str | None = option(None, "folder of the data set; data/action_genome if left out and there", place="input")
     split: Literal["train", "val", "all"] = option("train", "training videos without those held out for validation, these alone, or both")
-    out: Path | None = option(None, "file to write in the form of STKET's TrainPrior.json, for 'vidsgg train -priors'")
+    out: Path | None = option(None, "file to write in the form of STKET's TrainPrior.json, for 'vidsgg train -priors'", place="new file")
 
 
 def main(argv: Sequence[str]) -> int:

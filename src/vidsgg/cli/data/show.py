@@ -14,11 +14,11 @@ from vidsgg.options import option
 
 @dataclass(frozen=True)
 class ShowOptions:
-    data_path: str | None = option(None, "folder of the data set; data/action_genome if left out and there")
+    data_path: str | None = option(None, "folder of the data set; data/action_genome if left out and there", place="input")
     split: Literal["train", "test"] = option("test", "which videos to number")
     video: str = option("0", "name of the video, or its number in the split, from 0")
     frame: str = option("all", "position of an annotated frame in the video, from 0, or 'all' for a sheet of all of them")
-    out: Path = option(Path("scene.png"), "picture to write")
+    out: Path = option(Path("scene.png"), "picture to write", place="new file")
 
 
 def main(argv: Sequence[str]) -> int:

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class StatsOptions:
-    data_path: str | None = option(None, "folder of the data set; data/action_genome if left out and there")
+    data_path: str | None = option(None, "folder of the data set; data/action_genome if left out and there", place="input")
     split: Literal["train", "test"] = option("train", "which videos to count")
-    top: int = option(20, "rows of the longer tables", low=1)
-    out: Path | None = option(None, "folder for charts (PNG); none are drawn without it")
+    top: int = option(20, "rows of the longer tables", low=1, high=1_000_000)
+    out: Path | None = option(None, "folder for charts (PNG); none are drawn without it", place="new folder")
 
 
 def main(argv: Sequence[str]) -> int:

@@ -1,0 +1,63 @@
+"""Whether a place that the user named can be read or written, asked before any work is done."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from vidsgg.errors import ConfigError
+from vidsgg.io.files import special_kind
+from vidsgg.options import Place
+
+_LONGEST = 255  # bytes of one name in a path; more than that no usual file system takes
+
+
+def check_place(option: str, path: Path, place: Place) -> None:
+    """Raises ConfigError, which begins with ``option``, if a path cannot be what it is meant for.
+
+    place: "input" may be missing, since some options take names too, but what is there must be a file or folder that can be read. Of
+    "new file", "new folder" and "new", which may be either, as much as is there already must be folders that can be written to, and nothing is made.
+    """
+    if long := [part for part in path.parts if len(os.fsencode(part)) > _LONGEST]:
+        raise ConfigError(f"{option}: {long[0][:40]}... is a name of {len(long[0])} letters; at most {_LONGEST} bytes are possible.")
+    status = _status(option, path)
+    if status is not None:
+        _check_there(option, path, status, place)
+    if place != "input":
+        _check_parent(option, path.absolute(), status)
+
+
+def _status(option: str, path: Path) -> os.stat_result | None:
+    try:
+        return os.stat(path)
+    except FileNotFoundError:
+        return None
+    except NotADirectoryError:
+        raise ConfigError(f"{option}: {path}: a part of this path is a file, not a folder.") from None
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{option}: {path}: {getattr(error, 'strerror', None) or error}.") from error
+
+
+def _check_there(option: str, path: Path, status: os.stat_result, place: Place) -> None:
+    if kind := special_kind(status.st_mode):
+        raise ConfigError(f"{option}: {path} is {kind}; give an ordinary file or folder.")
+    folder = stat.S_ISDIR(status.st_mode)
+    if place == "new file" and folder:
+        raise ConfigError(f"{option}: {path} is a folder; name a file to write.")
+    if place == "new folder" and not folder:
+        raise ConfigError(f"{option}: {path} is a file, not a folder.")
+    if place == "input" and not os.access(path, os.R_OK | os.X_OK if folder else os.R_OK):
+        raise ConfigError(f"{option}: there is no permission to read {path}.")
+
+
+def _check_parent(option: str, path: Path, status: os.stat_result | None) -> None:
+    """The nearest folder that is there already, in which something has to be made."""
+    if status is None or not stat.S_ISDIR(status.st_mode):
+        path = path.parent
+        while (found := _status(option, path)) is None and path != path.parent:
+            path = path.parent
+        if found is None or not stat.S_ISDIR(found.st_mode):
+            raise ConfigError(f"{option}: {path} {'is not a folder' if found else 'does not exist'}; nothing can be written there.")
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise ConfigError(f"{option}: there is no permission to write in {path}.")

@@ -1,0 +1,246 @@
+"""Values out of files that others may have written become typed values here: JSON, YAML, and what other readers unpacked.
+
+What a document may hold is said by a type: a dataclass or a ``msgspec.Struct`` whose fields state their bounds
+(``Annotated[int, msgspec.Meta(ge=0, le=9)]``), or a combination of plain types. A value that does not fit ends in one DataError that
+names the place in the document (``frames[3].nodes[0].score``), what stands there, cut to a sane length, and what should.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, NoReturn, TypeVar
+
+import msgspec
+import yaml
+
+from vidsgg.errors import DataError, short
+from vidsgg.io.files import read_text
+
+T = TypeVar("T")
+
+_DEPTH = 100  # levels of lists and tables within one another; our own files have at most ten
+_YAML_SIZE = 1 << 18  # bytes; a file of options has a few thousand
+
+
+def read_json(path: Path, kind: type[T] | Any, most: int) -> T:
+    """The JSON file ``path`` of at most ``most`` bytes as ``kind``. Raises DataError naming the file and the place in it."""
+    try:
+        return as_type(parse_json(read_text(path, most)), kind)
+    except DataError as error:
+        raise _in_file(path, error) from error.__cause__
+
+
+def parse_json(text: str | bytes) -> Any:
+    """Plain values of JSON as its standard has it: no NaN or infinity, no name twice, no unpaired surrogates. Raises DataError."""
+    try:
+        content = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite)
+        if (b"\\ud" if isinstance(text, bytes) else "\\ud") in text.lower():  # type: ignore[operator]
+            json.dumps(content, ensure_ascii=False).encode()
+        return content
+    except RecursionError:
+        raise DataError("is nested too deeply.") from None
+    except UnicodeEncodeError as error:
+        raise DataError(f"holds half a surrogate pair ({short(error.object[error.start : error.end])}).") from None
+    except DataError:
+        raise
+    except ValueError as error:
+        raise DataError(f"is not JSON: {_first_line(error)}.") from None
+
+
+def read_yaml(path: Path) -> Any:
+    """Plain values of a small YAML 1.2 file: None, booleans, numbers, texts, and lists and tables of them.
+
+    Aliases, tags and names that stand twice are refused: a few hundred bytes of aliases can stand for gigabytes. Raises DataError.
+    """
+    text = read_text(path, _YAML_SIZE)
+    try:
+        return yaml.load(text, Loader=_PlainLoader)
+    except RecursionError:
+        raise DataError(f"{path}: is nested too deeply.") from None
+    except (yaml.YAMLError, ValueError) as error:
+        raise DataError(f"{path} is not valid YAML: {' '.join(str(error).split())[:300]}") from None
+
+
+def as_type(value: Any, kind: type[T] | Any, where: str = "") -> T:
+    """Plain values as ``kind``, whose bounds are checked. Nothing is converted but lists to tuples, whole numbers to float, tables to classes.
+
+    where: what to put before the place in messages. Raises DataError naming the place.
+    """
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        raise DataError(where + _explain(value, kind, str(error))) from None
+    except RecursionError:
+        raise DataError(f"{where}is nested too deeply.") from None
+    except (ValueError, OverflowError) as error:  # texts that are not Unicode, numbers that no type holds
+        raise DataError(f"{where}holds a value that cannot be read: {_first_line(error)}.") from None
+
+
+def check_plain(value: Any, where: str, leaves: tuple[type, ...] = (), most: int = 10_000_000) -> None:
+    """Raises DataError if ``value`` is more than plain values, and ``leaves``, in lists and tables of sane depth and number.
+
+    leaves: further types that may stand in it, such as tensors. most: values in all. What stands in several places counts in each.
+    """
+    plain = (str, bytes, int, float, bool, type(None), *leaves)
+    count, todo = 0, [(value, 0)]
+    while todo:
+        item, depth = todo.pop()
+        count += 1
+        if count > most:
+            raise DataError(f"{where}holds more than {most:,} values.")
+        if isinstance(item, (Mapping, list, tuple, set, frozenset)):
+            if depth >= _DEPTH:
+                raise DataError(f"{where}is nested more than {_DEPTH} levels deep.")
+            todo += [(part, depth + 1) for part in item]
+            if isinstance(item, Mapping):
+                todo += [(part, depth + 1) for part in item.values()]
+        elif not isinstance(item, plain):
+            raise DataError(f"{where}holds {short(item)}, which is no plain value.")
+
+
+def _explain(value: Any, kind: Any, message: str) -> str:
+    """msgspec's message with the place in our words and the value that stands there."""
+    said, _, place = message.partition(" - at ")
+    steps = _STEP.findall(place.strip("`"))
+    path = ""
+    for step in steps:
+        if step == "[...]" and isinstance(value, Mapping):  # msgspec does not say which: the first that has the same to say
+            step, value = _culprit(value, said)
+        elif step == "[...]" or (step[0] == "[" and not isinstance(value, (list, tuple))):
+            return f"{path or 'the whole'}: {said}."
+        elif step[0] == "[":
+            value = value[int(step[1:-1])]
+        else:
+            value = value.get(step[1:]) if isinstance(value, Mapping) else None
+        path += step
+    path = path.removeprefix(".") or "the whole"
+    if said.startswith("Expected"):
+        return f"{path} is {short(value)}; expected {_words(said.removeprefix('Expected '))}."
+    return f"{path}: {said}."
+
+
+_STEP = re.compile(r"\[\.\.\.\]|\[\d+\]|\.[^.\[]+")
+
+
+def _culprit(table: Mapping[Any, Any], said: str) -> tuple[str, Any]:
+    """Which entry of a table is meant by a message that names none; a place that cannot be told is ``[...]``."""
+    found = re.match(r"Expected `(\w+)", said)
+    wanted = _PYTHON_TYPES.get(found[1]) if found else None
+    for key, item in table.items():
+        bound = re.search(r"(>=|<=|>|<) (-?[\d.]+(?:e[+-]?\d+)?)", said)
+        if wanted is None:
+            break
+        if not isinstance(item, wanted) or (isinstance(item, bool) and bool not in wanted):
+            return f"[{short(key)}]", item
+        if bound and isinstance(item, (int, float)) and not _HOLDS[bound[1]](item, float(bound[2])):
+            return f"[{short(key)}]", item
+    return "[...]", None
+
+
+_PYTHON_TYPES: dict[str, tuple[type, ...]] = {
+    "int": (int,), "float": (int, float), "str": (str,), "bool": (bool,), "array": (list, tuple), "object": (Mapping,),
+}  # fmt: skip
+_HOLDS = {
+    ">=": lambda a, b: a >= b, "<=": lambda a, b: a <= b, ">": lambda a, b: a > b, "<": lambda a, b: a < b,
+}  # fmt: skip
+_WORDS = {"int": "a whole number", "float": "a number", "str": "a text", "bool": "true or false", "array": "a list", "object": "a table"}
+
+
+def _words(expected: str) -> str:
+    """``\\`int\\` >= 0, got \\`str\\``` as ``a whole number >= 0``."""
+    expected = expected.split(", got ")[0]
+    return re.sub(r"`([^`]*)`", lambda m: " or ".join(_WORDS.get(word.strip(), word.strip()) for word in m[1].split("|")), expected)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    table = dict(pairs)
+    if len(table) < len(pairs):
+        seen: set[str] = set()
+        twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+        raise DataError(f"the name {short(twice)} stands twice in one table.")
+    return table
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise DataError(f"holds {name}, which is no number of JSON.")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise DataError(f"holds the number {text[:20]}, which is too large.")
+    return number
+
+
+def _in_file(path: Path, error: DataError) -> DataError:
+    text = str(error)
+    return error if text.startswith(str(path)) else DataError(f"{path}: {text}")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0][:200]
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """YAML 1.2's core schema. PyYAML follows 1.1, where ``1e-4`` is a text, ``on`` is true, ``1:30`` is 90 and ``010`` is 8."""
+
+    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            event = self.get_event()
+            raise yaml.composer.ComposerError(
+                None, None, f"the alias *{event.anchor[:40]} is not read; write out what it stands for", event.start_mark
+            )
+        return super().compose_node(parent, index)
+
+    def construct_document(self, node: Any) -> Any:
+        return self._plain(node, 0)
+
+    def _plain(self, node: Any, depth: int) -> Any:
+        if depth > _DEPTH:
+            raise yaml.constructor.ConstructorError(None, None, f"more than {_DEPTH} levels", node.start_mark)
+        if isinstance(node, yaml.ScalarNode):
+            if node.tag not in _SCALARS:
+                raise yaml.constructor.ConstructorError(None, None, f"the tag {node.tag[:60]!r} is not read", node.start_mark)
+            try:
+                return _SCALARS[node.tag](node.value)
+            except ValueError:
+                raise yaml.constructor.ConstructorError(None, None, f"{short(node.value)} is not read", node.start_mark) from None
+        if node.tag not in ("tag:yaml.org,2002:seq", "tag:yaml.org,2002:map"):
+            raise yaml.constructor.ConstructorError(None, None, f"the tag {node.tag[:60]!r} is not read", node.start_mark)
+        if isinstance(node, yaml.SequenceNode):
+            return [self._plain(part, depth + 1) for part in node.value]
+        table = {}
+        for key_node, value_node in node.value:
+            key = self._plain(key_node, depth + 1)
+            if isinstance(key, (list, dict)):
+                raise yaml.constructor.ConstructorError(None, None, "a list or table as a name is not read", key_node.start_mark)
+            if key in table:
+                raise yaml.constructor.ConstructorError(None, None, f"the name {short(key)} stands twice", key_node.start_mark)
+            table[key] = self._plain(value_node, depth + 1)
+        return table
+
+
+def _yaml_float(text: str) -> float:
+    return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
+
+
+_SCALARS: dict[str, Any] = {
+    "tag:yaml.org,2002:null": lambda text: None,
+    "tag:yaml.org,2002:bool": lambda text: text.lower() == "true",
+    "tag:yaml.org,2002:int": lambda text: int(text, {"0o": 8, "0x": 16}.get(text[:2], 10)),
+    "tag:yaml.org,2002:float": _yaml_float,
+    "tag:yaml.org,2002:str": str,
+}
+for _tag, _pattern, _first in (
+    ("null", r"^(~|null|Null|NULL|)$", ["~", "n", "N", ""]),
+    ("bool", r"^(true|True|TRUE|false|False|FALSE)$", list("tTfF")),
+    ("int", r"^([-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+)$", list("-+0123456789")),
+    ("float", r"^([-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN))$", list("-+0123456789.")),
+):
+    _PlainLoader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), _first)
