@@ -15,14 +15,14 @@ from torch import Tensor, nn
 
 from vidsgg.errors import ConfigError
 from vidsgg.models.capabilities import Capabilities
+from vidsgg.models.layers.hidden_classes import check_node_features, scored_pairs, settle_by_logits
 from vidsgg.models.layers.knowledge import ClassKnowledge, TransitionKnowledge
 from vidsgg.models.layers.knowledge_transformer import KnowledgeDecoder, KnowledgeEncoder
-from vidsgg.models.layers.object_classifier import ObjectClassifier, class_distribution
+from vidsgg.models.layers.object_classifier import ObjectClassifier
 from vidsgg.models.layers.pair_encoder import PairEncoder
 from vidsgg.models.layers.relation_transformer import LayerConfig
 from vidsgg.ops.contacts import contact_group, predicted_contacts
 from vidsgg.ops.history import ClassHistory, class_history
-from vidsgg.ops.pairing import settle
 from vidsgg.ops.ragged import take_rows
 from vidsgg.ops.windows import frame_windows
 from vidsgg.structures.clip import Clip
@@ -110,8 +110,7 @@ class Stket(nn.Module):
         self.heads = nn.ModuleDict({part: nn.ModuleDict({g.name: nn.Linear(dim, len(g)) for g in groups}) for part in parts})
         self.object_classifier = None
         if mode != "predcls":
-            if not widths.node:
-                raise ConfigError(f"STKET guesses classes from RoI features, which {schema.name!r} does not have here; use mode predcls.")
+            check_node_features("STKET", schema, widths)
             self.object_classifier = ObjectClassifier(schema.vocabulary, widths.node, config.embedding_dim, config.embedding_std)
 
     @property
@@ -131,23 +130,11 @@ class Stket(nn.Module):
     def forward(self, clip: Clip) -> StketLogits:
         """Logits (P, C) per group, in the order of the clip's pairs. Every video of the clip is treated as if it were alone.
 
-        Classes that are not given are treated as by STTran: predicted ones where the pairs are open, else those to learn. Raises
-        ConfigError if classes are hidden from a model of mode predcls, or there are none to learn.
+        Classes that are not given: see ``scored_pairs``, also for what is raised.
         """
-        if clip.classes_given:
-            return self._relations(clip, clip.node_class, scored=self.mode != "predcls")
-        where = f"STKET on {clip.video_ids[0]!r}"
-        if self.object_classifier is None:
-            raise ConfigError(f"{where}: the model was made for mode predcls, but the classes are hidden; make one for their mode.")
-        objects = self.object_classifier(clip)
-        if not clip.pairs_open:
-            if clip.node_target is None:
-                raise ConfigError(
-                    f"{where}: the classes are neither given nor to be learnt, and the pairs are not open; see structures.Clip."
-                )
-            return self._relations(clip, clip.node_target, objects)
-        settled = settle(clip, class_distribution(objects))
-        return self._relations(settled, settled.node_class, objects, settled, scored=True)
+        pairs = scored_pairs(clip, "STKET", self.object_classifier, settle_by_logits)
+        scored = self.mode != "predcls" if clip.classes_given else pairs.settled is not None
+        return self._relations(pairs.clip, pairs.node_class, pairs.guess, pairs.settled, scored=scored)
 
     def _relations(
         self, clip: Clip, node_class: Tensor, objects: Tensor | None = None, settled: Clip | None = None, *, scored: bool = False

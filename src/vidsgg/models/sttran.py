@@ -6,12 +6,11 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from vidsgg.errors import ConfigError
 from vidsgg.models.capabilities import Capabilities
-from vidsgg.models.layers.object_classifier import ObjectClassifier, class_distribution
+from vidsgg.models.layers.hidden_classes import check_node_features, scored_pairs, settle_by_logits
+from vidsgg.models.layers.object_classifier import ObjectClassifier
 from vidsgg.models.layers.pair_encoder import PairEncoder
 from vidsgg.models.layers.relation_transformer import LayerConfig, SpatialEncoder, TemporalDecoder
-from vidsgg.ops.pairing import settle
 from vidsgg.structures.clip import Clip
 from vidsgg.structures.logits import RelationLogits
 from vidsgg.structures.schema import MODES, Schema
@@ -63,32 +62,17 @@ class STTran(nn.Module):
         self.heads = nn.ModuleDict({group.name: nn.Linear(dim, len(group)) for group in schema.vocabulary.groups})
         self.object_classifier = None
         if mode != "predcls":
-            if not widths.node:
-                raise ConfigError(f"STTran guesses classes from RoI features, which {schema.name!r} does not have here; use mode predcls.")
+            check_node_features("STTran", schema, widths)
             self.object_classifier = ObjectClassifier(schema.vocabulary, widths.node, config.embedding_dim, config.embedding_std)
 
     def forward(self, clip: Clip) -> RelationLogits:
         """Logits (P, C) per group, in the order of the clip's pairs. Every video of the clip is treated as if it were alone.
 
-        Where classes are not given there are object logits too. With open pairs the classes and pairs follow from them, and the pairs are
-        those of the settled clip that is returned; else, in training, a pair's classes are those to learn (``node_target``), as in the
-        reference. Detected boxes come with classes when they are scored, so that the classifier is not asked then, as in the
-        reference. Raises ConfigError if classes are hidden from a model of mode predcls, or there are none to learn.
+        Where classes are not given there are object logits too; see ``scored_pairs``, also for what is raised. Detected boxes come
+        with classes when they are scored, so that the classifier is not asked then, as in the reference.
         """
-        if clip.classes_given:
-            return RelationLogits(self._relations(clip, clip.node_class))
-        where = f"STTran on {clip.video_ids[0]!r}"
-        if self.object_classifier is None:
-            raise ConfigError(f"{where}: the model was made for mode predcls, but the classes are hidden; make one for their mode.")
-        objects = self.object_classifier(clip)
-        if not clip.pairs_open:
-            if clip.node_target is None:
-                raise ConfigError(
-                    f"{where}: the classes are neither given nor to be learnt, and the pairs are not open; see structures.Clip."
-                )
-            return RelationLogits(self._relations(clip, clip.node_target), objects)
-        settled = settle(clip, class_distribution(objects))
-        return RelationLogits(self._relations(settled, settled.node_class), objects, clip=settled)
+        pairs = scored_pairs(clip, "STTran", self.object_classifier, settle_by_logits)
+        return RelationLogits(self._relations(pairs.clip, pairs.node_class), pairs.guess, clip=pairs.settled)
 
     def _relations(self, clip: Clip, node_class: Tensor) -> dict[str, Tensor]:
         tokens = self.transform(self.pair_encoder(clip, node_class, clip.action_class), clip)

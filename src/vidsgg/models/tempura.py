@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from vidsgg.errors import ConfigError
 from vidsgg.models.capabilities import Capabilities
+from vidsgg.models.layers.hidden_classes import check_node_features, scored_pairs
 from vidsgg.models.layers.memory import MemoryDiffusion, PrototypeBank
 from vidsgg.models.layers.mixture_head import Mixture, MixtureHead, Noise
 from vidsgg.models.layers.object_memory import ObjectGuess, ObjectPart, SequenceEncoder
@@ -94,9 +95,9 @@ class TEMPURA(nn.Module):
     def forward(self, clip: Clip) -> TempuraLogits:
         """Logits (P, C) per group, in the order of the clip's pairs. Every video of the clip is treated as if it were alone.
 
-        Classes and pairs as in STTran, but that open pairs of detections are settled from the model's own classes, which come after the
-        detector's (``settle_detections``). In training the logits of mixtures are noisy, and what the memory needs is recorded.
-        Raises ConfigError if classes are hidden from a model of mode predcls, or there are none to learn.
+        Classes that are hidden: see ``scored_pairs``, also for what is raised. Open pairs of detections are settled from the model's
+        own classes, which come after the detector's (``settle_detections``). In training the logits of mixtures are noisy, and what
+        the memory needs is recorded.
         """
         scored = self._score(clip)
         if not self.training or clip.labels is None:
@@ -120,25 +121,22 @@ class TEMPURA(nn.Module):
         return [module for module in self.modules() if isinstance(module, PrototypeBank)]
 
     def _score(self, clip: Clip) -> _Scored:
-        if clip.classes_given:
-            return self._relations(clip, clip.node_class)
-        where = f"TEMPURA on {clip.video_ids[0]!r}"
-        if self.objects is None:
-            raise ConfigError(f"{where}: the model was made for mode predcls, but the classes are hidden; make one for their mode.")
-        guess = self.objects(self.sequences(self.objects.encode(clip), clip), clip, self.noise if self.training else None)
-        if not clip.pairs_open:
-            if clip.node_target is None:
-                raise ConfigError(
-                    f"{where}: the classes are neither given nor to be learnt, and the pairs are not open; see structures.Clip."
-                )
-            return self._with_objects(self._relations(self._seen(clip, guess.remembered), clip.node_target), guess)
+        pairs = scored_pairs(clip, "TEMPURA", self._guess if self.objects is not None else None, self._settle)
+        if pairs.guess is None:
+            return self._relations(pairs.clip, pairs.node_class)
+        scored = self._relations(self._seen(pairs.clip, pairs.guess.remembered), pairs.node_class)
+        return self._with_objects(replace(scored, logits=replace(scored.logits, clip=pairs.settled)), pairs.guess)
+
+    def _guess(self, clip: Clip) -> ObjectGuess:
+        assert self.objects is not None
+        guess: ObjectGuess = self.objects(self.sequences(self.objects.encode(clip), clip), clip, self.noise if self.training else None)
+        return guess
+
+    def _settle(self, clip: Clip, guess: ObjectGuess) -> tuple[Clip, ObjectGuess]:
         if self.mode == "sgdet":
             settled, row = settle_detections(clip, guess.distribution)
-            guess = guess.of(row)
-        else:
-            settled = settle(clip, guess.distribution)
-        scored = self._relations(self._seen(settled, guess.remembered), settled.node_class)
-        return self._with_objects(replace(scored, logits=replace(scored.logits, clip=settled)), guess)
+            return settled, guess.of(row)
+        return settle(clip, guess.distribution), guess
 
     def _seen(self, clip: Clip, remembered: Tensor) -> Clip:
         return replace(clip, node_feature=remembered) if self.config.take_obj_mem_feat else clip
@@ -224,8 +222,7 @@ def _object_part(
     """What classifies nodes, None in predcls, and the layers over their sequences, none where there are no sequences."""
     if mode == "predcls":
         return None, SequenceEncoder(0, 0, _layer(config, SEQUENCE_HIDDEN))
-    if not widths.node:
-        raise ConfigError(f"TEMPURA guesses classes from RoI features, which {schema.name!r} does not have here; use mode predcls.")
+    check_node_features("TEMPURA", schema, widths)
     part = ObjectPart(
         schema.vocabulary,
         widths.node,

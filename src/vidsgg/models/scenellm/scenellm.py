@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from vidsgg.errors import ConfigError
 from vidsgg.models.capabilities import Capabilities
-from vidsgg.models.layers.object_classifier import ObjectClassifier, class_distribution
+from vidsgg.models.layers.hidden_classes import check_node_features, scored_pairs, settle_by_logits
+from vidsgg.models.layers.object_classifier import ObjectClassifier
 from vidsgg.models.layers.pair_encoder import PairEncoder
 from vidsgg.models.scenellm.aggregation import SpatialAggregation
 from vidsgg.models.scenellm.language import LanguageConfig, LanguageModel
@@ -21,7 +22,6 @@ from vidsgg.models.scenellm.loading import require_libraries
 from vidsgg.models.scenellm.predictor import ScenePredictor
 from vidsgg.models.scenellm.quantiser import Quantised, VectorQuantiser
 from vidsgg.models.scenellm.words import SceneWords, WordMode
-from vidsgg.ops.pairing import settle
 from vidsgg.ops.ragged import take_rows
 from vidsgg.structures.clip import Clip
 from vidsgg.structures.logits import RelationLogits
@@ -90,8 +90,8 @@ class SceneLLM(nn.Module):
         dim = config.token_dim
         if dim % 2 or dim % config.heads:
             raise ConfigError(f"option -token_dim: {dim} must be even and a multiple of the {config.heads} attention heads.")
-        if mode != "predcls" and not widths.node:
-            raise ConfigError(f"SceneLLM guesses classes from RoI features, which {schema.name!r} does not have here; use mode predcls.")
+        if mode != "predcls":
+            check_node_features("SceneLLM", schema, widths)
         if config.word_mode == "words":
             require_libraries("ot")  # not needed before words are made, which may be days later
         self.quantiser = VectorQuantiser(widths.node, config.codes, dim, config.code_hidden) if widths.node and config.quantise else None
@@ -150,26 +150,19 @@ class SceneLLM(nn.Module):
     def forward(self, clip: Clip) -> SceneLLMLogits:
         """Logits (P, C) per group, in the order of the clip's pairs; every video of the clip as if it were alone.
 
-        What is done where classes are hidden or pairs are open is as in STTran. In training in stage CODES there are no logits, only
-        ``quantised``. Raises ConfigError if classes are hidden from a model of mode predcls, or there are none to learn.
+        Classes that are hidden and pairs that are open: see ``scored_pairs``, also for what is raised. In training in stage CODES
+        there are no logits, only ``quantised``.
         """
         if self.training and self.stage is Stage.CODES and self.quantiser is not None:
             return SceneLLMLogits({}, quantised=self.quantiser(clip.node_feature))
         memory = self.memory(self.frame_tokens(clip), clip)
-        if clip.classes_given:
-            return SceneLLMLogits(self._relations(clip, clip.node_class, memory))
-        where = f"SceneLLM on {clip.video_ids[0]!r}"
-        if self.object_classifier is None:
-            raise ConfigError(f"{where}: the model was made for mode predcls, but the classes are hidden; make one for their mode.")
-        objects = self.object_classifier(clip) + take_rows(self.object_context(memory), clip.node_frame)
-        if not clip.pairs_open:
-            if clip.node_target is None:
-                raise ConfigError(
-                    f"{where}: the classes are neither given nor to be learnt, and the pairs are not open; see structures.Clip."
-                )
-            return SceneLLMLogits(self._relations(clip, clip.node_target, memory), objects)
-        settled = settle(clip, class_distribution(objects))
-        return SceneLLMLogits(self._relations(settled, settled.node_class, memory), objects, clip=settled)
+
+        def classify(clip: Clip) -> Tensor:
+            logits: Tensor = self.object_classifier(clip) + take_rows(self.object_context(memory), clip.node_frame)
+            return logits
+
+        pairs = scored_pairs(clip, "SceneLLM", classify if self.object_classifier is not None else None, settle_by_logits)
+        return SceneLLMLogits(self._relations(pairs.clip, pairs.node_class, memory), pairs.guess, clip=pairs.settled)
 
     def frame_tokens(self, clip: Clip) -> Tensor:
         """(F, D): the objects of every frame and where they are."""
