@@ -66,8 +66,10 @@ def open_footage(path: Path, fps: float, wanted: Wanted = None) -> Footage:
 
 def sample(times: Sequence[float], fps: float) -> list[int]:
     """Positions of the frames that are on the screen at 0, 1/fps, 2/fps, ... seconds, each once. times: increasing, of all frames."""
-    moments = np.arange(int(np.floor(times[-1] * fps + 1e-6)) + 1) / fps
-    positions: list[int] = np.unique(np.searchsorted(times, moments + 1e-6, side="right") - 1).tolist()
+    since = np.asarray(times, np.float64) - 1e-6
+    tick = np.maximum(np.ceil(since * fps), 0)  # the first one at which a frame has begun; it is on the screen if the next has not
+    shown = np.append(tick[:-1] / fps < since[1:], tick[-1] <= np.floor(times[-1] * fps + 1e-6))
+    positions: list[int] = np.flatnonzero(shown).tolist()
     return positions
 
 
@@ -88,6 +90,8 @@ class _VideoFile(Footage):
         self.name, self.count, self.notes = shown(path.name), reader.count, list[str]()
         if reader.lost:
             self.notes.append(f"the end of the file is missing: {reader.lost:.1f} seconds after frame {reader.count}")
+        if reader.refused:
+            self.notes.append(f"{reader.refused} packets of the file cannot be decoded and are left out")
         if reader.times is not None:
             self._times: Sequence[float] = reader.times
         elif reader.fps:

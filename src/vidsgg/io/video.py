@@ -1,74 +1,50 @@
 """Frames of a video file, by number, decoding only what is needed.
 
-Frame n is the n-th picture of the video in presentation order, counted from 1, as a tool that dumps every frame to
-``000001.png, 000002.png, ...`` numbers them. Frames are found by their time stamps, never by n / fps.
+Frame n is the n-th picture, counted from 1, that comes out of the decoder when it decodes everything from the start. Frames are found by
+their time stamps, never by n / fps; where the stamps do not tell (frame_index.py), they are counted.
 """
 
 from __future__ import annotations
 
-from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
 import av
 import av.error
 import numpy as np
+from av.stream import Disposition
 
 from vidsgg.errors import DataError
+from vidsgg.io.frame_index import index_frames, pictures
 from vidsgg.io.images import Image
 
 # A seek empties the decoder and fills it again, which takes as long as decoding about this many frames (measured on H.264 of
 # 480 x 270 pixels with two threads); skipping fewer is no gain.
 _SEEK_COST = 20
-_SHORT = 1.0  # seconds: the announced end may lie that far behind the last frame
+_STILL = Disposition.attached_pic | Disposition.timed_thumbnails
 
 
 class VideoReader:
     """Random access to the pictures of a video. Holds an index of the file, 16 bytes a frame, but no open handle, so it may go to other
     processes.
 
-    count: number of frames. fps: average rate, None if the file does not tell. times: seconds of every frame since the first,
-    None for streams without time stamps. lost: seconds that the file announces but does not hold, because its end is missing.
+    count: number of frames. fps: average rate, None if the file does not tell. times: seconds of every frame since the first, increasing,
+    None for streams without time stamps. lost: seconds that the file announces but does not hold, because its end is missing. refused:
+    packets that the decoder could not use, where all have been decoded to count the frames.
     Raises DataError naming the file if it is missing, has no video or cannot be read.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        stamps, packets = array("q"), 0
-        keys: list[tuple[int, int]] = []
-        with _opened(path) as (container, stream):
-            rate, base, announced = stream.average_rate, stream.time_base, _announced(container, stream)
-            for packet in container.demux(stream):
-                if packet.size == 0 or packet.is_discard:  # the flush packet, and pictures that an edit list cuts away
-                    continue
-                packets += 1
-                if packet.pts is None:
-                    continue
-                stamps.append(packet.pts)
-                if packet.is_keyframe:
-                    # Containers index by decoding or by presentation time; the earlier of both never lands behind the key frame.
-                    keys.append((packet.pts, packet.pts if packet.dts is None else min(packet.pts, packet.dts)))
-        known = np.sort(np.array(stamps, np.int64))
-        self.fps = float(rate) if rate else None
-        self.times: array[float] | None
-        if len(known) == packets and (np.diff(known) > 0).all() and base is not None:
-            self.count = packets
-            self._stamps: array[int] | None = array("q", known.tobytes())
-            keys.sort()
-            self._keys = [bisect_left(self._stamps, stamp) for stamp, _ in keys]
-            self._seek = [seek for _, seek in keys]
-            self.times = array("d", ((known - known[:1]) * base.numerator / base.denominator).tobytes())
-            gap = announced - self.times[-1] if packets else 0.0
-            self.lost = gap if gap > _SHORT else 0.0
-        else:  # a raw stream or an old container without usable time stamps: count pictures as they come, and never seek
-            self._stamps, self._keys, self._seek, self.times, self.lost = None, [], [], None, 0.0
-            with _opened(path) as (container, stream):
-                self.count = sum(1 for _ in _pictures(container, stream))
-        if self.count == 0:
+        index = index_frames(partial(_opened, path))
+        if index.count == 0:
             raise DataError(f"{path}: has no frame; copy or download it again.")
+        self.count, self.fps, self.times, self.lost, self.refused = index.count, index.fps, index.times, index.lost, index.refused
+        self._stamps, self._keys, self._seeks = index.stamps, index.keys, index.seeks
 
     def read(self, numbers: Sequence[int]) -> list[Image]:
         """Frames ``numbers`` (from 1, any order, repeats allowed) as RGB (H, W, 3) uint8, in the given order.
@@ -91,28 +67,30 @@ class VideoReader:
     def _frames(self, numbers: Sequence[int], may_seek: bool) -> Iterator[Image]:
         """As ``frames``. Positions count from 0."""
         with _opened(self.path) as (container, stream):
-            stream.thread_type = "AUTO"
             decoded = self._decode(container, stream, 0)
             position, frame = -1, None  # the last picture that came out
             sought = False
             for i, target in enumerate(number - 1 for number in numbers):
                 key = bisect_right(self._keys, target) - 1
                 if may_seek and key >= 0 and self._keys[key] - position > _SEEK_COST:
-                    container.seek(self._seek[key], stream=stream, backward=True)
+                    if position < 0:  # what the first packet alone says (x264's version, headers) the decoder keeps
+                        next(decoded, None)
+                    container.seek(self._seeks[key], stream=stream, backward=True)
                     decoded = self._decode(container, stream, self._keys[key])
                     sought = True
                 position, frame = next((found for found in decoded if found[0] >= target), (self.count, None))
-                if position != target and sought:  # some containers (MPEG-TS) seek too far; decoding from the start cannot
+                intact = frame is not None and position == target and not frame.is_corrupt
+                if sought and not intact:  # some containers (MPEG-TS) seek too far; decoding from the start cannot
                     yield from self._frames(numbers[i:], may_seek=False)
                     return
-                if frame is None or position != target or frame.is_corrupt:
+                if frame is None or not intact:
                     place = f"{self.path}: frame {target + 1} of {self.count}"
                     raise DataError(f"{place} cannot be decoded; the file is damaged, copy or download it again.")
                 yield _upright(frame, self.path)
 
     def _decode(self, container: av.container.InputContainer, stream: av.VideoStream, start: int) -> Iterator[tuple[int, av.VideoFrame]]:
         """(position from 0, picture) in presentation order. Pictures before ``start`` may lack what they refer to and are left out."""
-        for count, frame in enumerate(_pictures(container, stream)):
+        for count, frame in enumerate(pictures(container, stream)):
             position = count if self._stamps is None else self._place(frame.pts)
             if position >= start:
                 yield position, frame
@@ -134,30 +112,22 @@ def _opened(path: Path) -> Iterator[tuple[av.container.InputContainer, av.VideoS
     """The file and its video track; what PyAV raises meanwhile becomes a DataError that names the file."""
     try:
         with av.open(str(path)) as container:
-            if not container.streams.video:
-                raise DataError(f"{path}: has no video track.")
-            yield container, container.streams.video[0]
+            stream = _track(container, path)
+            stream.thread_type = "AUTO"
+            yield container, stream
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such video.") from error
     except (av.error.FFmpegError, OSError) as error:
         raise DataError(f"{path}: not a readable video ({error}); copy or download it again.") from error
 
 
-def _pictures(container: av.container.InputContainer, stream: av.VideoStream) -> Iterator[av.VideoFrame]:
-    """All that can be decoded; damage costs the pictures that it hits, not those on their way through the decoder's threads."""
-    for packet in container.demux(stream):
-        try:
-            pictures = packet.decode()
-        except av.error.InvalidDataError:
-            continue
-        yield from pictures
-
-
-def _announced(container: av.container.InputContainer, stream: av.VideoStream) -> float:
-    """Seconds that the file says the video lasts, 0 if it does not say. What lasts as long as the longest track may be the sound."""
-    if stream.duration is not None and stream.time_base is not None:
-        return float(stream.duration * stream.time_base)
-    return (container.duration or 0) / av.time_base if len(container.streams) == 1 else 0.0
+def _track(container: av.container.InputContainer, path: Path) -> av.VideoStream:
+    """The track that the ffmpeg program takes: of those that move the one marked as default, then the largest, then the first."""
+    moving = [stream for stream in container.streams.video if not stream.disposition & _STILL]
+    if not moving:
+        cover = ", only a cover picture" if container.streams.video else ""
+        raise DataError(f"{path}: has no video track{cover}.")
+    return max(moving, key=lambda stream: (bool(stream.disposition & Disposition.default), stream.width * stream.height))
 
 
 def _upright(frame: av.VideoFrame, path: Path) -> Image:
