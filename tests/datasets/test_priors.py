@@ -107,15 +107,14 @@ def test_the_authors_spelling_of_classes_is_known(counted: PredicatePriors, tmp_
 
 
 WRONG = {
-    "no entry": ({"initial_prior": None}, "has no 'initial_prior'"),
+    "no entry": ({"initial_prior": None}, "lacks 'initial_prior'"),
     "another class": ({"obj_cls_name": "door"}, "is called 'door'; in 'action_genome' it is 'cup/glass/bottle'"),
     "no share": ({"initial_prior": [1.5] * 26}, "holds 1.5 to 1.5; shares lie between 0 and 1"),
-    "not a number": ({"initial_prior": [float("nan")] * 26}, "shares lie between 0 and 1"),
     "too short": ({"initial_prior": [0.5] * 25}, "is not a table of 26 numbers"),
     "a contact too far": ({"c_rel_idx": [5, 17]}, r"c_rel_idx is \[5, 17\], expected different numbers of contacting predicates, 0..16"),
     "a contact twice": ({"c_rel_idx": [5, 5]}, "expected different numbers"),
     "too many rows": ({"c_rel_idx": [5]}, "is not a table of 1 x 26 numbers"),
-    "text": ({"specific_prior": "x"}, "is not a table of 2 x 26 numbers"),
+    "text": ({"specific_prior": "x"}, "specific_prior is 'x'; expected a list"),
 }
 
 
@@ -133,13 +132,15 @@ def test_what_is_wrong_with_a_file_is_told(what: str, counted: PredicatePriors, 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", "is not a JSON file"),
-        ("[" * 100_000, "is not a JSON file"),
-        ("[]", "holds no priors"),
+        ("{", "is not JSON"),
+        ("[" * 100_000, "is nested too deeply"),
+        ("[]", "is \\[\\]; expected a table"),
+        ("{}", "holds no priors"),
+        ('{"5": {"initial_prior": [NaN]}}', "holds NaN"),
         ('{"37": {}}', "no number of a class"),
-        ('{"5": 1}', "has no 'obj_cls_name'"),
+        ('{"5": 1}', "is 1; expected a table"),
     ],
-    ids=["torn", "deep", "a list", "a class too far", "no entry"],
+    ids=["torn", "deep", "a list", "empty", "not a number", "a class too far", "no entry"],
 )
 def test_what_is_no_file_of_priors_is_refused(text: str, message: str, tmp_path: Path) -> None:
     path = tmp_path / "p.json"

@@ -120,12 +120,12 @@ def test_detectors_have_runs_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "content", "reason"),
     [
-        ("config.yaml", None, "config.yaml cannot be read: No such file"),
+        ("config.yaml", None, "config.yaml: cannot be read (No such file"),
         ("config.yaml", b"mode: predcls\nmodel: ", "config.yaml is not the whole configuration"),
         ("config.yaml", b"mode: [1, 2", "config.yaml is not valid YAML"),
-        ("config.yaml", b"\xff\xfe\x00", "config.yaml cannot be read"),
-        ("logfile.txt", None, "logfile.txt cannot be read"),
-        ("metrics.csv", b"\xff\xff,1", "metrics.csv cannot be read"),
+        ("config.yaml", b"\xff\xfe\x00", "config.yaml: is text in UTF-16"),
+        ("logfile.txt", None, "logfile.txt: cannot be read"),
+        ("metrics.csv", b"\xff\xff,1", "metrics.csv: is not text in UTF-8"),
     ],
 )
 def test_a_damaged_run_is_listed_as_such(tmp_path: Path, file: str, content: bytes | None, reason: str) -> None:

@@ -5,22 +5,24 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal
 
 from vidsgg.errors import DataError
 from vidsgg.io.atomic import remove_left_behind, whole_file
 from vidsgg.io.exporters.formats import FORMATS
 from vidsgg.io.homes import claim_home
 from vidsgg.io.links import is_link
+from vidsgg.io.untrusted import read_json
 
 State = Literal["waiting", "running", "done", "failed", "cancelled", "stopped"]
 UNFINISHED = ("waiting", "running")
 VIDEO, GRAPH, PAGE, OVERLAY = "video.bin", "video.graph.json", "video.html", "video.overlay.mp4"
 _RECORD = "job.json"
+_LARGEST = 1_000_000  # bytes of a record
 _RESULTS = (GRAPH, PAGE, OVERLAY, *(form.name + form.suffix for form in FORMATS.values()))
 _MADE = (VIDEO, _RECORD, *_RESULTS)  # the only files that are ever removed
 _ID = re.compile(r"[0-9a-f]{16}")
@@ -97,9 +99,9 @@ class JobFolder:
                 _remove(folder)
                 continue
             try:
-                job = _job(folder.name, json.loads((folder / _RECORD).read_text(encoding="utf-8")))
-            except (OSError, ValueError, TypeError, KeyError) as error:
-                print(f"{folder / _RECORD} cannot be read and is left out: {error}", flush=True)
+                job = _job(folder)
+            except DataError as error:
+                print(f"{error} It is left out.", flush=True)
                 continue
             if job.state in UNFINISHED:
                 job = replace(job, state="stopped", message="The app was ended before this was done.")
@@ -118,8 +120,8 @@ def _made_before_marks(root: Path) -> bool:
     """
     folders = _job_folders(root)
     for folder in folders:
-        with suppress(OSError, ValueError, TypeError, KeyError):
-            _job(folder.name, json.loads((folder / _RECORD).read_text(encoding="utf-8")))
+        with suppress(DataError):
+            _job(folder)
             return True
     only_ours = all({entry.name for entry in folder.iterdir()} <= set(_MADE) for folder in folders)
     return only_ours and {entry.name for entry in root.iterdir()} == {".lock", *(folder.name for folder in folders)}
@@ -137,10 +139,6 @@ def _remove(folder: Path) -> None:
         folder.rmdir()
 
 
-def _job(number: str, values: Mapping[str, Any]) -> Job:
-    job = Job(
-        **{**values, "id": number, "asked": Asked(**values["asked"]), "notes": tuple(values["notes"]), "files": tuple(values["files"])}
-    )
-    if job.state not in get_args(State):
-        raise DataError(f"state {job.state!r}")
-    return job
+def _job(folder: Path) -> Job:
+    """Raises DataError naming the record and the place in it."""
+    return replace(read_json(folder / _RECORD, Job, _LARGEST), id=folder.name)

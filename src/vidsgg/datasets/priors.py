@@ -6,20 +6,23 @@ Letters: O object classes, R predicates of all groups, C predicates of the conta
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from vidsgg.datasets.action_genome import compact_name
 from vidsgg.datasets.base import VideoDataset
-from vidsgg.errors import DataError
+from vidsgg.errors import DataError, short
 from vidsgg.io.atomic import whole_file
+from vidsgg.io.untrusted import as_type, read_json
 from vidsgg.ops.contacts import contact_group
 from vidsgg.structures.checks import Array
 from vidsgg.structures.schema import Schema
+
+_LARGEST = 100_000_000  # bytes of a file of priors; the authors' has half a million
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,46 +97,47 @@ def read_priors(path: Path, schema: Schema) -> PredicatePriors:
     group, _ = contact_group(schema)
     objects, predicates = schema.vocabulary.objects, len(schema.vocabulary.predicates)
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}).") from error
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{path}: is not a JSON file ({error}).") from error
-    if not isinstance(document, dict) or not document:
+        document = read_json(path, dict[str, Any], _LARGEST)
+    except DataError as error:
+        raise DataError(f"{error} The authors' TrainPrior.json, or a file of 'vidsgg data priors -out FILE', is expected.") from error
+    if not document:
         raise DataError(
             f"{path}: holds no priors; an entry for each class of objects is expected, as 'vidsgg data priors -out FILE' writes."
         )
     initial = np.zeros((len(objects), predicates), np.float32)
     transition = np.zeros((len(objects), len(group), predicates), np.float32)
     contacts = np.zeros((len(objects), len(group)), np.bool_)
-    for key, entry in document.items():
-        where = f"{path}: class {key!r}"
-        if not key.isdecimal() or not 0 < int(key) < len(objects):
+    for key, said in document.items():
+        where = f"{path}: class {short(key)}"
+        if not key.isdecimal() or len(key) > 9 or not 0 < int(key) < len(objects):
             raise DataError(f"{where} is no number of a class of objects; {schema.name!r} has 1..{len(objects) - 1}.")
         k = int(key)
-        name, found = _value(where, entry, "obj_cls_name"), _value(where, entry, "c_rel_idx")
-        if not isinstance(name, str) or compact_name(name) != compact_name(objects[k]):
-            raise DataError(f"{where} is called {name!r}; in {schema.name!r} it is {objects[k]!r}.")
-        known = isinstance(found, list) and all(type(c) is int and 0 <= c < len(group) for c in found)
-        if not known or len(set(found)) != len(found):
+        entry = as_type(said, _Entry, f"{where}: ")
+        name, found = entry.obj_cls_name, entry.c_rel_idx
+        if compact_name(name) != compact_name(objects[k]):
+            raise DataError(f"{where} is called {short(name)}; in {schema.name!r} it is {objects[k]!r}.")
+        if not all(0 <= c < len(group) for c in found) or len(set(found)) != len(found):
             raise DataError(
-                f"{where}: c_rel_idx is {str(found)[:80]}, expected different numbers of {group.name} predicates, 0..{len(group) - 1}."
+                f"{where}: c_rel_idx is {short(found)}, expected different numbers of {group.name} predicates, 0..{len(group) - 1}."
             )
-        initial[k] = _shares(where, entry, "initial_prior", (predicates,))
-        transition[k, found] = _shares(where, entry, "specific_prior", (len(found), predicates))
+        initial[k] = _shares(where, "initial_prior", entry.initial_prior, (predicates,))
+        transition[k, found] = _shares(where, "specific_prior", entry.specific_prior, (len(found), predicates))
         contacts[k, found] = True
     return PredicatePriors(initial, transition, contacts)
 
 
-def _value(where: str, entry: Any, name: str) -> Any:
-    if not isinstance(entry, dict) or name not in entry:
-        raise DataError(f"{where} has no {name!r}.")
-    return entry[name]
+class _Entry(msgspec.Struct):
+    """What the file says of a class of objects."""
+
+    obj_cls_name: str
+    c_rel_idx: list[int]
+    initial_prior: list[float]
+    specific_prior: list[list[float]]
 
 
-def _shares(where: str, entry: Mapping[str, Any], name: str, shape: tuple[int, ...]) -> Array:
+def _shares(where: str, name: str, values: list[Any], shape: tuple[int, ...]) -> Array:
     try:
-        table: Array = np.array(_value(where, entry, name), np.float64).reshape(shape) if shape[0] else np.zeros(shape)
+        table: Array = np.array(values, np.float64).reshape(shape) if shape[0] else np.zeros(shape)
     except (TypeError, ValueError) as error:
         raise DataError(f"{where}: {name} is not a table of {' x '.join(map(str, shape))} numbers ({error}).") from error
     if not ((table >= 0) & (table <= 1 + 1e-6)).all():

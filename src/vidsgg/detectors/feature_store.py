@@ -13,19 +13,21 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import msgspec
 import torch
 from torch import Tensor
 
 from vidsgg.datasets.base import VideoDataset
 from vidsgg.detectors.store_key import StoreKey, digest_of
 from vidsgg.detectors.stored_clip import RecordSource, clip_of, columns_of
-from vidsgg.errors import ConfigError, DataError
+from vidsgg.errors import ConfigError, DataError, short
 from vidsgg.io.atomic import remove_left_behind, whole_file
 from vidsgg.io.links import check_no_links, is_link
 from vidsgg.io.names import file_name
 from vidsgg.io.records import Record, write_record
+from vidsgg.io.untrusted import as_type, read_json
 from vidsgg.structures.clip import Clip
 from vidsgg.structures.widths import FeatureWidths
 
@@ -33,9 +35,20 @@ FORMAT = 1  # raised whenever records change, or the numbers that extraction wri
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}  # the most exact first
 STORE_FILE, LEFT_OUT_FILE = "store.json", "left_out.json"
 _RECORD_FOLDERS = "[0-9a-f][0-9a-f]"  # by the first digits of a hash of the video's name
+_LARGEST = 100_000_000  # bytes of such a file; one that notes every video of a large data set has a few million
 _AGAIN = "run 'vidsgg features' again, it writes what is missing or no longer fits"
 
 Needed = tuple[VideoDataset, bool]  # videos, and whether they are to be learnt from
+
+
+class _Document(msgspec.Struct, forbid_unknown_fields=True):
+    """``store.json``."""
+
+    format: int
+    key: str
+    dtype: Literal["float32", "float16", "bfloat16"]
+    widths: FeatureWidths
+    made_from: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -91,19 +104,21 @@ class FeatureStore:
         """Raises DataError if there is no store that this version can read."""
         path = folder / STORE_FILE
         try:
-            document = json.loads(path.read_text(encoding="utf-8"))
-            version = document["format"]
-            if version == FORMAT:
-                key = StoreKey.from_json(document["made_from"])
-                store = FeatureStore(folder, key, document["dtype"], FeatureWidths(**document["widths"]), document["key"])
-                if digest_of(document["made_from"]) != store.digest or store.dtype not in DTYPES:
-                    raise ValueError("its values contradict each other")
-                return store
-        except OSError as error:
-            raise DataError(f"{folder} is no feature store: cannot read {STORE_FILE} ({error.strerror}).") from error
-        except (ValueError, KeyError, TypeError) as error:
+            content = read_json(path, dict[str, Any], _LARGEST)
+        except DataError as error:
+            if not path.exists():
+                raise DataError(f"{folder} is no feature store: it has no {STORE_FILE}.") from error
             raise DataError(f"{path}: is damaged ({error}); remove the store and write it again.") from error
-        raise DataError(f"{folder}: the features are of format {version}, this version reads format {FORMAT}; write them again.")
+        if (version := content.get("format")) != FORMAT:
+            raise DataError(f"{folder}: the features are of format {short(version)}, this version reads format {FORMAT}; write them again.")
+        try:
+            document = as_type(content, _Document)
+            store = FeatureStore(folder, StoreKey.from_json(document.made_from), document.dtype, document.widths, document.key)
+            if digest_of(document.made_from) != store.digest:
+                raise DataError("its values contradict each other")
+        except DataError as error:
+            raise DataError(f"{path}: is damaged ({error}); remove the store and write it again.") from error
+        return store
 
     def require(self, key: StoreKey, needed: Sequence[Needed] = ()) -> None:
         """Raises DataError saying what differs if the features were not made under ``key``, or how many of the needed videos they lack.
@@ -124,9 +139,9 @@ class FeatureStore:
         """Videos that could not be read when features were written, and why."""
         path = self.folder / LEFT_OUT_FILE
         try:
-            return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
-        except (OSError, ValueError, TypeError) as error:
-            raise DataError(f"{path}: cannot be read ({error}); remove it, then {_AGAIN}.") from error
+            return read_json(path, dict[str, str], _LARGEST) if path.exists() else {}
+        except DataError as error:
+            raise DataError(f"{error} Remove it, then {_AGAIN}.") from error
 
     def leave_out(self, videos: Mapping[str, str]) -> None:
         """Note videos that cannot be read, and why, in place of those noted before. To be called while the store is open to write."""

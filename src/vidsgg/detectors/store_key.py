@@ -7,17 +7,29 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
+import msgspec
 import torch
 from torch import Tensor
 
 from vidsgg.datasets.older import read_schema
 from vidsgg.detectors.base import Detector
-from vidsgg.errors import DataError
+from vidsgg.io.untrusted import as_type
 from vidsgg.structures.schema import Schema
 
 _KEPT_ONE = "faster-rcnn-c4"  # the only architecture whose detections version 0.1.0 brought down to one person in a frame
+
+
+class _Document(msgspec.Struct):
+    """A key as plain values."""
+
+    detector: dict[str, Any]
+    weights: str
+    mode: Literal["predcls", "sgcls", "sgdet"]
+    reference_compat: bool
+    schema: dict[str, Any]
+    raw_detections: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,15 +70,12 @@ class StoreKey:
 
     @staticmethod
     def from_json(document: Mapping[str, Any]) -> StoreKey:
-        """Raises DataError naming what is missing."""
-        try:
-            values = {name: document[name] for name in ("detector", "weights", "mode", "reference_compat")}
-            schema = read_schema(document["schema"])
-            if "version" not in document["schema"] and values["detector"].get("detector") != _KEPT_ONE:
-                schema = replace(schema, once_per_frame=())
-            return StoreKey(**values, schema=schema, raw_detections=document.get("raw_detections", False))
-        except (KeyError, TypeError) as error:
-            raise DataError(f"what made the features is not told: {error!r}") from error
+        """Raises DataError naming what is missing or wrong."""
+        known = as_type(document, _Document)
+        schema = read_schema(known.schema)
+        if "version" not in known.schema and known.detector.get("detector") != _KEPT_ONE:
+            schema = replace(schema, once_per_frame=())
+        return StoreKey(known.detector, known.weights, known.mode, known.reference_compat, schema, known.raw_detections)
 
     def differences(self, wanted: StoreKey) -> list[str]:
         """What keeps features made under this key from being used where ``wanted`` is asked for; empty if nothing does."""

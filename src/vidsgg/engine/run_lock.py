@@ -12,8 +12,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO
 
-from vidsgg.errors import ConfigError
+from vidsgg.errors import ConfigError, DataError
 from vidsgg.io.links import regular_file
+from vidsgg.io.untrusted import as_type, parse_json
 
 if sys.platform == "win32":
     import msvcrt
@@ -21,6 +22,7 @@ else:
     import fcntl
 
 _NAME = ".lock"
+_LARGEST = 10_000  # letters that are read of it
 _BEGIN = '{"pid": '  # of what we write into it
 _TAKEN = (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
 _FAR = 1 << 20  # on Windows a locked byte cannot be read by others: lock one behind the text
@@ -98,8 +100,8 @@ def _taken(folder: Path, holder: LockHolder | None) -> ConfigError:
 def _read(file: IO[str]) -> LockHolder | None:
     file.seek(0)
     try:
-        return LockHolder(**json.loads(file.read()))
-    except (ValueError, TypeError):
+        return as_type(parse_json(file.read(_LARGEST)), LockHolder)
+    except DataError:
         return None  # its holder is about to write its name
 
 

@@ -8,7 +8,11 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
+import struct
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +20,10 @@ from typing import Any
 
 import numpy as np
 
-from vidsgg.errors import DataError
+from vidsgg.errors import DataError, short
 from vidsgg.io.atomic import whole_file
+from vidsgg.io.files import check_regular
+from vidsgg.io.untrusted import as_type, parse_json
 from vidsgg.structures.annotation import VideoAnnotation
 from vidsgg.structures.checks import Array
 from vidsgg.structures.schema import Schema
@@ -102,16 +108,38 @@ def save_columns(path: Path, columns: Mapping[str, Array], header: Mapping[str, 
 def load_columns(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
     """Read what ``save_columns`` wrote: (arrays, header). Raises DataError naming the file if it is missing, torn or foreign."""
     try:
+        _check_members(path)
         with np.load(path, allow_pickle=False) as file:
             columns = {name: file[name] for name in file.files}
-        header = json.loads(columns.pop("header").tobytes())
-        if not isinstance(header, dict):
-            raise ValueError("its header is not a table of names and values")
+        header = as_type(parse_json(columns.pop("header").tobytes()), dict[str, Any])
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file.") from error
-    except (OSError, EOFError, ValueError, KeyError, AttributeError, TypeError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path}: not a readable column file ({error}); make it again.") from error
+    except _UNREADABLE as error:
+        raise DataError(f"{path}: not a readable column file ({str(error)[:200] or type(error).__name__}); make it again.") from error
     return columns, header
+
+
+# What zipfile and numpy's reader of headers raise for damaged files.
+_UNREADABLE = (
+    OSError, EOFError, ValueError, KeyError, AttributeError, TypeError, RuntimeError, NotImplementedError, SyntaxError, MemoryError,
+    OverflowError, RecursionError, zipfile.BadZipFile, zlib.error, struct.error, tokenize.TokenError,
+)  # fmt: skip
+
+
+def _check_members(path: Path) -> None:
+    """Refuses what ``save_columns`` never writes: members that unpack to more bytes than the file has, other things than arrays."""
+    if path.exists():
+        check_regular(path)
+    with zipfile.ZipFile(path) as file:
+        for member in file.infolist():
+            if member.compress_type != zipfile.ZIP_STORED or member.file_size > path.stat().st_size or not member.filename.endswith(".npy"):
+                raise ValueError(f"its part {member.filename[:60]!r} is no uncompressed array")
+            with file.open(member) as part:
+                version = np.lib.format.read_magic(part)
+                read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+                shape, _, dtype = read(part)
+                if math.prod(shape) * dtype.itemsize > member.file_size or dtype.hasobject or min(shape, default=0) < 0:
+                    raise ValueError(f"its part {member.filename[:60]!r} says that it has the shape {short(shape)}")
 
 
 @dataclass(frozen=True, eq=False)

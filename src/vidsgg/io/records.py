@@ -14,23 +14,42 @@ import zlib
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
+import msgspec
 import torch
 from safetensors.torch import save
 from torch import Tensor
 
 from vidsgg.errors import DataError
 from vidsgg.io.atomic import whole_file
+from vidsgg.io.files import check_regular
+from vidsgg.io.untrusted import as_type, parse_json
 
 _FIELD = "vidsgg"
 _MARK = f'"{_FIELD}":"'.encode()  # in the header's JSON, before the checksums
 _BLANK = b"0" * 8
 _BLOCK = 1 << 18  # bytes checked at once; they stay in the processor's cache between reading and checking
+_LONGEST_HEADER = 1 << 24  # bytes; ours have a few thousand
 _DTYPES = {
     "F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16,
     "I64": torch.int64, "I32": torch.int32, "I16": torch.int16, "I8": torch.int8, "U8": torch.uint8, "BOOL": torch.bool,
 }  # fmt: skip
+
+_Size = Annotated[int, msgspec.Meta(ge=0, le=1 << 48)]
+
+
+class _Entry(msgspec.Struct, forbid_unknown_fields=True):
+    """One tensor as a header describes it."""
+
+    dtype: Literal["F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8", "U8", "BOOL"]
+    shape: Annotated[list[_Size], msgspec.Meta(max_length=16)]
+    data_offsets: tuple[_Size, _Size]  # bytes behind the header, first and one past the last
+
+    def __post_init__(self) -> None:
+        begin, end = self.data_offsets
+        if end - begin != math.prod(self.shape) * _DTYPES[self.dtype].itemsize:
+            raise ValueError(f"{end - begin} bytes for the shape {self.shape}")
 
 
 def encode_record(tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> tuple[bytes, memoryview]:
@@ -70,6 +89,8 @@ class Record:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        if path.exists():
+            check_regular(path)
         try:
             with path.open("rb") as file:
                 self.size = file.seek(0, 2)
@@ -77,6 +98,8 @@ class Record:
                 length = int.from_bytes(file.read(8), "little")
                 if self.size < 8 + length:
                     raise self._damaged(f"is cut off: {self.size} bytes")
+                if length > _LONGEST_HEADER:
+                    raise self._damaged(f"says that its header has {length} bytes, which no record has")
                 self._header = file.read(length)
         except FileNotFoundError:
             raise DataError(f"{path}: no such record.") from None
@@ -91,18 +114,19 @@ class Record:
     def _parse(self) -> tuple[dict[str, tuple[torch.dtype, list[int], int, int]], dict[str, Any]]:
         at = self._header.find(_MARK) + len(_MARK)
         try:
-            whole = json.loads(self._header)
-            text = whole.pop("__metadata__")[_FIELD]
+            whole = parse_json(self._header)
+            text = as_type(whole.pop("__metadata__"), dict[str, str])[_FIELD]
             self._payload_checksum = int(text[8:16], 16)
             blank = len(self._header).to_bytes(8, "little") + self._header[:at] + _BLANK + self._header[at + 8 :]
             if zlib.crc32(blank) != int(text[:8], 16):
                 raise self._damaged("has a damaged header (wrong checksum)")
-            entries = {name: (_DTYPES[e["dtype"]], e["shape"], *e["data_offsets"]) for name, e in whole.items()}
-            return entries, json.loads(text[16:])
+            described = as_type(whole, dict[str, _Entry])
+            about = as_type(parse_json(text[16:]), dict[str, Any])
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            if isinstance(error, DataError):
+            if isinstance(error, DataError) and str(self.path) in str(error):
                 raise
             raise self._damaged("has a damaged header, or is no record of vidsgg") from error
+        return {name: (_DTYPES[e.dtype], e.shape, *e.data_offsets) for name, e in described.items()}, about
 
     def _damaged(self, what: str) -> DataError:
         return DataError(f"{self.path}: {what}; remove the file and make it again ('vidsgg features' with -verify does both).")

@@ -120,6 +120,10 @@ def _explain(value: Any, kind: Any, message: str) -> str:
     path = path.removeprefix(".") or "the whole"
     if said.startswith("Expected"):
         return f"{path} is {short(value)}; expected {_words(said.removeprefix('Expected '))}."
+    if found := re.fullmatch(r"Object missing required field `(.*)`", said):
+        return f"{path} lacks {short(found[1])}."
+    if found := re.fullmatch(r"Object contains unknown field `(.*)`", said):
+        return f"{path} has the unknown entry {short(found[1])}."
     return f"{path}: {said}."
 
 
@@ -128,6 +132,11 @@ _STEP = re.compile(r"\[\.\.\.\]|\[\d+\]|\.[^.\[]+")
 
 def _culprit(table: Mapping[Any, Any], said: str) -> tuple[str, Any]:
     """Which entry of a table is meant by a message that names none; a place that cannot be told is ``[...]``."""
+    if lacking := re.fullmatch(r"Object missing required field `(.*)`", said):
+        return next(
+            ((f"[{short(key)}]", item) for key, item in table.items() if isinstance(item, Mapping) and lacking[1] not in item),
+            ("[...]", None),
+        )
     found = re.match(r"Expected `(\w+)", said)
     wanted = _PYTHON_TYPES.get(found[1]) if found else None
     for key, item in table.items():

@@ -11,18 +11,19 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from vidsgg.engine.early_stopping import higher_is_better
 from vidsgg.engine.report import Monitor
 from vidsgg.engine.run_lock import lock_holder
 from vidsgg.errors import ConfigError, DataError
+from vidsgg.io.files import read_text
+from vidsgg.io.untrusted import read_yaml
 from vidsgg.options import closest, fields_of
 from vidsgg.recipes.models import MODELS
 from vidsgg.recipes.options import TrainDetectorOptions, TrainOptions, options_from
 
 Points = tuple[tuple[int, float], ...]  # (epoch, value)
 
+_LARGEST = 1_000_000_000  # bytes of a file of a run; a year of training writes some hundred million
 _FILES = ("config.yaml", "logfile.txt", "metrics.csv")
 # Shown otherwise, always resolved to something, or without a part in the result.
 _ELSEWHERE = (
@@ -191,16 +192,16 @@ def _remark(config: Mapping[str, Any], kind: type[TrainOptions]) -> str:
 
 def _read_text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path.name} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+        return read_text(path, _LARGEST)
+    except DataError as error:
+        raise DataError(str(error).replace(str(path), path.name)) from error
 
 
 def _read_config(path: Path) -> dict[str, Any]:
     try:
-        config = yaml.safe_load(_read_text(path))
-    except yaml.YAMLError as error:
-        raise DataError(f"{path.name} is not valid YAML: {' '.join(str(error).split())}") from error
+        config = read_yaml(path)
+    except DataError as error:
+        raise DataError(str(error).replace(str(path), path.name)) from error
     # Plain cut-off text is YAML too, so look at what a run of either kind cannot be without.
     if not isinstance(config, dict) or not isinstance(config.get("model", config.get("pretrained")), str) or "epochs" not in config:
         raise DataError(f"{path.name} is not the whole configuration of a run")

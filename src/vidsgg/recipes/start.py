@@ -9,13 +9,12 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from vidsgg.engine.checkpoint import BEST, FINAL, load_checkpoint, newest_checkpoint, position
 from vidsgg.engine.run_folder import OUTPUT
 from vidsgg.engine.state import TrainingState
-from vidsgg.errors import CheckpointError, ConfigError
+from vidsgg.errors import CheckpointError, ConfigError, DataError
 from vidsgg.io.tensors import check_intact
+from vidsgg.io.untrusted import read_yaml
 from vidsgg.plugins import require_said_again
 from vidsgg.recipes.build import Splits, open_splits, resolve_data_path
 from vidsgg.recipes.options import TrainOptions
@@ -182,9 +181,9 @@ def _runs_of(options: TrainOptions) -> list[Path]:
     root, found = resolve_data_path(options.data_path), []
     for file in OUTPUT.glob("*/*/config.yaml"):
         try:
-            config: Any = yaml.safe_load(file.read_text(encoding="utf-8"))
+            config: Any = read_yaml(file)
             same = (config["model"], config["mode"]) == (options.model, options.mode) and _same_folder(root, config["data_path"])
-        except (OSError, UnicodeDecodeError, yaml.YAMLError, TypeError, KeyError):
+        except (DataError, TypeError, KeyError):
             continue  # not a run of ours
         if same:
             written = max((checkpoint.stat().st_mtime for checkpoint in file.parent.glob("checkpoint_*.tar")), default=0.0)
