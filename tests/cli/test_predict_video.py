@@ -192,6 +192,35 @@ def test_given_boxes(runs: dict[str, Path], video: Path, tmp_path: Path, mode: s
     assert [frame.nodes for frame in again.frames] == [frame.nodes for frame in graph.frames]
 
 
+def test_boxes_that_leave_the_picture_are_counted(
+    runs: dict[str, Path], video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "frame;class;xmin;ymin;xmax;ymax\n1;person;-3;10;60;90\n1;cup/glass/bottle;50;40;70;60\n20;person;9000;1;9005;9\n"
+    (tmp_path / "boxes.csv").write_text(text, encoding="utf-8")
+    words = (video, "-checkpoint", runs["predcls"], "-boxes", tmp_path / "boxes.csv", "-o", tmp_path / "g")
+    assert predicted(*words) == 0
+    said = capsys.readouterr().out
+    graph = read_graph(tmp_path / "g" / "walk.graph.json")
+    assert graph.frames[0].nodes[0].box == (0, 10, 60, 90) and graph.frames[1].nodes == ()
+    assert graph.made_by is not None and len(graph.made_by.notes) == 3
+    for note in graph.made_by.notes:
+        assert note in said
+    (tmp_path / "boxes.csv").write_text(text.replace("cup/glass/bottle", "cup"), encoding="utf-8")
+    assert predicted(*words) == 2
+    assert "boxes.csv, line 3: unknown class 'cup'; did you mean 'cup/glass/bottle'?" in capsys.readouterr().err
+
+
+def test_boxes_of_another_video_are_refused(runs: dict[str, Path], video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The graph of a film serves as boxes of this film only, however others are called."""
+    assert predicted(video, "-checkpoint", runs["sgdet"], "-o", tmp_path / "g") == 0
+    other = write(tmp_path / "walk.mp4", frames=61)
+    assert predicted(other, "-checkpoint", runs["predcls"], "-boxes", tmp_path / "g" / "walk.graph.json", "-o", tmp_path / "h") == 2
+    assert f"{other}: is not the video that {tmp_path / 'g' / 'walk.graph.json'} was made from" in capsys.readouterr().err
+    (tmp_path / "boxes.csv").write_text(BOXES, encoding="utf-8")
+    assert predicted(video, other, "-checkpoint", runs["predcls"], "-boxes", tmp_path / "boxes.csv", "-o", tmp_path / "h") == 2
+    assert "does not say which of 2 videos its boxes are of" in capsys.readouterr().err
+
+
 def test_the_detector_is_looked_for_beside_the_checkpoint_and_must_be_the_right_one(
     runs: dict[str, Path], data: Path, video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -120,7 +120,7 @@ def test_another_video_than_the_graphs_is_refused_and_a_copy_is_told(folder: Pat
     film = folder / "films" / "walk.mp4"
     write_graph(folder / "graphs" / "walk.graph.json", known(walk(), film, 60))
     assert viewed(folder / "graphs", "-video", write(folder / "long.mp4", frames=61), "-overlay") == 2
-    assert "long.mp4: is not the video of the graph of 'walk.mp4': it has 61 frames, that one 60" in capsys.readouterr().err
+    assert "walk.graph.json was made from: it has 61 frames, that one 60" in capsys.readouterr().err
     assert not list((folder / "graphs").glob("walk.overlay*"))
     assert viewed(folder / "graphs", "-video", write(folder / "copy.mkv", frames=60)) == 0
     told = content(folder / "graphs" / "walk.html")

@@ -13,9 +13,8 @@ from detectors.tiny import tiny_detector
 from vidsgg.datasets.action_genome import SCHEMA
 from vidsgg.detectors.extraction import ClipExtractor
 from vidsgg.detectors.faster_rcnn import FasterRCNN
-from vidsgg.errors import DataError
 from vidsgg.inference.video import GraphRules, Scorer, Window, _windows, video_graphs
-from vidsgg.io.boxes import FrameBoxes
+from vidsgg.io.boxes import FrameBoxes, GivenBoxes
 from vidsgg.io.footage import FootageFrame
 from vidsgg.models.sttran import STTran, STTranConfig
 from vidsgg.structures.clip import Clip
@@ -74,7 +73,7 @@ KEEP_ALL = GraphRules(threshold=0.0)  # so that no rounding decides which edges 
     ],
 )
 def test_windows_give_what_one_piece_gives(detector: FasterRCNN, mode: str, window: Window) -> None:
-    boxes = None if mode == "sgdet" else {i: given(i) for i in range(1, 16)}
+    boxes = None if mode == "sgdet" else GivenBoxes({i: given(i) for i in range(1, 16)})
     whole = list(video_graphs("v", pictures(15), scorer(mode, detector), KEEP_ALL, Window(100, 0, 2**40), boxes))
     parts = list(video_graphs("v", pictures(15), scorer(mode, detector), KEEP_ALL, window, boxes))
     assert len(whole) == 15
@@ -102,7 +101,7 @@ def given(number: int, track: int = -1) -> FrameBoxes:
 
 def test_given_boxes_come_back_with_their_classes_and_tracks(detector: FasterRCNN) -> None:
     boxes = {i: given(i, track=70) for i in range(1, 8)}
-    graphs = list(video_graphs("v", pictures(7), scorer("predcls", detector), boxes=boxes))
+    graphs = list(video_graphs("v", pictures(7), scorer("predcls", detector), boxes=GivenBoxes(boxes)))
     for frame in graphs:
         found = boxes[frame.number]
         assert [node.label for node in frame.nodes] == [OBJECTS[klass] for klass in found.klass]
@@ -111,12 +110,24 @@ def test_given_boxes_come_back_with_their_classes_and_tracks(detector: FasterRCN
         assert {edge.subject for edge in frame.edges if edge.group == "contacting"} <= {0}
 
 
-def test_a_box_outside_of_the_picture_is_named(detector: FasterRCNN) -> None:
-    boxes = {
-        1: FrameBoxes("boxes.csv, line 2", np.array([[0, 0, 500, 20]], np.float32), np.array([1]), np.ones(1, np.float32), np.array([-1]))
-    }
-    with pytest.raises(DataError, match=r"boxes\.csv, line 2: box .* lies outside of the picture of 84 x 60 pixels"):
-        list(video_graphs("v", pictures(1), scorer("predcls", detector), boxes=boxes))
+def test_boxes_that_leave_the_picture_are_cut_and_those_outside_are_left_out(detector: FasterRCNN) -> None:
+    def boxes(*sides: list[float]) -> FrameBoxes:
+        count = len(sides)
+        return FrameBoxes("b", np.array(sides, np.float32), np.array([PERSON, CUP][:count]), np.ones(count, np.float32), np.arange(count))
+
+    given = GivenBoxes({1: boxes([-3, 10, 500, 50], [10, 10, 20, 20]), 2: boxes([84, 0, 90, 9], [5, 60, 9, 70]), 3: boxes([0, 0, 84, 60])})
+    graphs = list(video_graphs("v", pictures(3), scorer("predcls", detector), boxes=given))
+    assert [[node.box for node in frame.nodes] for frame in graphs] == [
+        [(0, 10, 84, 50), (10, 10, 20, 20)],
+        [],
+        [(0, 0, 60, 60)],
+    ]  # the last picture is narrower
+    assert graphs[0].edges and not graphs[1].edges
+    assert given.notes() == [
+        "2 of 5 boxes leave the picture and were cut at its edges",
+        "2 of 5 boxes have no area inside the picture and were left out",
+        "so many boxes leave the picture that they may be of a picture of another size; they must be in pixels of this video",
+    ]
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])

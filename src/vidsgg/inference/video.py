@@ -6,7 +6,7 @@ frames of the one before, so that a model sees the neighbours of each frame. A f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, islice
 
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from vidsgg.detectors.base import FRAMES_AT_ONCE
 from vidsgg.inference.graphs import Moment, frame_graphs, with_tracks
 from vidsgg.inference.trackers import Tracker
-from vidsgg.io.boxes import FrameBoxes
+from vidsgg.io.boxes import FrameBoxes, GivenBoxes
 from vidsgg.io.footage import FootageFrame
 from vidsgg.io.images import Image
 from vidsgg.ops.decoding import decode
@@ -68,22 +68,17 @@ def video_graphs(
     scorer: Scorer,
     rules: GraphRules = GraphRules(),
     window: Window = Window(),
-    boxes: Mapping[int, FrameBoxes] | None = None,
+    boxes: GivenBoxes | None = None,
     tracker: Tracker | None = None,
 ) -> Iterator[GraphFrame]:
-    """Graphs of all frames in order, with tracks. boxes: those of every frame by its number, for PredCLS and SGCLS. tracker: see with_tracks."""
+    """Graphs of all frames in order, with tracks. boxes: those of every frame, for PredCLS and SGCLS. tracker: see with_tracks."""
     graphs = _untracked(name, frames, scorer, rules, window, boxes)
-    return graphs if boxes is not None and have_tracks(boxes) else with_tracks(graphs, tracker)
-
-
-def have_tracks(boxes: Mapping[int, FrameBoxes]) -> bool:
-    """Whether the ids of things came with their boxes."""
-    return any(len(found.track) and found.track[0] >= 0 for found in boxes.values())
+    return graphs if boxes is not None and boxes.tracked else with_tracks(graphs, tracker)
 
 
 @torch.inference_mode()
 def _untracked(
-    name: str, frames: Iterable[FootageFrame], scorer: Scorer, rules: GraphRules, window: Window, boxes: Mapping[int, FrameBoxes] | None
+    name: str, frames: Iterable[FootageFrame], scorer: Scorer, rules: GraphRules, window: Window, boxes: GivenBoxes | None
 ) -> Iterator[GraphFrame]:
     """As video_graphs; the only tracks are those that came with the boxes."""
     for clip, moments, repeated in _windows(_looked_at(name, frames, scorer, boxes), window):
@@ -93,13 +88,11 @@ def _untracked(
         yield from islice(graphs, repeated, None)
 
 
-def _looked_at(
-    name: str, frames: Iterable[FootageFrame], scorer: Scorer, boxes: Mapping[int, FrameBoxes] | None
-) -> Iterator[tuple[Clip, list[Moment]]]:
+def _looked_at(name: str, frames: Iterable[FootageFrame], scorer: Scorer, boxes: GivenBoxes | None) -> Iterator[tuple[Clip, list[Moment]]]:
     """Clips of a few frames of one size: the detector fills smaller ones up, which reaches into their features."""
     for (height, width), alike in groupby(frames, key=lambda frame: frame.image.shape[:2]):
         while few := list(islice(alike, FRAMES_AT_ONCE)):
-            given = None if boxes is None else [boxes[frame.number].within(width, height) for frame in few]
+            given = None if boxes is None else [boxes.within(frame.number, width, height) for frame in few]
             clip = _clip_of(name, [(width, height)] * len(few), scorer.schema, scorer.mode, given).to(scorer.device)
             if scorer.extractor is not None:
                 clip = scorer.extractor([frame.image for frame in few], clip)

@@ -1,139 +1,88 @@
-"""Boxes that somebody's own detector has found in a video: a table, or a graph file whose edges are not read."""
+"""Boxes that somebody's own detector has found in a video, frame by frame."""
 
 from __future__ import annotations
 
-import csv
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
 from vidsgg.errors import DataError
-from vidsgg.io.graphs import read_graph
-from vidsgg.options import closest
-from vidsgg.structures.checks import Array, check_boxes
+from vidsgg.structures.checks import Array
 
-COLUMNS = ("frame", "x1", "y1", "x2", "y2")
-MORE_COLUMNS = ("video", "label", "score", "track")
-_CUT = 1.0  # pixels by which a box may lie outside of its picture; it is cut
+
+@dataclass(frozen=True)
+class BoxRow:
+    """One box as a file gives it. Raises DataError for numbers that can be no box, with the remedy."""
+
+    where: str  # file and line, for messages
+    video: str | None  # name of the video, or of the picture
+    frame: int  # number in the video, from 1
+    label: str
+    box: tuple[float, float, float, float]  # x1, y1, x2, y2 in pixels; may leave the picture
+    score: float = 1.0
+    track: int | None = None
+
+    def __post_init__(self) -> None:
+        x1, y1, x2, y2 = self.box
+        if not all(map(math.isfinite, self.box)) or max(map(abs, self.box)) > 1e9:
+            raise DataError(f"{self.where}: the box is {list(self.box)}; its sides must be numbers of pixels.")
+        if x2 < x1 or y2 < y1:
+            raise DataError(
+                f"{self.where}: the box is {list(self.box)}, not x1, y1, x2, y2 with x1 <= x2 and y1 <= y2."
+                " Are these x, y, width, height? Then call the columns x, y, w, h."
+            )
+        if self.frame < 1:
+            raise DataError(f"{self.where}: frame is {self.frame}; frames count from 1. If yours count from 0, add 1 to all of them.")
+        if not 0 <= self.score <= 1:
+            raise DataError(f"{self.where}: score is {self.score}, not a number from 0 to 1.")
+        if self.track is not None and not 0 <= self.track < 2**62:
+            raise DataError(f"{self.where}: track is {self.track}; ids are whole numbers from 0.")
 
 
 @dataclass(frozen=True, eq=False)
 class FrameBoxes:
-    """Boxes of one frame. box (N, 4) float32: xyxy in pixels. klass (N,) int64: index into the vocabulary's objects, or 0. score (N,) float32.
-    track (N,) int64: ids over frames, -1 where they are not given. where: what to call them in messages.
-    """
+    """Boxes of one frame."""
 
-    where: str
-    box: Array
-    klass: Array
-    score: Array
-    track: Array
-
-    def within(self, width: int, height: int) -> FrameBoxes:
-        """Cut at the edges of the picture. Raises DataError if a box lies outside of it by more than a pixel, or has no area."""
-        limit = np.array([width, height, width, height], np.float32)
-        outside = np.flatnonzero((self.box < -_CUT).any(1) | (self.box > limit + _CUT).any(1))
-        if len(outside):
-            raise DataError(f"{self.where}: box {self.box[outside[0]].tolist()} lies outside of the picture of {width} x {height} pixels.")
-        box = np.clip(self.box, 0, limit)
-        check_boxes(self.where, "box", box)
-        return replace(self, box=box)
+    where: str  # what to call them in messages
+    box: Array  # (N, 4) float32: xyxy in pixels, x1 <= x2 and y1 <= y2; may leave the picture
+    klass: Array  # (N,) int64: index into the vocabulary's objects, or 0
+    score: Array  # (N,) float32
+    track: Array  # (N,) int64: ids over frames, -1 where they are not given
 
 
-@dataclass(frozen=True)
-class _Row:
-    where: str
-    video: str | None
-    frame: int
-    label: str
-    box: tuple[float, ...]
-    score: float
-    track: int | None
+class GivenBoxes:
+    """The boxes of one video by the numbers of its frames; counts those that leave the picture."""
 
+    def __init__(self, frames: Mapping[int, FrameBoxes]) -> None:
+        self.frames = frames
+        self.count = self.cut = self.outside = 0  # boxes that were asked for; cut at the edges; without any area inside
 
-def read_boxes(path: Path, objects: Sequence[str], labelled: bool) -> dict[str | None, dict[int, FrameBoxes]]:
-    """Boxes by video (None where the file does not tell which) and number of the frame, from 1.
+    def within(self, number: int, width: int, height: int) -> FrameBoxes:
+        """The boxes of a frame, cut at the edges of the picture; those without any area inside are left out."""
+        found = self.frames[number]
+        box = np.clip(found.box, 0, np.array([width, height, width, height], np.float32))
+        kept = (box[:, 0] < box[:, 2]) & (box[:, 1] < box[:, 3])
+        self.count += len(box)
+        self.outside += int((~kept).sum())
+        self.cut += int((kept & (box != found.box).any(1)).sum())
+        return replace(found, box=box[kept], klass=found.klass[kept], score=found.score[kept], track=found.track[kept])
 
-    path: a CSV table with the columns ``COLUMNS`` and perhaps ``MORE_COLUMNS``, or a graph file. objects: the class names, background
-    first. labelled: every box has to have a label, else labels are not read. Raises DataError naming the file, the line and the value.
-    """
-    rows = list(_graph_rows(path) if path.suffix.lower() == ".json" else _table_rows(path))
-    if not rows:
-        raise DataError(f"{path}: holds no box.")
-    if len({row.track is None for row in rows}) > 1:
-        lacking = next(row for row in rows if row.track is None)
-        raise DataError(f"{lacking.where}: has no track, but other boxes have; give all or none.")
-    grouped: dict[str | None, dict[int, list[_Row]]] = defaultdict(lambda: defaultdict(list))
-    for row in rows:
-        grouped[row.video][row.frame].append(row)
-    number = {name: i for i, name in enumerate(objects)}
-    return {
-        video: {frame: _frame_boxes(part, number if labelled else None) for frame, part in frames.items()}
-        for video, frames in grouped.items()
-    }
+    @property
+    def tracked(self) -> bool:
+        """Whether the ids of things came with their boxes."""
+        return any(len(found.track) and found.track[0] >= 0 for found in self.frames.values())
 
-
-def _frame_boxes(rows: Sequence[_Row], number: Mapping[str, int] | None) -> FrameBoxes:
-    for row in rows if number is not None else ():
-        known = list(number or ())[1:]
-        if row.label not in known:
-            raise DataError(f"{row.where}: unknown class {row.label!r}{closest(row.label, known) or '; there are ' + ', '.join(known)}")
-    tracks = [row.track for row in rows if row.track is not None]
-    if len(set(tracks)) < len(tracks):
-        raise DataError(f"{rows[0].where}: two boxes of frame {rows[0].frame} have one track.")
-    box = np.array([row.box for row in rows], np.float32)
-    check_boxes(rows[0].where, "box", box)
-    return FrameBoxes(
-        rows[0].where,
-        box,
-        np.array([number[row.label] if number else 0 for row in rows], np.int64),
-        np.array([row.score for row in rows], np.float32),
-        np.array([-1 if row.track is None else row.track for row in rows], np.int64),
-    )
-
-
-def _table_rows(path: Path) -> Iterable[_Row]:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            table = csv.DictReader(file)
-            header = list(table.fieldnames or ())
-            if lacking := [name for name in COLUMNS if name not in header]:
-                raise DataError(
-                    f"{path}: column {lacking[0]!r} is missing; there must be {','.join(COLUMNS)}, there is {','.join(header)}."
-                )
-            if unknown := [name for name in header if name not in COLUMNS + MORE_COLUMNS]:
-                raise DataError(f"{path}: unknown column {unknown[0]!r}{closest(unknown[0], COLUMNS + MORE_COLUMNS)}")
-            for values in table:
-                yield _row(f"{path}, line {table.line_num}", values)
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror}.") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} is no table in CSV: {error}") from error
-
-
-def _row(where: str, values: Mapping[str, str | None]) -> _Row:
-    def take(name: str, kind: type[float] | type[int]) -> float:
-        try:
-            return kind(values[name] or "")
-        except ValueError:
-            raise DataError(f"{where}: {name} is {values[name]!r}, not {'a whole number' if kind is int else 'a number'}.") from None
-
-    score = take("score", float) if values.get("score") else 1.0
-    if not 0 <= score <= 1:
-        raise DataError(f"{where}: score is {score}, not a number from 0 to 1.")
-    track = int(take("track", int)) if values.get("track") else None
-    if track is not None and track < 0:
-        raise DataError(f"{where}: track is {track}; ids are whole numbers from 0.")
-    box = tuple(take(name, float) for name in ("x1", "y1", "x2", "y2"))
-    return _Row(where, values.get("video") or None, int(take("frame", int)), values.get("label") or "", box, score, track)
-
-
-def _graph_rows(path: Path) -> Iterable[_Row]:
-    graph = read_graph(path)
-    for frame in graph.frames:
-        for node in frame.nodes:
-            if node.box is not None:
-                yield _Row(f"{path}, frame {frame.number}", graph.video_id, frame.number, node.label, node.box, node.score, node.track)
+    def notes(self) -> list[str]:
+        """How many boxes left the picture, once all frames have been asked for."""
+        said = []
+        if self.cut:
+            said.append(f"{self.cut} of {self.count} boxes leave the picture and were cut at its edges")
+        if self.outside:
+            said.append(f"{self.outside} of {self.count} boxes have no area inside the picture and were left out")
+        if self.cut + self.outside > self.count / 2:
+            said.append(
+                "so many boxes leave the picture that they may be of a picture of another size; they must be in pixels of this video"
+            )
+        return said

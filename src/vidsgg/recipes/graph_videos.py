@@ -9,7 +9,7 @@ from vidsgg.errors import ConfigError, DataError
 from vidsgg.io.footage import VIDEOS, open_footage, picture_files
 from vidsgg.io.graphs import read_graph, stem_of
 from vidsgg.io.identity import Content, content_of
-from vidsgg.structures.graph import VideoGraph
+from vidsgg.structures.graph import VideoFile, VideoGraph
 
 
 def own_video(graph: VideoGraph, file: Path, notes: list[str]) -> Path | None:
@@ -22,7 +22,7 @@ def own_video(graph: VideoGraph, file: Path, notes: list[str]) -> Path | None:
     if not path.exists():
         notes.append(f"The video {said} is not there any more, so the page has no pictures; name it with -video.")
         return None
-    if _differs(graph, path):
+    if graph.video is not None and _differs(graph.video, path):
         notes.append(
             f"The video {said} has been replaced since the graph was made, so the page has no pictures; name the one it was made from"
             " with -video."
@@ -31,20 +31,17 @@ def own_video(graph: VideoGraph, file: Path, notes: list[str]) -> Path | None:
     return path
 
 
-def check_video(graph: VideoGraph, video: Path) -> list[str]:
-    """What a reader should know of a video that was named for a graph: that it is another file than the graph's.
+def check_video(known: VideoFile | None, graph: str, video: Path) -> list[str]:
+    """What a reader should know of a video that was named for a graph: that it is another file than the graph's, which is ``known``.
 
-    Raises DataError if it is another video by its number of frames.
+    graph: what to call it in messages. Raises DataError if it is another video by its number of frames.
     """
-    if graph.video is None or not _differs(graph, video):
+    if known is None or not _differs(known, video):
         return []
     count = open_footage(video, 1.0, "all").count
-    if count != graph.video.frame_count:
-        raise DataError(
-            f"{video}: is not the video of the graph of {graph.video_id!r}: it has {count} frames, that one {graph.video.frame_count};"
-            " name the one it was made from."
-        )
-    return [f"{video.name} is another file than the graph was made from, with as many frames. If it shows something else, boxes are wrong."]
+    if count != known.frame_count:
+        raise DataError(f"{video}: is not the video that {graph} was made from: it has {count} frames, that one {known.frame_count}.")
+    return [f"{video.name} is another file than the graph was made from, with as many frames; if it shows something else, boxes are wrong"]
 
 
 def check_truth(graph: VideoGraph, truth: VideoGraph) -> None:
@@ -72,10 +69,9 @@ def named_video(given: Path, file: Path) -> Path:
 
 
 def _likeliest(graph: VideoGraph, found: Sequence[Path]) -> Path:
-    own = (path for path in found if graph.video is not None and not _differs(graph, path))
+    own = (path for path in found if graph.video is not None and not _differs(graph.video, path))
     return found[0] if len(found) == 1 else next(own, found[0])
 
 
-def _differs(graph: VideoGraph, path: Path) -> bool:
-    """Whether a video is known to be another one; graphs of versions 1 and 2 do not tell."""
-    return graph.video is not None and content_of(path) != Content(graph.video.size, graph.video.digest)
+def _differs(known: VideoFile, path: Path) -> bool:
+    return content_of(path) != Content(known.size, known.digest)

@@ -15,12 +15,14 @@ from vidsgg.engine.processes import cores, run_tasks
 from vidsgg.errors import ConfigError, DataError
 from vidsgg.inference.intervals import RelationTimeline
 from vidsgg.inference.trackers import make_tracker
-from vidsgg.inference.video import GraphRules, have_tracks, video_graphs
-from vidsgg.io.boxes import FrameBoxes, read_boxes
+from vidsgg.inference.video import GraphRules, video_graphs
+from vidsgg.io.box_files import read_boxes
+from vidsgg.io.boxes import GivenBoxes
 from vidsgg.io.footage import Footage, FootageFrame, open_footage
 from vidsgg.io.graphs import graph_writer, path_to
 from vidsgg.io.identity import content_of
 from vidsgg.recipes.graph_places import GraphPlace, graph_places
+from vidsgg.recipes.graph_videos import check_video
 from vidsgg.recipes.options import PredictOptions
 from vidsgg.recipes.predict_model import check_run, load_for_videos, origin_of, scorer_of, unsure_above
 from vidsgg.recipes.runs import read_run
@@ -75,6 +77,8 @@ def run_video_prediction(options: PredictOptions) -> Iterator[VideoDone]:
     folder = Path(options.out or FOLDER)
     videos = find_videos(options.videos)
     predictor = _Predictor(options)
+    if predictor.boxes is not None:
+        predictor.boxes.check(videos)
     print("\n".join(predictor.lines), flush=True)
     waiting = []
     for place in graph_places(videos, folder, predictor.origin, options.overwrite):
@@ -114,7 +118,7 @@ class _Predictor:
         sgdet = run.options.mode == "sgdet"
         unsure = unsure_above(run, options)
         self._rules = GraphRules(options.threshold, options.least_score if sgdet else 0.0, unsure)
-        self._boxes = (
+        self.boxes = (
             None if options.boxes is None else read_boxes(Path(options.boxes), schema.vocabulary.objects, run.options.mode == "predcls")
         )
         settings = {"threshold": options.threshold, "least_score": self._rules.least}
@@ -122,9 +126,8 @@ class _Predictor:
         if options.boxes is not None:
             settings["boxes_crc32"] = float(zlib.crc32(Path(options.boxes).read_bytes()))
         make_tracker(options.tracker, options.fps)  # its library must be there before any video is looked at
-        origin = origin_of(run, trained, options.fps if self._boxes is None else None, settings)
-        given = any(map(have_tracks, (self._boxes or {}).values()))
-        self.origin = replace(origin, tracker=None if given else options.tracker)
+        origin = origin_of(run, trained, options.fps if self.boxes is None else None, settings)
+        self.origin = replace(origin, tracker=None if self.boxes and self.boxes.tracked else options.tracker)
         self.lines = [
             f"model: {run.options.model}, mode {run.options.mode}, from {run.file}, on {trained.source.device}",
             *trained.source.lines,
@@ -134,17 +137,16 @@ class _Predictor:
         """Write the graph of a video. What is wrong with the video is told in the answer."""
         started = time.perf_counter()
         try:
-            boxes = self._boxes_of(place.video)
-            footage = open_footage(place.video, self._options.fps, None if boxes is None else boxes.keys())
+            boxes, notes = self._boxes_of(place.video)
+            footage = open_footage(place.video, self._options.fps, None if boxes is None else boxes.frames.keys())
             footage.name = self._name or footage.name
-            frames, relations = self._write(place, footage, boxes)
+            frames, relations = self._write(place, footage, boxes, notes)
         except DataError as error:
             return VideoDone(place.video, place.file, problem=str(error))
-        notes = (*_noted(place), *footage.notes)
-        return VideoDone(place.video, place.file, frames, relations, time.perf_counter() - started, notes)
+        return VideoDone(place.video, place.file, frames, relations, time.perf_counter() - started, (*_noted(place), *notes))
 
-    def _write(self, place: GraphPlace, footage: Footage, boxes: dict[int, FrameBoxes] | None) -> tuple[int, int]:
-        """Numbers of frames and of relations over time."""
+    def _write(self, place: GraphPlace, footage: Footage, boxes: GivenBoxes | None, notes: list[str]) -> tuple[int, int]:
+        """Numbers of frames and of relations over time. notes: gets what a reader of the graph should know."""
         timeline, count = RelationTimeline(), 0
         tracker = make_tracker(self._options.tracker, self._options.fps)
         content = content_of(place.video)
@@ -155,7 +157,8 @@ class _Predictor:
                 timeline.add(frame)
                 count += 1
             relations = timeline.intervals()
-            writer.finish(relations, replace(self.origin, notes=tuple(footage.notes), source=path_to(place.video, place.file)))
+            notes += [*footage.notes, *(boxes.notes() if boxes else ())]
+            writer.finish(relations, replace(self.origin, notes=tuple(notes), source=path_to(place.video, place.file)))
         return count, len(relations)
 
     def _watched(self, footage: Footage) -> Iterator[FootageFrame]:
@@ -167,13 +170,11 @@ class _Predictor:
                 self._watch(done, len(footage.numbers))
             yield frame
 
-    def _boxes_of(self, video: Path) -> dict[int, FrameBoxes] | None:
-        if self._boxes is None:
-            return None
-        for name in (video.name, video.stem, None):
-            if name in self._boxes:
-                return self._boxes[name]
-        raise DataError(f"{video}: {self._options.boxes} has no boxes of it; it has those of {', '.join(map(str, self._boxes))}.")
+    def _boxes_of(self, video: Path) -> tuple[GivenBoxes | None, list[str]]:
+        """The boxes of a video, and what a reader should know of them. Raises DataError if there are none, or those of another video."""
+        if self.boxes is None:
+            return None, []
+        return self.boxes.of(video), check_video(self.boxes.source, str(self.boxes.path), video)
 
 
 def _rate(footage: Footage) -> float | None:

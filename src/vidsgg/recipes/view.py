@@ -58,7 +58,7 @@ def view_graph(file: Path, page: Path, video: Path | None = None, truth: Path | 
     if video is None:
         video = own_video(graph, file, notes)
     else:
-        notes += check_video(graph, video)
+        notes += check_video(graph.video, str(file), video)
     notes += show(page, graph, known, video, options, notes)
     files = [page]
     if options.overlay and video is None:
