@@ -115,7 +115,7 @@ def test_frames_that_were_not_dumped_are_read_from_the_video_and_told_once(
     capsys.readouterr()
     scoring = ["-checkpoint", str(trained), "-data_path", str(root), "-save_path", str(tmp_path), "-num_workers", "2"]
     assert run(evaluate.main, scoring) == 0
-    told = "1 frames of 1 videos are missing among the dumped frames and are read from the videos (CCCCC)"
+    told = "missing among the dumped frames, read from the video: 1 frame of 1 video (CCCCC)"
     assert capsys.readouterr().out.count(f"pictures: {told}") == 1
     assert run(predict.main, ["-checkpoint", str(trained), "-data_path", str(root), "-video", "CCCCC", "-out", str(tmp_path / "part")]) == 0
     assert f"note:  {told}" in capsys.readouterr().out

@@ -133,7 +133,7 @@ def test_pictures(tmp_path: Path) -> None:
     assert check_dataset(root, "none").clean
     report = check_dataset(root, "all")
     assert found(report) == {
-        "train video without pictures (looked for in frames, videos)": ("error", 1),
+        "train video without pictures (looked for in frames, videos, Charades_v1_480)": ("error", 1),
         "train video whose pictures cannot be used": ("error", 1),
     }
     assert "  pictures of 9 frames: 6 from videos, 3 without a picture" in report.facts
@@ -202,12 +202,13 @@ def test_frames_that_were_not_dumped_are_counted(tmp_path: Path) -> None:
     (root / "videos" / "TORN1.mp4").unlink()
     report = check_dataset(root, "all")
     assert found(report) == {
-        "train video with frames that have no picture (1 frames)": ("error", 1),
-        "train video with frames missing among the dumped ones, read from the video instead (4 frames)": ("warning", 2),
+        "train frame without a picture": ("error", 1),
+        "train frame missing among the dumped ones, read from the video": ("warning", 4),
     }
     assert "  pictures of 9 frames: 4 from frames (.png), 4 from videos, 1 without a picture" in report.facts
     assert "  pictures of 2 of 3 videos read" in report.facts
-    assert "    EMPTY: 3 frames, all of them\n    SOME1: 1 frames\n" in report.text()
+    assert "    frames/TORN1.mp4/000003.png\n" in report.text()
+    assert "    frames/EMPTY.mp4/000003.png\n    ... and 1 more\n" in report.text()
 
 
 def test_a_folder_that_may_not_be_entered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

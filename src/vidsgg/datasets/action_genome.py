@@ -192,15 +192,14 @@ class ActionGenome(VideoDataset):
                 # Names out of a cache file are as foreign as those out of a pickle: they must not leave the folder.
                 if split_key(key) != (video_id, number):
                     raise DataError(f"{self.root}: frame key {key!r} is not frame {number} of video {video_id!r}.")
-                name = PurePosixPath(key).name
                 picture = picture_of(folders, PurePosixPath(key).stem)
-                lacking = folders[0] if folders else None
+                lacking = folders[0] / PurePosixPath(key).name if folders else None
                 if picture is not None:
                     sources.append(FrameSource(picture))
                 elif video is not None:
                     sources.append(FrameSource(video, number, instead_of=lacking))
                 elif lacking is not None:
-                    sources.append(FrameSource(lacking / name, there=False, instead_of=lacking))
+                    sources.append(FrameSource(lacking, there=False, instead_of=lacking))
                 else:
                     sources.append(FrameSource(self.layout.videos[0] / f"{video_id}.mp4", number, there=False))
         except OSError as error:

@@ -26,7 +26,7 @@ class FrameSource:
     file: Path  # a picture, or a video
     number: int | None = None  # of the frame in the video, from 1; None: the file is a picture
     there: bool = True  # whether the file is; False: the frame has no picture
-    instead_of: Path | None = None  # the folder of this video's dumped frames, if there is one that lacks this frame
+    instead_of: Path | None = None  # the dumped picture that is missing, where this video has a folder of dumped frames
 
 
 class VideoDataset(ABC):

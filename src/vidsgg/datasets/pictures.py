@@ -13,51 +13,54 @@ from vidsgg.errors import DataError
 
 @dataclass
 class PictureCount:
-    """Frames of some videos, by what their pictures are read from."""
+    """Frames of some videos, by what their pictures are read from. Missing pictures are named below the data set's folder."""
 
-    places: Counter[str] = field(default_factory=Counter)  # "frames (.png)" or "videos" below the data set's folder: frames
-    instead: dict[str, int] = field(default_factory=dict)  # video: frames that its dump lacks and that are read from the video
-    empty: list[str] = field(default_factory=list)  # of these videos, those whose dump has none of the frames
-    lacking: dict[str, int] = field(default_factory=dict)  # video: frames without a picture
-    without: list[str] = field(default_factory=list)  # of these videos, those that have no picture at all
-    unseen: list[str] = field(default_factory=list)  # videos whose folders may not be entered
-    closed: list[str] = field(default_factory=list)  # what is wrong with these
+    places: Counter[str] = field(default_factory=Counter)  # "frames (.png)" or "videos", below the data set's folder
+    instead: dict[str, list[str]] = field(default_factory=dict)  # video: dumped pictures that are missing, read from the video
+    partly: dict[str, list[str]] = field(default_factory=dict)  # video: missing pictures, where some others are there
+    without: dict[str, int] = field(default_factory=dict)  # video that has no picture at all: frames
+    closed: dict[str, str] = field(default_factory=dict)  # video whose folders may not be entered: what is wrong
 
     def add(self, dataset: VideoDataset, index: int) -> None:
+        """Look for the pictures of one video; none is opened."""
         video = dataset.video_ids[index]
         try:
             sources = dataset.frame_sources(index)
         except DataError as error:
-            self.unseen.append(video)
-            self.closed.append(str(error))
+            self.closed[video] = str(error)
             return
         there = [source for source in sources if source.there]
         self.places.update(_place(source, dataset.root) for source in there)
-        if instead := sum(source.instead_of is not None for source in there):
+        if sources and not there:
+            self.without[video] = len(sources)
+        elif lacking := [_below(source.file, dataset.root) for source in sources if not source.there]:
+            self.partly[video] = lacking
+        if instead := [_below(source.instead_of, dataset.root) for source in there if source.instead_of is not None]:
             self.instead[video] = instead
-            if instead == len(sources):
-                self.empty.append(video)
-        if len(there) < len(sources):
-            self.lacking[video] = len(sources) - len(there)
-            if not there:
-                self.without.append(video)
+
+    @property
+    def unusable(self) -> set[str]:
+        """Videos that cannot be read whole."""
+        return {*self.partly, *self.without, *self.closed}
+
+    @property
+    def frames_without(self) -> int:
+        return sum(self.without.values()) + sum(map(len, self.partly.values()))
 
     def text(self) -> str:
-        """As in ``5 frames from frames (.png), 2 from videos, 1 without a picture``."""
+        """As in ``pictures of 8 frames: 5 from frames (.png), 2 from videos, 1 without a picture``."""
         parts = [f"{count} from {place}" for place, count in sorted(self.places.items(), key=lambda item: (-item[1], item[0]))]
-        parts += [f"{sum(self.lacking.values())} without a picture"] if self.lacking else []
-        return f"pictures of {sum(self.places.values()) + sum(self.lacking.values())} frames: {', '.join(parts)}"
+        parts += [f"{self.frames_without} without a picture"] if self.frames_without else []
+        return f"pictures of {sum(self.places.values()) + self.frames_without} frames: {', '.join(parts)}"
 
     def notes(self) -> list[str]:
         """What a user should know before the pictures are read; nothing where all of them are where they are expected."""
         notes = []
         if self.instead:
-            notes.append(
-                f"{sum(self.instead.values())} frames of {len(self.instead)} videos are missing among the dumped frames and are read"
-                f" from the videos ({_first(self.instead)})"
-            )
-        if self.lacking:
-            notes.append(f"{sum(self.lacking.values())} frames of {len(self.lacking)} videos have no picture ({_first(self.lacking)})")
+            frames = _frames(sum(map(len, self.instead.values())), self.instead)
+            notes.append(f"missing among the dumped frames, read from the video: {frames}")
+        if lacking := [*self.partly, *self.without]:
+            notes.append(f"without a picture: {_frames(self.frames_without, lacking)}")
         return notes
 
 
@@ -78,12 +81,17 @@ def count_pictures(dataset: VideoDataset, indices: Iterable[int] | None = None) 
     return count
 
 
+def _below(path: Path, root: Path) -> str:
+    return path.relative_to(root).as_posix()
+
+
 def _place(source: FrameSource, root: Path) -> str:
     if source.number is not None:
-        return source.file.parent.relative_to(root).as_posix()
-    return f"{source.file.parent.parent.relative_to(root).as_posix()} ({source.file.suffix})"
+        return _below(source.file.parent, root)
+    return f"{_below(source.file.parent.parent, root)} ({source.file.suffix})"
 
 
-def _first(videos: Iterable[str]) -> str:
+def _frames(count: int, videos: Iterable[str]) -> str:
     names = list(videos)
-    return f"{names[0]}{', ...' if len(names) > 1 else ''}"
+    which = f"{names[0]}{', ...' if len(names) > 1 else ''}"
+    return f"{count} frame{'s' * (count != 1)} of {len(names)} video{'s' * (len(names) != 1)} ({which})"

@@ -57,7 +57,7 @@ def _nothing(path: Path) -> tuple[str, Path]:
     else:
         text, remedy = f"data set folder {path} {'is a file, not a folder' if path.exists() else 'does not exist'}", ""
     if meant := next(_meant(path), None):
-        raise DataError(f"{text}; did you mean {_said(meant)}?{remedy}")
+        raise DataError(f"{text}; did you mean {_said(meant)}?")
     near = ""
     if not path.exists() and path.parent.is_dir():
         near = closest(path.name, sorted(os.listdir(path.parent)))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -13,7 +14,7 @@ from tqdm import tqdm
 
 from vidsgg.datasets.action_genome import CLASS_FILES, OBJECTS, VOCABULARY, ActionGenome, Summary, check_class_file
 from vidsgg.datasets.action_genome_files import SPLITS, UNMATCHED, Records, load_records
-from vidsgg.datasets.action_genome_layout import find_layout
+from vidsgg.datasets.action_genome_layout import CHARADES, FRAMES, VIDEOS, find_layout
 from vidsgg.datasets.base import VideoDataset
 from vidsgg.datasets.pictures import count_pictures
 from vidsgg.datasets.registry import identify
@@ -213,16 +214,11 @@ def _check_pictures(data: ActionGenome, pictures: Pictures, book: _Book) -> None
         return
     count = count_pictures(data, _progress(range(len(data)), f"{data.split} pictures, looked for"))
     book.facts.append(f"  {count.text()}")
-    book.error(f"{data.split} video whose folders may not be entered", count.closed)
-    places = ", ".join(str(place.relative_to(data.root)) for place in (data.layout.frames[0], data.layout.videos[0]))
-    book.error(f"{data.split} video without pictures (looked for in {places})", count.without)
-    partly = {video: frames for video, frames in count.lacking.items() if video not in count.without}
-    book.error(f"{data.split} video with frames that have no picture ({sum(partly.values())} frames)", _counted(partly))
-    book.warning(
-        f"{data.split} video with frames missing among the dumped ones, read from the video instead ({sum(count.instead.values())} frames)",
-        _counted(count.instead, count.empty),
-    )
-    unusable = {*count.lacking, *count.unseen}
+    book.error(f"{data.split} video whose folders may not be entered", count.closed.values())
+    book.error(f"{data.split} video without pictures (looked for in {FRAMES}, {VIDEOS}, {CHARADES})", count.without)
+    book.error(f"{data.split} frame without a picture", chain(*count.partly.values()))
+    book.warning(f"{data.split} frame missing among the dumped ones, read from the video", chain(*count.instead.values()))
+    unusable = count.unusable
     whole = np.array([i for i in range(len(data)) if data.video_ids[i] not in unusable], np.int64)
     if pictures == "sample" and len(whole):
         whole = np.unique(whole[np.linspace(0, len(whole) - 1, _SAMPLE).round().astype(np.int64)])
@@ -234,10 +230,6 @@ def _check_pictures(data: ActionGenome, pictures: Pictures, book: _Book) -> None
             bad.append(str(error))
     book.error(f"{data.split} video whose pictures cannot be used", bad)
     book.facts.append(f"  pictures of {len(whole)} of {len(data)} videos read")
-
-
-def _counted(videos: Mapping[str, int], empty: Sequence[str] = ()) -> list[str]:
-    return [f"{video}: {frames} frames{', all of them' if video in empty else ''}" for video, frames in videos.items()]
 
 
 def _progress(videos: Iterable[int], what: str) -> Iterable[int]:
