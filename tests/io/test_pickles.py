@@ -313,5 +313,5 @@ def test_other_files_are_errors(tmp_path, data):
 def test_missing_file_and_folder(tmp_path):
     with pytest.raises(DataError, match=r"absent\.pkl: cannot be read"):
         load_pickle(tmp_path / "absent.pkl")
-    with pytest.raises(DataError, match="cannot be read"):
+    with pytest.raises(DataError, match="is a folder, not a file"):
         load_pickle(tmp_path)

@@ -16,8 +16,9 @@ import numpy as np
 from vidsgg.datasets.action_genome_files import SPLITS, Records, load_records, split_key
 from vidsgg.datasets.action_genome_layout import find_layout, picture_of
 from vidsgg.datasets.base import FrameSource, Image, VideoDataset
-from vidsgg.errors import ConfigError, DataError
+from vidsgg.errors import ConfigError, DataError, short
 from vidsgg.io.columns import AnnotationTable, Texts, ragged_rows
+from vidsgg.io.files import read_text
 from vidsgg.io.images import read_image
 from vidsgg.io.video import read_frames
 from vidsgg.options import closest
@@ -61,6 +62,7 @@ SCHEMA = Schema(
     once_per_frame=("person",),
 )
 
+_CLASS_FILE_SIZE = 1 << 16  # bytes at most; the originals have a few hundred
 CLASS_FILES = {"object_classes.txt": OBJECTS[1:], "relationship_classes.txt": VOCABULARY.predicates}
 
 
@@ -71,12 +73,12 @@ def check_class_file(path: Path) -> None:
     """
     wanted = CLASS_FILES[path.name]
     try:
-        lines = path.read_text(encoding="utf-8").rstrip().splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read ({error}); get it from Action Genome's annotations.") from error
+        lines = read_text(path, _CLASS_FILE_SIZE).rstrip().splitlines()
+    except DataError as error:
+        raise DataError(f"{error} Get it from Action Genome's annotations.") from error
     for i, (have, want) in enumerate(zip(lines, wanted, strict=False), 1):
         if compact_name(have) != compact_name(want):
-            raise DataError(f"{path}: line {i} is {have!r}, Action Genome has {compact_name(want)!r} there; use the original file.")
+            raise DataError(f"{path}: line {i} is {short(have)}, Action Genome has {compact_name(want)!r} there; use the original file.")
     if len(lines) != len(wanted):
         raise DataError(f"{path}: has {len(lines)} names, Action Genome has {len(wanted)}; use the original file.")
 

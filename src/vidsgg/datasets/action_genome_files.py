@@ -25,6 +25,7 @@ from tqdm import tqdm
 from vidsgg.datasets.action_genome_layout import OBJECTS, PERSONS, find_layout
 from vidsgg.errors import DataError
 from vidsgg.io.columns import Texts, check_starts, load_columns, save_columns, texts_from_columns, texts_to_columns
+from vidsgg.io.files import check_regular
 from vidsgg.io.links import check_no_links
 from vidsgg.io.names import is_one_name
 from vidsgg.io.pickles import load_pickle
@@ -364,9 +365,10 @@ def cache_places(root: Path) -> list[Path]:
 
 def _stamp(path: Path) -> dict[str, int]:
     try:
+        check_regular(path)
         status = path.stat()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}); get it from Action Genome's annotations.") from error
+    except (DataError, OSError) as error:
+        raise DataError(f"{error} Get it from Action Genome's annotations.") from error
     return {"size": status.st_size, "mtime_ns": status.st_mtime_ns}
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from vidsgg.datasets.easg_files import SLOTS, MergedGraphs
 from vidsgg.errors import DataError
+from vidsgg.io.files import check_regular
 from vidsgg.io.pickles import load_pickle
 from vidsgg.structures.checks import Array
 
@@ -32,6 +33,7 @@ class ClipFeatures:
         import torch
 
         self.path = path
+        check_regular(path)
         try:
             self._features: Any = torch.load(path, map_location="cpu", weights_only=True)
         except Exception as error:  # whatever a damaged or hostile file makes the reader raise

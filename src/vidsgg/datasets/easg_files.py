@@ -15,10 +15,12 @@ from typing import Any
 import numpy as np
 
 from vidsgg.errors import DataError
+from vidsgg.io.files import read_text
 from vidsgg.io.names import is_one_name
 from vidsgg.structures.checks import Array
 
 SLOTS = ("pre", "pnr", "post")  # precondition, point of no return, postcondition
+_VOCABULARY_SIZE = 1 << 20  # bytes at most; the originals have a few thousand
 VOCABULARY_FILES = ("verbs.txt", "objects.txt", "relationships.txt")
 
 
@@ -61,9 +63,9 @@ class MergedGraphs:
 def read_names(path: Path) -> tuple[str, ...]:
     """The lines of a vocabulary file. Raises DataError naming the file."""
     try:
-        return tuple(path.read_text(encoding="utf-8").splitlines())
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read ({error}); EASG's vocabulary files belong next to its pickles.") from error
+        return tuple(read_text(path, _VOCABULARY_SIZE).splitlines())
+    except DataError as error:
+        raise DataError(f"{error} EASG's vocabulary files belong next to its pickles.") from error
 
 
 def merge_graphs(

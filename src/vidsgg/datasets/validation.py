@@ -19,11 +19,13 @@ from vidsgg.datasets.base import VideoDataset
 from vidsgg.datasets.pictures import count_pictures
 from vidsgg.datasets.registry import identify
 from vidsgg.errors import DataError
+from vidsgg.io.files import read_text
 from vidsgg.structures.checks import Array
 
 Pictures = Literal["none", "sample", "all"]
 
 FRAME_LIST = "frame_list.txt"
+_FRAME_LIST_SIZE = 1 << 28  # bytes at most; the original has about 6 million
 _EXAMPLES = 3  # shown per finding
 _SAMPLE = 10  # videos per split whose pictures a sample reads
 _OUTSIDE = 1.0  # pixels by which a box may leave the frame unremarked: detectors and annotators round
@@ -144,9 +146,9 @@ def _check_action_genome(root: Path, pictures: Pictures, book: _Book) -> None:
 
 def _check_frame_list(path: Path, records: Records, book: _Book) -> None:
     try:
-        listed = set(path.read_text(encoding="utf-8").split())
-    except (OSError, UnicodeDecodeError) as error:
-        book.warning("unreadable frame list", [f"{path}: {error}"])
+        listed = set(read_text(path, _FRAME_LIST_SIZE).split())
+    except DataError as error:
+        book.warning("unreadable frame list", [str(error)])
         return
     keys = set(records.key)
     book.warning("frame in frame_list.txt without annotation", sorted(listed - keys))

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from vidsgg.errors import DataError
+from vidsgg.io.files import check_regular
 
 _NDARRAY = object()  # stands for the class numpy.ndarray, which a file may name but not call
 # Numbers, and texts of a fixed width: no object arrays (each element could be anything), no structured types.
@@ -31,6 +32,7 @@ def load_pickle(path: Path) -> Any:
     Raises DataError naming the file if it is missing, no pickle, cut short, or asks for anything else; the latter is not executed.
     A file made to waste memory can still do that.
     """
+    check_regular(path)
     try:
         with open(path, "rb") as file:
             return _Unpickler(file).load()
