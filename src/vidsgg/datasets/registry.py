@@ -35,7 +35,11 @@ def identify(path: Path) -> tuple[str, Path]:
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         if isinstance(error, DataError):
             raise
-        raise DataError(f"data set folder {path!s:.200} cannot be looked at ({getattr(error, 'strerror', None) or error}).") from error
+        where = getattr(error, "filename", None) or path
+        raise DataError(
+            f"data set folder {path!s:.200} cannot be looked at: {where!s:.200}: {getattr(error, 'strerror', None) or error}."
+            " Check the path and its permissions."
+        ) from error
 
 
 def _name_of(folder: Path) -> str | None:
