@@ -321,7 +321,7 @@ def load_records(root: Path, vocabulary: Vocabulary) -> Records:
     stamps = {name: _stamp(folder / name) for name in (PERSONS, OBJECTS)}
     places = cache_places(root)
     for place in places:
-        cached = _read_cache(place, folder, stamps)
+        cached = _read_cache(root, place, folder, stamps)
         if cached is not None:
             return cached
     size = sum(stamp["size"] for stamp in stamps.values())
@@ -380,7 +380,7 @@ def _sha256(path: Path) -> str:
         raise DataError(f"{path}: cannot be read ({error.strerror}); check its permissions.") from error
 
 
-def _read_cache(place: Path, folder: Path, stamps: Mapping[str, dict[str, int]]) -> Records | None:
+def _read_cache(root: Path, place: Path, folder: Path, stamps: Mapping[str, dict[str, int]]) -> Records | None:
     if not place.is_file():
         return None
     try:
@@ -403,9 +403,7 @@ def _read_cache(place: Path, folder: Path, stamps: Mapping[str, dict[str, int]])
         _log.warning("%s is not a usable cache (%s) and is made again", place, error)
         return None
     if moved:  # note the new times, or every opening would hash the pickles
-        _write_cache(
-            folder.parent, [place], records, {name: {**stamp, "sha256": sources[name]["sha256"]} for name, stamp in stamps.items()}
-        )
+        _write_cache(root, [place], records, {name: {**stamp, "sha256": sources[name]["sha256"]} for name, stamp in stamps.items()})
     return records
 
 
