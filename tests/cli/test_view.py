@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from dataclasses import replace
@@ -70,6 +71,19 @@ def test_a_video_that_is_not_there_is_told(folder: Path, capsys: pytest.CaptureF
     write_graph(folder / "graphs" / "walk.graph.json", walk())
     assert viewed(folder / "graphs" / "walk.graph.json") == 0
     assert "does not say where its video is" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "source", ["pipe.mp4", "x" * 3000, "a\0b", "../films/walk.mp4/deeper"], ids=["pipe", "long", "nul", "below a file"]
+)
+def test_a_graph_may_say_anything_about_its_video(folder: Path, source: str, capsys: pytest.CaptureFixture[str]) -> None:
+    if source == "pipe.mp4":
+        if not hasattr(os, "mkfifo"):
+            pytest.skip("no named pipes here")
+        os.mkfifo(folder / "graphs" / source)
+    write_graph(folder / "graphs" / "walk.graph.json", walk(source))
+    assert viewed(folder / "graphs" / "walk.graph.json") == 0
+    assert "is not there any more" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("given", ["films/walk.mp4", "films"])

@@ -19,7 +19,7 @@ def own_video(graph: VideoGraph, file: Path, notes: list[str]) -> Path | None:
         notes.append("The graph does not say where its video is, so the page has no pictures; name the video with -video.")
         return None
     path = file.parent / said
-    if not path.exists():
+    if not _is_there(path):
         notes.append(f"The video {said} is not there any more, so the page has no pictures; name it with -video.")
         return None
     if graph.video is not None and _differs(graph.video, path):
@@ -29,6 +29,14 @@ def own_video(graph: VideoGraph, file: Path, notes: list[str]) -> Path | None:
         )
         return None
     return path
+
+
+def _is_there(path: Path) -> bool:
+    """Whether there is a file or a folder. The path comes out of a graph file, so it can be anything, a pipe that nobody writes to as well."""
+    try:
+        return path.is_file() or path.is_dir()
+    except (OSError, ValueError):  # too long, or where nobody may look
+        return False
 
 
 def check_video(known: VideoFile | None, graph: str, video: Path) -> list[str]:
