@@ -37,7 +37,7 @@ def test_what_is_no_detector_is_named(tmp_path: Path) -> None:
     torch.save({"weight": torch.zeros(2)}, tmp_path / "other.pth")
     with pytest.raises(CheckpointError, match=r"other\.pth holds no detector.*'weight'"):
         load_detector(tmp_path / "other.pth")
-    with pytest.raises(CheckpointError, match=r"holds a detector 'yolo'; known are faster-rcnn-c4, fasterrcnn_resnet50_fpn_v2"):
+    with pytest.raises(CheckpointError, match=r"it is a 'yolo'; known are faster-rcnn-c4, fasterrcnn_resnet50_fpn_v2"):
         load_detector(changed(tmp_path / "yolo.pth", {"description": {"detector": "yolo"}}))
 
 

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from vidsgg.datasets.easg_files import SLOTS, MergedGraphs
-from vidsgg.errors import DataError
+from vidsgg.errors import CheckpointError, DataError, short
 from vidsgg.io.files import check_regular
 from vidsgg.io.pickles import load_pickle
 from vidsgg.structures.checks import Array
@@ -30,16 +29,14 @@ class ClipFeatures:
     """Features of actions, by annotation id. Raises DataError if the file cannot be read."""
 
     def __init__(self, path: Path) -> None:
-        import torch
+        from vidsgg.io.tensors import load_tensors  # torch
 
         self.path = path
         check_regular(path)
         try:
-            self._features: Any = torch.load(path, map_location="cpu", weights_only=True)
-        except Exception as error:  # whatever a damaged or hostile file makes the reader raise
-            raise DataError(f"{path}: cannot be read as a dict of tensors ({str(error).splitlines()[0]}); get the file again.") from error
-        if not isinstance(self._features, dict):
-            raise DataError(f"{path}: holds a {type(self._features).__name__}, expected a dict from annotation id to feature.")
+            self._features = load_tensors(path)
+        except CheckpointError as error:
+            raise DataError(f"{error} A dict of tensors by annotation id is expected; get the file again.") from error
 
     def rows(self, annotation_ids: Iterable[str]) -> Array:
         """(U, 2304) float32. Raises DataError naming the annotation that is missing or of another size."""
@@ -47,7 +44,10 @@ class ClipFeatures:
         for aid in annotation_ids:
             if aid not in self._features:
                 raise DataError(f"{self.path}: no feature for annotation {aid!r}; get the file that belongs to the annotations.")
-            row = np.asarray(self._features[aid], dtype=np.float32).reshape(-1)
+            try:
+                row = np.asarray(self._features[aid], dtype=np.float32).reshape(-1)
+            except (TypeError, ValueError, RuntimeError) as error:
+                raise DataError(f"{self.path}: feature of annotation {short(aid)} is {short(self._features[aid])}, no numbers.") from error
             if row.shape != (WIDTHS["action"],):
                 raise DataError(f"{self.path}: feature of annotation {aid!r} has {row.size} values, expected {WIDTHS['action']}.")
             rows.append(row)
@@ -82,8 +82,8 @@ class RoiFeatures:
         uid, aid, entry = key
         where = f"{self.path}: graph {uid!r}, annotation {aid!r}, entry {entry}, frame {slot!r}"
         try:
-            features = np.asarray(self._features[uid][aid][entry][slot])
-        except (KeyError, IndexError, TypeError):
+            features = np.asarray(self._features[uid][aid][entry][slot], dtype=np.float32)
+        except (KeyError, IndexError, TypeError, ValueError):
             raise DataError(f"{where}: no feature; get the file that belongs to the annotations.") from None
         if features.shape != (size, WIDTHS["object"]):
             raise DataError(

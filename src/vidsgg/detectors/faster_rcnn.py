@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 import torch.nn.functional as F
+from msgspec import Meta
 from torch import Tensor, nn
 from torch.nn.utils import skip_init
 from torchvision.ops import roi_align
@@ -25,6 +26,7 @@ from vidsgg.detectors.resnet_c4 import BackboneConfig, Norm, ResNetC4
 from vidsgg.detectors.targets import Truth, WindowSampling, region_targets
 from vidsgg.errors import CheckpointError
 from vidsgg.io.images import Image
+from vidsgg.io.untrusted import as_type
 from vidsgg.ops.nms import nms_inclusive
 
 POOLED = 7  # cells per side of a pooled region
@@ -60,8 +62,8 @@ class FasterRCNNConfig:
     """
 
     backbone: BackboneConfig = field(default_factory=BackboneConfig)
-    anchor_scales: tuple[float, ...] = (4, 8, 16, 32)
-    rpn_width: int = 512
+    anchor_scales: tuple[Annotated[int, Meta(ge=1, le=1_000_000)] | Annotated[float, Meta(gt=0, le=1_000_000)], ...] = (4, 8, 16, 32)
+    rpn_width: Annotated[int, Meta(ge=1, le=65_536)] = 512
     proposals: ProposalLimits = AT_TEST
 
     @property
@@ -134,12 +136,11 @@ class FasterRCNN(Detector):
 
     @classmethod
     def from_description(cls, description: Mapping[str, Any], classes: Sequence[str]) -> FasterRCNN:
-        try:
-            backbone = BackboneConfig(**{f.name: description[f.name] for f in fields(BackboneConfig)})
-            proposals = ProposalLimits(**description["proposals"])
-            return cls(FasterRCNNConfig(backbone, tuple(description["anchor_scales"]), description["rpn_width"], proposals), classes)
-        except KeyError as error:
-            raise CheckpointError(f"the description of a {cls.architecture} detector lacks {error.args[0]!r}.") from None
+        needed = [*(f.name for f in fields(BackboneConfig)), "anchor_scales", "rpn_width", "proposals"]
+        lacking = [name for name in needed if name not in description]
+        if lacking:
+            raise CheckpointError(f"the description of a {cls.architecture} detector lacks {lacking[0]!r}.")
+        return cls(as_type({**description, "backbone": description}, FasterRCNNConfig, "its description: "), classes)
 
     def canvas(self, images: Sequence[Image]) -> tuple[int, int]:
         return network_size(images, self.config.backbone.short_side)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 from torch import Tensor
 
 from vidsgg.datasets.action_genome import SCHEMA
@@ -15,8 +16,9 @@ from vidsgg.detectors.coco_classes import COCO_LABELS
 from vidsgg.detectors.faster_rcnn import FasterRCNN
 from vidsgg.detectors.pretrained import fill
 from vidsgg.detectors.torchvision_fpn import CLASS_HEAD, TorchvisionFPN
-from vidsgg.errors import CheckpointError
+from vidsgg.errors import CheckpointError, DataError, short
 from vidsgg.io.tensors import load_tensors, save_tensors
+from vidsgg.io.untrusted import as_type
 
 KIND = "detector"
 ARCHITECTURES: dict[str, type[Detector]] = {kind.architecture: kind for kind in (FasterRCNN, TorchvisionFPN)}
@@ -42,7 +44,7 @@ def load_detector(path: Path, classes: Sequence[str] = SCHEMA.vocabulary.objects
     """
     content = load_tensors(path)
     if content.get("kind") == KIND:
-        detector = _build(path, content["description"], content["classes"], content["state_dict"])
+        detector = _build(path, content)
     elif CLASS_HEAD + "cls_score.weight" in content:
         detector = _of_torchvision(path, classes, content)
     else:
@@ -53,11 +55,12 @@ def load_detector(path: Path, classes: Sequence[str] = SCHEMA.vocabulary.objects
 def detector_of_authors(path: Path, content: Mapping[str, Any]) -> tuple[FasterRCNN, list[str]]:
     """The published Faster R-CNN from the content of the authors' file, and the entries of it that have no place in ours."""
     state = content.get("model", content)
-    if not isinstance(state, Mapping) or not is_detector(state):
+    if not isinstance(state, Mapping) or not all(isinstance(name, str) for name in state) or not is_detector(state):
         raise CheckpointError(
             f"{path} holds no detector: entries such as 'RCNN_base.0.weight' are expected, at the top or under 'model'."
-            f" Its first entries are {', '.join(map(repr, list(state)[:3])) if isinstance(state, Mapping) else type(state).__name__}."
+            f" Its first entries are {', '.join(map(short, list(state)[:3])) if isinstance(state, Mapping) else type(state).__name__}."
         )
+    _check_weights(path, state)
     ours, left_over = detector_state({name.removeprefix(WRAPPER): value for name, value in state.items()})
     config, count = infer_config(ours)
     classes = SCHEMA.vocabulary.objects
@@ -68,16 +71,40 @@ def detector_of_authors(path: Path, content: Mapping[str, Any]) -> tuple[FasterR
     return detector, left_over
 
 
-def _build(path: Path, description: Mapping[str, Any], classes: Sequence[str], state: Mapping[str, Tensor]) -> Detector:
-    if description.get("detector") not in ARCHITECTURES:
-        raise CheckpointError(f"{path} holds a detector {description.get('detector')!r}; known are {', '.join(ARCHITECTURES)}.")
-    detector = ARCHITECTURES[description["detector"]].from_description(description, classes)
-    fill(detector, state, str(path))
+class _File(msgspec.Struct):
+    """What ``save_detector`` writes."""
+
+    kind: str
+    description: dict[str, Any]
+    classes: Annotated[tuple[str, ...], msgspec.Meta(min_length=2, max_length=100_000)]
+    state_dict: dict[str, Tensor]
+    about: dict[str, Any] = {}
+
+
+def _build(path: Path, content: Mapping[str, Any]) -> Detector:
+    try:
+        file = as_type(content, _File)
+        name = file.description.get("detector")
+        if not isinstance(name, str) or name not in ARCHITECTURES:
+            raise CheckpointError(f"it is a {short(name)}; known are {', '.join(ARCHITECTURES)}.")
+        detector = ARCHITECTURES[name].from_description(file.description, file.classes)
+    except (DataError, CheckpointError) as error:
+        raise CheckpointError(f"{path} holds no detector that can be built: {error}") from error
+    fill(detector, file.state_dict, str(path))
     return detector
 
 
+def _check_weights(path: Path, state: Mapping[str, Any]) -> None:
+    """Raises CheckpointError if a state dict holds anything but tensors."""
+    try:
+        as_type(state, dict[str, Tensor])
+    except DataError as error:
+        raise CheckpointError(f"{path}: {error}") from error
+
+
 def _of_torchvision(path: Path, classes: Sequence[str], state: Mapping[str, Tensor]) -> TorchvisionFPN:
-    count = len(state[CLASS_HEAD + "cls_score.weight"])
+    _check_weights(path, state)
+    count = (state[CLASS_HEAD + "cls_score.weight"].shape or (0,))[0]
     if count != len(COCO_LABELS):
         raise CheckpointError(
             f"{path}: the weights of torchvision's detector tell {count} classes apart, but not which; COCO's {len(COCO_LABELS)} are expected."

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
+from msgspec import Meta
 from torch import Tensor, nn
 from torch.nn.utils import skip_init
 
@@ -19,9 +21,9 @@ from vidsgg.ops.nms import nms_inclusive
 class ProposalLimits:
     """candidates: how many windows enter the suppression. proposals: how many leave it. threshold: of the overlap."""
 
-    candidates: int
-    proposals: int
-    threshold: float = 0.7
+    candidates: Annotated[int, Meta(ge=1, le=1_000_000)]
+    proposals: Annotated[int, Meta(ge=1, le=100_000)]
+    threshold: Annotated[float, Meta(ge=0, le=1)] = 0.7
 
 
 # The detector is frozen in STTran, so the reference's settings for testing hold there in training too.

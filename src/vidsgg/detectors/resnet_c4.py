@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
+from msgspec import Meta
 from torch import Tensor, nn
 from torch.nn.utils import skip_init
 
@@ -31,11 +33,11 @@ class BackboneConfig:
     objects that are small in network pixels; the third stage then keeps the size of its maps.
     """
 
-    depth: int = 101
-    base_width: int = 64
-    short_side: int = 600
-    seed: int = 0
-    stride: int = 16
+    depth: Annotated[int, Meta(ge=1, le=1000)] = 101
+    base_width: Annotated[int, Meta(ge=1, le=4096)] = 64
+    short_side: Annotated[int, Meta(ge=32, le=4096)] = 600
+    seed: Annotated[int, Meta(ge=0, le=2**62)] = 0
+    stride: Annotated[int, Meta(ge=8, le=16)] = 16
 
     def __post_init__(self) -> None:
         if self.depth not in STAGES:

@@ -7,20 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
+from msgspec import Meta
 from torch import Tensor, nn
 from torchvision.models import ResNet50_Weights
 from torchvision.models.detection import fasterrcnn_resnet50_fpn_v2
 from torchvision.models.detection.image_list import ImageList
 
 from vidsgg.detectors.base import Detections, Detector, FrameMaps
-from vidsgg.detectors.coco_classes import COCO_WEIGHTS, CocoPredictor, labels_of
+from vidsgg.detectors.coco_classes import COCO_LABELS, COCO_WEIGHTS, CocoPredictor, labels_of
 from vidsgg.detectors.pretrained import fetch_weights, fill
-from vidsgg.errors import CheckpointError, ConfigError
+from vidsgg.errors import CheckpointError, ConfigError, short
 from vidsgg.io.images import Image
+from vidsgg.io.untrusted import as_type
 
 CLASS_HEAD = "roi_heads.box_predictor."
 # torchvision's names of losses, and ours, which the C4 port has too.
@@ -35,14 +37,14 @@ class FPNConfig:
     box_score_thresh is not torchvision's 0.05 but that of the published Action Genome detector: in SGDET every detection costs a pair.
     """
 
-    min_size: int = 800
-    max_size: int = 1333
-    rpn_post_nms_top_n_test: int = 1000
-    box_score_thresh: float = 0.1
-    box_nms_thresh: float = 0.5
-    box_detections_per_img: int = 100
-    box_batch_size_per_image: int = 512
-    seed: int = 0
+    min_size: Annotated[int, Meta(ge=16, le=8192)] = 800
+    max_size: Annotated[int, Meta(ge=16, le=16_384)] = 1333
+    rpn_post_nms_top_n_test: Annotated[int, Meta(ge=1, le=100_000)] = 1000
+    box_score_thresh: Annotated[float, Meta(ge=0, le=1)] = 0.1
+    box_nms_thresh: Annotated[float, Meta(ge=0, le=1)] = 0.5
+    box_detections_per_img: Annotated[int, Meta(ge=1, le=100_000)] = 100
+    box_batch_size_per_image: Annotated[int, Meta(ge=1, le=100_000)] = 512
+    seed: Annotated[int, Meta(ge=0, le=2**62)] = 0
 
 
 DEFAULTS = FPNConfig()
@@ -149,11 +151,14 @@ class TorchvisionFPN(Detector):
 
     @classmethod
     def from_description(cls, description: Mapping[str, Any], classes: Sequence[str]) -> TorchvisionFPN:
-        try:
-            config = FPNConfig(**{field.name: description[field.name] for field in fields(FPNConfig)})
-            return cls(config, classes, description["coco_labels"])
-        except KeyError as error:
-            raise CheckpointError(f"the description of a {cls.architecture} detector lacks {error.args[0]!r}.") from None
+        lacking = [name for name in (*(field.name for field in fields(FPNConfig)), "coco_labels") if name not in description]
+        if lacking:
+            raise CheckpointError(f"the description of a {cls.architecture} detector lacks {lacking[0]!r}.")
+        config = as_type(description, FPNConfig, "its description: ")
+        labels = as_type(description["coco_labels"], dict[str, tuple[str, ...]] | None, "its description: coco_labels: ")
+        if labels is not None and (unknown := {label for own in labels.values() for label in own} - set(COCO_LABELS)):
+            raise CheckpointError(f"its description: coco_labels has the unknown label {short(min(unknown))}.")
+        return cls(config, classes, labels)
 
     def canvas(self, images: Sequence[Image]) -> tuple[int, int]:
         # The model's own resizing of tensors without contents tells sizes without doing the work.

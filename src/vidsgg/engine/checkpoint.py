@@ -5,14 +5,62 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from vidsgg.errors import CheckpointError
+import msgspec
+from msgspec import Meta
+from torch import Tensor
+
+from vidsgg.errors import CheckpointError, DataError
 from vidsgg.io.tensors import check_intact, load_tensors
+from vidsgg.io.untrusted import as_type
 
 # ``epoch``, ``model_state_dict``, ``optimizer_state_dict``, ``loss`` and ``config`` are what the training guide promises.
 REQUIRED = ("epoch", "model_state_dict", "config")
 BEST, LAST, FINAL = "checkpoint_best.tar", "checkpoint_last.tar", "checkpoint_final.tar"
+
+
+_Count = Annotated[int, Meta(ge=0, lt=2**53)]
+
+
+class _State(msgspec.Struct):
+    """``training_state``: how far a run had come."""
+
+    epoch: _Count
+    batch: _Count
+    step: _Count
+    sums: dict[str, Tensor]
+    videos: _Count
+    losses: list[float]
+    best_score: float | None
+    best_epoch: _Count
+
+
+class _Waiting(msgspec.Struct):
+    """``stopping_state_dict``: of early stopping."""
+
+    best: float | None
+    waited: _Count
+
+
+class _Content(msgspec.Struct):
+    """What of a checkpoint is read outside of the model. What else is in it is left alone."""
+
+    epoch: _Count
+    model_state_dict: dict[str, Tensor]
+    config: dict[str, bool | int | float | str | None]
+    loss: float | None = None
+    vocabulary: dict[str, Any] | None = None
+    schema: dict[str, Any] | None = None
+    feature_widths: dict[str, _Count] | None = None
+    detector: dict[str, Any] | None = None
+    features: Any = None
+    videos: dict[str, str] | None = None
+    processes: Annotated[int, Meta(ge=1, le=100_000)] = 1
+    training_state: _State | None = None
+    stopping_state_dict: _Waiting | None = None
+    schedule_state_dict: dict[str, Any] | None = None
+    optimizer_state_dict: dict[str, Any] | None = None
 
 
 def load_checkpoint(path: Path, *, mmap: bool = False) -> dict[str, Any]:
@@ -23,6 +71,10 @@ def load_checkpoint(path: Path, *, mmap: bool = False) -> dict[str, Any]:
             f"{path} is not a checkpoint of vidsgg: it lacks some of {', '.join(REQUIRED)}."
             " A file of a method's authors is converted by 'vidsgg import-checkpoint'."
         )
+    try:
+        as_type(content, _Content)
+    except DataError as error:
+        raise CheckpointError(f"{path} is damaged or was not written by vidsgg: {error}") from error
     return content
 
 

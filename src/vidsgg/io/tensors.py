@@ -12,8 +12,10 @@ from typing import Any
 
 import torch
 
-from vidsgg.errors import CheckpointError
+from vidsgg.errors import CheckpointError, DataError
 from vidsgg.io.atomic import whole_file
+from vidsgg.io.files import special_kind
+from vidsgg.io.untrusted import check_plain
 
 _ZIP = b"PK\x03\x04"  # what torch.load knows its own archives by; older files of torch have no checksums
 _whole: set[tuple[str, int, int, int]] = set()  # files that this process has compared with their checksums
@@ -42,6 +44,8 @@ def load_tensors(path: Path, *, mmap: bool = False) -> dict[str, Any]:
     Every byte is compared with the file's checksums (``check_intact``), which torch does not do. mmap: leave the numbers on the disk
     until somebody looks at them, for a glance at a large file; then nothing is compared.
     """
+    if path.exists() and (kind := special_kind(path.stat().st_mode)):
+        raise CheckpointError(f"{path} is {kind}, not a file; name a file of weights.")
     if not mmap:
         check_intact(path)
     try:
@@ -51,11 +55,15 @@ def load_tensors(path: Path, *, mmap: bool = False) -> dict[str, Any]:
     except pickle.UnpicklingError as error:
         first = str(error).splitlines()[0]
         raise CheckpointError(f"{path} holds something other than tensors and plain values; it was not loaded. {first}") from error
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+    except Exception as error:  # a damaged or hostile file makes the reader raise nearly anything
+        first = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         raise CheckpointError(f"{path} is damaged or not a file of weights: {first}") from error
     if not isinstance(content, dict):
         raise CheckpointError(f"{path} holds a {type(content).__name__}, expected a dict of weights.")
+    try:
+        check_plain(content, f"{path} ", leaves=(torch.Tensor, torch.Size, torch.dtype, torch.device))
+    except DataError as error:
+        raise CheckpointError(str(error)) from error
     return content
 
 

@@ -70,7 +70,7 @@ def go_on(state: TrainingState, run: SavedRun, options: NeuralOptions, loader: C
     """Bring the state to where a run was stopped; returns lines for the log. Raises CheckpointError if it does not fit."""
     try:
         state.load_state_dict(run.content)
-    except (RuntimeError, ValueError, KeyError) as error:
+    except (RuntimeError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise CheckpointError(f"{run.file} cannot be continued: {' '.join(str(error).split())[:300]}") from error
     assert isinstance(run.options, NeuralOptions)
     had = replace(loader, team=Team(size=run.content.get("processes", 1)))

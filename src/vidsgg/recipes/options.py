@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from vidsgg.errors import ConfigError
-from vidsgg.options import check_bounds, option
+from vidsgg.options import check_bounds, convert, fields_of, option
 from vidsgg.plugins import withhold_code
 
 
@@ -254,8 +254,10 @@ def options_from(values: Mapping[str, Any], kind: type[TrainOptions]) -> TrainOp
     values, _ = withhold_code(values, kind)
     unknown = set(values) - set(kind.__dataclass_fields__)
     if unknown:
-        raise ConfigError(f"the checkpoint's configuration has options that this version does not know: {', '.join(sorted(unknown))}")
-    return kind(**values)
+        names = ", ".join(sorted(str(name)[:60] for name in unknown)[:10])
+        raise ConfigError(f"the checkpoint's configuration has options that this version does not know: {names}")
+    known = fields_of(kind)
+    return kind(**{name: convert(name, value, known[name][0], known[name][1].metadata["choices"]) for name, value in values.items()})
 
 
 @dataclass(frozen=True)

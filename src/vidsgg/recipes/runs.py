@@ -12,7 +12,7 @@ from torch import nn
 from vidsgg.datasets.base import VideoDataset
 from vidsgg.engine.checkpoint import find_checkpoint, load_checkpoint
 from vidsgg.engine.distributed import ALONE, Team
-from vidsgg.errors import CheckpointError
+from vidsgg.errors import CheckpointError, ConfigError
 from vidsgg.plugins import withhold_code
 from vidsgg.recipes.build import choose_device, move_to
 from vidsgg.recipes.models import model_entry
@@ -54,10 +54,13 @@ def read_run(path: Path, *, mmap: bool = False) -> SavedRun:
     file = find_checkpoint(path)
     content = load_checkpoint(file, mmap=mmap)
     config = content["config"]
-    if not isinstance(config, dict) or "model" not in config:
+    if "model" not in config:
         raise CheckpointError(f"{file} does not say which model it holds.")
-    kind = model_entry(config["model"]).options
-    return SavedRun(file, content, options_from(config, kind), withhold_code(config, kind)[1])
+    try:
+        kind = model_entry(str(config["model"])).options
+        return SavedRun(file, content, options_from(config, kind), withhold_code(config, kind)[1])
+    except ConfigError as error:
+        raise CheckpointError(f"{file}: its configuration cannot be used: {error}") from error
 
 
 def load_model(
