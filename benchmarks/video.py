@@ -35,6 +35,7 @@ import torch
 from vidsgg.cli import train
 from vidsgg.datasets.action_genome import SCHEMA
 from vidsgg.datasets.synthetic.generate import SyntheticConfig, generate
+from vidsgg.detectors import base
 from vidsgg.detectors.faster_rcnn import FasterRCNN, FasterRCNNConfig
 from vidsgg.detectors.files import save_detector
 from vidsgg.detectors.region_proposals import ProposalLimits
@@ -113,7 +114,7 @@ def measure(film: Path, checkpoint: Path, out: Path, plain: bool) -> Row:
     timed: Any = {"extractor": clock.call("detect", scorer.extractor or (lambda *_: None)), "model": clock.call("relate", scorer.model)}
     scorer = replace(scorer, **timed)
     window = video.Window(2**40, 0, 2**62) if plain else video.Window()
-    with mock.patch.object(video, "FRAMES_AT_ONCE", 1 if plain else video.FRAMES_AT_ONCE), graph_writer(out, film.name, "", None) as writer:
+    with mock.patch.object(base, "FRAMES_AT_ONCE", 1 if plain else base.FRAMES_AT_ONCE), graph_writer(out, film.name, "", None) as writer:
         with clock.part("decode"):
             given = whole_video(film) if plain else open_footage(film, FPS).frames()
         rules = video.GraphRules(least=0.3)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import struct
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 from datasets.ag_files import small_set
-from numbered_video import HEIGHT, WIDTH, write
+from numbered_video import HEIGHT, WIDTH, mark_turned, write
 
 from vidsgg.cli import export, predict, train, view
 from vidsgg.cli.main import run
@@ -53,11 +54,15 @@ def variable_rate(path: Path) -> None:
 
 
 def rotated(path: Path) -> None:
-    write(path, frames=30)
-    data, unit = bytearray(path.read_bytes()), 1 << 16
-    header = data.index(b"tkhd")
-    data[header + 44 : header + 80] = struct.pack(">9i", 0, unit, 0, -unit, 0, 0, HEIGHT * unit, 0, 1 << 30)
-    path.write_bytes(data)
+    mark_turned(write(path, frames=30), 0, 1, -1, 0)
+
+
+def mirrored(path: Path) -> None:
+    mark_turned(write(path, frames=30), -1, 0, 0, 1)
+
+
+def wide_pixels(path: Path) -> None:
+    mark_turned(write(path, frames=30, aspect=2), 0, 1, -1, 0)
 
 
 def encoded(path: Path, width: int, height: int, frames: int, rate: int, pixels: str = "yuv420p", codec: str = "libx264") -> None:
@@ -120,6 +125,8 @@ def viewed(graphs: Path, *more: str) -> dict[str, Path]:
         (one_frame, 2, 1, None),
         (variable_rate, 2, 5, 5.0),
         (rotated, 2, 3, 1.16),
+        (mirrored, 2, 3, 1.16),
+        (wide_pixels, 2, 3, 1.16),
         (large, 2, 2, 0.5),
         (deep, 2, 2, 0.75),
         (odd_size, 2, 2, 0.75),
@@ -148,8 +155,28 @@ def test_videos_that_are_odd_but_can_be_read(
         film = VideoReader(made[".overlay.mp4"])
         assert made[".sheet.png"].stat().st_size > 1000
         assert film.times is not None and (lasts is None or film.times[-1] == pytest.approx(lasts, abs=0.01))
-    if make is rotated:
-        assert {(frame.width, frame.height) for frame in graph.frames} == {(HEIGHT, WIDTH)}
+    if make in (rotated, wide_pixels):
+        assert {(frame.width, frame.height) for frame in graph.frames} == {(HEIGHT, WIDTH * (1 + (make is wide_pixels)))}
+
+
+MEMORY = """
+import resource, sys
+from vidsgg.cli import predict
+from vidsgg.cli.main import run
+code = run(predict.main, sys.argv[1:])
+unit = 1 if sys.platform == "darwin" else 1024
+print("bytes", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit)
+sys.exit(code)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no resource module")
+def test_a_film_of_4k_needs_less_than_2_gb(checkpoint: Path, tmp_path: Path) -> None:
+    encoded(tmp_path / "v.mp4", 3840, 2160, 12, 2)
+    words = [str(tmp_path / "v.mp4"), "-checkpoint", str(checkpoint), "-o", str(tmp_path / "graphs")]
+    done = subprocess.run([sys.executable, "-c", MEMORY, *words], capture_output=True, text=True, check=True)
+    assert len(read_graph(tmp_path / "graphs" / "v.graph.json").frames) == 12
+    assert 100e6 < int(done.stdout.split("bytes ")[1]) < 2e9
 
 
 def no_frame(path: Path) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from golden.fasterrcnn_ag.inputs import make_roi
 from torch import Tensor
 
 from vidsgg.detectors import extraction
-from vidsgg.detectors.base import Detections, FrameMaps
+from vidsgg.detectors.base import CANVAS_PIXELS_AT_ONCE, Detections, FrameMaps, frames_at_once
 from vidsgg.detectors.extraction import ClipExtractor
 from vidsgg.detectors.faster_rcnn import FasterRCNN, FasterRCNNConfig, pool_regions
 from vidsgg.detectors.resnet_c4 import BackboneConfig
@@ -301,9 +303,20 @@ def test_the_size_of_the_parts_does_not_matter(tiny, mode, learn, monkeypatch):
     images, annotation = video([2, 0, 3, 1, 1])
     extractor, clip = ClipExtractor(tiny, mode, learn=learn), Clip.from_annotation(annotation, mode)
     whole = extractor(images, clip)
-    monkeypatch.setattr(extraction, "FRAMES_AT_ONCE", 2)
+    pixels = math.prod(tiny.canvas(images))
+    monkeypatch.setattr(extraction, "CANVAS_PIXELS_AT_ONCE", 2 * pixels)
+    spy = mock.Mock(wraps=tiny.encode)
+    monkeypatch.setattr(tiny, "encode", spy)
     for name, value in columns(extractor(images, clip)).items():
         torch.testing.assert_close(value, columns(whole)[name], rtol=1e-4, atol=1e-5)
+    assert [len(call.args[0]) for call in spy.call_args_list] == [2, 2, 1]
+
+
+@pytest.mark.parametrize(
+    ("size", "count"), [((1, 1), 10), ((600, 1067), 10), ((800, 1333), 10), ((600, 2400), 8), ((600, 12000), 1), ((9999, 9999), 1)]
+)
+def test_large_frames_are_fewer(size, count):
+    assert frames_at_once(*size, CANVAS_PIXELS_AT_ONCE) == count
 
 
 def test_ten_frames_of_one_video_at_once():

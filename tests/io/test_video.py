@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import pickle
-import struct
+from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
-from numbered_video import HEIGHT, WIDTH, number_of, write
+from numbered_video import HEIGHT, WIDTH, mark_turned, number_of, write
+from PIL import Image as Pillow
 
 from vidsgg.errors import DataError
-from vidsgg.io.video import VideoReader, read_frames
+from vidsgg.io.video import VideoReader, picture_sizes, read_frames
 
 UNEVEN = np.cumsum([7 + 31 * (i % 3) for i in range(60)]).tolist()
 
@@ -70,17 +72,51 @@ def test_a_reader_goes_to_another_process(tmp_path: Path) -> None:
     assert number_of(reader.read([33])[0]) == 33
 
 
-def test_a_phone_video_is_turned_upright(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("matrix", "as_shown"),
+    [
+        ((1, 0, 0, 1), lambda plain: plain),
+        ((0, 1, -1, 0), lambda plain: np.rot90(plain, -1)),  # a phone held upright: a quarter turn clockwise
+        ((-1, 0, 0, -1), lambda plain: np.rot90(plain, 2)),
+        ((0, -1, 1, 0), lambda plain: np.rot90(plain, 1)),
+        ((-1, 0, 0, 1), lambda plain: plain[:, ::-1]),  # a selfie
+        ((1, 0, 0, -1), lambda plain: plain[::-1]),
+        ((0, 1, 1, 0), lambda plain: plain.swapaxes(0, 1)),
+        ((0, -1, -1, 0), lambda plain: np.rot90(plain, 2).swapaxes(0, 1)),
+    ],
+)
+def test_a_marked_video_is_turned_and_mirrored(tmp_path: Path, matrix: tuple[int, int, int, int], as_shown: Callable) -> None:
     path = write(tmp_path / "v.mp4", frames=3)
     plain = read_frames(path, [2])[0]
-    data = bytearray(path.read_bytes())
-    header = data.index(b"tkhd")
-    unit, two30 = 1 << 16, 1 << 30
-    # A track header's matrix that sends (x, y) to (height - y, x): the picture is shown a quarter turn clockwise.
-    data[header + 44 : header + 80] = struct.pack(">9i", 0, unit, 0, -unit, 0, 0, HEIGHT * unit, 0, two30)
-    turned = tmp_path / "turned.mp4"
-    turned.write_bytes(data)
-    assert np.array_equal(read_frames(turned, [2])[0], np.rot90(plain, -1))
+    mark_turned(path, *matrix)
+    assert np.array_equal(read_frames(path, [2])[0], as_shown(plain))
+    assert np.array_equal(VideoReader(path).read([2])[0], as_shown(plain))
+
+
+def test_a_slanted_picture_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"v\.mp4: is marked as rotated by -?45 degrees"):
+        read_frames(mark_turned(write(tmp_path / "v.mp4", frames=3), 1, 1, -1, 1), [2])
+
+
+@pytest.mark.parametrize("name", ["v.mp4", "v.mkv", "v.ts"])
+@pytest.mark.parametrize(
+    ("aspect", "size"), [(2, (HEIGHT, 2 * WIDTH)), (Fraction(1, 2), (2 * HEIGHT, WIDTH)), (Fraction(16, 11), (96, 186))]
+)
+def test_pixels_that_are_not_square_are_made_so_except_in_data_sets(
+    tmp_path: Path, name: str, aspect: Fraction, size: tuple[int, int]
+) -> None:
+    path = write(tmp_path / name, frames=20, aspect=aspect)
+    (shown,), (stored,) = VideoReader(path).read([2]), read_frames(path, [2])
+    assert shown.shape == (*size, 3) and stored.shape == (HEIGHT, WIDTH, 3)
+    back = np.asarray(Pillow.fromarray(shown).resize((WIDTH, HEIGHT), Pillow.Resampling.BOX), np.int16)
+    assert np.abs(back - stored).mean() < 4
+    assert np.array_equal(stored, read_frames(write(tmp_path / f"square-{name}", frames=20), [2])[0])
+
+
+def test_pixels_are_stretched_before_the_picture_is_turned(tmp_path: Path) -> None:
+    path = mark_turned(write(tmp_path / "v.mp4", frames=3, aspect=2), 0, 1, -1, 0)
+    assert VideoReader(path).read([2])[0].shape == (2 * WIDTH, HEIGHT, 3)
+    assert picture_sizes(path) == ((WIDTH, HEIGHT), (2 * WIDTH, HEIGHT))
 
 
 @pytest.mark.parametrize("number", [0, -1, 61])

@@ -15,7 +15,14 @@ from torch import Tensor, nn
 
 from vidsgg.io.images import Image
 
-FRAMES_AT_ONCE = 10  # the reference's chunk: how many frames go through a backbone together
+FRAMES_AT_ONCE = 10  # the reference's chunk: how many frames go through a backbone together, if they are not large
+CANVAS_PIXELS_AT_ONCE = 12 * 2**20  # of the network's input: ten frames of 600 x 2048 or 800 x 1500
+SOURCE_PIXELS_AT_ONCE = 20 * 2**20  # as they were decoded: ten frames of 1920 x 1080
+
+
+def frames_at_once(height: int, width: int, pixels: int) -> int:
+    """How many frames of that size are held together: FRAMES_AT_ONCE, fewer where they have more than ``pixels``, one at least."""
+    return max(1, min(FRAMES_AT_ONCE, pixels // (height * width)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from vidsgg.detectors.assignment import assign
-from vidsgg.detectors.base import FRAMES_AT_ONCE, Detections, Detector, FrameMaps
+from vidsgg.detectors.base import CANVAS_PIXELS_AT_ONCE, Detections, Detector, FrameMaps, frames_at_once
 from vidsgg.errors import ConfigError, DataError
 from vidsgg.io.images import Image
 from vidsgg.ops.cleaning import clean
@@ -65,8 +65,9 @@ class ClipExtractor:
         for start, stop in pairwise(first_frame):
             # Every video has its own canvas: the zeros that pad a smaller frame reach into its features.
             canvas = self.detector.canvas(images[start:stop])
-            for begin in range(start, stop, FRAMES_AT_ONCE):
-                end = min(begin + FRAMES_AT_ONCE, stop)
+            step = frames_at_once(*canvas, CANVAS_PIXELS_AT_ONCE)
+            for begin in range(start, stop, step):
+                end = min(begin + step, stop)
                 maps = self.detector.encode(images[begin:end], canvas)
                 parts.append(self._read(maps, here.between(begin, end)))
         read = Clip.cat(parts).to(clip.device)

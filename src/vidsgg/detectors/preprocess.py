@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -43,19 +41,17 @@ def network_input(images: Sequence[Image], short_side: int, size: tuple[int, int
     Returns (T, 3, *size) float32. Source: yrcong/STTran ``fasterRCNN/lib/model/utils/blob.py``.
     """
     pixels = torch.zeros(len(images), 3, *size, device=device)
-    alike: dict[tuple[int, ...], list[int]] = defaultdict(list)
-    for i, image in enumerate(images):
-        alike[image.shape].append(i)
     # In double precision, because torch computes positions in the precision of the pixels, which is visible in single (1e-3 grey
-    # levels). Apple's GPUs have no double: there the CPU scales.
+    # levels). Apple's GPUs have no double: there the CPU scales. One channel of one frame at a time: a film of 8192 x 4320 pixels takes
+    # 283 MB for each.
     scaler = torch.device("cpu") if pixels.device.type == "mps" else pixels.device
-    means = torch.tensor(PIXEL_MEANS, dtype=torch.float64, device=scaler).view(3, 1, 1)
-    for shape, rows in alike.items():
-        height, width, scale = scaled_size(shape[0], shape[1], short_side)
-        rgb = torch.from_numpy(np.stack([images[i] for i in rows])).to(scaler)
-        bgr = rgb.flip(3).permute(0, 3, 1, 2).double() - means
-        # The exact scale, not the ratio of the rounded sizes that interpolate(size=...) takes: that moves the far edge by up to
-        # half a pixel. interpolate(scale_factor=...) would floor the size instead of rounding it.
-        scaled = torch.ops.aten.upsample_bilinear2d(bgr, [height, width], False, scale, scale)
-        pixels[rows, :, :height, :width] = scaled.to(pixels)
+    for canvas, image in zip(pixels, images, strict=True):
+        height, width, scale = scaled_size(*image.shape[:2], short_side)
+        rgb = torch.tensor(image, device=scaler)
+        for channel, mean in enumerate(PIXEL_MEANS):
+            values = rgb[None, None, :, :, 2 - channel].double().sub_(mean)
+            # The exact scale, not the ratio of the rounded sizes that interpolate(size=...) takes: that moves the far edge by up to
+            # half a pixel. interpolate(scale_factor=...) would floor the size instead of rounding it.
+            scaled = torch.ops.aten.upsample_bilinear2d(values, [height, width], False, scale, scale)
+            canvas[channel, :height, :width] = scaled[0, 0].to(pixels)
     return pixels

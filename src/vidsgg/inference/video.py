@@ -13,7 +13,7 @@ from itertools import groupby, islice
 import torch
 from torch import Tensor, nn
 
-from vidsgg.detectors.base import FRAMES_AT_ONCE
+from vidsgg.detectors.base import SOURCE_PIXELS_AT_ONCE, frames_at_once
 from vidsgg.inference.graphs import Moment, frame_graphs, with_tracks
 from vidsgg.inference.trackers import Tracker
 from vidsgg.io.boxes import FrameBoxes, GivenBoxes
@@ -91,7 +91,8 @@ def _untracked(
 def _looked_at(name: str, frames: Iterable[FootageFrame], scorer: Scorer, boxes: GivenBoxes | None) -> Iterator[tuple[Clip, list[Moment]]]:
     """Clips of a few frames of one size: the detector fills smaller ones up, which reaches into their features."""
     for (height, width), alike in groupby(frames, key=lambda frame: frame.image.shape[:2]):
-        while few := list(islice(alike, FRAMES_AT_ONCE)):
+        count = frames_at_once(height, width, SOURCE_PIXELS_AT_ONCE)
+        while few := list(islice(alike, count)):
             given = None if boxes is None else [boxes.within(frame.number, width, height) for frame in few]
             clip = _clip_of(name, [(width, height)] * len(few), scorer.schema, scorer.mode, given).to(scorer.device)
             if scorer.extractor is not None:

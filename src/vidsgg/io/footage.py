@@ -53,15 +53,16 @@ class Footage(ABC):
         """Seconds from the first frame to frame ``number``, wanted or not."""
 
 
-def open_footage(path: Path, fps: float, wanted: Wanted = None) -> Footage:
+def open_footage(path: Path, fps: float, wanted: Wanted = None, *, as_stored: bool = False) -> Footage:
     """A video file, a picture, or a folder of pictures.
 
     fps: frames a second that are wanted of a video; of pictures, which are all wanted, how many were taken a second. wanted: numbers of
-    frames in place of those, or "all". Raises DataError naming the file if it holds neither, or has no such frame.
+    frames in place of those, or "all". as_stored: of a video whose pixels are not square, see VideoReader. Raises DataError naming the
+    file if it holds neither, or has no such frame.
     """
     if path.is_dir() or path.suffix.lower() in PICTURES:
         return _PictureFolder(path, fps, wanted)
-    return _VideoFile(path, fps, wanted)
+    return _VideoFile(path, fps, wanted, as_stored)
 
 
 def sample(times: Sequence[float], fps: float) -> list[int]:
@@ -85,8 +86,8 @@ def shown(name: str) -> str:
 
 
 class _VideoFile(Footage):
-    def __init__(self, path: Path, fps: float, wanted: Wanted) -> None:
-        self._reader = reader = VideoReader(path)
+    def __init__(self, path: Path, fps: float, wanted: Wanted, as_stored: bool) -> None:
+        self._reader = reader = VideoReader(path, as_stored=as_stored)
         self.name, self.count, self.notes = shown(path.name), reader.count, list[str]()
         if reader.lost:
             self.notes.append(f"the end of the file is missing: {reader.lost:.1f} seconds after frame {reader.count}")
@@ -106,15 +107,15 @@ class _VideoFile(Footage):
         return round(self._times[number - 1], 6)
 
     def frames(self) -> Iterator[FootageFrame]:
-        damaged: list[int] = []
+        damaged: dict[int, str] = {}
         for number, image in self._decoded(damaged):
             yield FootageFrame(f"{self.name}/{number:06d}", number, self.time_of(number), image)
         if len(damaged) == len(self.numbers):
-            raise DataError(f"{self._reader.path}: no frame can be decoded; the file is damaged, copy or download it again.")
+            raise DataError(f"{self._reader.path}: no frame can be decoded; the first message was: {next(iter(damaged.values()))}")
         self.notes += _left_out(damaged, len(self.numbers))
 
-    def _decoded(self, damaged: list[int]) -> Iterator[tuple[int, Image]]:
-        """Numbers and pictures; numbers without one go to ``damaged``. After damage, decoding starts again behind it."""
+    def _decoded(self, damaged: dict[int, str]) -> Iterator[tuple[int, Image]]:
+        """Numbers and pictures; numbers without one go to ``damaged``, with the reason. After damage, decoding starts again behind it."""
         left, in_a_row = self.numbers, 0
         while left and in_a_row < _GIVE_UP:
             done = 0
@@ -123,10 +124,10 @@ class _VideoFile(Footage):
                     yield left[done], image
                     done, in_a_row = done + 1, 0
                 return
-            except DataError:
-                damaged.append(left[done])
+            except DataError as error:
+                damaged[left[done]] = str(error)
                 left, in_a_row = left[done + 1 :], in_a_row + 1
-        damaged += left
+        damaged.update(dict.fromkeys(left, "not tried"))
 
 
 class _PictureFolder(Footage):
@@ -142,17 +143,18 @@ class _PictureFolder(Footage):
         return round((number - 1) / self._fps, 6)
 
     def frames(self) -> Iterator[FootageFrame]:
-        damaged = []
+        damaged: dict[int, str] = {}
         for number in self.numbers:
             file = self._files[number - 1]
             try:
                 image = read_image(file)
-            except DataError:
-                damaged.append(number)
+            except DataError as error:
+                damaged[number] = str(error)
                 continue
             yield FootageFrame(f"{self.name}/{shown(file.name)}", number, self.time_of(number), image)
         if len(damaged) == len(self.numbers):
-            raise DataError(f"{self._path}: no picture can be read; copy them again.")
+            first = next(iter(damaged.values()))
+            raise DataError(first if len(damaged) == 1 else f"{self._path}: no picture can be read; the first message was: {first}")
         self.notes += _left_out(damaged, len(self.numbers))
 
 
@@ -166,8 +168,8 @@ def _checked(path: Path, wanted: Collection[int] | Literal["all"], count: int) -
     return numbers
 
 
-def _left_out(damaged: Sequence[int], count: int) -> list[str]:
+def _left_out(damaged: Collection[int], count: int) -> list[str]:
     if not damaged:
         return []
-    which = ", ".join(map(str, damaged[:5])) + (", ..." if len(damaged) > 5 else "")
+    which = ", ".join(map(str, list(damaged)[:5])) + (", ..." if len(damaged) > 5 else "")
     return [f"{len(damaged)} of {count} frames cannot be decoded and are left out: {which}"]

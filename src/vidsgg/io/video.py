@@ -14,11 +14,11 @@ from itertools import pairwise
 from pathlib import Path
 
 import av
-import av.error
-import numpy as np
 from av.stream import Disposition
 
 from vidsgg.errors import DataError
+from vidsgg.io.containers import bound_frames, open_container
+from vidsgg.io.display import displayed, square_size
 from vidsgg.io.frame_index import index_frames, pictures
 from vidsgg.io.images import Image
 
@@ -35,11 +35,12 @@ class VideoReader:
     count: number of frames. fps: average rate, None if the file does not tell. times: seconds of every frame since the first, increasing,
     None for streams without time stamps. lost: seconds that the file announces but does not hold, because its end is missing. refused:
     packets that the decoder could not use, where all have been decoded to count the frames.
-    Raises DataError naming the file if it is missing, has no video or cannot be read.
+    as_stored: keep pixels that are not square as they are stored; otherwise pictures are stretched as a viewer shows them (``io/display.py``).
+    Raises DataError naming the file if it is missing, has no video, cannot be read, or if its frames are too large.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, *, as_stored: bool = False) -> None:
+        self.path, self._as_stored = path, as_stored
         index = index_frames(partial(_opened, path))
         if index.count == 0:
             raise DataError(f"{path}: has no frame; copy or download it again.")
@@ -86,7 +87,7 @@ class VideoReader:
                 if frame is None or not intact:
                     place = f"{self.path}: frame {target + 1} of {self.count}"
                     raise DataError(f"{place} cannot be decoded; the file is damaged, copy or download it again.")
-                yield _upright(frame, self.path)
+                yield displayed(frame, None if self._as_stored else stream.sample_aspect_ratio, self.path)
 
     def _decode(self, container: av.container.InputContainer, stream: av.VideoStream, start: int) -> Iterator[tuple[int, av.VideoFrame]]:
         """(position from 0, picture) in presentation order. Pictures before ``start`` may lack what they refer to and are left out."""
@@ -103,22 +104,24 @@ class VideoReader:
 
 
 def read_frames(path: Path, numbers: Sequence[int]) -> list[Image]:
-    """Frames of a video file by number, from 1; see VideoReader.read."""
-    return VideoReader(path).read(numbers)
+    """Frames of a data set's video by number, from 1, as a dump of its frames holds them: upright, pixels as stored; see VideoReader.read."""
+    return VideoReader(path, as_stored=True).read(numbers)
+
+
+def picture_sizes(path: Path) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Width and height of a video's pictures before they are turned: as stored, and with square pixels, as they are shown."""
+    with _opened(path) as (_, stream):
+        return (stream.width, stream.height), square_size(stream.width, stream.height, stream.sample_aspect_ratio)
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[av.container.InputContainer, av.VideoStream]]:
     """The file and its video track; what PyAV raises meanwhile becomes a DataError that names the file."""
-    try:
-        with av.open(str(path)) as container:
-            stream = _track(container, path)
-            stream.thread_type = "AUTO"
-            yield container, stream
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: no such video.") from error
-    except (av.error.FFmpegError, OSError) as error:
-        raise DataError(f"{path}: not a readable video ({error}); copy or download it again.") from error
+    with open_container(path) as container:
+        stream = _track(container, path)
+        bound_frames(path, stream)
+        stream.thread_type = "AUTO"
+        yield container, stream
 
 
 def _track(container: av.container.InputContainer, path: Path) -> av.VideoStream:
@@ -128,12 +131,3 @@ def _track(container: av.container.InputContainer, path: Path) -> av.VideoStream
         cover = ", only a cover picture" if container.streams.video else ""
         raise DataError(f"{path}: has no video track{cover}.")
     return max(moving, key=lambda stream: (bool(stream.disposition & Disposition.default), stream.width * stream.height))
-
-
-def _upright(frame: av.VideoFrame, path: Path) -> Image:
-    """The picture as RGB, turned as the file's rotation mark asks; PyAV itself ignores the mark."""
-    turns, rest = divmod(frame.rotation, 90)
-    if rest:
-        raise DataError(f"{path}: is marked as rotated by {frame.rotation} degrees; re-encode it upright.")
-    picture = frame.to_ndarray(format="rgb24")
-    return np.ascontiguousarray(np.rot90(picture, turns % 4))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import repeat
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -56,7 +57,7 @@ class FilmLayout:
 
 
 def draw_sheet(
-    images: Sequence[Picture | None] | None,
+    images: Iterable[Picture | None] | None,
     graph: VideoGraph,
     columns: int = 4,
     width: int = 420,
@@ -65,12 +66,12 @@ def draw_sheet(
 ) -> Picture:
     """All frames of a video side by side, each with its boxes and a line of relations per thing.
 
-    images: one per frame, or None. columns, width: of the sheet in frames, of a frame in pixels. names: of the things. Returns RGB.
+    images: one per frame, or None; they are taken one by one. columns, width: of the sheet in frames, of a frame in pixels. names: of the things. Returns RGB.
     """
     palette = colours([graph], subjects)
     tiles = []
-    for i, frame in enumerate(graph.frames):
-        picture, scale = _enlarged(None if images is None else images[i], frame, width, exactly=True)
+    for image, frame in zip(repeat(None, len(graph.frames)) if images is None else images, graph.frames, strict=True):
+        picture, scale = _enlarged(image, frame, width, exactly=True)
         _draw_boxes(picture, frame, palette, scale, names)
         tiles.append((picture, _captions(frame, palette, subjects, picture.width, names)))
     columns = min(columns, len(tiles))

@@ -14,11 +14,11 @@ from tqdm import tqdm
 
 from vidsgg.errors import DataError
 from vidsgg.io.encoding import Encoding, encode_video, has_encoder
-from vidsgg.io.footage import FootageFrame, open_footage, sample
+from vidsgg.io.footage import FootageFrame, sample
 from vidsgg.io.video import VideoReader
 from vidsgg.structures.graph import VideoGraph
 from vidsgg.viewer.graphs import Picture
-from vidsgg.viewer.pictures import is_video_file, pictures_of
+from vidsgg.viewer.pictures import graph_footage, is_video_file, pictures_of
 
 LONGEST = 1800.0  # seconds that one page holds
 _PICTURES_A_SECOND, _GROUP = 30.0, 30  # a jump decodes a second at most
@@ -91,7 +91,7 @@ def media_of(
         return _pictures(graph, video, width)
     numbers = _numbers(VideoReader(video), times, begin, end)
     for quality, part in _ATTEMPTS:
-        footage = open_footage(video, 1.0, numbers)
+        footage = graph_footage(graph.frames, video, numbers)
         frames = _timed(graph, footage.frames(), video, len(numbers))
         first = next(frames)
         content, lasts = encode_video(chain([first], frames), Encoding(max(64, int(width * part)), quality, group=_GROUP))
@@ -102,11 +102,14 @@ def media_of(
 
 
 def _pictures(graph: VideoGraph, video: Path, width: int) -> Media:
-    images = list(pictures_of(graph.frames, video))
+    return picture_media(_checked(graph, pictures_of(graph.frames, video), video), width)
+
+
+def _checked(graph: VideoGraph, images: Iterable[Picture | None], place: Path) -> Iterator[Picture | None]:
     for image in images:
         if image is not None:
-            _check_shape(graph, image, video)
-    return picture_media(images, width)
+            _check_shape(graph, image, place)
+        yield image
 
 
 def _numbers(reader: VideoReader, times: Sequence[float], begin: float | None, end: float | None) -> list[int]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from vidsgg.errors import DataError
 from vidsgg.inference.graphs import tracked
 from vidsgg.io.encoding import Encoding, check_encoder, write_video
-from vidsgg.io.footage import Footage, open_footage
+from vidsgg.io.footage import Footage
 from vidsgg.io.images import Image
 from vidsgg.structures.graph import GraphEdge, GraphFrame, VideoGraph
 from vidsgg.viewer.between import Moments
@@ -17,7 +17,7 @@ from vidsgg.viewer.content import FRAMES_A_SECOND, Stretch, stretches_of
 from vidsgg.viewer.drawing import FilmLayout
 from vidsgg.viewer.graphs import colours, subjects_of, thing_names
 from vidsgg.viewer.matching import Track
-from vidsgg.viewer.pictures import is_video_file, pictures_of
+from vidsgg.viewer.pictures import graph_footage, is_video_file, pictures_of
 
 Watch = Callable[[int, int], None]
 SUFFIX = ".overlay.mp4"
@@ -77,7 +77,7 @@ class _Film:
                         yield own.number, time, image
 
             return _Film(Moments(graph.frames, times), stretches, groups, layout, kept, len(times), 1 / rate)
-        footage = open_footage(video, FRAMES_A_SECOND, "all")
+        footage = graph_footage(graph.frames, video, "all")
         count, wanted = len(footage.numbers), graph.frames[-1].number
         if wanted > count:
             raise DataError(f"{video}: has {count} frames, the graph of {graph.video_id!r} has one with number {wanted}.")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path, PurePosixPath
+from typing import Literal
 
 from vidsgg.errors import DataError
-from vidsgg.io.footage import PICTURES, open_footage, picture_files
+from vidsgg.io.footage import PICTURES, Footage, open_footage, picture_files
 from vidsgg.io.images import read_image
+from vidsgg.io.video import picture_sizes
 from vidsgg.structures.graph import GraphFrame
 from vidsgg.viewer.graphs import Picture
 
@@ -15,6 +17,17 @@ from vidsgg.viewer.graphs import Picture
 def is_video_file(path: Path) -> bool:
     """Whether it is no picture and no folder of pictures."""
     return path.is_file() and path.suffix.lower() not in PICTURES
+
+
+def graph_footage(frames: Sequence[GraphFrame], video: Path, wanted: Collection[int] | Literal["all"]) -> Footage:
+    """The frames of a video file whose numbers are ``wanted``, with the pixels that the graph's boxes count.
+
+    Boxes of data sets, and of graphs that version 0.1.0 made, count the pixels of the file also where these are not square. Such videos are
+    shown as they are stored. frames: of the graph. Raises DataError as ``open_footage`` does.
+    """
+    stored, square = map(sorted, picture_sizes(video))
+    sizes = [sorted((frame.width, frame.height)) for frame in frames]
+    return open_footage(video, 1.0, wanted, as_stored=stored in sizes and square not in sizes)
 
 
 def pictures_of(frames: Sequence[GraphFrame], video: Path) -> Iterator[Picture | None]:
@@ -27,7 +40,7 @@ def pictures_of(frames: Sequence[GraphFrame], video: Path) -> Iterator[Picture |
 
 
 def _of_video(frames: Sequence[GraphFrame], video: Path) -> Iterator[Picture | None]:
-    decoded = open_footage(video, 1.0, [frame.number for frame in frames]).frames()
+    decoded = graph_footage(frames, video, [frame.number for frame in frames]).frames()
     coming = next(decoded)
     for frame in frames:
         if coming.number != frame.number:

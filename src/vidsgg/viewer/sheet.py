@@ -14,7 +14,7 @@ from vidsgg.errors import DataError
 from vidsgg.io.atomic import whole_file
 from vidsgg.structures.graph import GraphFrame, VideoGraph
 from vidsgg.viewer.drawing import draw_sheet
-from vidsgg.viewer.graphs import Picture, subjects_of, thing_names
+from vidsgg.viewer.graphs import subjects_of, thing_names
 from vidsgg.viewer.pictures import pictures_of
 
 SUFFIX = ".sheet.png"
@@ -27,7 +27,7 @@ def write_sheet(path: Path, graph: VideoGraph, video: Path | None, *, most: int 
     if not graph.frames:
         raise DataError(f"video {graph.video_id!r}: its graph has no frame to draw.")
     frames = tuple(telling_frames(graph, most))
-    images: list[Picture | None] = [None] * len(frames) if video is None else list(pictures_of(frames, video))
+    images = None if video is None else pictures_of(frames, video)
     sheet = draw_sheet(
         images, replace(graph, frames=frames, relations=()), columns, subjects=subjects_of(graph), names=thing_names(graph.frames)
     )
