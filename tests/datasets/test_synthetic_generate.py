@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from symlinks import link
 
 from vidsgg.datasets.action_genome import OBJECTS
 from vidsgg.datasets.registry import open_dataset
 from vidsgg.datasets.synthetic import generate as generate_module
 from vidsgg.datasets.synthetic.generate import MARKER, SyntheticConfig, generate
 from vidsgg.errors import ConfigError
+from vidsgg.io.homes import remove_made
 from vidsgg.io.images import read_image
 from vidsgg.io.pickles import load_pickle
 from vidsgg.io.video import VideoReader
@@ -106,6 +109,31 @@ def test_a_foreign_folder_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="not empty"):
         generate(tmp_path, SMALL)
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_files_of_a_user_stay_where_a_set_is_replaced(tmp_path: Path) -> None:
+    config = SyntheticConfig(videos=5, width=160, height=120, workers=1, frames=True)
+    generate(tmp_path, config)
+    theirs = [tmp_path / name for name in ("notes.txt", "videos/mine.mp4", "annotations/notes.txt", "frames/S0000.mp4/notes.txt")]
+    for path in theirs:
+        path.write_text("of a user")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    generate(tmp_path, config)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+    generate(tmp_path, replace(config, frames=False))
+    assert [path.name for path in (tmp_path / "frames").rglob("*")] == ["S0000.mp4", "notes.txt"]
+
+
+def test_a_link_is_not_followed(tmp_path: Path) -> None:
+    config = SyntheticConfig(videos=5, width=160, height=120, workers=1)
+    generate(tmp_path / "set", config)
+    remove_made(tmp_path / "set" / "videos", ["*"])
+    (tmp_path / "films").mkdir()
+    (tmp_path / "films" / "S0000.mp4").write_text("of a user")
+    link(tmp_path / "set" / "videos", tmp_path / "films")
+    with pytest.raises(ConfigError, match="videos is a link"):
+        generate(tmp_path / "set", config)
+    assert (tmp_path / "films" / "S0000.mp4").read_text() == "of a user"
 
 
 def test_an_interrupted_run_leaves_nothing_that_looks_complete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from vidsgg.errors import DataError
-from vidsgg.io.atomic import remove_left_behind, whole_file
+from vidsgg.io.atomic import remove_left_behind, write_whole
 from vidsgg.io.exporters.formats import FORMATS
 from vidsgg.io.homes import claim_home
 from vidsgg.io.links import is_link
@@ -79,8 +79,7 @@ class JobFolder:
 
     def save(self, job: Job) -> None:
         """Raises OSError if the disk refuses."""
-        with whole_file(self.path(job) / _RECORD) as file:
-            file.write(json.dumps(asdict(job), indent=1).encode())
+        write_whole(self.path(job) / _RECORD, json.dumps(asdict(job), indent=1))
 
     def remove(self, job: Job) -> None:
         """A job's folder, unless there is something in it that the app has not made: that stays."""

@@ -38,7 +38,9 @@ def run(command: Callable[[list[str]], int], argv: Sequence[str]) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="backslashreplace")  # names of files need not be text
     try:
-        return command(list(argv))
+        code = command(list(argv))
+        sys.stdout.flush()
+        return code
     except VidsggError as error:
         _let_the_cause_be_told(error)
         return _say(str(error))
@@ -50,11 +52,12 @@ def run(command: Callable[[list[str]], int], argv: Sequence[str]) -> int:
         print("\ninterrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:  # the reader of our output (head, less) went away
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _write_no_more()
         return 0
     except OSError as error:
         if error.errno not in _OF_THE_MACHINE:
             raise
+        _write_no_more()
         return _say(_refused(error))
     except (MemoryError, RuntimeError) as error:
         if not _is_lack_of_memory(error):
@@ -76,7 +79,7 @@ _OF_THE_MACHINE = {
         "ENOTEMPTY": "Name another place.",
         "ENAMETOOLONG": "Give a shorter name.",
         "EILSEQ": "Give a name that the file system can hold.",
-        "ELOOP": "Its links lead to each other.",
+        "ELOOP": "Name a place without such a link.",
         "ENXIO": "Give an ordinary file.",
         "ENOSPC": "Free some space, or name another place.",
         "EDQUOT": "Free some space, or name another place.",
@@ -109,6 +112,14 @@ def _refused(error: OSError) -> str:
 def _is_lack_of_memory(error: Exception) -> bool:
     """PyTorch raises errors of its own for the memory of a GPU, and plain ones for that of the machine."""
     return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "DefaultCPUAllocator" in str(error)
+
+
+def _write_no_more() -> None:
+    """Let what stdout still holds go nowhere, or Python would try it again at its end, and complain."""
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (OSError, ValueError):  # it is no file, as in tests and notebooks
+        return
 
 
 def _process() -> int:

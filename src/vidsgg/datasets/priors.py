@@ -16,7 +16,7 @@ import numpy as np
 from vidsgg.datasets.action_genome import compact_name
 from vidsgg.datasets.base import VideoDataset
 from vidsgg.errors import DataError, short
-from vidsgg.io.atomic import whole_file
+from vidsgg.io.atomic import write_whole
 from vidsgg.io.untrusted import as_type, read_json
 from vidsgg.ops.contacts import contact_group
 from vidsgg.structures.checks import Array
@@ -88,8 +88,7 @@ def write_priors(path: Path, priors: PredicatePriors, schema: Schema) -> None:
             "specific_prior": priors.transition[k, found].tolist(),
         }
     path.parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(path) as file:
-        file.write(json.dumps(document).encode())
+    write_whole(path, json.dumps(document))
 
 
 def read_priors(path: Path, schema: Schema) -> PredicatePriors:

@@ -23,7 +23,7 @@ from vidsgg.datasets.base import VideoDataset
 from vidsgg.detectors.store_key import StoreKey, digest_of
 from vidsgg.detectors.stored_clip import RecordSource, clip_of, columns_of
 from vidsgg.errors import ConfigError, DataError, short
-from vidsgg.io.atomic import remove_left_behind, whole_file
+from vidsgg.io.atomic import remove_left_behind, write_whole
 from vidsgg.io.links import check_no_links, is_link
 from vidsgg.io.names import file_name
 from vidsgg.io.records import Record, write_record
@@ -36,6 +36,7 @@ DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.
 STORE_FILE, LEFT_OUT_FILE = "store.json", "left_out.json"
 _RECORD_FOLDERS = "[0-9a-f][0-9a-f]"  # by the first digits of a hash of the video's name
 _LARGEST = 100_000_000  # bytes of such a file; one that notes every video of a large data set has a few million
+STORE_FILES = (STORE_FILE, LEFT_OUT_FILE, ".lock", f"{_RECORD_FOLDERS}/*.safetensors")  # patterns; earlier versions wrote a lock
 _AGAIN = "run 'vidsgg features' again, it writes what is missing or no longer fits"
 
 Needed = tuple[VideoDataset, bool]  # videos, and whether they are to be learnt from
@@ -242,5 +243,4 @@ def _refused(path: Path, error: OSError) -> ConfigError:
 
 
 def _write_json(path: Path, document: Mapping[str, object]) -> None:
-    with whole_file(path) as file:
-        file.write(json.dumps(document, indent=1).encode())
+    write_whole(path, json.dumps(document, indent=1))

@@ -9,6 +9,8 @@ from pathlib import Path
 import torch
 from torch.profiler import ProfilerActivity, profile, schedule
 
+from vidsgg.io.atomic import whole_path, write_whole
+
 SKIPPED, WARMING, MEASURED = 2, 1, 5  # steps
 
 
@@ -24,8 +26,9 @@ def profiled_steps(folder: Path | None) -> Iterator[Callable[[], None]]:
     def write(measured: profile) -> None:
         order = "self_cuda_time_total" if torch.cuda.is_available() else "self_cpu_time_total"
         table = measured.key_averages().table(sort_by=order, row_limit=50)
-        (folder / "profile.txt").write_text(table, encoding="utf-8")
-        measured.export_chrome_trace(str(folder / "profile_trace.json"))
+        write_whole(folder / "profile.txt", table)
+        with whole_path(folder / "profile_trace.json") as temporary:
+            measured.export_chrome_trace(str(temporary))
 
     activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if torch.cuda.is_available() else [])]
     steps = schedule(wait=SKIPPED, warmup=WARMING, active=MEASURED, repeat=1)

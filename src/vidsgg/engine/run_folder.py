@@ -23,12 +23,17 @@ from vidsgg import __version__
 from vidsgg.engine.loggers import OpenLogger, TensorBoardLogger
 from vidsgg.engine.run_lock import RunLock
 from vidsgg.errors import CheckpointError, ConfigError, Stopped
-from vidsgg.io.atomic import remove_left_behind, whole_file
+from vidsgg.io.atomic import remove_left_behind, write_whole
 from vidsgg.io.links import regular_file
 from vidsgg.io.names import file_name
 from vidsgg.io.tensors import save_tensors
 
 OUTPUT = Path("output")
+# What training writes into a run's folder; patterns for ``remove_made``.
+RUN_FILES = (
+    *(".lock", "config.yaml", "logfile.txt", "metrics.csv", "events.out.tfevents.*", "wandb_id.txt"),
+    *("checkpoint_*.tar", "detector_*.pth", "profile.txt", "profile_trace.json"),
+)
 _COLUMNS = ["epoch", "step", "name", "value"]
 
 
@@ -77,8 +82,7 @@ class RunFolder:
                 remove_left_behind(path)
                 # First what is not ours: a folder with a configuration in it counts as a run.
                 self._logger = logger(path, config, goes_on_after=goes_on_after)
-                with whole_file(path / "config.yaml") as file:
-                    file.write(yaml.safe_dump(dict(config), sort_keys=False).encode())
+                write_whole(path / "config.yaml", yaml.safe_dump(dict(config), sort_keys=False))
                 self._log = open(path / "logfile.txt", "a", encoding="utf-8", opener=regular_file)  # noqa: SIM115
                 self._csv = _open_rows(path / "metrics.csv", goes_on_after)
                 self._rows = csv.writer(self._csv)
@@ -180,6 +184,5 @@ def _open_rows(path: Path, goes_on_after: int | None) -> Any:
             rows += [row for row in csv.reader(file) if len(row) == len(_COLUMNS) and row[1].isdecimal() and int(row[1]) <= goes_on_after]
     text = io.StringIO(newline="")
     csv.writer(text).writerows(rows)
-    with whole_file(path) as whole:
-        whole.write(text.getvalue().encode())
+    write_whole(path, text.getvalue())
     return open(path, "a", newline="", encoding="utf-8", opener=regular_file)

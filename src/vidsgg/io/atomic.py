@@ -41,6 +41,12 @@ def whole_file(path: Path, *, flush: bool = True) -> Iterator[BinaryIO]:
         yield file
 
 
+def write_whole(path: Path, content: bytes | str) -> None:
+    """A whole file of given bytes, or of a text as UTF-8, as ``whole_file`` writes it."""
+    with whole_file(path) as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+
+
 @contextlib.contextmanager
 def whole_path(path: Path, *, flush: bool = True) -> Iterator[Path]:
     """The same for libraries that open files themselves: the temporary name, to be written and closed within the block."""
@@ -60,8 +66,8 @@ def whole_path(path: Path, *, flush: bool = True) -> Iterator[Path]:
         if sys.platform == "win32":  # where an open file cannot get another name
             os.replace(temporary, path)
     except OSError as error:
-        if error.filename is None or error.filename == str(temporary):
-            error.filename, error.filename2 = str(path), None
+        if error.errno is not None and error.filename in (None, str(temporary)):
+            raise OSError(error.errno, error.strerror, str(path)) from error
         raise
     finally:
         if temporary is not None:
@@ -127,4 +133,4 @@ def _check_place(path: Path) -> None:
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, "is a folder, not a file", str(path))
     if not stat.S_ISREG(mode) or path.parent in (Path("/dev"), Path("/dev/fd")):
-        raise OSError(errno.EINVAL, "is a device or a pipe; name a file", str(path))
+        raise OSError(errno.ENXIO, "is a device or a pipe; name a file", str(path))

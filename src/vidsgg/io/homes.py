@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from vidsgg.errors import ConfigError
-from vidsgg.io.atomic import whole_file
+from vidsgg.io.atomic import left_behind, write_whole
 from vidsgg.io.links import is_link
 
 _BY_ITSELF = {".DS_Store", "desktop.ini", "Thumbs.db"}  # what file managers put into folders
@@ -21,14 +21,13 @@ def claim_home(folder: Path, program: str, option: str, *, unmarked: Callable[[P
     mark = folder / f".vidsgg-{program}"
     if folder.is_dir() and not mark.is_file():
         others = [entry for entry in folder.iterdir() if entry.name not in _BY_ITSELF]
-        if others and not unmarked(folder):
+        if set(others) - set(left_behind(folder)) and not unmarked(folder):
             raise ConfigError(
                 f"option {option}: {folder} is not empty and no folder of 'vidsgg {program}' ({mark.name} is missing); name another folder."
             )
     folder.mkdir(parents=True, exist_ok=True)
     if not mark.is_file():
-        with whole_file(mark) as file:
-            file.write(f"'vidsgg {program}' removes in this folder what it has made. It touches nothing else.\n".encode())
+        write_whole(mark, f"'vidsgg {program}' removes in this folder what it has made. It touches nothing else.\n")
 
 
 def remove_made(folder: Path, patterns: Iterable[str]) -> None:

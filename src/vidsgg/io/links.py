@@ -45,5 +45,5 @@ def regular_file(path: str, flags: int) -> int:
     descriptor = os.open(path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0), 0o666)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise OSError(errno.EINVAL, "is not a regular file", path)
+        raise OSError(errno.ENXIO, "is not a regular file", path)
     return descriptor

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 import time
+from fnmatch import fnmatch
 from pathlib import Path
 
 from vidsgg.datasets.synthetic.generate import MARKER, SyntheticConfig, generate
+from vidsgg.detectors.feature_store import STORE_FILES
+from vidsgg.engine.run_folder import RUN_FILES
 from vidsgg.errors import ConfigError
+from vidsgg.io.homes import claim_home, remove_made
 from vidsgg.metrics.result import RecallResult
 from vidsgg.recipes.evaluate import run_evaluation
 from vidsgg.recipes.features import run_features
@@ -21,12 +24,14 @@ from vidsgg.recipes.options import (
     TrainOptions,
 )
 from vidsgg.recipes.predict import run_prediction
+from vidsgg.recipes.report import EVALUATION_FILES
 from vidsgg.recipes.tables import comparison
 from vidsgg.recipes.train import run_training
 from vidsgg.recipes.train_detector import run_detector_training
 from vidsgg.structures.schema import MODES
 
 STEPS = 6
+_RUNS = ("detector", *(f"{name}_{mode}" for name in ("frequency", "sttran") for mode in MODES))  # folders
 
 
 def demo_model(options: DemoOptions, **changes: object) -> STTranOptions:
@@ -58,10 +63,8 @@ def run_demo(options: DemoOptions) -> Path:
     modes = demo_modes(options)
     out = Path(options.out)
     data = out / "data"
-    if out.exists() and any(out.iterdir()):
-        if not (data / MARKER).is_file():
-            raise ConfigError(f"option -out: {out} is not empty and not an earlier demo; name another folder.")
-        shutil.rmtree(out)
+    claim_home(out, "demo", "-out", unmarked=_made_before_marks)
+    remove_demo(out)
     started = time.perf_counter()
 
     def step(number: int, text: str) -> None:
@@ -97,6 +100,20 @@ def run_demo(options: DemoOptions) -> Path:
     done = run_prediction(PredictOptions(checkpoint=str(runs[f"STTran, {modes[-1]}"]), out=str(out)))
     print(f"graph: {done.graph}\n\nOpen this page: {done.page.resolve()}")
     return done.page
+
+
+def remove_demo(out: Path) -> None:
+    """What an earlier demo has made in a folder, except the synthetic data, which is replaced, and the page. Everything else stays."""
+    for pattern in _RUNS:
+        for folder in sorted(out.glob(pattern)):
+            remove_made(folder, (*RUN_FILES, *EVALUATION_FILES))
+    remove_made(out / "data" / "features", tuple(f"*/{pattern}" for pattern in STORE_FILES))
+
+
+def _made_before_marks(out: Path) -> bool:
+    """Whether a folder holds the demo of a version that wrote no mark, and nothing beside it."""
+    names = ("data", *_RUNS, "S*.graph.json", "S*.html")
+    return (out / "data" / MARKER).is_file() and all(any(fnmatch(path.name, name) for name in names) for path in out.iterdir())
 
 
 def _train(options: DemoOptions, modes: list[str], data: Path, detector: str, out: Path) -> dict[str, Path]:

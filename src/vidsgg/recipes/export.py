@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vidsgg.errors import ConfigError, DataError
-from vidsgg.io.atomic import whole_file
+from vidsgg.io.atomic import write_whole
 from vidsgg.io.exporters.formats import FORMATS, Format
 from vidsgg.io.graphs import SUFFIX, read_graph, stem_of
 from vidsgg.options import option
@@ -102,8 +102,7 @@ def _write(path: Path, form: Format, graphs: Sequence[VideoGraph]) -> Path:
     content = form.content(graphs)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(path) as file:
-            file.write(content)
+        write_whole(path, content)
     except OSError as error:
         raise DataError(f"cannot write {path}: {error.strerror}.") from error
     return path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,11 +12,22 @@ from typing import Any
 
 from vidsgg.datasets.registry import open_dataset
 from vidsgg.errors import ConfigError
+from vidsgg.io.atomic import write_whole
 from vidsgg.metrics.calibration import CalibrationResult
 from vidsgg.metrics.long_tail import PARTS, LongTail
 from vidsgg.metrics.result import CONSTRAINT, K, RecallResult, aligned, percent
 from vidsgg.metrics.risk_coverage import RiskCoverageResult
 from vidsgg.structures.vocabulary import Vocabulary
+
+# What evaluating leaves, as patterns for ``remove_made``.
+EVALUATION_FILES = tuple(
+    f"{name}_{split}{suffix}"
+    for split in ("train", "val", "test")
+    for name, suffix in (
+        *(("evaluation", "*.json"), ("evaluation", "*.csv"), ("per_video", "*.npz")),
+        *(("predicates", "*.csv"), ("predicates", "*.png"), ("reliability", "*.png"), ("risk_coverage", "*.png")),
+    )
+)
 
 
 def open_long_tail(root: Path) -> LongTail:
@@ -50,7 +62,7 @@ class Report:
         files = [folder / f"evaluation_{split}.json", folder / f"evaluation_{split}.csv", folder / f"predicates_{split}.csv"]
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            files[0].write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+            write_whole(files[0], json.dumps(content, indent=1) + "\n")
         except OSError as error:
             raise ConfigError(f"cannot write {files[0]}: {error.strerror}.") from error
         write_rows(files[1], [row | remark for row in self.recall.rows()])
@@ -100,12 +112,13 @@ class Report:
 
 def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> Path:
     """A CSV file with a head, and its folder if it is not there. Raises ConfigError if it cannot be written."""
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]))
+    writer.writeheader()
+    writer.writerows(rows)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, fieldnames=list(rows[0]))
-            writer.writeheader()
-            writer.writerows(rows)
+        write_whole(path, text.getvalue())
     except OSError as error:
         raise ConfigError(f"cannot write {path}: {error.strerror}.") from error
     return path

@@ -13,6 +13,7 @@ from vidsgg.engine.checkpoint import BEST, FINAL, load_checkpoint, newest_checkp
 from vidsgg.engine.run_folder import OUTPUT
 from vidsgg.engine.state import TrainingState
 from vidsgg.errors import CheckpointError, ConfigError, DataError
+from vidsgg.io.atomic import whole_path
 from vidsgg.io.tensors import check_intact
 from vidsgg.io.untrusted import read_yaml
 from vidsgg.plugins import require_said_again
@@ -69,7 +70,8 @@ class Start:
             lost, state.best_score, state.best_epoch = state.best_epoch, None, 0
             return f"warning: the best checkpoint so far, of epoch {lost}, is no longer there; the best is chosen among the epochs to come"
         if not self.in_place:
-            shutil.copyfile(file, folder / BEST)
+            with whole_path(folder / BEST) as copy:
+                shutil.copyfile(file, copy)
         return ""
 
 

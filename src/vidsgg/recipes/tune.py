@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import os
 import shlex
-import shutil
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,9 +16,11 @@ from optuna.trial import FrozenTrial
 from vidsgg.engine.checkpoint import newest_checkpoint
 from vidsgg.engine.loggers import find_logger
 from vidsgg.engine.report import DEFAULT_MONITOR, Monitor
-from vidsgg.engine.run_folder import OUTPUT
+from vidsgg.engine.run_folder import OUTPUT, RUN_FILES
 from vidsgg.engine.run_lock import lock_holder
 from vidsgg.errors import ConfigError, Stopped
+from vidsgg.io.homes import remove_made
+from vidsgg.io.links import check_no_links
 from vidsgg.metrics.protocol import protocol_for
 from vidsgg.options import fields_of
 from vidsgg.recipes.build import choose_device, open_splits, resolve_data_path
@@ -30,7 +31,7 @@ from vidsgg.recipes.tune_report import Progress, shown_score, table, write_table
 from vidsgg.tuning.results import TrialRow, best_of, importances, read_results, trial_row
 from vidsgg.tuning.search import Report, run_search
 from vidsgg.tuning.space import Choice, Space, grid, parse_search
-from vidsgg.tuning.storage import shown
+from vidsgg.tuning.storage import shown, storage_errors
 from vidsgg.tuning.study import open_study
 from vidsgg.viewer.search import write_search_charts
 
@@ -86,8 +87,11 @@ def run_tuning(options: TuneOptions, training: TrainOptions, given: Collection[s
     folder = OUTPUT / "tune" / name
     place = options.storage or str(folder / "study.db")
     about = {key: value for key, value in training.to_dict().items() if key not in (*_FREE, *space)}
-    study = open_study(name, place, space, sampler=options.sampler, pruner=options.pruner, seed=training.seed, options=about)
-    before = read_results(study)
+    if options.storage is None:
+        check_no_links(Path(place), below=OUTPUT)
+    with storage_errors(place):
+        study = open_study(name, place, space, sampler=options.sampler, pruner=options.pruner, seed=training.seed, options=about)
+        before = read_results(study)
     if not before and any(folder.glob("trial_*")):
         raise ConfigError(
             f"option -study: {folder} holds trials of a study that is not in {shown(place)}; remove them, or name another study."
@@ -118,8 +122,9 @@ def run_tuning(options: TuneOptions, training: TrainOptions, given: Collection[s
     def finished(trial: FrozenTrial) -> None:
         progress.end(trial_row(trial), read_results(study))
 
-    run_search(study, space, objective, limit, finished, progress.watch)
-    rows = read_results(study)
+    with storage_errors(place):
+        run_search(study, space, objective, limit, finished, progress.watch)
+        rows = read_results(study)
     write_table(folder / "trials.csv", rows, space, monitor)
     label = f"{monitor.title}{' in %' if monitor.rising else ''}"
     files = write_search_charts(folder, rows, space, importances(study), label, lambda score: shown_score(score, monitor))
@@ -191,6 +196,6 @@ def _place(trial: TrainOptions, folder: Path) -> TrainOptions:
         raise ConfigError(f"{folder} is being written by {who}: this trial was given up as silent, but is still running.")
     if isinstance(trial, NeuralOptions) and newest_checkpoint(folder).path is not None:
         return replace(trial, resume_from=str(folder))
-    if folder.exists():
-        shutil.rmtree(folder)
+    check_no_links(folder, below=OUTPUT)
+    remove_made(folder, RUN_FILES)
     return replace(trial, save_path=str(folder))

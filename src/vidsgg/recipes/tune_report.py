@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from vidsgg.engine.report import Monitor
 from vidsgg.errors import ConfigError
+from vidsgg.io.atomic import write_whole
 from vidsgg.recipes.tables import columns, duration
 from vidsgg.tuning.results import TrialRow, best_of
 from vidsgg.tuning.space import Space
@@ -61,15 +63,14 @@ class Progress:
 
 def write_table(path: Path, rows: Sequence[TrialRow], space: Space, monitor: Monitor) -> None:
     """The trials in the order of their numbers, as CSV. Raises ConfigError if the file cannot be written."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(["trial", "state", monitor.name, "epoch", "seconds", *space, "message"])
+    for row in sorted(rows, key=lambda row: row.number):
+        score = None if row.score is None else monitor.upward(row.score)
+        writer.writerow([row.number, row.state, score, row.epoch, row.seconds, *(row.values.get(name) for name in space), row.message])
     try:
-        with path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(["trial", "state", monitor.name, "epoch", "seconds", *space, "message"])
-            for row in sorted(rows, key=lambda row: row.number):
-                score = None if row.score is None else monitor.upward(row.score)
-                writer.writerow(
-                    [row.number, row.state, score, row.epoch, row.seconds, *(row.values.get(name) for name in space), row.message]
-                )
+        write_whole(path, text.getvalue())
     except OSError as error:
         raise ConfigError(f"cannot write {path}: {error.strerror}.") from error
 

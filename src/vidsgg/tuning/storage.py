@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +46,19 @@ def open_storage(place: str) -> BaseStorage:
         raise ConfigError(
             f"option -storage: cannot use {shown(place)}: {first.rstrip('.')}. Give FILE.db, journal:FILE (for machines that share a folder), or the URL of a"
             " database whose driver is installed, such as postgresql+psycopg://USER:PASSWORD@HOST/NAME."
+        ) from error
+
+
+@contextmanager
+def storage_errors(place: str) -> Iterator[None]:
+    """What goes wrong with a storage while it is used, such as a full disk, becomes a ConfigError."""
+    try:
+        yield
+    except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
+        cause = error.__cause__ if isinstance(error, optuna.exceptions.StorageInternalError) and error.__cause__ else error
+        said = (str(getattr(cause, "orig", None) or cause).strip() or repr(cause)).splitlines()[0]
+        raise ConfigError(
+            f"option -storage: {shown(place)} cannot be used any more: {said.rstrip('.')}. When it can, the same command goes on with the search."
         ) from error
 
 

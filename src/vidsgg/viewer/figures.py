@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vidsgg.errors import ConfigError
+from vidsgg.io.atomic import whole_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,7 +39,8 @@ def save_figure(figure: Figure, path: Path, remark: str = "") -> Path:
         figure.suptitle(remark, color=COLOURS[1], fontweight="bold")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=110)
+        with whole_file(path) as file:
+            figure.savefig(file, dpi=110, format=path.suffix[1:] or "png")
     except (OSError, ValueError) as error:  # ValueError: an ending that is no kind of picture
         raise ConfigError(f"cannot write {path}: {getattr(error, 'strerror', None) or error}.") from error
     return path

@@ -14,7 +14,7 @@ from typing import Any
 
 from vidsgg.errors import DataError
 from vidsgg.inference.graphs import tracked
-from vidsgg.io.atomic import whole_file
+from vidsgg.io.atomic import write_whole
 from vidsgg.structures.graph import Origin, VideoGraph
 from vidsgg.viewer.content import page_content
 from vidsgg.viewer.graphs import subjects_of, words
@@ -115,7 +115,6 @@ def _hash(text: str) -> str:
 def _write(path: Path, page: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(path) as file:
-            file.write(page.encode("utf-8", "replace"))
+        write_whole(path, page.encode("utf-8", "replace"))
     except OSError as error:
         raise DataError(f"cannot write {path}: {error.strerror}.") from error

@@ -31,6 +31,7 @@ def main(argv: Sequence[str]) -> int:
     from vidsgg.datasets.pictures import picture_notes
     from vidsgg.datasets.registry import default_data_path, open_dataset
     from vidsgg.inference.graphs import annotated_graph
+    from vidsgg.io.atomic import whole_file
     from vidsgg.viewer.drawing import draw_frame, draw_sheet
     from vidsgg.viewer.graphs import colours
 
@@ -49,8 +50,9 @@ def main(argv: Sequence[str]) -> int:
         picture = draw_frame(images[number] if images else None, graph.frames[number], colours([graph], subjects), subjects)
     try:
         options.out.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(picture).save(options.out)
-    except (OSError, ValueError) as error:  # ValueError: Pillow knows no format of that name
+        with whole_file(options.out) as file:
+            Image.fromarray(picture).save(file, Image.registered_extensions()[options.out.suffix.lower()])
+    except (OSError, ValueError, KeyError) as error:  # KeyError, ValueError: Pillow writes no format of that name
         raise DataError(f"cannot write {options.out}: {error}. Use a name such as scene.png in a folder you may write to.") from error
     for note in picture_notes([Subset(dataset, [index])]):
         print(note)

@@ -6,7 +6,6 @@ import json
 import multiprocessing
 import os
 import pickle
-import shutil
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
@@ -23,6 +22,9 @@ from vidsgg.datasets.synthetic.annotate import VideoEntries, annotate
 from vidsgg.datasets.synthetic.render import Picture, Scene
 from vidsgg.datasets.synthetic.script import write_story
 from vidsgg.errors import ConfigError, DataError
+from vidsgg.io.atomic import left_behind, whole_file, whole_path, write_whole
+from vidsgg.io.homes import remove_made
+from vidsgg.io.links import is_link
 from vidsgg.io.video import VideoReader
 
 MARKER = "synthetic.json"
@@ -32,6 +34,13 @@ FPS = 12
 # x264's rate control ("crf") was seen to differ between two encodings in one process; and no arithmetic that depends on the CPU.
 _ENCODER = {"qp": "20", "preset": "veryfast", "g": "24", "threads": "1", "x264-params": "cpu-independent=1"}
 _KEYS = (12, 24)  # annotated frames of a video
+_PICKLES = ("person_bbox.pkl", "object_bbox_and_relationship.pkl")
+# What is in a set, by its folders, as patterns. Annotations first: without them nothing looks complete.
+_MADE = {
+    "annotations": (*_PICKLES, *CLASS_FILES, "frame_list.txt", ".vidsgg/columns*.npz"),
+    "videos": ("S[0-9]*.mp4",),
+    "frames": ("S[0-9]*.mp4/[0-9]*.png",),
+}
 _TEST_EVERY = 5  # every fifth video belongs to the test split
 
 
@@ -70,13 +79,14 @@ class SyntheticConfig:
 def generate(root: Path, config: SyntheticConfig) -> None:
     """Make the data set in folder ``root``.
 
-    The annotations appear last and at once: a folder that has them is complete. An older synthetic set in the folder is replaced.
-    Raises ConfigError if the folder holds anything else.
+    The annotations appear last: a folder that has them is complete. An older synthetic set in the folder is replaced; other files in it
+    stay. Raises ConfigError if the folder holds anything else, OSError if it cannot be written to.
     """
     _clear(root)
-    (root / "videos").mkdir(parents=True)
+    root.mkdir(parents=True, exist_ok=True)
     options = {name: value for name, value in asdict(config).items() if name != "workers"}
-    (root / MARKER).write_text(json.dumps({"format": FORMAT, **options}, indent=1) + "\n", encoding="utf-8")
+    write_whole(root / MARKER, json.dumps({"format": FORMAT, **options}, indent=1) + "\n")
+    (root / "videos").mkdir(exist_ok=True)
     progress = tqdm(_make_all(root, config), total=config.videos, desc="synthetic videos", unit="video", disable=None)
     _write_annotations(root, config.seed, progress)
 
@@ -89,11 +99,12 @@ def split_of(index: int) -> str:
 def _clear(root: Path) -> None:
     if root.exists() and not root.is_dir():
         raise ConfigError(f"{root} is a file; give a folder.")
-    if root.exists() and any(root.iterdir()) and not (root / MARKER).is_file():
+    if root.exists() and set(root.iterdir()) - set(left_behind(root)) and not (root / MARKER).is_file():
         raise ConfigError(f"{root} is not empty and holds no synthetic data set of ours ({MARKER} is missing); choose another folder.")
-    for name in ("annotations", "videos", "frames"):  # annotations first: without them nothing looks complete
-        if (root / name).exists():
-            shutil.rmtree(root / name)
+    for name, patterns in _MADE.items():
+        if is_link(root / name):
+            raise ConfigError(f"{root / name} is a link, and nothing is written through it; choose another folder.")
+        remove_made(root / name, patterns)
 
 
 def _make_all(root: Path, config: SyntheticConfig) -> Iterator[bytes]:
@@ -121,15 +132,16 @@ def make_video(root: Path, config: SyntheticConfig, index: int) -> bytes:
     _write_video(path, scene.frames(), config.width, config.height)
     if config.frames:
         folder = root / "frames" / path.name
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
         # Decoded from the video, so that both ways of reading give the same pixels.
         for number, picture in enumerate(VideoReader(path).frames(range(1, story.frames + 1)), start=1):
-            Image.fromarray(picture).save(folder / f"{number:06d}.png", compress_level=1)
+            with whole_file(folder / f"{number:06d}.png", flush=False) as file:
+                Image.fromarray(picture).save(file, "PNG", compress_level=1)
     return pickle.dumps(entries)
 
 
 def _write_video(path: Path, pictures: Iterable[Picture], width: int, height: int) -> None:
-    with av.open(str(path), "w") as container:
+    with whole_path(path, flush=False) as temporary, av.open(str(temporary), "w", format="mp4") as container:
         stream = container.add_stream("libx264", rate=FPS, options=_ENCODER)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         for picture in pictures:
@@ -146,18 +158,14 @@ def _write_annotations(root: Path, seed: int, videos: Iterable[bytes]) -> None:
         objects.update(entries.objects)
     if not persons:
         raise DataError(f"{root}: no video has an annotation.")
-    folder = root / "annotations.partial"
-    if folder.exists():
-        shutil.rmtree(folder)
-    folder.mkdir()
-    for name, classes in CLASS_FILES.items():
-        # The published files leave out the separators: 'closetcabinet', 'lookingat'.
-        lines = [name.replace("/", "").replace("_", "") for name in classes]
-        (folder / name).write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
-    (folder / "frame_list.txt").write_text("\n".join(persons) + "\n", encoding="utf-8", newline="\n")
+    # The published files leave out the separators: 'closetcabinet', 'lookingat'.
+    lists = {name: [word.replace("/", "").replace("_", "") for word in classes] for name, classes in CLASS_FILES.items()}
+    contents = {name: ("\n".join(lines) + "\n").encode() for name, lines in {**lists, "frame_list.txt": list(persons)}.items()}
     # As in the published file, the order of the object entries means nothing.
     keys = list(objects)
     scrambled = {keys[i]: objects[keys[i]] for i in np.random.default_rng([seed]).permutation(len(keys))}
-    for name, content in (("person_bbox.pkl", persons), ("object_bbox_and_relationship.pkl", scrambled)):
-        (folder / name).write_bytes(pickle.dumps(content, protocol=4))
-    os.replace(folder, root / "annotations")
+    for name, content in zip(_PICKLES, (persons, scrambled), strict=True):
+        contents[name] = pickle.dumps(content, protocol=4)
+    (root / "annotations").mkdir(exist_ok=True)
+    for name, data in contents.items():  # the pickles last: a data set is known by them
+        write_whole(root / "annotations" / name, data)
