@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 
 .PHONY: install demo test lint docs bench clean
 
-install: $(VENV)/.installed
+install: $(VENV)/.installed $(VENV)/.browser
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("vidsgg needs Python 3.11 or newer, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
@@ -14,7 +14,12 @@ $(VENV)/.installed: pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	touch $@
 
-demo: install
+# For the tests of pages. Where none can be downloaded, a line says what to do, and these tests are skipped.
+$(VENV)/.browser: $(VENV)/.installed
+	$(BIN)/python tests/chromium.py
+	touch $@
+
+demo: $(VENV)/.installed
 	$(BIN)/vidsgg demo
 
 # A process for each core: threads would wait for each other.
@@ -22,15 +27,15 @@ test: export OMP_NUM_THREADS := 1
 test: install
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
-lint: install
+lint: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-docs: install
+docs: $(VENV)/.installed
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs build/docs
 
-bench: install
+bench: $(VENV)/.installed
 	$(BIN)/python -m benchmarks
 
 clean:
