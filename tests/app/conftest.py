@@ -58,7 +58,7 @@ def options(output: Path, tmp_path: Path) -> AppOptions:
 def queue(options: AppOptions) -> JobQueue:
     folder = Path(options.data)
     folder.mkdir()
-    return JobQueue(JobFolder(folder), options.device, options.max_minutes)
+    return JobQueue(JobFolder(folder), options.device, options.max_minutes, options.max_waiting)
 
 
 @pytest.fixture

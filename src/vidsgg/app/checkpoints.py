@@ -4,41 +4,66 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import stat
+import threading
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+import torch
+
+from vidsgg.datasets.action_genome import SCHEMA
+from vidsgg.detectors.pretrained import weights_place
+from vidsgg.detectors.torchvision_fpn import COCO_WEIGHTS, TorchvisionFPN
 from vidsgg.engine.checkpoint import find_checkpoint
 from vidsgg.errors import CheckpointError, ConfigError, VidsggError
 from vidsgg.recipes.options import PredictOptions
-from vidsgg.recipes.predict_model import check_run
+from vidsgg.recipes.predict_model import check_run, detector_places, find_detector_of, looks_at_pictures
 from vidsgg.recipes.runs import read_run
+from vidsgg.recipes.sources import open_source
 
 FOLDER = "output"
+Stamp = tuple[int, int]  # when a file changed, in nanoseconds, and its size
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A checkpoint to choose. id: what a browser calls it. detector: its architecture, empty where nothing looks at pictures.
-    problem: why it reads no plain video, else None.
-    """
+    """A checkpoint to choose."""
 
-    id: str
+    id: str  # what a browser calls it
     file: Path
     name: str
     model: str = ""
     mode: str = ""
-    detector: str = ""
-    problem: str | None = None
+    detector: str = ""  # its architecture; empty where nothing looks at pictures
+    problem: str | None = None  # why it cannot be run on plain videos
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What was seen when a checkpoint was looked into."""
+
+    stamp: Stamp
+    places: tuple[tuple[str, Stamp | None], ...]  # where its detector may be, as it was then; None: no such file
+    choice: Choice
+
+    def holds(self, stamp: Stamp) -> bool:
+        """Whether nothing has changed since then."""
+        return self.stamp == stamp and all(_stamp(Path(name)) == then for name, then in self.places)
 
 
 class Checkpoints:
-    """What is there now; files are looked into again only when they have changed."""
+    """What is there now; files are looked into again only when they, or the files of their detectors, have changed. Safe to call from any
+    thread."""
 
     def __init__(self, places: Sequence[str]) -> None:
         """Raises ConfigError if a place that was named is not there or holds no checkpoint."""
         self._places = [Path(place) for place in places or (FOLDER,)]
-        self._known: dict[Path, tuple[int, Choice]] = {}
+        self._known: dict[Path, _Look] = {}
+        self._records: dict[tuple[str, Stamp | None], Mapping[str, Any] | None] = {}
+        self._lock = threading.Lock()
         if places:
             for place in self._places:
                 if not any(_files(place)):
@@ -48,18 +73,50 @@ class Checkpoints:
 
     def __call__(self) -> list[Choice]:
         """All of them, those that read plain videos first, then the latest."""
-        files = dict.fromkeys(file.resolve() for place in self._places for file in _files(place))
-        choices = [choice for file in files if (choice := self._choice(file)) is not None]
-        return sorted(choices, key=lambda choice: (choice.problem is not None, -self._known[choice.file][0]))
+        with self._lock:
+            looks = [look for file in dict.fromkeys(self._found()) if (look := self._look(file)) is not None]
+        return [look.choice for look in sorted(looks, key=lambda look: (look.choice.problem is not None, -look.stamp[0]))]
 
-    def _choice(self, file: Path) -> Choice | None:
-        try:
-            changed = file.stat().st_mtime_ns
-        except OSError:  # a run at work has just replaced it
+    def _found(self) -> Iterator[Path]:
+        return (file.resolve() for place in self._places for file in _files(place))
+
+    def _look(self, file: Path) -> _Look | None:
+        stamp = _stamp(file)
+        if stamp is None:  # a run at work has just replaced it, or it is no file
             return None
-        if self._known.get(file, (None,))[0] != changed:
-            self._known[file] = changed, _look(file)
-        return self._known[file][1]
+        known = self._known.get(file)
+        if known is None or not known.holds(stamp):
+            known = self._known[file] = self._looked_into(file, stamp)
+        return known
+
+    def _looked_into(self, file: Path, stamp: Stamp) -> _Look:
+        number, name = hashlib.sha256(str(file).encode("utf-8", "replace")).hexdigest()[:16], file.parent.name
+        if not file.name.startswith("checkpoint_"):
+            name = f"{name}/{file.name}"
+        choice, places = Choice(number, file, name), tuple[str, ...]()
+        try:
+            run = read_run(file, mmap=True)
+            choice = replace(choice, model=run.options.model, mode=run.options.mode)
+            check_run(run, PredictOptions())
+            if looks_at_pictures(run):
+                places = detector_places(run, PredictOptions())
+                record = self._record_of(find_detector_of(run, PredictOptions(), self._record_of))
+                choice = replace(choice, detector=str((record or {}).get("description", {}).get("detector", "")))
+        except VidsggError as error:
+            choice = replace(choice, problem=str(error).removeprefix(f"{file} ").removeprefix(f"{file}: "))
+        except Exception as error:  # a file that is not as it should be costs itself only
+            traceback.print_exc()
+            choice = replace(choice, problem=f"cannot be used; it may be damaged ({type(error).__name__}: {str(error)[:200]}).")
+        return _Look(stamp, tuple((place, _stamp(Path(place))) for place in places), choice)
+
+    def _record_of(self, name: str) -> Mapping[str, Any] | None:
+        """What a detector is; one and the same is mostly that of many checkpoints."""
+        key = name, _stamp(Path(name))
+        if key not in self._records:
+            if name == TorchvisionFPN.architecture and not weights_place(COCO_WEIGHTS).is_file():
+                raise ConfigError(f"torchvision's weights of {name} are not on this machine, and the app downloads nothing")
+            self._records[key] = open_source(Path(), SCHEMA, "sgdet", torch.device("cpu"), looks=True, detector=name).detector_record()
+        return self._records[key]
 
 
 def _files(place: Path) -> Iterator[Path]:
@@ -75,18 +132,10 @@ def _files(place: Path) -> Iterator[Path]:
             folders.sort()
 
 
-def _look(file: Path) -> Choice:
-    number, name = hashlib.sha256(str(file).encode("utf-8", "replace")).hexdigest()[:16], file.parent.name
-    if not file.name.startswith("checkpoint_"):
-        name = f"{name}/{file.name}"
+def _stamp(file: Path) -> Stamp | None:
+    """None where no file is."""
     try:
-        run = read_run(file, mmap=True)
-    except VidsggError as error:
-        return Choice(number, file, name, problem=str(error))
-    detector = (run.content.get("detector") or {}).get("description", {}).get("detector", "")
-    problem = None
-    try:
-        check_run(run, PredictOptions())
-    except VidsggError as error:
-        problem = str(error).removeprefix(f"{file} ")
-    return Choice(number, file, name, run.options.model, run.options.mode, str(detector), problem)
+        status = file.stat()
+    except (OSError, ValueError):
+        return None
+    return (status.st_mtime_ns, status.st_size) if stat.S_ISREG(status.st_mode) else None

@@ -4,21 +4,31 @@ from __future__ import annotations
 
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Any
 
 from vidsgg.app.jobs import UNFINISHED, Job, JobFolder
-from vidsgg.app.work import Failure, Result, Step, Task, Worker
+from vidsgg.app.work import Failure, Result, Step, Task, Worker, unforeseen
+
+
+class Full(Exception):
+    """As many jobs as may wait are waiting; the text says so to a user."""
+
 
 NEW_STEP: dict[str, Any] = {"step": "", "done": 0, "total": 0, "left": None}
 
 
 class JobQueue:
-    """All jobs, the latest first. Safe to call from any thread; ``close`` ends the one at work."""
+    """All jobs, the latest first. Safe to call from any thread; ``close`` ends the one at work.
 
-    def __init__(self, folder: JobFolder, device: str, minutes: float, work: Callable[[Task], Worker] = Worker) -> None:
+    most_waiting: jobs that may wait at a time. Those of an earlier call that do come on top.
+    """
+
+    def __init__(self, folder: JobFolder, device: str, minutes: float, most_waiting: int, work: Callable[[Task], Worker] = Worker) -> None:
         self.folder = folder
+        self._most = most_waiting
         self._device, self._minutes, self._work = device, minutes, work
         self._jobs = {job.id: job for job in folder.load()}
         self._changed = threading.Condition()
@@ -47,13 +57,17 @@ class JobQueue:
         with self._changed:
             return self._jobs.get(number)
 
-    def waiting(self) -> int:
-        return sum(job.state == "waiting" for job in self.all())
+    def check_room(self) -> None:
+        """Raises Full if no job may be added now."""
+        with self._changed:
+            if sum(job.state == "waiting" for job in self._jobs.values()) >= self._most:
+                raise Full(f"{self._most} videos are waiting already; try again when one is done.")
 
     def add(self, job: Job) -> None:
-        """Its video is in its folder. Raises OSError if the disk refuses."""
-        self.folder.save(job)
+        """Its video is in its folder. Raises Full, also if ``check_room`` did not a moment ago, and OSError if the disk refuses."""
         with self._changed:
+            self.check_room()
+            self.folder.save(job)
             self._jobs[job.id] = job
             self._changed.notify_all()
 
@@ -69,11 +83,12 @@ class JobQueue:
             return True
 
     def again(self, number: str) -> bool:
-        """Put one that came to nothing at the end of the queue; False if it cannot be."""
+        """Put one that came to nothing at the end of the queue; False if it cannot be. Raises Full, OSError if its folder is not there."""
         with self._changed:
             job = self._jobs.get(number)
             if job is None or job.state in (*UNFINISHED, "done") or (self._worker and self._worker[0] == number):
                 return False
+            self.check_room()
             self.folder.clear(job)
             self._put(replace(job, state="waiting", message="", created=time.time(), notes=(), files=(), **NEW_STEP))
             self._changed.notify_all()
@@ -111,7 +126,14 @@ class JobQueue:
                     self._put(replace(job, state="failed", message=f"No process could be started: {error.strerror}.", **NEW_STEP))
                     continue
                 self._worker = job.id, worker
-            self._follow(job.id, worker)
+            try:
+                self._follow(job.id, worker)
+            except Exception as error:  # our mistake; the jobs that wait must not wait for ever
+                traceback.print_exc()
+                worker.stop()
+                with self._changed:
+                    job = self._jobs[job.id]
+                    self._put(replace(job, state="failed", message=f"{job.name}: {unforeseen(error)}", **NEW_STEP))
             with self._changed:
                 self._worker = None
 

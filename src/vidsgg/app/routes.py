@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import asdict
 from functools import cache
 from importlib import resources
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
+from starlette.responses import FileResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse as StrictJSONResponse
 from starlette.routing import Route
 
 from vidsgg.app.checkpoints import Checkpoints, Choice
 from vidsgg.app.guard import PAGE_POLICY, Guard
 from vidsgg.app.jobs import GRAPH, OVERLAY, PAGE, VIDEO, Job
 from vidsgg.app.options import AppOptions
-from vidsgg.app.queue import JobQueue
+from vidsgg.app.queue import Full, JobQueue
 from vidsgg.app.uploads import asked_for, receive_file, shown_name
 from vidsgg.io.exporters.formats import FORMATS
+from vidsgg.io.links import is_link
 
+_MOST_UPLOADS = 16  # that arrive at a time
 _SCRIPT, _STYLE = "text/javascript", "text/css"
 _STATIC = {"start.js": _SCRIPT, "result.js": _SCRIPT, "common.js": _SCRIPT, "app.css": _STYLE}
 _SUMMARIES = {GRAPH: "the graph", PAGE: "this page, for offline", OVERLAY: "the video with boxes and relations"}
@@ -36,12 +40,20 @@ DOWNLOADS = {name: (summary, name.removeprefix("video")) for name, summary in _S
 }
 
 
+class JSONResponse(StrictJSONResponse):
+    """Also of names that are no Unicode, as files may have: half surrogates are written as JSON's escapes."""
+
+    def render(self, content: object) -> bytes:
+        return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
+
+
 class Routes:
     """What is answered. queue, checkpoints: what there is."""
 
     def __init__(self, options: AppOptions, queue: JobQueue, checkpoints: Checkpoints) -> None:
         self._options, self._queue, self._checkpoints = options, queue, checkpoints
         self._limit = int(options.max_upload_mb * 1e6)
+        self._uploads = 0  # that are arriving
 
     def app(self) -> Starlette:
         @asynccontextmanager
@@ -63,7 +75,7 @@ class Routes:
                 Route("/results/{id}/files/{name}", self.download),
             ],
             middleware=[Middleware(Guard, host=self._options.host)],
-            exception_handlers={HTTPException: _told},  # type: ignore[dict-item]
+            exception_handlers={HTTPException: _told, Full: _full, Exception: _failed},  # type: ignore[dict-item]
             lifespan=at_work,
         )
 
@@ -99,22 +111,36 @@ class Routes:
         if choice.problem:
             raise HTTPException(400, f"{choice.name} {choice.problem}")
         asked = asked_for(request.query_params, choice.file)
-        if self._queue.waiting() >= self._options.max_waiting:
-            raise HTTPException(429, f"{self._options.max_waiting} videos are waiting already; try again when one is done.")
+        self._queue.check_room()
+        if self._uploads >= _MOST_UPLOADS:
+            raise Full(f"{_MOST_UPLOADS} videos are being sent already; try again when one is here.")
         name = shown_name(request.query_params.get("name", ""))
         job = Job(self._queue.folder.new_id(), name, f"{choice.name} ({choice.model})", asked, time.time())
+        with self._arriving(job) as file:
+            try:
+                await receive_file(request, file, self._limit)
+            except ClientDisconnect:
+                self._queue.folder.remove(job)
+                return Response(status_code=499)
+            await run_in_threadpool(self._queue.add, job)  # others may have come in the meantime
+        return JSONResponse(_job_json(job), 201)
+
+    @contextmanager
+    def _arriving(self, job: Job) -> Iterator[Path]:
+        """Where to put the video of a new job. The job's folder goes again if it comes to nothing."""
         folder = self._queue.folder.path(job)
-        folder.mkdir()
+        self._uploads += 1
         try:
-            await receive_file(request, folder / VIDEO, self._limit)
-            await run_in_threadpool(self._queue.add, job)
-        except ClientDisconnect:
+            folder.mkdir()
+            yield folder / VIDEO
+        except OSError as error:
             self._queue.folder.remove(job)
-            return Response(status_code=499)
+            raise HTTPException(507, f"The video cannot be kept: {error.strerror}.") from error
         except BaseException:
             self._queue.folder.remove(job)
             raise
-        return JSONResponse(_job_json(job), 201)
+        finally:
+            self._uploads -= 1
 
     async def act(self, request: Request) -> Response:
         """Cancel a job, try it again, or remove it."""
@@ -123,7 +149,11 @@ class Routes:
         action = actions.get(request.path_params["action"])
         if action is None:
             raise HTTPException(404)
-        if not await run_in_threadpool(action, job.id):
+        try:
+            done = await run_in_threadpool(action, job.id)
+        except OSError as error:
+            raise HTTPException(409, f"{job.name}: its folder cannot be used ({error.strerror}); remove it and send it again.") from error
+        if not done:
             raise HTTPException(409, f"{job.name} is {job.state} now; this cannot be done.")
         return JSONResponse({})
 
@@ -137,13 +167,20 @@ class Routes:
         if PAGE not in job.files:
             raise HTTPException(404)
         headers = {"content-security-policy": PAGE_POLICY}
-        return FileResponse(self._queue.folder.path(job) / PAGE, media_type="text/html", headers=headers)
+        return FileResponse(self._file(job, PAGE), media_type="text/html", headers=headers)
 
     async def download(self, request: Request) -> Response:
         job, name = self._found(request), request.path_params["name"]
         if name not in job.files or name not in DOWNLOADS:
             raise HTTPException(404)
-        return FileResponse(self._queue.folder.path(job) / name, filename=_download_name(job, name))
+        return FileResponse(self._file(job, name), filename=_download_name(job, name))
+
+    def _file(self, job: Job, name: str) -> Path:
+        """A result's file. Raises HTTPException 404 if somebody has taken it away."""
+        file = self._queue.folder.path(job) / name
+        if is_link(file) or not file.is_file():
+            raise HTTPException(404, f"{job.name}: this file is not there any more.")
+        return file
 
     def _found(self, request: Request) -> Job:
         job = self._queue.find(request.path_params["id"])
@@ -169,6 +206,15 @@ async def _told(request: Request, error: HTTPException) -> Response:
     if request.url.path.startswith("/api/"):
         return JSONResponse({"message": error.detail}, error.status_code)
     return PlainTextResponse(error.detail, error.status_code)
+
+
+async def _full(request: Request, error: Full) -> Response:
+    return await _told(request, HTTPException(429, str(error)))
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    """Our mistake: the server shows where, in the terminal."""
+    return await _told(request, HTTPException(500, "The app failed at this; the terminal in which it runs shows where."))
 
 
 @cache

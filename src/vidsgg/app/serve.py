@@ -19,6 +19,7 @@ except ImportError as error:
 from vidsgg.app.guard import LOCAL
 from vidsgg.app.jobs import JobFolder, own_folder
 from vidsgg.app.options import AppOptions
+from vidsgg.app.protocol import PatientProtocol
 from vidsgg.app.queue import JobQueue
 
 
@@ -32,7 +33,7 @@ def run_app(options: AppOptions) -> None:
             from vidsgg.app.routes import Routes
 
             checkpoints = Checkpoints(options.checkpoints)
-            queue = JobQueue(JobFolder(folder), options.device, options.max_minutes)
+            queue = JobQueue(JobFolder(folder), options.device, options.max_minutes, options.max_waiting)
             print(_greeting(options, listening, len(checkpoints())), flush=True)
             config = uvicorn.Config(
                 Routes(options, queue, checkpoints).app(),
@@ -40,6 +41,9 @@ def run_app(options: AppOptions) -> None:
                 access_log=False,
                 timeout_graceful_shutdown=1,
                 server_header=False,
+                proxy_headers=False,
+                http=PatientProtocol,
+                ws="none",
             )
             uvicorn.Server(config).run(sockets=[listening])
         except KeyboardInterrupt:  # how an app is ended

@@ -100,14 +100,30 @@ def _work(task: Task, connection: Connection[Any, Any]) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     tqdm.set_lock(threading.RLock())  # its own is shared with other processes, and would be left behind when this one is killed
     with suppress(BrokenPipeError):  # the server is gone
-        try:
-            answer: Message = make(task, connection.send)
-        except VidsggError as error:
-            answer = Failure(_told(str(error), task))
-        except Exception:
-            traceback.print_exc()  # our mistake: for the terminal
-            answer = Failure("Something went wrong that should not have; the terminal in which the app runs shows what.")
-        connection.send(answer)
+        connection.send(answer_to(task, connection.send))
+
+
+def answer_to(task: Task, tell: Callable[[Message], None]) -> Result | Failure:
+    """What ``make`` gives, or why it gives nothing, in words for the one who sent the video."""
+    try:
+        return make(task, tell)
+    except VidsggError as error:
+        return Failure(_told(str(error), task))
+    except MemoryError:
+        return Failure(
+            f"{task.name}: there is too little memory for it. Cut it, make its pictures smaller, or ask for fewer graphs a second."
+        )
+    except OSError as error:
+        return Failure(_told(f"{task.name}: {error.strerror or error}. Free some space or memory, and try again.", task))
+    except Exception as error:
+        traceback.print_exc()  # our mistake: for the terminal
+        return Failure(_told(f"{task.name}: {unforeseen(error)}", task))
+
+
+def unforeseen(error: Exception) -> str:
+    """What to say of an error that only we can have made."""
+    said = " ".join(str(error).split())
+    return f"this cannot be done ({type(error).__name__}: {said[:200]}). The terminal in which the app runs shows where it ended."
 
 
 def _end_with_parent() -> None:
@@ -182,6 +198,9 @@ def _noted(what: str, notes: list[str]) -> Iterator[None]:
         yield
     except VidsggError as error:
         notes.append(f"{what}: {error}")
+    except Exception as error:
+        traceback.print_exc()
+        notes.append(f"{what}: {unforeseen(error)}")
 
 
 def _told(text: str, task: Task) -> str:

@@ -20,7 +20,7 @@ def fetch_weights(weights: WeightsEnum) -> dict[str, Tensor]:
 
     Raises ConfigError, which names the file and its place, when there is neither a network nor the file, or when the file is damaged.
     """
-    place = Path(torch.hub.get_dir()) / "checkpoints" / PurePosixPath(urlparse(weights.url).path).name
+    place = weights_place(weights)
     try:
         if place.exists():  # torch compares what it downloads, but not what is in its cache
             check_intact(place)
@@ -36,6 +36,11 @@ def fetch_weights(weights: WeightsEnum) -> dict[str, Tensor]:
         raise ConfigError(
             f"torchvision's weights {place} are damaged ({' '.join(str(error).split())[:100]}). Delete the file and try again."
         ) from error
+
+
+def weights_place(weights: WeightsEnum) -> Path:
+    """The file in torch hub's cache that ``fetch_weights`` reads, or downloads if it is not there."""
+    return Path(torch.hub.get_dir()) / "checkpoints" / PurePosixPath(urlparse(weights.url).path).name
 
 
 def fill(module: nn.Module, state: Mapping[str, Tensor], where: str) -> None:

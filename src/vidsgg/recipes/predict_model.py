@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from vidsgg.datasets.action_genome import SCHEMA
 from vidsgg.detectors.extraction import ClipExtractor
@@ -89,10 +90,43 @@ def origin_of(run: SavedRun, trained: TrainedModel, fps: float | None = None, se
     )
 
 
+def find_detector_of(run: SavedRun, options: PredictOptions, record_of: Callable[[str], Mapping[str, Any] | None]) -> str:
+    """The name or file of the detector that a model was trained with. record_of: ``FeatureSource.detector_record`` of a name or file, or a
+    VidsggError that says why it has none.
+
+    Raises CheckpointError naming where it was looked for if it is not found.
+    """
+    wanted, tried = run.content.get("detector"), []
+    for name in detector_places(run, options):
+        if name not in NAMES and not Path(name).is_file():
+            tried.append(f"{name} is not there")
+            continue
+        try:
+            found = record_of(name)
+        except VidsggError as error:
+            tried.append(str(error))
+            continue
+        if wanted is None or found == wanted:
+            return name
+        tried.append(f"{name} is another one")
+    raise CheckpointError(
+        f"{run.file}: the detector that it was trained with is not found. Name it with -detector, or put it beside the checkpoint as"
+        f" {IN_DATA_FOLDER[0]}. Looked for: {'; '.join(tried)}."
+    )
+
+
+def looks_at_pictures(run: SavedRun) -> bool:
+    """Whether the model of a run needs a detector."""
+    return model_entry(run.options.model).capabilities.needs_detector(run.options.mode)
+
+
+def detector_places(run: SavedRun, options: PredictOptions) -> tuple[str, ...]:
+    """Where the detector of a run may be: beside the checkpoint, where the run had it, in the data folder. Names and files."""
+    return tuple(dict.fromkeys(_candidates(run, options)))
+
+
 def _find_source(run: SavedRun, schema: Schema, options: PredictOptions) -> FeatureSource:
-    trained, device = run.options, choose_device(options.device)
-    capabilities = model_entry(trained.model).capabilities
-    looks = capabilities.needs_detector(trained.mode)
+    trained, device, looks = run.options, choose_device(options.device), looks_at_pictures(run)
 
     def source(detector: str) -> FeatureSource:
         return open_source(
@@ -103,32 +137,22 @@ def _find_source(run: SavedRun, schema: Schema, options: PredictOptions) -> Feat
             looks=looks,
             detector=detector,
             reference_compat=trained.reference_compat,
-            raw_detections=capabilities.raw_detections,
+            raw_detections=model_entry(trained.model).capabilities.raw_detections,
         )
 
     if not looks or options.detector is not None:
         return source(options.detector or "")
-    wanted, tried = run.content.get("detector"), []
-    for name in dict.fromkeys(_candidates(run, options)):
-        if name not in NAMES and not Path(name).is_file():
-            tried.append(f"{name} is not there")
-            continue
-        try:
-            found = source(name)
-        except VidsggError as error:
-            tried.append(str(error))
-            continue
-        if wanted is None or found.detector_record() == wanted:
-            return found
-        tried.append(f"{name} is another one")
-    raise CheckpointError(
-        f"{run.file}: the detector that it was trained with is not found. Name it with -detector, or put it beside the checkpoint as"
-        f" {IN_DATA_FOLDER[0]}. Looked for: {'; '.join(tried)}."
-    )
+    opened: dict[str, FeatureSource] = {}
+
+    def record_of(name: str) -> Mapping[str, Any] | None:
+        opened.clear()  # one detector in memory at a time
+        opened[name] = source(name)
+        return opened[name].detector_record()
+
+    return opened[find_detector_of(run, options, record_of)]
 
 
 def _candidates(run: SavedRun, options: PredictOptions) -> Iterator[str]:
-    """Beside the checkpoint, then where the run had it, then in the data folder."""
     yield from (str(run.file.parent / name) for name in IN_DATA_FOLDER)
     if run.options.detector != "auto":
         yield run.options.detector
