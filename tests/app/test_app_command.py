@@ -23,12 +23,12 @@ from vidsgg.errors import ConfigError
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["-port", "70000"], "option -port: 70000 is no port"),
+        (["-port", "70000"], "option -port: 70000 is too large; the most is 65535"),
         (["-host", "no.such.machine.invalid"], "option -host: 'no.such.machine.invalid' is no address of this machine"),
         (["-max_upload_mb", "0"], "option -max_upload_mb: 0.0 is too small"),
         (["-prot", "1"], "did you mean 'port'"),
         (["nowhere", "-port", "0"], "nowhere does not exist; name a run or a checkpoint."),
-        (["-port", "0", "-data", "file"], "option -data: file cannot be used"),
+        (["-port", "0", "-data", "file"], "option -data: file is a file, not a folder"),
     ],
 )
 def test_what_cannot_work(

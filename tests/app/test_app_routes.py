@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
+import time
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,12 +20,11 @@ from symlinks import link
 
 from vidsgg.app.checkpoints import Checkpoints
 from vidsgg.app.guard import PAGE_POLICY, POLICY
-from vidsgg.app.jobs import GRAPH, PAGE, VIDEO, JobFolder
+from vidsgg.app.jobs import GRAPH, PAGE, VIDEO, Asked, Job, JobFolder
 from vidsgg.app.options import AppOptions
 from vidsgg.app.queue import JobQueue
 from vidsgg.app.routes import DOWNLOADS, Routes
 from vidsgg.app.uploads import receive_file
-from vidsgg.errors import ConfigError
 from vidsgg.io.exporters.formats import FORMATS
 
 OWN = "http://127.0.0.1:8501"
@@ -45,7 +47,7 @@ def finished(queue: JobQueue, number: str, **files: str) -> None:
     assert job is not None
     for name, text in files.items():
         (queue.folder.path(job) / name).write_text(text)
-    queue.add(replace(job, state="done", files=tuple(files), frames=2))
+    queue._put(replace(job, state="done", files=tuple(files), frames=2))
 
 
 def test_the_start_page_and_what_it_needs(client: TestClient) -> None:
@@ -64,33 +66,6 @@ def test_the_start_page_and_what_it_needs(client: TestClient) -> None:
         assert "http://" not in answer.text.replace("http://www.w3.org", "") and "https://" not in answer.text
     assert {"--ground:", "--accent:", "--faint:"} <= set(client.get("/static/colours.css").text.split())
     assert "<script>" not in client.get("/").text
-
-
-def test_checkpoints_with_what_they_are_and_why_some_cannot_be_used(client: TestClient, output: Path) -> None:
-    first, second = client.get("/api/state").json()["checkpoints"]
-    assert (first["name"], first["model"], first["mode"], first["detector"]) == ("sgdet", "sttran", "sgdet", "faster-rcnn-c4")
-    assert first["problem"] is None
-    assert second["mode"] == "predcls" and second["problem"].startswith("is a model for predcls, which reads given boxes")
-    for number, message in (("0" * 16, "not there any more"), (str(output / "sgdet"), "not there any more"), (second["id"], "given boxes")):
-        answer = client.post("/api/jobs", params={"name": "a.mp4", "checkpoint": number}, content=b"x")
-        assert answer.status_code == 400 and message in answer.json()["message"]
-
-
-def test_checkpoints_that_come_and_go_and_one_that_is_damaged(tmp_path: Path, output: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shutil.copytree(output / "sgdet", tmp_path / "mine")
-    found = Checkpoints((str(tmp_path), str(tmp_path / "mine" / "checkpoint_best.tar")))
-    assert [choice.name for choice in found()] == ["mine"]
-    (tmp_path / "torn").mkdir()
-    (tmp_path / "torn" / "checkpoint_best.tar").write_bytes(b"no tensors")
-    one, other = found()
-    assert (one.name, one.problem, other.name) == ("mine", None, "torn") and other.problem
-    (tmp_path / "torn" / "checkpoint_best.tar").unlink()
-    assert [choice.name for choice in found()] == ["mine"]
-    for place, message in ((tmp_path / "torn", "holds no checkpoint"), (tmp_path / "none", "does not exist")):
-        with pytest.raises(ConfigError, match=message):
-            Checkpoints((str(place),))
-    monkeypatch.chdir(tmp_path)
-    assert Checkpoints(())() == []  # nothing has been trained yet: the page tells
 
 
 def test_an_upload_waits_in_a_folder_of_its_own(client: TestClient, queue: JobQueue) -> None:
@@ -141,6 +116,71 @@ def test_too_large_without_a_word_is_told_while_it_comes(tmp_path: Path) -> None
     with pytest.raises(HTTPException) as error:
         asyncio.run(receive_file(Request({"type": "http", "method": "POST", "headers": []}, receive), tmp_path / "film", 100_000))
     assert (error.value.status_code, parts, (tmp_path / "film").stat().st_size) == (413, 11, 100_000)
+
+
+def test_kinds_of_bodies_that_are_no_video(client: TestClient, queue: JobQueue) -> None:
+    for headers, message in (
+        ({"content-type": "multipart/form-data; boundary=x"}, "not a form"),
+        ({"content-encoding": "gzip"}, "not compressed (gzip)"),
+    ):
+        answer = client.post("/api/jobs", params={"checkpoint": usable(client)}, content=b"x", headers=headers)
+        assert answer.status_code == 415 and message in answer.json()["message"]
+    assert not list(queue.folder.root.iterdir())
+    sent(client)  # of any other type: it says nothing of what is in the file
+    assert client.post("/api/jobs", params={"checkpoint": usable(client)}, content=b"x", headers={"content-type": "text/html"}).is_success
+
+
+async def pausing(parts: list[tuple[float, bytes]]) -> AsyncIterator[Message]:
+    """The body in parts, each after so many seconds; then nothing more comes."""
+    for seconds, part in parts:
+        await asyncio.sleep(seconds)
+        yield {"type": "http.request", "body": part, "more_body": True}
+    await asyncio.sleep(60)
+
+
+@pytest.mark.parametrize(
+    ("parts", "came"),
+    [([], 0), ([(0, b"x" * 40_000)], 40_000), ([(0.01, b"x")] * 500, 100)],
+    ids=["nothing", "a part, then nothing", "by the byte"],
+)
+def test_an_upload_that_stalls_is_given_up(parts: list[tuple[float, bytes]], came: int, tmp_path: Path) -> None:
+    messages = pausing(parts)
+    request = Request({"type": "http", "method": "POST", "headers": []}, lambda: anext(messages))
+    with pytest.raises(HTTPException) as error:
+        asyncio.run(asyncio.wait_for(receive_file(request, tmp_path / "film", 100_000, patience=0.3), 20))
+    assert error.value.status_code == 408 and "stalled" in error.value.detail
+    assert (tmp_path / "film").stat().st_size <= max(came, 100)
+
+
+def test_waiting_is_counted_again_when_the_video_has_arrived(client: TestClient, queue: JobQueue) -> None:
+    """Both places are free when the upload begins, and taken by others before it ends."""
+
+    def body() -> Iterator[bytes]:
+        yield b"half a film"
+        for number in "cd":
+            job = Job(number * 16, "a.mp4", "sgdet", Asked("x"), 0.0)
+            queue.folder.path(job).mkdir()
+            queue.add(job)
+        yield b"the rest"
+
+    answer = client.post("/api/jobs", params={"checkpoint": usable(client)}, content=body())
+    assert answer.status_code == 429 and "2 videos are waiting already" in answer.json()["message"]
+    assert sorted(path.name for path in queue.folder.root.iterdir()) == ["c" * 16, "d" * 16]
+
+
+def test_no_more_uploads_at_a_time_than_a_disk_can_take(client: TestClient, queue: JobQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vidsgg.app.routes._MOST_UPLOADS", 0)
+    answer = client.post("/api/jobs", params={"checkpoint": usable(client)}, content=b"x")
+    assert answer.status_code == 429 and "are being sent already" in answer.json()["message"]
+    assert not list(queue.folder.root.iterdir())
+
+
+def test_trying_again_needs_room_too(client: TestClient) -> None:
+    number = sent(client)
+    assert client.post(f"/api/jobs/{number}/cancel").status_code == 200
+    sent(client)
+    sent(client)
+    assert client.post(f"/api/jobs/{number}/again").status_code == 429
 
 
 def test_too_many_waiting(client: TestClient) -> None:
@@ -284,10 +324,10 @@ def test_after_a_restart(client: TestClient, queue: JobQueue, capsys: pytest.Cap
     (root / torn / "job.json").write_text('{"id": "x", "state": 3}')
     (root / cut / VIDEO).write_bytes(b"half an upload")
     states = {job.id: job for job in JobFolder(root).load()}
-    assert {number: job.state for number, job in states.items()} == {done: "done", half: "stopped"}
+    assert {number: job.state for number, job in states.items()} == {done: "done", half: "stopped", torn: "damaged"}
     assert states[done] == queue.find(done) and states[half].message == "The app was ended before this was done."
     assert json.loads((root / half / "job.json").read_text())["state"] == "stopped"
-    assert f"{root / torn / 'job.json'} cannot be read" in capsys.readouterr().out
+    assert f"warning: {root / torn / 'job.json'}: state is 3" in capsys.readouterr().out
     assert not (root / cut).exists() and (root / torn).exists() and (root / "notes").exists()
 
 
@@ -312,6 +352,88 @@ def test_a_job_without_more_goes_with_its_folder(client: TestClient, queue: JobQ
     (queue.folder.root / number / f".vidsgg-{'0' * 16}-video.html.tmp").write_text("half, of a process that was stopped")
     assert client.post(f"/api/jobs/{number}/remove").status_code == 200
     assert not list(queue.folder.root.iterdir())
+
+
+RECORD = {"id": "x", "name": "a.mp4", "model": "m", "asked": {"checkpoint": "x"}, "created": 5.0, "notes": [], "files": []}
+DAMAGED = {
+    "nothing": b"",
+    "half": json.dumps(RECORD).encode()[:40],
+    "no table": b"[]",
+    "no text": b"\xff\xfe\x00",
+    "nested": b"[" * 200_000,
+    "long number": b'{"created": ' + b"9" * 5000 + b"}",
+    "half a surrogate pair": json.dumps({**RECORD, "name": "\ud800"}).encode(),
+    **{
+        f"{name} {value!r}"[:40]: json.dumps({**RECORD, name: value}).encode()
+        for name, value in [
+            ("created", float("nan")), ("created", "5"), ("created", 1e300), ("created", None), ("name", 7), ("name", None),
+            ("asked", "x"), ("asked", {}), ("asked", {"checkpoint": 5}), ("files", "abc"), ("files", [5]), ("files", [[]]),
+            ("state", "finished"), ("notes", {"a": 1}), ("left", "soon"), ("frames", -1), ("frames", 2.5), ("message", []),
+        ]
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED.keys())
+def test_a_damaged_record_costs_itself_only(client: TestClient, options: AppOptions, queue: JobQueue, content: bytes) -> None:
+    kept, torn, root = sent(client), "a" * 16, queue.folder.root
+    (root / torn).mkdir()
+    (root / torn / "job.json").write_bytes(content)
+    again = JobQueue(JobFolder(root), options.device, options.max_minutes, options.max_waiting)
+    later = TestClient(Routes(options, again, Checkpoints(options.checkpoints)).app(), base_url=OWN)
+    jobs = {job["id"]: job for job in later.get("/api/state").json()["jobs"]}
+    assert set(jobs) == {kept, torn} and jobs[kept]["state"] == "stopped"
+    assert jobs[torn]["state"] == "damaged" and jobs[torn]["message"].startswith("The record of this video is damaged: ")
+    assert jobs[torn]["message"].endswith(f"What there is of it lies in {root / torn}.") and len(jobs[torn]["message"]) < 500
+    statuses = [later.post(f"/api/jobs/{torn}/{action}").status_code for action in ("cancel", "again", "remove")]
+    assert statuses == [409, 409, 200] and not (root / torn).exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+def test_a_record_that_is_no_file_is_not_waited_for(queue: JobQueue) -> None:
+    for number, make in (("a", os.mkfifo), ("b", Path.mkdir), ("c", lambda path: path.symlink_to("/etc/passwd"))):
+        folder = queue.folder.root / (number * 16)
+        folder.mkdir()
+        make(folder / "job.json")
+    assert [job.state for job in queue.folder.load()] == ["damaged"] * 3
+
+
+def test_files_that_somebody_has_taken_away(client: TestClient, queue: JobQueue) -> None:
+    number = sent(client)
+    finished(queue, number, **{GRAPH: "{}", PAGE: "<p>"})
+    for path in (GRAPH, PAGE):
+        (queue.folder.root / number / path).unlink()
+    for address in ("page", f"files/{GRAPH}"):
+        answer = client.get(f"/results/{number}/{address}")
+        assert (answer.status_code, answer.text) == (404, "a.mp4: this file is not there any more.")
+    lost = sent(client)
+    assert client.post(f"/api/jobs/{lost}/cancel").status_code == 200
+    shutil.rmtree(queue.folder.root / lost)
+    answer = client.post(f"/api/jobs/{lost}/again")
+    assert answer.status_code == 409 and "its folder cannot be used" in answer.json()["message"]
+    assert client.post(f"/api/jobs/{lost}/remove").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("asked", "status"),
+    [
+        ("bytes=0-9", 206),
+        ("bytes=-5", 206),
+        ("bytes=9-0", 400),
+        ("bytes=999-", 416),
+        ("bytes=abc", 400),
+        ("bytes=" + "9" * 5000 + "-", 400),
+        ("bytes=" + ",".join(["0-"] * 5000), 200),
+        ("bytes=" + ",".join(f"{i}-{i}" for i in range(5000)), 200),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_parts_of_files(client: TestClient, queue: JobQueue, asked: str, status: int) -> None:
+    number = sent(client)
+    finished(queue, number, **{"csv.csv": "x" * 500})
+    began = time.monotonic()
+    answer = client.get(f"/results/{number}/files/csv.csv", headers={"range": asked})
+    assert (answer.status_code, len(answer.content) <= 500) == (status, True) and time.monotonic() - began < 10
 
 
 def test_every_format_can_be_taken_along() -> None:

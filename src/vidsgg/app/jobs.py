@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+import msgspec
 
 from vidsgg.errors import DataError
 from vidsgg.io.atomic import remove_left_behind, write_whole
@@ -18,50 +22,51 @@ from vidsgg.io.homes import claim_home
 from vidsgg.io.links import is_link
 from vidsgg.io.untrusted import read_json
 
-State = Literal["waiting", "running", "done", "failed", "cancelled", "stopped"]
+State = Literal["waiting", "running", "done", "failed", "cancelled", "stopped", "damaged"]
 UNFINISHED = ("waiting", "running")
 VIDEO, GRAPH, PAGE, OVERLAY = "video.bin", "video.graph.json", "video.html", "video.overlay.mp4"
 _RECORD = "job.json"
-_LARGEST = 1_000_000  # bytes of a record
 _RESULTS = (GRAPH, PAGE, OVERLAY, *(form.name + form.suffix for form in FORMATS.values()))
 _MADE = (VIDEO, _RECORD, *_RESULTS)  # the only files that are ever removed
 _ID = re.compile(r"[0-9a-f]{16}")
+_LARGEST_RECORD = 1 << 20  # bytes
+
+
+_Count = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
+_Seconds = Annotated[float, msgspec.Meta(ge=0, le=10**11)]
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What is wanted of a video. checkpoint: its file. fps, least_score, threshold: as in PredictOptions. overlay: whether the MP4 too."""
+    """What is wanted of a video."""
 
-    checkpoint: str
+    checkpoint: str  # its file
     fps: float = 2.0
     least_score: float = 0.3
     threshold: float = 0.5
-    overlay: bool = True
+    overlay: bool = True  # whether the MP4 too
 
 
 @dataclass(frozen=True)
 class Job:
-    """One video. id: 16 hexadecimal digits, the name of its folder. name: what its file was called, never part of a path. model: what is
-    shown of the checkpoint. created: seconds since 1970. message: what went wrong. step, done, total: of the work under way; left: seconds,
-    None if not known. frames, relations, seconds, notes: of the result. files: what can be downloaded.
-    """
+    """One video, as its record has it; bounds are those of records."""
 
-    id: str
-    name: str
-    model: str
+    id: str  # 16 hexadecimal digits, the name of its folder
+    name: str  # what its file was called, never part of a path
+    model: str  # what is shown of the checkpoint
     asked: Asked
-    created: float
+    created: _Seconds  # since 1970
     state: State = "waiting"
-    message: str = ""
-    step: str = ""
-    done: int = 0
-    total: int = 0
-    left: float | None = None
-    frames: int = 0
-    relations: int = 0
-    seconds: float = 0.0
+    message: str = ""  # what went wrong
+    step: str = ""  # of the work under way
+    done: _Count = 0  # of the step
+    total: _Count = 0
+    left: _Seconds | None = None  # until the step is done; None if not known
+    frames: _Count = 0
+    relations: _Count = 0
+    seconds: _Seconds = 0.0  # of work
     notes: tuple[str, ...] = ()
-    files: tuple[str, ...] = field(default=())
+    files: tuple[str, ...] = field(default=())  # what can be downloaded
 
 
 class JobFolder:
@@ -86,25 +91,32 @@ class JobFolder:
         _remove(self.path(job))
 
     def clear(self, job: Job) -> None:
-        """Leave the video and the record, and what the app has not made."""
+        """Leave the video and the record, and what the app has not made. Raises OSError if the video is not there any more."""
+        (self.path(job) / VIDEO).stat()
         remove_left_behind(self.path(job))
         for name in _RESULTS:
             (self.path(job) / name).unlink(missing_ok=True)
 
     def load(self) -> Iterator[Job]:
-        """Jobs of earlier calls. What was under way is stopped; folders without a record, of uploads that were cut off, are removed."""
+        """Jobs of earlier calls. What was under way is stopped, and one whose record cannot be read is damaged; folders without a record, of
+        uploads that were cut off, are removed.
+        """
         for folder in _job_folders(self.root):
-            if not (folder / _RECORD).exists():
+            if not os.path.lexists(folder / _RECORD):
                 _remove(folder)
                 continue
             try:
                 job = _job(folder)
             except DataError as error:
-                print(f"{error} It is left out.", flush=True)
+                print(f"warning: {error}", flush=True)
+                yield _damaged(folder, error)
                 continue
             if job.state in UNFINISHED:
                 job = replace(job, state="stopped", message="The app was ended before this was done.")
-                self.save(job)
+                try:
+                    self.save(job)
+                except OSError as error:
+                    print(f"warning: {folder / _RECORD} cannot be written ({error.strerror})", flush=True)
             yield job
 
 
@@ -139,5 +151,15 @@ def _remove(folder: Path) -> None:
 
 
 def _job(folder: Path) -> Job:
-    """Raises DataError naming the record and the place in it."""
-    return replace(read_json(folder / _RECORD, Job, _LARGEST), id=folder.name)
+    """Raises DataError if the folder's record cannot be read, or is not as ``JobFolder.save`` writes them."""
+    path = folder / _RECORD
+    if is_link(path):
+        raise DataError(f"{path}: is a link, which is not followed.")
+    return replace(read_json(path, Job, _LARGEST_RECORD), id=folder.name)
+
+
+def _damaged(folder: Path, problem: DataError) -> Job:
+    reason = str(problem).removeprefix(str(folder / _RECORD)).removeprefix(":").strip()
+    message = f"The record of this video is damaged: {reason} What there is of it lies in {folder}."
+    created = min(max(0.0, os.lstat(folder).st_mtime), time.time())
+    return Job(folder.name, folder.name, "", Asked(""), created, "damaged", message)

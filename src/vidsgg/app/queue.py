@@ -86,7 +86,7 @@ class JobQueue:
         """Put one that came to nothing at the end of the queue; False if it cannot be. Raises Full, OSError if its folder is not there."""
         with self._changed:
             job = self._jobs.get(number)
-            if job is None or job.state in (*UNFINISHED, "done") or (self._worker and self._worker[0] == number):
+            if job is None or job.state in (*UNFINISHED, "done", "damaged") or (self._worker and self._worker[0] == number):
                 return False
             self.check_room()
             self.folder.clear(job)

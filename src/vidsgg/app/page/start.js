@@ -165,11 +165,12 @@ function row(job, place) {
     failed: () => [make("p", { class: "problem" }, job.message), doing(job, "again", "Try again"), removing(job)],
     cancelled: () => [make("p", {}, "cancelled"), doing(job, "again", "Try again"), removing(job)],
     stopped: () => [make("p", {}, job.message), doing(job, "again", "Try again"), removing(job)],
+    damaged: () => [make("p", { class: "problem" }, job.message), removing(job)],
   }[job.state]();
   const name = job.state === "done" ? make("a", { href: `/results/${job.id}`, "data-key": `open ${job.id}` }, job.name) : make("b", {}, job.name);
   const notes = job.notes.length ? make("p", { class: "notes" }, job.notes.join(" ")) : null;
   return make("li", { class: job.state, "data-job": job.id },
-    make("div", { class: "name" }, name, make("span", {}, `${job.model}, ${new Date(job.created * 1000).toLocaleString([], { dateStyle: "medium", timeStyle: "short" })}`)),
+    make("div", { class: "name" }, name, make("span", {}, [job.model, new Date(job.created * 1000).toLocaleString([], { dateStyle: "medium", timeStyle: "short" })].filter(Boolean).join(", "))),
     make("div", { class: "state" }, ...lines), notes);
 }
 
