@@ -9,7 +9,7 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from vidsgg.errors import ConfigError, DataError, short
 from vidsgg.io.columns import AnnotationTable, Texts, ragged_rows
 from vidsgg.io.files import read_text
 from vidsgg.io.images import read_image
+from vidsgg.io.names import is_one_name
 from vidsgg.io.video import read_frames
 from vidsgg.options import closest
 from vidsgg.structures.annotation import VideoAnnotation
@@ -186,16 +187,18 @@ class ActionGenome(VideoDataset):
         video_id, (first, last) = self.video_ids[index], self._table.start["frame"][index : index + 2].tolist()
         keys = self._table.frame_key.span(first, last)
         numbers = self._table.columns["frame_number"][first:last].tolist()
-        sources = []
+        sources, plain = [], is_one_name(video_id)
         try:
             folders, video = self.layout.dumped(video_id), self.layout.video(video_id)
             for row in range(last - first) if frames is None else frames:
                 key, number = keys[row], numbers[row]
                 # Names out of a cache file are as foreign as those out of a pickle: they must not leave the folder.
-                if split_key(key) != (video_id, number):
+                usual = plain and key == f"{video_id}.mp4/{number:06d}.png"
+                if not usual and split_key(key) != (video_id, number):
                     raise DataError(f"{self.root}: frame key {key!r} is not frame {number} of video {video_id!r}.")
-                picture = picture_of(folders, PurePosixPath(key).stem)
-                lacking = folders[0] / PurePosixPath(key).name if folders else None
+                name = key.rpartition("/")[2]
+                picture = picture_of(folders, name.removesuffix(".png"))
+                lacking = folders[0] / name if folders and picture is None else None
                 if picture is not None:
                     sources.append(FrameSource(picture))
                 elif video is not None:

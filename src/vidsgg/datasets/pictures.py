@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vidsgg.datasets.base import FrameSource, VideoDataset
+from vidsgg.datasets.base import VideoDataset
 from vidsgg.errors import DataError
 
 
@@ -30,7 +31,9 @@ class PictureCount:
             self.closed[video] = str(error)
             return
         there = [source for source in sources if source.there]
-        self.places.update(_place(source, dataset.root) for source in there)
+        folders = Counter((os.path.dirname(source.file), source.file.suffix, source.number is None) for source in there)
+        for (folder, suffix, picture), count in folders.items():
+            self.places[_place(Path(folder), suffix, picture, dataset.root)] += count
         if sources and not there:
             self.without[video] = len(sources)
         elif lacking := [_below(source.file, dataset.root) for source in sources if not source.there]:
@@ -85,10 +88,8 @@ def _below(path: Path, root: Path) -> str:
     return path.relative_to(root).as_posix()
 
 
-def _place(source: FrameSource, root: Path) -> str:
-    if source.number is not None:
-        return _below(source.file.parent, root)
-    return f"{_below(source.file.parent.parent, root)} ({source.file.suffix})"
+def _place(folder: Path, suffix: str, picture: bool, root: Path) -> str:
+    return f"{_below(folder.parent, root)} ({suffix})" if picture else _below(folder, root)
 
 
 def _frames(count: int, videos: Iterable[str]) -> str:
