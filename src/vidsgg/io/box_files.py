@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from vidsgg.errors import ConfigError, DataError
+from vidsgg.errors import ConfigError, DataError, short
 from vidsgg.io.box_tables import table_rows
 from vidsgg.io.boxes import BoxRow, FrameBoxes, GivenBoxes
 from vidsgg.io.footage import picture_files
-from vidsgg.io.graphs import FORMAT, read_graph
+from vidsgg.io.graphs import FORMAT, LARGEST, read_graph
+from vidsgg.io.untrusted import read_json
 from vidsgg.structures.graph import VideoFile
 
 
@@ -61,7 +61,7 @@ class BoxFile:
         if video.is_dir() and (frames := self._pictures(video)):
             return GivenBoxes(frames)
         names = list(map(str, self.by_video))
-        shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+        shown = ", ".join(name[:60] for name in names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
         raise DataError(f"{video}: {self.path} has no boxes of it; it has those of {shown}.")
 
     def _key(self, video: Path) -> str | None:
@@ -87,7 +87,7 @@ def read_boxes(path: Path, objects: Sequence[str], labelled: bool) -> BoxFile:
     """
     source = None
     if path.suffix.lower() == ".json":
-        content = _json(path)
+        content = read_json(path, Any, LARGEST)
         if isinstance(content, dict) and content.get("format") == FORMAT:
             graph = read_graph(path)
             source, rows = graph.video, [
@@ -132,9 +132,9 @@ def _check_labels(rows: Sequence[BoxRow], known: Sequence[str]) -> None:
     if not unknown:
         return
     (label, where), *others = unknown.items()
-    text = f"{where}: unknown class {label!r}{class_hint(label, known) or '; there are ' + ', '.join(known)}"
+    text = f"{where}: unknown class {short(label)}{class_hint(label, known) or '; there are ' + ', '.join(known)}"
     if others:
-        more = " ".join(f"{other!r}{class_hint(other, known) or ','}" for other, _ in others[:5]).rstrip(",")
+        more = " ".join(f"{short(other)}{class_hint(other, known) or ','}" for other, _ in others[:5]).rstrip(",")
         text += f"{'' if text.endswith('?') else '.'} Also unknown: {more}"
     raise DataError(text)
 
@@ -165,15 +165,6 @@ def _frame_boxes(rows: Sequence[BoxRow], number: Mapping[str, int] | None) -> Fr
     )
 
 
-def _json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror}.") from error
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{path} is not JSON: {error}") from error
-
-
 def _coco_rows(path: Path, content: Any) -> Iterator[BoxRow]:
     """Frames are numbered by ``frame_id``, which may count from 0 or 1; an image without one is a picture of its own."""
     if isinstance(content, list):
@@ -202,17 +193,17 @@ def _coco_rows(path: Path, content: Any) -> Iterator[BoxRow]:
         label = _named_by(where, entry, "category_id", names, "categories")
         sides = entry.get("bbox")
         if not isinstance(sides, list) or len(sides) != 4 or not all(map(_is_real, sides)):
-            raise DataError(f"{where}: bbox is {_shown(sides)}, not x, y, width, height.")
+            raise DataError(f"{where}: bbox is {short(sides)}, not x, y, width, height.")
         score, track = entry.get("score", 1.0), entry.get("track_id", entry.get("instance_id"))
         if not _is_real(score) or not (track is None or (isinstance(track, int) and not isinstance(track, bool))):
-            raise DataError(f"{where}: score is {_shown(score)} and track_id {_shown(track)}; these must be numbers.")
+            raise DataError(f"{where}: score is {short(score)} and track_id {short(track)}; these must be numbers.")
         x, y, width, height = map(float, sides)
         yield BoxRow(where, video, number, label, (x, y, x + width, y + height), float(score), None if track == -1 else track)
 
 
 def _named_by(where: str, entry: Mapping[str, Any], key: str, entries: Mapping[Any, Any], name: str) -> Any:
     if not _is_plain_id(entry.get(key)) or entry[key] not in entries:
-        raise DataError(f"{where}: {key} is {_shown(entry.get(key))}, which {name!r} does not have.")
+        raise DataError(f"{where}: {key} is {short(entry.get(key))}, which {name!r} does not have.")
     return entries[entry[key]]
 
 
@@ -234,10 +225,6 @@ def _is_plain_id(value: Any) -> bool:
 
 def _is_real(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e300
-
-
-def _shown(value: Any) -> str:
-    return repr(value)[:60]
 
 
 def _parts(name: str) -> tuple[str, ...]:

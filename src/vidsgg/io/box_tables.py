@@ -8,8 +8,9 @@ from itertools import chain
 from pathlib import Path
 from typing import TextIO
 
-from vidsgg.errors import DataError
+from vidsgg.errors import DataError, short
 from vidsgg.io.boxes import BoxRow
+from vidsgg.io.files import check_regular
 from vidsgg.io.footage import PICTURES
 from vidsgg.options import closest
 
@@ -29,6 +30,7 @@ COLUMNS = {
 }
 _OURS = {other: name for name, others in COLUMNS.items() for other in (name, *others)}
 _MOT = ("frame", "track", "x1", "y1", "w", "h", "score")  # motchallenge.net/instructions; what follows has no place here
+_LARGEST = 2 << 30  # bytes
 _DELIMITERS = (",", ";", "\t")
 
 
@@ -37,6 +39,7 @@ def table_rows(path: Path, labelled: bool) -> Iterator[BoxRow]:
 
     labelled: every box needs a label. Raises DataError naming the file, the line and the value.
     """
+    check_regular(path, _LARGEST)
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             yield from _rows(path, file, labelled)
@@ -83,7 +86,7 @@ def _named(path: Path, header: Sequence[str]) -> list[str]:
         )
     for cell, word in zip(header, words, strict=True):
         if word not in _OURS:
-            raise DataError(f"{path}: unknown column {cell!r}{closest(word, list(_OURS)) or '; leave it out, or call it as we do'}")
+            raise DataError(f"{path}: unknown column {short(cell)}{closest(word, list(_OURS)) or '; leave it out, or call it as we do'}")
     if twice := [name for name in names if name and names.count(name) > 1]:
         raise DataError(f"{path}: two columns give {twice[0]!r}; {there}.")
     return names

@@ -8,8 +8,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from vidsgg.errors import DataError
+from vidsgg.errors import DataError, short
 from vidsgg.structures.checks import Array
+
+_LAST_FRAME = 10**9
 
 
 @dataclass(frozen=True)
@@ -34,11 +36,15 @@ class BoxRow:
                 " Are these x, y, width, height? Then call the columns x, y, w, h."
             )
         if self.frame < 1:
-            raise DataError(f"{self.where}: frame is {self.frame}; frames count from 1. If yours count from 0, add 1 to all of them.")
+            raise DataError(
+                f"{self.where}: frame is {short(self.frame)}; frames count from 1. If yours count from 0, add 1 to all of them."
+            )
+        if self.frame > _LAST_FRAME:
+            raise DataError(f"{self.where}: frame is {short(self.frame)}; no video has so many.")
         if not 0 <= self.score <= 1:
             raise DataError(f"{self.where}: score is {self.score}, not a number from 0 to 1.")
         if self.track is not None and not 0 <= self.track < 2**62:
-            raise DataError(f"{self.where}: track is {self.track}; ids are whole numbers from 0.")
+            raise DataError(f"{self.where}: track is {short(self.track)}; ids are whole numbers from 0.")
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,14 +12,16 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from vidsgg.errors import DataError
+from vidsgg.errors import DataError, short
 from vidsgg.io.atomic import whole_file
 from vidsgg.io.json_schema import check_json
+from vidsgg.io.untrusted import read_json
 from vidsgg.structures.graph import GraphEdge, GraphFrame, GraphNode, Origin, RelationInterval, VideoFile, VideoGraph
 from vidsgg.structures.vocabulary import PredicateGroup, Vocabulary
 
 FORMAT, VERSION = "vidsgg.video_graph", 3
 SUFFIX = ".graph.json"
+LARGEST = 2 << 30  # bytes of a graph file; three hours of video have some hundred million
 
 
 class GraphWriter:
@@ -75,17 +77,12 @@ def read_graph(path: Path) -> VideoGraph:
 
     Raises DataError naming the file, the place in it, what stands there and what should.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror}.") from error
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{path} is not JSON: {error}") from error
+    content = read_json(path, Any, LARGEST)
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise DataError(f"{path} is not a video graph of vidsgg, as 'vidsgg predict' writes them.")
     version = content.get("version")
     if isinstance(version, int) and version > VERSION:
-        raise DataError(f"{path} is of version {version}; this program reads versions 1 to {VERSION}. Install a newer one.")
+        raise DataError(f"{path} is of version {short(version)}; this program reads versions 1 to {VERSION}. Install a newer one.")
     try:
         check_json(content, graph_schema())
         return VideoGraph(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from vidsgg.errors import DataError
+from vidsgg.errors import DataError, short
 from vidsgg.options import closest
 
 Rules = Mapping[str, Any]
@@ -38,7 +38,7 @@ def _check(value: Any, schema: Rules, definitions: Rules) -> None:
         if word in _VALUE_RULES:
             fits, expected = _VALUE_RULES[word]
             if not fits(value, wanted):
-                raise _Wrong(f"is {_shown(value)}; expected {expected.format(_words(wanted))}.")
+                raise _Wrong(f"is {short(value)}; expected {expected.format(_words(wanted))}.")
         elif word == "$ref":
             _check(value, definitions[wanted.removeprefix("#/$defs/")], definitions)
         elif word == "anyOf":
@@ -66,7 +66,7 @@ def _check_choices(value: Any, choices: list[Rules], definitions: Rules) -> None
 
 def _is(value: Any, kind: str) -> bool:
     if kind == "number":
-        return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < float("inf")  # false for nan
+        return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e300  # false for nan
     return isinstance(value, _TYPES[kind]) and not (kind == "integer" and isinstance(value, bool))
 
 
@@ -103,7 +103,7 @@ def _others(value: Any, rules: bool | Rules, schema: Rules) -> Iterator[tuple[st
     for name in value if isinstance(value, dict) else ():
         if name not in known:
             if isinstance(rules, bool):
-                raise _Wrong(f"has the unknown entry {name!r}{closest(name, list(known)) or '.'}")
+                raise _Wrong(f"has the unknown entry {short(name)}{closest(name, list(known)) or '.'}")
             yield name, value[name], rules
 
 
@@ -112,11 +112,6 @@ _INSIDE: dict[str, Callable[[Any, Any, Rules], Iterator[tuple[str | int, Any, Ru
     "properties": _properties,
     "additionalProperties": _others,
 }
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _words(wanted: Any) -> str:

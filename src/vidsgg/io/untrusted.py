@@ -10,9 +10,9 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, NoReturn, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import msgspec
 import yaml
@@ -37,7 +37,10 @@ def read_json(path: Path, kind: type[T] | Any, most: int) -> T:
 def parse_json(text: str | bytes) -> Any:
     """Plain values of JSON as its standard has it: no NaN or infinity, no name twice, no unpaired surrogates. Raises DataError."""
     try:
-        content = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite)
+        odd: list[float] = []  # numbers that JSON does not have
+        content = json.loads(text, object_pairs_hook=_unique, parse_constant=_noting(odd), parse_float=_noting(odd))
+        if odd:
+            raise DataError(f"{_place_of(content, odd[0])} is {odd[0]}; expected a number that JSON has.")
         if (b"\\ud" if isinstance(text, bytes) else "\\ud") in text.lower():  # type: ignore[operator]
             json.dumps(content, ensure_ascii=False).encode()
         return content
@@ -174,15 +177,30 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return table
 
 
-def _no_constant(name: str) -> NoReturn:
-    raise DataError(f"holds {name}, which is no number of JSON.")
+def _noting(odd: list[float]) -> Callable[[str], float]:
+    """A parser of numbers that adds those that are not finite to ``odd``."""
+
+    def read(text: str) -> float:
+        number = float(text)
+        if not math.isfinite(number):
+            odd.append(number)
+        return number
+
+    return read
 
 
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise DataError(f"holds the number {text[:20]}, which is too large.")
-    return number
+def _place_of(content: Any, wanted: float) -> str:
+    """Where a number stands, itself and not an equal one."""
+    todo: list[tuple[str, Any]] = [("", content)]
+    while todo:
+        place, value = todo.pop()
+        if value is wanted:
+            return place.removeprefix(".") or "the whole"
+        if isinstance(value, dict):
+            todo += [(f"{place}.{name[:60]}", part) for name, part in value.items()]
+        elif isinstance(value, list):
+            todo += [(f"{place}[{i}]", part) for i, part in enumerate(value)]
+    return "a value"
 
 
 def _in_file(path: Path, error: DataError) -> DataError:
