@@ -25,7 +25,8 @@ from vidsgg.engine.optimizer import ReferenceAdamW
 from vidsgg.engine.precision import Precision
 from vidsgg.engine.update import Update
 from vidsgg.losses.relations import RelationCriterion
-from vidsgg.models.sttran import STTran, STTranConfig
+from vidsgg.models.configs import STTranConfig
+from vidsgg.models.sttran import STTran
 from vidsgg.structures.clip import Clip
 
 CORES = 2

@@ -18,11 +18,13 @@ import torch
 
 from vidsgg.cli.options import parse
 from vidsgg.errors import ConfigError, VidsggError
+from vidsgg.methods.frequency import FrequencyOptions
+from vidsgg.methods.options import TrainOptions
+from vidsgg.methods.sttran import STTranOptions
 from vidsgg.metrics.result import RecallResult
 from vidsgg.options import option
 from vidsgg.recipes.evaluate import run_evaluation
-from vidsgg.recipes.model_options import FrequencyOptions, STTranOptions
-from vidsgg.recipes.options import EvaluateOptions, TrainOptions
+from vidsgg.recipes.options import EvaluateOptions
 from vidsgg.recipes.train import run_training
 
 CONFIG = Path(__file__).parents[1] / "configs" / "easg_sttran.yaml"

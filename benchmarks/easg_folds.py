@@ -24,9 +24,10 @@ from vidsgg.cli.options import parse
 from vidsgg.datasets.base import Subset, VideoDataset
 from vidsgg.datasets.easg import EASG
 from vidsgg.errors import ConfigError, VidsggError
+from vidsgg.methods.frequency import FrequencyOptions
+from vidsgg.methods.options import TrainOptions
+from vidsgg.methods.sttran import STTranOptions
 from vidsgg.recipes.build import Splits
-from vidsgg.recipes.model_options import FrequencyOptions, STTranOptions
-from vidsgg.recipes.options import TrainOptions
 from vidsgg.recipes.train import run_training
 from vidsgg.structures.checks import Array
 

@@ -39,7 +39,8 @@ from vidsgg.engine.state import TrainingState
 from vidsgg.engine.update import Update, clip_gradients
 from vidsgg.losses.relations import RelationCriterion
 from vidsgg.metrics.protocol import protocol_for
-from vidsgg.models.sttran import STTran, STTranConfig
+from vidsgg.models.configs import STTranConfig
+from vidsgg.models.sttran import STTran
 from vidsgg.structures.clip import Clip
 from vidsgg.structures.widths import FeatureWidths
 

@@ -21,11 +21,12 @@ import torch
 from vidsgg.cli.options import parse
 from vidsgg.engine.checkpoint import FINAL
 from vidsgg.errors import ConfigError, VidsggError
+from vidsgg.methods.options import TrainOptions
+from vidsgg.methods.registry import find_method
 from vidsgg.metrics.result import RecallResult
 from vidsgg.options import closest, fields_of, option
 from vidsgg.recipes.evaluate import run_evaluation
-from vidsgg.recipes.models import model_entry
-from vidsgg.recipes.options import EvaluateOptions, TrainOptions
+from vidsgg.recipes.options import EvaluateOptions
 from vidsgg.recipes.train import run_training
 
 COLUMNS = (("R@20", "with", 20, "R"), ("mR@20", "with", 20, "mR"), ("R@50", "no", 50, "R"), ("mR@50", "no", 50, "mR"))
@@ -77,7 +78,7 @@ def settings(options: MethodsOptions, name: str, seed: int) -> TrainOptions:
     Epochs in which a model learns no relations (stage 1 of SceneLLM) come on top.
     """
     row = ROWS[name]
-    kind = model_entry(row.model).options
+    kind = find_method(row.model).options
     epochs = options.epochs + row.changes.get("vq_epochs", 0)
     shared: dict[str, Any] = {**SHARED, "epochs": epochs, "monitor": options.monitor, "seed": seed}
     known: Mapping[str, Any] = fields_of(kind)

@@ -35,13 +35,14 @@ from vidsgg.engine.optimizer import ReferenceAdamW
 from vidsgg.engine.update import clip_gradients
 from vidsgg.errors import VidsggError
 from vidsgg.losses.relations import RelationCriterion
+from vidsgg.methods.options import TrainOptions
+from vidsgg.methods.scenellm import SceneLLMOptions
+from vidsgg.methods.scenellm.course import SceneLLMCourse
 from vidsgg.metrics.result import RecallResult
+from vidsgg.models.configs import STTranConfig
 from vidsgg.models.scenellm.scenellm import SceneLLM, Stage
-from vidsgg.models.sttran import STTran, STTranConfig
+from vidsgg.models.sttran import STTran
 from vidsgg.options import option
-from vidsgg.recipes.model_options import SceneLLMOptions
-from vidsgg.recipes.options import TrainOptions
-from vidsgg.recipes.scenellm import SceneLLMCourse, config_of
 
 DEFAULT_SHAPE = "random:llama:hidden=576,layers=30,heads=9,kv_heads=3,intermediate=1536,vocabulary=49152"  # HuggingFaceTB/SmolLM2-135M
 MODELS = {
@@ -83,7 +84,7 @@ def build(name: str) -> tuple[nn.Module, torch.optim.Optimizer]:
     changes = dict(MODELS[name])
     stage = changes.pop("stage")
     options = SceneLLMOptions(llm_name=DEFAULT_SHAPE, **changes)
-    scene = SceneLLM(SCHEMA, WIDTHS, config_of(options))
+    scene = SceneLLM(SCHEMA, WIDTHS, options.network_config())
     optimizer = ReferenceAdamW(SceneLLMCourse.of(scene, options).groups(scene, 1e-5))
     scene.learn(stage)
     return scene, optimizer

@@ -27,8 +27,9 @@ from vidsgg.engine.optimizer import ReferenceAdamW
 from vidsgg.engine.update import clip_gradients
 from vidsgg.losses.relations import RelationCriterion
 from vidsgg.losses.stket import StketCriterion
-from vidsgg.models.stket import Stket, StketConfig
-from vidsgg.models.sttran import STTran, STTranConfig
+from vidsgg.models.configs import StketConfig, STTranConfig
+from vidsgg.models.stket import Stket
+from vidsgg.models.sttran import STTran
 from vidsgg.structures.clip import Clip
 
 PRODUCTS = ("addmm", "::mm", "bmm", "matmul", "linear", "convolution", "scaled_dot_product", "gemm", "sgemm", "flash", "cutlass")

@@ -24,7 +24,8 @@ from vidsgg.datasets.action_genome import SCHEMA
 from vidsgg.engine.optimizer import ReferenceAdamW
 from vidsgg.engine.update import clip_gradients
 from vidsgg.losses.relations import RelationCriterion
-from vidsgg.models.sttran import STTran, STTranConfig
+from vidsgg.models.configs import STTranConfig
+from vidsgg.models.sttran import STTran
 from vidsgg.structures.clip import Clip
 from vidsgg.structures.widths import FeatureWidths
 

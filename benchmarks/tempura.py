@@ -30,10 +30,10 @@ from vidsgg.datasets.action_genome import SCHEMA
 from vidsgg.engine.optimizer import ReferenceAdamW
 from vidsgg.engine.update import clip_gradients
 from vidsgg.losses.relations import RelationCriterion
-from vidsgg.losses.tempura import TempuraCriterion, TempuraLossConfig
-from vidsgg.models.sttran import STTran, STTranConfig
+from vidsgg.losses.tempura import TempuraCriterion
+from vidsgg.models.configs import STTranConfig, TempuraConfig, TempuraLossConfig
+from vidsgg.models.sttran import STTran
 from vidsgg.models.tempura import TEMPURA
-from vidsgg.models.tempura_config import TempuraConfig
 from vidsgg.structures.clip import Clip
 
 MODELS: dict[str, Callable[[str], nn.Module]] = {

@@ -11,7 +11,7 @@ import vidsgg
 
 PACKAGE = Path(vidsgg.__file__).parent
 ROOMS = [
-    "structures", "ops", "io", "datasets", "detectors", "models", "losses", "metrics", "engine", "tuning", "inference",
+    "structures", "ops", "io", "datasets", "detectors", "models", "losses", "metrics", "engine", "methods", "tuning", "inference",
     "viewer", "recipes", "app", "cli",
 ]  # fmt: skip
 SHARED = {"errors", "options", "plugins"}  # above all rooms: they import no room

@@ -11,9 +11,11 @@ import types
 import typing
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from vidsgg.errors import ConfigError, short
+
+T = TypeVar("T")
 
 # An existing file or folder; a file, a folder, or either of them that is to be written.
 Place = Literal["input", "new file", "new folder", "new"]
@@ -140,6 +142,13 @@ def _number(value: Any, kind: type) -> Any:
         return number if kind is float else int(number) if number == int(number) else None
     except (ValueError, OverflowError):
         return None
+
+
+def part_of(options: Any, config: type[T], **changes: Any) -> T:
+    """A configuration out of options that contain its fields. changes: fields that have other values in it."""
+    return config(
+        **{field.name: getattr(options, field.name) for field in dataclasses.fields(config) if field.name not in changes}, **changes
+    )  # type: ignore[arg-type]
 
 
 def fields_of(config: type) -> dict[str, tuple[Any, dataclasses.Field[Any]]]:

@@ -18,8 +18,8 @@ from vidsgg.cli.data import COMMANDS as DATA_COMMANDS
 from vidsgg.cli.main import COMMANDS, main
 from vidsgg.cli.options import check_option_place
 from vidsgg.errors import ConfigError
+from vidsgg.methods.registry import methods
 from vidsgg.options import check_bound, convert, fields_of, kind_of
-from vidsgg.recipes.models import MODELS
 
 WORDS = [
     "nan",
@@ -51,7 +51,7 @@ NEEDED = {
 LINES = [
     *([name, *NEEDED.get(name, ())] for name in COMMANDS if name not in ("data", "train", "tune", "runs")),
     *(["data", name, *NEEDED.get(name, ())] for name in DATA_COMMANDS),
-    *([name, "-model", model] for name in ("train", "tune") for model in MODELS),
+    *([name, "-model", model] for name in ("train", "tune") for model in methods()),
     ["runs"],
     ["runs", "compare", "a", "b"],
 ]

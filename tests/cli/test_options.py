@@ -11,8 +11,9 @@ import pytest
 from vidsgg.cli.options import parse
 from vidsgg.cli.train import parse_train
 from vidsgg.errors import ConfigError
+from vidsgg.methods.frequency import FrequencyOptions
+from vidsgg.methods.sttran import STTranOptions
 from vidsgg.options import option
-from vidsgg.recipes.model_options import FrequencyOptions, STTranOptions
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from vidsgg.cli import evaluate, models, runs, train
 from vidsgg.cli.main import run
 from vidsgg.cli.train import parse_train
 from vidsgg.engine.checkpoint import load_checkpoint
-from vidsgg.recipes.model_options import SceneLLMOptions
+from vidsgg.methods.scenellm import SceneLLMOptions
 
 NAME = "random:llama:hidden=64,layers=2,heads=4"
 SIZES = {

@@ -17,9 +17,9 @@ from datasets.easg_files import write_easg
 
 from vidsgg.cli.main import main
 from vidsgg.cli.train import parse_train
+from vidsgg.methods.options import TrainOptions
+from vidsgg.methods.registry import find_method
 from vidsgg.options import fields_of
-from vidsgg.recipes.models import model_entry
-from vidsgg.recipes.options import TrainOptions
 
 DEFAULTS = {
     "mode": "predcls", "model": "sttran", "datasize": "large", "lr": 1e-4, "batch_size": 1, "epochs": 100, "weight_decay": 1e-5, "clip_grad": 5.0,
@@ -150,14 +150,14 @@ def test_it_goes_on_from_a_checkpoint(place: Path, monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize(("name", "default"), DEFAULTS.items())
 def test_options_that_every_model_has(name: str, default: Any) -> None:
     for model in ("sttran", "tempura", "stket", "scenellm"):
-        known = fields_of(model_entry(model).options)
+        known = fields_of(find_method(model).options)
         assert name in known
     assert fields_of(TrainOptions)[name][1].default == default
 
 
 @pytest.mark.parametrize(("model", "name"), [(model, name) for model, names in OF_MODELS.items() for name in names])
 def test_options_of_one_model(model: str, name: str) -> None:
-    assert name in fields_of(model_entry(model).options)
+    assert name in fields_of(find_method(model).options)
 
 
 @pytest.mark.parametrize(("name", "word"), [(name, word) for name, words in WORDS.items() for word in words])

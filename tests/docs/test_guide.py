@@ -9,8 +9,8 @@ import pytest
 from commands import ROOT, SHORT, blocks, prepare, run_block
 from datasets.easg_files import write_easg
 
+from vidsgg.methods.registry import methods
 from vidsgg.options import convert, fields_of
-from vidsgg.recipes.models import MODELS
 
 GUIDE = ROOT / "docs" / "guide.md"
 
@@ -44,7 +44,7 @@ def _tables() -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize(("name", "told"), _tables())
 def test_the_defaults_that_are_told_are_the_programs(name: str, told: str) -> None:
-    kinds = [entry.options for entry in MODELS.values() if name in fields_of(entry.options)]
+    kinds = [entry.options for entry in methods().values() if name in fields_of(entry.options)]
     assert kinds, f"no model has the option -{name}"
     annotation, field = fields_of(kinds[0])[name]
     if field.default is None:

@@ -9,8 +9,8 @@ import pytest
 from commands import ROOT, SHORT, blocks, run_block
 from datasets.easg_files import write_easg
 
+from vidsgg.methods.scenellm import SceneLLMOptions
 from vidsgg.options import fields_of
-from vidsgg.recipes.model_options import SceneLLMOptions
 
 PAGE = ROOT / "docs" / "scenellm.md"
 TEXT = PAGE.read_text(encoding="utf-8")

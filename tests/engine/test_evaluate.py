@@ -13,8 +13,9 @@ from vidsgg.engine.evaluate import evaluate
 from vidsgg.engine.loading import ClipLoader
 from vidsgg.losses.relations import RelationCriterion
 from vidsgg.metrics.protocol import protocol_for
+from vidsgg.models.configs import STTranConfig
 from vidsgg.models.frequency import FrequencyModel
-from vidsgg.models.sttran import STTran, STTranConfig
+from vidsgg.models.sttran import STTran
 from vidsgg.structures.clip import Clip
 
 OBJECTS = len(ENTITY.vocabulary.objects)

@@ -13,23 +13,23 @@ from engine.teams import in_team
 from engine.training import Case, assert_same_bits, flat
 
 from vidsgg.engine.checkpoint import load_checkpoint
+from vidsgg.engine.course import GatheringCourse
 from vidsgg.engine.distributed import Team
-from vidsgg.losses.tempura import TempuraCriterion, TempuraLossConfig
+from vidsgg.losses.tempura import TempuraCriterion
+from vidsgg.models.configs import TempuraConfig, TempuraLossConfig
 from vidsgg.models.tempura import TEMPURA
-from vidsgg.models.tempura_config import TempuraConfig
-from vidsgg.recipes.tempura import MemoryCourse
 
 FINAL, LAST = "checkpoint_final.tar", "checkpoint_last.tar"
 
 
-def make(path: Path, *, seed: int = 0, noise: bool = True, **changes: Any) -> tuple[Case, MemoryCourse]:
+def make(path: Path, *, seed: int = 0, noise: bool = True, **changes: Any) -> tuple[Case, GatheringCourse]:
     torch.manual_seed(seed)
     sizes = {"hidden_dim": 8, "embedding_dim": 4, "heads": 2, "feedforward_dim": 16, "temporal_layer": 1}
     model = TEMPURA(ENTITY, WIDTHS, TempuraConfig(**sizes, num_mixtures=2, dropout=0.3 if noise else 0.0))
     if not noise:
         model.noise = torch.zeros_like
     criterion = TempuraCriterion(ENTITY, TempuraLossConfig())
-    return Case(path, model=model, criterion=criterion, **{"epochs": 4, "videos": 8, **changes}), MemoryCourse(model)
+    return Case(path, model=model, criterion=criterion, **{"epochs": 4, "videos": 8, **changes}), GatheringCourse(model)
 
 
 class Interrupt(Exception):

@@ -29,7 +29,8 @@ from vidsgg.engine.update import Update
 from vidsgg.losses.criterion import Criterion
 from vidsgg.losses.relations import RelationCriterion
 from vidsgg.metrics.protocol import protocol_for
-from vidsgg.models.sttran import STTran, STTranConfig
+from vidsgg.models.configs import STTranConfig
+from vidsgg.models.sttran import STTran
 from vidsgg.structures.schema import Schema
 from vidsgg.structures.widths import FeatureWidths
 

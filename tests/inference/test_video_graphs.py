@@ -16,7 +16,8 @@ from vidsgg.detectors.faster_rcnn import FasterRCNN
 from vidsgg.inference.video import GraphRules, Scorer, Window, _windows, video_graphs
 from vidsgg.io.boxes import FrameBoxes, GivenBoxes
 from vidsgg.io.footage import FootageFrame
-from vidsgg.models.sttran import STTran, STTranConfig
+from vidsgg.models.configs import STTranConfig
+from vidsgg.models.sttran import STTran
 from vidsgg.structures.clip import Clip
 from vidsgg.structures.graph import GraphFrame
 from vidsgg.structures.widths import FeatureWidths

@@ -14,7 +14,8 @@ from torch import Tensor
 from vidsgg.errors import ConfigError, DataError
 from vidsgg.losses.contrastive import info_nce, margin_contrastive
 from vidsgg.losses.relations import RelationCriterion
-from vidsgg.losses.tempura import TempuraCriterion, TempuraLossConfig, negative_log_likelihood, row_weights
+from vidsgg.losses.tempura import TempuraCriterion, negative_log_likelihood, row_weights
+from vidsgg.models.configs import TempuraLossConfig
 from vidsgg.models.tempura import TempuraLogits
 from vidsgg.structures.clip import Clip
 from vidsgg.structures.logits import Uncertainty

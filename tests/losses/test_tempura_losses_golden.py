@@ -14,7 +14,8 @@ from torch import Tensor
 
 from vidsgg.datasets.action_genome import SCHEMA
 from vidsgg.losses.contrastive import info_nce, margin_contrastive
-from vidsgg.losses.tempura import TempuraCriterion, TempuraLossConfig
+from vidsgg.losses.tempura import TempuraCriterion
+from vidsgg.models.configs import TempuraLossConfig
 from vidsgg.models.tempura import TempuraLogits
 from vidsgg.structures.clip import Clip
 from vidsgg.structures.logits import Uncertainty

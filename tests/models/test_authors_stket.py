@@ -14,7 +14,8 @@ from vidsgg.datasets.action_genome import SCHEMA
 from vidsgg.errors import CheckpointError
 from vidsgg.models.authors.stket import infer_stket, is_stket, stket_state
 from vidsgg.models.authors.sttran import is_sttran
-from vidsgg.models.stket import Stket, StketConfig
+from vidsgg.models.configs import StketConfig
+from vidsgg.models.stket import Stket
 from vidsgg.structures.widths import FeatureWidths
 
 SETTINGS = {"enc_layer_num": 2, "dec_layer_num": 2, "window_size": 4}

@@ -17,8 +17,9 @@ from vidsgg.engine.precision import Precision
 from vidsgg.engine.recompute import recompute_layers
 from vidsgg.errors import ConfigError, DataError
 from vidsgg.losses.stket import StketCriterion
+from vidsgg.models.configs import StketConfig
 from vidsgg.models.layers.knowledge import TransitionKnowledge
-from vidsgg.models.stket import Stket, StketConfig
+from vidsgg.models.stket import Stket
 from vidsgg.ops.contacts import contact_group, predicted_contacts
 from vidsgg.ops.ragged import RaggedLayout
 from vidsgg.ops.windows import FrameWindows

@@ -17,7 +17,8 @@ from torch import Tensor
 
 from vidsgg.datasets.action_genome import PERSON, SCHEMA
 from vidsgg.models.authors.stket import infer_stket, stket_state
-from vidsgg.models.stket import Stket, StketConfig, StketLogits
+from vidsgg.models.configs import StketConfig
+from vidsgg.models.stket import Stket, StketLogits
 from vidsgg.structures.clip import Clip
 
 TOLERANCE = {"rtol": 1e-4, "atol": 1e-4}

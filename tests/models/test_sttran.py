@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from vidsgg.errors import ConfigError
 from vidsgg.losses.relations import RelationCriterion
+from vidsgg.models.configs import STTranConfig
 from vidsgg.models.layers.class_embedding import ClassEmbedding
 from vidsgg.models.layers.object_classifier import class_distribution
 from vidsgg.models.layers.video_norm import VideoBatchNorm
-from vidsgg.models.sttran import STTran, STTranConfig
+from vidsgg.models.sttran import STTran
 from vidsgg.ops.pairing import settle
 from vidsgg.structures.clip import Clip
 from vidsgg.structures.widths import FeatureWidths

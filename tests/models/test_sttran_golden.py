@@ -20,8 +20,9 @@ from vidsgg.datasets.action_genome import SCHEMA
 from vidsgg.engine.optimizer import ReferenceAdamW
 from vidsgg.losses.relations import RelationCriterion
 from vidsgg.models.authors.sttran import infer_sttran, sttran_state
+from vidsgg.models.configs import STTranConfig
 from vidsgg.models.layers.attention import RaggedAttention
-from vidsgg.models.sttran import STTran, STTranConfig
+from vidsgg.models.sttran import STTran
 from vidsgg.ops.masks import union_boxes
 from vidsgg.structures.clip import Clip
 from vidsgg.structures.logits import RelationLogits

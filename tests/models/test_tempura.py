@@ -15,10 +15,10 @@ from ops.test_detections import detections
 
 from vidsgg.engine.recompute import recompute_layers
 from vidsgg.errors import ConfigError
-from vidsgg.losses.tempura import TempuraCriterion, TempuraLossConfig
+from vidsgg.losses.tempura import TempuraCriterion
+from vidsgg.models.configs import TempuraConfig, TempuraLossConfig
 from vidsgg.models.layers.video_norm import VideoBatchNorm
 from vidsgg.models.tempura import TEMPURA
-from vidsgg.models.tempura_config import TempuraConfig
 from vidsgg.structures.clip import Clip
 from vidsgg.structures.widths import FeatureWidths
 

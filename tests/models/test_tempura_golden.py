@@ -17,10 +17,10 @@ from golden.tempura.clips import GROUPS, clip_of, hot, model_of, remember
 from torch import Tensor
 
 from vidsgg.models.authors.tempura import joined_components
+from vidsgg.models.configs import TempuraConfig
 from vidsgg.models.layers.memory import PrototypeBank
 from vidsgg.models.layers.mixture_head import MixtureHead, Noise
-from vidsgg.models.tempura import TEMPURA
-from vidsgg.models.tempura_config import TempuraConfig, prototype_weights
+from vidsgg.models.tempura import TEMPURA, prototype_weights
 from vidsgg.structures.clip import Clip
 
 TOLERANCE = {"rtol": 1e-4, "atol": 2e-5}

@@ -10,7 +10,7 @@ from datasets.easg_files import write_easg
 from benchmarks.easg import CONFIG, EasgOptions, run, runs_of, table
 from vidsgg.cli.options import read_yaml
 from vidsgg.errors import ConfigError
-from vidsgg.recipes.model_options import STTranOptions
+from vidsgg.methods.sttran import STTranOptions
 
 
 class Recall:

@@ -12,7 +12,7 @@ from benchmarks import easg_folds
 from benchmarks.easg_folds import cross_validate, folds_of, groups_of, similarity
 from vidsgg.datasets.easg import EASG
 from vidsgg.errors import ConfigError
-from vidsgg.recipes.model_options import FrequencyOptions
+from vidsgg.methods.frequency import FrequencyOptions
 
 
 def test_groups_join_by_mean_similarity() -> None:

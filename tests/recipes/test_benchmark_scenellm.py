@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.methods import MethodsOptions, settings
 from benchmarks.scenellm import ABLATIONS, AblationOptions, ablation_run
-from vidsgg.recipes.model_options import SceneLLMOptions
+from vidsgg.methods.scenellm import SceneLLMOptions
 
 OPTIONS = AblationOptions(data_path="data", out="runs")
 

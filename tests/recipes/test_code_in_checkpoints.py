@@ -21,16 +21,23 @@ from vidsgg.cli import evaluate, train
 from vidsgg.cli.main import run
 from vidsgg.engine.checkpoint import load_checkpoint
 from vidsgg.errors import ConfigError
+from vidsgg.methods.options import TrainOptions, options_from
+from vidsgg.methods.registry import methods
 from vidsgg.options import fields_of
 from vidsgg.plugins import load_plugin, names_code, plugin_options, withhold_code
-from vidsgg.recipes.models import MODELS
-from vidsgg.recipes.options import TrainOptions, options_from
 
 PACKAGE = Path(vidsgg.__file__).parent
 TINY = ["-hidden_dim", "8", "-temporal_layer", "1", "-embedding_dim", "4", "-num_workers", "0", "-device", "cpu", "-eval_freq", "1"]
 LAST = "checkpoint_last.tar"
 # Where names of modules are constants of ours: lists of commands, models and formats.
-IMPORT_BY_OUR_NAMES = {"__init__.py", "cli/main.py", "cli/data/__init__.py", "recipes/models.py", "io/exporters/formats.py"}
+IMPORT_BY_OUR_NAMES = {
+    "__init__.py",
+    "cli/main.py",
+    "cli/data/__init__.py",
+    "methods/method.py",
+    "methods/registry.py",
+    "io/exporters/formats.py",
+}
 
 
 def option_classes() -> list[type]:
@@ -125,10 +132,10 @@ def test_the_command_that_goes_on_names_code_again(whole: Path, data: Path, tmp_
     assert set(told) == {f"vidsgg train -resume_from {path} -logger notes_of_mine:Logger"}
 
 
-@pytest.mark.parametrize("model", sorted(MODELS))
+@pytest.mark.parametrize("model", sorted(methods()))
 def test_options_that_come_from_a_file_name_no_code(model: str) -> None:
     """Also options to come: whatever is declared to take code is withheld."""
-    kind = MODELS[model].options
+    kind = methods()[model].options
     assert plugin_options(kind) >= {"logger"}
     for name, (_, field) in fields_of(kind).items():
         if not field.metadata.get("plugin"):

@@ -11,7 +11,7 @@ from datasets.easg_files import write_easg
 
 from vidsgg.engine.checkpoint import FINAL, load_checkpoint
 from vidsgg.errors import ConfigError
-from vidsgg.recipes.model_options import STTranOptions
+from vidsgg.methods.sttran import STTranOptions
 from vidsgg.recipes.train import run_training
 
 STAGES = "0:easy,1:medium,2:full"

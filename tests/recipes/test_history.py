@@ -14,9 +14,9 @@ from datasets.easg_files import write_easg
 
 from vidsgg.engine.report import Monitor
 from vidsgg.errors import ConfigError
+from vidsgg.methods.sttran import STTranOptions
 from vidsgg.metrics.protocol import protocol_for
 from vidsgg.recipes.history import choose_runs, find_runs, read_run, scalar_of
-from vidsgg.recipes.model_options import STTranOptions
 from vidsgg.recipes.options import TrainDetectorOptions
 from vidsgg.recipes.train import run_training
 

@@ -17,7 +17,8 @@ from vidsgg.detectors.files import save_detector
 from vidsgg.detectors.resnet_c4 import BackboneConfig
 from vidsgg.engine.checkpoint import load_checkpoint
 from vidsgg.models.authors.stket import stket_state
-from vidsgg.models.stket import Stket, StketConfig
+from vidsgg.models.configs import StketConfig
+from vidsgg.models.stket import Stket
 from vidsgg.structures.widths import FeatureWidths
 
 OBJECTS = SCHEMA.vocabulary.objects

@@ -27,11 +27,11 @@ from vidsgg.engine.schedule import Schedule
 from vidsgg.engine.state import TrainingState
 from vidsgg.engine.update import Update
 from vidsgg.losses.scenellm import SceneLLMCriterion
+from vidsgg.methods.scenellm import DEFAULT_LANGUAGE_MODEL, SceneLLMOptions
+from vidsgg.methods.scenellm.course import SceneLLMCourse
 from vidsgg.metrics.protocol import protocol_for
 from vidsgg.models.scenellm.scenellm import SceneLLM, Stage
 from vidsgg.recipes import scenellm
-from vidsgg.recipes.model_options import DEFAULT_LANGUAGE_MODEL, SceneLLMOptions
-from vidsgg.recipes.scenellm import SceneLLMCourse, config_of
 
 FINAL, LAST = "checkpoint_final.tar", "checkpoint_last.tar"
 LEAD, FROZEN, EPOCHS, STEPS = 2, 1, 5, 3  # steps of an epoch
@@ -194,10 +194,10 @@ def test_checkpoints_hold_no_base_model(whole: Path) -> None:
     ("changes", "said"),
     [
         (
-            {"quantise": False, "word_mode": "cluster"},
+            {"quantise": False, "ot_mode": "cluster"},
             ("2a: all but the language model learns", "2b: all learns, the language model by its adapters"),
         ),
-        ({"language": None, "word_mode": "tconv"}, ("2a: all but the codebook learns", "2b: all but the codebook learns")),
+        ({"language": None, "ot_mode": "tconv"}, ("2a: all but the codebook learns", "2b: all but the codebook learns")),
     ],
 )
 def test_ablations_go_through_their_stages(changes: dict[str, Any], said: tuple[str, str], tmp_path: Path) -> None:
@@ -230,5 +230,5 @@ def test_the_environment_replaces_the_default_model_and_the_choice_is_written_do
     monkeypatch.setenv("VIDSGG_LLM_NAME", "random:llama:hidden=64,layers=2,heads=4")
     assert SceneLLMOptions().to_dict()["llm_name"] == os.environ["VIDSGG_LLM_NAME"]
     assert SceneLLMOptions(llm_name="mine").llm_name == "mine"
-    config = config_of(SceneLLMOptions(use_llm=False, ot_mode="tconv", frame_codes=7))
-    assert (config.language, config.word_mode, config.frame_kinds) == (None, "tconv", 7)
+    config = SceneLLMOptions(use_llm=False, ot_mode="tconv", frame_codes=7).network_config()
+    assert (config.language, config.ot_mode, config.frame_codes) == (None, "tconv", 7)

@@ -221,10 +221,10 @@ def test_without_optuna_it_says_how_to_install_it(data: Path, monkeypatch: pytes
 
 
 def test_no_option_of_training_has_the_name_of_one_of_the_search() -> None:
-    from vidsgg.recipes.models import MODELS
+    from vidsgg.methods.registry import methods
 
     own = set(TuneOptions.__dataclass_fields__)
-    assert not [entry.name for entry in MODELS.values() if own & set(entry.options.__dataclass_fields__)]
+    assert not [entry.name for entry in methods().values() if own & set(entry.options.__dataclass_fields__)]
 
 
 GUIDE = """

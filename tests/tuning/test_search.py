@@ -15,8 +15,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from vidsgg.engine.watch import TrainingError
 from vidsgg.errors import ConfigError
+from vidsgg.methods.sttran import STTranOptions
 from vidsgg.options import fields_of
-from vidsgg.recipes.model_options import STTranOptions
 from vidsgg.tuning import search
 from vidsgg.tuning.results import best_of, importances, read_results
 from vidsgg.tuning.samplers import distributions, make_sampler

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from vidsgg.errors import ConfigError
+from vidsgg.methods.sttran import STTranOptions
 from vidsgg.options import fields_of
-from vidsgg.recipes.model_options import STTranOptions
 from vidsgg.tuning.space import Choice, Range, grid, parse_search
 
 OPTIONS = fields_of(STTranOptions)

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from vidsgg.errors import ConfigError
+from vidsgg.methods.sttran import STTranOptions
 from vidsgg.options import fields_of
-from vidsgg.recipes.model_options import STTranOptions
 from vidsgg.tuning.results import TrialRow
 from vidsgg.tuning.space import Space, parse_search
 from vidsgg.viewer.curves import Panel, draw_curves

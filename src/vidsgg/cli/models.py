@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vidsgg.cli.options import parse
-from vidsgg.recipes.models import MODELS
+from vidsgg.methods.registry import methods
 from vidsgg.recipes.recipe_files import recipe_files
 from vidsgg.recipes.tables import columns
 
@@ -20,7 +20,7 @@ def main(argv: Sequence[str]) -> int:
     parse(_NoOptions, argv, prog="vidsgg models", description="List the models and what they can do.")
     subjects = {"entity": "subject boxes (Action Genome)", "action": "actions (EASG)"}
     rows = [("model", *(f"modes with {what}" for what in subjects.values()), "reads", "fitted by", "what it is")]
-    for entry in MODELS.values():
+    for entry in methods().values():
         can = entry.capabilities
         reads = "visual features, classes" if can.visual else "classes; a detector's outside predcls"
         rows.append(

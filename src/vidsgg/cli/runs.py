@@ -10,9 +10,9 @@ from typing import Any
 
 from vidsgg.cli.options import parse
 from vidsgg.errors import ConfigError
+from vidsgg.methods.registry import methods
 from vidsgg.options import option
 from vidsgg.recipes.history import RunRecord, choose_runs, find_runs
-from vidsgg.recipes.models import MODELS
 from vidsgg.recipes.tables import columns, duration
 
 LIST = """List the runs in and below a folder, the latest last. 'vidsgg runs compare A B ...' puts runs side by side.
@@ -110,7 +110,7 @@ def _compare(runs: Sequence[RunRecord], out: Path) -> int:
 
 def _notes(runs: Sequence[RunRecord]) -> list[str]:
     """What has to be said below a table with these runs, a line for each model."""
-    models = [MODELS[name] for name in dict.fromkeys(run.model for run in runs) if name in MODELS]
+    models = [methods()[name] for name in dict.fromkeys(run.model for run in runs) if name in methods()]
     return [f"\n{entry.name}: {entry.note}" for entry in models if entry.note]
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from vidsgg.cli.options import build, parse_values, read_yaml_values, without_local_rank
 from vidsgg.errors import ConfigError
+from vidsgg.methods.options import TrainOptions
+from vidsgg.methods.registry import find_method, methods
 from vidsgg.options import aliases_of, fields_of
-from vidsgg.recipes.models import MODELS, model_entry
-from vidsgg.recipes.options import TrainOptions
 from vidsgg.recipes.recipe_files import find_recipe
 
 
@@ -32,15 +32,15 @@ def read_train(argv: Sequence[str], prog: str, description: str, also: type | No
     config = _peek(argv, "config")
     if name is None and config is not None:
         name = read_yaml_values(find_recipe(config)).get("model")
-    entry = model_entry(str(name) if name is not None else fields_of(TrainOptions)["model"][1].default)
+    entry = find_method(str(name) if name is not None else fields_of(TrainOptions)["model"][1].default)
     known = _both(entry.options, also) if also else entry.options
     mine = _names_of(known)
     for word in argv:
         option = word.lstrip("-").split("=")[0]
-        owners = [other.name for other in MODELS.values() if option in _names_of(other.options)]
+        owners = [other.name for other in methods().values() if option in _names_of(other.options)]
         if re.match(r"^--?[A-Za-z]", word) and option not in mine and owners:
             raise ConfigError(f"option -{option} belongs to {', '.join(owners)}, not to model {entry.name!r}")
-    others = ", ".join(model for model in MODELS if model != entry.name)
+    others = ", ".join(model for model in methods() if model != entry.name)
     text = f"{description}\n\n{entry.name}: {entry.summary} ({entry.source}). Options of the other models: -model {{{others}}} -h"
     return entry.options, parse_values(known, argv, prog=prog, description=text)
 

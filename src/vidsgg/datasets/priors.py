@@ -38,6 +38,13 @@ class PredicatePriors:
     contacts: Array
     pairs: Array | None = None
 
+    def summary(self) -> str:
+        """How much there is to know, in one line."""
+        known = self.initial.any(1)
+        pairs = "" if self.pairs is None else f"{int(self.pairs.sum()):,} pairs, "
+        lacking = int((self.contacts & ~self.transition.any(2)).sum())
+        return f"{pairs}{int(known.sum())} classes with {int(self.contacts.sum())} contacts, {lacking} of which nothing follows"
+
 
 def count_priors(dataset: VideoDataset) -> PredicatePriors:
     """Counted over the annotations of all videos. Two pairs of a class in one frame follow each other, and no frame is too far away.

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
-from torch import nn
+from torch import Tensor, nn
 
 from vidsgg.engine.distributed import Team
 from vidsgg.engine.loading import ClipLoader
@@ -38,6 +38,33 @@ class Course:
 
     def after_step(self, team: Team) -> None:
         """Called after every optimiser step, in all processes of a team: what changes the model beside its gradients belongs here."""
+
+
+class Gathers(Protocol):
+    """A model that gathers what it sees over an epoch, and reads it in the next one."""
+
+    def gather(self, add_up: Callable[[Tensor], None]) -> None:
+        """Gather what was recorded since the last step. add_up: sums a tensor over all processes, in place."""
+
+    def renew_memory(self) -> None:
+        """Make of what was gathered what the next epoch reads."""
+
+
+class GatheringCourse(Course):
+    """The memory is renewed when an epoch begins, of what the epoch before gathered: the checkpoint of an epoch holds the memory with
+    which it was trained and scored. What the processes of a team record is joined after every step, and so is the same in all checkpoints.
+    """
+
+    def __init__(self, model: Gathers) -> None:
+        self.model = model
+
+    def before_epoch(self, state: TrainingState, loader: ClipLoader) -> Begin:
+        if state.batch > 0:  # the epoch has begun, before the run was stopped
+            return super().before_epoch(state, loader)
+        return lambda run: self.model.renew_memory()
+
+    def after_step(self, team: Team) -> None:
+        self.model.gather(team.sum_)
 
 
 def _nothing(run: RunFolder) -> None: ...

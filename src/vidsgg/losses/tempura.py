@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -13,7 +11,7 @@ from torch import Tensor
 from vidsgg.errors import ConfigError, DataError
 from vidsgg.losses.contrastive import Contrastive, info_nce, margin_contrastive
 from vidsgg.losses.relations import binary_cross_entropy, multi_label_margin
-from vidsgg.models.layers.object_memory import HeadKind
+from vidsgg.models.configs import TempuraLossConfig
 from vidsgg.models.tempura import TempuraLogits
 from vidsgg.ops.segments import segment_mean, segment_sum
 from vidsgg.structures.clip import Clip
@@ -21,28 +19,6 @@ from vidsgg.structures.schema import Schema
 
 LEAST = 1e-12  # added to the probability of a mixture before its logarithm
 CONTRASTIVE: dict[str, Contrastive] = {"euc_con": margin_contrastive, "info_nce": info_nce}
-
-
-@dataclass(frozen=True)
-class TempuraLossConfig:
-    """Under the names of the authors' flags where there are some.
-
-    rel_head, obj_head: as the model's. mlm: margin loss instead of binary cross entropy of groups with several labels. eos_coef: weight of
-    background nodes. obj_con_loss: a key of CONTRASTIVE, weighted by lambda_con. *_loss_weighting: the kind of uncertainty that adds
-    weight to rows. gmm_regularization: weight of ``gmm_regularization_loss``.
-    reference_compat: with mlm and a weighting, the mean weight of all rows instead of each row's own.
-    """
-
-    rel_head: HeadKind = "gmm"
-    obj_head: HeadKind = "linear"
-    mlm: bool = False
-    eos_coef: float = 1.0
-    obj_con_loss: Literal["euc_con", "info_nce"] | None = None
-    lambda_con: float = 1.0
-    rel_loss_weighting: Literal["al", "ep"] | None = None
-    obj_loss_weighting: Literal["al", "ep"] | None = None
-    gmm_regularization: float = 0.0
-    reference_compat: bool = False
 
 
 class TempuraCriterion:
@@ -120,7 +96,7 @@ def row_weights(uncertainty: Tensor, video: Tensor, videos: int) -> Tensor:
     return 1 + lifted / segment_sum(lifted, video, videos)[video]
 
 
-def _unsure(logits: TempuraLogits, name: str, kind: Literal["al", "ep"]) -> Tensor:
+def _unsure(logits: TempuraLogits, name: str, kind: str) -> Tensor:
     if name == "objects" and logits.object_uncertainty is not None:
         return logits.object_uncertainty[0 if kind == "al" else 1]
     if name != "objects" and logits.uncertainty is not None:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from vidsgg.errors import ConfigError
 from vidsgg.models.capabilities import Capabilities
+from vidsgg.models.configs import StketConfig
 from vidsgg.models.layers.hidden_classes import check_node_features, scored_pairs, settle_by_logits
 from vidsgg.models.layers.knowledge import ClassKnowledge, TransitionKnowledge
 from vidsgg.models.layers.knowledge_transformer import KnowledgeDecoder, KnowledgeEncoder
@@ -32,36 +33,6 @@ from vidsgg.structures.widths import FeatureWidths
 
 PARTS = ("spatial", "temporal", "ensemble")
 ENSEMBLE_LAYERS = 2
-
-
-@dataclass(frozen=True)
-class StketConfig:
-    """Sizes and switches; the defaults are those of the published scripts.
-
-    spatial_layer, temporal_layer: encoder layers within a frame, decoder layers over two frames; the ensemble exists if neither is 0.
-    N_layer: how often the encoder layers run, each time on what they gave before. window_size: key frames of the ensemble.
-    pred_contact_threshold: from which probability on a predicted contact is taken for one. use_spatial_prior, use_temporal_prior:
-    whether knowledge is read at all. oracle_contacts: read the annotated contacts in place of predicted ones, as the published test
-    command does. part: which part answers, by default the last that exists. reference_compat: in a one-frame video what the temporal part
-    gives is zero; without encoder layers the heads whose contacts it reads are never trained. The others are as in STTran.
-    """
-
-    spatial_layer: int = 2
-    temporal_layer: int = 2
-    N_layer: int = 1
-    window_size: int = 4
-    pred_contact_threshold: float = 0.8
-    use_spatial_prior: bool = True
-    use_temporal_prior: bool = True
-    oracle_contacts: bool = False
-    part: str | None = None
-    hidden_dim: int = 512
-    embedding_dim: int = 200
-    embedding_std: float = 1.0
-    heads: int = 8
-    feedforward_dim: int = 2048
-    dropout: float = 0.1
-    reference_compat: bool = False
 
 
 def existing_parts(spatial_layer: int, temporal_layer: int) -> tuple[str, ...]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from torch import Tensor, nn
 
 from vidsgg.models.capabilities import Capabilities
+from vidsgg.models.configs import STTranConfig
 from vidsgg.models.layers.hidden_classes import check_node_features, scored_pairs, settle_by_logits
 from vidsgg.models.layers.object_classifier import ObjectClassifier
 from vidsgg.models.layers.pair_encoder import PairEncoder
@@ -15,28 +14,6 @@ from vidsgg.structures.clip import Clip
 from vidsgg.structures.logits import RelationLogits
 from vidsgg.structures.schema import MODES, Schema
 from vidsgg.structures.widths import FeatureWidths
-
-
-@dataclass(frozen=True)
-class STTranConfig:
-    """Sizes; the defaults are the published ones.
-
-    spatial_layer, temporal_layer: encoder layers within a frame, decoder layers over two frames. hidden_dim: width of each visual
-    part of the pair token. embedding_std: standard deviation of the start of the class embeddings; with many classes that are rare or
-    absent in training a small one generalises better (see ClassEmbedding). feedforward_dim: hidden width of the layers' feed-forward
-    part. reference_compat: a one-frame video has no window in the reference, so its transformer output is zero and
-    its predictions are constant; by default we let its pairs attend to each other.
-    """
-
-    spatial_layer: int = 1
-    temporal_layer: int = 3
-    hidden_dim: int = 512
-    embedding_dim: int = 200
-    embedding_std: float = 1.0
-    heads: int = 8
-    feedforward_dim: int = 2048
-    dropout: float = 0.1
-    reference_compat: bool = False
 
 
 class STTran(nn.Module):

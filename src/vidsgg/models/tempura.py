@@ -15,13 +15,13 @@ from torch import Tensor, nn
 
 from vidsgg.errors import ConfigError
 from vidsgg.models.capabilities import Capabilities
+from vidsgg.models.configs import TempuraConfig, WeightKind
 from vidsgg.models.layers.hidden_classes import check_node_features, scored_pairs
 from vidsgg.models.layers.memory import MemoryDiffusion, PrototypeBank
 from vidsgg.models.layers.mixture_head import Mixture, MixtureHead, Noise
 from vidsgg.models.layers.object_memory import ObjectGuess, ObjectPart, SequenceEncoder
 from vidsgg.models.layers.pair_encoder import PairEncoder
 from vidsgg.models.layers.relation_transformer import LayerConfig, SpatialEncoder, TemporalDecoder
-from vidsgg.models.tempura_config import TempuraConfig, prototype_weights
 from vidsgg.ops.detections import settle_detections
 from vidsgg.ops.pairing import settle
 from vidsgg.structures.clip import Clip
@@ -80,7 +80,7 @@ class TEMPURA(nn.Module):
         self.frame_position = nn.Embedding(2, dim)
         nn.init.uniform_(self.frame_position.weight)
         groups = schema.vocabulary.groups
-        asked = tuple(group.name for group in groups) if config.rel_mem_compute == "separate" else ("joint",)
+        asked = tuple(group.name for group in groups) if config.rel_mem_compute in ("separate", "seperate") else ("joint",)
         self.memory = MemoryDiffusion(dim, asked, share) if config.rel_mem_compute else None
         self.banks = nn.ModuleDict({group.name: PrototypeBank(len(group), dim) for group in groups} if config.rel_mem_compute else {})
         self.heads = nn.ModuleDict(
@@ -242,3 +242,20 @@ def _object_part(
             " take a multiple of them, or -tracking False."
         )
     return part, SequenceEncoder(layers, part.encoded_width, _layer(config, SEQUENCE_HIDDEN))
+
+
+def prototype_weights(hot: Tensor, known: tuple[Tensor, Tensor] | None, kind: WeightKind, config: TempuraConfig) -> tuple[Tensor, Tensor]:
+    """Weights of the rows (R, C) in every class that they carry, and what they are divided by (R, C), from their aleatoric and epistemic
+    uncertainty where it is known: exp(u), so that the more uncertain weigh more, as in the reference.
+    """
+    taken = hot.float()
+    if known is None:
+        return taken, taken
+    aleatoric, epistemic = known
+    taken = taken * (aleatoric + epistemic <= config.uncertainty_threshold)
+    if kind == "simple":
+        return taken, taken
+    unsure = {"al": aleatoric, "ep": epistemic, "both": aleatoric + epistemic}[kind]
+    weight = taken * unsure.exp()
+    doubled = config.reference_compat and kind == "both"  # the reference joins the list of al to itself (lib/Uncertainty.py:65)
+    return weight, 2 * taken * aleatoric.exp() if doubled else weight

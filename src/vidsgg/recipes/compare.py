@@ -8,12 +8,12 @@ from pathlib import Path
 
 from vidsgg.datasets.base import VideoDataset
 from vidsgg.errors import ConfigError, DataError
+from vidsgg.methods.registry import find_method
 from vidsgg.metrics.differences import Differences
 from vidsgg.metrics.protocol import protocol_for
 from vidsgg.metrics.result import CONSTRAINT, K
 from vidsgg.recipes.build import open_split, resolve_data_path
 from vidsgg.recipes.evaluate import run_evaluation
-from vidsgg.recipes.models import model_entry
 from vidsgg.recipes.options import CompareOptions, EvaluateOptions
 from vidsgg.recipes.report import open_long_tail, write_rows
 from vidsgg.recipes.runs import SavedRun, read_run
@@ -53,7 +53,7 @@ def run_comparison(options: CompareOptions) -> Comparison:
         scored[name], line = _score(run, options, *splits[root])
         _check_same("scored", first_name, scored[first_name].annotations, name, scored[name].annotations)
         told.append(
-            f"{_with_remark(name, run.options.remark)}: {model_entry(run.options.model).label}, {run.file} (epoch {run.content['epoch']}), {line}"
+            f"{_with_remark(name, run.options.remark)}: {find_method(run.options.model).label}, {run.file} (epoch {run.content['epoch']}), {line}"
         )
     root, (dataset, _) = next(iter(splits.items()))
     vocabulary, tail = dataset.schema.vocabulary, open_long_tail(root)

@@ -12,13 +12,13 @@ from vidsgg.datasets.base import VideoDataset
 from vidsgg.engine.distributed import Team, join_team
 from vidsgg.engine.evaluate import score
 from vidsgg.errors import ConfigError
+from vidsgg.methods.registry import find_method
 from vidsgg.metrics.accumulator import RecallAccumulator
 from vidsgg.metrics.calibration import CalibrationAccumulator
 from vidsgg.metrics.protocol import protocol_for
 from vidsgg.metrics.result import RecallResult
 from vidsgg.metrics.risk_coverage import RiskCoverageAccumulator
 from vidsgg.recipes.build import open_split, resolve_data_path
-from vidsgg.recipes.models import model_entry
 from vidsgg.recipes.options import EvaluateOptions
 from vidsgg.recipes.report import Report, open_long_tail
 from vidsgg.recipes.runs import SavedRun, load_model, read_run
@@ -131,7 +131,7 @@ def _score(run: SavedRun, options: EvaluateOptions, root: Path, dataset: VideoDa
     files = report.write(folder, f"{options.split}{way.suffix}", about, charts=options.charts)
     files += (scored.save(folder / f"per_video_{options.split}{way.suffix}.npz"),)
     head = [
-        f"{model_entry(used.model).label}, {used.mode}, {run.file} (epoch {run.content['epoch']}){', reference_compat' if used.reference_compat else ''}",
+        f"{find_method(used.model).label}, {used.mode}, {run.file} (epoch {run.content['epoch']}){', reference_compat' if used.reference_compat else ''}",
         *([used.remark] if used.remark else []),
         f"{options.split} split of {root}: {report.recall.videos} videos, {report.recall.units} {protocol.unit}s",
         *trained.source.lines,

@@ -25,9 +25,9 @@ from vidsgg.detectors.stored_clip import RecordSource
 from vidsgg.engine.processes import cores, run_tasks
 from vidsgg.errors import ConfigError, DataError
 from vidsgg.io.links import check_no_links
+from vidsgg.methods.registry import find_method
 from vidsgg.recipes.build import choose_device, resolve_data_path
 from vidsgg.recipes.detectors import build_detector, find_detector
-from vidsgg.recipes.models import model_entry
 from vidsgg.recipes.options import FeaturesOptions
 from vidsgg.structures.clip import Clip
 from vidsgg.structures.schema import Schema
@@ -174,7 +174,7 @@ def _check_no_links(plan: FeaturePlan) -> None:
 
 
 def _key_of(detector: Detector, schema: Schema, options: FeaturesOptions) -> StoreKey:
-    raw = model_entry(options.model).capabilities.raw_detections
+    raw = find_method(options.model).capabilities.raw_detections
     return StoreKey.of(detector, schema, options.mode, reference_compat=options.reference_compat, raw_detections=raw)
 
 

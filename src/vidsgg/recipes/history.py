@@ -17,9 +17,10 @@ from vidsgg.engine.run_lock import lock_holder
 from vidsgg.errors import ConfigError, DataError
 from vidsgg.io.files import read_text
 from vidsgg.io.untrusted import read_yaml
+from vidsgg.methods.options import TrainOptions, options_from
+from vidsgg.methods.registry import methods
 from vidsgg.options import closest, fields_of
-from vidsgg.recipes.models import MODELS
-from vidsgg.recipes.options import TrainDetectorOptions, TrainOptions, options_from
+from vidsgg.recipes.options import TrainDetectorOptions
 
 Points = tuple[tuple[int, float], ...]  # (epoch, value)
 
@@ -130,7 +131,7 @@ def read_run(path: Path) -> RunRecord:
     monitor = "val_mAP50" if detector else str(config.get("monitor", "val_recall@20"))
     scores = curves.get(scalar_of(monitor), ())
     best = (max if higher_is_better(monitor) else min)(scores, key=lambda point: point[1], default=(None, None))
-    known = MODELS[config["model"]].options if not detector and config["model"] in MODELS else TrainOptions
+    known = methods()[config["model"]].options if not detector and config["model"] in methods() else TrainOptions
     return RunRecord(
         path,
         state,

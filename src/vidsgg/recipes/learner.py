@@ -23,8 +23,8 @@ from vidsgg.engine.state import TrainingState
 from vidsgg.engine.update import Update
 from vidsgg.errors import CheckpointError, ConfigError
 from vidsgg.io.word_vectors import read_word_vectors
+from vidsgg.methods.options import NeuralOptions
 from vidsgg.models.layers.class_embedding import ClassEmbedding, word_of
-from vidsgg.recipes.options import NeuralOptions
 from vidsgg.recipes.runs import SavedRun
 
 

@@ -1,119 +1,11 @@
-"""Every option of a run: its default, its meaning and its place. The command line and YAML files are generated from this.
-
-Nothing heavy is imported here, so that ``vidsgg train -h`` answers at once.
-"""
+"""The options of all commands but ``vidsgg train``, see ``vidsgg/methods/options.py``. Nothing heavy is imported here, so that ``-h`` answers at once."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
-from vidsgg.errors import ConfigError
-from vidsgg.options import check_bounds, convert, fields_of, option
-from vidsgg.plugins import withhold_code
-
-
-@dataclass(frozen=True)
-class TrainOptions:
-    """Options that every model has."""
-
-    mode: Literal["predcls", "sgcls", "sgdet"] = option(
-        "predcls", "task; on EASG the same three mean edge, scene graph and action scene graph classification"
-    )
-    model: str = option("sttran", "model; 'vidsgg models' lists them")
-    data_path: str | None = option(
-        None,
-        "data set folder, 'synthetic' for the built-in one; without it data/action_genome is used if it is there",
-        place="input",
-    )
-    datasize: Literal["large", "small", "mini"] = option("large", "large: all videos; small (or mini): a fixed tenth of them")
-    val: Literal["holdout", "test"] = option(
-        "holdout", "validation on a fixed tenth of the training videos, or on the test split as the original codes do"
-    )
-    lr: float = option(1e-4, "learning rate of AdamW", low=0, high=1e3)
-    weight_decay: float = option(1e-5, "weight decay of AdamW", low=0, high=1e3)
-    batch_size: int = option(1, "videos per step and process", low=1, high=100_000)
-    epochs: int = option(100, "passes over the training videos; 0 writes the untrained model", low=0, aliases=("nepoch",), high=1_000_000)
-    clip_grad: float = option(5.0, "L2 norm to which all gradients are clipped; 0 turns it off", low=0, high=1e9)
-    warmup_steps: int = option(1000, "optimiser steps of linear warm-up", low=0, high=10**9)
-    scheduler: Literal["step", "cosine", "plateau"] = option("step", "learning rate schedule; plateau watches -monitor")
-    save_freq: int = option(10, "epochs between checkpoints that are kept", low=1, high=1_000_000)
-    eval_freq: int = option(5, "epochs between evaluations", low=1, high=1_000_000)
-    seed: int = option(42, "seed of all random generators", low=0, high=2**32 - 1)
-    save_path: str | None = option(None, "folder of the run; by default output/<dataset>/<model>_<mode>_<time>", place="new folder")
-    logger: str = option(
-        "tensorboard", "where losses and scores are logged, besides metrics.csv: tensorboard, wandb, none, or module:Class", plugin=True
-    )
-    num_workers: int | None = option(None, "processes that read data; by default one per core, at most 4", low=0, high=1024)
-    skip_bad: bool = option(False, "leave out videos that cannot be read, and count them, instead of stopping")
-    device: str = option("auto", "auto (the first CUDA device, else the CPU), cpu, cuda, cuda:1, ...")
-    distributed: bool = option(False, "several processes, one per device; torchrun starts them, and under it this needs not be said")
-    detector: str = option(
-        "auto",
-        "c4-resnet101, c4-small, fasterrcnn_resnet50_fpn_v2, a file of weights, or auto: detector.pth in the data folder, else c4-small",
-        place="input",
-    )
-    features: str = option(
-        "auto", "features written by 'vidsgg features': a folder, auto (use them if they fit) or off (always compute)", place="input"
-    )
-    resume_from: str | None = option(
-        None,
-        "checkpoint or run to go on from, or 'last', the newest run of this model, mode and data set; of another one: takes over the weights that fit",
-        place="input",
-    )
-    reference_compat: bool = option(False, "bring back the reference's plain bugs that change published numbers")
-    exclusive_decoding: bool = option(True, "give predicates that occur once per label unit (EASG's dobj) to one object only")
-
-    def __post_init__(self) -> None:
-        check_bounds(self)
-
-    @property
-    def remark(self) -> str:
-        """What has to be said wherever scores are shown that a model has with these options."""
-        return ""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for config.yaml and checkpoints; the options class is found again by ``model``."""
-        return {name: str(value) if isinstance(value, Path) else value for name, value in asdict(self).items()}
-
-
-@dataclass(frozen=True)
-class NeuralOptions(TrainOptions):
-    """Options of models that are trained by gradient descent on pairs."""
-
-    use_amp: bool = option(False, "mixed precision, see -opt_level")
-    opt_level: Literal["O0", "O1", "O2"] = option(
-        "O1",
-        "with -use_amp: O0 float32, O1 autocast to bfloat16 (or float16 with loss scaling), O2 bfloat16 weights with a float32 optimiser",
-    )
-    accumulate_grad_batches: int = option(
-        1,
-        "batches per optimiser step: an effective batch of so many times -batch_size times processes",
-        low=1,
-        high=1_000_000,
-    )
-    grad_checkpointing: bool = option(False, "compute the activations of the transformer layers again instead of keeping them")
-    deterministic: bool = option(False, "only algorithms that give the same bits every time, also on a GPU")
-    monitor: str = option(
-        "val_recall@20",
-        "what the best epoch is chosen by, early stopping waits for and the plateau schedule watches; val_loss, val_mR@50, ...",
-    )
-    curriculum: str | None = option(
-        None, "from easy to hard videos: stages EPOCHS:LEVEL such as 0:easy,20:medium,60:full (the easiest third, two thirds, all)"
-    )
-    patience: int | None = option(
-        None,
-        "early stopping: evaluations without progress before a run ends; by default it runs to its end",
-        low=1,
-        high=1_000_000,
-    )
-    min_delta: float = option(0.001, "early stopping: what counts as progress (of recall: a fraction of 1)", low=0, high=1e9)
-    save_minutes: float = option(15.0, "minutes between checkpoints within an epoch; 0 writes one after every step", low=0, high=1e6)
-    profile: bool = option(False, "measure a few steps with torch's profiler: profile.txt and profile_trace.json in the run's folder")
-    bce_loss: bool = option(False, "binary cross entropy for groups with several labels, instead of the reference's margin loss")
-    word_vectors: str | None = option(None, "text file of word vectors (GloVe) to start the class embeddings from", place="input")
+from vidsgg.options import option
 
 
 @dataclass(frozen=True)
@@ -244,20 +136,6 @@ class DemoOptions:
         8, "passes of the first model over the training videos; the others, which start from it, take half", low=1, high=1_000_000
     )
     seed: int = option(0, "seed of the data set and of the training", low=0, high=2**32 - 1)
-
-
-def options_from(values: Mapping[str, Any], kind: type[TrainOptions]) -> TrainOptions:
-    """Options read back from a checkpoint or a run's config.yaml. Where they name code (``vidsgg/plugins.py``) the default is taken.
-
-    Raises ConfigError naming the keys that this version does not know.
-    """
-    values, _ = withhold_code(values, kind)
-    unknown = set(values) - set(kind.__dataclass_fields__)
-    if unknown:
-        names = ", ".join(sorted(str(name)[:60] for name in unknown)[:10])
-        raise ConfigError(f"the checkpoint's configuration has options that this version does not know: {names}")
-    known = fields_of(kind)
-    return kind(**{name: convert(name, value, known[name][0], known[name][1].metadata["choices"]) for name, value in values.items()})
 
 
 @dataclass(frozen=True)

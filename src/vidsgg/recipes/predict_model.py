@@ -12,9 +12,9 @@ from vidsgg.detectors.extraction import ClipExtractor
 from vidsgg.detectors.store_key import weights_digest
 from vidsgg.errors import CheckpointError, ConfigError, VidsggError
 from vidsgg.inference.video import Scorer
+from vidsgg.methods.registry import find_method
 from vidsgg.recipes.build import choose_device
 from vidsgg.recipes.detectors import IN_DATA_FOLDER, NAMES
-from vidsgg.recipes.models import model_entry
 from vidsgg.recipes.options import PredictOptions
 from vidsgg.recipes.runs import SavedRun, TrainedModel, model_on, vocabulary_record
 from vidsgg.recipes.sources import FeatureSource, open_source
@@ -43,7 +43,7 @@ def check_run(run: SavedRun, options: PredictOptions) -> Schema:
         raise ConfigError(
             f"{run.file} is a model for sgdet, which finds boxes itself: leave out -boxes, or take one of mode predcls or sgcls."
         )
-    model_entry(run.options.model).capabilities.check(run.options.model, mode, SCHEMA)
+    find_method(run.options.model).capabilities.check(run.options.model, mode, SCHEMA)
     return SCHEMA
 
 
@@ -117,7 +117,7 @@ def find_detector_of(run: SavedRun, options: PredictOptions, record_of: Callable
 
 def looks_at_pictures(run: SavedRun) -> bool:
     """Whether the model of a run needs a detector."""
-    return model_entry(run.options.model).capabilities.needs_detector(run.options.mode)
+    return find_method(run.options.model).capabilities.needs_detector(run.options.mode)
 
 
 def detector_places(run: SavedRun, options: PredictOptions) -> tuple[str, ...]:
@@ -137,7 +137,7 @@ def _find_source(run: SavedRun, schema: Schema, options: PredictOptions) -> Feat
             looks=looks,
             detector=detector,
             reference_compat=trained.reference_compat,
-            raw_detections=model_entry(trained.model).capabilities.raw_detections,
+            raw_detections=find_method(trained.model).capabilities.raw_detections,
         )
 
     if not looks or options.detector is not None:

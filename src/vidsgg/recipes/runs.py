@@ -13,10 +13,10 @@ from vidsgg.datasets.base import VideoDataset
 from vidsgg.engine.checkpoint import find_checkpoint, load_checkpoint
 from vidsgg.engine.distributed import ALONE, Team
 from vidsgg.errors import CheckpointError, ConfigError
+from vidsgg.methods.options import TrainOptions, options_from
+from vidsgg.methods.registry import find_method
 from vidsgg.plugins import withhold_code
 from vidsgg.recipes.build import choose_device, move_to
-from vidsgg.recipes.models import model_entry
-from vidsgg.recipes.options import TrainOptions, options_from
 from vidsgg.recipes.sources import FeatureSource, open_source
 from vidsgg.structures.schema import Schema
 
@@ -57,7 +57,7 @@ def read_run(path: Path, *, mmap: bool = False) -> SavedRun:
     if "model" not in config:
         raise CheckpointError(f"{file} does not say which model it holds.")
     try:
-        kind = model_entry(str(config["model"])).options
+        kind = find_method(str(config["model"])).options
         return SavedRun(file, content, options_from(config, kind), withhold_code(config, kind)[1])
     except ConfigError as error:
         raise CheckpointError(f"{file}: its configuration cannot be used: {error}") from error
@@ -73,7 +73,7 @@ def load_model(
     """
     options = replace(run.options, **{name: value for name, value in changes.items() if value is not None})
     schema = datasets[0].schema
-    entry = model_entry(options.model)
+    entry = find_method(options.model)
     entry.capabilities.check(entry.name, options.mode, schema)
     if run.content.get("vocabulary") != vocabulary_record(schema):
         raise CheckpointError(
@@ -99,7 +99,7 @@ def model_on(run: SavedRun, source: FeatureSource, schema: Schema, options: Trai
 
     Raises CheckpointError as load_model does.
     """
-    entry = model_entry(options.model)
+    entry = find_method(options.model)
     if entry.capabilities.visual and run.content.get("feature_widths") != widths_record(source):
         raise CheckpointError(
             f"{run.file} was trained on features of widths {run.content.get('feature_widths')}, but there are {source.widths} now"

@@ -18,9 +18,9 @@ from vidsgg.datasets.base import VideoDataset
 from vidsgg.detectors.stored_clip import annotation_digest
 from vidsgg.errors import CheckpointError, ConfigError, DataError
 from vidsgg.io.columns import Texts, load_columns, save_columns, texts_from_columns, texts_to_columns
+from vidsgg.methods.options import TrainOptions
 from vidsgg.metrics.protocol import Protocol
 from vidsgg.metrics.recall import RecallCounts
-from vidsgg.recipes.options import TrainOptions
 from vidsgg.recipes.runs import SavedRun
 
 _FORMAT, _VERSION = "vidsgg-scored-videos", 1

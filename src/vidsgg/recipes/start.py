@@ -16,9 +16,9 @@ from vidsgg.errors import CheckpointError, ConfigError, DataError
 from vidsgg.io.atomic import whole_path
 from vidsgg.io.tensors import check_intact
 from vidsgg.io.untrusted import read_yaml
+from vidsgg.methods.options import TrainOptions
 from vidsgg.plugins import require_said_again
 from vidsgg.recipes.build import Splits, open_splits, resolve_data_path
-from vidsgg.recipes.options import TrainOptions
 from vidsgg.recipes.runs import SavedRun, read_run, vocabulary_record
 
 # What may differ when a run goes on: how long, where, how fast and how safely it trains, but not what it learns from and how.

@@ -22,14 +22,14 @@ from vidsgg.engine.report import DEFAULT_MONITOR, Monitor
 from vidsgg.engine.run_folder import RunFolder, UnwrittenRun, default_path
 from vidsgg.engine.takeover import take_over
 from vidsgg.errors import CheckpointError, ConfigError
+from vidsgg.methods.options import NeuralOptions, TrainOptions
+from vidsgg.methods.registry import find_method
 from vidsgg.metrics.protocol import protocol_for
 from vidsgg.metrics.result import RecallResult
 from vidsgg.options import closest, convert, fields_of, options_from_environment
 from vidsgg.plugins import to_say_again
 from vidsgg.recipes.build import Splits, choose_device, move_to
 from vidsgg.recipes.learner import go_on, make_learner, start_from_word_vectors
-from vidsgg.recipes.models import model_entry
-from vidsgg.recipes.options import NeuralOptions, TrainOptions
 from vidsgg.recipes.runs import vocabulary_record, widths_record
 from vidsgg.recipes.sources import FeatureSource, open_source
 from vidsgg.recipes.start import Start, find_start, videos_record
@@ -49,7 +49,7 @@ def train_model(**options: Any) -> float:
 
     Raises ConfigError for an unknown option or value, naming the closest.
     """
-    kind = model_entry(str(options.get("model", TrainOptions.model))).options
+    kind = find_method(str(options.get("model", TrainOptions.model))).options
     known = fields_of(kind)
     values = {}
     for name, value in options.items():
@@ -91,7 +91,7 @@ def run_training(
 
 def _train(start: Start, team: Team, held_out: str, after_evaluation: AfterEvaluation, echo: bool) -> TrainingOutcome:
     options, root, splits = start.options, start.root, start.splits
-    entry = model_entry(options.model)
+    entry = find_method(options.model)
     device = choose_device(options.device, team)
     schema = splits.train.schema
     capabilities = entry.capabilities

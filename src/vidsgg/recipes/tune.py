@@ -21,11 +21,12 @@ from vidsgg.engine.run_lock import lock_holder
 from vidsgg.errors import ConfigError, Stopped
 from vidsgg.io.homes import remove_made
 from vidsgg.io.links import check_no_links
+from vidsgg.methods.options import NeuralOptions, TrainOptions
+from vidsgg.methods.registry import find_method, methods
 from vidsgg.metrics.protocol import protocol_for
 from vidsgg.options import fields_of
 from vidsgg.recipes.build import choose_device, open_splits, resolve_data_path
-from vidsgg.recipes.models import MODELS, model_entry
-from vidsgg.recipes.options import NeuralOptions, TrainOptions, TuneOptions
+from vidsgg.recipes.options import TuneOptions
 from vidsgg.recipes.train import run_training
 from vidsgg.recipes.tune_report import Progress, shown_score, table, write_table
 from vidsgg.tuning.results import TrialRow, best_of, importances, read_results, trial_row
@@ -143,7 +144,7 @@ def trial_options(training: TrainOptions, given: Collection[str], values: Mappin
     """The options of a trial, and the names of those that were asked for or searched. Where the model is searched, options of other models
     are left out.
     """
-    kind = model_entry(values.get("model", training.model)).options
+    kind = find_method(values.get("model", training.model)).options
     known = fields_of(kind)
     wanted = {name: getattr(training, name) for name in given if name in known} | dict(values)
     return kind(**wanted), frozenset(wanted)
@@ -174,16 +175,16 @@ def _check(training: TrainOptions, models: Sequence[str]) -> Monitor:
     splits = open_splits(root, training.mode, datasize=training.datasize, val=training.val, skip_bad=training.skip_bad)
     schema = splits.train.schema
     for name in models:
-        model_entry(name).capabilities.check(name, training.mode, schema)
+        find_method(name).capabilities.check(name, training.mode, schema)
     monitor = training.monitor if isinstance(training, NeuralOptions) else DEFAULT_MONITOR
     return Monitor.of(monitor, protocol_for(schema, training.mode))
 
 
 def _space(text: str, training: TrainOptions) -> Space:
     """The search space over the options of the model, or over those that all models have that are searched."""
-    everything = {name: known for entry in MODELS.values() for name, known in fields_of(entry.options).items()}
+    everything = {name: known for entry in methods().values() for name, known in fields_of(entry.options).items()}
     models = _models(training, parse_search(text, everything, REFUSED))
-    kinds = [fields_of(model_entry(name).options) for name in models]
+    kinds = [fields_of(find_method(name).options) for name in models]
     common = {name: known for name, known in kinds[0].items() if all(name in kind for kind in kinds)}
     lacking = dict.fromkeys(everything.keys() - common, f"not an option of {' and '.join(models)}")
     return parse_search(text, common, {**REFUSED, **lacking})

@@ -15,8 +15,8 @@ from torchvision.ops import roi_align
 
 from vidsgg.datasets.action_genome import SCHEMA
 from vidsgg.models.authors.tempura import infer_tempura, tempura_memory, tempura_state
+from vidsgg.models.configs import TempuraConfig
 from vidsgg.models.tempura import TEMPURA
-from vidsgg.models.tempura_config import TempuraConfig
 from vidsgg.ops.detections import candidate_pairs
 from vidsgg.ops.masks import union_boxes
 from vidsgg.structures.clip import Clip

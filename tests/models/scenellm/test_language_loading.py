@@ -153,7 +153,7 @@ def test_missing_libraries_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
         load_language_model(LanguageSource(NAME))
     with pytest.raises(ConfigError, match=r"^not installed: POT"):
         tiny(language=None)
-    tiny(language=None, word_mode="tconv")
+    tiny(language=None, ot_mode="tconv")
 
 
 def test_quantised_weights_need_their_library_and_a_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,9 +28,9 @@ ABLATIONS: dict[str, dict[str, object]] = {
     "whole": {},
     "no language model": {"language": None},
     "no quantisation": {"quantise": False},
-    "no words": {"word_mode": "none"},
-    "temporal convolution": {"word_mode": "tconv"},
-    "clusters": {"word_mode": "cluster"},
+    "no words": {"ot_mode": "none"},
+    "temporal convolution": {"ot_mode": "tconv"},
+    "clusters": {"ot_mode": "cluster"},
     "places concatenated": {"concatenate_places": True},
     "three layers": {"decoder_layer": 3},
 }
@@ -45,7 +45,7 @@ def ready(schema=ENTITY, mode: str = "predcls", **changes: object) -> SceneLLM:
     if model.words.has_kinds:
         clip = entity_clip([2, 1, 3, 1, 2]) if schema is ENTITY else action_clip([2, 1, 3])
         with torch.no_grad():
-            kinds = kmeans(model.frame_tokens(clip), TINY.frame_kinds, generator)
+            kinds = kmeans(model.frame_tokens(clip), TINY.frame_codes, generator)
         pairs = torch.tensor([[a, b, -1, -1] for a in range(4) for b in (0, 1)])
         model.words.learn(kinds, pairs if model.words.mode == "words" else None)
     return model
@@ -155,7 +155,7 @@ def test_the_order_of_an_events_objects_changes_nothing() -> None:
 
 def test_the_language_model_speaks_of_later_frames_only() -> None:
     """Without frames' tokens in the memory (alpha 1) and with kinds of frames that do not change, what a frame hears is of its past."""
-    model, clip = ready(memory_weight=1.0, word_mode="none", quantise=False), entity_clip([1, 1, 1])
+    model, clip = ready(memory_weight=1.0, ot_mode="none", quantise=False), entity_clip([1, 1, 1])
     with torch.inference_mode():
         token = model.frame_tokens(clip)
         changed = token.clone()
@@ -279,8 +279,8 @@ def test_what_a_model_was_not_made_for_is_refused() -> None:
 
 def test_nothing_of_the_extra_is_imported_before_a_model_is_built() -> None:
     code = (
-        "import sys; from vidsgg.recipes.models import MODELS; import vidsgg.recipes.scenellm, vidsgg.losses.scenellm;"
-        "assert MODELS['scenellm'].capabilities; print([name for name in ('transformers', 'peft', 'ot', 'scipy') if name in sys.modules])"
+        "import sys; from vidsgg.methods.registry import methods; import vidsgg.methods.scenellm.course, vidsgg.losses.scenellm;"
+        "assert methods()['scenellm'].capabilities; print([name for name in ('transformers', 'peft', 'ot', 'scipy') if name in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
 

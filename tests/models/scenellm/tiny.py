@@ -15,7 +15,7 @@ from vidsgg.structures.widths import FeatureWidths
 NAME = "random:llama:hidden=16,layers=2,heads=2"
 LANGUAGE = LanguageConfig(LanguageSource(NAME), rank=2, alpha=4, dropout=0.0)
 TINY = SceneLLMConfig(
-    token_dim=8, codes=6, code_hidden=8, frame_kinds=4, most_words=8, language=LANGUAGE, decoder_layer=1, hidden_dim=8, embedding_dim=4,
+    token_dim=8, codes=6, code_hidden=8, frame_codes=4, max_words=8, language=LANGUAGE, decoder_layer=1, hidden_dim=8, embedding_dim=4,
     heads=2, feedforward_dim=16, dropout=0.0,
 )  # fmt: skip
 

@@ -30,14 +30,13 @@ def main(argv: Sequence[str]) -> int:
     from vidsgg.datasets.priors import write_priors
     from vidsgg.datasets.registry import default_data_path, open_dataset
     from vidsgg.datasets.splits import hold_out_validation
-    from vidsgg.recipes.priors import summary
 
     root = Path(options.data_path) if options.data_path else default_data_path()
     videos = open_dataset(root, "train", "predcls")
     if options.split != "all":
         videos = hold_out_validation(videos)[options.split == "val"]
     priors = known_priors(videos)
-    print(f"{root}, {len(videos)} videos: {summary(priors)}\n")
+    print(f"{root}, {len(videos)} videos: {priors.summary()}\n")
     print("\n".join(_table(priors, videos.schema)))
     if options.out is not None:
         try:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vidsgg.models.configs import HeadKind
 from vidsgg.models.layers.memory import MemoryDiffusion, PrototypeBank
 from vidsgg.models.layers.mixture_head import Mixture, MixtureHead, Noise
 from vidsgg.models.layers.object_classifier import HIDDEN, NodeEncoder, class_distribution
@@ -17,8 +17,6 @@ from vidsgg.models.layers.video_norm import VideoBatchNorm
 from vidsgg.ops.sequences import class_sequences, sine_positions
 from vidsgg.structures.clip import Clip
 from vidsgg.structures.vocabulary import Vocabulary
-
-HeadKind = Literal["linear", "gmm"]
 
 
 class SequenceEncoder(nn.ModuleList):

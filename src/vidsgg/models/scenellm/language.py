@@ -8,7 +8,7 @@ from __future__ import annotations
 import warnings
 import zlib
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -26,10 +26,10 @@ ADAPTER = "lora_"
 class LanguageConfig:
     """rank, alpha, dropout: of the adapters, whose product counts alpha / rank."""
 
-    source: LanguageSource = field(default_factory=lambda: LanguageSource("random:llama"))
-    rank: int = 16
-    alpha: float = 32.0
-    dropout: float = 0.05
+    source: LanguageSource
+    rank: int
+    alpha: float
+    dropout: float
 
 
 class LanguageModel(nn.Module):

@@ -6,13 +6,14 @@ Every design decision is marked in docs/scenellm.md as known, inferred or ours. 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum
 
 from torch import Tensor, nn
 
 from vidsgg.errors import ConfigError
 from vidsgg.models.capabilities import Capabilities
+from vidsgg.models.configs import SceneLLMSizes
 from vidsgg.models.layers.hidden_classes import check_node_features, scored_pairs, settle_by_logits
 from vidsgg.models.layers.object_classifier import ObjectClassifier
 from vidsgg.models.layers.pair_encoder import PairEncoder
@@ -21,7 +22,7 @@ from vidsgg.models.scenellm.language import LanguageConfig, LanguageModel
 from vidsgg.models.scenellm.loading import require_libraries
 from vidsgg.models.scenellm.predictor import ScenePredictor
 from vidsgg.models.scenellm.quantiser import Quantised, VectorQuantiser
-from vidsgg.models.scenellm.words import SceneWords, WordMode
+from vidsgg.models.scenellm.words import SceneWords
 from vidsgg.ops.ragged import take_rows
 from vidsgg.structures.clip import Clip
 from vidsgg.structures.logits import RelationLogits
@@ -40,30 +41,8 @@ class Stage(IntEnum):
 
 
 @dataclass(frozen=True)
-class SceneLLMConfig:
-    """token_dim: D. codes, code_hidden: entries of the codebook, hidden width of encoder and decoder. concatenate_places: see
-    SpatialAggregation. frame_kinds, most_words: see SceneWords. memory_weight: of the language model's state against the frame token
-    (alpha). quantise, language None, word_mode: the paper's ablations. The rest as in STTran.
-    """
-
-    token_dim: int = 512
-    codes: int = 512
-    code_hidden: int = 1024
-    quantise: bool = True
-    graph_layers: int = 2
-    concatenate_places: bool = False
-    word_mode: WordMode = "words"
-    frame_kinds: int = 512
-    most_words: int = 1024
-    language: LanguageConfig | None = field(default_factory=LanguageConfig)
-    memory_weight: float = 0.5
-    decoder_layer: int = 3
-    hidden_dim: int = 512
-    embedding_dim: int = 200
-    embedding_std: float = 1.0
-    heads: int = 8
-    feedforward_dim: int = 2048
-    dropout: float = 0.1
+class SceneLLMConfig(SceneLLMSizes):
+    language: LanguageConfig | None = None  # None: without a language model (ablation)
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,13 +71,13 @@ class SceneLLM(nn.Module):
             raise ConfigError(f"option -token_dim: {dim} must be even and a multiple of the {config.heads} attention heads.")
         if mode != "predcls":
             check_node_features("SceneLLM", schema, widths)
-        if config.word_mode == "words":
+        if config.ot_mode == "words":
             require_libraries("ot")  # not needed before words are made, which may be days later
         self.quantiser = VectorQuantiser(widths.node, config.codes, dim, config.code_hidden) if widths.node and config.quantise else None
         self.continuous = nn.Linear(widths.node, dim) if widths.node and not config.quantise else None
         self.class_token = None if widths.node else nn.Embedding(len(schema.vocabulary.objects), dim)
         self.aggregation = SpatialAggregation(dim, config.graph_layers, concatenate=config.concatenate_places)
-        self.words = SceneWords(config.word_mode, dim, config.frame_kinds, config.most_words)
+        self.words = SceneWords(config.ot_mode, dim, config.frame_codes, config.max_words)
         self.language = LanguageModel(dim, config.language) if config.language else None
         self.pair_encoder = PairEncoder(schema, widths, config.hidden_dim, config.embedding_dim, config.embedding_std)
         self.pair_token = nn.Linear(self.pair_encoder.width, dim)

@@ -12,10 +12,10 @@ from torch import Tensor
 from vidsgg.datasets.action_genome import SCHEMA
 from vidsgg.errors import CheckpointError
 from vidsgg.io.tensors import save_tensors
+from vidsgg.methods.options import TrainOptions
+from vidsgg.methods.registry import find_method
 from vidsgg.recipes.importing.authors_file import AuthorsFile, Imported
 from vidsgg.recipes.importing.options import ImportOptions
-from vidsgg.recipes.models import model_entry
-from vidsgg.recipes.options import TrainOptions
 from vidsgg.recipes.runs import vocabulary_record
 from vidsgg.structures.widths import FeatureWidths
 
@@ -56,7 +56,7 @@ def import_relation_model(method: Method, file: AuthorsFile, options: ImportOpti
     """Write the checkpoint of a relation model, for Action Genome, to ``path``. Raises as ``Method.read``."""
     found = method.read(file, options)
     try:
-        model = model_entry(method.model).build(SCHEMA, found.widths, found.options)
+        model = find_method(method.model).build(SCHEMA, found.widths, found.options)
         start = {name: value for name, value in model.state_dict().items() if name.startswith(found.keeps)}
         model.load_state_dict(start | dict(found.state))
     except (ValueError, RuntimeError) as error:

@@ -6,11 +6,11 @@ from typing import Any
 
 from vidsgg.datasets.action_genome import SCHEMA
 from vidsgg.errors import ConfigError
+from vidsgg.methods.stket import StketOptions
 from vidsgg.models.authors.stket import infer_stket, is_stket, stket_state
 from vidsgg.recipes.importing.authors_file import AuthorsFile
 from vidsgg.recipes.importing.method import Found, Method
 from vidsgg.recipes.importing.options import ImportOptions
-from vidsgg.recipes.model_options import StketOptions
 from vidsgg.structures.schema import MODES
 
 CHOICES = ("N_layer", "pred_contact_threshold", "use_spatial_prior", "use_temporal_prior")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from vidsgg.datasets.action_genome import SCHEMA
 from vidsgg.errors import ConfigError
+from vidsgg.methods.sttran import STTranOptions
 from vidsgg.models.authors.sttran import infer_sttran, is_sttran, sttran_state
 from vidsgg.recipes.importing.authors_file import AuthorsFile
 from vidsgg.recipes.importing.method import Found, Method
 from vidsgg.recipes.importing.options import ImportOptions
-from vidsgg.recipes.model_options import STTranOptions
 from vidsgg.structures.schema import MODES
 
 

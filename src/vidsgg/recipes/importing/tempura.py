@@ -6,11 +6,11 @@ from typing import Any
 
 from vidsgg.datasets.action_genome import SCHEMA
 from vidsgg.errors import CheckpointError, ConfigError
+from vidsgg.methods.tempura import TempuraOptions
 from vidsgg.models.authors.tempura import infer_tempura, is_tempura, longest_sequence, tempura_memory, tempura_state
 from vidsgg.recipes.importing.authors_file import AuthorsFile
 from vidsgg.recipes.importing.method import Found, Method
 from vidsgg.recipes.importing.options import ImportOptions
-from vidsgg.recipes.model_options import TempuraOptions
 from vidsgg.structures.schema import MODES
 
 PUBLISHED_SHARE = {"predcls": 0.5, "sgcls": 0.3, "sgdet": 0.5}  # -mem_feat_lambda of the authors' README

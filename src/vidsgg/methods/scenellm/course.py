@@ -1,4 +1,4 @@
-"""SceneLLM's training: its configuration from the options, and its stages."""
+"""The stages of SceneLLM's training."""
 
 from __future__ import annotations
 
@@ -17,42 +17,14 @@ from vidsgg.engine.course import Begin, Course
 from vidsgg.engine.loading import ClipLoader
 from vidsgg.engine.run_folder import RunFolder
 from vidsgg.engine.state import TrainingState
-from vidsgg.models.scenellm.language import LanguageConfig
-from vidsgg.models.scenellm.loading import LanguageSource
+from vidsgg.methods.scenellm import SceneLLMOptions
 from vidsgg.models.scenellm.quantiser import VectorQuantiser
-from vidsgg.models.scenellm.scenellm import SceneLLM, SceneLLMConfig, Stage
+from vidsgg.models.scenellm.scenellm import SceneLLM, Stage
 from vidsgg.models.scenellm.transport import find_vocabulary
 from vidsgg.ops.clusters import kmeans, nearest
-from vidsgg.recipes.model_options import SceneLLMOptions
 from vidsgg.structures.clip import Clip
 
 SAMPLE = 16  # features for each code, from which the codebook starts and by which its unused codes are found
-
-
-def config_of(options: SceneLLMOptions) -> SceneLLMConfig:
-    assert options.llm_name is not None
-    language = LanguageConfig(
-        LanguageSource(options.llm_name, options.llm_dtype, options.llm_bits), options.lora_rank, options.lora_alpha, options.lora_dropout
-    )
-    return SceneLLMConfig(
-        token_dim=options.token_dim,
-        codes=options.codes,
-        code_hidden=options.code_hidden,
-        quantise=options.quantise,
-        graph_layers=options.graph_layers,
-        concatenate_places=options.concatenate_places,
-        word_mode=options.ot_mode,
-        frame_kinds=options.frame_codes,
-        most_words=options.max_words,
-        language=language if options.use_llm else None,
-        memory_weight=options.memory_weight,
-        decoder_layer=options.decoder_layer,
-        hidden_dim=options.hidden_dim,
-        embedding_dim=options.embedding_dim,
-        embedding_std=options.embedding_std,
-        feedforward_dim=options.feedforward_dim,
-        dropout=options.dropout,
-    )
 
 
 @dataclass(frozen=True, kw_only=True)

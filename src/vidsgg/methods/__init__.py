@@ -1,0 +1,1 @@
+"""What the toolkit knows of each method; see ``method.py``."""

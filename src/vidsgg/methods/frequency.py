@@ -1,0 +1,37 @@
+"""Counted frequencies of predicates as a method: the yardstick."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from vidsgg.methods.method import Method
+from vidsgg.methods.options import TrainOptions
+from vidsgg.options import option
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from vidsgg.structures.schema import Schema
+    from vidsgg.structures.widths import FeatureWidths
+
+
+@dataclass(frozen=True)
+class FrequencyOptions(TrainOptions):
+    epochs: int = option(1, "counting takes one pass over the training videos", low=1, high=1_000_000)
+
+
+class FrequencyMethod(Method[FrequencyOptions]):
+    name = "frequency"
+    summary = "P(predicate | subject class, object class), counted on the training videos"
+    source = "a yardstick"
+    options = FrequencyOptions
+    network = "vidsgg.models.frequency:FrequencyModel"
+
+    def build(self, schema: Schema, widths: FeatureWidths, options: FrequencyOptions) -> nn.Module:
+        from vidsgg.models.frequency import FrequencyModel
+
+        return FrequencyModel(schema)
+
+
+METHOD = FrequencyMethod()

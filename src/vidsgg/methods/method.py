@@ -1,0 +1,66 @@
+"""A method: everything that the toolkit has to know of a model to train, score, run and import it. Nothing heavy is imported here."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+
+from vidsgg.methods.options import NeuralOptions, TrainOptions
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from vidsgg.datasets.base import VideoDataset
+    from vidsgg.engine.course import Course
+    from vidsgg.losses.criterion import Criterion
+    from vidsgg.models.capabilities import Capabilities
+    from vidsgg.structures.schema import Schema
+    from vidsgg.structures.widths import FeatureWidths
+
+Options = TypeVar("Options", bound=TrainOptions)
+
+
+class Method(Generic[Options]):
+    """What generic code asks a method, never its name. A method of one's own states the first fields and overrides what differs."""
+
+    name: ClassVar[str]  # as in -model
+    summary: ClassVar[str]  # one line
+    source: ClassVar[str]  # the paper
+    options: ClassVar[type[TrainOptions]]  # of a run; they contain those of the network, so that a default stands once
+    network: ClassVar[str]  # "package.module:Class", imported when it is needed
+    note: ClassVar[str] = ""  # what has to be said wherever the method's numbers are shown
+
+    @property
+    def label(self) -> str:
+        """The name, with the note."""
+        return f"{self.name} ({self.note})" if self.note else self.name
+
+    def network_class(self) -> Any:
+        module, _, name = self.network.partition(":")
+        return getattr(import_module(module), name)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        found: Capabilities = self.network_class().capabilities
+        return found
+
+    def build(self, schema: Schema, widths: FeatureWidths, options: Options) -> nn.Module:
+        """The network for a data set, with new weights. widths: of the features that it will read. Raises ConfigError or ValueError for
+        options that contradict each other or the schema."""
+        raise NotImplementedError
+
+    def criterion(self, schema: Schema, options: Options) -> Criterion:
+        """What it is trained by, and what its validation losses are: by default the losses of its predicates and objects."""
+        from vidsgg.losses.relations import RelationCriterion
+
+        return RelationCriterion(schema, bce=isinstance(options, NeuralOptions) and options.bce_loss)
+
+    def course(self, model: nn.Module, options: Options) -> Course:
+        """In which stages it is trained: by default in one."""
+        from vidsgg.engine.course import ONE_STAGE
+
+        return ONE_STAGE
+
+    def prepare(self, model: nn.Module, videos: VideoDataset, options: Options) -> list[str]:
+        """What a new model learns of its training videos before the first step; returns lines for the log."""
+        return []

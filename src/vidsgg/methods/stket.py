@@ -1,0 +1,84 @@
+"""STKET (Pu et al., IEEE TIP 2024) as a method."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vidsgg.errors import ConfigError
+from vidsgg.methods.method import Method
+from vidsgg.methods.options import NeuralOptions
+from vidsgg.models.configs import StketConfig
+from vidsgg.options import option, part_of
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from vidsgg.datasets.base import VideoDataset
+    from vidsgg.losses.criterion import Criterion
+    from vidsgg.structures.schema import Schema
+    from vidsgg.structures.widths import FeatureWidths
+
+
+@dataclass(frozen=True)
+class StketOptions(StketConfig, NeuralOptions):
+    """Options of a run of STKET."""
+
+    spatial_prior_loss: bool = option(True, "train what the spatial part is told by a loss of its own")
+    temporal_prior_loss: bool = option(True, "train what the temporal part is told by a loss of its own")
+    bce_loss: bool = option(True, "binary cross entropy for groups with several labels; False: margin loss")
+    priors: str | None = option(
+        None, "file of priors such as the authors' TrainPrior.json; by default counted on the training videos", place="input"
+    )
+
+    @property
+    def remark(self) -> str:
+        said = [f"{self.part} part"] * (self.part is not None) + ["oracle contacts: reads ground truth"] * self.oracle_contacts
+        return "; ".join(said)
+
+
+class StketMethod(Method[StketOptions]):
+    name = "stket"
+    summary = "a transformer that is told what is usual for a class of objects, and what usually follows"
+    source = "Pu et al., IEEE TIP 2024"
+    options = StketOptions
+    network = "vidsgg.models.stket:Stket"
+
+    def build(self, schema: Schema, widths: FeatureWidths, options: StketOptions) -> nn.Module:
+        from vidsgg.models.stket import Stket
+
+        return Stket(schema, widths, part_of(options, StketConfig), options.mode)
+
+    def criterion(self, schema: Schema, options: StketOptions) -> Criterion:
+        from vidsgg.losses.stket import StketCriterion
+
+        return StketCriterion(
+            schema, bce=options.bce_loss, spatial_prior=options.spatial_prior_loss, temporal_prior=options.temporal_prior_loss
+        )
+
+    def prepare(self, model: nn.Module, videos: VideoDataset, options: StketOptions) -> list[str]:
+        """Fills the model's tables from -priors, else by counting the videos that it is trained on.
+
+        Raises DataError if the file is none, ConfigError if it is given for nothing.
+        """
+        from vidsgg.datasets.prior_cache import known_priors
+        from vidsgg.datasets.priors import read_priors
+        from vidsgg.models.stket import Stket
+
+        assert isinstance(model, Stket)
+        if not model.knows:
+            if options.priors is not None:
+                raise ConfigError(
+                    f"option -priors: no part of the model reads {options.priors}; leave it out or turn -use_temporal_prior on."
+                )
+            return ["priors: not used"]
+        if options.priors is None:
+            priors, origin = known_priors(videos), f"counted on the {len(videos)} videos to train on"
+        else:
+            priors, origin = read_priors(Path(options.priors), videos.schema), f"read from {options.priors}"
+        model.start_from(priors.initial, priors.transition)
+        return [f"priors: {origin}; {priors.summary()}"]
+
+
+METHOD = StketMethod()

@@ -1,0 +1,86 @@
+"""TEMPURA (Nag et al., CVPR 2023) as a method."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from vidsgg.errors import ConfigError
+from vidsgg.methods.method import Method
+from vidsgg.methods.options import NeuralOptions
+from vidsgg.models.configs import TempuraConfig, TempuraLossConfig
+from vidsgg.options import option, part_of
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from vidsgg.engine.course import Course
+    from vidsgg.losses.criterion import Criterion
+    from vidsgg.structures.schema import Schema
+    from vidsgg.structures.widths import FeatureWidths
+
+
+@dataclass(frozen=True)
+class TempuraOptions(TempuraConfig, TempuraLossConfig, NeuralOptions):
+    """The authors' flags under their names, with the published settings that all modes share.
+
+    Raises ConfigError for an option of objects where these are given, and for one that needs another.
+    """
+
+    # Those that follow from the mode or from another option unless they are given.
+    tracking: bool | None = option(None, "classify objects within sequences of their class over the video; by default outside predcls")
+    bce_loss: bool = option(True, "binary cross entropy for groups with several labels; False is -mlm True")
+    obj_con_loss: Literal["auto", "euc_con", "info_nce", "none"] = option(
+        "auto", "contrastive loss of the objects' features; auto: euc_con outside predcls"
+    )
+
+    def __post_init__(self) -> None:
+        NeuralOptions.__post_init__(self)
+        TempuraConfig.__post_init__(self)
+        if self.mode == "predcls":
+            off = {"obj_con_loss": ("auto", "none")}
+            for name in ("tracking", "obj_mem_compute", "take_obj_mem_feat", "obj_unc", "obj_loss_weighting", "obj_con_loss"):
+                if getattr(self, name) not in off.get(name, (None, False)):
+                    raise ConfigError(
+                        f"option -{name}: mode predcls gives the objects' classes, so that there is nothing for it; leave it out."
+                    )
+        for kind in ("rel", "obj"):
+            if getattr(self, f"{kind}_loss_weighting") and not getattr(self, f"{kind}_unc"):
+                raise ConfigError(f"option -{kind}_loss_weighting weights by uncertainty; use -{kind}_unc True with it.")
+
+    def network_config(self) -> TempuraConfig:
+        guesses = self.mode != "predcls"
+        return part_of(self, TempuraConfig, tracking=guesses if self.tracking is None else self.tracking)
+
+    def loss_config(self) -> TempuraLossConfig:
+        automatic = "euc_con" if self.mode != "predcls" else None
+        contrastive = {"auto": automatic, "none": None}.get(self.obj_con_loss, self.obj_con_loss)
+        return part_of(self, TempuraLossConfig, mlm=self.mlm or not self.bce_loss, obj_con_loss=contrastive)
+
+
+class TempuraMethod(Method[TempuraOptions]):
+    name = "tempura"
+    summary = "STTran with mixtures that know their uncertainty, a memory of rare predicates and sequences of objects"
+    source = "Nag et al., CVPR 2023"
+    options = TempuraOptions
+    network = "vidsgg.models.tempura:TEMPURA"
+
+    def build(self, schema: Schema, widths: FeatureWidths, options: TempuraOptions) -> nn.Module:
+        from vidsgg.models.tempura import TEMPURA
+
+        return TEMPURA(schema, widths, options.network_config(), options.mode)
+
+    def criterion(self, schema: Schema, options: TempuraOptions) -> Criterion:
+        from vidsgg.losses.tempura import TempuraCriterion
+
+        return TempuraCriterion(schema, options.loss_config())
+
+    def course(self, model: nn.Module, options: TempuraOptions) -> Course:
+        from vidsgg.engine.course import GatheringCourse
+        from vidsgg.models.tempura import TEMPURA
+
+        assert isinstance(model, TEMPURA)
+        return GatheringCourse(model)
+
+
+METHOD = TempuraMethod()
