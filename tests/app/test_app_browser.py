@@ -21,6 +21,8 @@ import av
 import pytest
 from chromium import open_chromium
 
+from vidsgg.app.routes import DOWNLOADS
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
@@ -114,7 +116,7 @@ def test_from_a_video_to_its_page_and_files(program: Program, page: Page, video:
     assert by_suffix[".html"].startswith(b"<!doctype html>")
     with av.open(io.BytesIO(by_suffix[".overlay.mp4"])) as film:
         assert film.streams.video[0].frames == 60
-    assert len(by_suffix) == 9
+    assert len(by_suffix) == len(DOWNLOADS)
     page.click("nav a")
     page.click("#jobs li.done button")
     page.wait_for_selector("#jobs .none")

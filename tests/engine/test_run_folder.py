@@ -100,6 +100,14 @@ def test_files_of_a_user_stay(tmp_path: Path) -> None:
     assert all(path.read_text() == "1" for path in theirs)
 
 
+@pytest.mark.parametrize("name", ["logfile.txt", "metrics.csv"])
+def test_files_of_others_are_not_written_into(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("of another program")
+    with pytest.raises(ConfigError, match=f"holds a file {name} that is not of a run of vidsgg"):
+        RunFolder(tmp_path, {})
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {name: "of another program"}
+
+
 def test_a_lock_that_is_not_ours_is_left(tmp_path: Path) -> None:
     (tmp_path / ".lock").write_text("of another program")
     with pytest.raises(ConfigError, match=r"holds a file \.lock that is not of vidsgg"):

@@ -74,6 +74,8 @@ class RunFolder:
                 f"option -save_path: {path} holds another run; name a new folder, remove the old one, or go on with -resume_from {path}."
             )
         self.path, self.echo, self.program, self.say_again = path, echo, program, tuple(say_again)
+        if goes_on_after is None:
+            _check_not_foreign(path)
         with self._writing():
             path.mkdir(parents=True, exist_ok=True)
             self._lock = RunLock(path)
@@ -173,6 +175,13 @@ class UnwrittenRun(RunFolder):
     def save(self, name: str, content: Mapping[str, Any]) -> None: ...
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None: ...
+
+
+def _check_not_foreign(path: Path) -> None:
+    """A new run would write into files of these names. Whatever else is in the folder is left alone."""
+    theirs = [name for name in ("logfile.txt", "metrics.csv") if (path / name).is_file() and not (path / "config.yaml").is_file()]
+    if theirs:
+        raise ConfigError(f"option -save_path: {path} holds a file {theirs[0]} that is not of a run of vidsgg; name another folder.")
 
 
 def _open_rows(path: Path, goes_on_after: int | None) -> Any:
