@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -75,3 +78,61 @@ def test_ending_early_stops_the_processes_at_once() -> None:
     assert time.perf_counter() - started < 60
     with pytest.raises(OSError):
         os.kill(pid, 0)
+
+
+SLOW = r"""
+import multiprocessing, os, time
+from dataclasses import dataclass
+
+def at_work():
+    os.write(1, f"{os.getpid()}\n".encode())  # in one piece: two processes share the pipe
+    time.sleep(60)
+
+WHEN = os.environ["WHEN"]
+if WHEN == "import" and multiprocessing.parent_process():
+    at_work()
+
+@dataclass(frozen=True)
+class Setup:
+    def __call__(self, number):
+        if WHEN == "setup":
+            at_work()
+        return lambda task: at_work()
+"""
+SCRIPT = """
+from vidsgg.engine.processes import run_tasks
+if __name__ == "__main__":
+    from slow import Setup
+    list(run_tasks(Setup(), range(4), 2))
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="there is no such signal on Windows")
+@pytest.mark.parametrize(("when", "how"), [("import", "SIGKILL"), ("setup", "SIGTERM"), ("task", "SIGKILL"), ("task", "SIGTERM")])
+def test_workers_end_with_their_parent_within_two_seconds(tmp_path: Path, when: str, how: str) -> None:
+    """Wherever they are: reading the setup, which for a model imports PyTorch, setting up, or at work."""
+    (tmp_path / "slow.py").write_text(SLOW, encoding="utf-8")
+    (tmp_path / "script.py").write_text(SCRIPT, encoding="utf-8")
+    command = [sys.executable, str(tmp_path / "script.py")]
+    with subprocess.Popen(command, env={**os.environ, "WHEN": when}, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        try:
+            workers = [int(parent.stdout.readline()) for _ in range(2)]
+            parent.send_signal(getattr(signal, how))
+            parent.wait(20)
+        finally:
+            parent.kill()
+        ended = time.monotonic()
+        while any(map(lives, workers)) and time.monotonic() < ended + 20:
+            time.sleep(0.02)
+    assert time.monotonic() - ended < 2
+
+
+def lives(pid: int) -> bool:
+    """Not so a process that has ended and whose end nobody has asked for yet."""
+    try:
+        os.kill(pid, 0)
+    except OSError:
+        return False
+    status = Path(f"/proc/{pid}/stat")
+    return not (status.exists() and status.read_text().rpartition(")")[2].split()[0] == "Z")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import signal
 import threading
 import traceback
@@ -20,6 +19,7 @@ from tqdm import tqdm
 from vidsgg.app.jobs import GRAPH, OVERLAY, PAGE, VIDEO, Asked
 from vidsgg.errors import DataError, VidsggError
 from vidsgg.io.exporters.formats import FORMATS
+from vidsgg.io.parent import end_with_parent
 from vidsgg.recipes.options import PredictOptions
 
 
@@ -97,7 +97,7 @@ class Worker:
 
 def _work(task: Task, connection: Connection[Any, Any]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is for the server, which stops its processes
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     tqdm.set_lock(threading.RLock())  # its own is shared with other processes, and would be left behind when this one is killed
     with suppress(BrokenPipeError):  # the server is gone
         connection.send(answer_to(task, connection.send))
@@ -124,13 +124,6 @@ def unforeseen(error: Exception) -> str:
     """What to say of an error that only we can have made."""
     said = " ".join(str(error).split())
     return f"this cannot be done ({type(error).__name__}: {said[:200]}). The terminal in which the app runs shows where it ended."
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
 
 
 def make(task: Task, tell: Callable[[Message], None]) -> Result:

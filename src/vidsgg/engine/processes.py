@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import signal
 import threading
 import traceback
@@ -15,6 +16,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any, Generic, TypeVar
 
 from vidsgg.errors import VidsggError
+from vidsgg.io.parent import end_with_parent
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -46,7 +48,7 @@ def run_tasks(setup: Setup[Task, Result], tasks: Sequence[Task], processes: int)
     """Results in the order in which they are finished. With one process, everything happens in this one.
 
     The first error ends everything: a VidsggError of a worker is raised here as it is, any other with the worker's traceback in it,
-    ProcessError if a worker is gone. Ending early, or being interrupted, stops the workers at once, wherever they are.
+    ProcessError if a worker is gone. Ending early, being interrupted or killed stops the workers at once, wherever they are.
     """
     if not tasks:
         return
@@ -55,12 +57,12 @@ def run_tasks(setup: Setup[Task, Result], tasks: Sequence[Task], processes: int)
         return
     # "spawn" is the one way to start a process that all systems have, and the only one that CUDA allows.
     context = multiprocessing.get_context("spawn")
-    waiting = iter(tasks)
+    waiting, pickled = iter(tasks), pickle.dumps(setup)
     workers: list[_Worker[Task]] = []
     try:
         for number in range(min(processes, len(tasks))):
             ours, theirs = context.Pipe()
-            process = context.Process(target=_work, args=(setup, number, theirs), daemon=True)
+            process = context.Process(target=_work, args=(pickled, number, theirs), daemon=True)
             with _interrupts_ignored():  # inherited: else an interrupt would show a traceback of every process that is still starting
                 process.start()
             theirs.close()  # so that a worker's end is the end of its connection
@@ -115,14 +117,16 @@ def _answer(worker: _Worker[Any]) -> Any:
     return answer
 
 
-def _work(setup: Setup[Any, Any], number: int, connection: Connection[Any, Any]) -> None:
+def _work(setup: bytes, number: int, connection: Connection[Any, Any]) -> None:
+    """setup: pickled, since to read it imports torch, which takes seconds in which the parent may end."""
+    end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is for the parent, who stops its workers
     with suppress(EOFError, OSError):  # the parent is gone
         work = None
         while True:
             task = connection.recv()
             try:
-                work = work or setup(number)
+                work = work or pickle.loads(setup)(number)  # our own, from our own process
                 answer = work(task)
             except VidsggError as error:
                 answer = _Failed(error, "")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import signal
 import sys
-import threading
+
+from vidsgg.io.parent import end_with_parent
 
 GRACE = 20  # seconds that workers go on after a SIGTERM
 
@@ -25,12 +25,4 @@ def init_worker(number: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.platform != "win32":  # there, nothing can be caught that is not sent by a keyboard
         signal.signal(signal.SIGTERM, lambda signum, frame: signal.alarm(GRACE))
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """torch looks at who started a worker; under a fork server that is the server, which lives as long as its workers do."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
+    end_with_parent()

@@ -16,6 +16,7 @@ from vidsgg.errors import ConfigError, DataError
 from vidsgg.inference.intervals import RelationTimeline
 from vidsgg.inference.trackers import make_tracker
 from vidsgg.inference.video import GraphRules, video_graphs
+from vidsgg.io.atomic import remove_left_behind
 from vidsgg.io.box_files import read_boxes
 from vidsgg.io.boxes import GivenBoxes
 from vidsgg.io.footage import Footage, FootageFrame, open_footage
@@ -79,6 +80,7 @@ def run_video_prediction(options: PredictOptions) -> Iterator[VideoDone]:
     predictor = _Predictor(options)
     if predictor.boxes is not None:
         predictor.boxes.check(videos)
+    remove_left_behind(folder)  # also if there is nothing left to write
     print("\n".join(predictor.lines), flush=True)
     waiting = []
     for place in graph_places(videos, folder, predictor.origin, options.overwrite):

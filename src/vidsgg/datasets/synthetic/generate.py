@@ -25,6 +25,7 @@ from vidsgg.errors import ConfigError, DataError
 from vidsgg.io.atomic import left_behind, whole_file, whole_path, write_whole
 from vidsgg.io.homes import remove_made
 from vidsgg.io.links import is_link
+from vidsgg.io.parent import end_with_parent
 from vidsgg.io.video import VideoReader
 
 MARKER = "synthetic.json"
@@ -113,7 +114,7 @@ def _make_all(root: Path, config: SyntheticConfig) -> Iterator[bytes]:
         yield from map(make, range(config.videos))
         return
     # "spawn" is the one way to start a process that all systems have.
-    with ProcessPoolExecutor(config.processes, mp_context=multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(config.processes, multiprocessing.get_context("spawn"), end_with_parent) as pool:
         try:
             yield from pool.map(make, range(config.videos), chunksize=2)
         except BaseException:
