@@ -8,12 +8,16 @@ import shutil
 import time
 from pathlib import Path
 
+import numbered_video
 import numpy as np
 import pytest
 from datasets.ag_files import SIZE, dump_frames, key, person, plain, small_set, thing, write, write_video
+from numbered_video import HEIGHT, WIDTH, number_of, numbered
+from PIL import Image as Pillow
 
 from vidsgg.datasets import action_genome_files
 from vidsgg.datasets.action_genome import OBJECTS, SCHEMA, VOCABULARY, ActionGenome
+from vidsgg.datasets.validation import check_dataset
 from vidsgg.errors import ConfigError, DataError
 
 
@@ -427,3 +431,26 @@ def test_a_data_set_goes_to_another_process(tmp_path: Path) -> None:
     data = ActionGenome(small_set(tmp_path), "train")
     copy = pickle.loads(pickle.dumps(data))
     assert list(copy) == list(data) and len(copy.images(1)) == 4
+
+
+def test_frames_of_an_uneven_video_are_those_that_ffmpeg_dumps(tmp_path: Path) -> None:
+    persons, objects = plain({"AAAAA": ("train", [5, 10, 15, 25, 30])})
+    root = write(tmp_path, {name: person(size=(WIDTH, HEIGHT)) for name in persons}, objects)
+    (root / "videos").mkdir()
+    stamps = [40 * i + (360 if i > 10 else 0) for i in range(40)]
+    video = numbered_video.write(root / "videos" / "AAAAA.mp4", frames=40, stamps=stamps, bf="0")
+    data = ActionGenome(root, "train")
+    # ffmpeg -i AAAAA.mp4 %06d.png: picture 11 fills the gap as files 11..20 (tests/io/test_constant_rate.py, "gap")
+    assert [number_of(picture) for picture in data.images(0)] == [5, 10, 11, 16, 21]
+    assert data.uneven(0) == f"{video}: 40 pictures make 49 frames, frame 12 is picture 11"
+    report = check_dataset(root)
+    (finding,) = [found for found in report.findings if "uneven" in found.name]
+    assert (finding.severity, finding.count, finding.examples) == ("warning", 1, (data.uneven(0),))
+    (root / "frames" / "AAAAA.mp4").mkdir(parents=True)
+    for n in (5, 10, 15, 25, 30):
+        Pillow.fromarray(numbered(n)).save(root / "frames" / "AAAAA.mp4" / f"{n:06d}.png")
+    assert ActionGenome(root, "train").uneven(0) is None  # the dump is what it is
+
+
+def test_an_even_video_is_not_called_uneven(tmp_path: Path) -> None:
+    assert ActionGenome(small_set(tmp_path), "train").uneven(0) is None

@@ -14,7 +14,7 @@ from numbered_video import HEIGHT, WIDTH, mark_turned, number_of, write
 from PIL import Image as Pillow
 
 from vidsgg.errors import DataError
-from vidsgg.io.video import VideoReader, picture_sizes, read_frames
+from vidsgg.io.video import VideoReader, picture_sizes, read_dumped_frames
 
 UNEVEN = np.cumsum([7 + 31 * (i % 3) for i in range(60)]).tolist()
 
@@ -45,7 +45,7 @@ def test_every_frame_is_the_one_asked_for(tmp_path: Path, name: str, how: dict) 
 
 def test_seeking_decodes_fewer_frames_and_gives_the_same_pixels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path / "v.mp4", frames=120)
-    everything = read_frames(path, range(1, 121))
+    everything = read_dumped_frames(path, range(1, 121))
     decoded: list[int] = []
     decode = VideoReader._decode
 
@@ -55,7 +55,7 @@ def test_seeking_decodes_fewer_frames_and_gives_the_same_pixels(tmp_path: Path, 
             yield position, frame
 
     monkeypatch.setattr(VideoReader, "_decode", spy)
-    far = read_frames(path, [5, 118])
+    far = read_dumped_frames(path, [5, 118])
     assert len(decoded) < 30
     assert np.array_equal(far[0], everything[4]) and np.array_equal(far[1], everything[117])
 
@@ -87,15 +87,15 @@ def test_a_reader_goes_to_another_process(tmp_path: Path) -> None:
 )
 def test_a_marked_video_is_turned_and_mirrored(tmp_path: Path, matrix: tuple[int, int, int, int], as_shown: Callable) -> None:
     path = write(tmp_path / "v.mp4", frames=3)
-    plain = read_frames(path, [2])[0]
+    plain = read_dumped_frames(path, [2])[0]
     mark_turned(path, *matrix)
-    assert np.array_equal(read_frames(path, [2])[0], as_shown(plain))
+    assert np.array_equal(read_dumped_frames(path, [2])[0], as_shown(plain))
     assert np.array_equal(VideoReader(path).read([2])[0], as_shown(plain))
 
 
 def test_a_slanted_picture_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"v\.mp4: is marked as rotated by -?45 degrees"):
-        read_frames(mark_turned(write(tmp_path / "v.mp4", frames=3), 1, 1, -1, 1), [2])
+        read_dumped_frames(mark_turned(write(tmp_path / "v.mp4", frames=3), 1, 1, -1, 1), [2])
 
 
 @pytest.mark.parametrize("name", ["v.mp4", "v.mkv", "v.ts"])
@@ -106,11 +106,11 @@ def test_pixels_that_are_not_square_are_made_so_except_in_data_sets(
     tmp_path: Path, name: str, aspect: Fraction, size: tuple[int, int]
 ) -> None:
     path = write(tmp_path / name, frames=20, aspect=aspect)
-    (shown,), (stored,) = VideoReader(path).read([2]), read_frames(path, [2])
+    (shown,), (stored,) = VideoReader(path).read([2]), read_dumped_frames(path, [2])
     assert shown.shape == (*size, 3) and stored.shape == (HEIGHT, WIDTH, 3)
     back = np.asarray(Pillow.fromarray(shown).resize((WIDTH, HEIGHT), Pillow.Resampling.BOX), np.int16)
     assert np.abs(back - stored).mean() < 4
-    assert np.array_equal(stored, read_frames(write(tmp_path / f"square-{name}", frames=20), [2])[0])
+    assert np.array_equal(stored, read_dumped_frames(write(tmp_path / f"square-{name}", frames=20), [2])[0])
 
 
 def test_pixels_are_stretched_before_the_picture_is_turned(tmp_path: Path) -> None:
@@ -122,20 +122,20 @@ def test_pixels_are_stretched_before_the_picture_is_turned(tmp_path: Path) -> No
 @pytest.mark.parametrize("number", [0, -1, 61])
 def test_a_frame_outside_the_video(tmp_path: Path, number: int) -> None:
     with pytest.raises(DataError, match=rf"v\.mp4: frame {number} .*1\.\.60"):
-        read_frames(write(tmp_path / "v.mp4"), [1, number])
+        read_dumped_frames(write(tmp_path / "v.mp4"), [1, number])
 
 
 def test_missing_truncated_and_foreign_files(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"gone\.mp4: no such video"):
-        read_frames(tmp_path / "gone.mp4", [1])
+        read_dumped_frames(tmp_path / "gone.mp4", [1])
     whole = write(tmp_path / "v.mp4").read_bytes()
     for name, data in {"cut.mp4": whole[: len(whole) // 2], "empty.mp4": b"", "text.mp4": b"not a video at all" * 50}.items():
         (tmp_path / name).write_bytes(data)
         with pytest.raises(DataError, match=name.replace(".", r"\.")):
-            read_frames(tmp_path / name, [1])
+            read_dumped_frames(tmp_path / name, [1])
     (tmp_path / "folder.mp4").mkdir()
     with pytest.raises(DataError, match=r"folder\.mp4"):
-        read_frames(tmp_path / "folder.mp4", [1])
+        read_dumped_frames(tmp_path / "folder.mp4", [1])
 
 
 def test_a_sound_file_has_no_video_track(tmp_path: Path) -> None:
@@ -145,7 +145,7 @@ def test_a_sound_file_has_no_video_track(tmp_path: Path) -> None:
         frame.sample_rate = 8000
         out.mux(stream.encode(frame))
     with pytest.raises(DataError, match=r"a\.wav: has no video track"):
-        read_frames(tmp_path / "a.wav", [1])
+        read_dumped_frames(tmp_path / "a.wav", [1])
 
 
 def test_damage_in_the_middle_is_reported_and_not_shown(tmp_path: Path) -> None:
@@ -155,4 +155,4 @@ def test_damage_in_the_middle_is_reported_and_not_shown(tmp_path: Path) -> None:
     data[start : len(data) * 2 // 3] = bytes(len(data) * 2 // 3 - start)
     path.write_bytes(data)
     with pytest.raises(DataError, match=r"v\.mp4"):
-        read_frames(path, list(range(1, 61)))
+        read_dumped_frames(path, list(range(1, 61)))

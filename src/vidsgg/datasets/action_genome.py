@@ -21,7 +21,7 @@ from vidsgg.io.columns import AnnotationTable, Texts, ragged_rows
 from vidsgg.io.files import read_text
 from vidsgg.io.images import read_image
 from vidsgg.io.names import is_one_name
-from vidsgg.io.video import read_frames
+from vidsgg.io.video import VideoReader, read_dumped_frames
 from vidsgg.options import closest
 from vidsgg.structures.annotation import VideoAnnotation
 from vidsgg.structures.checks import Array
@@ -183,7 +183,11 @@ class ActionGenome(VideoDataset):
         return digest.hexdigest()
 
     def frame_sources(self, index: int, frames: Sequence[int] | None = None) -> list[FrameSource]:
-        """The dumped picture of each frame, ``frames/VIDEO.mp4/NNNNNN.png`` (or ``.jpg``), else its number in ``videos/VIDEO.mp4``."""
+        """The dumped picture of each frame, ``frames/VIDEO.mp4/NNNNNN.png`` (or ``.jpg``), else its number in ``videos/VIDEO.mp4``.
+
+        The authors dumped with ``ffmpeg -i VIDEO %06d.png`` (JingweiJ/ActionGenome ``tools/dump_frames.py``), and that is how frames are
+        numbered: where a video's rate is uneven, frame N is not its N-th picture (see io/constant_rate.py).
+        """
         video_id, (first, last) = self.video_ids[index], self._table.start["frame"][index : index + 2].tolist()
         keys = self._table.frame_key.span(first, last)
         numbers = self._table.columns["frame_number"][first:last].tolist()
@@ -221,7 +225,7 @@ class ActionGenome(VideoDataset):
         if lacking := next((source for source in sources if not source.there), None):
             raise DataError(self._no_picture(self.video_ids[index], lacking))
         numbers = [source.number for source in sources if source.number is not None]
-        decoded = iter(read_frames(next(s.file for s in sources if s.number is not None), numbers) if numbers else ())
+        decoded = iter(read_dumped_frames(next(s.file for s in sources if s.number is not None), numbers) if numbers else ())
         pictures = [read_image(source.file) if source.number is None else next(decoded) for source in sources]
         for source, picture, (width, height) in zip(sources, pictures, sizes, strict=True):
             if picture.shape[:2] != (height, width):
@@ -231,6 +235,15 @@ class ActionGenome(VideoDataset):
                     " use the videos scaled to 480p, which the boxes refer to."
                 )
         return pictures
+
+    def uneven(self, index: int) -> str | None:
+        """How the frames of a video differ from its pictures; None if frame N is the N-th picture, or nothing is read from the video file."""
+        video = next((source.file for source in self.frame_sources(index) if source.there and source.number is not None), None)
+        reader = None if video is None else VideoReader(video)
+        dumped = None if reader is None else reader.dumped()
+        if reader is None or dumped is None or dumped.even:
+            return None
+        return f"{reader.path}: {reader.count} pictures make {dumped.count} frames, {dumped.difference()}"
 
     def _no_picture(self, video: str, source: FrameSource) -> str:
         file = self.layout.videos[0] / f"{video}.mp4"

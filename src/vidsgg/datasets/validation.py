@@ -224,13 +224,16 @@ def _check_pictures(data: ActionGenome, pictures: Pictures, book: _Book) -> None
     whole = np.array([i for i in range(len(data)) if data.video_ids[i] not in unusable], np.int64)
     if pictures == "sample" and len(whole):
         whole = np.unique(whole[np.linspace(0, len(whole) - 1, _SAMPLE).round().astype(np.int64)])
-    bad = []
+    bad, uneven = [], []
     for i in _progress(whole.tolist(), f"{data.split} pictures, read"):
         try:
+            if how := data.uneven(i):
+                uneven.append(how)
             data.images(i)
         except DataError as error:
             bad.append(str(error))
     book.error(f"{data.split} video whose pictures cannot be used", bad)
+    book.warning(f"{data.split} video of uneven rate, whose frames are counted as ffmpeg dumps them", uneven)
     book.facts.append(f"  pictures of {len(whole)} of {len(data)} videos read")
 
 

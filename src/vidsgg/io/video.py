@@ -17,6 +17,7 @@ import av
 from av.stream import Disposition
 
 from vidsgg.errors import DataError
+from vidsgg.io.constant_rate import ConstantRate, constant_rate
 from vidsgg.io.containers import bound_frames, open_container
 from vidsgg.io.display import displayed, square_size
 from vidsgg.io.frame_index import index_frames, pictures
@@ -29,7 +30,7 @@ _STILL = Disposition.attached_pic | Disposition.timed_thumbnails
 
 
 class VideoReader:
-    """Random access to the pictures of a video. Holds an index of the file, 16 bytes a frame, but no open handle, so it may go to other
+    """Random access to the pictures of a video. Holds an index of the file, 24 bytes a frame, but no open handle, so it may go to other
     processes.
 
     count: number of frames. fps: average rate, None if the file does not tell. times: seconds of every frame since the first, increasing,
@@ -46,6 +47,23 @@ class VideoReader:
             raise DataError(f"{path}: has no frame; copy or download it again.")
         self.count, self.fps, self.times, self.lost, self.refused = index.count, index.fps, index.times, index.lost, index.refused
         self._stamps, self._keys, self._seeks = index.stamps, index.keys, index.seeks
+        self._durations, self._pace = index.durations, index.pace
+
+    def dumped(self) -> ConstantRate | None:
+        """Which frame each file of ``ffmpeg -i VIDEO %06d.png`` shows; None if the video tells no times or rate to count by."""
+        return None if self.times is None or self._pace is None else constant_rate(self.times, self._durations, self._pace)
+
+    def dumped_frames(self, files: Sequence[int]) -> list[int]:
+        """The frames that these files show, by number; of a video without times or rate, file N shows frame N.
+
+        Raises DataError if ffmpeg would write no such file.
+        """
+        dumped = self.dumped()
+        count = self.count if dumped is None else dumped.count
+        for number in files:
+            if not 1 <= number <= count:
+                raise DataError(f"{self.path}: frame {number} was asked for, the video has frames 1..{count} as ffmpeg dumps them.")
+        return list(files) if dumped is None else [dumped.picture(number) for number in files]
 
     def read(self, numbers: Sequence[int]) -> list[Image]:
         """Frames ``numbers`` (from 1, any order, repeats allowed) as RGB (H, W, 3) uint8, in the given order.
@@ -103,9 +121,13 @@ class VideoReader:
         return place if 0 <= place < self.count and self._stamps[place] == stamp else -1
 
 
-def read_frames(path: Path, numbers: Sequence[int]) -> list[Image]:
-    """Frames of a data set's video by number, from 1, as a dump of its frames holds them: upright, pixels as stored; see VideoReader.read."""
-    return VideoReader(path, as_stored=True).read(numbers)
+def read_dumped_frames(path: Path, files: Sequence[int]) -> list[Image]:
+    """The pictures of a data set's video that files with these numbers hold after ``ffmpeg -i VIDEO %06d.png``: upright, pixels as stored.
+
+    See VideoReader.read and VideoReader.dumped.
+    """
+    reader = VideoReader(path, as_stored=True)
+    return reader.read(reader.dumped_frames(files))
 
 
 def picture_sizes(path: Path) -> tuple[tuple[int, int], tuple[int, int]]:
