@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import os
+import random
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -137,3 +139,37 @@ def test_what_is_no_file_is_refused_without_waiting_for_it(tmp_path: Path) -> No
     os.mkfifo(tmp_path / "a.png")
     with pytest.raises(DataError, match=r"a\.png: is not a picture file"):
         read_image(tmp_path / "a.png")
+
+
+def _grey16() -> Pillow.Image:
+    return Pillow.fromarray(np.arange(24 * 32, dtype=np.uint16).reshape(24, 32) * 85)
+
+
+def _photo() -> Pillow.Image:
+    return Pillow.fromarray(np.random.default_rng(0).integers(0, 256, (24, 32, 3), np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("suffix", "make"),
+    [
+        *((suffix, _photo) for suffix in ("jpg", "png", "webp", "tif", "bmp")),
+        *((suffix, _grey16) for suffix in ("png", "tif")),
+        ("png", lambda: _photo().convert("LA")),
+    ],
+)
+def test_whatever_is_damaged_ends_in_a_picture_or_one_message(tmp_path: Path, suffix: str, make: Callable[[], Pillow.Image]) -> None:
+    exif, draw = Pillow.Exif(), random.Random(suffix)
+    exif[ExifTags.Base.Orientation] = 6
+    path = tmp_path / f"a.{suffix}"
+    make().save(path, **({"exif": exif} if suffix in ("jpg", "png", "webp") else {}))
+    whole = path.read_bytes()
+    for _ in range(150):
+        data = bytearray(whole)
+        for _ in range(draw.choice((1, 2, 5))):
+            at = draw.randrange(min(len(data), 200) if draw.random() < 0.7 else len(data))
+            data[at : at + 4] = draw.choice((b"\xff\xff\xff\xff", b"\0\0\0\0", b"\x7f\xff\xff\xff", draw.randbytes(1), b""))
+        path.write_bytes(data)
+        try:
+            assert read_image(path).dtype == np.uint8
+        except DataError as error:
+            assert str(error).startswith(f"{path}: ")
