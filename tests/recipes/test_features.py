@@ -11,6 +11,7 @@ import shutil
 import signal
 import sys
 import time
+from dataclasses import replace
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,14 @@ import pytest
 from datasets.ag_files import plain, write, write_video
 from datasets.easg_files import write_easg
 from detectors.tiny import tiny_detector
+from symlinks import link
 
 from vidsgg.cli import features
 from vidsgg.cli.main import run
 from vidsgg.datasets.action_genome import OBJECTS
 from vidsgg.detectors.feature_store import FeatureStore
 from vidsgg.detectors.files import save_detector
+from vidsgg.errors import ConfigError
 from vidsgg.io.atomic import left_behind
 from vidsgg.recipes.feature_estimate import estimate_features
 from vidsgg.recipes.features import run_features
@@ -57,7 +60,7 @@ def options(data: Path, out: Path, **changes: Any) -> FeaturesOptions:
 
 
 def content(folder: Path) -> dict[str, bytes]:
-    """Every file of a store but its lock."""
+    """Every file of a store."""
     return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
@@ -221,6 +224,16 @@ def _write(data: Path, out: Path, limit: int | None, slow_disk: float, stalls: b
         sys.stdout = sys.stderr = log
         code = run(features.main, arguments)
     sys.exit(code)
+
+
+def test_a_link_in_the_data_set_is_not_followed_unless_it_is_named(data: Path, tmp_path: Path) -> None:
+    root = copy_of(data, tmp_path / "data")
+    (tmp_path / "elsewhere").mkdir()
+    link(root / "features", tmp_path / "elsewhere")
+    with pytest.raises(ConfigError, match=r"features is a link, .*; if it is yours, name the folder that it leads to with -out"):
+        run_features(replace(options(root, root), out=None))
+    assert not list((tmp_path / "elsewhere").iterdir())
+    assert run_features(options(root, root / "features" / "mine", split="test")).written > 0
 
 
 def temporaries(out: Path) -> list[Path]:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from vidsgg.errors import ConfigError
 from vidsgg.io.atomic import write_whole
-from vidsgg.io.links import regular_file
+from vidsgg.io.links import check_no_links, regular_file
 from vidsgg.options import closest
 from vidsgg.plugins import load_plugin, names_code
 
@@ -130,6 +130,7 @@ class WandbLogger:
     def __init__(self, folder: Path, config: Mapping[str, Any], *, goes_on_after: int | None) -> None:
         import wandb
 
+        check_no_links(folder / "wandb", below=folder)
         self._histogram = wandb.Histogram
         record = folder / "wandb_id.txt"
         known = record.read_text(encoding="utf-8").strip() if goes_on_after is not None and record.exists() else None
