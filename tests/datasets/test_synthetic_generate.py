@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,12 +13,13 @@ from symlinks import link
 from vidsgg.datasets.action_genome import OBJECTS
 from vidsgg.datasets.registry import open_dataset
 from vidsgg.datasets.synthetic import generate as generate_module
-from vidsgg.datasets.synthetic.generate import MARKER, SyntheticConfig, generate
+from vidsgg.datasets.synthetic.generate import MARKER, SyntheticConfig, generate, is_complete
 from vidsgg.errors import ConfigError
 from vidsgg.io.homes import remove_made
 from vidsgg.io.images import read_image
 from vidsgg.io.pickles import load_pickle
 from vidsgg.io.video import VideoReader
+from vidsgg.recipes.build import SYNTHETIC_FOLDER, resolve_data_path
 
 SMALL = SyntheticConfig(videos=5, seed=3, frames=True, width=160, height=120, workers=1)
 
@@ -145,10 +147,20 @@ def test_an_interrupted_run_leaves_nothing_that_looks_complete(tmp_path: Path, m
     monkeypatch.setattr(generate_module, "_write_video", stopped)
     with pytest.raises(KeyboardInterrupt):
         generate(tmp_path, config)
-    assert (tmp_path / MARKER).is_file() and not (tmp_path / "annotations").exists()
+    assert (tmp_path / MARKER).is_file() and not is_complete(tmp_path)
     monkeypatch.undo()
     generate(tmp_path, config)
-    assert (tmp_path / "annotations/person_bbox.pkl").is_file()
+    assert is_complete(tmp_path)
+
+
+def test_the_built_in_set_is_made_again_unless_it_was_finished(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Path] = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(generate_module, "generate", lambda folder, config: made.append(folder))
+    shutil.copytree(root, tmp_path / SYNTHETIC_FOLDER)
+    assert resolve_data_path("synthetic") == SYNTHETIC_FOLDER and made == []
+    (tmp_path / SYNTHETIC_FOLDER / "annotations" / "object_bbox_and_relationship.pkl").unlink()  # killed before the last file
+    assert resolve_data_path("synthetic") == SYNTHETIC_FOLDER and made == [SYNTHETIC_FOLDER]
 
 
 @pytest.mark.parametrize("wrong", [{"videos": 4}, {"width": 161}, {"height": 20}, {"seed": -1}, {"workers": 0}])

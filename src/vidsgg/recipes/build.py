@@ -55,9 +55,9 @@ def move_to(model: nn.Module, device: torch.device) -> None:
 def resolve_data_path(given: str | None) -> Path:
     """The data set's folder; makes the built-in synthetic set for ``synthetic``. Raises ConfigError if nothing is given or found."""
     if given == "synthetic":
-        from vidsgg.datasets.synthetic.generate import SyntheticConfig, generate
+        from vidsgg.datasets.synthetic.generate import SyntheticConfig, generate, is_complete
 
-        if not (SYNTHETIC_FOLDER / "annotations").is_dir():
+        if not is_complete(SYNTHETIC_FOLDER):
             generate(SYNTHETIC_FOLDER, SyntheticConfig())
         return SYNTHETIC_FOLDER
     return default_data_path() if given is None else Path(given)

@@ -92,6 +92,11 @@ def generate(root: Path, config: SyntheticConfig) -> None:
     _write_annotations(root, config.seed, progress)
 
 
+def is_complete(root: Path) -> bool:
+    """Whether a data set was made in a folder up to its end."""
+    return all((root / "annotations" / name).is_file() for name in _PICKLES)
+
+
 def split_of(index: int) -> str:
     """Split of the ``index``-th video."""
     return "test" if index % _TEST_EVERY == _TEST_EVERY - 1 else "train"
