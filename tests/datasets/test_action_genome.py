@@ -6,17 +6,20 @@ import os
 import pickle
 import shutil
 import time
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import numbered_video
 import numpy as np
 import pytest
 from datasets.ag_files import SIZE, dump_frames, key, person, plain, small_set, thing, write, write_video
+from hypothesis import given
+from hypothesis import strategies as st
 from numbered_video import HEIGHT, WIDTH, number_of, numbered
 from PIL import Image as Pillow
 
 from vidsgg.datasets import action_genome_files
 from vidsgg.datasets.action_genome import OBJECTS, SCHEMA, VOCABULARY, ActionGenome
+from vidsgg.datasets.action_genome_files import split_key
 from vidsgg.datasets.validation import check_dataset
 from vidsgg.errors import ConfigError, DataError
 
@@ -218,6 +221,18 @@ def test_keys_never_leave_the_folder(tmp_path: Path, name: str) -> None:
         ActionGenome(root, "train")
     data = ActionGenome(root, "train", skip_bad=True)
     assert data.summary.skipped == {"bad frame key": 1} and list(data.video_ids) == ["AAAAA"]
+
+
+@given(st.text(st.sampled_from("aZ0._-~ /\\:\0\n*?é\u2215\ud800"), max_size=12))
+def test_whatever_a_video_is_called_its_files_lie_in_the_folder(name: str) -> None:
+    try:
+        video, number = split_key(f"{name}.mp4/000012.png")
+    except DataError:
+        return
+    assert (video, number) == (name, 12)
+    for flavour in (PurePosixPath, PureWindowsPath):
+        assert flavour("frames", f"{name}.mp4/000012.png").parent.parent == flavour("frames")
+        assert flavour("videos", f"{name}.mp4").parent == flavour("videos")
 
 
 def test_foreign_class_files_say_what_differs(tmp_path: Path) -> None:
