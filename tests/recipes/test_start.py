@@ -155,6 +155,21 @@ def test_where_and_how_it_runs_may_differ(whole: Path, data: Path, tmp_path: Pat
     assert "-num_workers 1 (was 0), -save_freq 3 (was 1)" in log
 
 
+def test_another_number_of_threads_is_told(whole: Path, tmp_path: Path) -> None:
+    path, now = cut(whole, tmp_path / "run", 2), torch.get_num_threads()
+    content = load_checkpoint(path / LAST)
+    assert content["threads"] == now
+    assert f"threads: {now};" in (whole / "logfile.txt").read_text(encoding="utf-8")
+    torch.save({**content, "threads": now + 3}, path / LAST)
+    assert resumed(path) == 0
+    log = (path / "logfile.txt").read_text(encoding="utf-8")
+    assert f"warning: goes on with {now} threads instead of {now + 3}: on a CPU not the same bits; OMP_NUM_THREADS={now + 3} in" in log
+    old = cut(whole, tmp_path / "old", 2)
+    torch.save({name: value for name, value in content.items() if name != "threads"}, old / LAST)  # as version 0.1.0 wrote it
+    assert resumed(old) == 0
+    assert "goes on with" not in (old / "logfile.txt").read_text(encoding="utf-8")
+
+
 def test_more_epochs_are_another_schedule_and_said(whole: Path, tmp_path: Path) -> None:
     path = shutil.copytree(whole, tmp_path / "run")
     assert resumed(path, "-epochs", "6") == 0

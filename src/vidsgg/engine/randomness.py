@@ -21,7 +21,7 @@ def seed_step(seed: int, epoch: int, step: int, process: int = 0) -> None:
 
 @contextmanager
 def deterministic_algorithms(wanted: bool) -> Iterator[None]:
-    """Inside, torch takes algorithms that give the same bits every time (-deterministic). On a CPU they do so anyway.
+    """Inside, torch takes algorithms that give the same bits every time (-deterministic). On a CPU they do so anyway, with as many threads.
 
     An operation for which there is none on this device warns and runs: a slightly different number is no reason to end a run of days.
     """

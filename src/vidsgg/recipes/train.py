@@ -10,6 +10,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from vidsgg.datasets.base import VideoDataset
 from vidsgg.datasets.curricula import easiest, parse_curriculum
 from vidsgg.engine.checkpoint import BEST
@@ -115,7 +117,8 @@ def _train(start: Start, team: Team, held_out: str, after_evaluation: AfterEvalu
     )
     logger = find_logger(options.logger)
     stages, stage_lines = _stages(neural, splits.train)
-    lines = [*start.lines, *_check_source(start, source), *stage_lines]
+    threads = torch.get_num_threads()
+    lines = [*start.lines, *_check_source(start, source), *_check_threads(start, threads), *stage_lines]
 
     seed_step(options.seed, 0, 0)
     try:
@@ -158,6 +161,7 @@ def _train(start: Start, team: Team, held_out: str, after_evaluation: AfterEvalu
         "features": _kind_of_features(source),
         "videos": videos_record(splits),
         "processes": team.size,
+        "threads": threads,
     }
 
     def validate() -> tuple[RecallResult, dict[str, float]]:
@@ -174,6 +178,7 @@ def _train(start: Start, team: Team, held_out: str, after_evaluation: AfterEvalu
         run.log(f"data: {root} ({schema.name}), {len(splits.train)} videos to train on, {len(splits.val)} to validate on ({held_out})")
         on = f"{device.type}, in {team.size} processes" if team.size > 1 else str(device)
         run.log(f"model: {entry.label}, {sum(p.numel() for p in model.parameters()):,} parameters, mode {options.mode}, on {on}")
+        run.log(f"threads: {threads}{' in each process' if team.size > 1 else ''}; on a CPU the same bits need the same number")
         for line in (*source.lines, *lines):
             run.log(line)
         run.log(f"recall: {protocol.describe()}{f' ({options.remark})' if options.remark else ''}")
@@ -232,6 +237,17 @@ def _check_source(start: Start, source: FeatureSource) -> list[str]:
         raise CheckpointError(f"{file} was trained with another detector than {source.name!r} is now; name its own with -detector.")
     before, now = content["features"], _kind_of_features(source)
     return [f"warning: features were {before} and are {now} now: not the same bits"] if before != now else []
+
+
+def _check_threads(start: Start, threads: int) -> list[str]:
+    """A warning if a run goes on with another number of threads than before; checkpoints of version 0.1.0 do not say theirs."""
+    before = start.continued.content.get("threads", threads) if start.continued else threads
+    if before == threads:
+        return []
+    return [
+        f"warning: goes on with {threads} threads instead of {before}: on a CPU not the same bits; OMP_NUM_THREADS={before} in the environment"
+        " brings the number back"
+    ]
 
 
 def _kind_of_features(source: FeatureSource) -> str:

@@ -67,12 +67,13 @@ def run_detector_training(options: TrainDetectorOptions) -> DetectorOutcome:
     with RunFolder(path, config) as run:
 
         def save(name: str, epoch: int) -> None:
-            save_detector(path / name, detector, {"config": config, "epoch": epoch})
+            save_detector(path / name, detector, {"config": config, "epoch": epoch, "threads": torch.get_num_threads()})
 
         run.log(f"run: {path}")
         counts = ", ".join(f"{loader.frames} to {_PURPOSE[name]} ({len(splits[name])} videos)" for name, loader in loaders.items())
         run.log(f"data: {root} ({schema.name}), frames: {counts}")
         run.log(f"detector: {detector.architecture}, {sum(p.numel() for p in learning):,} parameters to learn, on {device}")
+        run.log(f"threads: {torch.get_num_threads()}; on a CPU the same bits need the same number")
         run.log(weights_line)
         for note in picture_notes(splits.values()):
             run.log(f"pictures: {note}")
