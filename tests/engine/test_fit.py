@@ -59,10 +59,14 @@ def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path) -> None:
 
 
 def test_a_folder_with_a_run_in_it_is_refused(tmp_path: Path) -> None:
-    with RunFolder(tmp_path / "run", {}):
-        pass
-    with pytest.raises(ConfigError, match="holds another run"):
-        RunFolder(tmp_path / "run", {})
+    with RunFolder(tmp_path / "run", {"epochs": 1}) as run:
+        run.save("checkpoint_last.tar", {})
+    with pytest.raises(ConfigError, match="holds another run; name a new folder, remove the old one, or go on with -resume_from"):
+        RunFolder(tmp_path / "run", {"epochs": 1})
+    with RunFolder(tmp_path / "detector", {"epochs": 1}):
+        (tmp_path / "detector" / "detector_best.pth").touch()
+    with pytest.raises(ConfigError, match=r"holds another run; name a new folder, remove the old one\.$"):  # these cannot go on
+        RunFolder(tmp_path / "detector", {"epochs": 1})
     (tmp_path / "file").write_text("x", encoding="utf-8")
     with pytest.raises(ConfigError, match="is a file"):
         RunFolder(tmp_path / "file", {})

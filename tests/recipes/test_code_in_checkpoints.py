@@ -88,7 +88,7 @@ def from_elsewhere(whole: Path, path: Path, option: str, value: str) -> Path:
 
 
 @pytest.mark.parametrize("option", sorted(plugin_options(TrainOptions)))
-@pytest.mark.parametrize("place", ["a run", "a checkpoint", "last"])
+@pytest.mark.parametrize("place", ["a run", "a checkpoint", "last", "a run without a checkpoint"])
 def test_code_that_a_run_names_is_not_imported_until_the_user_names_it(
     whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], option: str, place: str
 ) -> None:

@@ -39,7 +39,7 @@ class MetricLogger(Protocol):
 
 class OpenLogger(Protocol):
     """How a logger is made, which its class does. goes_on_after: the step after which a run goes on, so that later ones that were told before
-    it was stopped count no more; None for a new run.
+    it was stopped count no more; 0 for one that begins again because it had saved nothing; None for a new run.
     """
 
     def __call__(self, folder: Path, config: Mapping[str, Any], *, goes_on_after: int | None) -> MetricLogger: ...

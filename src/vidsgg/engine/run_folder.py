@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from itertools import chain, count
@@ -22,11 +22,12 @@ from tqdm import tqdm
 from vidsgg import __version__
 from vidsgg.engine.loggers import OpenLogger, TensorBoardLogger
 from vidsgg.engine.run_lock import RunLock
-from vidsgg.errors import CheckpointError, ConfigError, Stopped
+from vidsgg.errors import CheckpointError, ConfigError, DataError, Stopped
 from vidsgg.io.atomic import remove_left_behind, write_whole
 from vidsgg.io.links import regular_file
 from vidsgg.io.names import file_name
 from vidsgg.io.tensors import save_tensors
+from vidsgg.io.untrusted import read_yaml
 
 OUTPUT = Path("output")
 # What training writes into a run's folder; patterns for ``remove_made``.
@@ -35,6 +36,7 @@ RUN_FILES = (
     *("checkpoint_*.tar", "detector_*.pth", "profile.txt", "profile_trace.json"),
 )
 _COLUMNS = ["epoch", "step", "name", "value"]
+_SAVED = ("checkpoint_*.tar", "detector_*.pth")  # what is worth keeping of a run
 
 
 def default_path(dataset: str, model: str, mode: str) -> Path:
@@ -44,11 +46,22 @@ def default_path(dataset: str, model: str, mode: str) -> Path:
     return next(path for path in map(first.with_name, names) if not path.exists())
 
 
+def begun(path: Path) -> bool:
+    """Whether a run was begun in a folder that ended, or is still at work, before it saved anything."""
+    return (path / "config.yaml").is_file() and not has_saved(path)
+
+
+def has_saved(path: Path) -> bool:
+    """Whether there is a checkpoint or a detector of a run in a folder, whole or not."""
+    return any(any(path.glob(pattern)) for pattern in _SAVED)
+
+
 class RunFolder:
     """What a run writes beside its checkpoints. Use as a context manager; one process at a time has the folder.
 
     goes_on_after: the optimiser step after which the run in the folder goes on; rows of later steps, which a stopped run had written
-    after its last checkpoint, are dropped. None for a new run: then a folder with another run in it is refused.
+    after its last checkpoint, are dropped. None for a new run: then a folder with another run in it is refused, except one that was
+    killed before it saved anything and that had the same options: it begins again.
     """
 
     def __init__(
@@ -61,18 +74,19 @@ class RunFolder:
         logger: OpenLogger = TensorBoardLogger,
         program: str = "vidsgg",
         say_again: Sequence[str] = (),
+        may_differ: Collection[str] = (),
     ) -> None:
         """echo: whether log lines go to the screen as well. program: what was typed to start vidsgg in as many processes. say_again: what
-        has to be typed beside -resume_from to go on, see ``vidsgg/plugins.py``.
+        has to be typed beside -resume_from to go on, see ``vidsgg/plugins.py``. may_differ: options in which a run that begins again may
+        differ from what was begun.
 
         Raises ConfigError if the folder cannot be used, or as the logger does.
         """
         if path.exists() and not path.is_dir():
             raise ConfigError(f"option -save_path: {path} is a file, not a folder.")
-        if goes_on_after is None and ((path / "config.yaml").exists() or any(path.glob("checkpoint_*.tar"))):
-            raise ConfigError(
-                f"option -save_path: {path} holds another run; name a new folder, remove the old one, or go on with -resume_from {path}."
-            )
+        if goes_on_after is None and has_saved(path):
+            go_on = f", or go on with -resume_from {path}" if any(path.glob(_SAVED[0])) else ""
+            raise ConfigError(f"option -save_path: {path} holds another run; name a new folder, remove the old one{go_on}.")
         self.path, self.echo, self.program, self.say_again = path, echo, program, tuple(say_again)
         if goes_on_after is None:
             _check_not_foreign(path)
@@ -81,10 +95,19 @@ class RunFolder:
             self._lock = RunLock(path)
         try:
             with self._writing():
+                again = goes_on_after is None and begun(path)
+                if again:
+                    _check_same(path, config, may_differ)
                 remove_left_behind(path)
-                # First what is not ours: a folder with a configuration in it counts as a run.
-                self._logger = logger(path, config, goes_on_after=goes_on_after)
+                # At once: a run that is killed from now on knows its options, and can begin again.
+                new = not (path / "config.yaml").exists()
                 write_whole(path / "config.yaml", yaml.safe_dump(dict(config), sort_keys=False))
+                try:
+                    self._logger = logger(path, config, goes_on_after=0 if again else goes_on_after)
+                except BaseException:
+                    if new:  # a logger that cannot start leaves no run behind
+                        (path / "config.yaml").unlink(missing_ok=True)
+                    raise
                 self._log = open(path / "logfile.txt", "a", encoding="utf-8", opener=regular_file)  # noqa: SIM115
                 self._csv = _open_rows(path / "metrics.csv", goes_on_after)
                 self._rows = csv.writer(self._csv)
@@ -93,6 +116,8 @@ class RunFolder:
             raise
         start = "started" if goes_on_after is None else "resumed"
         self.log(f"{start}: {datetime.now():%Y-%m-%d %H:%M:%S} on {gethostname()}, vidsgg {__version__}, torch {torch.__version__}")
+        if again:
+            self.log("begins again: the run that was begun in this folder had ended before it saved anything")
         if not self._lock.known:
             self.log(f"warning: the file system of {path} knows no locks: a second run in this folder would go unnoticed")
 
@@ -182,6 +207,26 @@ def _check_not_foreign(path: Path) -> None:
     theirs = [name for name in ("logfile.txt", "metrics.csv") if (path / name).is_file() and not (path / "config.yaml").is_file()]
     if theirs:
         raise ConfigError(f"option -save_path: {path} holds a file {theirs[0]} that is not of a run of vidsgg; name another folder.")
+
+
+def _check_same(path: Path, config: Mapping[str, Any], may_differ: Collection[str]) -> None:
+    """Raises ConfigError naming the options in which a run differs from the one that was begun in a folder."""
+    try:
+        had = read_yaml(path / "config.yaml")
+    except DataError:
+        had = None
+    now = yaml.safe_load(yaml.safe_dump(dict(config)))
+    if had == now:
+        return
+    if not isinstance(had, dict) or "epochs" not in had:
+        raise ConfigError(f"option -save_path: {path} holds a config.yaml that is not of a run; name a new folder.")
+    differing = [name for name in {**had, **now} if name not in may_differ and had.get(name) != now.get(name)]
+    if differing:
+        told = ", ".join(f"-{name} {now.get(name)} (was {had.get(name)})" for name in differing[:5])
+        raise ConfigError(
+            f"option -save_path: {path} holds the beginning of a run with other options: {told}. It saved nothing before it ended: remove"
+            f" it, name a new folder, or begin it again with -resume_from {path}."
+        )
 
 
 def _open_rows(path: Path, goes_on_after: int | None) -> Any:

@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from vidsgg.engine.checkpoint import BEST, FINAL, load_checkpoint, newest_checkpoint, position
-from vidsgg.engine.run_folder import OUTPUT
+from vidsgg.engine.run_folder import OUTPUT, begun, has_saved
 from vidsgg.engine.state import TrainingState
 from vidsgg.errors import CheckpointError, ConfigError, DataError
 from vidsgg.io.atomic import whole_path
 from vidsgg.io.tensors import check_intact
 from vidsgg.io.untrusted import read_yaml
-from vidsgg.methods.options import TrainOptions
-from vidsgg.plugins import require_said_again
+from vidsgg.methods.options import TrainOptions, options_from
+from vidsgg.methods.registry import find_method
+from vidsgg.plugins import require_said_again, withhold_code
 from vidsgg.recipes.build import Splits, open_splits, resolve_data_path
 from vidsgg.recipes.runs import SavedRun, read_run, vocabulary_record
 
@@ -45,6 +46,12 @@ class Start:
     continued: SavedRun | None = None
     in_place: bool = False
     lines: tuple[str, ...] = ()
+
+    @property
+    def began_from(self) -> str | None:
+        """The checkpoint that another run in a new folder began from, to begin there again if that run is killed before it saves anything."""
+        run = self.weights_of or (None if self.in_place else self.continued)
+        return None if run is None else str(run.file.absolute())
 
     @property
     def finished(self) -> bool:
@@ -84,6 +91,8 @@ def find_start(options: TrainOptions, given: Collection[str], splits: Splits | N
     if options.resume_from is None:
         return _fresh(options, splits)
     run, lines = _read(options)
+    if isinstance(run, Path):
+        return _begin_again(run, options, given, splits)
     mine = _options_to_go_on(run, options, given)
     if mine is None or run.imported or "training_state" not in run.content:
         return _with_weights_of(run, options, splits)
@@ -140,26 +149,58 @@ def _with_weights_of(run: SavedRun, options: TrainOptions, splits: Splits | None
     return replace(_fresh(options, splits), weights_of=run, lines=(line,))
 
 
+def _begin_again(folder: Path, options: TrainOptions, given: Collection[str], splits: Splits | None) -> Start:
+    """The run of a folder from its beginning: it was killed before it saved anything. Where not even its options were written, those that
+    are given.
+    """
+    file = folder / "config.yaml"
+    if not file.exists():
+        line = f"there is no run in {folder} yet to go on with: a new one starts"
+        return replace(_fresh(replace(options, resume_from=None), splits), lines=(line,))
+    config = read_config(file)
+    kind = find_method(config["model"]).options
+    had = options_from(config, kind)
+    mine = _changed(had, options, given, file)
+    if mine is None:
+        raise CheckpointError(f"option -resume_from: the run in {folder} has saved nothing that another could start from.")
+    require_said_again(file, withhold_code(config, kind)[1], given, kind)
+    mine = replace(mine, save_path=options.save_path or str(folder))
+    if mine.resume_from is None:
+        return _fresh(mine, splits)
+    if mine.resume_from == "last" or Path(mine.resume_from).absolute() == folder.absolute():
+        raise CheckpointError(f"option -resume_from: {file} does not say what the run began from; repeat the command that began it.")
+    return find_start(mine, frozenset(field.name for field in fields(mine)), splits)
+
+
 def _open(root: Path, options: TrainOptions) -> Splits:
     return open_splits(root, options.mode, datasize=options.datasize, val=options.val, skip_bad=options.skip_bad)
 
 
 def _options_to_go_on(run: SavedRun, options: TrainOptions, given: Collection[str]) -> TrainOptions | None:
     """The run's options with those that are given; None if they say another model or mode. The run's own start stays in its record."""
-    if any(name in given and getattr(options, name) != getattr(run.options, name) for name in ("model", "mode")):
+    mine = _changed(run.options, options, given, run.file)
+    return None if mine is None else replace(mine, save_path=options.save_path)
+
+
+def _changed(had: TrainOptions, options: TrainOptions, given: Collection[str], file: Path) -> TrainOptions | None:
+    """The options that a run had, with those that are given in their place, except -resume_from and -save_path; None as above."""
+    if any(name in given and getattr(options, name) != getattr(had, name) for name in ("model", "mode")):
         return None
-    known = {field.name for field in fields(run.options)}
+    known = {field.name for field in fields(had)}
     for name in given:
         if name not in known:
-            raise ConfigError(f"option -{name} is not one of model {run.options.model!r}, which {run.file} is of.")
+            raise ConfigError(f"option -{name} is not one of model {had.model!r}, which {file} is of.")
     changes = {name: getattr(options, name) for name in given if name not in ("resume_from", "save_path")}
     if options.data_path is None:
         changes.pop("data_path", None)
-    return replace(run.options, **changes, save_path=options.save_path)
+    return replace(had, **changes)
 
 
-def _read(options: TrainOptions) -> tuple[SavedRun, tuple[str, ...]]:
-    """The checkpoint that -resume_from means, whole, and a line for each newer one that is not."""
+def _read(options: TrainOptions) -> tuple[SavedRun | Path, tuple[str, ...]]:
+    """The checkpoint that -resume_from means, whole, and a line for each newer one that is not; or the folder of a run that has saved none.
+
+    With "last" and -save_path that folder need not be there yet.
+    """
     assert options.resume_from is not None
     if options.resume_from == "last":
         candidates = [Path(options.save_path)] if options.save_path else _runs_of(options)
@@ -174,8 +215,13 @@ def _read(options: TrainOptions) -> tuple[SavedRun, tuple[str, ...]]:
         lines += [f"warning: passed over a newer checkpoint: {damage}" for damage in newest.damaged]
         if newest.path:
             return read_run(newest.path), tuple(lines)
+        if begun(folder) or (options.resume_from == "last" and options.save_path and not has_saved(folder)):
+            return folder, ()
     looked = ", ".join(map(str, candidates)) or f"{OUTPUT}/*/*, for {options.model} in mode {options.mode} on this data set"
-    raise CheckpointError("\n".join([f"option -resume_from: there is no checkpoint to go on from in {looked}.", *lines]))
+    hint = ""
+    if any(folder.is_dir() and not has_saved(folder) for folder in candidates):
+        hint = " There is no config.yaml either: if a run was killed there at its very start, repeat the command that began it."
+    raise CheckpointError("\n".join([f"option -resume_from: there is no checkpoint to go on from in {looked}.{hint}", *lines]))
 
 
 def _runs_of(options: TrainOptions) -> list[Path]:
@@ -183,12 +229,13 @@ def _runs_of(options: TrainOptions) -> list[Path]:
     root, found = resolve_data_path(options.data_path), []
     for file in OUTPUT.glob("*/*/config.yaml"):
         try:
-            config: Any = read_yaml(file)
+            config = read_config(file)
             same = (config["model"], config["mode"]) == (options.model, options.mode) and _same_folder(root, config["data_path"])
-        except (DataError, TypeError, KeyError):
+        except (CheckpointError, TypeError, KeyError):
             continue  # not a run of ours
         if same:
-            written = max((checkpoint.stat().st_mtime for checkpoint in file.parent.glob("checkpoint_*.tar")), default=0.0)
+            saved = list(file.parent.glob("checkpoint_*.tar"))
+            written = max(path.stat().st_mtime for path in saved or [file])
             found.append((written, file.parent))
     return [folder for _, folder in sorted(found, reverse=True)]
 
@@ -208,6 +255,17 @@ def _goes_on_in_place(run: SavedRun, options: TrainOptions) -> bool:
             f" Name a new folder with -save_path, or go on with -resume_from {own}."
         )
     return False
+
+
+def read_config(file: Path) -> dict[str, Any]:
+    """The options in a run's config.yaml, unchecked. Raises CheckpointError if it is not that of a training run."""
+    try:
+        config = read_yaml(file)
+    except DataError as error:
+        raise CheckpointError(str(error)) from error
+    if not isinstance(config, dict) or not isinstance(config.get("model"), str):
+        raise CheckpointError(f"{file} is not the configuration of a training run.")
+    return config
 
 
 def _same_folder(path: Path, other: str | None) -> bool:

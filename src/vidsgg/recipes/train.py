@@ -34,7 +34,7 @@ from vidsgg.recipes.build import Splits, choose_device, move_to
 from vidsgg.recipes.learner import go_on, make_learner, start_from_word_vectors
 from vidsgg.recipes.runs import vocabulary_record, widths_record
 from vidsgg.recipes.sources import FeatureSource, open_source
-from vidsgg.recipes.start import Start, find_start, videos_record
+from vidsgg.recipes.start import FREE, Start, find_start, videos_record
 
 
 @dataclass(frozen=True)
@@ -168,11 +168,14 @@ def _train(start: Start, team: Team, held_out: str, after_evaluation: AfterEvalu
         return evaluate(model, val_loader, protocol, criterion=criterion, exclusive=options.exclusive_decoding, title="validate")
 
     goes_on_after = state.step if state and start.in_place else None
-    again = to_say_again(config, type(options))
     if team.leads:
-        folder = RunFolder(path, config, goes_on_after=goes_on_after, echo=echo, logger=logger, program=team.program, say_again=again)
+        shown = {**config, "resume_from": start.began_from or options.resume_from}
+        again = to_say_again(config, type(options))
+        folder = RunFolder(
+            path, shown, goes_on_after=goes_on_after, echo=echo, logger=logger, program=team.program, say_again=again, may_differ=FREE
+        )
     else:
-        folder = UnwrittenRun(path, team.program, again)
+        folder = UnwrittenRun(path, team.program, to_say_again(config, type(options)))
     with closing(train_loader), closing(val_loader), folder as run:
         run.log(f"run: {path}")
         run.log(f"data: {root} ({schema.name}), {len(splits.train)} videos to train on, {len(splits.val)} to validate on ({held_out})")
