@@ -95,7 +95,9 @@ class NeuralOptions(TrainOptions):
         high=1_000_000,
     )
     grad_checkpointing: bool = option(False, "compute the activations of the transformer layers again instead of keeping them")
-    deterministic: bool = option(False, "only algorithms that give the same bits every time, also on a GPU (and with the same number of threads)")
+    deterministic: bool = option(
+        False, "only algorithms that give the same bits every time, also on a GPU (and with the same number of threads)"
+    )
     monitor: str = option(
         "val_recall@20",
         "what the best epoch is chosen by, early stopping waits for and the plateau schedule watches; val_loss, val_mR@50, ...",

@@ -117,6 +117,8 @@ def find_start(options: TrainOptions, given: Collection[str], splits: Splits | N
             " Bring them back, or start anew."
         )
     in_place = _goes_on_in_place(run, options)
+    if not in_place and options.save_path is not None and _began_here(Path(options.save_path), run):
+        return find_start(replace(options, resume_from=options.save_path), given, splits)
     at = run.content["training_state"]
     changed = [
         f"-{name} {getattr(mine, name)} (was {run.had(name)})"
@@ -255,6 +257,15 @@ def _goes_on_in_place(run: SavedRun, options: TrainOptions) -> bool:
             f" Name a new folder with -save_path, or go on with -resume_from {own}."
         )
     return False
+
+
+def _began_here(folder: Path, run: SavedRun) -> bool:
+    """Whether a folder has the run that the same command began before it was killed: so far with no checkpoint but the best that it brought."""
+    try:
+        began_from = read_config(folder / "config.yaml").get("resume_from")
+    except CheckpointError:
+        return False
+    return began_from == str(run.file.absolute()) and newest_checkpoint(folder).path is not None
 
 
 def read_config(file: Path) -> dict[str, Any]:
