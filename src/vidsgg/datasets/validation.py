@@ -12,9 +12,10 @@ from typing import Literal
 import numpy as np
 from tqdm import tqdm
 
-from vidsgg.datasets.action_genome import CLASS_FILES, OBJECTS, VOCABULARY, ActionGenome, Summary, check_class_file
+from vidsgg.datasets.action_genome import CLASS_FILES, OBJECTS, VOCABULARY, ActionGenome, check_class_file
 from vidsgg.datasets.action_genome_files import SPLITS, UNMATCHED, Records, load_records
 from vidsgg.datasets.action_genome_layout import CHARADES, FRAMES, VIDEOS, find_layout
+from vidsgg.datasets.action_genome_rules import Summary
 from vidsgg.datasets.base import VideoDataset
 from vidsgg.datasets.pictures import count_pictures
 from vidsgg.datasets.registry import identify
