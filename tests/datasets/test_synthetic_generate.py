@@ -13,7 +13,8 @@ from symlinks import link
 from vidsgg.datasets.action_genome import OBJECTS
 from vidsgg.datasets.registry import open_dataset
 from vidsgg.datasets.synthetic import generate as generate_module
-from vidsgg.datasets.synthetic.generate import MARKER, SyntheticConfig, generate, is_complete
+from vidsgg.datasets.synthetic.generate import SyntheticConfig, generate, is_complete
+from vidsgg.datasets.synthetic.known import MARKER
 from vidsgg.errors import ConfigError
 from vidsgg.io.homes import remove_made
 from vidsgg.io.images import read_image

@@ -8,7 +8,7 @@ import pytest
 
 from vidsgg.cli.demo import main
 from vidsgg.cli.main import run
-from vidsgg.datasets.synthetic.generate import MARKER
+from vidsgg.datasets.synthetic.known import MARKER
 from vidsgg.errors import ConfigError
 from vidsgg.recipes.demo import remove_demo, run_demo
 from vidsgg.recipes.options import DemoOptions

@@ -19,6 +19,7 @@ from vidsgg.detectors.pretrained import weights_place
 from vidsgg.detectors.torchvision_fpn import COCO_WEIGHTS, TorchvisionFPN
 from vidsgg.engine.checkpoint import find_checkpoint
 from vidsgg.errors import CheckpointError, ConfigError, VidsggError
+from vidsgg.recipes.drawn import SHORT, learnt_from_drawings
 from vidsgg.recipes.options import PredictOptions
 from vidsgg.recipes.predict_model import check_run, detector_places, find_detector_of, looks_at_pictures
 from vidsgg.recipes.runs import read_run
@@ -39,6 +40,7 @@ class Choice:
     mode: str = ""
     detector: str = ""  # its architecture; empty where nothing looks at pictures
     problem: str | None = None  # why it cannot be run on plain videos
+    note: str = ""  # what one should know before one chooses it
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,8 @@ class Checkpoints:
         choice, places = Choice(number, file, name), tuple[str, ...]()
         try:
             run = read_run(file, mmap=True)
-            choice = replace(choice, model=run.options.model, mode=run.options.mode)
+            note = SHORT if learnt_from_drawings(run) else ""
+            choice = replace(choice, model=run.options.model, mode=run.options.mode, note=note)
             check_run(run, PredictOptions())
             if looks_at_pictures(run):
                 places = detector_places(run, PredictOptions())

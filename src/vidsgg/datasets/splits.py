@@ -30,8 +30,13 @@ def hold_out_validation(dataset: VideoDataset) -> tuple[Subset, Subset]:
     """
     if len(dataset) < 2:
         raise DataError(f"{dataset.root}: one video of split {dataset.split!r} cannot be shared between training and validation.")
-    held = set(_tenth(dataset.video_ids, "validation")[: len(dataset) - 1])
+    held = set(held_out(dataset.video_ids))
     return Subset(dataset, [i for i in range(len(dataset)) if i not in held]), Subset(dataset, sorted(held))
+
+
+def held_out(names: Sequence[str]) -> list[int]:
+    """Positions of the training videos that are held out for validation, of two names or more."""
+    return _tenth(names, "validation")[: len(names) - 1]
 
 
 def _tenth(names: Sequence[str], purpose: str) -> list[int]:

@@ -56,6 +56,7 @@ class _Content(msgspec.Struct):
     detector: dict[str, Any] | None = None
     features: Any = None
     videos: dict[str, str] | None = None
+    synthetic: bool | None = None
     processes: Annotated[int, Meta(ge=1, le=100_000)] = 1
     training_state: _State | None = None
     stopping_state_dict: _Waiting | None = None

@@ -6,7 +6,8 @@ import time
 from fnmatch import fnmatch
 from pathlib import Path
 
-from vidsgg.datasets.synthetic.generate import MARKER, SyntheticConfig, generate
+from vidsgg.datasets.synthetic.generate import SyntheticConfig, generate
+from vidsgg.datasets.synthetic.known import is_synthetic
 from vidsgg.detectors.feature_store import STORE_FILES
 from vidsgg.engine.run_folder import RUN_FILES
 from vidsgg.errors import ConfigError
@@ -108,7 +109,7 @@ def remove_demo(out: Path) -> None:
 def _made_before_marks(out: Path) -> bool:
     """Whether a folder holds the demo of a version that wrote no mark, and nothing beside it."""
     names = ("data", *_RUNS, "S*.graph.json", "S*.html")
-    return (out / "data" / MARKER).is_file() and all(any(fnmatch(path.name, name) for name in names) for path in out.iterdir())
+    return is_synthetic(out / "data") and all(any(fnmatch(path.name, name) for name in names) for path in out.iterdir())
 
 
 def _train(options: DemoOptions, modes: list[str], data: Path, detector: str, out: Path) -> dict[str, Path]:

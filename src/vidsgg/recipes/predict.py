@@ -17,6 +17,7 @@ from vidsgg.io.graphs import SUFFIX, path_to, read_graph, write_graph
 from vidsgg.io.names import file_name
 from vidsgg.ops.decoding import decode
 from vidsgg.recipes.build import open_split, resolve_data_path
+from vidsgg.recipes.drawn import drawn_note
 from vidsgg.recipes.graph_places import REMEDY
 from vidsgg.recipes.options import PredictOptions
 from vidsgg.recipes.predict_model import origin_of, unsure_above
@@ -60,12 +61,12 @@ def run_prediction(options: PredictOptions) -> Predicted:
     settings = {"threshold": options.threshold} | ({} if unsure is None else {"uncertainty_threshold": unsure})
     pictures = _pictures(one.picture_files(0))
     source = None if pictures is None else path_to(pictures, graph)
-    notes = (f"{run.options.remark}.",) if run.options.remark else ()
+    notes = (*drawn_note(run), *((f"{run.options.remark}.",) if run.options.remark else ()))
     made_by = replace(origin_of(run, trained, settings=settings), source=source, notes=notes)
     predicted = replace(over_time(to_graph(annotation, prediction, options.threshold, unsure)), made_by=made_by)
     write_graph(graph, predicted)
     show(page, surest(predicted), annotated_graph(annotation), pictures)
-    return Predicted(annotation.video_id, graph, page, tuple(picture_notes([one])))
+    return Predicted(annotation.video_id, graph, page, (*picture_notes([one]), *drawn_note(run)))
 
 
 def _check_own(file: Path, dataset: str, video_id: str) -> None:

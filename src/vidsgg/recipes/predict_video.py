@@ -22,6 +22,7 @@ from vidsgg.io.boxes import GivenBoxes
 from vidsgg.io.footage import Footage, FootageFrame, open_footage
 from vidsgg.io.graphs import graph_writer, path_to
 from vidsgg.io.identity import content_of
+from vidsgg.recipes.drawn import drawn_note
 from vidsgg.recipes.graph_places import GraphPlace, graph_places
 from vidsgg.recipes.graph_videos import check_video
 from vidsgg.recipes.options import PredictOptions
@@ -115,7 +116,7 @@ class _Predictor:
         self._watch, self._name = watch, name
         run = read_run(Path(options.checkpoint))
         schema = check_run(run, options)
-        trained = load_for_videos(run, schema, options)
+        trained, self._drawn = load_for_videos(run, schema, options), drawn_note(run)
         self._options, self._schema, self._scorer = options, schema, scorer_of(trained, schema)
         sgdet = run.options.mode == "sgdet"
         unsure = unsure_above(run, options)
@@ -133,6 +134,7 @@ class _Predictor:
         self.lines = [
             f"model: {run.options.model}, mode {run.options.mode}, from {run.file}, on {trained.source.device}",
             *trained.source.lines,
+            *self._drawn,
         ]
 
     def predict(self, place: GraphPlace) -> VideoDone:
@@ -160,7 +162,7 @@ class _Predictor:
                 count += 1
             relations = timeline.intervals()
             notes += [*footage.notes, *(boxes.notes() if boxes else ())]
-            writer.finish(relations, replace(self.origin, notes=tuple(notes), source=path_to(place.video, place.file)))
+            writer.finish(relations, replace(self.origin, notes=(*self._drawn, *notes), source=path_to(place.video, place.file)))
         return count, len(relations)
 
     def _watched(self, footage: Footage) -> Iterator[FootageFrame]:

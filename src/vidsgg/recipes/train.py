@@ -14,6 +14,7 @@ import torch
 
 from vidsgg.datasets.base import VideoDataset
 from vidsgg.datasets.curricula import easiest, parse_curriculum
+from vidsgg.datasets.synthetic.known import is_synthetic
 from vidsgg.engine.checkpoint import BEST
 from vidsgg.engine.distributed import ALONE, Team, join_team
 from vidsgg.engine.evaluate import evaluate
@@ -160,6 +161,7 @@ def _train(start: Start, team: Team, held_out: str, after_evaluation: AfterEvalu
         "detector": source.detector_record(),
         "features": _kind_of_features(source),
         "videos": videos_record(splits),
+        "synthetic": is_synthetic(root),
         "processes": team.size,
         "threads": threads,
     }

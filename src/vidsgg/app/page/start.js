@@ -136,7 +136,7 @@ function showCheckpoints(checkpoints) {
     make("label", { class: "choice", title: checkpoint.file },
       make("input", { type: "radio", name: "checkpoint", value: checkpoint.id, checked: checkpoint === chosen }),
       make("b", {}, checkpoint.name),
-      make("span", {}, [checkpoint.model, checkpoint.mode, checkpoint.detector].filter(Boolean).join(" · "))));
+      make("span", {}, [checkpoint.model, checkpoint.mode, checkpoint.detector, checkpoint.note].filter(Boolean).join(" · "))));
   const none = make("p", { class: "none" }, "None that finds things in plain videos itself. Train one with ", make("code", {}, "vidsgg train -mode sgdet"),
     ", or name its folder: ", make("code", {}, "vidsgg app FOLDER"), ".");
   document.querySelector("#checkpoints .choices").replaceChildren(...(cards.length ? cards : [none]));

@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from vidsgg.datasets.action_genome import CLASS_FILES
 from vidsgg.datasets.synthetic.annotate import VideoEntries, annotate
+from vidsgg.datasets.synthetic.known import MARKER, TEST_EVERY, is_synthetic, name_of, split_of
 from vidsgg.datasets.synthetic.render import Picture, Scene
 from vidsgg.datasets.synthetic.script import write_story
 from vidsgg.errors import ConfigError, DataError
@@ -28,7 +29,6 @@ from vidsgg.io.links import is_link
 from vidsgg.io.parent import end_with_parent
 from vidsgg.io.video import VideoReader
 
-MARKER = "synthetic.json"
 FORMAT = 1  # raised whenever the same seed gives other data
 FPS = 12
 # The same pictures must give the same bytes. One thread, or the result depends on the number of cores; a constant quantiser, because
@@ -42,7 +42,6 @@ _MADE = {
     "videos": ("S[0-9]*.mp4",),
     "frames": ("S[0-9]*.mp4/[0-9]*.png",),
 }
-_TEST_EVERY = 5  # every fifth video belongs to the test split
 
 
 @dataclass(frozen=True)
@@ -61,8 +60,8 @@ class SyntheticConfig:
     workers: int | None = None
 
     def __post_init__(self) -> None:
-        if self.videos < _TEST_EVERY:
-            raise ConfigError(f"videos is {self.videos}; make at least {_TEST_EVERY}, so that one of them is for testing.")
+        if self.videos < TEST_EVERY:
+            raise ConfigError(f"videos is {self.videos}; make at least {TEST_EVERY}, so that one of them is for testing.")
         if self.seed < 0:
             raise ConfigError(f"seed is {self.seed}; use a number from 0.")
         for name, size in (("width", self.width), ("height", self.height)):
@@ -97,15 +96,10 @@ def is_complete(root: Path) -> bool:
     return all((root / "annotations" / name).is_file() for name in _PICKLES)
 
 
-def split_of(index: int) -> str:
-    """Split of the ``index``-th video."""
-    return "test" if index % _TEST_EVERY == _TEST_EVERY - 1 else "train"
-
-
 def _clear(root: Path) -> None:
     if root.exists() and not root.is_dir():
         raise ConfigError(f"{root} is a file; give a folder.")
-    if root.exists() and set(root.iterdir()) - set(left_behind(root)) and not (root / MARKER).is_file():
+    if root.exists() and set(root.iterdir()) - set(left_behind(root)) and not is_synthetic(root):
         raise ConfigError(f"{root} is not empty and holds no synthetic data set of ours ({MARKER} is missing); choose another folder.")
     for name, patterns in _MADE.items():
         if is_link(root / name):
@@ -132,7 +126,7 @@ def make_video(root: Path, config: SyntheticConfig, index: int) -> bytes:
     rng = np.random.default_rng([config.seed, index])
     story = write_story(rng, int(rng.integers(_KEYS[0], _KEYS[1] + 1)))
     scene = Scene(story, rng, config.width, config.height)
-    video = f"S{index:04d}"
+    video = name_of(index)
     entries = annotate(story, scene, rng, video, split_of(index))
     path = root / "videos" / f"{video}.mp4"
     _write_video(path, scene.frames(), config.width, config.height)
