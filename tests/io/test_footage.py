@@ -134,7 +134,8 @@ def test_broken_pictures_are_left_out_and_noted(tmp_path: Path) -> None:
     (folder / "2.png").write_bytes(b"broken")
     footage = open_footage(folder, fps=2)
     assert [f.number for f in footage.frames()] == [1, 3]
-    assert footage.notes == ["1 of 3 frames cannot be decoded and are left out: 2"]
+    why = "not a picture of a known kind (JPEG, PNG, BMP, WEBP, TIFF); convert it, or copy it again."
+    assert footage.notes == [f"1 of 3 frames cannot be decoded and are left out: 2 ({why})"]
     for file in picture_files(folder):
         file.write_bytes(b"broken")
     with pytest.raises(DataError, match="no picture can be read"):

@@ -155,7 +155,10 @@ class _PictureFolder(Footage):
         if len(damaged) == len(self.numbers):
             first = next(iter(damaged.values()))
             raise DataError(first if len(damaged) == 1 else f"{self._path}: no picture can be read; the first message was: {first}")
-        self.notes += _left_out(damaged, len(self.numbers))
+        for note in _left_out(damaged, len(self.numbers)):
+            number, why = next(iter(damaged.items()))
+            # Without the path, which says where somebody keeps their files: notes become part of the graph.
+            self.notes.append(f"{note} ({why.removeprefix(f'{self._files[number - 1]}: ')})")
 
 
 def _checked(path: Path, wanted: Collection[int] | Literal["all"], count: int) -> Sequence[int]:
