@@ -79,6 +79,15 @@ DETECTORS = {
 }
 
 
+def memory_layout(base_width: int) -> torch.memory_format:
+    """In which order the values of maps lie: channels last, which is faster, but only where 8 divides all numbers of channels.
+
+    With maps of 2 or 3 channels, channels last, oneDNN's gradient of a convolution writes outside its memory on AVX2 processors (torch
+    2.14; the process ends with a segmentation fault). In the usual order it does not.
+    """
+    return torch.channels_last if base_width % 8 == 0 else torch.contiguous_format
+
+
 class FasterRCNN(Detector):
     """Faster R-CNN, ResNet C4.
 
@@ -92,7 +101,8 @@ class FasterRCNN(Detector):
         super().__init__()
         self.config, self.classes, self.reference_compat = config, tuple(classes), reference_compat
         # Channels last makes convolutions on CPUs about twice as fast.
-        self.backbone = ResNetC4(config.backbone).to(memory_format=torch.channels_last)
+        self._layout = memory_layout(config.backbone.base_width)
+        self.backbone = ResNetC4(config.backbone).to(memory_format=self._layout)
         self.node_width, self.union_channels = self.backbone.head_channels, self.backbone.trunk_channels
         self.rpn = RegionProposals(self.union_channels, config.rpn_width, config.anchor_scales, config.backbone.stride)
         self.class_score = skip_init(nn.Linear, self.node_width, len(self.classes))
@@ -153,14 +163,14 @@ class FasterRCNN(Detector):
 
     def encode_pixels(self, pixels: Tensor, scale: Tensor, size: Tensor) -> FrameMaps:
         """Frames that are network input already: pixels (T, 3, H, W) as ``network_input`` makes them; scale (T,), size (T, 2)."""
-        maps = self.backbone.trunk(pixels.contiguous(memory_format=torch.channels_last)).contiguous()
+        maps = self.backbone.trunk(pixels.contiguous(memory_format=self._layout)).contiguous()
         return FrameMaps(maps, scale, size, (pixels.shape[2], pixels.shape[3]))
 
     def pool(self, maps: FrameMaps, frame: Tensor, box: Tensor) -> Tensor:
         return self._pool(maps, frame, box * maps.scale[frame, None])
 
     def embed(self, pooled: Tensor) -> Tensor:
-        return self.backbone.head(pooled.contiguous(memory_format=torch.channels_last))
+        return self.backbone.head(pooled.contiguous(memory_format=self._layout))
 
     def classify(self, feature: Tensor) -> Tensor:
         return nn.functional.pad(self.class_score(feature)[:, 1:].softmax(dim=1), (1, 0))
