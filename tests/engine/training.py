@@ -122,8 +122,8 @@ def flat(content: Any, name: str = "") -> dict[str, Any]:
 
 
 def assert_same_bits(one: Path, other: Path) -> None:
-    """Two checkpoints hold the same: weights, optimiser, schedule, counters."""
-    a, b = (flat(load_checkpoint(path)) for path in (one, other))
+    """Two checkpoints hold the same: weights, optimiser, schedule, counters; their runs may have been started in different folders."""
+    a, b = (flat({**load_checkpoint(path), "started_in": None}) for path in (one, other))
     assert a.keys() == b.keys()
     different = [name for name, value in a.items() if not (torch.equal(value, b[name]) if torch.is_tensor(value) else value == b[name])]
     assert not different

@@ -21,8 +21,8 @@ from vidsgg.engine.checkpoint import find_checkpoint
 from vidsgg.errors import CheckpointError, ConfigError, VidsggError
 from vidsgg.recipes.drawn import SHORT, learnt_from_drawings
 from vidsgg.recipes.options import PredictOptions
-from vidsgg.recipes.predict_model import check_run, detector_places, find_detector_of, looks_at_pictures
-from vidsgg.recipes.runs import read_run
+from vidsgg.recipes.predict_model import check_run
+from vidsgg.recipes.runs import detector_places, find_detector_of, looks_at_pictures, read_run
 from vidsgg.recipes.sources import open_source
 
 FOLDER = "output"
@@ -102,8 +102,8 @@ class Checkpoints:
             choice = replace(choice, model=run.options.model, mode=run.options.mode, note=note)
             check_run(run, PredictOptions())
             if looks_at_pictures(run):
-                places = detector_places(run, PredictOptions())
-                record = self._record_of(find_detector_of(run, PredictOptions(), self._record_of))
+                places = detector_places(run)
+                record = self._record_of(find_detector_of(run, (), self._record_of))
                 choice = replace(choice, detector=str((record or {}).get("description", {}).get("detector", "")))
         except VidsggError as error:
             choice = replace(choice, problem=str(error).removeprefix(f"{file} ").removeprefix(f"{file}: "))

@@ -48,6 +48,17 @@ class BackboneConfig:
             if getattr(self, name) < 1:
                 raise ConfigError(f"backbone: {name} is {getattr(self, name)}; it must be positive.")
 
+    @property
+    def widths(self) -> list[int]:
+        """Channels within the blocks of the four stages."""
+        return [self.base_width * 2**stage for stage in range(4)]
+
+    @property
+    def channels(self) -> tuple[int, int]:
+        """Channels of the trunk's maps and of the head's features."""
+        expansion = (Bottleneck if STAGES[self.depth][1] else BasicBlock).expansion
+        return self.widths[2] * expansion, self.widths[3] * expansion
+
 
 class Norm(nn.Module):
     """Batch normalisation: torch.nn.BatchNorm2d without its counter.
@@ -77,7 +88,7 @@ class ResNetC4(nn.Module):
         super().__init__()
         blocks, bottleneck = STAGES[config.depth]
         block = Bottleneck if bottleneck else BasicBlock
-        widths = [config.base_width * 2**stage for stage in range(4)]
+        widths = config.widths
         self.conv1 = _conv(3, config.base_width, 7, stride=2)
         self.bn1 = Norm(config.base_width)
         channels = config.base_width
@@ -89,7 +100,7 @@ class ResNetC4(nn.Module):
             stages.append(nn.Sequential(*(block(i, width, s) for i, s in zip(inputs, strides, strict=True))))
             channels = width * block.expansion
         self.layer1, self.layer2, self.layer3, self.layer4 = stages
-        self.trunk_channels, self.head_channels = widths[2] * block.expansion, widths[3] * block.expansion
+        self.trunk_channels, self.head_channels = config.channels
         self._start(torch.Generator().manual_seed(config.seed))
 
     def trunk(self, pixels: Tensor) -> Tensor:

@@ -12,11 +12,11 @@ from vidsgg.methods.registry import find_method
 from vidsgg.metrics.differences import Differences
 from vidsgg.metrics.protocol import protocol_for
 from vidsgg.metrics.result import CONSTRAINT, K
-from vidsgg.recipes.build import open_split, resolve_data_path
+from vidsgg.recipes.build import open_split
 from vidsgg.recipes.evaluate import run_evaluation
 from vidsgg.recipes.options import CompareOptions, EvaluateOptions
 from vidsgg.recipes.report import open_long_tail, write_rows
-from vidsgg.recipes.runs import SavedRun, read_run
+from vidsgg.recipes.runs import SavedRun, data_of, read_run
 from vidsgg.recipes.scored import ScoredVideos, annotations_of, origin
 
 
@@ -45,7 +45,7 @@ def run_comparison(options: CompareOptions) -> Comparison:
     scored, told = dict[str, ScoredVideos](), list[str]()
     splits: dict[Path, tuple[VideoDataset, dict[str, str]]] = {}
     for name, run in runs.items():
-        root = resolve_data_path(options.data_path or run.options.data_path)
+        root = data_of(run, options.data_path)
         if root not in splits:
             dataset = open_split(root, run.options.mode, options.split, datasize=options.datasize, skip_bad=options.skip_bad)
             splits[root] = dataset, annotations_of(dataset, dataset.video_ids)

@@ -13,6 +13,7 @@ from vidsgg.detectors.torchvision_fpn import TorchvisionFPN
 from vidsgg.errors import ConfigError
 from vidsgg.options import closest
 from vidsgg.structures.schema import Schema
+from vidsgg.structures.widths import FeatureWidths
 
 # What ``-detector auto`` looks for in the data set's folder: a trained one of ours, then the published one under its authors' name.
 IN_DATA_FOLDER = ("detector.pth", "faster_rcnn_ag.pth")
@@ -24,6 +25,16 @@ def find_detector(name: str, root: Path) -> str:
     if name != "auto":
         return name
     return next((str(root / file) for file in IN_DATA_FOLDER if (root / file).is_file()), "c4-small")
+
+
+def widths_of(name: str) -> FeatureWidths | None:
+    """Widths of the features of a detector that has a name, without its weights; None of a file."""
+    if name == TorchvisionFPN.architecture:
+        return FeatureWidths(node=TorchvisionFPN.node_width, union=TorchvisionFPN.union_channels)
+    if name in DETECTORS:
+        union, node = DETECTORS[name].backbone.channels
+        return FeatureWidths(node=node, union=union)
+    return None
 
 
 def build_detector(name: str, schema: Schema, device: torch.device, *, reference_compat: bool = False) -> tuple[Detector, str]:

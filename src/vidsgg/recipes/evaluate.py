@@ -18,10 +18,10 @@ from vidsgg.metrics.calibration import CalibrationAccumulator
 from vidsgg.metrics.protocol import protocol_for
 from vidsgg.metrics.result import RecallResult
 from vidsgg.metrics.risk_coverage import RiskCoverageAccumulator
-from vidsgg.recipes.build import open_split, resolve_data_path
+from vidsgg.recipes.build import open_split
 from vidsgg.recipes.options import EvaluateOptions
 from vidsgg.recipes.report import Report, open_long_tail
-from vidsgg.recipes.runs import SavedRun, load_model, read_run
+from vidsgg.recipes.runs import SavedRun, data_of, load_model, read_run
 from vidsgg.recipes.scored import ScoredVideos, annotations_of, origin
 from vidsgg.recipes.tables import comparison
 
@@ -94,7 +94,7 @@ def _open(options: EvaluateOptions) -> tuple[SavedRun, Path, VideoDataset]:
     for name in ("part", "oracle_contacts", "temporal_window"):
         if getattr(options, name) is not None and not hasattr(run.options, name):
             raise ConfigError(f"option -{name}: {run.file} is of model {run.options.model!r}, which has no such option; leave it out.")
-    root = resolve_data_path(options.data_path or run.options.data_path)
+    root = data_of(run, options.data_path)
     dataset = open_split(root, run.options.mode, options.split, datasize=options.datasize, skip_bad=options.skip_bad)
     return run, root, dataset
 

@@ -16,12 +16,12 @@ from vidsgg.io.footage import PICTURES
 from vidsgg.io.graphs import SUFFIX, path_to, read_graph, write_graph
 from vidsgg.io.names import file_name
 from vidsgg.ops.decoding import decode
-from vidsgg.recipes.build import open_split, resolve_data_path
+from vidsgg.recipes.build import open_split
 from vidsgg.recipes.drawn import drawn_note
 from vidsgg.recipes.graph_places import REMEDY
 from vidsgg.recipes.options import PredictOptions
 from vidsgg.recipes.predict_model import origin_of, unsure_above
-from vidsgg.recipes.runs import load_model, read_run
+from vidsgg.recipes.runs import data_of, load_model, read_run
 from vidsgg.recipes.view import show
 from vidsgg.viewer.graphs import surest
 
@@ -42,7 +42,7 @@ def run_prediction(options: PredictOptions) -> Predicted:
     A graph of the same video that is there is replaced. Raises ConfigError if the file is that of another one, before any work.
     """
     run = read_run(Path(options.checkpoint))
-    root = resolve_data_path(options.data_path or run.options.data_path)
+    root = data_of(run, options.data_path)
     dataset = open_split(root, run.options.mode, options.split, datasize="large", skip_bad=False)
     index = dataset.find(options.video)
     one, video_id = Subset(dataset, [index]), dataset.video_ids[index]

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from vidsgg.datasets.action_genome import SCHEMA
 from vidsgg.detectors.extraction import ClipExtractor
 from vidsgg.detectors.store_key import weights_digest
-from vidsgg.errors import CheckpointError, ConfigError, VidsggError
+from vidsgg.errors import ConfigError
 from vidsgg.inference.video import Scorer
 from vidsgg.methods.registry import find_method
 from vidsgg.recipes.build import choose_device
-from vidsgg.recipes.detectors import IN_DATA_FOLDER, NAMES
 from vidsgg.recipes.options import PredictOptions
-from vidsgg.recipes.runs import SavedRun, TrainedModel, model_on, vocabulary_record
+from vidsgg.recipes.runs import SavedRun, TrainedModel, looks_at_pictures, model_on, trained_source, vocabulary_record
 from vidsgg.recipes.sources import FeatureSource, open_source
 from vidsgg.structures.graph import Origin
 from vidsgg.structures.schema import Schema
@@ -52,7 +49,23 @@ def load_for_videos(run: SavedRun, schema: Schema, options: PredictOptions) -> T
 
     Raises CheckpointError naming where it was looked for if the detector is not found.
     """
-    return model_on(run, _find_source(run, schema, options), schema, run.options, any_detector=options.detector is not None)
+    trained, device = run.options, choose_device(options.device)
+
+    def source_with(detector: str) -> FeatureSource:
+        return open_source(
+            Path(),
+            schema,
+            trained.mode,
+            device,
+            looks=looks_at_pictures(run),
+            detector=detector,
+            reference_compat=trained.reference_compat,
+            raw_detections=find_method(trained.model).capabilities.raw_detections,
+        )
+
+    folders = [Path(options.data_path)] if options.data_path is not None else []
+    source = trained_source(run, options.detector, folders, source_with)
+    return model_on(run, source, schema, trained, any_detector=options.detector is not None)
 
 
 def scorer_of(trained: TrainedModel, schema: Schema) -> Scorer:
@@ -88,74 +101,3 @@ def origin_of(run: SavedRun, trained: TrainedModel, fps: float | None = None, se
         fps=fps,
         settings=tuple((settings or {}).items()),
     )
-
-
-def find_detector_of(run: SavedRun, options: PredictOptions, record_of: Callable[[str], Mapping[str, Any] | None]) -> str:
-    """The name or file of the detector that a model was trained with. record_of: ``FeatureSource.detector_record`` of a name or file, or a
-    VidsggError that says why it has none.
-
-    Raises CheckpointError naming where it was looked for if it is not found.
-    """
-    wanted, tried = run.content.get("detector"), []
-    for name in detector_places(run, options):
-        if name not in NAMES and not Path(name).is_file():
-            tried.append(f"{name} is not there")
-            continue
-        try:
-            found = record_of(name)
-        except VidsggError as error:
-            tried.append(str(error))
-            continue
-        if wanted is None or found == wanted:
-            return name
-        tried.append(f"{name} is another one")
-    raise CheckpointError(
-        f"{run.file}: the detector that it was trained with is not found. Name it with -detector, or put it beside the checkpoint as"
-        f" {IN_DATA_FOLDER[0]}. Looked for: {'; '.join(tried)}."
-    )
-
-
-def looks_at_pictures(run: SavedRun) -> bool:
-    """Whether the model of a run needs a detector."""
-    return find_method(run.options.model).capabilities.needs_detector(run.options.mode)
-
-
-def detector_places(run: SavedRun, options: PredictOptions) -> tuple[str, ...]:
-    """Where the detector of a run may be: beside the checkpoint, where the run had it, in the data folder. Names and files."""
-    return tuple(dict.fromkeys(_candidates(run, options)))
-
-
-def _find_source(run: SavedRun, schema: Schema, options: PredictOptions) -> FeatureSource:
-    trained, device, looks = run.options, choose_device(options.device), looks_at_pictures(run)
-
-    def source(detector: str) -> FeatureSource:
-        return open_source(
-            Path(),
-            schema,
-            trained.mode,
-            device,
-            looks=looks,
-            detector=detector,
-            reference_compat=trained.reference_compat,
-            raw_detections=find_method(trained.model).capabilities.raw_detections,
-        )
-
-    if not looks or options.detector is not None:
-        return source(options.detector or "")
-    opened: dict[str, FeatureSource] = {}
-
-    def record_of(name: str) -> Mapping[str, Any] | None:
-        opened.clear()  # one detector in memory at a time
-        opened[name] = source(name)
-        return opened[name].detector_record()
-
-    return opened[find_detector_of(run, options, record_of)]
-
-
-def _candidates(run: SavedRun, options: PredictOptions) -> Iterator[str]:
-    yield from (str(run.file.parent / name) for name in IN_DATA_FOLDER)
-    if run.options.detector != "auto":
-        yield run.options.detector
-    for folder in (options.data_path, run.options.data_path):
-        if folder is not None:
-            yield from (str(Path(folder) / name) for name in IN_DATA_FOLDER)

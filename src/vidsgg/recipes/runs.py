@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,13 @@ from torch import nn
 from vidsgg.datasets.base import VideoDataset
 from vidsgg.engine.checkpoint import find_checkpoint, load_checkpoint
 from vidsgg.engine.distributed import ALONE, Team
-from vidsgg.errors import CheckpointError, ConfigError
+from vidsgg.errors import CheckpointError, ConfigError, VidsggError
 from vidsgg.methods.options import TrainOptions, options_from
 from vidsgg.methods.registry import find_method
 from vidsgg.plugins import withhold_code
-from vidsgg.recipes.build import choose_device, move_to
+from vidsgg.recipes.build import choose_device, move_to, resolve_data_path
+from vidsgg.recipes.detectors import IN_DATA_FOLDER, NAMES, widths_of
+from vidsgg.recipes.run_places import find_places, possible_places
 from vidsgg.recipes.sources import FeatureSource, open_source
 from vidsgg.structures.schema import Schema
 
@@ -58,9 +60,26 @@ def read_run(path: Path, *, mmap: bool = False) -> SavedRun:
         raise CheckpointError(f"{file} does not say which model it holds.")
     try:
         kind = find_method(str(config["model"])).options
-        return SavedRun(file, content, options_from(config, kind), withhold_code(config, kind)[1])
+        options = find_places(options_from(config, kind), file.parent, content.get("started_in"))
+        return SavedRun(file, content, options, withhold_code(config, kind)[1])
     except ConfigError as error:
         raise CheckpointError(f"{file}: its configuration cannot be used: {error}") from error
+
+
+def data_of(run: SavedRun, given: str | None) -> Path:
+    """The folder of the data set that is given, else of the one that a run was trained on. Raises ConfigError naming where it is not."""
+    had = run.options.data_path
+    if given is None and had is not None and not Path(had).exists():
+        looked = ", ".join(map(str, places_of(run, had)))
+        raise ConfigError(
+            f"the data set that {run.file} was trained on is not found. Name its folder with -data_path. Looked for: {looked}."
+        )
+    return resolve_data_path(given or had)
+
+
+def places_of(run: SavedRun, value: str) -> list[Path]:
+    """Where a file or folder may lie that a run names, the likeliest first."""
+    return possible_places(value, run.file.parent, run.content.get("started_in"))
 
 
 def load_model(
@@ -79,19 +98,104 @@ def load_model(
         raise CheckpointError(
             f"{run.file} was trained on other classes than {schema.name!r} has; evaluate it on a data set of its own kind."
         )
-    source = open_source(
-        root,
-        schema,
-        options.mode,
-        choose_device(device, team),
-        looks=entry.capabilities.needs_detector(options.mode),
-        detector=options.detector,
-        features=options.features,
-        reference_compat=options.reference_compat,
-        raw_detections=entry.capabilities.raw_detections,
-        needed=[(dataset, False) for dataset in datasets],
-    )
+    if options.features not in ("auto", "off") and not Path(options.features).exists() and changes.get("features") is None:
+        looked = ", ".join(map(str, places_of(run, options.features)))
+        raise ConfigError(f"the features that {run.file} was trained on are not found. Name them with -features. Looked for: {looked}.")
+    chosen = choose_device(device, team)
+
+    def source_with(detector: str) -> FeatureSource:
+        return open_source(
+            root,
+            schema,
+            options.mode,
+            chosen,
+            looks=looks_at_pictures(run),
+            detector=detector,
+            features=options.features,
+            reference_compat=options.reference_compat,
+            raw_detections=entry.capabilities.raw_detections,
+            needed=[(dataset, False) for dataset in datasets],
+        )
+
+    source = trained_source(run, changes.get("detector"), [root], source_with)
     return model_on(run, source, schema, options, any_detector=changes.get("detector") is not None)
+
+
+def trained_source(run: SavedRun, given: str | None, folders: Sequence[Path], source_with: Callable[[str], FeatureSource]) -> FeatureSource:
+    """What the detector gives that a model was trained with, or the one that is given, as ``source_with`` opens it by its name or file.
+
+    folders: data sets in which it may lie. Raises ConfigError if what is given gives features of other widths, before anything is fetched
+    or read; CheckpointError naming where it was looked for if the model's own is not found.
+    """
+    if given is not None:
+        check_widths(run, given)
+        return source_with(given)
+    if run.content.get("detector") is None and not run.imported:  # nothing looks at pictures
+        return source_with(run.options.detector)
+    opened: dict[str, FeatureSource] = {}
+
+    def record_of(name: str) -> Mapping[str, Any] | None:
+        opened.clear()  # one detector in memory at a time
+        opened[name] = source_with(name)
+        return opened[name].detector_record()
+
+    return opened[find_detector_of(run, folders, record_of)]
+
+
+def find_detector_of(run: SavedRun, folders: Sequence[Path], record_of: Callable[[str], Mapping[str, Any] | None]) -> str:
+    """The name or file of the detector that a model was trained with. record_of: ``FeatureSource.detector_record`` of a name or file, or a
+    VidsggError that says why it has none.
+
+    Raises CheckpointError naming where it was looked for if it is not found.
+    """
+    wanted, tried = run.content.get("detector"), []
+    for name in detector_places(run, folders):
+        if name not in NAMES and not Path(name).is_file():
+            tried.append(f"{name} is not there")
+            continue
+        try:
+            check_widths(run, name)
+            found = record_of(name)
+        except VidsggError as error:
+            tried.append(str(error).removesuffix("."))
+            continue
+        if wanted is None or found == wanted:  # the authors' files do not say which it was
+            return name
+        tried.append(f"{name} is another one")
+    raise CheckpointError(
+        f"{run.file}: the detector that it was trained with is not found. Name it with -detector, or put it beside the checkpoint as"
+        f" {IN_DATA_FOLDER[0]}. Looked for: {'; '.join(tried)}."
+    )
+
+
+def looks_at_pictures(run: SavedRun) -> bool:
+    """Whether the model of a run needs a detector."""
+    return find_method(run.options.model).capabilities.needs_detector(run.options.mode)
+
+
+def detector_places(run: SavedRun, folders: Sequence[Path] = ()) -> tuple[str, ...]:
+    """Where the detector of a run may be: beside the checkpoint, where the run had it, in data folders. Names and files."""
+    found = [str(run.file.parent / name) for name in IN_DATA_FOLDER]
+    if run.options.detector in NAMES:
+        found.append(run.options.detector)
+    elif run.options.detector != "auto":
+        found += map(str, places_of(run, run.options.detector))
+    had = [Path(run.options.data_path)] if run.options.data_path else []
+    found += [str(folder / name) for folder in (*folders, *had) for name in IN_DATA_FOLDER]
+    return tuple(dict.fromkeys(found))
+
+
+def check_widths(run: SavedRun, detector: str) -> None:
+    """Raises ConfigError if a detector that is known by its name gives features of other widths than a model reads."""
+    widths, trained = widths_of(detector), run.content.get("feature_widths")
+    if widths is None or not isinstance(trained, Mapping) or (widths.node, widths.union) == (trained.get("node"), trained.get("union")):
+        return
+    known = (run.content.get("detector") or {}).get("description", {}).get("detector")
+    raise ConfigError(
+        f"option -detector: {detector} gives {widths.node} numbers for an object and {widths.union} for a pair, but {run.file} was trained on"
+        f" {trained.get('node')} and {trained.get('union')}{f', by a {known}' if known else ''}. Leave -detector out to look with the detector"
+        " that it was trained with, or name a file of one of the same kind."
+    )
 
 
 def model_on(run: SavedRun, source: FeatureSource, schema: Schema, options: TrainOptions, *, any_detector: bool) -> TrainedModel:
@@ -101,9 +205,10 @@ def model_on(run: SavedRun, source: FeatureSource, schema: Schema, options: Trai
     """
     entry = find_method(options.model)
     if entry.capabilities.visual and run.content.get("feature_widths") != widths_record(source):
+        advice = "Leave -detector out, or name" if any_detector else "Name"
         raise CheckpointError(
-            f"{run.file} was trained on features of widths {run.content.get('feature_widths')}, but there are {source.widths} now"
-            f" ({source.lines[0]}). Name its detector with -detector."
+            f"{run.file} was trained on features of other widths ({_in_words(run.content.get('feature_widths'))}) than there are now"
+            f" ({_in_words(widths_record(source))}; {source.lines[0]}). {advice} the detector that it was trained with by -detector."
         )
     trained_with = run.content.get("detector")
     if not any_detector and trained_with is not None and trained_with != source.detector_record():
@@ -123,6 +228,14 @@ def model_on(run: SavedRun, source: FeatureSource, schema: Schema, options: Trai
 def widths_record(source: FeatureSource) -> dict[str, int]:
     """Widths of the features as plain values, for checkpoints."""
     return {"node": source.widths.node, "union": source.widths.union, "action": source.widths.action}
+
+
+def _in_words(widths: Any) -> str:
+    """``object 2048, pair 1024``, of a record of widths."""
+    if not isinstance(widths, Mapping):
+        return "not recorded"
+    names = {"node": "object", "union": "pair", "action": "action"}
+    return ", ".join(f"{names[name]} {widths[name]}" for name in names if widths.get(name)) or "none"
 
 
 def vocabulary_record(schema: Schema) -> dict[str, Any]:

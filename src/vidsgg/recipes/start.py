@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from collections.abc import Collection
 from dataclasses import dataclass, fields, replace
@@ -20,7 +21,9 @@ from vidsgg.methods.options import TrainOptions, options_from
 from vidsgg.methods.registry import find_method
 from vidsgg.plugins import require_said_again, withhold_code
 from vidsgg.recipes.build import Splits, open_splits, resolve_data_path
-from vidsgg.recipes.runs import SavedRun, read_run, vocabulary_record
+from vidsgg.recipes.detectors import NAMES
+from vidsgg.recipes.run_places import find_places, place_options, possible_places
+from vidsgg.recipes.runs import SavedRun, check_widths, data_of, detector_places, read_run, vocabulary_record
 
 # What may differ when a run goes on: how long, where, how fast and how safely it trains, but not what it learns from and how.
 # (The detector and the videos may lie elsewhere; that they are the same is checked by what they are.)
@@ -96,7 +99,7 @@ def find_start(options: TrainOptions, given: Collection[str], splits: Splits | N
     mine = _options_to_go_on(run, options, given)
     if mine is None or run.imported or "training_state" not in run.content:
         return _with_weights_of(run, options, splits)
-    root = resolve_data_path(mine.data_path)
+    root = data_of(run, mine.data_path if mine.data_path != run.options.data_path else None)
     found = splits or _open(root, mine)
     moved = not _same_folder(root, run.options.data_path)
     same_videos = run.content["videos"] == videos_record(found)
@@ -106,7 +109,8 @@ def find_start(options: TrainOptions, given: Collection[str], splits: Splits | N
     require_said_again(run.file, run.code, given, type(run.options))
     for name in given:
         wanted, had = getattr(mine, name), run.had(name)
-        if name not in FREE and wanted != had:
+        # Of a file only its content counts, and what a run read from one before its first step is in its checkpoint.
+        if name not in FREE and name not in place_options(type(mine)) and wanted != had:
             raise ConfigError(
                 f"option -{name}: {wanted} was asked for, but {run.file} is of a run with {had}, and a run that goes on keeps it."
                 f" Leave -{name} out to go on, or -resume_from to start anew."
@@ -116,6 +120,10 @@ def find_start(options: TrainOptions, given: Collection[str], splits: Splits | N
             f"option -resume_from: the videos in {root} are no longer those that {run.file} was trained on, so that its run cannot go on."
             " Bring them back, or start anew."
         )
+    if "detector" in given:
+        check_widths(run, mine.detector)
+    elif run.content.get("detector") is not None:
+        mine = replace(mine, detector=_own_detector(run, root))
     in_place = _goes_on_in_place(run, options)
     if not in_place and options.save_path is not None and _began_here(Path(options.save_path), run):
         return find_start(replace(options, resume_from=options.save_path), given, splits)
@@ -128,6 +136,21 @@ def find_start(options: TrainOptions, given: Collection[str], splits: Splits | N
     lines += (f"goes on from {run.file}: after step {at['step']}, batch {at['batch']} of epoch {at['epoch']}",)
     lines += (f"changed: {', '.join(changed)}",) if changed else ()
     return Start(mine, root, found, continued=run, in_place=in_place, lines=lines)
+
+
+def _own_detector(run: SavedRun, root: Path) -> str:
+    """The name or file of the detector that a run was trained with. Raises CheckpointError naming where it was looked for."""
+    had = run.options.detector
+    if had in NAMES or Path(had).is_file():
+        return had
+    places = [name for name in detector_places(run, [root]) if name not in NAMES]
+    there = next(filter(os.path.isfile, places), None)
+    if there is None:
+        raise CheckpointError(
+            f"option -resume_from: the detector that {run.file} was trained with is not found. Name it with -detector. Looked for:"
+            f" {', '.join(places)}."
+        )
+    return there
 
 
 def videos_record(splits: Splits) -> dict[str, str]:
@@ -161,7 +184,7 @@ def _begin_again(folder: Path, options: TrainOptions, given: Collection[str], sp
         return replace(_fresh(replace(options, resume_from=None), splits), lines=(line,))
     config = read_config(file)
     kind = find_method(config["model"]).options
-    had = options_from(config, kind)
+    had = find_places(options_from(config, kind), folder)
     mine = _changed(had, options, given, file)
     if mine is None:
         raise CheckpointError(f"option -resume_from: the run in {folder} has saved nothing that another could start from.")
@@ -232,7 +255,7 @@ def _runs_of(options: TrainOptions) -> list[Path]:
     for file in OUTPUT.glob("*/*/config.yaml"):
         try:
             config = read_config(file)
-            same = (config["model"], config["mode"]) == (options.model, options.mode) and _same_folder(root, config["data_path"])
+            same = (config["model"], config["mode"]) == (options.model, options.mode) and _same_data(root, config, file.parent)
         except (CheckpointError, TypeError, KeyError):
             continue  # not a run of ours
         if same:
@@ -266,6 +289,12 @@ def _began_here(folder: Path, run: SavedRun) -> bool:
     except CheckpointError:
         return False
     return began_from == str(run.file.absolute()) and newest_checkpoint(folder).path is not None
+
+
+def _same_data(root: Path, config: dict[str, Any], folder: Path) -> bool:
+    """Whether the run in a folder was trained on a data set, by where that lay or lies."""
+    had = config["data_path"]
+    return isinstance(had, str) and any(_same_folder(root, str(place)) for place in possible_places(had, folder))
 
 
 def read_config(file: Path) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Collection
 from contextlib import closing
 from dataclasses import dataclass, fields
@@ -33,6 +34,7 @@ from vidsgg.options import closest, convert, fields_of, options_from_environment
 from vidsgg.plugins import to_say_again
 from vidsgg.recipes.build import Splits, choose_device, move_to
 from vidsgg.recipes.learner import go_on, make_learner, start_from_word_vectors
+from vidsgg.recipes.run_places import absolute_places
 from vidsgg.recipes.runs import vocabulary_record, widths_record
 from vidsgg.recipes.sources import FeatureSource, open_source
 from vidsgg.recipes.start import FREE, Start, find_start, videos_record
@@ -154,6 +156,7 @@ def _train(start: Start, team: Team, held_out: str, after_evaluation: AfterEvalu
     path = team.from_first(_folder(start, schema.name))
     # Where the run lies is told by the file's own place; without it ``-config .../config.yaml`` repeats the run in a new folder.
     config = {**options.to_dict(), "data_path": str(root), "detector": source.name or options.detector, "save_path": None}
+    config = absolute_places(config, type(options))
     extras = {
         "config": config,
         "feature_widths": widths_record(source),
@@ -164,6 +167,7 @@ def _train(start: Start, team: Team, held_out: str, after_evaluation: AfterEvalu
         "synthetic": is_synthetic(root),
         "processes": team.size,
         "threads": threads,
+        "started_in": os.getcwd(),
     }
 
     def validate() -> tuple[RecallResult, dict[str, float]]:
@@ -239,7 +243,9 @@ def _check_source(start: Start, source: FeatureSource) -> list[str]:
         return []
     content, file = start.continued.content, start.continued.file
     if content["detector"] != source.detector_record() or content["feature_widths"] != widths_record(source):
-        raise CheckpointError(f"{file} was trained with another detector than {source.name!r} is now; name its own with -detector.")
+        raise CheckpointError(
+            f"{file} was trained with another detector than {source.name!r} is now; leave -detector out, or name its own file with it."
+        )
     before, now = content["features"], _kind_of_features(source)
     return [f"warning: features were {before} and are {now} now: not the same bits"] if before != now else []
 
