@@ -19,6 +19,7 @@ from datasets.ag_files import dump_frames, plain, small_set, write, write_video
 from vidsgg.cli import evaluate, models, predict, train
 from vidsgg.cli.main import main, run
 from vidsgg.engine.checkpoint import load_checkpoint
+from vidsgg.io.video import VideoReader
 
 ROOT = Path(__file__).parents[2]
 TINY = ["-epochs", "1", "-hidden_dim", "8", "-temporal_layer", "1", "-num_workers", "0", "-device", "cpu"]
@@ -304,3 +305,15 @@ def test_the_scripts_at_the_root(script: str) -> None:
     done = subprocess.run([sys.executable, ROOT / script, "-modle", "x"], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "unknown option -modle; did you mean" in done.stderr
+
+
+def test_a_graph_of_an_uneven_video_has_the_numbers_of_the_video(data: Path, trained: Path, tmp_path: Path) -> None:
+    root = shutil.copytree(data, tmp_path / "uneven")
+    write_video(root, "CCCCC", 20, stamps=[i if i < 6 else i + 4 for i in range(20)])  # file 9 is in the gap, 18 is picture 14
+    assert run(predict.main, ["-checkpoint", str(trained), "-data_path", str(root), "-video", "CCCCC", "-out", str(tmp_path)]) == 0
+    graph = json.loads((tmp_path / "CCCCC.graph.json").read_text(encoding="utf-8"))
+    whole = VideoReader(root / "videos" / "CCCCC.mp4").dumped_frames([4, 9, 18])
+    assert whole != [4, 9, 18] and whole[0] == 4
+    assert [(frame["key"], frame["number"]) for frame in graph["frames"]] == [
+        (f"CCCCC.mp4/{file:06d}.png", number) for file, number in zip((4, 9, 18), whole, strict=True)
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -79,8 +80,8 @@ def plain(videos: dict[str, tuple[str, list[int]]]) -> tuple[dict[str, Any], dic
     return persons, objects
 
 
-def write_video(root: Path, name: str, frames: int, size: tuple[int, int] = SIZE) -> Path:
-    """``videos/NAME.mp4`` with moving noise."""
+def write_video(root: Path, name: str, frames: int, size: tuple[int, int] = SIZE, stamps: Sequence[int] | None = None) -> Path:
+    """``videos/NAME.mp4`` with moving noise; ``stamps``: when each picture is shown, in 25ths of a second."""
     path = root / "videos" / f"{name}.mp4"
     path.parent.mkdir(parents=True, exist_ok=True)
     noise = np.random.default_rng(0).integers(0, 256, (size[1] // 8, size[0] // 8, 3), np.uint8).repeat(8, 0).repeat(8, 1)
@@ -89,7 +90,7 @@ def write_video(root: Path, name: str, frames: int, size: tuple[int, int] = SIZE
         stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
         for i in range(frames):
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(np.roll(noise, 3 * i, axis=1)), format="rgb24")
-            frame.pts, frame.time_base = i, Fraction(1, 25)
+            frame.pts, frame.time_base = (i if stamps is None else stamps[i]), Fraction(1, 25)
             out.mux(stream.encode(frame))
         out.mux(stream.encode())
     return path

@@ -199,14 +199,22 @@ class ActionGenome(VideoDataset):
                 )
         return pictures
 
+    def video_frames(self, index: int) -> list[int]:
+        numbers, file = super().video_frames(index), self._video(index)
+        return numbers if file is None else VideoReader(file).dumped_frames(numbers)
+
     def uneven(self, index: int) -> str | None:
         """How the frames of a video differ from its pictures; None if frame N is the N-th picture, or nothing is read from the video file."""
-        video = next((source.file for source in self.frame_sources(index) if source.there and source.number is not None), None)
-        reader = None if video is None else VideoReader(video)
+        file = self._video(index)
+        reader = None if file is None else VideoReader(file)
         dumped = None if reader is None else reader.dumped()
         if reader is None or dumped is None or dumped.even:
             return None
         return f"{reader.path}: {reader.count} pictures make {dumped.count} frames, {dumped.difference()}"
+
+    def _video(self, index: int) -> Path | None:
+        """The video file, if pictures are read from it."""
+        return next((source.file for source in self.frame_sources(index) if source.there and source.number is not None), None)
 
     def _no_picture(self, video: str, source: FrameSource) -> str:
         file = self.layout.videos[0] / f"{video}.mp4"

@@ -65,6 +65,12 @@ class VideoDataset(ABC):
         """The files under ``root`` that ``images`` reads, each once, whether or not they are there."""
         return list(dict.fromkeys(source.file for source in self.frame_sources(index)))
 
+    def video_frames(self, index: int) -> list[int]:
+        """The numbers, in its video file, of the pictures of video ``index``'s frames: the annotation's, if the data set counts in the same
+        way. Raises DataError if the video cannot be read."""
+        numbers: list[int] = self.annotation(index).frame_number.tolist()
+        return numbers
+
     def features(self, index: int) -> Mapping[str, npt.NDArray[Any]]:
         """Clip columns that the data set's own files bring along (``node_feature``, ``action_feature``); see Schema.features."""
         return {}
@@ -120,6 +126,9 @@ class Subset(VideoDataset):
 
     def picture_files(self, index: int) -> list[Path]:
         return self.whole.picture_files(self.indices[index])
+
+    def video_frames(self, index: int) -> list[int]:
+        return self.whole.video_frames(self.indices[index])
 
     def features(self, index: int) -> Mapping[str, npt.NDArray[Any]]:
         return self.whole.features(self.indices[index])

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from vidsgg.datasets.base import Subset
@@ -56,17 +57,20 @@ def run_prediction(options: PredictOptions) -> Predicted:
     (batch,) = loader.batches()
     with torch.inference_mode():
         (prediction,) = decode(batch.clip, trained.model(batch.clip), exclusive=trained.options.exclusive_decoding)
-    annotation = batch.annotations[0]
+    numbers = one.video_frames(0)
+    annotation = replace(batch.annotations[0], frame_number=np.array(numbers))
     unsure = unsure_above(run, options)
     settings = {"threshold": options.threshold} | ({} if unsure is None else {"uncertainty_threshold": unsure})
-    pictures = _pictures(one.picture_files(0))
+    pictures, told = _pictures(one.picture_files(0)), picture_notes([one])
+    if len(set(numbers)) < len(numbers):  # ffmpeg repeats pictures in the gaps of a video
+        pictures, told = None, [*told, f"several frames are one picture of the video, so {page} shows no pictures"]
     source = None if pictures is None else path_to(pictures, graph)
     notes = (*drawn_note(run), *((f"{run.options.remark}.",) if run.options.remark else ()))
     made_by = replace(origin_of(run, trained, settings=settings), source=source, notes=notes)
     predicted = replace(over_time(to_graph(annotation, prediction, options.threshold, unsure)), made_by=made_by)
     write_graph(graph, predicted)
     show(page, surest(predicted), annotated_graph(annotation), pictures)
-    return Predicted(annotation.video_id, graph, page, (*picture_notes([one]), *drawn_note(run)))
+    return Predicted(annotation.video_id, graph, page, (*told, *drawn_note(run)))
 
 
 def _check_own(file: Path, dataset: str, video_id: str) -> None:
