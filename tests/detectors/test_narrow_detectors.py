@@ -29,7 +29,7 @@ assert all(p.grad.isfinite().all() for p in detector.parameters() if p.grad is n
 """
 
 
-@pytest.mark.parametrize("width", [2, 3])  # these ended with SIGSEGV or SIGABRT, channels last
+@pytest.mark.parametrize("width", [2, 3, 4])  # 2 and 3 ended with SIGSEGV or SIGABRT, channels last; 4 wrote outside its memory
 def test_a_narrow_detector_learns(width: int) -> None:
     done = subprocess.run([sys.executable, "-c", LEARN, str(width)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]

@@ -82,8 +82,8 @@ DETECTORS = {
 def memory_layout(base_width: int) -> torch.memory_format:
     """In which order the values of maps lie: channels last, which is faster, but only where 8 divides all numbers of channels.
 
-    With maps of 2 or 3 channels, channels last, oneDNN's gradient of a convolution writes outside its memory on AVX2 processors (torch
-    2.14; the process ends with a segmentation fault). In the usual order it does not.
+    Over maps of 2, 3 or 4 channels that come last, oneDNN's weight gradient of a 1 x 1 convolution of stride 2 writes outside its memory
+    (seen with torch 2.14 on an AVX2 processor): the process ends at once, or later. In the usual order it does not, nor with 8 or 16.
     """
     return torch.channels_last if base_width % 8 == 0 else torch.contiguous_format
 
