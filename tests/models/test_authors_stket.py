@@ -12,8 +12,8 @@ from torch import Tensor
 
 from vidsgg.datasets.action_genome import SCHEMA
 from vidsgg.errors import CheckpointError
-from vidsgg.models.authors.stket import infer_stket, is_stket, stket_state
-from vidsgg.models.authors.sttran import is_sttran
+from vidsgg.methods.stket.authors import infer_stket, is_stket, stket_state
+from vidsgg.methods.sttran.authors import is_sttran
 from vidsgg.models.configs import StketConfig
 from vidsgg.models.stket import Stket
 from vidsgg.structures.widths import FeatureWidths

@@ -8,7 +8,7 @@ from golden.deterministic import read_json
 from torch import Tensor
 
 from vidsgg.errors import CheckpointError
-from vidsgg.models.authors.sttran import infer_sttran, is_sttran, sttran_state
+from vidsgg.methods.sttran.authors import infer_sttran, is_sttran, sttran_state
 from vidsgg.structures.widths import FeatureWidths
 
 

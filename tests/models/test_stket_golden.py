@@ -16,7 +16,7 @@ from golden.stket.clips import clip_of, entry, reference_state, shapes
 from torch import Tensor
 
 from vidsgg.datasets.action_genome import PERSON, SCHEMA
-from vidsgg.models.authors.stket import infer_stket, stket_state
+from vidsgg.methods.stket.authors import infer_stket, stket_state
 from vidsgg.models.configs import StketConfig
 from vidsgg.models.stket import Stket, StketLogits
 from vidsgg.structures.clip import Clip

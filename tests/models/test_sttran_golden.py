@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from vidsgg.datasets.action_genome import SCHEMA
 from vidsgg.engine.optimizer import ReferenceAdamW
 from vidsgg.losses.relations import RelationCriterion
-from vidsgg.models.authors.sttran import infer_sttran, sttran_state
+from vidsgg.methods.sttran.authors import infer_sttran, sttran_state
 from vidsgg.models.configs import STTranConfig
 from vidsgg.models.layers.attention import RaggedAttention
 from vidsgg.models.sttran import STTran

@@ -16,7 +16,7 @@ from golden.tempura import inputs
 from golden.tempura.clips import GROUPS, clip_of, hot, model_of, remember
 from torch import Tensor
 
-from vidsgg.models.authors.tempura import joined_components
+from vidsgg.methods.tempura.authors import joined_components
 from vidsgg.models.configs import TempuraConfig
 from vidsgg.models.layers.memory import PrototypeBank
 from vidsgg.models.layers.mixture_head import MixtureHead, Noise

@@ -18,7 +18,7 @@ from vidsgg.detectors.faster_rcnn import FasterRCNN, FasterRCNNConfig
 from vidsgg.detectors.files import load_detector
 from vidsgg.detectors.resnet_c4 import BackboneConfig
 from vidsgg.engine.checkpoint import load_checkpoint
-from vidsgg.models.authors.sttran import sttran_state
+from vidsgg.methods.sttran.authors import sttran_state
 from vidsgg.models.configs import STTranConfig
 from vidsgg.models.sttran import STTran
 from vidsgg.structures.widths import FeatureWidths

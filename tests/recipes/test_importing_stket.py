@@ -16,7 +16,7 @@ from vidsgg.detectors.faster_rcnn import FasterRCNN, FasterRCNNConfig
 from vidsgg.detectors.files import save_detector
 from vidsgg.detectors.resnet_c4 import BackboneConfig
 from vidsgg.engine.checkpoint import load_checkpoint
-from vidsgg.models.authors.stket import stket_state
+from vidsgg.methods.stket.authors import stket_state
 from vidsgg.models.configs import StketConfig
 from vidsgg.models.stket import Stket
 from vidsgg.structures.widths import FeatureWidths

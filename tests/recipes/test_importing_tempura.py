@@ -18,7 +18,7 @@ from vidsgg.detectors.faster_rcnn import FasterRCNN, FasterRCNNConfig
 from vidsgg.detectors.files import save_detector
 from vidsgg.detectors.resnet_c4 import BackboneConfig
 from vidsgg.engine.checkpoint import load_checkpoint
-from vidsgg.models.authors.tempura import infer_tempura, is_tempura, tempura_state
+from vidsgg.methods.tempura.authors import infer_tempura, is_tempura, tempura_state
 from vidsgg.models.configs import TempuraConfig
 from vidsgg.models.tempura import TEMPURA
 from vidsgg.structures.widths import FeatureWidths

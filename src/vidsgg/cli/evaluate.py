@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 from vidsgg.cli.options import parse, without_local_rank
 from vidsgg.errors import ConfigError
+from vidsgg.recipes.method_options import with_methods
 from vidsgg.recipes.options import EvaluateOptions
 
 
 def main(argv: Sequence[str], prog: str = "vidsgg evaluate") -> int:
     options = parse(
-        EvaluateOptions,
+        with_methods(EvaluateOptions, "evaluation"),
         without_local_rank(argv),
         prog=prog,
         description="Score a trained model: recall and mean recall under every constraint, head, body and tail, calibration.",

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
 from vidsgg.methods.options import NeuralOptions, TrainOptions
+from vidsgg.options import option
 
 if TYPE_CHECKING:
     from torch import nn
@@ -13,11 +16,35 @@ if TYPE_CHECKING:
     from vidsgg.datasets.base import VideoDataset
     from vidsgg.engine.course import Course
     from vidsgg.losses.criterion import Criterion
+    from vidsgg.methods.authors_file import AuthorsFormat
     from vidsgg.models.capabilities import Capabilities
     from vidsgg.structures.schema import Schema
     from vidsgg.structures.widths import FeatureWidths
 
 Options = TypeVar("Options", bound=TrainOptions)
+
+
+@dataclass(frozen=True)
+class NoOptions:
+    """There are none."""
+
+
+@dataclass(frozen=True)
+class ImportOptions:
+    """What the import of the authors' files asks of every method."""
+
+    mode: Literal["predcls", "sgcls", "sgdet"] | None = option(
+        None, "the mode that a relation model was trained in, which its file does not say"
+    )
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """A way to score a run."""
+
+    changes: Mapping[str, Any]  # options that differ from the run's
+    suffix: str = ""  # of its files' names
+    title: str = ""  # beside other ways
 
 
 class Method(Generic[Options]):
@@ -29,6 +56,9 @@ class Method(Generic[Options]):
     options: ClassVar[type[TrainOptions]]  # of a run; they contain those of the network, so that a default stands once
     network: ClassVar[str]  # "package.module:Class", imported when it is needed
     note: ClassVar[str] = ""  # what has to be said wherever the method's numbers are shown
+    # Dataclasses of options that only this method has of 'vidsgg evaluate' and 'vidsgg import-checkpoint'; None: not asked for.
+    evaluation: ClassVar[type] = NoOptions
+    importing: ClassVar[type[ImportOptions]] = ImportOptions
 
     @property
     def label(self) -> str:
@@ -64,3 +94,15 @@ class Method(Generic[Options]):
     def prepare(self, model: nn.Module, videos: VideoDataset, options: Options) -> list[str]:
         """What a new model learns of its training videos before the first step; returns lines for the log."""
         return []
+
+    def scorings(self, options: Options, asked: Mapping[str, Any]) -> list[Scoring]:
+        """The ways to score a run, of which the first is the result. options: the run's. asked: what was given of ``evaluation``."""
+        return [Scoring(asked)]
+
+    def unsure_above(self, options: Options) -> float | None:
+        """The uncertainty above which edges of graphs are marked; None of models that know none."""
+        return None
+
+    def authors(self) -> AuthorsFormat | None:
+        """How files of the method's authors are read; None if there are none."""
+        return None

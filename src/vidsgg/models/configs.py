@@ -9,6 +9,7 @@ from vidsgg.errors import ConfigError
 from vidsgg.options import option
 
 HeadKind = Literal["gmm", "linear"]
+STKET_PARTS = ("spatial", "temporal", "ensemble")
 WeightKind = Literal["simple", "al", "ep", "both"]
 
 
@@ -56,6 +57,12 @@ class StketConfig(TransformerConfig):
     oracle_contacts: bool = option(
         False, "read annotated contacts in place of predicted ones, as the published test command does; not comparable with other scores"
     )
+
+
+def existing_parts(spatial_layer: int, temporal_layer: int) -> tuple[str, ...]:
+    """Without encoder layers the spatial part is its heads on the tokens themselves; the ensemble needs layers of both others."""
+    there = {"spatial": True, "temporal": temporal_layer, "ensemble": spatial_layer and temporal_layer}
+    return tuple(part for part in STKET_PARTS if there[part])
 
 
 @dataclass(frozen=True)

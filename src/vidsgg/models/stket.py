@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from vidsgg.errors import ConfigError
 from vidsgg.models.capabilities import Capabilities
-from vidsgg.models.configs import StketConfig
+from vidsgg.models.configs import STKET_PARTS, StketConfig, existing_parts
 from vidsgg.models.layers.hidden_classes import check_node_features, scored_pairs, settle_by_logits
 from vidsgg.models.layers.knowledge import ClassKnowledge, TransitionKnowledge
 from vidsgg.models.layers.knowledge_transformer import KnowledgeDecoder, KnowledgeEncoder
@@ -31,14 +31,7 @@ from vidsgg.structures.logits import RelationLogits
 from vidsgg.structures.schema import MODES, Schema
 from vidsgg.structures.widths import FeatureWidths
 
-PARTS = ("spatial", "temporal", "ensemble")
 ENSEMBLE_LAYERS = 2
-
-
-def existing_parts(spatial_layer: int, temporal_layer: int) -> tuple[str, ...]:
-    """Without encoder layers the spatial part is its heads on the tokens themselves; the ensemble needs layers of both others."""
-    there = {"spatial": True, "temporal": temporal_layer, "ensemble": spatial_layer and temporal_layer}
-    return tuple(part for part in PARTS if there[part])
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +46,7 @@ class StketLogits(RelationLogits):
 class Stket(nn.Module):
     """Predicate logits for every pair of a clip, by a transformer that is told what is usual for the class of an object."""
 
-    capabilities = Capabilities(modes={"entity": MODES}, recomputable=PARTS)
+    capabilities = Capabilities(modes={"entity": MODES}, recomputable=STKET_PARTS)
 
     def __init__(self, schema: Schema, widths: FeatureWidths, config: StketConfig, mode: str = "predcls") -> None:
         """Raises ConfigError if the schema has no group of contacts, if the configuration contradicts itself or the mode, or if classes

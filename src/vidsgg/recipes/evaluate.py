@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 from vidsgg.datasets.base import VideoDataset
 from vidsgg.engine.distributed import Team, join_team
 from vidsgg.engine.evaluate import score
 from vidsgg.errors import ConfigError
+from vidsgg.methods.method import Scoring
 from vidsgg.methods.registry import find_method
 from vidsgg.metrics.accumulator import RecallAccumulator
 from vidsgg.metrics.calibration import CalibrationAccumulator
@@ -19,6 +18,7 @@ from vidsgg.metrics.protocol import protocol_for
 from vidsgg.metrics.result import RecallResult
 from vidsgg.metrics.risk_coverage import RiskCoverageAccumulator
 from vidsgg.recipes.build import open_split
+from vidsgg.recipes.method_options import asked_of
 from vidsgg.recipes.options import EvaluateOptions
 from vidsgg.recipes.report import Report, open_long_tail
 from vidsgg.recipes.runs import SavedRun, data_of, load_model, read_run
@@ -57,31 +57,19 @@ def run_evaluation(options: EvaluateOptions) -> Evaluation:
     return replace(first, text=f"{first.text}\n\nSide by side:\n\n{table}", files=files)
 
 
-@dataclass(frozen=True)
-class _Way:
-    """A way to score a run. changes: options that differ from the run's. suffix: of its files' names. title: beside the others."""
-
-    changes: Mapping[str, Any]
-    suffix: str
-    title: str = ""
-
-
-def _ways(run: SavedRun, options: EvaluateOptions) -> list[_Way]:
+def _ways(run: SavedRun, options: EvaluateOptions) -> list[Scoring]:
     """What is asked for; the first one is the result."""
-    changes = {name: getattr(options, name) for name in ("reference_compat", "oracle_contacts", "part", "temporal_window")}
-    oracle = "_oracle" if options.oracle_contacts else ""
-    if options.part == "all":
-        from vidsgg.models.stket import existing_parts
-
-        parts = existing_parts(run.options.spatial_layer, run.options.temporal_layer)
-        return [_Way({**changes, "part": part}, f"_{part}{oracle}") for part in reversed(parts)]
-    suffix = f"_{options.part}{oracle}" if options.part else f"_window{options.temporal_window}" if options.temporal_window else oracle
-    if run.imported and options.reference_compat is None:
-        return [
-            _Way({**changes, "reference_compat": True}, suffix, AS_AUTHORS),
-            _Way({**changes, "reference_compat": False}, f"{suffix}_fixed", FIXED),
-        ]
-    return [_Way(changes, suffix)]
+    method = find_method(run.options.model)
+    asked = asked_of(method, "evaluation", options, f"{run.file} is of model {method.name!r}")
+    ways = method.scorings(run.options, asked)
+    if options.reference_compat is not None or not run.imported or len(ways) > 1:
+        changes = {} if options.reference_compat is None else {"reference_compat": options.reference_compat}
+        return [replace(way, changes={**way.changes, **changes}) for way in ways]
+    (way,) = ways
+    return [
+        Scoring({**way.changes, "reference_compat": True}, way.suffix, AS_AUTHORS),
+        Scoring({**way.changes, "reference_compat": False}, f"{way.suffix}_fixed", FIXED),
+    ]
 
 
 def _open(options: EvaluateOptions) -> tuple[SavedRun, Path, VideoDataset]:
@@ -91,15 +79,13 @@ def _open(options: EvaluateOptions) -> tuple[SavedRun, Path, VideoDataset]:
         wanted, has = getattr(options, name), getattr(run.options, name)
         if wanted is not None and wanted != has:
             raise ConfigError(f"option -{name}: {run.file} is of {name} {has!r}, not {wanted!r}.")
-    for name in ("part", "oracle_contacts", "temporal_window"):
-        if getattr(options, name) is not None and not hasattr(run.options, name):
-            raise ConfigError(f"option -{name}: {run.file} is of model {run.options.model!r}, which has no such option; leave it out.")
+    _ways(run, options)  # what does not fit is found before any video is opened
     root = data_of(run, options.data_path)
     dataset = open_split(root, run.options.mode, options.split, datasize=options.datasize, skip_bad=options.skip_bad)
     return run, root, dataset
 
 
-def _score(run: SavedRun, options: EvaluateOptions, root: Path, dataset: VideoDataset, way: _Way, team: Team) -> Evaluation:
+def _score(run: SavedRun, options: EvaluateOptions, root: Path, dataset: VideoDataset, way: Scoring, team: Team) -> Evaluation:
     trained = load_model(
         run, root, [dataset], options.device, team=team, detector=options.detector, features=options.features, **way.changes
     )

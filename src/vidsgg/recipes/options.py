@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
+from vidsgg.methods.method import ImportOptions
 from vidsgg.options import option
 
 
@@ -28,7 +30,7 @@ class TuneOptions:
 
 @dataclass(frozen=True)
 class EvaluateOptions:
-    """Options of ``vidsgg evaluate`` and ``evaluate.py``."""
+    """Options of ``vidsgg evaluate`` and ``evaluate.py``, besides those of some methods (``method_options.py``)."""
 
     checkpoint: str = option("", "checkpoint file, or a run's folder (its best checkpoint, else its final one)", place="input")
     data_path: str | None = option(None, "data set folder; by default the one that the run was trained on", place="input")
@@ -48,15 +50,6 @@ class EvaluateOptions:
     )
     reference_compat: bool | None = option(
         None, "score with the reference's plain bugs or without; by default as trained, and imported checkpoints both ways, side by side"
-    )
-    part: Literal["spatial", "temporal", "ensemble", "all"] | None = option(
-        None, "stket: the part that answers, or all of them, side by side; by default as trained"
-    )
-    oracle_contacts: bool | None = option(
-        None, "stket: read annotated contacts in place of predicted ones, as the published test command does; every table then says so"
-    )
-    temporal_window: int | None = option(
-        None, "tempura: frames of a window of its temporal decoder; by default as trained", low=1, high=10_000
     )
     save_path: str | None = option(
         None, "folder for tables, charts and the counters of every video; by default the checkpoint's", place="new folder"
@@ -193,3 +186,12 @@ class TrainDetectorOptions:
     num_workers: int | None = option(None, "processes that read frames; by default one per core, at most 4", low=0, high=1024)
     skip_bad: bool = option(False, "leave out frames that cannot be read, and count them, instead of stopping")
     device: str = option("auto", "auto (the first CUDA device, else the CPU), cpu, cuda, cuda:1, ...")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportCheckpointOptions(ImportOptions):
+    """Options of ``vidsgg import-checkpoint``: what the authors' files do not tell; besides those of some methods (``method_options.py``)."""
+
+    file: Path = option(help="such as faster_rcnn_ag.pth or sttran_predcls.tar", place="input")
+    out: Path | None = option(None, "file to write; by default <name>_vidsgg beside the given one", place="new file")
+    model: str | None = option(None, "the relation model that the file holds; recognised by itself, given to be sure")

@@ -80,7 +80,7 @@ def scorer_of(trained: TrainedModel, schema: Schema) -> Scorer:
 
 def unsure_above(run: SavedRun, options: PredictOptions) -> float | None:
     """The uncertainty above which edges are marked; None of models that know none. Raises ConfigError if it is asked for of those."""
-    trained: float | None = getattr(run.options, "uncertainty_threshold", None)
+    trained = find_method(run.options.model).unsure_above(run.options)
     if trained is None and options.uncertainty_threshold is not None:
         raise ConfigError(
             f"option -uncertainty_threshold: {run.file} is of model {run.options.model!r}, which knows no uncertainty; leave it out."

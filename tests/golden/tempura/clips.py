@@ -14,7 +14,7 @@ from torch import Tensor
 from torchvision.ops import roi_align
 
 from vidsgg.datasets.action_genome import SCHEMA
-from vidsgg.models.authors.tempura import infer_tempura, tempura_memory, tempura_state
+from vidsgg.methods.tempura.authors import infer_tempura, tempura_memory, tempura_state
 from vidsgg.models.configs import TempuraConfig
 from vidsgg.models.tempura import TEMPURA
 from vidsgg.ops.detections import candidate_pairs

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 from vidsgg.errors import ConfigError
-from vidsgg.methods.method import Method
+from vidsgg.methods.method import ImportOptions, Method, Scoring
 from vidsgg.methods.options import NeuralOptions
-from vidsgg.models.configs import StketConfig
+from vidsgg.models.configs import StketConfig, existing_parts
 from vidsgg.options import option, part_of
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from vidsgg.datasets.base import VideoDataset
     from vidsgg.losses.criterion import Criterion
+    from vidsgg.methods.authors_file import AuthorsFormat
     from vidsgg.structures.schema import Schema
     from vidsgg.structures.widths import FeatureWidths
 
@@ -38,11 +40,33 @@ class StketOptions(StketConfig, NeuralOptions):
         return "; ".join(said)
 
 
+@dataclass(frozen=True)
+class EvaluationOfStket:
+    part: Literal["spatial", "temporal", "ensemble", "all"] | None = option(
+        None, "stket: the part that answers, or all of them, side by side; by default as trained"
+    )
+    oracle_contacts: bool | None = option(
+        None, "stket: read annotated contacts in place of predicted ones, as the published test command does; every table then says so"
+    )
+
+
+@dataclass(frozen=True)
+class ImportOfStket(ImportOptions):
+    N_layer: int | None = option(None, "stket: how often its encoder layers run, if not once", low=1, high=1000)
+    pred_contact_threshold: float | None = option(
+        None, "stket: probability from which on a predicted contact is taken for one", low=0, high=1
+    )
+    use_spatial_prior: bool | None = option(None, "stket: whether its spatial part reads priors")
+    use_temporal_prior: bool | None = option(None, "stket: whether its temporal part reads priors")
+
+
 class StketMethod(Method[StketOptions]):
     name = "stket"
     summary = "a transformer that is told what is usual for a class of objects, and what usually follows"
     source = "Pu et al., IEEE TIP 2024"
     options = StketOptions
+    evaluation = EvaluationOfStket
+    importing = ImportOfStket
     network = "vidsgg.models.stket:Stket"
 
     def build(self, schema: Schema, widths: FeatureWidths, options: StketOptions) -> nn.Module:
@@ -79,6 +103,19 @@ class StketMethod(Method[StketOptions]):
             priors, origin = read_priors(Path(options.priors), videos.schema), f"read from {options.priors}"
         model.start_from(priors.initial, priors.transition)
         return [f"priors: {origin}; {priors.summary()}"]
+
+    def scorings(self, options: StketOptions, asked: Mapping[str, Any]) -> list[Scoring]:
+        """The part that is asked for, or all of them, side by side."""
+        oracle, part = "_oracle" if asked.get("oracle_contacts") else "", asked.get("part")
+        if part == "all":
+            parts = existing_parts(options.spatial_layer, options.temporal_layer)
+            return [Scoring({**asked, "part": part}, f"_{part}{oracle}") for part in reversed(parts)]
+        return [Scoring(asked, f"_{part}{oracle}" if part else oracle)]
+
+    def authors(self) -> AuthorsFormat:
+        from vidsgg.methods.stket.authors import AUTHORS
+
+        return AUTHORS
 
 
 METHOD = StketMethod()

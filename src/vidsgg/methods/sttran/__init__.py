@@ -13,6 +13,7 @@ from vidsgg.options import part_of
 if TYPE_CHECKING:
     from torch import nn
 
+    from vidsgg.methods.authors_file import AuthorsFormat
     from vidsgg.structures.schema import Schema
     from vidsgg.structures.widths import FeatureWidths
 
@@ -33,6 +34,11 @@ class STTranMethod(Method[STTranOptions]):
         from vidsgg.models.sttran import STTran
 
         return STTran(schema, widths, part_of(options, STTranConfig), options.mode)
+
+    def authors(self) -> AuthorsFormat:
+        from vidsgg.methods.sttran.authors import AUTHORS
+
+        return AUTHORS
 
 
 METHOD = STTranMethod()

@@ -1,8 +1,8 @@
-"""A file of a method's authors as it lies on disk, and what is said about its weights."""
+"""Files of a method's authors: how they lie on disk, and what a method says of how to read its own."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,14 +12,8 @@ from torch import Tensor
 from vidsgg.detectors.files import KIND
 from vidsgg.errors import CheckpointError, ConfigError
 from vidsgg.io.tensors import load_tensors
-
-
-@dataclass(frozen=True)
-class Imported:
-    """path: the file written. lines: what was found, taken and left out, and what to do with the file."""
-
-    path: Path
-    lines: tuple[str, ...]
+from vidsgg.methods.options import TrainOptions
+from vidsgg.structures.widths import FeatureWidths
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,3 +53,35 @@ class AuthorsFile:
             more = ", ..." if len(left_over) > 3 else ""
             lines.append(f"  left out: {len(left_over)} entries, {reason}: {', '.join(left_over[:3])}{more}")
         return lines
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What a file holds, in our terms. options: of a run of the model. state: its weights under our names. about: lines on what was read
+    off the weights or asked for. left_over, reason: the authors' names that have no place in it, and why. keeps: how the names of ours
+    begin that may be missing and then stay as they are in a new model.
+    """
+
+    options: TrainOptions
+    widths: FeatureWidths
+    state: Mapping[str, Tensor]
+    about: tuple[str, ...]
+    left_over: tuple[str, ...] = ()
+    reason: str = "no place for them"
+    keeps: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class AuthorsFormat:
+    """How the files of a method's authors are told and read."""
+
+    title: str  # how people call the method
+    known_by: str  # its names in a file, for people
+    recognises: Callable[[Mapping[str, Tensor]], bool]  # whether a file's names are the method's
+    # A file in our terms, by what is asked for: -mode, and the method's own options of the import. Raises CheckpointError if the
+    # weights do not fit, ConfigError naming an option that has to be given.
+    read: Callable[[AuthorsFile, Any], Found]
+
+    @property
+    def name(self) -> str:
+        return self.title.split(" (")[0]

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
 
 from torch import Tensor
 
-from vidsgg.errors import CheckpointError
-from vidsgg.models.authors.renaming import PAIR_TOKENS, Rules, renamed
+from vidsgg.datasets.action_genome import SCHEMA
+from vidsgg.errors import CheckpointError, ConfigError
+from vidsgg.methods.authors_file import AuthorsFile, AuthorsFormat, Found
+from vidsgg.methods.renaming import PAIR_TOKENS, Rules, renamed
+from vidsgg.methods.stket import ImportOfStket, StketOptions
+from vidsgg.structures.schema import MODES
 from vidsgg.structures.widths import FeatureWidths
 
 _LAYER = r"(spatial|temporal|ensemble)_(?:en|de)coder\.(?:en|de)coder\.layers\.(\d+)\."
@@ -100,3 +106,50 @@ def infer_stket(authors: Mapping[str, Tensor]) -> tuple[dict[str, int], FeatureW
 
 def _layers(authors: Mapping[str, Tensor], decoder: str) -> int:
     return len({name.split(".")[3] for name in authors if name.startswith(f"{decoder}.layers.")})
+
+
+def _read(file: AuthorsFile, asked: ImportOfStket) -> Found:
+    sizes, widths = infer_stket(file.state)
+    chosen = _chosen(file, asked, sizes)
+    vocabulary = SCHEMA.vocabulary
+    heads = {f"spa_{group.name[0]}_rel_compress.weight": len(group) for group in vocabulary.groups}
+    file.check_rows({"obj_embed.weight": len(vocabulary.objects)} | heads)
+    state, left_over = stket_state(file.state, {**sizes, **chosen})
+    return Found(
+        StketOptions(model="stket", reference_compat=True, **sizes, **chosen),
+        widths,
+        state,
+        tuple(f"{name}: {value}" for name, value in {**sizes, **chosen}.items() if name != "mode"),
+        tuple(left_over),
+        "which the reference has for parts that it does not use",
+    )
+
+
+def _chosen(file: AuthorsFile, asked: ImportOfStket, sizes: dict[str, int]) -> dict[str, Any]:
+    """Options that the weights do not tell. Raises ConfigError naming all that have to be given."""
+    spatial, temporal = sizes["spatial_layer"] > 0, sizes["temporal_layer"] > 0
+    needed = {
+        "mode": f"the mode that it was trained in: {', '.join(MODES)}",
+        **({"use_spatial_prior": "whether the spatial part reads priors: True in the authors' scripts"} if spatial else {}),
+        **({"use_temporal_prior": "whether the temporal part does: True in the authors' scripts"} if temporal else {}),
+    }
+    if temporal and asked.use_temporal_prior is not False:
+        needed["pred_contact_threshold"] = "the threshold that it was trained with: 0.8 in the authors' scripts"
+    lacking = [name for name in needed if getattr(asked, name) is None]
+    if lacking:
+        raise ConfigError(
+            "\n".join(
+                [
+                    f"option {', '.join(f'-{name}' for name in lacking)} required: {file.path} holds STKET, whose file does not tell",
+                    *(f"  -{name}: {needed[name]}" for name in lacking),
+                    *(["  (-N_layer too, if it was not 1)"] if asked.N_layer is None else []),
+                ]
+            )
+        )
+    given = {field.name: getattr(asked, field.name) for field in fields(asked)}
+    off = {} if spatial else {"use_spatial_prior": False}
+    off |= {} if temporal else {"use_temporal_prior": False}
+    return {name: value for name, value in given.items() if value is not None} | off
+
+
+AUTHORS = AuthorsFormat("STKET (Pu et al., IEEE TIP 2024)", "spatial_encoder..., temporal_decoder...", is_stket, _read)

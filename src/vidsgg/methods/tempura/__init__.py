@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from vidsgg.errors import ConfigError
-from vidsgg.methods.method import Method
+from vidsgg.methods.method import ImportOptions, Method, Scoring
 from vidsgg.methods.options import NeuralOptions
 from vidsgg.models.configs import TempuraConfig, TempuraLossConfig
 from vidsgg.options import option, part_of
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from vidsgg.engine.course import Course
     from vidsgg.losses.criterion import Criterion
+    from vidsgg.methods.authors_file import AuthorsFormat
     from vidsgg.structures.schema import Schema
     from vidsgg.structures.widths import FeatureWidths
 
@@ -58,11 +60,27 @@ class TempuraOptions(TempuraConfig, TempuraLossConfig, NeuralOptions):
         return part_of(self, TempuraLossConfig, mlm=self.mlm or not self.bce_loss, obj_con_loss=contrastive)
 
 
+@dataclass(frozen=True)
+class EvaluationOfTempura:
+    temporal_window: int | None = option(
+        None, "tempura: frames of a window of its temporal decoder; by default as trained", low=1, high=10_000
+    )
+
+
+@dataclass(frozen=True)
+class ImportOfTempura(ImportOptions):
+    memory: bool | None = option(None, "tempura: restore the prototypes of the file, without which its authors score it")
+    mem_feat_lambda: str | None = option(None, "tempura: share of a feature beside the memory's answer, a number or 'sum'")
+    mem_fusion: Literal["early", "late"] | None = option(None, "tempura: where its relation memory is asked")
+
+
 class TempuraMethod(Method[TempuraOptions]):
     name = "tempura"
     summary = "STTran with mixtures that know their uncertainty, a memory of rare predicates and sequences of objects"
     source = "Nag et al., CVPR 2023"
     options = TempuraOptions
+    evaluation = EvaluationOfTempura
+    importing = ImportOfTempura
     network = "vidsgg.models.tempura:TEMPURA"
 
     def build(self, schema: Schema, widths: FeatureWidths, options: TempuraOptions) -> nn.Module:
@@ -81,6 +99,17 @@ class TempuraMethod(Method[TempuraOptions]):
 
         assert isinstance(model, TEMPURA)
         return GatheringCourse(model)
+
+    def scorings(self, options: TempuraOptions, asked: Mapping[str, Any]) -> list[Scoring]:
+        return [Scoring(asked, f"_window{asked['temporal_window']}" if asked else "")]
+
+    def unsure_above(self, options: TempuraOptions) -> float:
+        return options.uncertainty_threshold
+
+    def authors(self) -> AuthorsFormat:
+        from vidsgg.methods.tempura.authors import AUTHORS
+
+        return AUTHORS
 
 
 METHOD = TempuraMethod()

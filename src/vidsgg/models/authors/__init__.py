@@ -1,1 +1,0 @@
-"""Names in the authors' published checkpoints, mapped on ours: one module a method."""

@@ -1,1 +1,0 @@
-"""Files of the methods' authors, turned into ours: one module a method."""
