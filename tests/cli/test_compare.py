@@ -156,7 +156,7 @@ def test_wrong_calls_are_one_message(pair: list[str], tmp_path: Path, capsys: py
         assert message in capsys.readouterr().err
     (tmp_path / "file").write_text("no folder")
     assert run(compare.main, [*pair, "-out", str(tmp_path / "file" / "out"), "-num_workers", "0", "-charts", "False"]) == 2
-    assert "cannot write" in capsys.readouterr().err
+    assert "a part of this path is a file, not a folder" in capsys.readouterr().err
 
 
 def test_runs_of_one_name_go_by_their_paths(pair: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
