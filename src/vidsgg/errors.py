@@ -64,6 +64,8 @@ def _shown(value: Any, depth: int, most: int) -> str:
         if isinstance(value, Mapping):
             parts = [f"{_shown(key, 0, most)}: {_shown(item, depth - 1, most)}" for key, item in islice(value.items(), 4)]
         return ends[0] + ", ".join(parts + ["..."] * (len(value) > 4)) + ends[1]
+    if isinstance(value, BaseException):
+        return f"{type(value).__name__}({', '.join(_shown(part, 0, most) for part in value.args[:3])})"
     shape = getattr(value, "shape", None)
     if isinstance(shape, tuple):  # an array or a tensor
         return f"{type(value).__name__} {value!r}" if shape == () else f"{type(value).__name__} of shape {tuple(shape)}"

@@ -78,7 +78,9 @@ def check_class_file(path: Path) -> None:
         raise DataError(f"{error} Get it from Action Genome's annotations.") from error
     for i, (have, want) in enumerate(zip(lines, wanted, strict=False), 1):
         if compact_name(have) != compact_name(want):
-            raise DataError(f"{path}: line {i} is {short(have)}, Action Genome has {compact_name(want)!r} there; use the original file.")
+            raise DataError(
+                f"{path}: line {i} is {short(have)}, Action Genome has {short(compact_name(want))} there; use the original file."
+            )
     if len(lines) != len(wanted):
         raise DataError(f"{path}: has {len(lines)} names, Action Genome has {len(wanted)}; use the original file.")
 
@@ -108,9 +110,9 @@ class ActionGenome(VideoDataset):
 
     def __init__(self, root: Path, split: str, mode: str = "predcls", skip_bad: bool = False) -> None:
         if split not in SPLITS:
-            raise ConfigError(f"Action Genome has no split {split!r}, only 'train' and 'test'{closest(split, SPLITS)}")
+            raise ConfigError(f"Action Genome has no split {short(split)}, only 'train' and 'test'{closest(split, SPLITS)}")
         if mode not in SCHEMA.modes:
-            raise ConfigError(f"Action Genome has no mode {mode!r}, only {', '.join(SCHEMA.modes)}{closest(mode, SCHEMA.modes)}")
+            raise ConfigError(f"Action Genome has no mode {short(mode)}, only {', '.join(SCHEMA.modes)}{closest(mode, SCHEMA.modes)}")
         self.root, self.split, self.mode = Path(root), split, mode
         self.layout = find_layout(self.root)
         for name in CLASS_FILES:
@@ -130,7 +132,7 @@ class ActionGenome(VideoDataset):
         self.summary, self._table = select(records, split, SCHEMA, drop_small=mode != "predcls", skipped=problems)
         self.video_ids = list(self._table.video_id)
         if not self.video_ids:
-            raise DataError(f"{self.root}: no video of split {split!r} has more than two usable frames.\n{self.summary.text()}")
+            raise DataError(f"{self.root}: no video of split {short(split)} has more than two usable frames.\n{self.summary.text()}")
 
     def annotation(self, index: int) -> VideoAnnotation:
         return self._table[index]
@@ -162,7 +164,7 @@ class ActionGenome(VideoDataset):
                 # Names out of a cache file are as foreign as those out of a pickle: they must not leave the folder.
                 usual = plain and key == f"{video_id}.mp4/{number:06d}.png"
                 if not usual and split_key(key) != (video_id, number):
-                    raise DataError(f"{self.root}: frame key {key!r} is not frame {number} of video {video_id!r}.")
+                    raise DataError(f"{self.root}: frame key {short(key)} is not frame {number} of video {short(video_id)}.")
                 name = key.rpartition("/")[2]
                 picture = picture_of(folders, name.removesuffix(".png"))
                 lacking = folders[0] / name if folders and picture is None else None
@@ -221,4 +223,4 @@ class ActionGenome(VideoDataset):
         if source.instead_of is not None:
             return f"{source.file}: no such picture, and {file} is not there to take it from; dump the frames again, or add the video."
         folder = self.layout.frames[0] / f"{video}.mp4"
-        return f"{self.root}: has no pictures of video {video!r}: neither {folder} nor {file} is there."
+        return f"{self.root}: has no pictures of video {short(video)}: neither {folder} nor {file} is there."

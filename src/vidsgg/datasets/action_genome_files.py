@@ -23,7 +23,7 @@ import numpy as np
 from tqdm import tqdm
 
 from vidsgg.datasets.action_genome_layout import OBJECTS, PERSONS, find_layout
-from vidsgg.errors import DataError
+from vidsgg.errors import DataError, short
 from vidsgg.io.columns import Texts, check_starts, load_columns, save_columns, texts_from_columns, texts_to_columns
 from vidsgg.io.files import check_regular
 from vidsgg.io.links import check_no_links
@@ -125,7 +125,7 @@ def split_key(key: str) -> tuple[str, int]:
     """Video name and frame number of a key ``VIDEO.mp4/NNNNNN.png``. Raises DataError for any other text."""
     match = _KEY.fullmatch(key) if isinstance(key, str) else None
     if match is None or int(match[2]) < 1 or not is_one_name(match[1]):
-        raise DataError(f"frame key {key!r} is not 'VIDEO.mp4/NNNNNN.png', with a file name and a frame number from 000001.")
+        raise DataError(f"frame key {short(key)} is not 'VIDEO.mp4/NNNNNN.png', with a file name and a frame number from 000001.")
     return match[1], int(match[2])
 
 
@@ -188,7 +188,7 @@ def parse_records(persons: Any, objects: Any, vocabulary: Vocabulary) -> Records
                 klass, visible, xywh, predicates = read_object(item)
             except _Problem as error:
                 klass, visible, xywh, predicates = 0, True, _NO_BOX, 0
-                mark = collector.add(error.kind, split, f"{OBJECTS}[{key!r}][{i}]: {error}")
+                mark = collector.add(error.kind, split, f"{OBJECTS}[{short(key)}][{i}]: {error}")
             rows["class"].append(klass)
             rows["visible"].append(visible)
             rows["box"].append(xywh)
@@ -216,15 +216,15 @@ _NO_BOX = (0.0, 0.0, 1.0, 1.0)
 def _split_of(key: str, entries: Any) -> int:
     if not isinstance(entries, list) or not entries:
         raise _Problem(
-            "frame without object entries", f"{OBJECTS}[{key!r}]: is {_short(entries)}, expected a list with an entry per object."
+            "frame without object entries", f"{OBJECTS}[{short(key)}]: is {short(entries)}, expected a list with an entry per object."
         )
     try:
         name = entries[0]["metadata"]["set"]
         return SPLITS.index(name)
     except (KeyError, TypeError):
-        raise _Problem("unknown split", f"{OBJECTS}[{key!r}][0]: has no metadata with a 'set'.") from None
+        raise _Problem("unknown split", f"{OBJECTS}[{short(key)}][0]: has no metadata with a 'set'.") from None
     except ValueError:
-        raise _Problem("unknown split", f"{OBJECTS}[{key!r}][0]: metadata set is {name!r}, expected one of {SPLITS}.") from None
+        raise _Problem("unknown split", f"{OBJECTS}[{short(key)}][0]: metadata set is {short(name)}, expected one of {SPLITS}.") from None
 
 
 def _name_of(key: str) -> tuple[str, int]:
@@ -241,17 +241,19 @@ def _person_of(key: str, entry: Any) -> tuple[bool, Array, tuple[float, float]]:
         width, height = (float(side) for side in entry["bbox_size"])
         mode = entry.get("bbox_mode", "xyxy")
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise _Problem("malformed person entry", f"{PERSONS}[{key!r}]: {error!r} in {_short(entry)}.") from None
+        raise _Problem("malformed person entry", f"{PERSONS}[{short(key)}]: {short(error)} in {short(entry)}.") from None
     if boxes.size % 4 or (boxes.size and boxes.ndim != 2) or mode != "xyxy":
-        raise _Problem("malformed person entry", f"{PERSONS}[{key!r}]: bbox is {_short(boxes.tolist())} ({mode}), expected (n, 4) xyxy.")
+        raise _Problem(
+            "malformed person entry", f"{PERSONS}[{short(key)}]: bbox is {short(boxes.tolist())} ({mode}), expected (n, 4) xyxy."
+        )
     if not (0 < width < np.inf and 0 < height < np.inf):
         raise _Problem(
-            "malformed person entry", f"{PERSONS}[{key!r}]: bbox_size is {(width, height)}, expected width and height in pixels."
+            "malformed person entry", f"{PERSONS}[{short(key)}]: bbox_size is {(width, height)}, expected width and height in pixels."
         )
     if boxes.size == 0:
         return False, np.zeros(4, np.float32), (width, height)
     if len(boxes) > 1:
-        raise _Problem("several person boxes", f"{PERSONS}[{key!r}]: has {len(boxes)} person boxes, expected one or none.")
+        raise _Problem("several person boxes", f"{PERSONS}[{short(key)}]: has {len(boxes)} person boxes, expected one or none.")
     return True, boxes[0], (width, height)
 
 
@@ -268,23 +270,25 @@ def _object_reader(vocabulary: Vocabulary) -> Callable[[Any], tuple[int, bool, t
         try:
             name, visible = entry["class"], entry["visible"]
             if not isinstance(visible, (bool, np.bool_)):
-                raise TypeError(f"visible is {visible!r}")
+                raise TypeError(f"visible is {short(visible)}")
             if not visible:
                 return classes.get(name, 0), False, _NO_BOX, 0
             if name not in classes:
-                raise _Problem("unknown object class", f"class {name!r} is not Action Genome's{closest(name, list(classes))}")
+                raise _Problem("unknown object class", f"class {short(name)} is not Action Genome's{closest(name, list(classes))}")
             x, y, width, height = (float(value) for value in entry["bbox"])
             predicates = 0
             for group, known in bits.items():
                 given = entry[f"{group}_relationship"]
                 if group in single and len(given) != 1:
-                    raise _Problem("not one attention label", f"{group}_relationship of {name!r} is {given!r}, expected one")
+                    raise _Problem("not one attention label", f"{group}_relationship of {short(name)} is {short(given)}, expected one")
                 for predicate in given:
                     if predicate not in known:
-                        raise _Problem("unknown predicate", f"{predicate!r} is not a {group} predicate{closest(predicate, list(known))}")
+                        raise _Problem(
+                            "unknown predicate", f"{short(predicate)} is not a {group} predicate{closest(predicate, list(known))}"
+                        )
                     predicates |= known[predicate]
         except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
-            raise _Problem("malformed object entry", f"{error!r} in {_short(entry)}") from None
+            raise _Problem("malformed object entry", f"{short(error)} in {short(entry)}") from None
         return classes[name], True, (x, y, width, height), predicates
 
     return read
@@ -302,13 +306,8 @@ def _mark_bad_boxes(columns: dict[str, Array], keys: list[str], start: Array, co
             frame = int(frames[row])
             place = f"[{row - start[frame]}]" if file == OBJECTS else ""
             corners = [round(float(value), 4) for value in boxes[row]]
-            text = f"{file}[{keys[frame]!r}]{place}: box x1, y1, x2, y2 = {corners} is not x1 < x2 and y1 < y2."
+            text = f"{file}[{short(keys[frame])}]{place}: box x1, y1, x2, y2 = {corners} is not x1 < x2 and y1 < y2."
             mark[row] = collector.add(kind, int(columns["split"][frame]), text)
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 120 else f"{text[:117]}..."
 
 
 def load_records(root: Path, vocabulary: Vocabulary) -> Records:

@@ -18,7 +18,7 @@ from vidsgg.datasets.base import Image, VideoDataset
 from vidsgg.datasets.easg_features import FEATURE_FILES, WIDTHS, ClipFeatures, RoiFeatures, mean_rows
 from vidsgg.datasets.easg_files import SLOTS, VOCABULARY_FILES, MergedGraphs, clip_of, merge_graphs, read_names
 from vidsgg.datasets.easg_layout import PICKLES, Layout, find_layout
-from vidsgg.errors import ConfigError, DataError
+from vidsgg.errors import ConfigError, DataError, short
 from vidsgg.io.pickles import load_pickle
 from vidsgg.ops.boxes import xywh_to_xyxy
 from vidsgg.options import closest
@@ -86,9 +86,11 @@ class EASG(VideoDataset):
 
     def __init__(self, root: Path, split: str, mode: str = "predcls") -> None:
         if split not in PICKLES:
-            raise ConfigError(f"EASG has no split {split!r}, only 'train' and 'test' (the authors' val){closest(split, list(PICKLES))}")
+            raise ConfigError(
+                f"EASG has no split {short(split)}, only 'train' and 'test' (the authors' val){closest(split, list(PICKLES))}"
+            )
         if mode not in MODES:
-            raise ConfigError(f"EASG has no mode {mode!r}, only {', '.join(MODES)}{closest(mode, MODES)}")
+            raise ConfigError(f"EASG has no mode {short(mode)}, only {', '.join(MODES)}{closest(mode, MODES)}")
         self.root, self.split, self.mode = Path(root), split, mode
         self.layout = find_layout(self.root)
         self.feature_files = feature_files(self.layout, split)

@@ -43,13 +43,13 @@ class ClipFeatures:
         rows = []
         for aid in annotation_ids:
             if aid not in self._features:
-                raise DataError(f"{self.path}: no feature for annotation {aid!r}; get the file that belongs to the annotations.")
+                raise DataError(f"{self.path}: no feature for annotation {short(aid)}; get the file that belongs to the annotations.")
             try:
                 row = np.asarray(self._features[aid], dtype=np.float32).reshape(-1)
             except (TypeError, ValueError, RuntimeError) as error:
                 raise DataError(f"{self.path}: feature of annotation {short(aid)} is {short(self._features[aid])}, no numbers.") from error
             if row.shape != (WIDTHS["action"],):
-                raise DataError(f"{self.path}: feature of annotation {aid!r} has {row.size} values, expected {WIDTHS['action']}.")
+                raise DataError(f"{self.path}: feature of annotation {short(aid)} has {row.size} values, expected {WIDTHS['action']}.")
             rows.append(row)
         return np.stack(rows)
 
@@ -80,7 +80,7 @@ class RoiFeatures:
 
     def _cell(self, key: tuple[str, str, int], slot: str, size: int) -> Array:
         uid, aid, entry = key
-        where = f"{self.path}: graph {uid!r}, annotation {aid!r}, entry {entry}, frame {slot!r}"
+        where = f"{self.path}: graph {short(uid)}, annotation {short(aid)}, entry {entry}, frame {short(slot)}"
         try:
             features = np.asarray(self._features[uid][aid][entry][slot], dtype=np.float32)
         except (KeyError, IndexError, TypeError, ValueError):

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from vidsgg.errors import DataError
+from vidsgg.errors import DataError, short
 from vidsgg.io.files import read_text
 from vidsgg.io.names import is_one_name
 from vidsgg.structures.checks import Array
@@ -93,9 +93,9 @@ def merge_graphs(
     for uid, graph in annotations.items():
         if not isinstance(uid, str) or not is_one_name(clip_of(uid)):
             raise DataError(
-                f"{where}: graph {uid!r:.120} is not '<clip>_<frame>' with a plain name of a clip; use the authors' annotation pickle."
+                f"{where}: graph {short(uid, 120)} is not '<clip>_<frame>' with a plain name of a clip; use the authors' annotation pickle."
             )
-        numbers, lists = _graph_parts(graph, f"{where}: graph {uid!r}")
+        numbers, lists = _graph_parts(graph, f"{where}: graph {short(uid)}")
         graphs: dict[int, int] = {}  # verb -> graph
         things: dict[tuple[int, int], int] = {}  # (graph, object class) -> object
         for aid, entries in lists.items():
@@ -106,7 +106,7 @@ def merge_graphs(
                     cells_here = entry["bbox"].items()
                 except (KeyError, TypeError, AttributeError):
                     raise _bad_entry(
-                        entry, verb_id, object_id, relation_id, f"{where}: graph {uid!r}, annotation {aid!r}, entry {position}"
+                        entry, verb_id, object_id, relation_id, f"{where}: graph {short(uid)}, annotation {short(aid)}, entry {position}"
                     ) from None
                 if v not in graphs:
                     graphs[v] = len(graph_uid)
@@ -123,14 +123,14 @@ def merge_graphs(
                 for slot, boxes in cells_here:
                     if slot not in slot_id or not _are_boxes(boxes):
                         raise DataError(
-                            f"{where}: graph {uid!r}, annotation {aid!r}, entry {position}: box of {slot!r} is {_kind(boxes)};"
+                            f"{where}: graph {short(uid)}, annotation {short(aid)}, entry {position}: box of {short(slot)} is {_kind(boxes)};"
                             f" expected numbers (k, 4) for {', '.join(SLOTS)}."
                         )
                     cell_entry.append(len(entry_key))
                     cell_slot.append(slot_id[slot])
                     cells.append(boxes)
                 if not cells_here:
-                    raise DataError(f"{where}: graph {uid!r}, annotation {aid!r}, entry {position} has no box; remove the entry.")
+                    raise DataError(f"{where}: graph {short(uid)}, annotation {short(aid)}, entry {position} has no box; remove the entry.")
                 repeated += (v, o, r) in said
                 said.add((v, o, r))
                 entry_key.append((uid, aid, position))
@@ -166,7 +166,7 @@ def merge_graphs(
     if len(bad):
         uid, aid, position = entry_key[merged.box_entry[bad[0]]]
         box = [round(float(side), 4) for side in merged.boxes[bad[0]]]
-        raise DataError(f"{where}: graph {uid!r}, annotation {aid!r}, entry {position}: box {box} is not (x, y, width, height).")
+        raise DataError(f"{where}: graph {short(uid)}, annotation {short(aid)}, entry {position}: box {box} is not (x, y, width, height).")
     return merged
 
 
@@ -197,11 +197,11 @@ def _bad_entry(entry: Any, verbs: Mapping[str, int], objects: Mapping[str, int],
         return DataError(f"{where} is {_kind(entry)}; expected a dict with verb, obj, rel and bbox (a dict of arrays).")
     for key, names, file in zip(("verb", "obj", "rel"), (verbs, objects, relations), VOCABULARY_FILES, strict=True):
         if not isinstance(entry[key], str) or entry[key] not in names:
-            return DataError(f"{where}: {key} {entry[key]!r} is not in {file}; use the vocabulary files that belong to the pickle.")
+            return DataError(f"{where}: {key} {short(entry[key])} is not in {file}; use the vocabulary files that belong to the pickle.")
     raise AssertionError(f"{where} is well-formed")
 
 
 def _kind(value: Any) -> str:
     if isinstance(value, np.ndarray):
         return f"an array of shape {value.shape}, {value.dtype}"
-    return f"{type(value).__name__} {str(value)[:80]!r}"
+    return f"{type(value).__name__} {short(value, 80)}"

@@ -116,12 +116,12 @@ def read_priors(path: Path, schema: Schema) -> PredicatePriors:
     for key, said in document.items():
         where = f"{path}: class {short(key)}"
         if not key.isdecimal() or len(key) > 9 or not 0 < int(key) < len(objects):
-            raise DataError(f"{where} is no number of a class of objects; {schema.name!r} has 1..{len(objects) - 1}.")
+            raise DataError(f"{where} is no number of a class of objects; {short(schema.name)} has 1..{len(objects) - 1}.")
         k = int(key)
         entry = as_type(said, _Entry, f"{where}: ")
         name, found = entry.obj_cls_name, entry.c_rel_idx
         if compact_name(name) != compact_name(objects[k]):
-            raise DataError(f"{where} is called {short(name)}; in {schema.name!r} it is {objects[k]!r}.")
+            raise DataError(f"{where} is called {short(name)}; in {short(schema.name)} it is {short(objects[k])}.")
         if not all(0 <= c < len(group) for c in found) or len(set(found)) != len(found):
             raise DataError(
                 f"{where}: c_rel_idx is {short(found)}, expected different numbers of {group.name} predicates, 0..{len(group) - 1}."

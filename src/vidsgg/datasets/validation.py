@@ -19,7 +19,7 @@ from vidsgg.datasets.action_genome_rules import Summary
 from vidsgg.datasets.base import VideoDataset
 from vidsgg.datasets.pictures import count_pictures
 from vidsgg.datasets.registry import identify
-from vidsgg.errors import DataError
+from vidsgg.errors import DataError, short
 from vidsgg.io.files import read_text
 from vidsgg.structures.checks import Array
 
@@ -185,7 +185,7 @@ def _check_frames(records: Records, book: _Book) -> None:
     unit = frame_of[thing] * len(OBJECTS) + column["class"][thing]
     values, counts = np.unique(unit, return_counts=True)
     twice = values[counts > 1]
-    texts = (f"{records.key[v // len(OBJECTS)]}: {OBJECTS[v % len(OBJECTS)]!r}" for v in twice[:_EXAMPLES].tolist())
+    texts = (f"{records.key[v // len(OBJECTS)]}: {short(OBJECTS[v % len(OBJECTS)])}" for v in twice[:_EXAMPLES].tolist())
     book.warning("class annotated twice in a frame", texts, len(twice))
 
     good = np.flatnonzero(column["frame_problem"] == 0)

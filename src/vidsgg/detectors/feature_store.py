@@ -133,7 +133,7 @@ class FeatureStore:
             lacking = [v for v in dataset.video_ids if v not in left_out and not self.path_of(v, learn=learn).exists()]
             if lacking:
                 raise DataError(
-                    f"the features in {self.folder} lack {len(lacking)} of {len(dataset)} videos, {lacking[0]!r} first; {_AGAIN}."
+                    f"the features in {self.folder} lack {len(lacking)} of {len(dataset)} videos, {short(lacking[0])} first; {_AGAIN}."
                 )
 
     def left_out(self) -> dict[str, str]:
@@ -188,9 +188,9 @@ class FeatureStore:
         if not path.exists():
             why = self.left_out().get(source.video_id)
             raise DataError(
-                f"video {source.video_id!r} was left out when features were written: {why}"
+                f"video {short(source.video_id)} was left out when features were written: {why}"
                 if why
-                else f"{self.folder} has no features of video {source.video_id!r} ({self.form(learn)}); {_AGAIN}."
+                else f"{self.folder} has no features of video {short(source.video_id)} ({self.form(learn)}); {_AGAIN}."
             )
         record = Record(path)
         expected = {"key": self.digest, "form": self.form(learn), "video_id": source.video_id}
@@ -202,7 +202,7 @@ class FeatureStore:
             if now != then and None not in (now, then):
                 verb = "has" if name == "annotation" else "have"
                 raise DataError(
-                    f"{path}: the {name} of video {source.video_id!r} {verb} changed since the features were written; {_AGAIN}."
+                    f"{path}: the {name} of video {short(source.video_id)} {verb} changed since the features were written; {_AGAIN}."
                 )
         if verify:
             record.verify()

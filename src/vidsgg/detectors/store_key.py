@@ -15,6 +15,7 @@ from torch import Tensor
 
 from vidsgg.datasets.older import read_schema
 from vidsgg.detectors.base import Detector
+from vidsgg.errors import short
 from vidsgg.io.untrusted import as_type
 from vidsgg.structures.schema import Schema
 
@@ -84,7 +85,7 @@ class StoreKey:
             reasons.append(f"mode {self.mode}, not {wanted.mode}")
         changed = [n for n in sorted({*self.detector, *wanted.detector}) if self.detector.get(n) != wanted.detector.get(n)]
         if changed:
-            told = ", ".join(f"{name} {self.detector.get(name)!r}, not {wanted.detector.get(name)!r}" for name in changed)
+            told = ", ".join(f"{name} {short(self.detector.get(name))}, not {short(wanted.detector.get(name))}" for name in changed)
             reasons.append(f"another detector or preprocessing: {told}")
         elif self.weights != wanted.weights:
             reasons.append("other weights of the detector")
@@ -117,5 +118,5 @@ def _schema_difference(mine: Schema, wanted: Schema) -> str:
     if theirs != ours:
         i = next((i for i, pair in enumerate(zip(theirs, ours, strict=False)) if pair[0] != pair[1]), min(len(theirs), len(ours)))
         name, other = ((names[i] if i < len(names) else None) for names in (theirs, ours))
-        return f"other classes: number {i} is {name!r}, not {other!r}"
-    return f"other data: {mine.name!r} with predicates in groups or units unlike those of {wanted.name!r}"
+        return f"other classes: number {i} is {short(name)}, not {short(other)}"
+    return f"other data: {short(mine.name)} with predicates in groups or units unlike those of {short(wanted.name)}"

@@ -133,13 +133,13 @@ def _check_members(path: Path) -> None:
     with zipfile.ZipFile(path) as file:
         for member in file.infolist():
             if member.compress_type != zipfile.ZIP_STORED or member.file_size > path.stat().st_size or not member.filename.endswith(".npy"):
-                raise ValueError(f"its part {member.filename[:60]!r} is no uncompressed array")
+                raise ValueError(f"its part {short(member.filename[:60])} is no uncompressed array")
             with file.open(member) as part:
                 version = np.lib.format.read_magic(part)
                 read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
                 shape, _, dtype = read(part)
                 if math.prod(shape) * dtype.itemsize > member.file_size or dtype.hasobject or min(shape, default=0) < 0:
-                    raise ValueError(f"its part {member.filename[:60]!r} says that it has the shape {short(shape)}")
+                    raise ValueError(f"its part {short(member.filename[:60])} says that it has the shape {short(shape)}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,7 +181,9 @@ class AnnotationTable:
         """Annotations of one schema, laid end to end. Raises DataError if one has another schema."""
         for annotation in annotations:
             if annotation.schema != schema:
-                raise DataError(f"video {annotation.video_id!r} has schema {annotation.schema.name!r}, the table {schema.name!r}.")
+                raise DataError(
+                    f"video {short(annotation.video_id)} has schema {short(annotation.schema.name)}, the table {short(schema.name)}."
+                )
         counts = {
             "frame": [a.frames for a in annotations],
             "node": [a.nodes for a in annotations],
@@ -241,7 +243,9 @@ class AnnotationTable:
         """Read a table. Raises DataError naming the file if it is missing, damaged or of another format."""
         columns, header = load_columns(path)
         if (header.get("format"), header.get("version")) != (_FORMAT, _VERSION):
-            raise DataError(f"{path}: holds {header.get('format')!r} version {header.get('version')!r}, not {_FORMAT!r} {_VERSION}.")
+            raise DataError(
+                f"{path}: holds {short(header.get('format'))} version {short(header.get('version'))}, not {short(_FORMAT)} {_VERSION}."
+            )
         try:
             schema = Schema.from_dict(header["schema"])
             return cls(

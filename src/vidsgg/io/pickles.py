@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from vidsgg.errors import DataError
+from vidsgg.errors import DataError, short
 from vidsgg.io.files import check_regular
 
 _NDARRAY = object()  # stands for the class numpy.ndarray, which a file may name but not call
@@ -46,7 +46,7 @@ def load_pickle(path: Path) -> Any:
     # A damaged stream can make the unpickler raise nearly anything.
     except Exception as error:
         raise DataError(
-            f"{path}: not a readable pickle ({type(error).__name__}: {error}); it may be cut short or another kind of file."
+            f"{path}: not a readable pickle ({type(error).__name__}: {str(error)[:200]}); it may be cut short or another kind of file."
             " Get the file again."
         ) from error
 
@@ -66,7 +66,7 @@ class _Unpickler(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in self._table:
-            raise _Refused(f"{module}.{name}")
+            raise _Refused(f"{module}.{name}"[:200])
         self._has_placeholders |= module.startswith("numpy")
         return self._table[module, name]
 
@@ -83,7 +83,7 @@ class _Dtype:
 
     def __init__(self, code: Any) -> None:
         if not isinstance(code, str) or not _PLAIN_DTYPE.fullmatch(code):
-            raise _Refused(f"an array of dtype {code!r}")
+            raise _Refused(f"an array of dtype {short(code)}")
         self.value = np.dtype(code)
         self.native = self.value.newbyteorder("=")
 
@@ -185,7 +185,7 @@ def _globals() -> dict[tuple[str, str], Any]:
     def encode(text: Any, codec: Any) -> bytes:
         # Protocols 0 to 2 have no bytes; Python 3 writes them there as Latin-1 text.
         if not isinstance(text, str) or codec not in _LATIN1:
-            raise _Refused(f"_codecs.encode with codec {codec!r}")
+            raise _Refused(f"_codecs.encode with codec {short(codec)}")
         return text.encode("latin1")
 
     def empty_bytes() -> bytes:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from vidsgg.errors import DataError
+from vidsgg.errors import DataError, short
 
 
 def read_word_vectors(path: Path, words: Collection[str], dim: int) -> dict[str, npt.NDArray[np.float32]]:
@@ -23,7 +23,7 @@ def read_word_vectors(path: Path, words: Collection[str], dim: int) -> dict[str,
                 vector = np.array(rest.split(), dtype=np.float32)
                 if len(vector) != dim:
                     raise DataError(
-                        f"{path}, line {number}: {word!r} has {len(vector)} numbers, expected {dim}. Give a file of {dim}-wide vectors."
+                        f"{path}, line {number}: {short(word)} has {len(vector)} numbers, expected {dim}. Give a file of {dim}-wide vectors."
                     )
                 found[word] = vector
     except OSError as error:

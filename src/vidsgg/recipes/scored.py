@@ -16,7 +16,7 @@ from typing import Any
 
 from vidsgg.datasets.base import VideoDataset
 from vidsgg.detectors.stored_clip import annotation_digest
-from vidsgg.errors import CheckpointError, ConfigError, DataError
+from vidsgg.errors import CheckpointError, ConfigError, DataError, short
 from vidsgg.io.columns import Texts, load_columns, save_columns, texts_from_columns, texts_to_columns
 from vidsgg.methods.options import TrainOptions
 from vidsgg.metrics.protocol import Protocol
@@ -53,7 +53,9 @@ class ScoredVideos:
         """Raises DataError naming the file if it is missing, damaged or of another format."""
         columns, header = load_columns(path)
         if (header.get("format"), header.get("version")) != (_FORMAT, _VERSION):
-            raise DataError(f"{path}: holds {header.get('format')!r} version {header.get('version')!r}, not {_FORMAT!r} {_VERSION}.")
+            raise DataError(
+                f"{path}: holds {short(header.get('format'))} version {short(header.get('version'))}, not {short(_FORMAT)} {_VERSION}."
+            )
         try:
             ids, digests = (tuple(texts_from_columns(columns, name)) for name in ("video_id", "annotation"))
             scored = ScoredVideos(

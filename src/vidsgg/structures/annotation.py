@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from vidsgg.errors import DataError
+from vidsgg.errors import DataError, short
 from vidsgg.structures.checks import Array, check_boxes, check_index, check_ordered, freeze
 from vidsgg.structures.schema import Schema
 
@@ -50,7 +50,7 @@ class VideoAnnotation:
     labels: Mapping[str, Array]
 
     def __post_init__(self) -> None:
-        where = f"video {self.video_id!r}"
+        where = f"video {short(self.video_id)}"
 
         def take(name: str, dtype: type, shape: tuple[int | None, ...]) -> Array:
             array = freeze(where, name, getattr(self, name), dtype, shape)
@@ -111,11 +111,11 @@ class VideoAnnotation:
             raise DataError(f"{where}: labels are given for {sorted(self.labels)}, the schema's groups are {wanted}.")
         labels = {}
         for group in vocabulary.groups:
-            hot = freeze(where, f"labels[{group.name!r}]", self.labels[group.name], np.bool_, (pairs, len(group)))
+            hot = freeze(where, f"labels[{short(group.name)}]", self.labels[group.name], np.bool_, (pairs, len(group)))
             if group.kind == "single" and (hot.sum(1) != 1).any():
                 i = int(np.flatnonzero(hot.sum(1) != 1)[0])
                 raise DataError(
-                    f"{where}: pair {i} has {int(hot[i].sum())} predicates of the single-label group {group.name!r}; it takes one."
+                    f"{where}: pair {i} has {int(hot[i].sum())} predicates of the single-label group {short(group.name)}; it takes one."
                 )
             labels[group.name] = hot
         object.__setattr__(self, "labels", MappingProxyType(labels))

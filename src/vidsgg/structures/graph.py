@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from vidsgg.errors import DataError
+from vidsgg.errors import DataError, short
 from vidsgg.structures.vocabulary import Vocabulary
 
 Box = tuple[float, float, float, float]
@@ -21,11 +21,11 @@ class GraphNode:
     track: int | None = None
 
     def __post_init__(self) -> None:
-        _check_score(f"node {self.label!r}", self.score)
+        _check_score(f"node {short(self.label)}", self.score)
         if self.box is not None:
             x1, y1, x2, y2 = self.box
             if not (x1 <= x2 and y1 <= y2 and all(map(math.isfinite, self.box))):
-                raise DataError(f"node {self.label!r}: the box is {list(self.box)}, not x1, y1, x2, y2 with x1 <= x2 and y1 <= y2.")
+                raise DataError(f"node {short(self.label)}: the box is {list(self.box)}, not x1, y1, x2, y2 with x1 <= x2 and y1 <= y2.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class GraphEdge:
     uncertain: bool | None = None
 
     def __post_init__(self) -> None:
-        _check_score(f"edge {self.predicate!r}", self.score)
+        _check_score(f"edge {short(self.predicate)}", self.score)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +60,12 @@ class GraphFrame:
 
     def __post_init__(self) -> None:
         if not all(0 < side < math.inf for side in (self.width, self.height)):
-            raise DataError(f"frame {self.key!r}: is {self.width} x {self.height} pixels; both must be positive.")
-        _check_times(f"frame {self.key!r}", self.time)
+            raise DataError(f"frame {short(self.key)}: is {self.width} x {self.height} pixels; both must be positive.")
+        _check_times(f"frame {short(self.key)}", self.time)
         for i, edge in enumerate(self.edges):
             for end in (edge.subject, edge.object):
                 if not 0 <= end < len(self.nodes):
-                    raise DataError(f"frame {self.key!r}: edge {i} points to node {end}, there are {len(self.nodes)} nodes.")
+                    raise DataError(f"frame {short(self.key)}: edge {i} points to node {end}, there are {len(self.nodes)} nodes.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ class RelationInterval:
     score: float
 
     def __post_init__(self) -> None:
-        where = f"relation {self.subject!r} {self.predicate!r} {self.object!r}"
+        where = f"relation {short(self.subject)} {short(self.predicate)} {short(self.object)}"
         _check_score(where, self.score)
         if self.end_frame < self.begin_frame:
             raise DataError(f"{where}: ends at frame {self.end_frame}, before its begin at frame {self.begin_frame}.")
@@ -159,7 +159,9 @@ class VideoGraph:
         for i, relation in enumerate(self.relations):
             for end in ((relation.subject_track, relation.subject), (relation.object_track, relation.object)):
                 if end not in tracks:
-                    raise DataError(f"video {self.video_id!r}: relation {i} joins track {end[0]} ({end[1]!r}), which no frame has.")
+                    raise DataError(
+                        f"video {short(self.video_id)}: relation {i} joins track {end[0]} ({short(end[1])}), which no frame has."
+                    )
 
 
 def _check_score(where: str, score: float) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from vidsgg.errors import DataError
+from vidsgg.errors import DataError, short
 from vidsgg.structures.vocabulary import Vocabulary
 
 FORMAT, VERSION = "vidsgg.schema", 1
@@ -51,26 +51,26 @@ class Schema:
     once_per_frame: tuple[str, ...] = ()  # classes of which a frame keeps only its best detection
 
     def __post_init__(self) -> None:
-        where = f"schema {self.name!r}"
+        where = f"schema {short(self.name)}"
         if self.subject_kind not in ("entity", "action"):
-            raise DataError(f"{where}: subject_kind is {self.subject_kind!r}; use 'entity' or 'action'.")
+            raise DataError(f"{where}: subject_kind is {short(self.subject_kind)}; use 'entity' or 'action'.")
         if self.unit not in ("frame", "event"):
-            raise DataError(f"{where}: unit is {self.unit!r}; use 'frame' or 'event'.")
+            raise DataError(f"{where}: unit is {short(self.unit)}; use 'frame' or 'event'.")
         if self.unit == "frame" and len(self.slots) != 1:
             raise DataError(f"{where}: a unit of one frame has one slot, not {self.slots}.")
         for mode in (*self.modes, *self.subject_given):
             if mode not in MODES:
-                raise DataError(f"{where}: unknown mode {mode!r}; use some of {', '.join(MODES)}.")
+                raise DataError(f"{where}: unknown mode {short(mode)}; use some of {', '.join(MODES)}.")
         if self.one_subject and (self.subject_kind != "entity" or len(self.vocabulary.subjects) != 1):
             raise DataError(f"{where}: one_subject needs boxes of one subject class, not {self.vocabulary.subjects[:5]}.")
         for rule in ("often_wrong", "once_per_frame"):
             for name in getattr(self, rule):
                 if name not in self.vocabulary.objects[1:]:
-                    raise DataError(f"{where}: {rule} names {name!r}, which is not among the object classes.")
+                    raise DataError(f"{where}: {rule} names {short(name)}, which is not among the object classes.")
         if self.subject_kind == "entity":
             for subject in self.vocabulary.subjects:
                 if subject not in self.vocabulary.objects:
-                    raise DataError(f"{where}: subject {subject!r} has a box but is not among the object classes.")
+                    raise DataError(f"{where}: subject {short(subject)} has a box but is not among the object classes.")
         object.__setattr__(self, "features", MappingProxyType(dict(self.features)))
         object.__setattr__(self, "title", self.title or self.name)
 
@@ -105,7 +105,9 @@ class Schema:
         if version is None and "objects" in values:
             values["vocabulary"] = {name: values.pop(name, None) for name in ("objects", "subjects", "groups")}
         elif kind != FORMAT or version != VERSION:
-            raise DataError(f"schema: is {str(kind)[:40]!r} version {str(version)[:20]}; this program reads {FORMAT!r} version {VERSION}.")
+            raise DataError(
+                f"schema: is {short(str(kind)[:40])} version {str(version)[:20]}; this program reads {short(FORMAT)} version {VERSION}."
+            )
         unknown = sorted(str(name)[:40] for name in set(values) - {f.name for f in fields(Schema)})
         if unknown:
             raise DataError(f"schema: has fields that this program does not know: {', '.join(unknown)}.")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
-from vidsgg.errors import DataError
+from vidsgg.errors import DataError, short
 
 BACKGROUND = "__background__"
 
@@ -20,9 +20,9 @@ def _check_names(where: str, names: tuple[str, ...]) -> None:
     seen: set[str] = set()
     for position, name in enumerate(names):
         if not name or name != name.strip():
-            raise DataError(f"{where}: name {position} is {name!r}; remove the empty line or the white space around it.")
+            raise DataError(f"{where}: name {position} is {short(name)}; remove the empty line or the white space around it.")
         if name in seen:
-            raise DataError(f"{where}: {name!r} stands twice (again at position {position}); keep one of them.")
+            raise DataError(f"{where}: {short(name)} stands twice (again at position {position}); keep one of them.")
         seen.add(name)
 
 
@@ -45,18 +45,18 @@ class PredicateGroup:
     negative: str | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
-        where = f"predicate group {self.name!r}"
+        where = f"predicate group {short(self.name)}"
         _check_names(where, self.predicates)
         if self.kind not in ("single", "multi"):
-            raise DataError(f"{where}: kind is {self.kind!r}; use 'single' or 'multi'.")
+            raise DataError(f"{where}: kind is {short(self.kind)}; use 'single' or 'multi'.")
         if self.direction not in ("subject->object", "object->subject"):
-            raise DataError(f"{where}: direction is {self.direction!r}; use 'subject->object' or 'object->subject'.")
+            raise DataError(f"{where}: direction is {short(self.direction)}; use 'subject->object' or 'object->subject'.")
         for name in self.exclusive:
             if name not in self.predicates:
-                raise DataError(f"{where}: exclusive predicate {name!r} is not one of its predicates {self.predicates}.")
+                raise DataError(f"{where}: exclusive predicate {short(name)} is not one of its predicates {self.predicates}.")
         if self.negative is not None and (self.kind != "multi" or self.negative not in self.predicates):
             raise DataError(
-                f"{where}: the negative predicate {self.negative!r} must be one of {self.predicates} and the kind 'multi', not {self.kind!r}."
+                f"{where}: the negative predicate {short(self.negative)} must be one of {self.predicates} and the kind 'multi', not {short(self.kind)}."
             )
 
     def __len__(self) -> int:
@@ -81,7 +81,7 @@ class Vocabulary:
         _check_names("object classes", self.objects)
         _check_names("subject classes", self.subjects)
         if self.objects[0] != BACKGROUND:
-            raise DataError(f"object classes: index 0 is {self.objects[0]!r}; it must be {BACKGROUND!r}.")
+            raise DataError(f"object classes: index 0 is {short(self.objects[0])}; it must be {short(BACKGROUND)}.")
         _check_names("predicate groups", tuple(group.name for group in self.groups))
         _check_names("predicates", self.predicates)
 
@@ -103,4 +103,4 @@ class Vocabulary:
         for group in self.groups:
             if group.name == name:
                 return group
-        raise KeyError(f"no predicate group {name!r}; there are {[g.name for g in self.groups]}")
+        raise KeyError(f"no predicate group {short(name)}; there are {[g.name for g in self.groups]}")
