@@ -43,6 +43,14 @@ class _Waiting(msgspec.Struct):
     waited: _Count
 
 
+class _Names(msgspec.Struct):
+    """``vocabulary``: the class names that the model was trained with."""
+
+    objects: list[str]
+    subjects: list[str]
+    predicates: dict[str, list[str]]
+
+
 class _Content(msgspec.Struct):
     """What of a checkpoint is read outside of the model. What else is in it is left alone."""
 
@@ -50,7 +58,7 @@ class _Content(msgspec.Struct):
     model_state_dict: dict[str, Tensor]
     config: dict[str, bool | int | float | str | None]
     loss: float | None = None
-    vocabulary: dict[str, Any] | None = None
+    vocabulary: _Names | None = None
     schema: dict[str, Any] | None = None
     feature_widths: dict[str, _Count] | None = None
     detector: dict[str, Any] | None = None

@@ -108,49 +108,60 @@ def check_plain(value: Any, where: str, leaves: tuple[type, ...] = (), most: int
 def _explain(value: Any, kind: Any, message: str) -> str:
     """msgspec's message with the place in our words and the value that stands there."""
     said, _, place = message.partition(" - at ")
-    steps = _STEP.findall(place.strip("`"))
-    path = ""
-    for step in steps:
-        if step == "[...]" and isinstance(value, Mapping):  # msgspec does not say which: the first that has the same to say
-            step, value = _culprit(value, said)
-        elif step == "[...]" or (step[0] == "[" and not isinstance(value, (list, tuple))):
-            return f"{path or 'the whole'}: {said}."
-        elif step[0] == "[":
-            value = value[int(step[1:-1])]
-        else:
-            value = value.get(step[1:]) if isinstance(value, Mapping) else None
-        path += step
+    found = _follow(value, _STEP.findall(place.strip("`")), said)
+    if found is None:
+        return f"{place.strip('`').removeprefix('$').removeprefix('.') or 'the whole'}: {said}."
+    path, value = found
     path = path.removeprefix(".") or "the whole"
     if said.startswith("Expected"):
         return f"{path} is {short(value)}; expected {_words(said.removeprefix('Expected '))}."
-    if found := re.fullmatch(r"Object missing required field `(.*)`", said):
-        return f"{path} lacks {short(found[1])}."
-    if found := re.fullmatch(r"Object contains unknown field `(.*)`", said):
-        return f"{path} has the unknown entry {short(found[1])}."
+    if lacking := _LACKS.fullmatch(said):
+        return f"{path} lacks {short(lacking[1])}."
+    if unknown := re.fullmatch(r"Object contains unknown field `(.*)`", said):
+        return f"{path} has the unknown entry {short(unknown[1])}."
     return f"{path}: {said}."
 
 
 _STEP = re.compile(r"\[\.\.\.\]|\[\d+\]|\.[^.\[]+")
+_LACKS = re.compile(r"Object missing required field `(.*)`")
 
 
-def _culprit(table: Mapping[Any, Any], said: str) -> tuple[str, Any]:
-    """Which entry of a table is meant by a message that names none; a place that cannot be told is ``[...]``."""
-    if lacking := re.fullmatch(r"Object missing required field `(.*)`", said):
-        return next(
-            ((f"[{short(key)}]", item) for key, item in table.items() if isinstance(item, Mapping) and lacking[1] not in item),
-            ("[...]", None),
-        )
-    found = re.match(r"Expected `(\w+)", said)
-    wanted = _PYTHON_TYPES.get(found[1]) if found else None
-    for key, item in table.items():
-        bound = re.search(r"(>=|<=|>|<) (-?[\d.]+(?:e[+-]?\d+)?)", said)
-        if wanted is None:
-            break
-        if not isinstance(item, wanted) or (isinstance(item, bool) and bool not in wanted):
-            return f"[{short(key)}]", item
-        if bound and isinstance(item, (int, float)) and not _HOLDS[bound[1]](item, float(bound[2])):
-            return f"[{short(key)}]", item
-    return "[...]", None
+def _follow(value: Any, steps: list[str], said: str) -> tuple[str, Any] | None:
+    """The place that steps lead to, and what stands there; None if that cannot be told.
+
+    Of the entries of a table msgspec says only ``[...]``: that is the first one to which the message applies.
+    """
+    if not steps:
+        return ("", value) if _is_meant(value, said) else None
+    step, rest = steps[0], steps[1:]
+    if step == "[...]":
+        entries = value.items() if isinstance(value, Mapping) else ()
+        candidates = ((f"[{short(key)}]", item) for key, item in entries)
+    elif step[0] == "[":
+        at = int(step[1:-1])
+        candidates = iter([(step, value[at])] if isinstance(value, (list, tuple)) and at < len(value) else [])
+    else:
+        candidates = iter([(step, value[step[1:]])] if isinstance(value, Mapping) and step[1:] in value else [])
+    for name, item in candidates:
+        if found := _follow(item, rest, said):
+            return name + found[0], found[1]
+    return None
+
+
+def _is_meant(value: Any, said: str) -> bool:
+    """Whether a message may be about a value."""
+    if lacking := _LACKS.fullmatch(said):
+        return isinstance(value, Mapping) and lacking[1] not in value
+    expected = re.match(r"Expected `(\w+)", said)
+    wanted = _PYTHON_TYPES.get(expected[1]) if expected else None
+    if wanted is None:
+        return not (expected and type(value).__name__ == expected[1])
+    if not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted):
+        return True
+    bound = re.search(r"(>=|<=|>|<) (-?[\d.]+(?:e[+-]?\d+)?)", said)
+    if bound and isinstance(value, (int, float)):
+        return not _HOLDS[bound[1]](value, float(bound[2]))
+    return ", got " not in said or "length" in said
 
 
 _PYTHON_TYPES: dict[str, tuple[type, ...]] = {
