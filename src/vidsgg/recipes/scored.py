@@ -97,5 +97,5 @@ def _parts_digest(file: Path) -> str:
         with zipfile.ZipFile(file) as parts:
             listed = sorted((part.filename, part.file_size, part.CRC) for part in parts.infolist())
     except (OSError, zipfile.BadZipFile) as error:
-        raise CheckpointError(f"{file} cannot be read: {error}") from error
+        raise CheckpointError(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}") from error
     return hashlib.sha256(json.dumps(listed).encode()).hexdigest()

@@ -53,7 +53,8 @@ def main(argv: Sequence[str]) -> int:
         with whole_file(options.out) as file:
             Image.fromarray(picture).save(file, Image.registered_extensions()[options.out.suffix.lower()])
     except (OSError, ValueError, KeyError) as error:  # KeyError, ValueError: Pillow writes no format of that name
-        raise DataError(f"cannot write {options.out}: {error}. Use a name such as scene.png in a folder you may write to.") from error
+        said = getattr(error, "strerror", None) or error
+        raise DataError(f"cannot write {options.out}: {said}. Use a name such as scene.png in a folder you may write to.") from error
     for note in picture_notes([Subset(dataset, [index])]):
         print(note)
     print(f"video {annotation.video_id} ({options.split} {index}): {annotation.frames} frames, {annotation.pairs} pairs -> {options.out}")
