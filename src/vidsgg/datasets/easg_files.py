@@ -183,9 +183,11 @@ def _graph_parts(graph: Any, where: str) -> tuple[list[int], Mapping[str, Any]]:
     try:
         numbers = [int(graph["clip_frame_number"][slot]) for slot in SLOTS]
         lists = graph["annotations"]
+        if not all(0 <= number < 2**31 for number in numbers):
+            raise ValueError
         if not isinstance(lists, Mapping) or not all(isinstance(entries, list) for entries in lists.values()):
             raise TypeError
-    except (KeyError, TypeError, ValueError, IndexError):
+    except (KeyError, TypeError, ValueError, IndexError, OverflowError):
         raise DataError(
             f"{where}: expected 'clip_frame_number' with {', '.join(SLOTS)} and 'annotations' with lists of entries; use the authors' file."
         ) from None
