@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,8 @@ from vidsgg.datasets.registry import open_dataset
 from vidsgg.detectors.feature_store import FeatureStore, default_folder, find_store
 from vidsgg.detectors.files import load_detector
 from vidsgg.detectors.store_key import StoreKey
+from vidsgg.detectors.stored_clip import RecordSource
+from vidsgg.errors import DataError
 from vidsgg.io.graphs import read_graph
 from vidsgg.recipes.runs import read_run
 
@@ -85,6 +88,17 @@ def test_features_are_read_and_written_on(older: Path) -> None:
     assert default_folder(older / "data", key, store.dtype) == store.folder
     with FeatureStore.to_write(store.folder, key, store.dtype, store.widths) as again:
         assert again.digest == store.digest  # records added now belong to those that are there
+
+
+def test_features_of_uneven_videos_are_made_again(older: Path) -> None:
+    """Version 0.1.0 took frame N for the N-th picture of the video, also where its rate is uneven."""
+    dataset = open_dataset(older / "data", "test", "sgdet")
+    [file] = (older / "data" / "features").glob("*/store.json")
+    store, source = FeatureStore.open(file.parent), RecordSource.of(dataset, 0, dataset.annotation(0))
+    assert store.open_record(source, learn=False).about["video_id"] == source.video_id
+    with pytest.raises(DataError, match=r"counted otherwise \(frame 12 is picture 11\); .*vidsgg features"):
+        store.open_record(replace(source, uneven=lambda: "frame 12 is picture 11"), learn=False)
+    assert source.to_dict()["counting"]  # records written now are not looked at again
 
 
 def test_torchvisions_detections_had_no_rule_of_one_person(older: Path) -> None:

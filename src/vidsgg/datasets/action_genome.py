@@ -131,6 +131,7 @@ class ActionGenome(VideoDataset):
             )
         self.summary, self._table = select(records, split, SCHEMA, drop_small=mode != "predcls", skipped=problems)
         self.video_ids = list(self._table.video_id)
+        self._uneven: dict[int, str | None] = {}  # what ``uneven`` has found
         if not self.video_ids:
             raise DataError(f"{self.root}: no video of split {short(split)} has more than two usable frames.\n{self.summary.text()}")
 
@@ -206,7 +207,11 @@ class ActionGenome(VideoDataset):
         return numbers if file is None else VideoReader(file).dumped_frames(numbers)
 
     def uneven(self, index: int) -> str | None:
-        """How the frames of a video differ from its pictures; None if frame N is the N-th picture, or nothing is read from the video file."""
+        if index not in self._uneven:
+            self._uneven[index] = self._difference(index)
+        return self._uneven[index]
+
+    def _difference(self, index: int) -> str | None:
         file = self._video(index)
         reader = None if file is None else VideoReader(file)
         dumped = None if reader is None else reader.dumped()

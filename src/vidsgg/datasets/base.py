@@ -71,6 +71,11 @@ class VideoDataset(ABC):
         numbers: list[int] = self.annotation(index).frame_number.tolist()
         return numbers
 
+    def uneven(self, index: int) -> str | None:
+        """How the frames of a video differ from the pictures of its file, where they are counted otherwise; None if frame N is the N-th
+        picture, or nothing is read from a video file. Raises DataError if the video cannot be read."""
+        return None
+
     def features(self, index: int) -> Mapping[str, npt.NDArray[Any]]:
         """Clip columns that the data set's own files bring along (``node_feature``, ``action_feature``); see Schema.features."""
         return {}
@@ -129,6 +134,9 @@ class Subset(VideoDataset):
 
     def video_frames(self, index: int) -> list[int]:
         return self.whole.video_frames(self.indices[index])
+
+    def uneven(self, index: int) -> str | None:
+        return self.whole.uneven(self.indices[index])
 
     def features(self, index: int) -> Mapping[str, npt.NDArray[Any]]:
         return self.whole.features(self.indices[index])

@@ -166,7 +166,7 @@ class FeatureStore:
     def content(self, clip: Clip, source: RecordSource, *, learn: bool) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Tensors and plain values of a video's record. Raises ConfigError if a feature does not fit the store's type."""
         columns, about = columns_of(clip, DTYPES[self.dtype])
-        return columns, {**about, **asdict(source), "key": self.digest, "form": self.form(learn)}
+        return columns, {**about, **source.to_dict(), "key": self.digest, "form": self.form(learn)}
 
     def write(self, clip: Clip, source: RecordSource, *, learn: bool) -> int:
         """Write the extracted clip of one video; returns the record's size in bytes. Raises ConfigError as ``content`` does, and if the
@@ -204,6 +204,8 @@ class FeatureStore:
                 raise DataError(
                     f"{path}: the {name} of video {short(source.video_id)} {verb} changed since the features were written; {_AGAIN}."
                 )
+        if "counting" not in record.about and (how := source.uneven()):
+            raise DataError(f"{path}: was written when frames of uneven videos were counted otherwise ({how}); {_AGAIN}.")
         if verify:
             record.verify()
         return record

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, fields
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,21 +23,29 @@ from vidsgg.structures.clip import Clip
 from vidsgg.structures.schema import Schema
 
 _ROUNDED = ("node_feature", "pair_union")  # kept in the store's type; all other columns stay as they are
+COUNTING = "constant rate"  # see io/constant_rate.py
 LABELS = "labels."  # before the names of predicate groups
 
 
 @dataclass(frozen=True)
 class RecordSource:
-    """What a record is made from: a video, a digest of its annotation and one of its picture files (None: there are none)."""
+    """What a record is made from."""
 
     video_id: str
-    annotation: str
-    pictures: str | None
+    annotation: str  # digest of the annotation
+    pictures: str | None  # digest of the picture files' names and sizes; None: there are none
+    uneven: Callable[[], str | None] = field(default=lambda: None, compare=False)  # see VideoDataset.uneven
 
     @staticmethod
     def of(dataset: VideoDataset, index: int, annotation: VideoAnnotation) -> RecordSource:
-        """The source as it is now. Of pictures only names and sizes are looked at."""
-        return RecordSource(annotation.video_id, annotation_digest(annotation), _pictures_digest(dataset, index))
+        """The source as it is now."""
+        uneven = partial(dataset.uneven, index)
+        return RecordSource(annotation.video_id, annotation_digest(annotation), _pictures_digest(dataset, index), uneven)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for a record. counting: how frames of uneven videos are counted; version 0.1.0, which wrote none, took frame N for
+        the N-th picture."""
+        return {"video_id": self.video_id, "annotation": self.annotation, "pictures": self.pictures, "counting": COUNTING}
 
 
 def columns_of(clip: Clip, dtype: torch.dtype) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -44,10 +54,10 @@ def columns_of(clip: Clip, dtype: torch.dtype) -> tuple[dict[str, Tensor], dict[
     ``pair_mask`` is left out: it follows from the boxes. Raises ConfigError if a feature is not finite or too large for the type.
     """
     columns = {}
-    for field in fields(Clip):
-        value = getattr(clip, field.name)
-        if isinstance(value, Tensor) and field.name != "pair_mask":
-            columns[field.name] = _rounded(clip, field.name, dtype) if field.name in _ROUNDED else value
+    for column in fields(Clip):
+        value = getattr(clip, column.name)
+        if isinstance(value, Tensor) and column.name != "pair_mask":
+            columns[column.name] = _rounded(clip, column.name, dtype) if column.name in _ROUNDED else value
     columns |= {f"{LABELS}{name}": hot for name, hot in (clip.labels or {}).items()}
     about = {
         "classes_given": clip.classes_given,
