@@ -36,6 +36,7 @@ from vidsgg.structures.vocabulary import Vocabulary
 SPLITS = ("train", "test")
 UNKNOWN_SPLIT = len(SPLITS)
 SMALL_SIDE = 16.0  # pixels
+_WIDEST = 1e6  # pixels; no picture has more
 
 # What can be wrong with an entry, by the number that the ``problem`` columns hold; 0 is a good one.
 PROBLEMS = (
@@ -174,7 +175,7 @@ def parse_records(persons: Any, objects: Any, vocabulary: Vocabulary) -> Records
             person, box, size = _person_of(key, entry)
         except _Problem as error:
             problem = collector.add(error.kind, split, str(error))
-        keys.append(str(key))
+        keys.append(key if isinstance(key, str) else short(key))
         rows["video"].append(videos.setdefault(video, len(videos)))
         rows["number"].append(number)
         rows["split"].append(split)
@@ -204,7 +205,7 @@ def parse_records(persons: Any, objects: Any, vocabulary: Vocabulary) -> Records
     columns = {name: np.array(rows[name], kind).reshape((-1, width) if width else (-1,)) for name, (kind, width) in _COLUMNS.items()}
     offsets = np.array(start, np.int64)
     _mark_bad_boxes(columns, keys, offsets, collector)
-    unmatched = sorted(map(repr, objects.keys() - persons.keys()))
+    unmatched = sorted(short(name, 200) for name in objects.keys() - persons.keys())
     for name in unmatched[:_EXAMPLES]:
         collector.add(UNMATCHED, UNKNOWN_SPLIT, f"{OBJECTS}[{name}]: {PERSONS} has no such key")
     return Records(Texts.of(videos), Texts.of(keys), offsets, columns, len(unmatched), collector.examples)
@@ -242,11 +243,11 @@ def _person_of(key: str, entry: Any) -> tuple[bool, Array, tuple[float, float]]:
         mode = entry.get("bbox_mode", "xyxy")
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise _Problem("malformed person entry", f"{PERSONS}[{short(key)}]: {short(error)} in {short(entry)}.") from None
-    if boxes.size % 4 or (boxes.size and boxes.ndim != 2) or mode != "xyxy":
+    if boxes.size % 4 or (boxes.size and boxes.ndim != 2) or not (isinstance(mode, str) and mode == "xyxy"):
         raise _Problem(
-            "malformed person entry", f"{PERSONS}[{short(key)}]: bbox is {short(boxes.tolist())} ({mode}), expected (n, 4) xyxy."
+            "malformed person entry", f"{PERSONS}[{short(key)}]: bbox is {short(boxes.tolist())} ({short(mode)}), expected (n, 4) xyxy."
         )
-    if not (0 < width < np.inf and 0 < height < np.inf):
+    if not (0 < width <= _WIDEST and 0 < height <= _WIDEST):
         raise _Problem(
             "malformed person entry", f"{PERSONS}[{short(key)}]: bbox_size is {(width, height)}, expected width and height in pixels."
         )
