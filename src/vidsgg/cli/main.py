@@ -34,7 +34,7 @@ COMMANDS = {
 
 
 def run(command: Callable[[list[str]], int], argv: Sequence[str]) -> int:
-    """Call a command; mistakes of the user, and what his disks refuse, become one message on stderr and exit code 2."""
+    """Call a command; mistakes of the user, and what their disks refuse, become one message on stderr and exit code 2."""
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="backslashreplace")  # names of files need not be text
     try:
