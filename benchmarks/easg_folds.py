@@ -20,6 +20,7 @@ import numpy as np
 import torch
 
 from benchmarks.easg import CONFIG
+from vidsgg.assembly.data import Splits
 from vidsgg.cli.options import parse
 from vidsgg.datasets.base import Subset, VideoDataset
 from vidsgg.datasets.easg import EASG
@@ -27,7 +28,6 @@ from vidsgg.errors import ConfigError, VidsggError
 from vidsgg.methods.frequency import FrequencyOptions
 from vidsgg.methods.options import TrainOptions
 from vidsgg.methods.sttran import STTranOptions
-from vidsgg.recipes.build import Splits
 from vidsgg.recipes.train import run_training
 from vidsgg.structures.checks import Array
 

@@ -32,6 +32,7 @@ import av
 import av.filter
 import torch
 
+from vidsgg.assembly.saved_run import read_run
 from vidsgg.cli import train
 from vidsgg.datasets.action_genome import SCHEMA
 from vidsgg.datasets.synthetic.generate import SyntheticConfig, generate
@@ -48,7 +49,6 @@ from vidsgg.io.graphs import graph_writer, read_graph
 from vidsgg.io.images import Image
 from vidsgg.recipes.options import PredictOptions
 from vidsgg.recipes.predict_model import load_for_videos, scorer_of
-from vidsgg.recipes.runs import read_run
 from vidsgg.structures.graph import VideoGraph
 
 FPS = 2.0

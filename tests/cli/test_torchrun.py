@@ -19,6 +19,7 @@ from engine.teams import in_processes
 from engine.training import Case
 from toys import ToyVideos
 
+from vidsgg.assembly.data import choose_device
 from vidsgg.cli import evaluate, train
 from vidsgg.cli.main import run
 from vidsgg.cli.options import without_local_rank
@@ -26,7 +27,6 @@ from vidsgg.engine.checkpoint import load_checkpoint
 from vidsgg.engine.distributed import Team
 from vidsgg.engine.loading import ClipLoader
 from vidsgg.errors import ConfigError, ProcessLost
-from vidsgg.recipes.build import choose_device
 from vidsgg.recipes.learner import _with_other_processes
 
 ROOT = Path(__file__).parents[2]

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from symlinks import link
 
+from vidsgg.assembly.data import SYNTHETIC_FOLDER, resolve_data_path
 from vidsgg.datasets.action_genome import OBJECTS
 from vidsgg.datasets.registry import open_dataset
 from vidsgg.datasets.synthetic import generate as generate_module
@@ -20,7 +21,6 @@ from vidsgg.io.homes import remove_made
 from vidsgg.io.images import read_image
 from vidsgg.io.pickles import load_pickle
 from vidsgg.io.video import VideoReader
-from vidsgg.recipes.build import SYNTHETIC_FOLDER, resolve_data_path
 
 SMALL = SyntheticConfig(videos=5, seed=3, frames=True, width=160, height=120, workers=1)
 

@@ -26,6 +26,7 @@ from detectors.tiny import tiny_detector
 from fuzz.mutations import damaged, odd_part
 
 from vidsgg.app.jobs import Asked, Job, JobFolder
+from vidsgg.assembly.saved_run import read_run
 from vidsgg.cli.main import main
 from vidsgg.cli.train import parse_train
 from vidsgg.datasets.action_genome import OBJECTS, SCHEMA, ActionGenome
@@ -46,7 +47,6 @@ from vidsgg.io.word_vectors import read_word_vectors
 from vidsgg.recipes.history import find_runs
 from vidsgg.recipes.options import PredictOptions
 from vidsgg.recipes.predict_model import check_run
-from vidsgg.recipes.runs import read_run
 from vidsgg.recipes.scored import ScoredVideos
 from vidsgg.structures.widths import FeatureWidths
 

@@ -9,13 +9,13 @@ import pytest
 import torch
 from detectors.tiny import tiny_detector
 
+from vidsgg.assembly.detectors import build_detector, find_detector
 from vidsgg.datasets.action_genome import OBJECTS, SCHEMA
 from vidsgg.detectors.coco_classes import COCO_LABELS
 from vidsgg.detectors.faster_rcnn import FasterRCNN
 from vidsgg.detectors.files import save_detector
 from vidsgg.detectors.torchvision_fpn import DEFAULTS, TorchvisionFPN
 from vidsgg.errors import ConfigError
-from vidsgg.recipes.detectors import build_detector, find_detector
 
 CPU = torch.device("cpu")
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from vidsgg.assembly.drawn import learnt_from_drawings
+from vidsgg.assembly.saved_run import SavedRun, read_run
 from vidsgg.cli import predict, train
 from vidsgg.cli.main import run
 from vidsgg.datasets.registry import open_dataset
@@ -18,8 +20,6 @@ from vidsgg.engine.checkpoint import FINAL
 from vidsgg.io.graphs import read_graph
 from vidsgg.io.tensors import load_tensors, save_tensors
 from vidsgg.methods.frequency import FrequencyOptions
-from vidsgg.recipes.drawn import learnt_from_drawings
-from vidsgg.recipes.runs import SavedRun, read_run
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ from datasets.ag_files import small_set
 from datasets.easg_files import write_easg
 from numbered_video import write
 
+from vidsgg.assembly.saved_run import read_run
 from vidsgg.cli import evaluate, predict, train
 from vidsgg.cli.main import run
 from vidsgg.datasets.action_genome import SCHEMA
@@ -25,7 +26,6 @@ from vidsgg.detectors.store_key import StoreKey
 from vidsgg.detectors.stored_clip import RecordSource
 from vidsgg.errors import DataError
 from vidsgg.io.graphs import read_graph
-from vidsgg.recipes.runs import read_run
 
 ARCHIVE = Path(__file__).parents[1] / "fixtures" / "version_0_1_0.tar.xz"
 

@@ -13,11 +13,11 @@ import torch
 from detectors.tiny import sighted_set
 
 from vidsgg.app.checkpoints import Checkpoints
+from vidsgg.assembly.run_places import place_options, possible_places
 from vidsgg.cli.main import main
 from vidsgg.detectors.torchvision_fpn import TorchvisionFPN
 from vidsgg.engine.checkpoint import load_checkpoint
 from vidsgg.methods.registry import methods
-from vidsgg.recipes.run_places import place_options, possible_places
 
 TINY = ["-hidden_dim", "8", "-temporal_layer", "1", "-embedding_dim", "4", "-num_workers", "0", "-device", "cpu", "-features", "off"]
 BEST, FINAL = "checkpoint_best.tar", "checkpoint_final.tar"

@@ -14,16 +14,16 @@ from typing import Any
 
 import torch
 
+from vidsgg.assembly.drawn import SHORT, learnt_from_drawings
+from vidsgg.assembly.saved_run import detector_places, find_detector_of, looks_at_pictures, read_run
+from vidsgg.assembly.sources import open_source
 from vidsgg.datasets.action_genome import SCHEMA
 from vidsgg.detectors.pretrained import weights_place
 from vidsgg.detectors.torchvision_fpn import COCO_WEIGHTS, TorchvisionFPN
 from vidsgg.engine.checkpoint import find_checkpoint
 from vidsgg.errors import CheckpointError, ConfigError, VidsggError
-from vidsgg.recipes.drawn import SHORT, learnt_from_drawings
 from vidsgg.recipes.options import PredictOptions
 from vidsgg.recipes.predict_model import check_run
-from vidsgg.recipes.runs import detector_places, find_detector_of, looks_at_pictures, read_run
-from vidsgg.recipes.sources import open_source
 
 FOLDER = "output"
 Stamp = tuple[int, int]  # when a file changed, in nanoseconds, and its size

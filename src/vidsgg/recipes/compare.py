@@ -6,17 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
+from vidsgg.assembly.data import open_split
+from vidsgg.assembly.saved_run import SavedRun, data_of, read_run
 from vidsgg.datasets.base import VideoDataset
 from vidsgg.errors import ConfigError, DataError
 from vidsgg.methods.registry import find_method
 from vidsgg.metrics.differences import Differences
 from vidsgg.metrics.protocol import protocol_for
 from vidsgg.metrics.result import CONSTRAINT, K
-from vidsgg.recipes.build import open_split
 from vidsgg.recipes.evaluate import run_evaluation
 from vidsgg.recipes.options import CompareOptions, EvaluateOptions
 from vidsgg.recipes.report import open_long_tail, write_rows
-from vidsgg.recipes.runs import SavedRun, data_of, read_run
 from vidsgg.recipes.scored import ScoredVideos, annotations_of, origin
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
+from vidsgg.assembly.data import open_split
+from vidsgg.assembly.saved_run import SavedRun, data_of, load_model, read_run
 from vidsgg.datasets.base import VideoDataset
 from vidsgg.engine.distributed import Team, join_team
 from vidsgg.engine.evaluate import score
@@ -17,11 +19,9 @@ from vidsgg.metrics.calibration import CalibrationAccumulator
 from vidsgg.metrics.protocol import protocol_for
 from vidsgg.metrics.result import RecallResult
 from vidsgg.metrics.risk_coverage import RiskCoverageAccumulator
-from vidsgg.recipes.build import open_split
 from vidsgg.recipes.method_options import asked_of
 from vidsgg.recipes.options import EvaluateOptions
 from vidsgg.recipes.report import Report, open_long_tail
-from vidsgg.recipes.runs import SavedRun, data_of, load_model, read_run
 from vidsgg.recipes.scored import ScoredVideos, annotations_of, origin
 from vidsgg.recipes.tables import comparison
 

@@ -13,6 +13,8 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
+from vidsgg.assembly.data import choose_device, resolve_data_path
+from vidsgg.assembly.detectors import build_detector, find_detector
 from vidsgg.datasets.base import VideoDataset
 from vidsgg.datasets.pictures import picture_notes
 from vidsgg.datasets.registry import open_dataset
@@ -26,8 +28,6 @@ from vidsgg.engine.processes import cores, run_tasks
 from vidsgg.errors import ConfigError, DataError
 from vidsgg.io.links import check_no_links
 from vidsgg.methods.registry import find_method
-from vidsgg.recipes.build import choose_device, resolve_data_path
-from vidsgg.recipes.detectors import build_detector, find_detector
 from vidsgg.recipes.options import FeaturesOptions
 from vidsgg.structures.clip import Clip
 from vidsgg.structures.schema import Schema

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vidsgg.assembly.saved_run import vocabulary_record
 from vidsgg.datasets.action_genome import SCHEMA
 from vidsgg.detectors.authors import is_detector
 from vidsgg.detectors.files import detector_of_authors, save_detector
@@ -17,7 +18,6 @@ from vidsgg.methods.method import ImportOptions, Method
 from vidsgg.methods.registry import methods
 from vidsgg.recipes.method_options import asked_of
 from vidsgg.recipes.options import ImportCheckpointOptions
-from vidsgg.recipes.runs import vocabulary_record
 
 
 @dataclass(frozen=True)

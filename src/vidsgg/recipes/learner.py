@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from vidsgg.assembly.saved_run import SavedRun
 from vidsgg.engine.course import ONE_STAGE, Course
 from vidsgg.engine.distributed import Team
 from vidsgg.engine.early_stopping import EarlyStopping
@@ -25,7 +26,6 @@ from vidsgg.errors import CheckpointError, ConfigError
 from vidsgg.io.word_vectors import read_word_vectors
 from vidsgg.methods.options import NeuralOptions
 from vidsgg.models.layers.class_embedding import ClassEmbedding, word_of
-from vidsgg.recipes.runs import SavedRun
 
 
 def make_learner(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from vidsgg.assembly.detectors import NAMES
 from vidsgg.detectors.faster_rcnn import DETECTORS, FasterRCNN
 from vidsgg.detectors.files import load_detector
 from vidsgg.detectors.imagenet import DIFFERENCES, is_imagenet
@@ -15,7 +16,6 @@ from vidsgg.detectors.torchvision_fpn import CLASS_HEAD, DEFAULTS, TorchvisionFP
 from vidsgg.errors import ConfigError
 from vidsgg.io.tensors import load_tensors
 from vidsgg.options import closest
-from vidsgg.recipes.detectors import NAMES
 from vidsgg.recipes.options import TrainDetectorOptions
 
 Trainable = FasterRCNN | TorchvisionFPN

@@ -9,6 +9,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from vidsgg.assembly.data import open_split
+from vidsgg.assembly.drawn import drawn_note
+from vidsgg.assembly.saved_run import data_of, load_model, read_run
 from vidsgg.datasets.base import Subset
 from vidsgg.datasets.pictures import picture_notes
 from vidsgg.errors import ConfigError, DataError
@@ -17,12 +20,9 @@ from vidsgg.io.footage import PICTURES
 from vidsgg.io.graphs import SUFFIX, path_to, read_graph, write_graph
 from vidsgg.io.names import file_name
 from vidsgg.ops.decoding import decode
-from vidsgg.recipes.build import open_split
-from vidsgg.recipes.drawn import drawn_note
 from vidsgg.recipes.graph_places import REMEDY
 from vidsgg.recipes.options import PredictOptions
 from vidsgg.recipes.predict_model import origin_of, unsure_above
-from vidsgg.recipes.runs import data_of, load_model, read_run
 from vidsgg.recipes.view import show
 from vidsgg.viewer.graphs import surest
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from vidsgg.assembly.data import choose_device
+from vidsgg.assembly.saved_run import SavedRun, TrainedModel, looks_at_pictures, model_on, trained_source, vocabulary_record
+from vidsgg.assembly.sources import FeatureSource, open_source
 from vidsgg.datasets.action_genome import SCHEMA
 from vidsgg.detectors.extraction import ClipExtractor
 from vidsgg.detectors.store_key import weights_digest
 from vidsgg.errors import ConfigError
 from vidsgg.inference.video import Scorer
 from vidsgg.methods.registry import find_method
-from vidsgg.recipes.build import choose_device
 from vidsgg.recipes.options import PredictOptions
-from vidsgg.recipes.runs import SavedRun, TrainedModel, looks_at_pictures, model_on, trained_source, vocabulary_record
-from vidsgg.recipes.sources import FeatureSource, open_source
 from vidsgg.structures.graph import Origin
 from vidsgg.structures.schema import Schema
 

@@ -11,6 +11,8 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
+from vidsgg.assembly.drawn import drawn_note
+from vidsgg.assembly.saved_run import read_run
 from vidsgg.engine.processes import cores, run_tasks
 from vidsgg.errors import ConfigError, DataError
 from vidsgg.inference.intervals import RelationTimeline
@@ -22,12 +24,10 @@ from vidsgg.io.boxes import GivenBoxes
 from vidsgg.io.footage import Footage, FootageFrame, open_footage
 from vidsgg.io.graphs import graph_writer, path_to
 from vidsgg.io.identity import content_of
-from vidsgg.recipes.drawn import drawn_note
 from vidsgg.recipes.graph_places import GraphPlace, graph_places
 from vidsgg.recipes.graph_videos import check_video
 from vidsgg.recipes.options import PredictOptions
 from vidsgg.recipes.predict_model import check_run, load_for_videos, origin_of, scorer_of, unsure_above
-from vidsgg.recipes.runs import read_run
 from vidsgg.recipes.videos import find_videos
 from vidsgg.structures.graph import VideoFile
 

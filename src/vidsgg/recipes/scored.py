@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from vidsgg.assembly.saved_run import SavedRun
 from vidsgg.datasets.base import VideoDataset
 from vidsgg.detectors.stored_clip import annotation_digest
 from vidsgg.errors import CheckpointError, ConfigError, DataError, short
@@ -21,7 +22,6 @@ from vidsgg.io.columns import Texts, load_columns, save_columns, texts_from_colu
 from vidsgg.methods.options import TrainOptions
 from vidsgg.metrics.protocol import Protocol
 from vidsgg.metrics.recall import RecallCounts
-from vidsgg.recipes.runs import SavedRun
 
 _FORMAT, _VERSION = "vidsgg-scored-videos", 1
 _ELSEWHERE = ("detector", "features")  # options whose names do not matter: the detector's record is compared

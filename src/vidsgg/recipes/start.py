@@ -10,6 +10,10 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from vidsgg.assembly.data import Splits, open_splits, resolve_data_path
+from vidsgg.assembly.detectors import NAMES
+from vidsgg.assembly.run_places import find_places, place_options, possible_places
+from vidsgg.assembly.saved_run import SavedRun, check_widths, data_of, detector_places, read_run, vocabulary_record
 from vidsgg.engine.checkpoint import BEST, FINAL, load_checkpoint, newest_checkpoint, position
 from vidsgg.engine.run_folder import OUTPUT, begun, has_saved
 from vidsgg.engine.state import TrainingState
@@ -20,10 +24,6 @@ from vidsgg.io.untrusted import read_yaml
 from vidsgg.methods.options import TrainOptions, options_from
 from vidsgg.methods.registry import find_method
 from vidsgg.plugins import require_said_again, withhold_code
-from vidsgg.recipes.build import Splits, open_splits, resolve_data_path
-from vidsgg.recipes.detectors import NAMES
-from vidsgg.recipes.run_places import find_places, place_options, possible_places
-from vidsgg.recipes.runs import SavedRun, check_widths, data_of, detector_places, read_run, vocabulary_record
 
 # What may differ when a run goes on: how long, where, how fast and how safely it trains, but not what it learns from and how.
 # (The detector and the videos may lie elsewhere; that they are the same is checked by what they are.)

@@ -13,6 +13,10 @@ from typing import Any
 
 import torch
 
+from vidsgg.assembly.data import Splits, choose_device, move_to
+from vidsgg.assembly.run_places import absolute_places
+from vidsgg.assembly.saved_run import vocabulary_record, widths_record
+from vidsgg.assembly.sources import FeatureSource, open_source
 from vidsgg.datasets.base import VideoDataset
 from vidsgg.datasets.curricula import easiest, parse_curriculum
 from vidsgg.datasets.synthetic.known import is_synthetic
@@ -32,11 +36,7 @@ from vidsgg.metrics.protocol import protocol_for
 from vidsgg.metrics.result import RecallResult
 from vidsgg.options import closest, convert, fields_of, options_from_environment
 from vidsgg.plugins import to_say_again
-from vidsgg.recipes.build import Splits, choose_device, move_to
 from vidsgg.recipes.learner import go_on, make_learner, start_from_word_vectors
-from vidsgg.recipes.run_places import absolute_places
-from vidsgg.recipes.runs import vocabulary_record, widths_record
-from vidsgg.recipes.sources import FeatureSource, open_source
 from vidsgg.recipes.start import FREE, Start, find_start, videos_record
 
 

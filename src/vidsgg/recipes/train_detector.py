@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from vidsgg.assembly.data import choose_device, open_split, resolve_data_path
 from vidsgg.datasets.base import VideoDataset
 from vidsgg.datasets.pictures import picture_notes
 from vidsgg.detectors.base import FRAMES_AT_ONCE
@@ -20,7 +21,6 @@ from vidsgg.engine.run_folder import RunFolder, default_path
 from vidsgg.engine.schedule import Schedule
 from vidsgg.errors import ConfigError
 from vidsgg.metrics.detection import DetectionResult
-from vidsgg.recipes.build import choose_device, open_split, resolve_data_path
 from vidsgg.recipes.new_detector import new_detector
 from vidsgg.recipes.options import TrainDetectorOptions
 

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from optuna.trial import FrozenTrial
 
+from vidsgg.assembly.data import choose_device, open_splits, resolve_data_path
 from vidsgg.engine.checkpoint import newest_checkpoint
 from vidsgg.engine.loggers import find_logger
 from vidsgg.engine.report import DEFAULT_MONITOR, Monitor
@@ -25,7 +26,6 @@ from vidsgg.methods.options import NeuralOptions, TrainOptions
 from vidsgg.methods.registry import find_method, methods
 from vidsgg.metrics.protocol import protocol_for
 from vidsgg.options import fields_of
-from vidsgg.recipes.build import choose_device, open_splits, resolve_data_path
 from vidsgg.recipes.options import TuneOptions
 from vidsgg.recipes.train import run_training
 from vidsgg.recipes.tune_report import Progress, shown_score, table, write_table

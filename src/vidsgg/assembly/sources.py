@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from vidsgg.assembly.detectors import build_detector, find_detector
 from vidsgg.datasets.base import VideoDataset
 from vidsgg.datasets.pictures import picture_notes
 from vidsgg.detectors.base import Detector
@@ -18,7 +19,6 @@ from vidsgg.detectors.feature_store import FeatureStore, Needed, find_store
 from vidsgg.detectors.store_key import StoreKey
 from vidsgg.engine.distributed import ALONE, Team
 from vidsgg.engine.loading import ClipLoader
-from vidsgg.recipes.detectors import build_detector, find_detector
 from vidsgg.structures.schema import Schema
 from vidsgg.structures.widths import FeatureWidths
 

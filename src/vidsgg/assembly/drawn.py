@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from vidsgg.assembly.saved_run import SavedRun
 from vidsgg.datasets.splits import held_out
 from vidsgg.datasets.synthetic.known import is_synthetic, training_ids
-from vidsgg.recipes.runs import SavedRun
 
 SHORT = "trained on drawn films: meaningless on real footage"
 

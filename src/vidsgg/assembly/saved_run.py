@@ -9,6 +9,10 @@ from typing import Any
 
 from torch import nn
 
+from vidsgg.assembly.data import choose_device, move_to, resolve_data_path
+from vidsgg.assembly.detectors import IN_DATA_FOLDER, NAMES, widths_of
+from vidsgg.assembly.run_places import find_places, possible_places
+from vidsgg.assembly.sources import FeatureSource, open_source
 from vidsgg.datasets.base import VideoDataset
 from vidsgg.engine.checkpoint import find_checkpoint, load_checkpoint
 from vidsgg.engine.distributed import ALONE, Team
@@ -16,10 +20,6 @@ from vidsgg.errors import CheckpointError, ConfigError, VidsggError
 from vidsgg.methods.options import TrainOptions, options_from
 from vidsgg.methods.registry import find_method
 from vidsgg.plugins import withhold_code
-from vidsgg.recipes.build import choose_device, move_to, resolve_data_path
-from vidsgg.recipes.detectors import IN_DATA_FOLDER, NAMES, widths_of
-from vidsgg.recipes.run_places import find_places, possible_places
-from vidsgg.recipes.sources import FeatureSource, open_source
 from vidsgg.structures.schema import Schema
 
 

@@ -1,0 +1,1 @@
+"""Parts of runs and trained models, put together from names and options."""
