@@ -437,6 +437,6 @@ def test_parts_of_files(client: TestClient, queue: JobQueue, asked: str, status:
 
 
 def test_every_format_can_be_taken_along() -> None:
-    assert set(DOWNLOADS) == {GRAPH, PAGE, "video.overlay.mp4", *(name + form.suffix for name, form in FORMATS.items())}
+    assert set(DOWNLOADS) == {GRAPH, PAGE, "video.overlay.mp4", *(name + form.suffix for name, form in FORMATS.all().items())}
     suffixes = [suffix for _, suffix in DOWNLOADS.values()]
     assert len(set(suffixes)) == len(suffixes) and {".graph.json", ".coco.json", ".vidvrd.json", ".csv", ".html"} <= set(suffixes)

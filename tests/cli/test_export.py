@@ -104,7 +104,7 @@ def test_what_cannot_work_is_refused(folder: Path, tmp_path: Path, capsys: pytes
         ((tmp_path / "nowhere", "-format", "csv", "-o", tmp_path / "o"), "nowhere does not exist"),
         ((tmp_path / "empty", "-format", "csv", "-o", tmp_path / "o"), "holds no graph"),
         ((folder, tmp_path / "broken.graph.json", "-format", "csv", "-o", tmp_path / "o"), "is not a video graph"),
-        ((folder, "-format", "cvs", "-o", tmp_path / "o"), "unknown value 'cvs'; choose from csv"),
+        ((folder, "-format", "cvs", "-o", tmp_path / "o"), "unknown format 'cvs'; there are csv"),
         ((folder, "-format", "predictions", "-o", tmp_path / "o"), "the evaluators need a vocabulary"),
         ((folder, "-format", "csv"), "option -out is required"),
     ):

@@ -8,6 +8,7 @@ import pkgutil
 import re
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,11 @@ import yaml
 from datasets.easg_files import write_easg
 
 import vidsgg
-from vidsgg.cli import evaluate, train
+from vidsgg.cli import compare, evaluate, predict, runs, train
 from vidsgg.cli.main import run
 from vidsgg.engine.checkpoint import load_checkpoint
 from vidsgg.errors import ConfigError
-from vidsgg.methods.options import TrainOptions, options_from
+from vidsgg.methods.options import TrainOptions, _RunOptions, options_from
 from vidsgg.methods.registry import methods
 from vidsgg.options import fields_of
 from vidsgg.plugins import load_plugin, names_code, plugin_options, withhold_code
@@ -35,8 +36,6 @@ IMPORT_BY_OUR_NAMES = {
     "cli/main.py",
     "cli/data/__init__.py",
     "methods/method.py",
-    "methods/registry.py",
-    "io/exporters/formats.py",
 }
 
 
@@ -105,6 +104,21 @@ def test_code_that_a_run_names_is_not_imported_until_the_user_names_it(
     assert mark.exists()
 
 
+@pytest.mark.parametrize("command", [train.main, evaluate.main, compare.main, predict.main, runs.main])
+def test_code_of_a_model_that_a_checkpoint_names_is_not_imported(
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: Callable[[list[str]], int]
+) -> None:
+    mark, path = notes_module(tmp_path, monkeypatch), from_elsewhere(whole, tmp_path / "run", "model", "notes_of_mine:Logger")
+    words = {train.main: ["-resume_from", str(path)], compare.main: [str(path), str(whole)], runs.main: [str(tmp_path)]}
+    code = run(command, words.get(command, ["-checkpoint", str(path)]))
+    said = capsys.readouterr()
+    assert not mark.exists()
+    if command is runs.main:
+        assert code == 0 and "notes_of_mine:Logger" in said.out
+    else:
+        assert code == 2 and "name it yourself: -model notes_of_mine:Logger" in " ".join(said.err.split())
+
+
 def test_other_commands_never_import_it(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mark, path = notes_module(tmp_path, monkeypatch), from_elsewhere(whole, tmp_path / "run", "logger", "notes_of_mine:Logger")
     assert run(evaluate.main, ["-checkpoint", str(path), "-charts", "False", "-device", "cpu"]) == 0
@@ -151,6 +165,8 @@ def test_every_option_that_takes_code_is_declared() -> None:
     for kind in classes:
         for field in dataclasses.fields(kind):
             told = field.metadata.get("help", "")
+            if field.name == "model" and issubclass(kind, _RunOptions):
+                continue  # stays in checkpoints; the registry of methods takes it only from the user (test_code_of_a_model_...)
             if re.search(r"\bmodule:|:Class\b|:NAME\b", told):
                 assert field.metadata.get("plugin"), f"{kind.__name__}.{field.name} takes code: declare it with option(..., plugin=True)"
 

@@ -36,7 +36,7 @@ _SUMMARIES = {GRAPH: "the graph", PAGE: "this page, for offline", OVERLAY: "the 
 # Files in a job's folder that can be taken along: what they are, and how their names end.
 DOWNLOADS = {name: (summary, name.removeprefix("video")) for name, summary in _SUMMARIES.items()} | {
     form.name + form.suffix: (form.summary, form.suffix if form.suffix == f".{form.name}" else f".{form.name}{form.suffix}")
-    for form in FORMATS.values()
+    for form in FORMATS.all().values()
 }
 
 

@@ -153,7 +153,7 @@ def make(task: Task, tell: Callable[[Message], None]) -> Result:
             _draw(graph, video, lambda number, total: tell(Step("overlay", number, total)))
             files.append(OVERLAY)
     tell(Step("downloads"))
-    for name in FORMATS:
+    for name in FORMATS.all():
         with _noted(name, notes):
             files.append(_export(name, graph))
     return Result(done.frames, done.relations, done.seconds, tuple(_told(note, task) for note in notes), tuple(files))
@@ -180,7 +180,7 @@ def _draw(graph: Path, video: Path, watch: Callable[[int, int], None]) -> None:
 def _export(name: str, graph: Path) -> str:
     from vidsgg.recipes.export import ExportOptions, run_export
 
-    (written,) = run_export(ExportOptions((str(graph),), name, str(graph.with_name(name + FORMATS[name].suffix)))).files
+    (written,) = run_export(ExportOptions((str(graph),), name, str(graph.with_name(name + FORMATS.get(name).suffix)))).files
     return written.name
 
 

@@ -18,7 +18,7 @@ from vidsgg.engine.checkpoint import find_checkpoint, load_checkpoint
 from vidsgg.engine.distributed import ALONE, Team
 from vidsgg.errors import CheckpointError, ConfigError, VidsggError
 from vidsgg.methods.options import TrainOptions, options_from
-from vidsgg.methods.registry import find_method
+from vidsgg.methods.registry import METHODS, find_method
 from vidsgg.plugins import withhold_code
 from vidsgg.structures.schema import Schema
 
@@ -51,8 +51,13 @@ class TrainedModel:
     options: TrainOptions
 
 
-def read_run(path: Path, *, mmap: bool = False) -> SavedRun:
-    """path: a checkpoint file or a run's folder. mmap: as load_tensors. Raises CheckpointError if it is none of ours."""
+def read_run(path: Path, *, mmap: bool = False, model: str | None = None) -> SavedRun:
+    """path: a checkpoint file or a run's folder. mmap: as load_tensors. model: as the user names it, which also lets in code of his own.
+
+    Raises CheckpointError if it is none of ours, or of code that was not named; ConfigError if it is of another model than ``model``.
+    """
+    if model is not None:
+        METHODS.admit(model)
     file = find_checkpoint(path)
     content = load_checkpoint(file, mmap=mmap)
     config = content["config"]
@@ -61,9 +66,11 @@ def read_run(path: Path, *, mmap: bool = False) -> SavedRun:
     try:
         kind = find_method(str(config["model"])).options
         options = find_places(options_from(config, kind), file.parent, content.get("started_in"))
-        return SavedRun(file, content, options, withhold_code(config, kind)[1])
     except ConfigError as error:
         raise CheckpointError(f"{file}: its configuration cannot be used: {error}") from error
+    if model not in (None, options.model):
+        raise ConfigError(f"option -model: {file} is of model {options.model!r}, not {model!r}.")
+    return SavedRun(file, content, options, withhold_code(config, kind)[1])
 
 
 def data_of(run: SavedRun, given: str | None) -> Path:

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vidsgg.cli.options import parse, without_local_rank
+from vidsgg.cli.train import peek
 from vidsgg.errors import ConfigError
+from vidsgg.methods.registry import METHODS
 from vidsgg.recipes.method_options import with_methods
 from vidsgg.recipes.options import EvaluateOptions
 
 
 def main(argv: Sequence[str], prog: str = "vidsgg evaluate") -> int:
+    if (model := peek(argv, "model")) is not None:
+        METHODS.admit(model)  # so that its options are known
     options = parse(
         with_methods(EvaluateOptions, "evaluation"),
         without_local_rank(argv),

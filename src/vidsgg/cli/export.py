@@ -9,11 +9,13 @@ from vidsgg.cli.options import parse
 from vidsgg.io.exporters.formats import FORMATS
 from vidsgg.recipes.export import ExportOptions, run_export
 
-DESCRIPTION = "Write graphs in the formats of others.\n\n" + "\n".join(f"{form.name:12} {form.summary}" for form in FORMATS.values())
+DESCRIPTION = "Write graphs in the formats of others."
 
 
 def main(argv: Sequence[str]) -> int:
-    exported = run_export(parse(ExportOptions, argv, prog="vidsgg export", description=DESCRIPTION, positional=["graphs"]))
+    formats = "\n".join(f"{form.name:12} {form.summary}" for form in FORMATS.all().values())
+    description = f"{DESCRIPTION}\n\n{formats}"
+    exported = run_export(parse(ExportOptions, argv, prog="vidsgg export", description=description, positional=["graphs"]))
     for path in exported.files:
         print(path)
     for note in exported.notes:

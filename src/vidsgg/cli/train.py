@@ -10,12 +10,12 @@ from typing import Any
 from vidsgg.cli.options import build, parse_values, read_yaml_values, without_local_rank
 from vidsgg.errors import ConfigError
 from vidsgg.methods.options import TrainOptions
-from vidsgg.methods.registry import find_method, methods
+from vidsgg.methods.registry import METHODS, methods
 from vidsgg.options import aliases_of, fields_of
 from vidsgg.recipes.recipe_files import find_recipe
 
 
-def _peek(argv: Sequence[str], name: str) -> str | None:
+def peek(argv: Sequence[str], name: str) -> str | None:
     """The value of one option before the options of the model are known."""
     for i, word in enumerate(argv):
         if match := re.fullmatch(rf"--?{name}(?:=(.*))?", word):
@@ -28,11 +28,11 @@ def read_train(argv: Sequence[str], prog: str, description: str, also: type | No
 
     Two passes: the model first, then the options of that model. An option of another model says whose it is.
     """
-    name = _peek(argv, "model")
-    config = _peek(argv, "config")
+    name = peek(argv, "model")
+    config = peek(argv, "config")
     if name is None and config is not None:
         name = read_yaml_values(find_recipe(config)).get("model")
-    entry = find_method(str(name) if name is not None else fields_of(TrainOptions)["model"][1].default)
+    entry = METHODS.admit(str(name) if name is not None else fields_of(TrainOptions)["model"][1].default)
     known = _both(entry.options, also) if also else entry.options
     mine = _names_of(known)
     for word in argv:

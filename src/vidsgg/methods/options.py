@@ -18,7 +18,8 @@ class _RunOptions:
     mode: Literal["predcls", "sgcls", "sgdet"] = option(
         "predcls", "task; on EASG the same three mean edge, scene graph and action scene graph classification"
     )
-    model: str = option("sttran", "model; 'vidsgg models' lists them")
+    # Names code in checkpoints too, where the registry of methods takes it only from the user.
+    model: str = option("sttran", "model; 'vidsgg models' lists them; or package.module:METHOD of your own")
     data_path: str | None = option(
         None,
         "data set folder, 'synthetic' for the built-in one; without it data/action_genome is used if it is there",

@@ -1,28 +1,45 @@
-"""The methods by name."""
+"""The methods by name: of this package, of installed ones, and those that the user names as ``package.module:METHOD``."""
 
 from __future__ import annotations
 
-from functools import cache
-from importlib import import_module
 from typing import Any
 
-from vidsgg.errors import ConfigError
+from vidsgg.errors import short
 from vidsgg.methods.method import Method
-from vidsgg.options import closest
+from vidsgg.methods.options import TrainOptions
+from vidsgg.plugins import Registry, names_code
 
-BUILT_IN = ("sttran", "tempura", "stket", "scenellm", "frequency")
+
+def _wrong(name: str, thing: Any) -> str:
+    if not isinstance(thing, Method):
+        return f"it is {short(thing)}, not an object of a class that extends vidsgg.methods.method.Method"
+    lacking = [field for field in ("name", "summary", "source", "options", "network") if not hasattr(thing, field)]
+    if lacking:
+        return f"the method does not state its {', '.join(lacking)}"
+    if not isinstance(thing.options, type) or not issubclass(thing.options, TrainOptions):
+        return "its options are no class that extends TrainOptions or NeuralOptions of vidsgg.methods.options"
+    return "" if names_code(name) or thing.name == name else f"the method calls itself {short(thing.name)}; give both one name"
 
 
-@cache
+METHODS: Registry[Method[Any]] = Registry(
+    "model",
+    "vidsgg.methods",
+    {
+        "sttran": "vidsgg.methods.sttran:METHOD",
+        "tempura": "vidsgg.methods.tempura:METHOD",
+        "stket": "vidsgg.methods.stket:METHOD",
+        "scenellm": "vidsgg.methods.scenellm:METHOD",
+        "frequency": "vidsgg.methods.frequency:METHOD",
+    },
+    _wrong,
+)
+
+
 def methods() -> dict[str, Method[Any]]:
     """All methods that there are, by name."""
-    found = [import_module(f"vidsgg.methods.{name}").METHOD for name in BUILT_IN]
-    return {method.name: method for method in found}
+    return METHODS.all()
 
 
 def find_method(name: str) -> Method[Any]:
-    """Raises ConfigError naming the closest one if there is no such method."""
-    known = methods()
-    if name not in known:
-        raise ConfigError(f"option -model: unknown model {name!r}; there are {', '.join(known)}{closest(name, list(known))}")
-    return known[name]
+    """Raises ConfigError as ``Registry.get``: for an unknown name, and for code that the user has not named (``METHODS.admit``)."""
+    return METHODS.get(name)

@@ -10,7 +10,7 @@ from vidsgg.assembly.data import open_split
 from vidsgg.assembly.saved_run import SavedRun, data_of, read_run
 from vidsgg.datasets.base import VideoDataset
 from vidsgg.errors import ConfigError, DataError
-from vidsgg.methods.registry import find_method
+from vidsgg.methods.registry import METHODS, find_method
 from vidsgg.metrics.differences import Differences
 from vidsgg.metrics.protocol import protocol_for
 from vidsgg.metrics.result import CONSTRAINT, K
@@ -34,6 +34,8 @@ def run_comparison(options: CompareOptions) -> Comparison:
 
     Raises ConfigError if they are of different modes or would be scored on different videos.
     """
+    for name in options.model.split(",") if options.model else ():
+        METHODS.admit(name.strip())
     runs = dict(zip(_names(options.runs), (read_run(Path(run)) for run in options.runs), strict=True))
     first_name, first = next(iter(runs.items()))
     for name, run in runs.items():

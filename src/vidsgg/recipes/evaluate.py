@@ -74,11 +74,9 @@ def _ways(run: SavedRun, options: EvaluateOptions) -> list[Scoring]:
 
 def _open(options: EvaluateOptions) -> tuple[SavedRun, Path, VideoDataset]:
     """The checkpoint, the data set's folder and the videos to score."""
-    run = read_run(Path(options.checkpoint))
-    for name in ("mode", "model"):
-        wanted, has = getattr(options, name), getattr(run.options, name)
-        if wanted is not None and wanted != has:
-            raise ConfigError(f"option -{name}: {run.file} is of {name} {has!r}, not {wanted!r}.")
+    run = read_run(Path(options.checkpoint), model=options.model)
+    if options.mode not in (None, run.options.mode):
+        raise ConfigError(f"option -mode: {run.file} is of mode {run.options.mode!r}, not {options.mode!r}.")
     _ways(run, options)  # what does not fit is found before any video is opened
     root = data_of(run, options.data_path)
     dataset = open_split(root, run.options.mode, options.split, datasize=options.datasize, skip_bad=options.skip_bad)

@@ -23,7 +23,7 @@ class ExportOptions:
     """Options of ``vidsgg export``."""
 
     graphs: tuple[str, ...] = option(help="graph files, or folders of them", place="input")
-    format: str = option(help="what to write", choices=tuple(FORMATS))
+    format: str = option(help=f"what to write: {', '.join(FORMATS.names())}, or package.module:FORMAT of your own", plugin=True)
     out: str = option(
         help="file, or folder for formats with a file per video; - is standard output", aliases=["o"], place="new", takes_stream=True
     )
@@ -42,7 +42,7 @@ def run_export(options: ExportOptions) -> Exported:
 
     Videos of different graphs that are called alike get names of their own. Raises ConfigError or DataError naming what is wrong.
     """
-    form, notes = FORMATS[options.format], list[str]()
+    form, notes = FORMATS.admit(options.format), list[str]()
     files = find_graphs(options.graphs)
     graphs = [_tracked(read_graph(file)) if form.tracked else read_graph(file) for file in files]
     if form.joint or form.by_id:

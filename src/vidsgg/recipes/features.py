@@ -27,7 +27,7 @@ from vidsgg.detectors.stored_clip import RecordSource
 from vidsgg.engine.processes import cores, run_tasks
 from vidsgg.errors import ConfigError, DataError
 from vidsgg.io.links import check_no_links
-from vidsgg.methods.registry import find_method
+from vidsgg.methods.registry import METHODS
 from vidsgg.recipes.options import FeaturesOptions
 from vidsgg.structures.clip import Clip
 from vidsgg.structures.schema import Schema
@@ -174,7 +174,7 @@ def _check_no_links(plan: FeaturePlan) -> None:
 
 
 def _key_of(detector: Detector, schema: Schema, options: FeaturesOptions) -> StoreKey:
-    raw = find_method(options.model).capabilities.raw_detections
+    raw = METHODS.admit(options.model).capabilities.raw_detections
     return StoreKey.of(detector, schema, options.mode, reference_compat=options.reference_compat, raw_detections=raw)
 
 

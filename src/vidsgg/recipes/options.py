@@ -36,7 +36,9 @@ class EvaluateOptions:
     data_path: str | None = option(None, "data set folder; by default the one that the run was trained on", place="input")
     split: Literal["test", "val", "train"] = option("test", "videos to score: the test split, the held-out or the other training videos")
     mode: Literal["predcls", "sgcls", "sgdet"] | None = option(None, "must be the mode of the checkpoint; given to be sure")
-    model: str | None = option(None, "must be the model of the checkpoint; given to be sure")
+    model: str | None = option(
+        None, "must be the model of the checkpoint; code of your own, package.module:METHOD, has to be named", plugin=True
+    )
     datasize: Literal["large", "small", "mini"] = option("large", "large: all videos; small (or mini): a fixed tenth of them")
     batch_size: int = option(1, "videos per step", low=1, high=100_000)
     num_workers: int | None = option(None, "processes that read data; by default one per core, at most 4", low=0, high=1024)
@@ -62,6 +64,7 @@ class CompareOptions:
     """Options of ``vidsgg compare``; those of the same names mean what they mean to ``vidsgg evaluate``."""
 
     runs: tuple[str, ...] = option(help="checkpoint files or folders of runs, two or more; differences are to the first", place="input")
+    model: str | None = option(None, "code of your own that the runs are of: package.module:METHOD, several with commas", plugin=True)
     data_path: str | None = option(None, "data set folder; by default the one that each run was trained on", place="input")
     split: Literal["test", "val", "train"] = option("test", "videos to score: the test split, the held-out or the other training videos")
     datasize: Literal["large", "small", "mini"] = option("large", "large: all videos; small (or mini): a fixed tenth of them")
@@ -87,6 +90,9 @@ class PredictOptions:
         place="input",
     )
     checkpoint: str = option("", "checkpoint file, or a run's folder (its best checkpoint, else its final one)", place="input")
+    model: str | None = option(
+        None, "must be the model of the checkpoint; code of your own, package.module:METHOD, has to be named", plugin=True
+    )
     video: str = option("0", "of a data set: name of the video, or its number in the split, from 0")
     split: Literal["test", "val", "train"] = option("test", "of a data set: where the video is")
     data_path: str | None = option(None, "data set folder; by default the one that the run was trained on", place="input")
@@ -139,7 +145,9 @@ class FeaturesOptions:
         None, "data set folder, 'synthetic' for the built-in one; without it data/action_genome is used", place="input"
     )
     mode: Literal["predcls", "sgcls", "sgdet"] = option("predcls", "task to write features for")
-    model: str = option("sttran", "model that is to read them; only in SGDET some read others than STTran: tempura takes raw detections")
+    model: str = option(
+        "sttran", "model that is to read them; only in SGDET some read others than STTran: tempura takes raw detections", plugin=True
+    )
     detector: str = option("auto", "as for 'vidsgg train': a name, a file of weights, or auto", place="input")
     dtype: Literal["float16", "float32", "bfloat16"] = option("float16", "type of the features on disk; boxes and classes stay exact")
     out: str | None = option(None, "folder to write to; by default <data_path>/features/..., where training finds it", place="new folder")

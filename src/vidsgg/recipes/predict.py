@@ -42,7 +42,7 @@ def run_prediction(options: PredictOptions) -> Predicted:
 
     A graph of the same video that is there is replaced. Raises ConfigError if the file is that of another one, before any work.
     """
-    run = read_run(Path(options.checkpoint))
+    run = read_run(Path(options.checkpoint), model=options.model)
     root = data_of(run, options.data_path)
     dataset = open_split(root, run.options.mode, options.split, datasize="large", skip_bad=False)
     index = dataset.find(options.video)

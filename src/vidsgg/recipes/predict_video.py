@@ -114,7 +114,7 @@ class _Predictor:
 
     def __init__(self, options: PredictOptions, watch: Watch | None = None, name: str | None = None) -> None:
         self._watch, self._name = watch, name
-        run = read_run(Path(options.checkpoint))
+        run = read_run(Path(options.checkpoint), model=options.model)
         schema = check_run(run, options)
         trained, self._drawn = load_for_videos(run, schema, options), drawn_note(run)
         self._options, self._schema, self._scorer = options, schema, scorer_of(trained, schema)

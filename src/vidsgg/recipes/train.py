@@ -31,7 +31,7 @@ from vidsgg.engine.run_folder import RunFolder, UnwrittenRun, default_path
 from vidsgg.engine.takeover import take_over
 from vidsgg.errors import CheckpointError, ConfigError
 from vidsgg.methods.options import NeuralOptions, TrainOptions
-from vidsgg.methods.registry import find_method
+from vidsgg.methods.registry import METHODS, find_method
 from vidsgg.metrics.protocol import protocol_for
 from vidsgg.metrics.result import RecallResult
 from vidsgg.options import closest, convert, fields_of, options_from_environment
@@ -54,7 +54,7 @@ def train_model(**options: Any) -> float:
 
     Raises ConfigError for an unknown option or value, naming the closest.
     """
-    kind = find_method(str(options.get("model", TrainOptions.model))).options
+    kind = METHODS.admit(str(options.get("model", TrainOptions.model))).options
     known = fields_of(kind)
     values = {}
     for name, value in options.items():
@@ -81,6 +81,8 @@ def run_training(
     after_evaluation: as fit. echo: whether the log goes to the screen as well.
     """
     wanted = given if given is not None else {field.name for field in fields(options)}
+    if "model" in wanted:
+        METHODS.admit(options.model)
     with join_team(options.distributed) as team:
         start = team.first_of_machine_first(lambda: find_start(options, wanted, splits))
         if start.finished:
@@ -234,7 +236,7 @@ def _folder(start: Start, dataset: str) -> Path:
     options = start.options
     if start.continued and start.in_place:
         return start.continued.file.parent
-    return Path(options.save_path) if options.save_path else default_path(dataset, options.model, options.mode)
+    return Path(options.save_path) if options.save_path else default_path(dataset, find_method(options.model).name, options.mode)
 
 
 def _check_source(start: Start, source: FeatureSource) -> list[str]:

@@ -23,7 +23,7 @@ from vidsgg.errors import ConfigError, Stopped
 from vidsgg.io.homes import remove_made
 from vidsgg.io.links import check_no_links
 from vidsgg.methods.options import NeuralOptions, TrainOptions
-from vidsgg.methods.registry import find_method, methods
+from vidsgg.methods.registry import METHODS, find_method, methods
 from vidsgg.metrics.protocol import protocol_for
 from vidsgg.options import fields_of
 from vidsgg.recipes.options import TuneOptions
@@ -184,7 +184,7 @@ def _space(text: str, training: TrainOptions) -> Space:
     """The search space over the options of the model, or over those that all models have that are searched."""
     everything = {name: known for entry in methods().values() for name, known in fields_of(entry.options).items()}
     models = _models(training, parse_search(text, everything, REFUSED))
-    kinds = [fields_of(find_method(name).options) for name in models]
+    kinds = [fields_of(METHODS.admit(name).options) for name in models]
     common = {name: known for name, known in kinds[0].items() if all(name in kind for kind in kinds)}
     lacking = dict.fromkeys(everything.keys() - common, f"not an option of {' and '.join(models)}")
     return parse_search(text, common, {**REFUSED, **lacking})

@@ -196,7 +196,7 @@ def test_cypher_statements_hold_every_name_as_a_literal() -> None:
 
 
 def test_the_evaluators_tensors_are_read_without_running_code() -> None:
-    read = torch.load(io.BytesIO(FORMATS["predictions"].content([graph()])), weights_only=True)
+    read = torch.load(io.BytesIO(FORMATS.get("predictions").content([graph()])), weights_only=True)
     assert read["boxes"].tolist()[:2] == [[0, 10, 5, 30, 45], [0, 20, 20, 26.5, 30]]
     assert read["boxes"][:, 0].tolist() == [0, 0, 1, 2, 2]
     assert read["labels"].tolist() == read["pred_labels"].tolist() == [1, 2, 1, 1, 2]
@@ -242,17 +242,17 @@ def test_a_library_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch, n
 
 @pytest.mark.parametrize("name", ["vidvrd", "vidor", "graphml", "cypher"])
 def test_formats_over_time_need_tracks_of_one_class(name: str) -> None:
-    assert FORMATS[name].tracked
+    assert FORMATS.get(name).tracked
     frame = graph().frames[0]
     nameless = replace(graph(), relations=(), frames=(replace(frame, nodes=(frame.nodes[0], replace(frame.nodes[1], track=None))),))
     with pytest.raises(DataError, match="'cup' has no track"):
-        FORMATS[name].content([nameless])
+        FORMATS.get(name).content([nameless])
     mixed = replace(graph(), relations=(), frames=(replace(frame, nodes=(frame.nodes[0], replace(frame.nodes[1], track=1))),))
     with pytest.raises(DataError, match="track 1 is cup and person; a track has one class"):
-        FORMATS[name].content([mixed])
+        FORMATS.get(name).content([mixed])
 
 
-@pytest.mark.parametrize("name", list(FORMATS))
+@pytest.mark.parametrize("name", FORMATS.names())
 def test_a_video_in_which_nothing_was_found(name: str) -> None:
     empty = VideoGraph("v", "d", (GraphFrame("k", 1, 0.0, 64, 48, (), ()),), vocabulary=ENTITY.vocabulary)
-    assert FORMATS[name].content([empty])
+    assert FORMATS.get(name).content([empty])

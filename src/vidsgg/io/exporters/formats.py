@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib import import_module
+from typing import Any
 
+from vidsgg.errors import DataError, short
+from vidsgg.plugins import Registry, load_plugin, names_code
 from vidsgg.structures.graph import VideoGraph
 
 VIDOR_GROUP = "0000"  # VidOR's videos and annotations lie in folders of four digits
@@ -20,8 +22,9 @@ class Format:
     suffix: str
     joint: bool  # whether one file holds several videos
     tracked: bool  # whether it needs things with ids
-    module: str
-    function: str = ""  # of the module; by default of its name
+    # Gives the bytes of a file, called with a list of graphs if the format is joint, else with one;
+    # or "package.module:function", which is imported when it is needed.
+    writer: str | Callable[..., bytes]
     by_id: bool = False  # whether readers find a video's file by its id, see vidvrd.short_id
     folder: str = "."  # below the one that is asked for, where readers look for files
 
@@ -35,19 +38,51 @@ class Format:
 
     def content(self, graphs: Sequence[VideoGraph]) -> bytes:
         """A whole file, of one graph if the format is not joint. Raises DataError if a graph lacks what the format needs."""
-        function: Callable[..., bytes] = getattr(import_module(f"vidsgg.io.exporters.{self.module}"), self.function or self.module)
-        return function(graphs) if self.joint else function(*graphs)
+        writer: Callable[..., bytes] = load_plugin("format", self.writer) if isinstance(self.writer, str) else self.writer
+        content = writer(graphs) if self.joint else writer(*graphs)
+        if not isinstance(content, bytes):
+            raise DataError(f"format {self.name}: its writer gave {short(content)}, not bytes.")
+        return content
 
 
-FORMATS = {
-    format.name: format
-    for format in (
-        Format("csv", "a table, a row per relation and frame", ".csv", True, False, "table"),
-        Format("coco", "COCO's JSON with videos, tracks and relations", ".json", True, False, "coco"),
-        Format("vidvrd", "trajectories and relation instances, for VidVRD's loader", ".json", False, True, "vidvrd", by_id=True),
-        Format("vidor", "the same for VidOR's loader", ".json", False, True, "vidvrd", "vidor", by_id=True, folder=VIDOR_GROUP),
-        Format("graphml", "things and relations over time, for Gephi, yEd, networkx", ".graphml", False, True, "graphml"),
-        Format("cypher", "statements for Neo4j and other graph databases", ".cypher", True, True, "cypher"),
-        Format("predictions", "tensors for the evaluators of STTran and its successors", ".pt", False, False, "predictions"),
-    )
-}
+def _wrong(name: str, thing: Any) -> str:
+    if not isinstance(thing, Format):
+        return f"it is {short(thing)}, not a vidsgg.io.exporters.formats.Format"
+    if not thing.suffix.startswith(".") or "/" in thing.suffix:
+        return f"its suffix is {short(thing.suffix)}, not of the form '.csv'"
+    return "" if names_code(name) or thing.name == name else f"the format calls itself {short(thing.name)}; give both one name"
+
+
+CSV = Format("csv", "a table, a row per relation and frame", ".csv", True, False, "vidsgg.io.exporters.table:table")
+COCO = Format("coco", "COCO's JSON with videos, tracks and relations", ".json", True, False, "vidsgg.io.exporters.coco:coco")
+VIDVRD = Format(
+    "vidvrd", "trajectories and relation instances, for VidVRD's loader", ".json", False, True, "vidsgg.io.exporters.vidvrd:vidvrd",
+    by_id=True,
+)  # fmt: skip
+VIDOR = Format(
+    "vidor", "the same for VidOR's loader", ".json", False, True, "vidsgg.io.exporters.vidvrd:vidor", by_id=True, folder=VIDOR_GROUP
+)
+GRAPHML = Format(
+    "graphml", "things and relations over time, for Gephi, yEd, networkx", ".graphml", False, True, "vidsgg.io.exporters.graphml:graphml"
+)
+CYPHER = Format("cypher", "statements for Neo4j and other graph databases", ".cypher", True, True, "vidsgg.io.exporters.cypher:cypher")
+PREDICTIONS = Format(
+    "predictions", "tensors for the evaluators of STTran and its successors", ".pt", False, False,
+    "vidsgg.io.exporters.predictions:predictions",
+)  # fmt: skip
+
+_HERE = "vidsgg.io.exporters.formats"
+FORMATS: Registry[Format] = Registry(
+    "format",
+    "vidsgg.exporters",
+    {
+        "csv": f"{_HERE}:CSV",
+        "coco": f"{_HERE}:COCO",
+        "vidvrd": f"{_HERE}:VIDVRD",
+        "vidor": f"{_HERE}:VIDOR",
+        "graphml": f"{_HERE}:GRAPHML",
+        "cypher": f"{_HERE}:CYPHER",
+        "predictions": f"{_HERE}:PREDICTIONS",
+    },
+    _wrong,
+)
