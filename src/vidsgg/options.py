@@ -19,6 +19,9 @@ T = TypeVar("T")
 
 # An existing file or folder; a file, a folder, or either of them that is to be written.
 Place = Literal["input", "new file", "new folder", "new"]
+# Where the value of an option does not count: a run that goes on may have another; so may the processes that share a search; a list of
+# runs does not show it; kept scores of a checkpoint stay true (what it names is compared by content).
+Free = Literal["run", "study", "list", "scores"]
 _LONGEST = 4096  # letters of an option's value
 
 
@@ -32,15 +35,16 @@ def option(
     place: Place | None = None,
     plugin: bool = False,
     takes_stream: bool = False,
+    free: Sequence[Free] = (),
 ) -> Any:
     """A dataclass field with its help text, the words it takes, its smallest and largest sensible value, and other names it answers to.
 
     high: infinity where the option takes that too. place: what a path stands for, so that it can be checked before any work.
     plugin: it also takes ``package.module:NAME``, code of the user's own; see ``vidsgg/plugins.py`` for who may name it.
-    takes_stream: whether ``-`` stands for standard output.
+    takes_stream: whether ``-`` stands for standard output. free: where its value does not count; everywhere else it is held fixed.
     """
     metadata = {"help": help, "choices": tuple(choices), "low": low, "high": high, "aliases": tuple(aliases), "place": place}
-    metadata |= {"plugin": plugin, "takes_stream": takes_stream}
+    metadata |= {"plugin": plugin, "takes_stream": takes_stream, "free": tuple(free)}
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -155,6 +159,11 @@ def fields_of(config: type) -> dict[str, tuple[Any, dataclasses.Field[Any]]]:
     """Every option of a configuration class: name -> (type, field)."""
     hints = typing.get_type_hints(config)
     return {f.name: (hints[f.name], f) for f in dataclasses.fields(config)}
+
+
+def free_options(config: type, where: Free) -> frozenset[str]:
+    """Options of a configuration class whose values do not count in one of the places that ``Free`` names."""
+    return frozenset(field.name for field in dataclasses.fields(config) if where in field.metadata.get("free", ()))
 
 
 def options_from_environment(known: Mapping[str, tuple[Any, dataclasses.Field[Any]]], who: str) -> dict[str, Any]:

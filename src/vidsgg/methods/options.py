@@ -24,6 +24,7 @@ class _RunOptions:
         None,
         "data set folder, 'synthetic' for the built-in one; without it data/action_genome is used if it is there",
         place="input",
+        free=("run", "study", "list"),
     )
     datasize: Literal["large", "small", "mini"] = option("large", "large: all videos; small (or mini): a fixed tenth of them")
     val: Literal["holdout", "test"] = option(
@@ -32,33 +33,49 @@ class _RunOptions:
     lr: float = option(1e-4, "learning rate of AdamW", low=0, high=1e3)
     weight_decay: float = option(1e-5, "weight decay of AdamW", low=0, high=1e3)
     batch_size: int = option(1, "videos per step and process", low=1, high=100_000)
-    epochs: int = option(100, "passes over the training videos; 0 writes the untrained model", low=0, aliases=("nepoch",), high=1_000_000)
+    epochs: int = option(
+        100, "passes over the training videos; 0 writes the untrained model", low=0, aliases=("nepoch",), high=1_000_000, free=("run",)
+    )
     clip_grad: float = option(5.0, "L2 norm to which all gradients are clipped; 0 turns it off", low=0, high=1e9)
     warmup_steps: int = option(1000, "optimiser steps of linear warm-up", low=0, high=10**9)
     scheduler: Literal["step", "cosine", "plateau"] = option("step", "learning rate schedule; plateau watches -monitor")
-    save_freq: int = option(10, "epochs between checkpoints that are kept", low=1, high=1_000_000)
-    eval_freq: int = option(5, "epochs between evaluations", low=1, high=1_000_000)
+    save_freq: int = option(10, "epochs between checkpoints that are kept", low=1, high=1_000_000, free=("run", "study", "list"))
+    eval_freq: int = option(5, "epochs between evaluations", low=1, high=1_000_000, free=("run",))
     seed: int = option(42, "seed of all random generators", low=0, high=2**32 - 1)
-    save_path: str | None = option(None, "folder of the run; by default output/<dataset>/<model>_<mode>_<time>", place="new folder")
-    logger: str = option(
-        "tensorboard", "where losses and scores are logged, besides metrics.csv: tensorboard, wandb, none, or module:Class", plugin=True
+    save_path: str | None = option(
+        None, "folder of the run; by default output/<dataset>/<model>_<mode>_<time>", place="new folder", free=("run", "study", "list")
     )
-    num_workers: int | None = option(None, "processes that read data; by default one per core, at most 4", low=0, high=1024)
-    skip_bad: bool = option(False, "leave out videos that cannot be read, and count them, instead of stopping")
-    device: str = option("auto", "auto (the first CUDA device, else the CPU), cpu, cuda, cuda:1, ...")
-    distributed: bool = option(False, "several processes, one per device; torchrun starts them, and under it this needs not be said")
+    logger: str = option(
+        "tensorboard",
+        "where losses and scores are logged, besides metrics.csv: tensorboard, wandb, none, or module:Class",
+        plugin=True,
+        free=("run", "study", "list"),
+    )
+    num_workers: int | None = option(
+        None, "processes that read data; by default one per core, at most 4", low=0, high=1024, free=("run", "study", "list")
+    )
+    skip_bad: bool = option(False, "leave out videos that cannot be read, and count them, instead of stopping", free=("run",))
+    device: str = option("auto", "auto (the first CUDA device, else the CPU), cpu, cuda, cuda:1, ...", free=("run", "study", "list"))
+    distributed: bool = option(
+        False, "several processes, one per device; torchrun starts them, and under it this needs not be said", free=("run", "study")
+    )
     detector: str = option(
         "auto",
         "c4-resnet101, c4-small, fasterrcnn_resnet50_fpn_v2, a file of weights, or auto: detector.pth in the data folder, else c4-small",
         place="input",
+        free=("run", "list", "scores"),
     )
     features: str = option(
-        "auto", "features written by 'vidsgg features': a folder, auto (use them if they fit) or off (always compute)", place="input"
+        "auto",
+        "features written by 'vidsgg features': a folder, auto (use them if they fit) or off (always compute)",
+        place="input",
+        free=("run", "study", "scores"),
     )
     resume_from: str | None = option(
         None,
         "checkpoint or run to go on from, or 'last', the newest run of this model, mode and data set; of another one: takes over the weights that fit",
         place="input",
+        free=("run",),
     )
     exclusive_decoding: bool = option(True, "give predicates that occur once per label unit (EASG's dobj) to one object only")
 
@@ -95,9 +112,13 @@ class NeuralOptions(TrainOptions):
         low=1,
         high=1_000_000,
     )
-    grad_checkpointing: bool = option(False, "compute the activations of the transformer layers again instead of keeping them")
+    grad_checkpointing: bool = option(
+        False, "compute the activations of the transformer layers again instead of keeping them", free=("run",)
+    )
     deterministic: bool = option(
-        False, "only algorithms that give the same bits every time, also on a GPU (and with the same number of threads)"
+        False,
+        "only algorithms that give the same bits every time, also on a GPU (and with the same number of threads)",
+        free=("run", "study"),
     )
     monitor: str = option(
         "val_recall@20",
@@ -111,10 +132,17 @@ class NeuralOptions(TrainOptions):
         "early stopping: evaluations without progress before a run ends; by default it runs to its end",
         low=1,
         high=1_000_000,
+        free=("run",),
     )
-    min_delta: float = option(0.001, "early stopping: what counts as progress (of recall: a fraction of 1)", low=0, high=1e9)
-    save_minutes: float = option(15.0, "minutes between checkpoints within an epoch; 0 writes one after every step", low=0, high=1e6)
-    profile: bool = option(False, "measure a few steps with torch's profiler: profile.txt and profile_trace.json in the run's folder")
+    min_delta: float = option(0.001, "early stopping: what counts as progress (of recall: a fraction of 1)", low=0, high=1e9, free=("run",))
+    save_minutes: float = option(
+        15.0, "minutes between checkpoints within an epoch; 0 writes one after every step", low=0, high=1e6, free=("run", "study", "list")
+    )
+    profile: bool = option(
+        False,
+        "measure a few steps with torch's profiler: profile.txt and profile_trace.json in the run's folder",
+        free=("run", "study", "list"),
+    )
     bce_loss: bool = option(False, "binary cross entropy for groups with several labels, instead of the reference's margin loss")
     word_vectors: str | None = option(None, "text file of word vectors (GloVe) to start the class embeddings from", place="input")
 

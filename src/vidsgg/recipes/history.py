@@ -17,29 +17,16 @@ from vidsgg.engine.run_lock import lock_holder
 from vidsgg.errors import ConfigError, DataError
 from vidsgg.io.files import read_text
 from vidsgg.io.untrusted import read_yaml
-from vidsgg.methods.options import TrainOptions, options_from
+from vidsgg.methods.options import NeuralOptions, TrainOptions, options_from
 from vidsgg.methods.registry import methods
-from vidsgg.options import closest, fields_of
+from vidsgg.options import closest, fields_of, free_options
 from vidsgg.recipes.options import TrainDetectorOptions
 
 Points = tuple[tuple[int, float], ...]  # (epoch, value)
 
 _LARGEST = 1_000_000_000  # bytes of a file of a run; a year of training writes some hundred million
 _FILES = ("config.yaml", "logfile.txt", "metrics.csv")
-# Shown otherwise, always resolved to something, or without a part in the result.
-_ELSEWHERE = (
-    "model",
-    "mode",
-    "data_path",
-    "save_path",
-    "detector",
-    "num_workers",
-    "device",
-    "logger",
-    "profile",
-    "save_minutes",
-    "save_freq",
-)
+_SHOWN = {"model", "mode"}  # in columns of their own
 _BEGINS = re.compile(r"^(?:started|resumed): (?P<when>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) on ", re.MULTILINE)
 _DATA = re.compile(r"^data: .* \((?P<name>\w+)\), ", re.MULTILINE)
 _EPOCH = re.compile(r"^Epoch .* - Time: (?P<seconds>\d+)s$", re.MULTILINE)
@@ -131,7 +118,7 @@ def read_run(path: Path) -> RunRecord:
     monitor = "val_mAP50" if detector else str(config.get("monitor", "val_recall@20"))
     scores = curves.get(scalar_of(monitor), ())
     best = (max if higher_is_better(monitor) else min)(scores, key=lambda point: point[1], default=(None, None))
-    known = methods()[config["model"]].options if not detector and config["model"] in methods() else TrainOptions
+    known = methods()[config["model"]].options if not detector and config["model"] in methods() else NeuralOptions
     return RunRecord(
         path,
         state,
@@ -180,7 +167,8 @@ def _state(path: Path, log: str) -> tuple[str, str]:
 
 def _changed(config: Mapping[str, Any], kind: type) -> dict[str, Any]:
     defaults = {name: field.default for name, (_, field) in fields_of(kind).items()}
-    return {name: value for name, value in config.items() if name not in _ELSEWHERE and value != defaults.get(name)}
+    hidden = _SHOWN | free_options(kind, "list")
+    return {name: value for name, value in config.items() if name not in hidden and value != defaults.get(name)}
 
 
 def _remark(config: Mapping[str, Any], kind: type[TrainOptions]) -> str:

@@ -166,10 +166,15 @@ class TrainDetectorOptions:
     """Options of ``vidsgg train-detector``."""
 
     data_path: str | None = option(
-        None, "data set folder, 'synthetic' for the built-in one; without it data/action_genome is used", place="input"
+        None,
+        "data set folder, 'synthetic' for the built-in one; without it data/action_genome is used",
+        place="input",
+        free=("run", "list"),
     )
     detector: str | None = option(
-        None, "c4-small (for CPUs), c4-resnet101, fasterrcnn_resnet50_fpn_v2; by default that of a file given to -pretrained, else c4-small"
+        None,
+        "c4-small (for CPUs), c4-resnet101, fasterrcnn_resnet50_fpn_v2; by default that of a file given to -pretrained, else c4-small",
+        free=("list",),
     )
     pretrained: str = option(
         "auto",
@@ -180,20 +185,26 @@ class TrainDetectorOptions:
     base_width: int | None = option(None, "channels of its first stage; all others follow", low=1, high=4096)
     short_side: int | None = option(None, "pixels to which the shorter side of a frame is scaled", low=32, high=4096)
     epochs: int = option(4, "passes over the training frames; 0 only scores", low=0, high=1_000_000)
-    minutes: float | None = option(None, "end after that many minutes; the learning rate then follows the clock", low=0.01, high=1e6)
+    minutes: float | None = option(
+        None, "end after that many minutes; the learning rate then follows the clock", low=0.01, high=1e6, free=("run",)
+    )
     lr: float | None = option(None, "learning rate of AdamW; by default 3e-3 from random and 1e-4 from pretrained weights", low=0, high=1e3)
     weight_decay: float = option(1e-4, "weight decay of AdamW", low=0, high=1e3)
     batch_size: int = option(4, "frames per step", low=1, high=100_000)
     clip_grad: float = option(10.0, "L2 norm to which all gradients are clipped; 0 turns it off", low=0, high=1e9)
     scheduler: Literal["step", "cosine"] = option("cosine", "learning rate schedule, after a warm-up over the first twentieth")
     eval_freq: int = option(4, "epochs between evaluations on the held-out tenth of the training videos", low=1, high=1_000_000)
-    test: bool = option(True, "score the best detector on the test split at the end")
+    test: bool = option(True, "score the best detector on the test split at the end", free=("run",))
     datasize: Literal["large", "small", "mini"] = option("large", "large: all videos; small (or mini): a fixed tenth of them")
     seed: int = option(42, "seed of all random generators", low=0, high=2**32 - 1)
-    save_path: str | None = option(None, "folder of the run; by default output/<dataset>/<detector>_detector_<time>", place="new folder")
-    num_workers: int | None = option(None, "processes that read frames; by default one per core, at most 4", low=0, high=1024)
-    skip_bad: bool = option(False, "leave out frames that cannot be read, and count them, instead of stopping")
-    device: str = option("auto", "auto (the first CUDA device, else the CPU), cpu, cuda, cuda:1, ...")
+    save_path: str | None = option(
+        None, "folder of the run; by default output/<dataset>/<detector>_detector_<time>", place="new folder", free=("run", "list")
+    )
+    num_workers: int | None = option(
+        None, "processes that read frames; by default one per core, at most 4", low=0, high=1024, free=("run", "list")
+    )
+    skip_bad: bool = option(False, "leave out frames that cannot be read, and count them, instead of stopping", free=("run",))
+    device: str = option("auto", "auto (the first CUDA device, else the CPU), cpu, cuda, cuda:1, ...", free=("run", "list"))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,9 +22,9 @@ from vidsgg.io.columns import Texts, load_columns, save_columns, texts_from_colu
 from vidsgg.methods.options import TrainOptions
 from vidsgg.metrics.protocol import Protocol
 from vidsgg.metrics.recall import RecallCounts
+from vidsgg.options import free_options
 
 _FORMAT, _VERSION = "vidsgg-scored-videos", 1
-_ELSEWHERE = ("detector", "features")  # options whose names do not matter: the detector's record is compared
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,10 +73,10 @@ class ScoredVideos:
 
 def origin(run: SavedRun, used: TrainOptions, protocol: Protocol, detector: Mapping[str, Any] | None, *, exclusive: bool) -> dict[str, Any]:
     """What decides the counters of a checkpoint's videos, as plain values. used: the run's options as they are to score it. detector: its record."""
-    given = used.to_dict()
+    given, free = used.to_dict(), free_options(type(used), "scores")  # of the detector its record is compared
     made_by = {
         "checkpoint": _parts_digest(run.file),
-        "changed": {name: given[name] for name, value in run.options.to_dict().items() if given[name] != value and name not in _ELSEWHERE},
+        "changed": {name: given[name] for name, value in run.options.to_dict().items() if given[name] != value and name not in free},
         "detector": detector,
         "exclusive_decoding": exclusive,
         "protocol": asdict(protocol),

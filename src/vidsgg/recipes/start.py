@@ -23,17 +23,8 @@ from vidsgg.io.tensors import check_intact
 from vidsgg.io.untrusted import read_yaml
 from vidsgg.methods.options import TrainOptions, options_from
 from vidsgg.methods.registry import find_method
+from vidsgg.options import free_options
 from vidsgg.plugins import require_said_again, withhold_code
-
-# What may differ when a run goes on: how long, where, how fast and how safely it trains, but not what it learns from and how.
-# (The detector and the videos may lie elsewhere; that they are the same is checked by what they are.)
-FREE = frozenset(
-    [
-        *("epochs", "patience", "min_delta", "save_freq", "save_minutes", "eval_freq", "profile", "logger"),
-        *("resume_from", "save_path", "data_path", "detector", "features", "skip_bad", "num_workers"),
-        *("device", "distributed", "deterministic", "grad_checkpointing"),
-    ]
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,10 +98,13 @@ def find_start(options: TrainOptions, given: Collection[str], splits: Splits | N
         return _with_weights_of(run, options, splits)
 
     require_said_again(run.file, run.code, given, type(run.options))
+    # How long, where, how fast and how safely it trains, but not what it learns from and how. (The detector and the videos may lie
+    # elsewhere; that they are the same is checked by what they are.)
+    free = free_options(type(mine), "run")
     for name in given:
         wanted, had = getattr(mine, name), run.had(name)
         # Of a file only its content counts, and what a run read from one before its first step is in its checkpoint.
-        if name not in FREE and name not in place_options(type(mine)) and wanted != had:
+        if name not in free and name not in place_options(type(mine)) and wanted != had:
             raise ConfigError(
                 f"option -{name}: {wanted} was asked for, but {run.file} is of a run with {had}, and a run that goes on keeps it."
                 f" Leave -{name} out to go on, or -resume_from to start anew."
@@ -130,7 +124,7 @@ def find_start(options: TrainOptions, given: Collection[str], splits: Splits | N
     at = run.content["training_state"]
     changed = [
         f"-{name} {getattr(mine, name)} (was {run.had(name)})"
-        for name in sorted(FREE - {"save_path", "resume_from"})
+        for name in sorted(free - {"save_path", "resume_from"})
         if getattr(mine, name, None) != run.had(name)
     ]
     lines += (f"goes on from {run.file}: after step {at['step']}, batch {at['batch']} of epoch {at['epoch']}",)

@@ -34,10 +34,10 @@ from vidsgg.methods.options import NeuralOptions, TrainOptions
 from vidsgg.methods.registry import METHODS, find_method
 from vidsgg.metrics.protocol import protocol_for
 from vidsgg.metrics.result import RecallResult
-from vidsgg.options import closest, convert, fields_of, options_from_environment
+from vidsgg.options import closest, convert, fields_of, free_options, options_from_environment
 from vidsgg.plugins import to_say_again
 from vidsgg.recipes.learner import go_on, make_learner, start_from_word_vectors
-from vidsgg.recipes.start import FREE, Start, find_start, videos_record
+from vidsgg.recipes.start import Start, find_start, videos_record
 
 
 @dataclass(frozen=True)
@@ -180,7 +180,14 @@ def _train(start: Start, team: Team, held_out: str, after_evaluation: AfterEvalu
         shown = {**config, "resume_from": start.began_from or options.resume_from}
         again = to_say_again(config, type(options))
         folder = RunFolder(
-            path, shown, goes_on_after=goes_on_after, echo=echo, logger=logger, program=team.program, say_again=again, may_differ=FREE
+            path,
+            shown,
+            goes_on_after=goes_on_after,
+            echo=echo,
+            logger=logger,
+            program=team.program,
+            say_again=again,
+            may_differ=free_options(type(options), "run"),
         )
     else:
         folder = UnwrittenRun(path, team.program, to_say_again(config, type(options)))

@@ -21,13 +21,13 @@ from vidsgg.engine.run_folder import RunFolder, default_path
 from vidsgg.engine.schedule import Schedule
 from vidsgg.errors import ConfigError
 from vidsgg.metrics.detection import DetectionResult
+from vidsgg.options import free_options
 from vidsgg.recipes.new_detector import new_detector
 from vidsgg.recipes.options import TrainDetectorOptions
 
 # Objects with a side under 16 pixels are left out, as in the files of the published detector and in SGDET.
 MODE = "sgdet"
 LR, LR_PRETRAINED = 3e-3, 1e-4
-FREE = ("data_path", "save_path", "num_workers", "device", "skip_bad", "test", "minutes")  # as FREE in recipes/start.py
 WARMUP = 0.05  # share of the steps
 
 
@@ -65,7 +65,7 @@ def run_detector_training(options: TrainDetectorOptions) -> DetectorOutcome:
         Path(options.save_path) if options.save_path else default_path(schema.name, options.detector or detector.architecture, "detector")
     )
     config = {**asdict(options), "data_path": str(root), "save_path": None}
-    with RunFolder(path, config, may_differ=FREE) as run:
+    with RunFolder(path, config, may_differ=free_options(TrainDetectorOptions, "run")) as run:
 
         def save(name: str, epoch: int) -> None:
             save_detector(path / name, detector, {"config": config, "epoch": epoch, "threads": torch.get_num_threads()})

@@ -25,7 +25,7 @@ from vidsgg.io.links import check_no_links
 from vidsgg.methods.options import NeuralOptions, TrainOptions
 from vidsgg.methods.registry import METHODS, find_method, methods
 from vidsgg.metrics.protocol import protocol_for
-from vidsgg.options import fields_of
+from vidsgg.options import fields_of, free_options
 from vidsgg.recipes.options import TuneOptions
 from vidsgg.recipes.train import run_training
 from vidsgg.recipes.tune_report import Progress, shown_score, table, write_table
@@ -44,11 +44,6 @@ REFUSED = {
     "distributed": "a trial runs in one process",
     **dict.fromkeys(("mode", "data_path", "datasize", "val", "monitor"), _OTHER_DATA),
 }
-# Where and how fast trials run, and what they keep: processes of one study may differ in it.
-_FREE = (
-    *("save_path", "data_path", "features", "device", "num_workers", "distributed", "deterministic"),
-    *("save_freq", "save_minutes", "profile", "logger"),
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +82,8 @@ def run_tuning(options: TuneOptions, training: TrainOptions, given: Collection[s
     monitor = _check(training, _models(training, space))
     folder = OUTPUT / "tune" / name
     place = options.storage or str(folder / "study.db")
-    about = {key: value for key, value in training.to_dict().items() if key not in (*_FREE, *space)}
+    free = {*free_options(type(training), "study"), *space}
+    about = {key: value for key, value in training.to_dict().items() if key not in free}
     if options.storage is None:
         check_no_links(Path(place), below=OUTPUT)
     with storage_errors(place):
