@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from datasets.ag_files import dump_frames, key, person, plain, small_set, thing, write, write_video
 
-from vidsgg.datasets import validation
+from vidsgg.datasets import action_genome_check
 from vidsgg.datasets.action_genome import ActionGenome
-from vidsgg.datasets.validation import Report, check_dataset
+from vidsgg.datasets.findings import Book, Report
+from vidsgg.datasets.validation import check_dataset
 from vidsgg.errors import DataError
 
 
@@ -160,13 +161,13 @@ def test_a_sample_reads_some_videos_of_each_split_and_all_reads_all(tmp_path: Pa
 
 
 def test_counts_near_the_published_ones_are_compared() -> None:
-    published = validation.Summary(
+    published = action_genome_check.Summary(
         1750, 56923, 41, 19, 8636, frames=0, pairs=0, videos_empty=0, videos_two_frames=0, frames_nothing_visible=0, objects_small=0
     )
-    book = validation._Book()
-    validation._compare("test", published, book)
+    book = Book()
+    action_genome_check._compare("test", published, book)
     assert book.findings == [] and book.facts == ["  the published counts"]
-    validation._compare("test", replace(published, videos=1749), book)
+    action_genome_check._compare("test", replace(published, videos=1749), book)
     assert book.findings[0].examples == ("test: 1749 videos, published 1750",)
 
 

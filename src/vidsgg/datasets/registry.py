@@ -1,4 +1,4 @@
-"""Which data set a folder holds, told by its files."""
+"""Which data set a folder holds: every format, built-in or installed, is asked whether it recognises it."""
 
 from __future__ import annotations
 
@@ -6,31 +6,41 @@ import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from vidsgg.datasets import action_genome_layout, easg_layout
 from vidsgg.datasets.base import VideoDataset
-from vidsgg.errors import ConfigError, DataError
+from vidsgg.datasets.format import DatasetFormat
+from vidsgg.errors import ConfigError, DataError, short
 from vidsgg.options import closest
+from vidsgg.plugins import Registry
 
-# What is looked for, as errors tell it.
-MARKS = {
-    "action_genome": ("annotations/person_bbox.pkl", "annotations/object_bbox_and_relationship.pkl"),
-    "easg": ("easg_train.pkl", "annts_in_new_format/easg_train.pkl", "easg-generation/annts_in_new_format/easg_train.pkl"),
-}
 _DEFAULT = Path("data", "action_genome")
 _STEPS = 4  # folders above a path in which a data set is looked for, to name it
+
+
+def _wrong(name: str, thing: Any) -> str:
+    if not isinstance(thing, DatasetFormat):
+        return f"it is {short(thing)}, not an object of a class that extends vidsgg.datasets.format.DatasetFormat"
+    return "" if thing.name == name else f"the format calls itself {short(thing.name)}; give both one name"
+
+
+FORMATS: Registry[DatasetFormat] = Registry(
+    "data_path",
+    "vidsgg.datasets",
+    {"action_genome": "vidsgg.datasets.action_genome_format:FORMAT", "easg": "vidsgg.datasets.easg_format:FORMAT"},
+    _wrong,
+)
 
 
 def identify(path: Path) -> tuple[str, Path]:
     """(name of the data set, folder to open it with). Raises DataError naming the folder and what was looked for."""
     path = Path(path)
     try:
-        if path.is_dir():
-            if action_genome_layout.is_inner_folder(path):
+        if path.is_dir() and (form := _format_of(path)):
+            if form.inside(path):
                 above = Path(os.path.abspath(path)).parent if path.name in ("", "..") else path.parent
                 raise DataError(f"{path} holds only the annotations of a data set; did you mean its folder, {_said(above)}?")
-            if name := _name_of(path):
-                return name, path
+            return form.name, path
         return _nothing(path)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         if isinstance(error, DataError):
@@ -42,21 +52,24 @@ def identify(path: Path) -> tuple[str, Path]:
         ) from error
 
 
-def _name_of(folder: Path) -> str | None:
-    if action_genome_layout.has_annotations(folder):
-        return "action_genome"
-    return "easg" if easg_layout.has_annotations(folder) else None
+def _format_of(folder: Path) -> DatasetFormat | None:
+    """The format of a folder. Raises DataError if several recognise it."""
+    found = [form for form in FORMATS.all().values() if form.recognises(folder)]
+    if len(found) > 1:
+        raise DataError(
+            f"data set folder {folder} is taken for several: {' and '.join(f'{form.title} ({form.marks[0]})' for form in found)}."
+            " Move one into a folder of its own."
+        )
+    return found[0] if found else None
 
 
 def _nothing(path: Path) -> tuple[str, Path]:
     """Raises DataError for a path that is no data set, with the one that may be meant."""
     if path.is_dir():
-        if easg_layout.has_full_release(path):
-            raise DataError(
-                f"data set folder {path} holds EASG's full release, which is not read; take the folder annts_in_new_format of the authors'"
-                " repository (easg-generation), whose pickles their published numbers rest on."
-            )
-        wanted = "; ".join(f"{name}: {' or '.join(marks)}" for name, marks in MARKS.items())
+        formats = FORMATS.all().values()
+        if refusal := next(filter(None, (form.refusal(path) for form in formats)), ""):
+            raise DataError(f"data set folder {path} {refusal}")
+        wanted = "; ".join(f"{form.name}: {' or '.join(form.marks)}" for form in formats)
         text, remedy = f"data set folder {path} holds no known data set", f" Looked for {wanted}."
     else:
         text, remedy = f"data set folder {path} {'is a file, not a folder' if path.exists() else 'does not exist'}", ""
@@ -74,13 +87,14 @@ def _meant(path: Path) -> Iterator[Path]:
         given = {os.path.abspath(folder): folder for folder in reversed(path.parents)}  # as the user writes them
         for absolute in Path(os.path.abspath(path)).parents[:_STEPS]:
             folder = given.get(str(absolute), absolute)
-            with contextlib.suppress(OSError):  # a folder that may not be entered is not meant
-                if _name_of(folder) and not action_genome_layout.is_inner_folder(folder):
+            with contextlib.suppress(OSError, DataError):  # a folder that may not be entered is not meant
+                form = _format_of(folder)
+                if form is not None and not form.inside(folder):
                     yield folder
     if path.is_dir():
         for folder in sorted(path.iterdir()):
-            with contextlib.suppress(OSError):
-                if folder.is_dir() and _name_of(folder):
+            with contextlib.suppress(OSError, DataError):
+                if folder.is_dir() and _format_of(folder):
                     yield folder
 
 
@@ -91,17 +105,11 @@ def _said(path: Path) -> str:
 def open_dataset(path: Path, split: str, mode: str, skip_bad: bool = False) -> VideoDataset:
     """The data set in a folder. ``split``: "train" or "test"; ``mode``: "predcls", "sgcls" or "sgdet".
 
-    skip_bad: leave out and count entries that cannot be used, instead of raising (EASG's loader repairs what it can either way).
+    skip_bad: leave out and count entries that cannot be used, instead of raising.
     Raises DataError naming the folder or file, ConfigError for an unknown split or mode.
     """
     name, root = identify(path)
-    if name == "action_genome":
-        from vidsgg.datasets.action_genome import ActionGenome
-
-        return ActionGenome(root, split, mode, skip_bad=skip_bad)
-    from vidsgg.datasets.easg import EASG
-
-    return EASG(root, split, mode)
+    return FORMATS.get(name).open(root, split, mode, skip_bad)
 
 
 def default_data_path() -> Path:
