@@ -12,7 +12,7 @@ from datasets.ag_files import dump_frames, key, person, plain, small_set, thing,
 
 from vidsgg.datasets import action_genome_check
 from vidsgg.datasets.action_genome import ActionGenome
-from vidsgg.datasets.findings import Book, Report
+from vidsgg.datasets.findings import Book, ValidationReport
 from vidsgg.datasets.validation import check_dataset
 from vidsgg.errors import DataError
 
@@ -22,7 +22,7 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VIDSGG_CACHE", str(tmp_path / "user-cache"))
 
 
-def found(report: Report) -> dict[str, tuple[str, int]]:
+def found(report: ValidationReport) -> dict[str, tuple[str, int]]:
     return {finding.name: (finding.severity, finding.count) for finding in report.findings}
 
 

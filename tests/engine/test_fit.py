@@ -14,7 +14,7 @@ from toys import ToyVideos
 from vidsgg.engine.checkpoint import load_checkpoint
 from vidsgg.engine.fit import FitResult
 from vidsgg.engine.loading import ClipLoader
-from vidsgg.engine.report import short
+from vidsgg.engine.report import rate_text
 from vidsgg.engine.run_folder import RunFolder, default_path
 from vidsgg.engine.update import clip_gradients
 from vidsgg.engine.watch import TrainingError
@@ -129,4 +129,4 @@ def test_clipping_equals_torchs(limit: float, scale: float) -> None:
 
 @pytest.mark.parametrize(("rate", "text"), [(1e-4, "1e-4"), (2.963e-4, "2.96e-4"), (0.5, "5e-1"), (0.0, "0e0")])
 def test_rates_are_written_as_people_write_them(rate: float, text: str) -> None:
-    assert short(rate) == text
+    assert rate_text(rate) == text

@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vidsgg.inference.intervals import IntervalRules, RelationTimeline, find_runs, relation_intervals, smoothed
+from vidsgg.inference.intervals import IntervalRules, RelationTimeline, find_intervals, relation_intervals, smoothed
 from vidsgg.structures.graph import GraphEdge, GraphFrame, GraphNode
 
 PLAIN = IntervalRules(smooth=0, high=0.5, low=0.3, gap=0.5, shortest=0)
 
 
 def runs(scores: list[float], rules: IntervalRules = PLAIN, step: float = 0.5) -> list[tuple[int, int]]:
-    return list(find_runs(np.arange(len(scores)) * step, np.array(scores), rules))
+    return list(find_intervals(np.arange(len(scores)) * step, np.array(scores), rules))
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_runs_that_are_counted_by_hand(scores: list[float], rules: IntervalRules
 
 def test_frames_too_far_apart_are_not_one_run() -> None:
     time = np.array([0, 0.5, 1.0, 4.0, 4.5])
-    assert list(find_runs(time, np.ones(5), PLAIN)) == [(0, 2), (3, 4)]
+    assert list(find_intervals(time, np.ones(5), PLAIN)) == [(0, 2), (3, 4)]
 
 
 def test_the_mean_counts_neighbours_by_time_not_by_number() -> None:
@@ -96,19 +96,19 @@ def tracks(draw) -> tuple[np.ndarray, np.ndarray, IntervalRules]:
 @given(tracks())
 def test_runs_are_the_oracles_and_keep_what_the_rules_promise(case: tuple[np.ndarray, np.ndarray, IntervalRules]) -> None:
     time, score, rules = case
-    found = list(find_runs(time, score, rules))
+    found = list(find_intervals(time, score, rules))
     assert found == oracle(time, score, rules)
     for (_, last), (first, _) in pairwise(found):
         assert time[first] - time[last] > rules.gap
     for first, last in found:
         assert time[last] - time[first] >= rules.shortest - 1e-6
         assert min(score[first], score[last]) >= rules.low
-    shifted = list(find_runs(time + 100, score, rules))
+    shifted = list(find_intervals(time + 100, score, rules))
     assert shifted == found
-    backwards = list(find_runs(-time[::-1], score[::-1], rules))
+    backwards = list(find_intervals(-time[::-1], score[::-1], rules))
     assert [(len(time) - 1 - b, len(time) - 1 - a) for a, b in reversed(backwards)] == found
-    longer = list(find_runs(time, score, replace(rules, gap=rules.gap + 1, shortest=0)))
-    assert len(longer) <= len(list(find_runs(time, score, replace(rules, shortest=0))))
+    longer = list(find_intervals(time, score, replace(rules, gap=rules.gap + 1, shortest=0)))
+    assert len(longer) <= len(list(find_intervals(time, score, replace(rules, shortest=0))))
 
 
 def frame(t: int, *edges: tuple[str, float], cup: int | None = 2, time: float | None = -1.0) -> GraphFrame:

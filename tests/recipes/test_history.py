@@ -16,7 +16,7 @@ from vidsgg.engine.report import Monitor
 from vidsgg.errors import ConfigError
 from vidsgg.methods.sttran import STTranOptions
 from vidsgg.metrics.protocol import protocol_for
-from vidsgg.recipes.history import choose_runs, find_runs, read_run, scalar_of
+from vidsgg.recipes.history import choose_runs, find_runs, read_run_record, scalar_of
 from vidsgg.recipes.options import TrainDetectorOptions
 from vidsgg.recipes.train import run_training
 
@@ -40,7 +40,7 @@ def write_run(folder: Path, log: str = "", rows: Any = ROWS, **config: Any) -> P
 
 
 def test_everything_is_read(tmp_path: Path) -> None:
-    run = read_run(write_run(tmp_path / "run", "best: Recall@20 25.00 after epoch 2, in run/checkpoint_best.tar\n"))
+    run = read_run_record(write_run(tmp_path / "run", "best: Recall@20 25.00 after epoch 2, in run/checkpoint_best.tar\n"))
     assert (run.state, run.message) == ("finished", "")
     assert (run.dataset, run.model, run.mode) == ("easg", "sttran", "predcls")
     assert run.started == datetime(2026, 11, 22, 10)
@@ -76,7 +76,7 @@ def test_everything_is_read(tmp_path: Path) -> None:
     ],
 )
 def test_how_a_run_ended_is_told_by_what_it_said_since_it_last_started(tmp_path: Path, log: str, state: str, message: str) -> None:
-    run = read_run(write_run(tmp_path / "run", log))
+    run = read_run_record(write_run(tmp_path / "run", log))
     assert run.state == state
     assert run.message.startswith(message)
     assert run.started == datetime(2026, 11, 23 if "resumed" in log else 22, 9 if "resumed" in log else 10, 30 if "resumed" in log else 0)
@@ -89,12 +89,12 @@ def test_a_run_whose_folder_is_locked_is_running(tmp_path: Path) -> None:
         assert process.stdout and process.stdin
         process.stdout.readline()
         for _ in range(2):  # looking takes nothing away
-            run = read_run(folder)
+            run = read_run_record(folder)
             assert run.state == "running"
             assert run.message.startswith(f"process {process.pid} on ")
         process.stdin.write("\n")
         process.stdin.close()
-    assert read_run(folder).state == "killed"
+    assert read_run_record(folder).state == "killed"
 
 
 @pytest.mark.parametrize("monitor", ["val_recall@20", "val_mR@50", "val_no/recall@10", "val_semi/mR_frame@20", "val_loss"])
@@ -106,14 +106,14 @@ def test_what_is_monitored_has_the_name_that_training_gives_it(monitor: str) -> 
 
 def test_a_loss_is_best_where_it_is_lowest(tmp_path: Path) -> None:
     rows = [(epoch, epoch, "val/loss/total", value) for epoch, value in ((1, 2.0), (2, 1.25), (3, 1.5))]
-    assert read_run(write_run(tmp_path / "run", rows=rows, monitor="val_loss")).best == "loss 1.2500 (epoch 2)"
+    assert read_run_record(write_run(tmp_path / "run", rows=rows, monitor="val_loss")).best == "loss 1.2500 (epoch 2)"
 
 
 def test_detectors_have_runs_too(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run", "best: mAP50 30.00 on the held-out videos\n", [(2, 9, "val/mAP50", 0.3), (2, 9, "val/mAP", 0.1)])
     config = {**TrainDetectorOptions().__dict__, "detector": "c4-small", "epochs": TrainDetectorOptions().epochs + 1}
     (folder / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
-    run = read_run(folder)
+    run = read_run_record(folder)
     assert (run.model, run.mode, run.best, run.changed) == ("c4-small", "detector", "mAP50 30.00 (epoch 2)", {"epochs": config["epochs"]})
 
 
@@ -145,7 +145,7 @@ def test_torn_rows_and_options_of_other_versions_do_no_harm(tmp_path: Path) -> N
     folder = write_run(tmp_path / "run", future_option=3)
     with (folder / "metrics.csv").open("a") as file:
         file.write("2,20,val/with/re")
-    run = read_run(folder)
+    run = read_run_record(folder)
     assert run.changed["future_option"] == 3
     assert run.best_score == 0.25
 
@@ -184,7 +184,7 @@ def test_the_run_that_training_writes_is_read(tmp_path: Path) -> None:
     )  # fmt: skip
     began = datetime.now().replace(microsecond=0)
     outcome = run_training(options, echo=False)
-    run = read_run(tmp_path / "run")
+    run = read_run_record(tmp_path / "run")
     assert (run.state, run.dataset, run.epochs_done) == ("finished", "easg", 2)
     assert run.started is not None and began <= run.started <= datetime.now()
     assert (run.best_epoch, run.best_score) == (outcome.best_epoch, pytest.approx(outcome.best_score, abs=1e-6))

@@ -23,7 +23,7 @@ import vidsgg
 from vidsgg.cli import train, tune
 from vidsgg.cli.main import run
 from vidsgg.engine.checkpoint import BEST, FINAL, LAST, load_checkpoint
-from vidsgg.recipes.history import find_runs, read_run
+from vidsgg.recipes.history import find_runs, read_run_record
 from vidsgg.recipes.options import TuneOptions
 from vidsgg.tuning import search
 
@@ -155,7 +155,7 @@ def test_models_are_searched_with_the_options_that_all_have(data: Path, capsys: 
         "trial_0002": ("frequency", 1),
         "trial_0003": ("frequency", 2),
     }
-    assert read_run(Path("output", "tune", "models", "trial_0000")).options["hidden_dim"] == 8
+    assert read_run_record(Path("output", "tune", "models", "trial_0000")).options["hidden_dim"] == 8
 
 
 def test_losses_are_searched_downwards(data: Path, capsys: pytest.CaptureFixture[str]) -> None:

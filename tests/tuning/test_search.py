@@ -20,7 +20,7 @@ from vidsgg.options import fields_of
 from vidsgg.tuning import search
 from vidsgg.tuning.results import best_of, importances, read_results
 from vidsgg.tuning.samplers import distributions, make_sampler
-from vidsgg.tuning.search import Report, run_search
+from vidsgg.tuning.search import ReportScore, run_search
 from vidsgg.tuning.space import Space, parse_search
 from vidsgg.tuning.storage import open_storage
 from vidsgg.tuning.study import open_study
@@ -50,7 +50,7 @@ class Trials:
         self.score, self.tried, self.told, self.watched = score, list[dict[str, Any]](), list[str](), list[list[int]]()
 
     def run(self, study: Study, space: Space = SPACE, limit: int = 4) -> None:
-        def objective(number: int, values: dict[str, Any], report: Report) -> tuple[float, int]:
+        def objective(number: int, values: dict[str, Any], report: ReportScore) -> tuple[float, int]:
             self.tried.append(values)
             return self.score(number, values), 3
 
@@ -129,7 +129,7 @@ def test_three_failures_in_a_row_stop_the_search_until_it_goes_on() -> None:
 
 @pytest.mark.parametrize(("epochs", "states"), [(1, ["complete"] * 4), (2, ["complete", "complete", "pruned", "pruned"])])
 def test_bad_trials_are_pruned_but_not_after_their_last_epoch(epochs: int, states: list[str]) -> None:
-    def objective(number: int, values: dict[str, Any], report: Report) -> tuple[float, int]:
+    def objective(number: int, values: dict[str, Any], report: ReportScore) -> tuple[float, int]:
         for epoch in range(1, epochs + 1):
             report(epoch, -float(number), epoch == epochs)
         return -float(number), epochs
@@ -145,7 +145,7 @@ def test_an_interrupted_trial_is_tried_again_with_what_it_has_reported() -> None
     study = study_in_memory()
     attempts: list[tuple[int, dict[str, Any]]] = []
 
-    def objective(number: int, values: dict[str, Any], report: Report) -> tuple[float, int]:
+    def objective(number: int, values: dict[str, Any], report: ReportScore) -> tuple[float, int]:
         attempts.append((number, values))
         report(1, 0.25, False)
         if len(attempts) == 2:

@@ -22,13 +22,13 @@ COMPARE = "Put runs side by side: options that differ, best scores, and their cu
 
 
 @dataclass(frozen=True)
-class ListOptions:
+class ListRunsOptions:
     folder: str = option("output", "where to look", place="input")
     json: bool = option(False, "print JSON instead of a table")
 
 
 @dataclass(frozen=True)
-class CompareOptions:
+class CompareRunsOptions:
     runs: tuple[str, ...] = option(help="folders of runs, or the names of their folders", place="input")
     folder: str = option("output", "where runs are looked for that are given by name", place="input")
     out: str = option("curves.png", "picture to write: training loss and validation scores by epoch", place="new file")
@@ -36,11 +36,11 @@ class CompareOptions:
 
 def main(argv: Sequence[str]) -> int:
     if argv and argv[0] == "compare":
-        options = parse(CompareOptions, argv[1:], prog="vidsgg runs compare", description=COMPARE, positional=["runs"])
+        options = parse(CompareRunsOptions, argv[1:], prog="vidsgg runs compare", description=COMPARE, positional=["runs"])
         if len(options.runs) < 2:
             raise ConfigError("two or more runs are needed for a comparison.\nSee 'vidsgg runs compare -h'.")
         return _compare(choose_runs(options.runs, Path(options.folder)), Path(options.out))
-    listed = parse(ListOptions, argv, prog="vidsgg runs", description=LIST, positional=["folder"])
+    listed = parse(ListRunsOptions, argv, prog="vidsgg runs", description=LIST, positional=["folder"])
     runs = find_runs(Path(listed.folder))
     if listed.json:
         print(json.dumps([_as_json(run) for run in runs], indent=1))

@@ -32,7 +32,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Report:
+class ValidationReport:
     """The result of a check. facts: lines about what the data set holds."""
 
     root: Path

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from vidsgg.datasets.findings import Book, Pictures, Report
+from vidsgg.datasets.findings import Book, Pictures, ValidationReport
 from vidsgg.datasets.registry import FORMATS, identify
 
 
-def check_dataset(path: Path, pictures: Pictures = "sample") -> Report:
+def check_dataset(path: Path, pictures: Pictures = "sample") -> ValidationReport:
     """Look for everything that is wrong with the data set in a folder.
 
     pictures: read the annotated frames of no video, of a few videos per split, or of all.
@@ -17,4 +17,4 @@ def check_dataset(path: Path, pictures: Pictures = "sample") -> Report:
     name, root = identify(path)
     form, book = FORMATS.get(name), Book()
     form.check(root, pictures, book)
-    return Report(root, form.title, tuple(book.facts), tuple(book.findings))
+    return ValidationReport(root, form.title, tuple(book.facts), tuple(book.findings))

@@ -20,7 +20,7 @@ from vidsgg.engine.gpu import GpuMeter
 from vidsgg.engine.loading import ClipLoader, NoBatch
 from vidsgg.engine.profile import profiled_steps
 from vidsgg.engine.randomness import seed_step
-from vidsgg.engine.report import Monitor, evaluation_scalars, log_line, short
+from vidsgg.engine.report import Monitor, evaluation_scalars, log_line, rate_text
 from vidsgg.engine.run_folder import RunFolder
 from vidsgg.engine.signals import StopRequested, StopSignals
 from vidsgg.engine.state import TrainingState
@@ -174,7 +174,7 @@ def fit(
                 run.log(f"warning: processes had come to differ in {differing}; all go on with the weights and buffers of the first")
             means = state.mean_losses()
             seconds = time.monotonic() - started
-            run.log(f"Epoch {epoch}/{settings.epochs} - Loss: {means['total']:.4f} - LR: {short(update.lr)} - Time: {seconds:.0f}s")
+            run.log(f"Epoch {epoch}/{settings.epochs} - Loss: {means['total']:.4f} - LR: {rate_text(update.lr)} - Time: {seconds:.0f}s")
             values = {f"train/loss/{name}": value for name, value in means.items()} | gpu.scalars()
             evaluated = (epoch > course.lead and epoch % settings.eval_freq == 0) or epoch == settings.epochs
             if evaluated:

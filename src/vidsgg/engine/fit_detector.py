@@ -14,7 +14,7 @@ from tqdm import tqdm
 from vidsgg.detectors.base import Detector
 from vidsgg.engine.frames import FrameLoader
 from vidsgg.engine.randomness import seed_step
-from vidsgg.engine.report import short
+from vidsgg.engine.report import rate_text
 from vidsgg.engine.run_folder import RunFolder
 from vidsgg.engine.schedule import Schedule
 from vidsgg.engine.watch import TrainingError
@@ -119,7 +119,7 @@ def fit_detector(
         run.scalars({f"train/loss/{name}": value for name, value in means.items()}, epoch=epoch, step=step)
         each = ", ".join(f"{name} {value:.4f}" for name, value in means.items() if name != "total")
         run.log(
-            f"Epoch {epoch}/{settings.epochs} - Loss: {loss_mean:.4f} ({each}) - LR: {short(optimizer.param_groups[0]['lr'])}"
+            f"Epoch {epoch}/{settings.epochs} - Loss: {loss_mean:.4f} ({each}) - LR: {rate_text(optimizer.param_groups[0]['lr'])}"
             f" - {frames} frames - Time: {time.perf_counter() - started:.0f}s"
         )
         over = epoch == settings.epochs or progress() >= 1

@@ -75,7 +75,7 @@ def log_line(result: RecallResult) -> str:
     return " - ".join(f"{name}@{k}: {100 * result.value('with', k, average):.2f}" for name, average in values for k in result.protocol.ks)
 
 
-def short(rate: float) -> str:
+def rate_text(rate: float) -> str:
     """A learning rate as people write it: 1e-4, 2.96e-4."""
     digits, exponent = f"{rate:.2e}".split("e")
     return f"{float(digits):g}e{int(exponent)}"

@@ -81,7 +81,7 @@ class RelationTimeline:
             both = np.intersect1d(seen[subject][1], seen[thing][1])
             score = np.zeros(len(both))
             score[np.searchsorted(both, at[rows])] = scores[rows]
-            for first, last in find_runs(time[both], score, rules):
+            for first, last in find_intervals(time[both], score, rules):
                 begin, end = int(both[first]), int(both[last])
                 start, stop = (float(time[begin]), float(time[end])) if known else (None, None)
                 mean = min(1.0, round(float(score[first : last + 1].mean()), 6))
@@ -114,7 +114,7 @@ def relation_intervals(frames: Iterable[GraphFrame], rules: IntervalRules = Inte
     return timeline.intervals(rules)
 
 
-def find_runs(time: Array, score: Array, rules: IntervalRules) -> Iterator[tuple[int, int]]:
+def find_intervals(time: Array, score: Array, rules: IntervalRules) -> Iterator[tuple[int, int]]:
     """First and last position of every interval of one relation. time (K,): seconds, increasing. score (K,)."""
     smooth = smoothed(time, score, rules.smooth)
     above = np.flatnonzero(smooth >= rules.low - _SAME)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -20,6 +20,7 @@ VIDEOS = frozenset(
     (".mp4", ".mkv", ".avi", ".mov", ".webm", ".m4v", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".flv", ".wmv", ".3gp", ".ogv", ".h264")
 )
 Wanted = Collection[int] | Literal["all"] | None
+FramesDone = Callable[[int, int], None]  # called with the number of frames that are done, and with that of all
 _GIVE_UP = 25  # frames in a row that cannot be decoded, after which the rest of a video is not tried
 
 

@@ -21,7 +21,7 @@ from vidsgg.metrics.result import RecallResult
 from vidsgg.metrics.risk_coverage import RiskCoverageAccumulator
 from vidsgg.recipes.method_options import asked_of
 from vidsgg.recipes.options import EvaluateOptions
-from vidsgg.recipes.report import Report, open_long_tail
+from vidsgg.recipes.report import EvaluationReport, open_long_tail
 from vidsgg.recipes.scored import ScoredVideos, annotations_of, origin
 from vidsgg.recipes.tables import comparison
 
@@ -40,7 +40,7 @@ class Evaluation:
 
 
 def run_evaluation(options: EvaluateOptions) -> Evaluation:
-    """Score a checkpoint on a split; writes tables, charts (see Report) and the counters of every video (ScoredVideos).
+    """Score a checkpoint on a split; writes tables, charts (see EvaluationReport) and the counters of every video (ScoredVideos).
 
     An imported checkpoint is scored twice, with the bugs of the authors' code, which is the result, and without them; files of the second
     have ``_fixed`` after the name of the split. A part or a window that is asked for and oracle contacts have a place in the names too.
@@ -97,7 +97,9 @@ def _score(run: SavedRun, options: EvaluateOptions, root: Path, dataset: VideoDa
     skipped = list(chain(*team.gather(list(loader.skipped))))
     if not team.leads:
         return replace(team.from_first(None), files=())
-    report = Report(recall.compute(), dataset.schema.vocabulary, open_long_tail(root), calibration.compute(), risk.compute(), used.remark)
+    report = EvaluationReport(
+        recall.compute(), dataset.schema.vocabulary, open_long_tail(root), calibration.compute(), risk.compute(), used.remark
+    )
     made_by = origin(run, used, protocol, trained.source.detector_record(), exclusive=options.exclusive_decoding)
     scored = ScoredVideos(made_by, report.recall.predicates, annotations_of(dataset, list(recall.state().counts)), recall.counts())
     about = {

@@ -82,7 +82,7 @@ def find_runs(root: Path) -> list[RunRecord]:
     records = []
     for folder, folders, files in os.walk(root):
         if {"config.yaml", "metrics.csv"} & set(files):
-            records.append(read_run(Path(folder)))
+            records.append(read_run_record(Path(folder)))
             folders.clear()  # there is no run within a run
     return sorted(records, key=lambda record: (record.started or datetime.min, str(record.path)))
 
@@ -92,7 +92,7 @@ def choose_runs(names: tuple[str, ...], root: Path) -> list[RunRecord]:
     below = {} if all(Path(name).is_dir() for name in names) or not root.is_dir() else {r.path.name: r for r in find_runs(root)}
     chosen = []
     for name in names:
-        record = read_run(Path(name)) if Path(name).is_dir() else below.get(name)
+        record = read_run_record(Path(name)) if Path(name).is_dir() else below.get(name)
         if record is None:
             raise ConfigError(f"there is no run {name!r}, neither as a folder nor under {root}{closest(name, list(below))}")
         if record.state == "damaged":
@@ -101,7 +101,7 @@ def choose_runs(names: tuple[str, ...], root: Path) -> list[RunRecord]:
     return chosen
 
 
-def read_run(path: Path) -> RunRecord:
+def read_run_record(path: Path) -> RunRecord:
     """The run in a folder, whatever its state."""
     try:
         config = _read_config(path / "config.yaml")

@@ -18,7 +18,7 @@ from vidsgg.engine.loading import ClipLoader
 from vidsgg.engine.optimizer import ReferenceAdamW
 from vidsgg.engine.precision import Precision
 from vidsgg.engine.recompute import recompute_layers
-from vidsgg.engine.report import short
+from vidsgg.engine.report import rate_text
 from vidsgg.engine.schedule import Schedule
 from vidsgg.engine.state import TrainingState
 from vidsgg.engine.update import Update
@@ -81,7 +81,7 @@ def go_on(state: TrainingState, run: SavedRun, options: NeuralOptions, loader: C
         why = f"-epochs {options.epochs} instead of {run.options.epochs}" if longer else "other batches"
         lines.append(
             f"warning: with {why} the {options.scheduler} schedule is one over {state.schedule.steps} steps: the next learning rate is"
-            f" {short(now)}, not {short(before)}"
+            f" {rate_text(now)}, not {rate_text(before)}"
         )
     return lines
 

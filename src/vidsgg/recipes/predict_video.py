@@ -21,7 +21,7 @@ from vidsgg.inference.video import GraphRules, video_graphs
 from vidsgg.io.atomic import remove_left_behind
 from vidsgg.io.box_files import read_boxes
 from vidsgg.io.boxes import GivenBoxes
-from vidsgg.io.footage import Footage, FootageFrame, open_footage
+from vidsgg.io.footage import Footage, FootageFrame, FramesDone, open_footage
 from vidsgg.io.graphs import graph_writer, path_to
 from vidsgg.io.identity import content_of
 from vidsgg.recipes.graph_places import GraphPlace, graph_places
@@ -32,7 +32,6 @@ from vidsgg.recipes.videos import find_videos
 from vidsgg.structures.graph import VideoFile
 
 FOLDER = "graphs"
-Watch = Callable[[int, int], None]  # is called with the number of frames that are decoded, and with that of all
 
 
 @dataclass(frozen=True)
@@ -97,7 +96,7 @@ def run_video_prediction(options: PredictOptions) -> Iterator[VideoDone]:
         yield from map(predictor.predict, waiting)
 
 
-def predict_one(options: PredictOptions, video: Path, file: Path, name: str, watch: Watch) -> VideoDone:
+def predict_one(options: PredictOptions, video: Path, file: Path, name: str, watch: FramesDone) -> VideoDone:
     """Write the graph of one video, also where there is one, for a program of its own. name: what the video is called in it.
 
     Raises ConfigError and CheckpointError as run_video_prediction does; what is wrong with the video is told in the answer.
@@ -112,7 +111,7 @@ def _noted(place: GraphPlace) -> tuple[str, ...]:
 class _Predictor:
     """A model at work on one video after another. name: what a video is called in its graph, by default as its file."""
 
-    def __init__(self, options: PredictOptions, watch: Watch | None = None, name: str | None = None) -> None:
+    def __init__(self, options: PredictOptions, watch: FramesDone | None = None, name: str | None = None) -> None:
         self._watch, self._name = watch, name
         run = read_run(Path(options.checkpoint), model=options.model)
         schema = check_run(run, options)

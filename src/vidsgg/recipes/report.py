@@ -36,7 +36,7 @@ def open_long_tail(root: Path) -> LongTail:
 
 
 @dataclass(frozen=True, eq=False)
-class Report:
+class EvaluationReport:
     """risk: of models that estimate their uncertainty. remark: what every file has to say."""
 
     recall: RecallResult

@@ -30,7 +30,7 @@ from vidsgg.recipes.options import TuneOptions
 from vidsgg.recipes.train import run_training
 from vidsgg.recipes.tune_report import Progress, shown_score, table, write_table
 from vidsgg.tuning.results import TrialRow, best_of, importances, read_results, trial_row
-from vidsgg.tuning.search import Report, run_search
+from vidsgg.tuning.search import ReportScore, run_search
 from vidsgg.tuning.space import Choice, Space, grid, parse_search
 from vidsgg.tuning.storage import shown, storage_errors
 from vidsgg.tuning.study import open_study
@@ -96,7 +96,7 @@ def run_tuning(options: TuneOptions, training: TrainOptions, given: Collection[s
     progress = Progress(limit, monitor)
     print(f"study {name!r} in {shown(place)}: {limit} trials, of which there are {len(before)}; their runs: {folder}", flush=True)
 
-    def objective(number: int, values: dict[str, Any], report: Report) -> tuple[float, int]:
+    def objective(number: int, values: dict[str, Any], report: ReportScore) -> tuple[float, int]:
         trial, names = trial_options(training, given, values)
         progress.begin(number, values)
 

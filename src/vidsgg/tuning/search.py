@@ -29,10 +29,10 @@ FAILURES_IN_A_ROW = 3
 MESSAGE, EPOCH, BEAT = "message", "epoch", "beat"
 
 # (epoch, score, whether it is the last epoch) of an evaluation; raises Pruned when the trial is to end.
-Report = Callable[[int, float, bool], None]
+ReportScore = Callable[[int, float, bool], None]
 # (number, values, report) -> (score, higher is better; epoch that reached it). Where a trial is tried again, the number is that of its first
 # attempt.
-Objective = Callable[[int, dict[str, Any], Report], tuple[float, int]]
+Objective = Callable[[int, dict[str, Any], ReportScore], tuple[float, int]]
 
 
 class Pruned(Exception):

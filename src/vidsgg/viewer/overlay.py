@@ -9,7 +9,7 @@ from pathlib import Path
 from vidsgg.errors import DataError
 from vidsgg.inference.graphs import tracked
 from vidsgg.io.encoding import Encoding, check_encoder, write_video
-from vidsgg.io.footage import Footage
+from vidsgg.io.footage import Footage, FramesDone
 from vidsgg.io.images import Image
 from vidsgg.structures.graph import GraphEdge, GraphFrame, VideoGraph
 from vidsgg.viewer.between import Moments
@@ -19,11 +19,10 @@ from vidsgg.viewer.graphs import colours, subjects_of, thing_names
 from vidsgg.viewer.matching import Track
 from vidsgg.viewer.pictures import graph_footage, is_video_file, pictures_of
 
-Watch = Callable[[int, int], None]
 SUFFIX = ".overlay.mp4"
 
 
-def write_overlay(path: Path, graph: VideoGraph, video: Path, *, width: int = 1280, watch: Watch | None = None) -> None:
+def write_overlay(path: Path, graph: VideoGraph, video: Path, *, width: int = 1280, watch: FramesDone | None = None) -> None:
     """The whole video at its own rate, beside it what the graph says.
 
     Boxes move between graphs as on the page (``viewer/between.py``), dashed where graphs in between did not see the thing. A relation is
@@ -41,7 +40,7 @@ def write_overlay(path: Path, graph: VideoGraph, video: Path, *, width: int = 12
     write_video(path, watched, Encoding(quality=21), last=film.last)
 
 
-def _watched(frames: Iterator[tuple[float, Image]], count: int, watch: Watch) -> Iterator[tuple[float, Image]]:
+def _watched(frames: Iterator[tuple[float, Image]], count: int, watch: FramesDone) -> Iterator[tuple[float, Image]]:
     for done, frame in enumerate(frames, 1):
         yield frame
         watch(done, count)

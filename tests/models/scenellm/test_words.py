@@ -10,7 +10,7 @@ from clips import entity_clip
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vidsgg.models.scenellm.transport import find_vocabulary
+from vidsgg.models.scenellm.transport import find_frame_words
 from vidsgg.models.scenellm.words import LONGEST, SceneWords, word_starts
 from vidsgg.structures.clip import Clip
 
@@ -58,7 +58,7 @@ def planted_videos(count: int = 60, words: int = 12) -> list[list[int]]:
 def test_the_transport_recovers_planted_words() -> None:
     videos = planted_videos()
     kind, video = flat(videos)
-    found = find_vocabulary(kind, video, most_words=24, step=2)
+    found = find_frame_words(kind, video, most_words=24, step=2)
     kept = {tuple(k for k in row if k >= 0) for row in found.words.tolist()}
     assert {word for word in PLANTED if len(word) > 1} <= kept
     assert int(word_starts(kind, video, found.words).sum()) == 12 * len(videos)  # the words that were planted, not one more
@@ -70,12 +70,12 @@ def test_without_order_there_is_little_to_gain() -> None:
     chooser = random.Random(0)
     videos = [[chooser.randrange(1, 10) for _ in range(25)] for _ in range(60)]
     kind, video = flat(videos)
-    assert find_vocabulary(kind, video, most_words=24, step=2).entropy > 0.9 * find_vocabulary(*flat(videos), 0, 2).entropy_of_frames
+    assert find_frame_words(kind, video, most_words=24, step=2).entropy > 0.9 * find_frame_words(*flat(videos), 0, 2).entropy_of_frames
 
 
 @pytest.mark.parametrize("videos", [[[3]], [[1, 2]], [[1], [2]]], ids=str)
 def test_a_handful_of_frames_has_no_words(videos: list[list[int]]) -> None:
-    assert find_vocabulary(*flat(videos), most_words=8, step=2).words.shape == (0, LONGEST)
+    assert find_frame_words(*flat(videos), most_words=8, step=2).words.shape == (0, LONGEST)
 
 
 def learnt(mode: str) -> SceneWords:

@@ -20,7 +20,7 @@ from vidsgg.engine.state import TrainingState
 from vidsgg.methods.scenellm import SceneLLMOptions
 from vidsgg.models.scenellm.quantiser import VectorQuantiser
 from vidsgg.models.scenellm.scenellm import SceneLLM, Stage
-from vidsgg.models.scenellm.transport import find_vocabulary
+from vidsgg.models.scenellm.transport import find_frame_words
 from vidsgg.ops.clusters import kmeans, nearest
 from vidsgg.structures.clip import Clip
 
@@ -29,7 +29,7 @@ SAMPLE = 16  # features for each code, from which the codebook starts and by whi
 
 @dataclass(frozen=True, kw_only=True)
 class SceneLLMCourse(Course):
-    """Stage 1 for ``lead`` epochs, stage 2a for ``frozen`` more, then the words, then stage 2b. word_step: see find_vocabulary.
+    """Stage 1 for ``lead`` epochs, stage 2a for ``frozen`` more, then the words, then stage 2b. word_step: see find_frame_words.
 
     What an epoch begins with is a function of the weights, the data, the seed and the epoch, so that a run that goes on comes to the same.
     """
@@ -136,7 +136,7 @@ class SceneLLMCourse(Course):
             centres = kmeans(token, len(model.words.kinds), generator)
             kinds, kind = centres.cpu(), nearest(token, centres)
             if model.words.mode == "words":
-                found = find_vocabulary(kind.cpu(), video, len(model.words.vocabulary), self.word_step)
+                found = find_frame_words(kind.cpu(), video, len(model.words.vocabulary), self.word_step)
         kinds, found = team.from_first((kinds, found))
 
         def begin(run: RunFolder) -> None:

@@ -23,7 +23,7 @@ LEAST_SHARE = 0.1  # of what a word is offered, for it to be kept
 
 
 @dataclass(frozen=True, eq=False)
-class Vocabulary:
+class FrameWords:
     """words (W, LONGEST) long: kinds of the frames of each word of several, -1 behind its end. offered: words offered in the chosen size.
     entropy: of the use of words per frame, in nats; entropy_of_frames: the same without any words. mean_length: frames per word in use.
     """
@@ -43,21 +43,21 @@ class Vocabulary:
         }
 
 
-def find_vocabulary(kind: Tensor, video: Tensor, most_words: int, step: int) -> Vocabulary:
-    """The vocabulary with the least entropy of word use per frame among those of 0, step, 2 step, ... words offered.
+def find_frame_words(kind: Tensor, video: Tensor, most_words: int, step: int) -> FrameWords:
+    """The words with the least entropy of word use per frame among those of 0, step, 2 step, ... words offered.
 
     kind (F,) long: of every frame of the training videos. video (F,) long, never decreasing. Of equal entropies the smaller size counts.
     """
     candidates, count = _candidates(kind, video)
     candidates, count = candidates[:most_words], count[:most_words]
     plain, _ = _entropy(kind, video, candidates[:0])
-    best = Vocabulary(candidates[:0], 0, plain, plain, 1.0)
+    best = FrameWords(candidates[:0], 0, plain, plain, 1.0)
     for size in range(step, len(candidates) + step, step):
         offered = candidates[:size]
         words = offered[_receives_mass(kind, offered, count[:size])]
         entropy, length = _entropy(kind, video, words)
         if entropy < best.entropy:
-            best = Vocabulary(words, len(offered), entropy, plain, length)
+            best = FrameWords(words, len(offered), entropy, plain, length)
     return best
 
 
