@@ -13,7 +13,8 @@ from torch import Tensor
 
 from vidsgg.detectors.base import Detector, FrameMaps
 from vidsgg.detectors.faster_rcnn import FasterRCNN, FasterRCNNConfig
-from vidsgg.detectors.files import ARCHITECTURES, load_detector, save_detector
+from vidsgg.detectors.files import load_detector, save_detector
+from vidsgg.detectors.registry import ARCHITECTURES
 from vidsgg.detectors.resnet_c4 import BackboneConfig
 from vidsgg.detectors.torchvision_fpn import FPNConfig, TorchvisionFPN
 from vidsgg.errors import CheckpointError
@@ -148,7 +149,7 @@ def test_detections_are_ordered_and_within_their_frames(detector: Detector, maps
 
 @torch.no_grad()
 def test_a_file_brings_it_back(detector: Detector, maps: FrameMaps, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(ARCHITECTURES, detector.architecture, type(detector))
+    monkeypatch.setitem(ARCHITECTURES._admitted, detector.architecture, type(detector))
     save_detector(tmp_path / "detector.pth", detector)
     again = load_detector(tmp_path / "detector.pth")
     assert type(again) is type(detector) and again.classes == CLASSES

@@ -18,8 +18,7 @@ from vidsgg.assembly.drawn import SHORT, learnt_from_drawings
 from vidsgg.assembly.saved_run import detector_places, find_detector_of, looks_at_pictures, read_run
 from vidsgg.assembly.sources import open_source
 from vidsgg.datasets.action_genome import SCHEMA
-from vidsgg.detectors.pretrained import weights_place
-from vidsgg.detectors.torchvision_fpn import COCO_WEIGHTS, TorchvisionFPN
+from vidsgg.detectors.registry import named_detector
 from vidsgg.engine.checkpoint import find_checkpoint
 from vidsgg.errors import CheckpointError, ConfigError, VidsggError
 from vidsgg.recipes.options import PredictOptions
@@ -116,8 +115,10 @@ class Checkpoints:
         """What a detector is; one and the same is mostly that of many checkpoints."""
         key = name, _stamp(Path(name))
         if key not in self._records:
-            if name == TorchvisionFPN.architecture and not weights_place(COCO_WEIGHTS).is_file():
-                raise ConfigError(f"torchvision's weights of {name} are not on this machine, and the app downloads nothing")
+            named = named_detector(name)
+            file = None if named is None else named[0].download(named[1])
+            if file is not None and not file.is_file():
+                raise ConfigError(f"the weights of {name} are not on this machine, and the app downloads nothing")
             self._records[key] = open_source(Path(), SCHEMA, "sgdet", torch.device("cpu"), looks=True, detector=name).detector_record()
         return self._records[key]
 

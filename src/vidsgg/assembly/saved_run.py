@@ -10,7 +10,7 @@ from typing import Any
 from torch import nn
 
 from vidsgg.assembly.data import choose_device, move_to, resolve_data_path
-from vidsgg.assembly.detectors import IN_DATA_FOLDER, NAMES, widths_of
+from vidsgg.assembly.detectors import IN_DATA_FOLDER, is_detector_name, widths_of
 from vidsgg.assembly.run_places import find_places, possible_places
 from vidsgg.assembly.sources import FeatureSource, open_source
 from vidsgg.datasets.base import VideoDataset
@@ -157,7 +157,7 @@ def find_detector_of(run: SavedRun, folders: Sequence[Path], record_of: Callable
     """
     wanted, tried = run.content.get("detector"), []
     for name in detector_places(run, folders):
-        if name not in NAMES and not Path(name).is_file():
+        if not is_detector_name(name) and not Path(name).is_file():
             tried.append(f"{name} is not there")
             continue
         try:
@@ -169,6 +169,12 @@ def find_detector_of(run: SavedRun, folders: Sequence[Path], record_of: Callable
         if wanted is None or found == wanted:  # the authors' files do not say which it was
             return name
         tried.append(f"{name} is another one")
+    if "detector" in run.code:
+        code = run.code["detector"]
+        raise CheckpointError(
+            f"{run.file} was trained with {code!r}, which is code, and a checkpoint does not choose the code that is run. If you trust it,"
+            f" give -detector {code}."
+        )
     raise CheckpointError(
         f"{run.file}: the detector that it was trained with is not found. Name it with -detector, or put it beside the checkpoint as"
         f" {IN_DATA_FOLDER[0]}. Looked for: {'; '.join(tried)}."
@@ -183,7 +189,7 @@ def looks_at_pictures(run: SavedRun) -> bool:
 def detector_places(run: SavedRun, folders: Sequence[Path] = ()) -> tuple[str, ...]:
     """Where the detector of a run may be: beside the checkpoint, where the run had it, in data folders. Names and files."""
     found = [str(run.file.parent / name) for name in IN_DATA_FOLDER]
-    if run.options.detector in NAMES:
+    if is_detector_name(run.options.detector):
         found.append(run.options.detector)
     elif run.options.detector != "auto":
         found += map(str, places_of(run, run.options.detector))

@@ -1,4 +1,4 @@
-"""Names in the published detector's file, mapped on ours. Pure functions over names; no file is read here.
+"""The published detector, as its authors wrote it: its names mapped on ours, and the detector itself.
 
 ``faster_rcnn_ag.pth`` holds its state dict under "model"; STTran's wrapper prefixes ``fasterRCNN.``.
 """
@@ -6,13 +6,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
+from vidsgg.datasets.action_genome import SCHEMA
 from vidsgg.detectors.anchors import RATIOS
-from vidsgg.detectors.faster_rcnn import FasterRCNNConfig
+from vidsgg.detectors.faster_rcnn import FasterRCNN, FasterRCNNConfig
+from vidsgg.detectors.pretrained import fill
 from vidsgg.detectors.resnet_c4 import STAGES, BackboneConfig
-from vidsgg.errors import CheckpointError
+from vidsgg.errors import CheckpointError, DataError, short
+from vidsgg.io.untrusted import as_type
 
 WRAPPER = "fasterRCNN."
 
@@ -82,3 +87,30 @@ def infer_config(state: Mapping[str, Tensor], short_side: int = 600) -> tuple[Fa
     if anchors != 4 * len(RATIOS):
         raise CheckpointError(f"the detector has {anchors} anchors per cell; {4 * len(RATIOS)} (4 scales, 3 ratios) are expected.")
     return FasterRCNNConfig(BackboneConfig(depth, base_width, short_side), rpn_width=rpn_width), classes
+
+
+def read_authors(path: Path, content: Mapping[str, Any]) -> tuple[FasterRCNN, list[str]]:
+    """The published Faster R-CNN from the content of its authors' file, and the entries of it that have no place in ours."""
+    state = content.get("model", content)
+    if not isinstance(state, Mapping) or not all(isinstance(name, str) for name in state) or not is_detector(state):
+        raise CheckpointError(
+            f"{path} holds no detector: entries such as 'RCNN_base.0.weight' are expected, at the top or under 'model'."
+            f" Its first entries are {', '.join(map(short, list(state)[:3])) if isinstance(state, Mapping) else type(state).__name__}."
+        )
+    check_weights(path, state)
+    ours, left_over = detector_state({name.removeprefix(WRAPPER): value for name, value in state.items()})
+    config, count = infer_config(ours)
+    classes = SCHEMA.vocabulary.objects
+    if count != len(classes):
+        raise CheckpointError(f"{path}: the detector has {count} classes; Action Genome's {len(classes)} (with background) are expected.")
+    detector = FasterRCNN(config, classes)
+    fill(detector, ours, str(path))
+    return detector, left_over
+
+
+def check_weights(path: Path, state: Mapping[str, Any]) -> None:
+    """Raises CheckpointError if a state dict holds anything but tensors."""
+    try:
+        as_type(state, dict[str, Tensor])
+    except DataError as error:
+        raise CheckpointError(f"{path}: {error}") from error

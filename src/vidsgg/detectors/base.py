@@ -8,12 +8,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from itertools import chain
+from pathlib import Path
 from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 
+from vidsgg.errors import ConfigError
 from vidsgg.io.images import Image
+from vidsgg.structures.widths import FeatureWidths
 
 FRAMES_AT_ONCE = 10  # the reference's chunk: how many frames go through a backbone together, if they are not large
 CANVAS_PIXELS_AT_ONCE = 12 * 2**20  # of the network's input: ten frames of 600 x 2048 or 800 x 1500
@@ -76,6 +80,61 @@ class Detector(nn.Module, ABC):
     classes: tuple[str, ...]
     node_width: int
     union_channels: int
+    reference_compat = False  # whether ``detect`` brings back plain bugs of its reference, if it has any
+
+    @classmethod
+    def names(cls) -> tuple[str, ...]:
+        """What ``-detector`` may call it: one name, or one for each of its sizes."""
+        return (cls.architecture,)
+
+    @classmethod
+    def widths(cls, name: str) -> FeatureWidths | None:
+        """Widths of the features of the detector of a name, told without building it; None if that cannot be."""
+        node, union = (getattr(cls, width, None) for width in ("node_width", "union_channels"))
+        return FeatureWidths(node=node, union=union) if isinstance(node, int) and isinstance(union, int) else None
+
+    @classmethod
+    def untrained(cls, name: str, classes: Sequence[str], seed: int, shape: Mapping[str, int]) -> Self:
+        """The detector of a name with new weights, to be trained.
+
+        shape: values of -depth, -base_width and -short_side that are given. Raises ConfigError naming one that it does not have.
+        """
+        raise ConfigError(f"option -detector: {name} cannot be built without a file of weights; name such a file.")
+
+    @classmethod
+    def ready(cls, name: str, classes: Sequence[str]) -> tuple[Self, str]:
+        """The detector of a name to look with, and one line that says what it is. Raises ConfigError if weights cannot be had."""
+        line = (
+            f"{name} with untrained weights (seed 0): its features tell things apart, but it finds nothing;"
+            " train one with 'vidsgg train-detector' and name its file with -detector"
+        )
+        return cls.untrained(name, classes, 0, {}), line
+
+    @classmethod
+    def download(cls, name: str) -> Path | None:
+        """The file that ``ready`` downloads unless it is there; None if it needs none."""
+        return None
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """Pretrained weights that ``start_from`` takes, the best first: some of "imagenet" and "coco"."""
+        return ()
+
+    def start_from(self, origin: str, weights: Mapping[str, Tensor] | None = None) -> str:
+        """Takes over pretrained weights, one of ``origins``, to be trained further; returns what else is to be said of them, or "".
+
+        weights: torchvision's state dict; None: the one that torchvision publishes. Raises ConfigError if that cannot be had,
+        CheckpointError if the weights do not fit.
+        """
+        raise NotImplementedError
+
+    def settle(self) -> None:
+        """Keeps what trained weights know while they are trained further, such as statistics of normalisation. Nothing by default."""
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What should be known of it wherever it is named, such as classes that it never finds."""
+        return ()
 
     @abstractmethod
     def describe(self) -> dict[str, Any]:
@@ -119,4 +178,5 @@ class Detector(nn.Module, ABC):
 
     @property
     def device(self) -> torch.device:
-        return next(self.parameters()).device
+        first = next(chain(self.parameters(), self.buffers()), None)
+        return torch.device("cpu") if first is None else first.device

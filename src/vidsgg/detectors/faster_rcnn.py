@@ -6,7 +6,7 @@ Source: yrcong/STTran ``fasterRCNN/lib/model/faster_rcnn``, ``lib/object_detecto
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Annotated, Any
 
 import torch
@@ -18,7 +18,7 @@ from torchvision.ops import roi_align
 
 from vidsgg.detectors.anchors import clip_boxes, decode_offsets, encode_offsets
 from vidsgg.detectors.base import Detections, Detector, FrameMaps
-from vidsgg.detectors.imagenet import BASE_WIDTH, WEIGHTS, backbone_state
+from vidsgg.detectors.imagenet import BASE_WIDTH, DIFFERENCES, WEIGHTS, backbone_state
 from vidsgg.detectors.preprocess import frame_scales, network_input, network_size, scaled_size
 from vidsgg.detectors.pretrained import fetch_weights, fill
 from vidsgg.detectors.region_proposals import AT_TEST, ProposalLimits, RegionProposals
@@ -28,6 +28,7 @@ from vidsgg.errors import CheckpointError
 from vidsgg.io.images import Image
 from vidsgg.io.untrusted import as_type
 from vidsgg.ops.nms import nms_inclusive
+from vidsgg.structures.widths import FeatureWidths
 
 POOLED = 7  # cells per side of a pooled region
 OFFSET_SCALE = (0.1, 0.1, 0.2, 0.2)  # standard deviations by which the second stage's offsets were divided in training
@@ -109,13 +110,27 @@ class FasterRCNN(Detector):
         self.box_offset = skip_init(nn.Linear, self.node_width, 4 * len(self.classes))
         self._start(torch.Generator().manual_seed(config.backbone.seed))
 
+    @classmethod
+    def names(cls) -> tuple[str, ...]:
+        return tuple(DETECTORS)
+
+    @classmethod
+    def widths(cls, name: str) -> FeatureWidths | None:
+        union, node = DETECTORS[name].backbone.channels
+        return FeatureWidths(node=node, union=union)
+
+    @classmethod
+    def untrained(cls, name: str, classes: Sequence[str], seed: int, shape: Mapping[str, int]) -> FasterRCNN:
+        config = DETECTORS[name]
+        return cls(replace(config, backbone=replace(config.backbone, **shape, seed=seed)), classes)
+
     @property
     def origins(self) -> tuple[str, ...]:
         """What ``start_from`` takes: "imagenet", if torchvision has weights for a backbone of this depth and width."""
         backbone = self.config.backbone
         return ("imagenet",) if backbone.depth in WEIGHTS and backbone.base_width == BASE_WIDTH else ()
 
-    def start_from(self, origin: str, weights: Mapping[str, Tensor] | None = None) -> None:
+    def start_from(self, origin: str, weights: Mapping[str, Tensor] | None = None) -> str:
         """Takes over pretrained weights of the backbone, one of ``origins``, to be trained further, and settles it.
 
         weights: torchvision's state dict; None: the one that torchvision publishes. Raises ConfigError if that cannot be had,
@@ -124,6 +139,7 @@ class FasterRCNN(Detector):
         given = fetch_weights(WEIGHTS[self.config.backbone.depth]) if weights is None else weights
         fill(self.backbone, backbone_state(given), f"{origin} weights")
         self.settle()
+        return f", which had been learnt with other {DIFFERENCES}"
 
     def settle(self) -> None:
         """Keeps what pretrained weights know: the first stage and all normalisation stay as they are in training too, as in the reference."""

@@ -11,8 +11,11 @@ import torch
 from torch import Tensor, nn
 from torchvision.models import WeightsEnum
 
+from vidsgg.detectors.imagenet import is_imagenet
 from vidsgg.errors import CheckpointError, ConfigError
 from vidsgg.io.tensors import check_intact
+
+COCO_HEAD = "roi_heads.box_predictor.cls_score.weight"  # an entry that only torchvision's Faster R-CNN has
 
 
 def fetch_weights(weights: WeightsEnum) -> dict[str, Tensor]:
@@ -36,6 +39,13 @@ def fetch_weights(weights: WeightsEnum) -> dict[str, Tensor]:
         raise ConfigError(
             f"torchvision's weights {place} are damaged ({' '.join(str(error).split())[:100]}). Delete the file and try again."
         ) from error
+
+
+def trained_on(state: Mapping[str, object]) -> str | None:
+    """What weights of torchvision's were trained on, by their names: "imagenet" (a ResNet), "coco" (its Faster R-CNN) or None."""
+    if is_imagenet(state):
+        return "imagenet"
+    return "coco" if COCO_HEAD in state else None
 
 
 def weights_place(weights: WeightsEnum) -> Path:

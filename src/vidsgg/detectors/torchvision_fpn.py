@@ -6,7 +6,8 @@ Letters as in ``detectors/base.py``: T frames, R regions, O object classes. Its 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from torchvision.models.detection.image_list import ImageList
 
 from vidsgg.detectors.base import Detections, Detector, FrameMaps
 from vidsgg.detectors.coco_classes import COCO_LABELS, COCO_WEIGHTS, CocoPredictor, labels_of
-from vidsgg.detectors.pretrained import fetch_weights, fill
+from vidsgg.detectors.pretrained import fetch_weights, fill, weights_place
 from vidsgg.errors import CheckpointError, ConfigError, short
 from vidsgg.io.images import Image
 from vidsgg.io.untrusted import as_type
@@ -102,6 +103,20 @@ class TorchvisionFPN(Detector):
         fill(detector.model, fetch_weights(COCO_WEIGHTS), COCO_WEIGHTS.url)
         return detector
 
+    @classmethod
+    def untrained(cls, name: str, classes: Sequence[str], seed: int, shape: Mapping[str, int]) -> TorchvisionFPN:
+        if {"depth", "base_width"} & set(shape):
+            raise ConfigError(f"option -depth, -base_width: {name} has one size; these are for c4 detectors.")
+        return cls(replace(DEFAULTS, min_size=shape.get("short_side", DEFAULTS.min_size), seed=seed), classes)
+
+    @classmethod
+    def ready(cls, name: str, classes: Sequence[str]) -> tuple[TorchvisionFPN, str]:
+        return cls.from_coco(classes), f"{name} with torchvision's COCO weights"
+
+    @classmethod
+    def download(cls, name: str) -> Path:
+        return weights_place(COCO_WEIGHTS)
+
     @property
     def origins(self) -> tuple[str, ...]:
         """What ``start_from`` takes."""
@@ -112,7 +127,11 @@ class TorchvisionFPN(Detector):
         """Classes that it never finds and to which it gives probability 0, because COCO has no label for them."""
         return () if self.coco_labels is None else tuple(name for name in self.classes[1:] if name not in self.coco_labels)
 
-    def start_from(self, origin: str, weights: Mapping[str, Tensor] | None = None) -> None:
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        return (f"COCO does not know, so it never finds: {', '.join(self.unseen)}",) if self.unseen else ()
+
+    def start_from(self, origin: str, weights: Mapping[str, Tensor] | None = None) -> str:
         """Takes over pretrained weights to be trained further: "coco", all but the class head, or "imagenet", the backbone.
 
         What was taken over is settled. weights: torchvision's state dict; None: the one that torchvision publishes. Raises ConfigError
@@ -124,6 +143,7 @@ class TorchvisionFPN(Detector):
         kept = {name: value for name, value in part.state_dict().items() if name.startswith(left)}
         fill(part, {**taken, **kept}, f"{origin} weights")
         self._settle(part)
+        return ""
 
     def settle(self) -> None:
         """Keeps what pretrained weights know: the first stage of the backbone and all normalisation stay as they are in training too.

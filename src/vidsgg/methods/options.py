@@ -61,8 +61,10 @@ class _RunOptions:
     )
     detector: str = option(
         "auto",
-        "c4-resnet101, c4-small, fasterrcnn_resnet50_fpn_v2, a file of weights, or auto: detector.pth in the data folder, else c4-small",
+        "c4-resnet101, c4-small, fasterrcnn_resnet50_fpn_v2, an installed one, package.module:Class of your own, a file of weights, or auto:"
+        " detector.pth in the data folder, else c4-small",
         place="input",
+        plugin=True,
         free=("run", "list", "scores"),
     )
     features: str = option(

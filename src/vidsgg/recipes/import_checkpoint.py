@@ -9,8 +9,8 @@ from typing import Any
 
 from vidsgg.assembly.saved_run import vocabulary_record
 from vidsgg.datasets.action_genome import SCHEMA
-from vidsgg.detectors.authors import is_detector
-from vidsgg.detectors.files import detector_of_authors, save_detector
+from vidsgg.detectors.authors import is_detector, read_authors
+from vidsgg.detectors.files import save_detector
 from vidsgg.errors import CheckpointError, ConfigError
 from vidsgg.io.tensors import save_tensors
 from vidsgg.methods.authors_file import AuthorsFile, AuthorsFormat
@@ -56,7 +56,7 @@ def run_import(options: ImportCheckpointOptions) -> Imported:
 
 def _import_detector(file: AuthorsFile, path: Path) -> Imported:
     """Write the detector to ``path``. Raises CheckpointError if its weights do not fit."""
-    detector, left_over = detector_of_authors(file.path, file.state)
+    detector, left_over = read_authors(file.path, file.state)
     save_detector(path, detector, {"imported_from": file.path.name})
     description = detector.describe()
     return Imported(

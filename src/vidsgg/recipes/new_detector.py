@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from torch import Tensor
 
-from vidsgg.assembly.detectors import NAMES
-from vidsgg.detectors.faster_rcnn import DETECTORS, FasterRCNN
+from vidsgg.detectors.base import Detector
 from vidsgg.detectors.files import load_detector
-from vidsgg.detectors.imagenet import DIFFERENCES, is_imagenet
-from vidsgg.detectors.torchvision_fpn import CLASS_HEAD, DEFAULTS, TorchvisionFPN
+from vidsgg.detectors.pretrained import trained_on
+from vidsgg.detectors.registry import detector_names, named_detector
 from vidsgg.errors import ConfigError
 from vidsgg.io.tensors import load_tensors
 from vidsgg.options import closest
 from vidsgg.recipes.options import TrainDetectorOptions
 
-Trainable = FasterRCNN | TorchvisionFPN
 DEFAULT = "c4-small"
 ORIGINS = ("imagenet", "coco", "none", "auto")
 
 
-def new_detector(options: TrainDetectorOptions, classes: tuple[str, ...]) -> tuple[Trainable, bool, str]:
+def new_detector(options: TrainDetectorOptions, classes: tuple[str, ...]) -> tuple[Detector, bool, str]:
     """The detector, whether its weights are pretrained, and one line that says what they are.
 
     Raises ConfigError for names and combinations that there are not, and if weights that were asked for cannot be had; CheckpointError
@@ -47,27 +44,25 @@ def new_detector(options: TrainDetectorOptions, classes: tuple[str, ...]) -> tup
         return detector, False, f"weights: random (seed {options.seed}), since {error}"
 
 
-def _untrained(options: TrainDetectorOptions, classes: tuple[str, ...]) -> Trainable:
+def _untrained(options: TrainDetectorOptions, classes: tuple[str, ...]) -> Detector:
     name = options.detector or DEFAULT
+    named = named_detector(name)
+    if named is None:
+        names = detector_names()
+        raise ConfigError(f"option -detector: unknown architecture {name!r}; choose from {', '.join(names)}{closest(name, names)}")
+    kind, own_name = named
     shape = {key: getattr(options, key) for key in ("depth", "base_width", "short_side") if getattr(options, key) is not None}
-    if name in DETECTORS:
-        config = DETECTORS[name]
-        return FasterRCNN(replace(config, backbone=replace(config.backbone, **shape, seed=options.seed)), classes)
-    if name != TorchvisionFPN.architecture:
-        raise ConfigError(f"option -detector: unknown architecture {name!r}; choose from {', '.join(NAMES)}{closest(name, list(NAMES))}")
-    if {"depth", "base_width"} & set(shape):
-        raise ConfigError(f"option -depth, -base_width: {name} has one size; these are for c4 detectors.")
-    return TorchvisionFPN(replace(DEFAULTS, min_size=shape.get("short_side", DEFAULTS.min_size), seed=options.seed), classes)
+    return kind.untrained(own_name, classes, options.seed, shape)
 
 
-def _from_file(path: Path, options: TrainDetectorOptions, classes: tuple[str, ...]) -> tuple[Trainable, bool, str]:
+def _from_file(path: Path, options: TrainDetectorOptions, classes: tuple[str, ...]) -> tuple[Detector, bool, str]:
     if not path.is_file():
         raise ConfigError(
             f"option -pretrained: {str(path)!r} is neither a file nor one of {', '.join(ORIGINS)}{closest(str(path), ORIGINS)}"
         )
     content = load_tensors(path)
-    if is_imagenet(content) or CLASS_HEAD + "cls_score.weight" in content:  # torchvision's, which do not say what they belong to
-        detector, origin = _untrained(options, classes), "imagenet" if is_imagenet(content) else "coco"
+    if origin := trained_on(content):  # torchvision's, which do not say what they belong to
+        detector = _untrained(options, classes)
         if origin not in detector.origins:
             raise ConfigError(f"option -pretrained: {path} holds {origin} weights, which {options.detector or DEFAULT} cannot start from.")
         return detector, True, _start(detector, origin, content)
@@ -75,14 +70,12 @@ def _from_file(path: Path, options: TrainDetectorOptions, classes: tuple[str, ..
     if given:
         raise ConfigError(f"option {', '.join('-' + name for name in given)}: the file of -pretrained decides; leave it out.")
     detector = load_detector(path, classes).requires_grad_(True)
-    assert isinstance(detector, Trainable)
     if detector.classes != classes:
         raise ConfigError(f"option -pretrained: {path} was trained on other classes than the data set has.")
     detector.settle()
     return detector, True, f"weights: {detector.architecture} of {path}"
 
 
-def _start(detector: Trainable, origin: str, weights: Mapping[str, Tensor] | None = None) -> str:
-    detector.start_from(origin, weights)
-    line = f"weights: torchvision's, trained on {origin.replace('imagenet', 'ImageNet').replace('coco', 'COCO')}"
-    return f"{line}, which had been learnt with other {DIFFERENCES}" if isinstance(detector, FasterRCNN) else line
+def _start(detector: Detector, origin: str, weights: Mapping[str, Tensor] | None = None) -> str:
+    more = detector.start_from(origin, weights)
+    return f"weights: torchvision's, trained on {origin.replace('imagenet', 'ImageNet').replace('coco', 'COCO')}{more}"

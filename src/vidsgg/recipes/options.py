@@ -46,7 +46,9 @@ class EvaluateOptions:
     exclusive_decoding: bool = option(True, "give predicates that occur once per label unit (EASG's dobj) to one object only")
     device: str = option("auto", "auto (the first CUDA device, else the CPU), cpu, cuda, cuda:1, ...")
     distributed: bool = option(False, "several processes, one per device; torchrun starts them, and under it this needs not be said")
-    detector: str | None = option(None, "detector to look with; by default the one that the run was trained with", place="input")
+    detector: str | None = option(
+        None, "detector to look with; by default the one that the run was trained with", place="input", plugin=True
+    )
     features: str = option(
         "auto", "features written by 'vidsgg features': a folder, auto (use them if they fit) or off (always compute)", place="input"
     )
@@ -120,7 +122,9 @@ class PredictOptions:
     jobs: int = option(1, "videos at a time, each in its own process", low=1, high=256)
     overwrite: bool = option(False, "make graphs that are there already again")
     device: str = option("auto", "auto (the first CUDA device, else the CPU), cpu, cuda, cuda:1, ...")
-    detector: str | None = option(None, "detector to look with; by default the one that the run was trained with", place="input")
+    detector: str | None = option(
+        None, "detector to look with; by default the one that the run was trained with", place="input", plugin=True
+    )
 
 
 @dataclass(frozen=True)
@@ -148,7 +152,9 @@ class FeaturesOptions:
     model: str = option(
         "sttran", "model that is to read them; only in SGDET some read others than STTran: tempura takes raw detections", plugin=True
     )
-    detector: str = option("auto", "as for 'vidsgg train': a name, a file of weights, or auto", place="input")
+    detector: str = option(
+        "auto", "as for 'vidsgg train': a name, a file of weights, auto, or package.module:Class", place="input", plugin=True
+    )
     dtype: Literal["float16", "float32", "bfloat16"] = option("float16", "type of the features on disk; boxes and classes stay exact")
     out: str | None = option(None, "folder to write to; by default <data_path>/features/..., where training finds it", place="new folder")
     split: Literal["all", "train", "test"] = option("all", "videos to look at; train includes those held out for validation")

@@ -12,7 +12,7 @@ import torch
 from vidsgg.assembly.data import choose_device, open_split, resolve_data_path
 from vidsgg.datasets.base import VideoDataset
 from vidsgg.datasets.pictures import picture_notes
-from vidsgg.detectors.base import FRAMES_AT_ONCE
+from vidsgg.detectors.base import FRAMES_AT_ONCE, Detector
 from vidsgg.detectors.files import load_detector, save_detector
 from vidsgg.engine.fit import seed_step
 from vidsgg.engine.fit_detector import DetectorFitSettings, fit_detector, score_detector
@@ -22,6 +22,7 @@ from vidsgg.engine.schedule import Schedule
 from vidsgg.errors import ConfigError
 from vidsgg.metrics.detection import DetectionResult
 from vidsgg.options import free_options
+from vidsgg.plugins import names_code
 from vidsgg.recipes.new_detector import new_detector
 from vidsgg.recipes.options import TrainDetectorOptions
 
@@ -55,15 +56,15 @@ def run_detector_training(options: TrainDetectorOptions) -> DetectorOutcome:
     seed_step(options.seed, 0, 0)
     detector, pretrained, weights_line = new_detector(options, schema.vocabulary.objects)
     detector.to(device)
+    if not any(parameter.requires_grad for parameter in detector.parameters()):
+        raise ConfigError(f"option -detector: {detector.architecture} has no weights that could be trained.")
     loaders = {name: _loader(videos, options, learn=name == "train") for name, videos in splits.items()}
     lr = options.lr if options.lr is not None else LR_PRETRAINED if pretrained else LR
     learning = [parameter for parameter in detector.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(learning, lr=lr, weight_decay=options.weight_decay, fused=True)
     steps = options.epochs * len(loaders["train"])
 
-    path = (
-        Path(options.save_path) if options.save_path else default_path(schema.name, options.detector or detector.architecture, "detector")
-    )
+    path = Path(options.save_path) if options.save_path else default_path(schema.name, _folder_name(options, detector), "detector")
     config = {**asdict(options), "data_path": str(root), "save_path": None}
     with RunFolder(path, config, may_differ=free_options(TrainDetectorOptions, "run")) as run:
 
@@ -100,6 +101,11 @@ def run_detector_training(options: TrainDetectorOptions) -> DetectorOutcome:
         if skipped:
             run.log(f"skipped {len(skipped)} times what could not be read; the first: {next(iter(skipped))}")
     return DetectorOutcome(path, best, fit.best_score, test)
+
+
+def _folder_name(options: TrainDetectorOptions, detector: Detector) -> str:
+    """What a detector is called in the name of its run's folder."""
+    return detector.architecture if options.detector is None or names_code(options.detector) else options.detector
 
 
 _PURPOSE = {"train": "learn from", "val": "validate on", "test": "test on"}
