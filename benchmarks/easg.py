@@ -16,15 +16,15 @@ from pathlib import Path
 
 import torch
 
-from vidsgg.cli.options import parse
+from vidsgg.cli.command_line import parse
 from vidsgg.errors import ConfigError, VidsggError
 from vidsgg.methods.frequency import FrequencyOptions
-from vidsgg.methods.options import TrainOptions
 from vidsgg.methods.sttran import STTranOptions
+from vidsgg.methods.training_options import TrainOptions
 from vidsgg.metrics.result import RecallResult
 from vidsgg.options import option
+from vidsgg.recipes.command_options import EvaluateOptions
 from vidsgg.recipes.evaluate import run_evaluation
-from vidsgg.recipes.options import EvaluateOptions
 from vidsgg.recipes.train import run_training
 
 CONFIG = Path(__file__).parents[1] / "configs" / "easg_sttran.yaml"

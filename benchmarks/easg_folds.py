@@ -21,13 +21,13 @@ import torch
 
 from benchmarks.easg import CONFIG
 from vidsgg.assembly.data import Splits
-from vidsgg.cli.options import parse
+from vidsgg.cli.command_line import parse
 from vidsgg.datasets.base import Subset, VideoDataset
 from vidsgg.datasets.easg import EASG
 from vidsgg.errors import ConfigError, VidsggError
 from vidsgg.methods.frequency import FrequencyOptions
-from vidsgg.methods.options import TrainOptions
 from vidsgg.methods.sttran import STTranOptions
+from vidsgg.methods.training_options import TrainOptions
 from vidsgg.recipes.train import run_training
 from vidsgg.structures.checks import Array
 

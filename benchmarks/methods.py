@@ -18,15 +18,15 @@ from typing import Any
 
 import torch
 
-from vidsgg.cli.options import parse
+from vidsgg.cli.command_line import parse
 from vidsgg.engine.checkpoint import FINAL
 from vidsgg.errors import ConfigError, VidsggError
-from vidsgg.methods.options import TrainOptions
 from vidsgg.methods.registry import find_method
+from vidsgg.methods.training_options import TrainOptions
 from vidsgg.metrics.result import RecallResult
 from vidsgg.options import closest, fields_of, option
+from vidsgg.recipes.command_options import EvaluateOptions
 from vidsgg.recipes.evaluate import run_evaluation
-from vidsgg.recipes.options import EvaluateOptions
 from vidsgg.recipes.train import run_training
 
 COLUMNS = (("R@20", "with", 20, "R"), ("mR@20", "with", 20, "mR"), ("R@50", "no", 50, "R"), ("mR@50", "no", 50, "mR"))

@@ -28,16 +28,16 @@ from torch import nn
 
 from benchmarks.methods import ROWS, MethodsOptions, outcome, settings, table
 from benchmarks.sttran import WIDTHS, random_clip
-from vidsgg.cli.options import parse
+from vidsgg.cli.command_line import parse
 from vidsgg.datasets.action_genome import SCHEMA
 from vidsgg.engine.course import Course
 from vidsgg.engine.optimizer import ReferenceAdamW
 from vidsgg.engine.update import clip_gradients
 from vidsgg.errors import VidsggError
 from vidsgg.losses.relations import RelationCriterion
-from vidsgg.methods.options import TrainOptions
 from vidsgg.methods.scenellm import SceneLLMOptions
 from vidsgg.methods.scenellm.course import SceneLLMCourse
+from vidsgg.methods.training_options import TrainOptions
 from vidsgg.metrics.result import RecallResult
 from vidsgg.models.configs import STTranConfig
 from vidsgg.models.scenellm.scenellm import SceneLLM, Stage

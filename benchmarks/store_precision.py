@@ -13,10 +13,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from vidsgg.datasets.synthetic.generate import SyntheticConfig, generate
+from vidsgg.recipes.command_options import DemoOptions, EvaluateOptions, FeaturesOptions
 from vidsgg.recipes.demo import demo_model
 from vidsgg.recipes.evaluate import run_evaluation
 from vidsgg.recipes.features import run_features
-from vidsgg.recipes.options import DemoOptions, EvaluateOptions, FeaturesOptions
 from vidsgg.recipes.train import run_training
 
 KINDS = ("on the fly", "float32", "float16", "bfloat16")

@@ -47,7 +47,7 @@ from vidsgg.io.encoding import Encoding, write_video
 from vidsgg.io.footage import FootageFrame, open_footage
 from vidsgg.io.graphs import graph_writer, read_graph
 from vidsgg.io.images import Image
-from vidsgg.recipes.options import PredictOptions
+from vidsgg.recipes.command_options import PredictOptions
 from vidsgg.recipes.predict_model import load_for_videos, scorer_of
 from vidsgg.structures.graph import VideoGraph
 

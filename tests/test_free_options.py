@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from vidsgg.methods.options import NeuralOptions
 from vidsgg.methods.registry import methods
+from vidsgg.methods.training_options import NeuralOptions
 from vidsgg.options import Free, free_options
-from vidsgg.recipes.options import TrainDetectorOptions
+from vidsgg.recipes.command_options import TrainDetectorOptions
 
 # How fast and where a run works, and what it keeps: of no consequence for its scores.
 UPKEEP = {"save_path", "data_path", "num_workers", "device", "logger", "profile", "save_minutes", "save_freq"}

@@ -12,9 +12,9 @@ from datasets.ag_files import small_set
 from numbered_video import write
 from starlette.testclient import TestClient
 
+from vidsgg.app.app_options import AppOptions
 from vidsgg.app.checkpoints import Checkpoints
 from vidsgg.app.jobs import JobFolder
-from vidsgg.app.options import AppOptions
 from vidsgg.app.queue import JobQueue
 from vidsgg.app.routes import Routes
 from vidsgg.cli import train

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from vidsgg.app import serve
+from vidsgg.app.app_options import AppOptions
 from vidsgg.app.jobs import Asked, Job
-from vidsgg.app.options import AppOptions
 from vidsgg.cli import app
 from vidsgg.cli.main import run
 from vidsgg.errors import ConfigError

@@ -18,10 +18,10 @@ from starlette.testclient import TestClient
 from starlette.types import Message
 from symlinks import link
 
+from vidsgg.app.app_options import AppOptions
 from vidsgg.app.checkpoints import Checkpoints
 from vidsgg.app.guard import PAGE_POLICY, POLICY
 from vidsgg.app.jobs import GRAPH, PAGE, VIDEO, Asked, Job, JobFolder
-from vidsgg.app.options import AppOptions
 from vidsgg.app.queue import JobQueue
 from vidsgg.app.routes import DOWNLOADS, Routes
 from vidsgg.app.uploads import receive_file

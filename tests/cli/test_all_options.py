@@ -12,11 +12,10 @@ from typing import Any
 
 import pytest
 
-from vidsgg.cli import options as command_line
-from vidsgg.cli import train
+from vidsgg.cli import command_line, train
+from vidsgg.cli.command_line import check_option_place
 from vidsgg.cli.data import COMMANDS as DATA_COMMANDS
 from vidsgg.cli.main import COMMANDS, main
-from vidsgg.cli.options import check_option_place
 from vidsgg.errors import ConfigError
 from vidsgg.methods.registry import methods
 from vidsgg.options import check_bound, convert, fields_of, kind_of

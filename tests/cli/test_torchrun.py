@@ -21,8 +21,8 @@ from toys import ToyVideos
 
 from vidsgg.assembly.data import choose_device
 from vidsgg.cli import evaluate, train
+from vidsgg.cli.command_line import without_local_rank
 from vidsgg.cli.main import run
-from vidsgg.cli.options import without_local_rank
 from vidsgg.engine.checkpoint import load_checkpoint
 from vidsgg.engine.distributed import Team
 from vidsgg.engine.loading import ClipLoader

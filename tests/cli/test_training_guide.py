@@ -17,8 +17,8 @@ from datasets.easg_files import write_easg
 
 from vidsgg.cli.main import main
 from vidsgg.cli.train import parse_train
-from vidsgg.methods.options import TrainOptions
 from vidsgg.methods.registry import find_method
+from vidsgg.methods.training_options import TrainOptions
 from vidsgg.options import fields_of
 
 DEFAULTS = {

@@ -7,9 +7,9 @@ import re
 import pytest
 from commands import ROOT, blocks
 
-from vidsgg.app.options import AppOptions
+from vidsgg.app.app_options import AppOptions
+from vidsgg.cli.command_line import parse
 from vidsgg.cli.main import COMMANDS
-from vidsgg.cli.options import parse
 from vidsgg.options import convert, fields_of
 
 PAGE = ROOT / "docs" / "app.md"

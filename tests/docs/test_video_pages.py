@@ -15,7 +15,7 @@ from PIL import Image
 from vidsgg.cli import train
 from vidsgg.cli.main import run
 from vidsgg.options import convert, fields_of
-from vidsgg.recipes.options import PredictOptions
+from vidsgg.recipes.command_options import PredictOptions
 
 VIDEO, GRAPHS = ROOT / "docs" / "video.md", ROOT / "docs" / "graphs.md"
 

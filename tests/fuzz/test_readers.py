@@ -44,8 +44,8 @@ from vidsgg.io.columns import AnnotationTable
 from vidsgg.io.graphs import read_graph, write_graph
 from vidsgg.io.records import Record, write_record
 from vidsgg.io.word_vectors import read_word_vectors
+from vidsgg.recipes.command_options import PredictOptions
 from vidsgg.recipes.history import find_runs
-from vidsgg.recipes.options import PredictOptions
 from vidsgg.recipes.predict_model import check_run
 from vidsgg.recipes.scored import ScoredVideos
 from vidsgg.structures.widths import FeatureWidths

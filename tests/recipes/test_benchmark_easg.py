@@ -8,7 +8,7 @@ import pytest
 from datasets.easg_files import write_easg
 
 from benchmarks.easg import CONFIG, EasgOptions, run, runs_of, table
-from vidsgg.cli.options import read_yaml
+from vidsgg.cli.command_line import read_yaml
 from vidsgg.errors import ConfigError
 from vidsgg.methods.sttran import STTranOptions
 

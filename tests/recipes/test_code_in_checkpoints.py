@@ -22,8 +22,8 @@ from vidsgg.cli import compare, evaluate, predict, runs, train
 from vidsgg.cli.main import run
 from vidsgg.engine.checkpoint import load_checkpoint
 from vidsgg.errors import ConfigError
-from vidsgg.methods.options import TrainOptions, _RunOptions, options_from
 from vidsgg.methods.registry import methods
+from vidsgg.methods.training_options import TrainOptions, _RunOptions, options_from
 from vidsgg.options import fields_of
 from vidsgg.plugins import load_plugin, names_code, plugin_options, withhold_code
 

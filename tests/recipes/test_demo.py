@@ -10,8 +10,8 @@ from vidsgg.cli.demo import main
 from vidsgg.cli.main import run
 from vidsgg.datasets.synthetic.known import MARKER
 from vidsgg.errors import ConfigError
+from vidsgg.recipes.command_options import DemoOptions
 from vidsgg.recipes.demo import remove_demo, run_demo
-from vidsgg.recipes.options import DemoOptions
 
 
 def test_the_demo_ends_with_a_table_and_a_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

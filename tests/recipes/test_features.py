@@ -29,9 +29,9 @@ from vidsgg.detectors.feature_store import FeatureStore
 from vidsgg.detectors.files import save_detector
 from vidsgg.errors import ConfigError
 from vidsgg.io.atomic import left_behind
+from vidsgg.recipes.command_options import FeaturesOptions
 from vidsgg.recipes.feature_estimate import estimate_features
 from vidsgg.recipes.features import run_features
-from vidsgg.recipes.options import FeaturesOptions
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="signals and limits are POSIX")
 TRAIN, TEST = 8, 3

@@ -16,8 +16,8 @@ from vidsgg.engine.report import Monitor
 from vidsgg.errors import ConfigError
 from vidsgg.methods.sttran import STTranOptions
 from vidsgg.metrics.protocol import protocol_for
+from vidsgg.recipes.command_options import TrainDetectorOptions
 from vidsgg.recipes.history import choose_runs, find_runs, read_run_record, scalar_of
-from vidsgg.recipes.options import TrainDetectorOptions
 from vidsgg.recipes.train import run_training
 
 START = "started: 2026-11-22 10:00:00 on there, vidsgg 0.1.0, torch 2.15.0\n"

@@ -23,8 +23,8 @@ import vidsgg
 from vidsgg.cli import train, tune
 from vidsgg.cli.main import run
 from vidsgg.engine.checkpoint import BEST, FINAL, LAST, load_checkpoint
+from vidsgg.recipes.command_options import TuneOptions
 from vidsgg.recipes.history import find_runs, read_run_record
-from vidsgg.recipes.options import TuneOptions
 from vidsgg.tuning import search
 
 TINY = "-hidden_dim 8 -embedding_dim 8 -feedforward_dim 16 -temporal_layer 1 -warmup_steps 2 -device cpu -num_workers 0 -logger none"

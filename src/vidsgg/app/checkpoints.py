@@ -21,7 +21,7 @@ from vidsgg.datasets.action_genome import SCHEMA
 from vidsgg.detectors.registry import named_detector
 from vidsgg.engine.checkpoint import find_checkpoint
 from vidsgg.errors import CheckpointError, ConfigError, VidsggError
-from vidsgg.recipes.options import PredictOptions
+from vidsgg.recipes.command_options import PredictOptions
 from vidsgg.recipes.predict_model import check_run
 
 FOLDER = "output"

@@ -20,10 +20,10 @@ from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.responses import JSONResponse as StrictJSONResponse
 from starlette.routing import Route
 
+from vidsgg.app.app_options import AppOptions
 from vidsgg.app.checkpoints import Checkpoints, Choice
 from vidsgg.app.guard import PAGE_POLICY, Guard
 from vidsgg.app.jobs import GRAPH, OVERLAY, PAGE, VIDEO, Job
-from vidsgg.app.options import AppOptions
 from vidsgg.app.queue import Full, JobQueue
 from vidsgg.app.uploads import asked_for, receive_file, shown_name
 from vidsgg.io.exporters.formats import FORMATS

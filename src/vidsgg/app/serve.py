@@ -16,9 +16,9 @@ try:
 except ImportError as error:
     raise ConfigError("the app needs a web server: pip install 'vidsgg[app]'") from error
 
+from vidsgg.app.app_options import AppOptions
 from vidsgg.app.guard import LOCAL
 from vidsgg.app.jobs import JobFolder, own_folder
-from vidsgg.app.options import AppOptions
 from vidsgg.app.protocol import PatientProtocol
 from vidsgg.app.queue import JobQueue
 

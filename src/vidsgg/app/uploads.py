@@ -13,7 +13,7 @@ from starlette.requests import Request
 from vidsgg.app.jobs import Asked
 from vidsgg.errors import ConfigError
 from vidsgg.options import check_bounds, convert, fields_of
-from vidsgg.recipes.options import PredictOptions
+from vidsgg.recipes.command_options import PredictOptions
 
 _NUMBERS = ("fps", "least_score", "threshold")
 _MOST = {"fps": 60.0, "least_score": 1.0, "threshold": 1.0}

@@ -20,7 +20,7 @@ from vidsgg.app.jobs import GRAPH, OVERLAY, PAGE, VIDEO, Asked
 from vidsgg.errors import DataError, VidsggError
 from vidsgg.io.exporters.formats import FORMATS
 from vidsgg.io.parent import end_with_parent
-from vidsgg.recipes.options import PredictOptions
+from vidsgg.recipes.command_options import PredictOptions
 
 
 @dataclass(frozen=True)

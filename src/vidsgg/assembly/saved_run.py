@@ -17,8 +17,8 @@ from vidsgg.datasets.base import VideoDataset
 from vidsgg.engine.checkpoint import find_checkpoint, load_checkpoint
 from vidsgg.engine.distributed import ALONE, Team
 from vidsgg.errors import CheckpointError, ConfigError, VidsggError
-from vidsgg.methods.options import TrainOptions, options_from
 from vidsgg.methods.registry import METHODS, find_method
+from vidsgg.methods.training_options import TrainOptions, options_from
 from vidsgg.plugins import withhold_code
 from vidsgg.structures.schema import Schema
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vidsgg.app.options import AppOptions
-from vidsgg.cli.options import parse
+from vidsgg.app.app_options import AppOptions
+from vidsgg.cli.command_line import parse
 
 DESCRIPTION = """A web app on this machine: upload a video, watch its graph being made, look at it, take it along in any format.
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vidsgg.cli.options import parse
+from vidsgg.cli.command_line import parse
 from vidsgg.errors import ConfigError
-from vidsgg.recipes.options import CompareOptions
+from vidsgg.recipes.command_options import CompareOptions
 
 DESCRIPTION = """Recall and mean recall of trained models side by side on the same videos, with 95 % intervals from a paired bootstrap over videos,
 and their differences to the first. What 'vidsgg evaluate' has left is read, and what is missing is scored."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vidsgg.cli.options import parse
-from vidsgg.recipes.options import DemoOptions
+from vidsgg.cli.command_line import parse
+from vidsgg.recipes.command_options import DemoOptions
 
 DESCRIPTION = (
     "Make a synthetic data set, train a detector and STTran on it, compare it with a yardstick on held-out videos, write a page to open."

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vidsgg.cli.options import parse, without_local_rank
+from vidsgg.cli.command_line import parse, without_local_rank
 from vidsgg.cli.train import peek
 from vidsgg.errors import ConfigError
 from vidsgg.methods.registry import METHODS
+from vidsgg.recipes.command_options import EvaluateOptions
 from vidsgg.recipes.method_options import with_methods
-from vidsgg.recipes.options import EvaluateOptions
 
 
 def main(argv: Sequence[str], prog: str = "vidsgg evaluate") -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from vidsgg.cli.options import parse
+from vidsgg.cli.command_line import parse
 from vidsgg.io.exporters.formats import FORMATS
 from vidsgg.recipes.export import ExportOptions, run_export
 

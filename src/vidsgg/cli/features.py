@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vidsgg.cli.options import parse
-from vidsgg.recipes.options import FeaturesOptions
+from vidsgg.cli.command_line import parse
+from vidsgg.recipes.command_options import FeaturesOptions
 
 DESCRIPTION = """Write what the detector gives for every video to disk, once; training and evaluating then only read it.
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vidsgg.cli.options import parse
+from vidsgg.cli.command_line import parse
+from vidsgg.recipes.command_options import ImportCheckpointOptions
 from vidsgg.recipes.method_options import with_methods
-from vidsgg.recipes.options import ImportCheckpointOptions
 
 DESCRIPTION = "Turn a file that a method's authors published, of the Action Genome detector or of a relation model, into one of ours."
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from vidsgg.cli.options import parse
+from vidsgg.cli.command_line import parse
 from vidsgg.methods.registry import methods
 from vidsgg.recipes.recipe_files import recipe_files
 from vidsgg.recipes.tables import columns

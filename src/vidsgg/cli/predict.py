@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vidsgg.cli.options import parse
+from vidsgg.cli.command_line import parse
 from vidsgg.errors import ConfigError, DataError
-from vidsgg.recipes.options import PredictOptions
+from vidsgg.recipes.command_options import PredictOptions
 
 DESCRIPTION = """Predict the graphs of videos: objects, relations, and how long they last.
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from vidsgg.cli.options import build, parse_values, read_yaml_values, without_local_rank
+from vidsgg.cli.command_line import build, parse_values, read_yaml_values, without_local_rank
 from vidsgg.errors import ConfigError
-from vidsgg.methods.options import TrainOptions
 from vidsgg.methods.registry import METHODS, methods
+from vidsgg.methods.training_options import TrainOptions
 from vidsgg.options import aliases_of, fields_of
 from vidsgg.recipes.recipe_files import find_recipe
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vidsgg.cli.options import parse
-from vidsgg.recipes.options import TrainDetectorOptions
+from vidsgg.cli.command_line import parse
+from vidsgg.recipes.command_options import TrainDetectorOptions
 
 DESCRIPTION = """Train a detector on the annotated frames of a data set, and score it by COCO's average precision.
 

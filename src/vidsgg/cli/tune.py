@@ -5,11 +5,11 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Sequence
 
-from vidsgg.cli.options import build
+from vidsgg.cli.command_line import build
 from vidsgg.cli.train import read_train
 from vidsgg.errors import ConfigError
 from vidsgg.options import fields_of
-from vidsgg.recipes.options import TuneOptions
+from vidsgg.recipes.command_options import TuneOptions
 
 DESCRIPTION = """Search for good options: trials are training runs, each a folder of its own, and all other options are those of 'vidsgg train'.
 

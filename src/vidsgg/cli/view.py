@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vidsgg.cli.options import parse
+from vidsgg.cli.command_line import parse
 from vidsgg.recipes.view_options import ViewOptions
 
 DESCRIPTION = """Write a page to look at graphs: the video with boxes, the graph of the moment and a timeline of all relations, in one HTML file.

@@ -12,7 +12,7 @@ from torch import Tensor
 from vidsgg.detectors.files import KIND
 from vidsgg.errors import CheckpointError, ConfigError
 from vidsgg.io.tensors import load_tensors
-from vidsgg.methods.options import TrainOptions
+from vidsgg.methods.training_options import TrainOptions
 from vidsgg.structures.widths import FeatureWidths
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vidsgg.methods.method import Method
-from vidsgg.methods.options import TrainOptions
+from vidsgg.methods.training_options import TrainOptions
 from vidsgg.options import option
 
 if TYPE_CHECKING:

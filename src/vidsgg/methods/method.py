@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
-from vidsgg.methods.options import NeuralOptions, TrainOptions
+from vidsgg.methods.training_options import NeuralOptions, TrainOptions
 from vidsgg.options import option
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import Any
 
 from vidsgg.errors import short
 from vidsgg.methods.method import Method
-from vidsgg.methods.options import TrainOptions
+from vidsgg.methods.training_options import TrainOptions
 from vidsgg.plugins import Registry, names_code
 
 
@@ -17,7 +17,7 @@ def _wrong(name: str, thing: Any) -> str:
     if lacking:
         return f"the method does not state its {', '.join(lacking)}"
     if not isinstance(thing.options, type) or not issubclass(thing.options, TrainOptions):
-        return "its options are no class that extends TrainOptions or NeuralOptions of vidsgg.methods.options"
+        return "its options are no class that extends TrainOptions or NeuralOptions of vidsgg.methods.training_options"
     return "" if names_code(name) or thing.name == name else f"the method calls itself {short(thing.name)}; give both one name"
 
 

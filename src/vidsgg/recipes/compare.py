@@ -14,8 +14,8 @@ from vidsgg.methods.registry import METHODS, find_method
 from vidsgg.metrics.differences import Differences
 from vidsgg.metrics.protocol import protocol_for
 from vidsgg.metrics.result import CONSTRAINT, K
+from vidsgg.recipes.command_options import CompareOptions, EvaluateOptions
 from vidsgg.recipes.evaluate import run_evaluation
-from vidsgg.recipes.options import CompareOptions, EvaluateOptions
 from vidsgg.recipes.report import open_long_tail, write_rows
 from vidsgg.recipes.scored import ScoredVideos, annotations_of, origin
 

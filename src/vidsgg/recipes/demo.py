@@ -13,12 +13,12 @@ from vidsgg.engine.run_folder import RUN_FILES
 from vidsgg.errors import ConfigError
 from vidsgg.io.homes import claim_home, remove_made
 from vidsgg.methods.frequency import FrequencyOptions
-from vidsgg.methods.options import TrainOptions
 from vidsgg.methods.sttran import STTranOptions
+from vidsgg.methods.training_options import TrainOptions
 from vidsgg.metrics.result import RecallResult
+from vidsgg.recipes.command_options import DemoOptions, EvaluateOptions, FeaturesOptions, PredictOptions, TrainDetectorOptions
 from vidsgg.recipes.evaluate import run_evaluation
 from vidsgg.recipes.features import run_features
-from vidsgg.recipes.options import DemoOptions, EvaluateOptions, FeaturesOptions, PredictOptions, TrainDetectorOptions
 from vidsgg.recipes.predict import run_prediction
 from vidsgg.recipes.report import EVALUATION_FILES
 from vidsgg.recipes.tables import comparison

@@ -19,8 +19,8 @@ from vidsgg.metrics.calibration import CalibrationAccumulator
 from vidsgg.metrics.protocol import protocol_for
 from vidsgg.metrics.result import RecallResult
 from vidsgg.metrics.risk_coverage import RiskCoverageAccumulator
+from vidsgg.recipes.command_options import EvaluateOptions
 from vidsgg.recipes.method_options import asked_of
-from vidsgg.recipes.options import EvaluateOptions
 from vidsgg.recipes.report import EvaluationReport, open_long_tail
 from vidsgg.recipes.scored import ScoredVideos, annotations_of, origin
 from vidsgg.recipes.tables import comparison

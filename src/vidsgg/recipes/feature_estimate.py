@@ -18,8 +18,8 @@ from torch import Tensor
 from vidsgg.detectors.stored_clip import LABELS, RecordSource
 from vidsgg.errors import DataError
 from vidsgg.io.records import encode_record
+from vidsgg.recipes.command_options import FeaturesOptions
 from vidsgg.recipes.features import FeaturePlan, Part, extractor_of, plan_features, threads_of
-from vidsgg.recipes.options import FeaturesOptions
 from vidsgg.structures.annotation import VideoAnnotation
 from vidsgg.structures.clip import Clip
 

@@ -28,7 +28,7 @@ from vidsgg.engine.processes import cores, run_tasks
 from vidsgg.errors import ConfigError, DataError
 from vidsgg.io.links import check_no_links
 from vidsgg.methods.registry import METHODS
-from vidsgg.recipes.options import FeaturesOptions
+from vidsgg.recipes.command_options import FeaturesOptions
 from vidsgg.structures.clip import Clip
 from vidsgg.structures.schema import Schema
 from vidsgg.structures.widths import FeatureWidths

@@ -17,10 +17,10 @@ from vidsgg.engine.run_lock import lock_holder
 from vidsgg.errors import ConfigError, DataError
 from vidsgg.io.files import read_text
 from vidsgg.io.untrusted import read_yaml
-from vidsgg.methods.options import NeuralOptions, TrainOptions, options_from
 from vidsgg.methods.registry import methods
+from vidsgg.methods.training_options import NeuralOptions, TrainOptions, options_from
 from vidsgg.options import closest, fields_of, free_options
-from vidsgg.recipes.options import TrainDetectorOptions
+from vidsgg.recipes.command_options import TrainDetectorOptions
 
 Points = tuple[tuple[int, float], ...]  # (epoch, value)
 

@@ -16,8 +16,8 @@ from vidsgg.io.tensors import save_tensors
 from vidsgg.methods.authors_file import AuthorsFile, AuthorsFormat
 from vidsgg.methods.method import ImportOptions, Method
 from vidsgg.methods.registry import methods
+from vidsgg.recipes.command_options import ImportCheckpointOptions
 from vidsgg.recipes.method_options import asked_of
-from vidsgg.recipes.options import ImportCheckpointOptions
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from vidsgg.engine.state import TrainingState
 from vidsgg.engine.update import Update
 from vidsgg.errors import CheckpointError, ConfigError
 from vidsgg.io.word_vectors import read_word_vectors
-from vidsgg.methods.options import NeuralOptions
+from vidsgg.methods.training_options import NeuralOptions
 from vidsgg.models.layers.class_embedding import ClassEmbedding, word_of
 
 

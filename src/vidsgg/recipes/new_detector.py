@@ -14,7 +14,7 @@ from vidsgg.detectors.registry import detector_names, named_detector
 from vidsgg.errors import ConfigError
 from vidsgg.io.tensors import load_tensors
 from vidsgg.options import closest
-from vidsgg.recipes.options import TrainDetectorOptions
+from vidsgg.recipes.command_options import TrainDetectorOptions
 
 DEFAULT = "c4-small"
 ORIGINS = ("imagenet", "coco", "none", "auto")

@@ -20,8 +20,8 @@ from vidsgg.io.footage import PICTURES
 from vidsgg.io.graphs import SUFFIX, path_to, read_graph, write_graph
 from vidsgg.io.names import file_name
 from vidsgg.ops.decoding import decode
+from vidsgg.recipes.command_options import PredictOptions
 from vidsgg.recipes.graph_places import REMEDY
-from vidsgg.recipes.options import PredictOptions
 from vidsgg.recipes.predict_model import origin_of, unsure_above
 from vidsgg.recipes.view import show
 from vidsgg.viewer.graphs import surest

@@ -14,7 +14,7 @@ from vidsgg.detectors.store_key import weights_digest
 from vidsgg.errors import ConfigError
 from vidsgg.inference.video import Scorer
 from vidsgg.methods.registry import find_method
-from vidsgg.recipes.options import PredictOptions
+from vidsgg.recipes.command_options import PredictOptions
 from vidsgg.structures.graph import Origin
 from vidsgg.structures.schema import Schema
 

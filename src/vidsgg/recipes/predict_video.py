@@ -24,9 +24,9 @@ from vidsgg.io.boxes import GivenBoxes
 from vidsgg.io.footage import Footage, FootageFrame, FramesDone, open_footage
 from vidsgg.io.graphs import graph_writer, path_to
 from vidsgg.io.identity import content_of
+from vidsgg.recipes.command_options import PredictOptions
 from vidsgg.recipes.graph_places import GraphPlace, graph_places
 from vidsgg.recipes.graph_videos import check_video
-from vidsgg.recipes.options import PredictOptions
 from vidsgg.recipes.predict_model import check_run, load_for_videos, origin_of, scorer_of, unsure_above
 from vidsgg.recipes.videos import find_videos
 from vidsgg.structures.graph import VideoFile

@@ -19,7 +19,7 @@ from vidsgg.datasets.base import VideoDataset
 from vidsgg.detectors.stored_clip import annotation_digest
 from vidsgg.errors import CheckpointError, ConfigError, DataError, short
 from vidsgg.io.columns import Texts, load_columns, save_columns, texts_from_columns, texts_to_columns
-from vidsgg.methods.options import TrainOptions
+from vidsgg.methods.training_options import TrainOptions
 from vidsgg.metrics.protocol import Protocol
 from vidsgg.metrics.recall import RecallCounts
 from vidsgg.options import free_options

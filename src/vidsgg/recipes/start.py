@@ -21,8 +21,8 @@ from vidsgg.errors import CheckpointError, ConfigError, DataError
 from vidsgg.io.atomic import whole_path
 from vidsgg.io.tensors import check_intact
 from vidsgg.io.untrusted import read_yaml
-from vidsgg.methods.options import TrainOptions, options_from
 from vidsgg.methods.registry import find_method
+from vidsgg.methods.training_options import TrainOptions, options_from
 from vidsgg.options import free_options
 from vidsgg.plugins import require_said_again, withhold_code
 

@@ -30,8 +30,8 @@ from vidsgg.engine.report import DEFAULT_MONITOR, Monitor
 from vidsgg.engine.run_folder import RunFolder, UnwrittenRun, default_path
 from vidsgg.engine.takeover import take_over
 from vidsgg.errors import CheckpointError, ConfigError
-from vidsgg.methods.options import NeuralOptions, TrainOptions
 from vidsgg.methods.registry import METHODS, find_method
+from vidsgg.methods.training_options import NeuralOptions, TrainOptions
 from vidsgg.metrics.protocol import protocol_for
 from vidsgg.metrics.result import RecallResult
 from vidsgg.options import closest, convert, fields_of, free_options, options_from_environment

@@ -22,11 +22,11 @@ from vidsgg.engine.run_lock import lock_holder
 from vidsgg.errors import ConfigError, Stopped
 from vidsgg.io.homes import remove_made
 from vidsgg.io.links import check_no_links
-from vidsgg.methods.options import NeuralOptions, TrainOptions
 from vidsgg.methods.registry import METHODS, find_method, methods
+from vidsgg.methods.training_options import NeuralOptions, TrainOptions
 from vidsgg.metrics.protocol import protocol_for
 from vidsgg.options import fields_of, free_options
-from vidsgg.recipes.options import TuneOptions
+from vidsgg.recipes.command_options import TuneOptions
 from vidsgg.recipes.train import run_training
 from vidsgg.recipes.tune_report import Progress, shown_score, table, write_table
 from vidsgg.tuning.results import TrialRow, best_of, importances, read_results, trial_row

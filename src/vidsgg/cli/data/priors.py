@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from vidsgg.cli.options import parse
+from vidsgg.cli.command_line import parse
 from vidsgg.errors import ConfigError
 from vidsgg.options import option
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from vidsgg.methods.method import Method
-from vidsgg.methods.options import NeuralOptions
+from vidsgg.methods.training_options import NeuralOptions
 from vidsgg.models.configs import SceneLLMSizes
 from vidsgg.options import option, part_of
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vidsgg.methods.method import Method
-from vidsgg.methods.options import NeuralOptions
+from vidsgg.methods.training_options import NeuralOptions
 from vidsgg.models.configs import STTranConfig
 from vidsgg.options import part_of
 

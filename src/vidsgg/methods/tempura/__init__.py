@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from vidsgg.errors import ConfigError
 from vidsgg.methods.method import ImportOptions, Method, Scoring
-from vidsgg.methods.options import NeuralOptions
+from vidsgg.methods.training_options import NeuralOptions
 from vidsgg.models.configs import TempuraConfig, TempuraLossConfig
 from vidsgg.options import option, part_of
 

@@ -1,4 +1,4 @@
-"""The options of all commands but ``vidsgg train``, see ``vidsgg/methods/options.py``. Nothing heavy is imported here, so that ``-h`` answers at once."""
+"""The options of all commands but ``vidsgg train``, see ``vidsgg/methods/training_options.py``. Nothing heavy is imported here, so that ``-h`` answers at once."""
 
 from __future__ import annotations
 

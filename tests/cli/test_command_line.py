@@ -8,7 +8,7 @@ from typing import Literal
 
 import pytest
 
-from vidsgg.cli.options import parse
+from vidsgg.cli.command_line import parse
 from vidsgg.cli.train import parse_train
 from vidsgg.errors import ConfigError
 from vidsgg.methods.frequency import FrequencyOptions
