@@ -22,11 +22,8 @@ from vidsgg.engine.schedule import Schedule
 from vidsgg.errors import ConfigError
 from vidsgg.metrics.detection import DetectionResult
 from vidsgg.options import free_options
-<<<<<<< HEAD
 from vidsgg.plugins import names_code
-=======
 from vidsgg.recipes.command_options import TrainDetectorOptions
->>>>>>> 13fcd36 (Modules of options are named by what they declare or do)
 from vidsgg.recipes.new_detector import new_detector
 
 # Objects with a side under 16 pixels are left out, as in the files of the published detector and in SGDET.
