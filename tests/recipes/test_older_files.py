@@ -18,7 +18,7 @@ from vidsgg.cli import evaluate, predict, train
 from vidsgg.cli.main import run
 from vidsgg.datasets.action_genome import SCHEMA
 from vidsgg.datasets.easg import EASG
-from vidsgg.datasets.older import names_of, read_schema, schema_of_names
+from vidsgg.datasets.older import class_names, read_schema, schema_of_names
 from vidsgg.datasets.registry import open_dataset
 from vidsgg.detectors.feature_store import FeatureStore, default_folder, find_store
 from vidsgg.detectors.files import load_detector
@@ -116,5 +116,5 @@ def test_schemas_get_the_rules_that_were_not_written(older: Path) -> None:
     assert read_schema(document) == SCHEMA
     content = torch.load(older / "easg_predcls" / "checkpoint_final.tar", weights_only=True)
     assert schema_of_names(content["vocabulary"], {}) == EASG(older / "easg", "test").schema
-    assert schema_of_names(names_of(SCHEMA), {}) == SCHEMA
+    assert schema_of_names(class_names(SCHEMA), {}) == SCHEMA
     assert schema_of_names({"objects": ["a"], "subjects": ["a"], "predicates": {"x": ["y"]}}, {}) is None

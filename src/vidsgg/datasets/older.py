@@ -27,7 +27,7 @@ def schema_of_names(names: Mapping[str, Any], features: Mapping[str, int]) -> Sc
     names: ``objects`` and ``subjects``, and the ``predicates`` of every group. features: widths that the data set's files brought
     along, see ``Schema``. Raises DataError if the names contradict each other.
     """
-    if names == names_of(action_genome.SCHEMA):
+    if names == class_names(action_genome.SCHEMA):
         return action_genome.SCHEMA
     objects, subjects, predicates = (names.get(part) or () for part in ("objects", "subjects", "predicates"))
     if list(predicates) != ["relation"]:
@@ -35,7 +35,7 @@ def schema_of_names(names: Mapping[str, Any], features: Mapping[str, int]) -> Sc
     return easg.schema_of(tuple(subjects), tuple(objects[1:]), tuple(predicates["relation"]), features)
 
 
-def names_of(schema: Schema) -> dict[str, Any]:
+def class_names(schema: Schema) -> dict[str, Any]:
     """Class names as checkpoints of version 0.1.0 held them."""
     vocabulary = schema.vocabulary
     return {

@@ -47,7 +47,7 @@ class RelationCriterion:
             target = _given(clip, "action_target", clip.action_target)
             row_loss = F.cross_entropy(logits.actions.float(), target, reduction="none")
             first_frame = torch.searchsorted(clip.frame_unit, torch.arange(len(target), device=clip.device))
-            losses["actions"] = _mean_of_videos(row_loss, first_frame, clip)
+            losses["actions"] = mean_of_videos(row_loss, first_frame, clip)
         return {**losses, "total": torch.stack(list(losses.values())).sum()}
 
     def of_groups(self, groups: Mapping[str, Tensor], clip: Clip) -> dict[str, Tensor]:
@@ -60,13 +60,13 @@ class RelationCriterion:
                 row_loss = F.cross_entropy(score, hot.int().argmax(dim=1), reduction="none")
             else:
                 row_loss = self.multi_label(score, hot)
-            losses[group.name] = _mean_of_videos(row_loss, clip.pair_frame, clip)
+            losses[group.name] = mean_of_videos(row_loss, clip.pair_frame, clip)
         return losses
 
     def of_objects(self, objects: Tensor, clip: Clip) -> Tensor:
         """The scalar of class logits (N, O)."""
         target = _given(clip, "node_target", clip.node_target)
-        return _mean_of_videos(F.cross_entropy(objects.float(), target, reduction="none"), clip.node_frame, clip)
+        return mean_of_videos(F.cross_entropy(objects.float(), target, reduction="none"), clip.node_frame, clip)
 
 
 def multi_label_margin(logits: Tensor, hot: Tensor) -> Tensor:
@@ -86,7 +86,8 @@ def binary_cross_entropy(logits: Tensor, hot: Tensor) -> Tensor:
     return F.binary_cross_entropy_with_logits(logits, hot.float(), reduction="none").mean(dim=1)
 
 
-def _mean_of_videos(row_loss: Tensor, row_frame: Tensor, clip: Clip) -> Tensor:
+def mean_of_videos(row_loss: Tensor, row_frame: Tensor, clip: Clip) -> Tensor:
+    """The mean over the rows of a video, averaged over the videos of the clip; one without rows counts 0. row_frame: each row's frame."""
     return segment_mean(row_loss, clip.frame_video[row_frame], clip.videos).mean()
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from vidsgg.losses.relations import RelationCriterion
+from vidsgg.losses.relations import RelationCriterion, mean_of_videos
 from vidsgg.models.scenellm.quantiser import Quantised
 from vidsgg.models.scenellm.scenellm import SceneLLMLogits
-from vidsgg.ops.segments import segment_mean
 from vidsgg.structures.clip import Clip
 from vidsgg.structures.schema import Schema
 
@@ -26,7 +25,7 @@ class SceneLLMCriterion:
     def __call__(self, logits: SceneLLMLogits, clip: Clip) -> dict[str, Tensor]:
         if logits.quantised is None:
             return self.relations(logits, clip)
-        losses = {name: _mean_of_videos(error, clip) for name, error in code_errors(logits.quantised).items()}
+        losses = {name: mean_of_videos(error, clip.node_frame, clip) for name, error in code_errors(logits.quantised).items()}
         losses["commitment"] = self.commitment * losses["commitment"]
         return {**losses, "total": torch.stack(list(losses.values())).sum()}
 
@@ -39,7 +38,3 @@ def code_errors(quantised: Quantised) -> dict[str, Tensor]:
         "codebook": (q.latent.detach() - q.entry).square().mean(1),
         "commitment": (q.latent - q.entry.detach()).square().mean(1),
     }
-
-
-def _mean_of_videos(row_loss: Tensor, clip: Clip) -> Tensor:
-    return segment_mean(row_loss, clip.frame_video[clip.node_frame], clip.videos).mean()

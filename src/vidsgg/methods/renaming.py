@@ -12,6 +12,7 @@ from vidsgg.structures.widths import FeatureWidths
 
 Rules = Sequence[tuple[str, str]]  # pattern of the beginning of a name there -> here
 
+STACKS = ("glocal_transformer.local_attention", "glocal_transformer.global_attention")  # of layers: within a frame, over frames
 PAIR_TOKENS: Rules = (
     (r"union_func1\.", "pair_encoder.union.features."),
     (r"conv\.0\.", "pair_encoder.union.mask_conv1."),
@@ -23,6 +24,15 @@ PAIR_TOKENS: Rules = (
     (r"vr_fc\.", "pair_encoder.union.flatten."),
     (r"obj_embed\.", "pair_encoder.subject_embedding."),
     (r"obj_embed2\.", "pair_encoder.object_embedding."),
+)
+# It has weights in every mode of STTran's authors; predcls does not use them.
+OBJECT_CLASSIFIER: Rules = (
+    (r"object_classifier\.obj_embed\.", "object_classifier.embedding."),
+    (r"object_classifier\.pos_embed\.0\.", "object_classifier.position_norm."),
+    (r"object_classifier\.pos_embed\.1\.", "object_classifier.position."),
+    (r"object_classifier\.decoder_lin\.0\.", "object_classifier.hidden."),
+    (r"object_classifier\.decoder_lin\.1\.", "object_classifier.hidden_norm."),
+    (r"object_classifier\.decoder_lin\.3\.", "object_classifier.decoder."),
 )
 TRANSFORMER: Rules = (
     (r"glocal_transformer\.local_attention\.layers\.(\d+)\.self_attn\.", r"spatial.\1.attention."),
@@ -59,16 +69,17 @@ def renamed(authors: Mapping[str, Tensor], rules: Rules, method: str) -> tuple[d
     return ours, left_over
 
 
-def infer_transformer(authors: Mapping[str, Tensor], method: str) -> tuple[dict[str, int], FeatureWidths]:
+def infer_transformer(authors: Mapping[str, Tensor], method: str, stacks: tuple[str, str] = STACKS) -> tuple[dict[str, int], FeatureWidths]:
     """Sizes of pair tokens and transformer as options of our models, and the widths of the features that they read.
 
-    Without any layer the feed-forward width is not in the weights, nor does it matter. Raises CheckpointError if a weight is missing.
+    stacks: names of the layers within a frame and of those over frames, without ``.layers.<number>``. Without any layer
+    the feed-forward width is not in the weights, nor does it matter. Raises CheckpointError if a weight is missing.
     """
     try:
         hidden_dim, node = authors["subj_fc.weight"].shape
         options = {
-            "spatial_layer": _layers(authors, "local"),
-            "temporal_layer": _layers(authors, "global"),
+            "spatial_layer": _layers(authors, stacks[0]),
+            "temporal_layer": _layers(authors, stacks[1]),
             "hidden_dim": hidden_dim,
             "embedding_dim": authors["obj_embed.weight"].shape[1],
         }
@@ -76,10 +87,10 @@ def infer_transformer(authors: Mapping[str, Tensor], method: str) -> tuple[dict[
     except KeyError as error:
         raise CheckpointError(f"a checkpoint of {method} has a weight {error.args[0]!r}, but this one does not; is it whole?") from None
     for name, value in authors.items():
-        if re.fullmatch(r"glocal_transformer\..*\.linear1\.weight", name):
+        if name.startswith(stacks) and name.endswith(".linear1.weight"):
             options["feedforward_dim"] = value.shape[0]
     return options, FeatureWidths(node=node, union=union)
 
 
-def _layers(authors: Mapping[str, Tensor], kind: str) -> int:
-    return len({name.split(".")[3] for name in authors if name.startswith(f"glocal_transformer.{kind}_attention.layers.")})
+def _layers(authors: Mapping[str, Tensor], stack: str) -> int:
+    return len({name.split(".")[3] for name in authors if name.startswith(f"{stack}.layers.")})

@@ -79,13 +79,13 @@ def _report(statistics: DatasetStatistics, where: str, top: int) -> str:
     classes = sorted((i for i in range(len(statistics.pairs)) if statistics.pairs[i]), key=lambda i: -statistics.pairs[i])[:top]
     head = ("class", "pairs", *(group.name for group in vocabulary.groups))
     rows = [
-        (vocabulary.objects[i], f"{statistics.pairs[i]:,}", *(_likeliest(shares[g.name][i], g.predicates) for g in vocabulary.groups))
+        (vocabulary.objects[i], f"{statistics.pairs[i]:,}", *(_likeliest_text(shares[g.name][i], g.predicates) for g in vocabulary.groups))
         for i in classes
     ]
     parts.append(_table("likeliest predicate given the class of the object", head, rows))
     return "\n\n".join(parts)
 
 
-def _likeliest(shares: Sequence[float], names: Sequence[str]) -> str:
+def _likeliest_text(shares: Sequence[float], names: Sequence[str]) -> str:
     best = max(range(len(names)), key=lambda c: shares[c])
     return f"{names[best]} {shares[best]:.0%}"

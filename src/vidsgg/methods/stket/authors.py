@@ -9,9 +9,9 @@ from typing import Any
 from torch import Tensor
 
 from vidsgg.datasets.action_genome import SCHEMA
-from vidsgg.errors import CheckpointError, ConfigError
+from vidsgg.errors import ConfigError
 from vidsgg.methods.authors_file import AuthorsFile, AuthorsFormat, Found
-from vidsgg.methods.renaming import PAIR_TOKENS, Rules, renamed
+from vidsgg.methods.renaming import OBJECT_CLASSIFIER, PAIR_TOKENS, Rules, infer_transformer, renamed
 from vidsgg.methods.stket import ImportOfStket, StketOptions
 from vidsgg.structures.schema import MODES
 from vidsgg.structures.widths import FeatureWidths
@@ -20,14 +20,6 @@ _LAYER = r"(spatial|temporal|ensemble)_(?:en|de)coder\.(?:en|de)coder\.layers\.(
 _GROUPS = {"a": "attention", "s": "spatial", "c": "contacting"}
 _PARTS = {"spa": "spatial", "tem": "temporal", "ens": "ensemble"}
 
-_OBJECT_CLASSIFIER: Rules = (
-    (r"object_classifier\.obj_embed\.", "object_classifier.embedding."),
-    (r"object_classifier\.pos_embed\.0\.", "object_classifier.position_norm."),
-    (r"object_classifier\.pos_embed\.1\.", "object_classifier.position."),
-    (r"object_classifier\.decoder_lin\.0\.", "object_classifier.hidden."),
-    (r"object_classifier\.decoder_lin\.1\.", "object_classifier.hidden_norm."),
-    (r"object_classifier\.decoder_lin\.3\.", "object_classifier.decoder."),
-)
 _LAYERS: Rules = (
     (_LAYER + r"self_attn\.", r"\1.\2.attention."),
     (_LAYER + r"W_q\.", r"\1.\2.attention.query."),
@@ -70,7 +62,7 @@ def stket_state(authors: Mapping[str, Tensor], options: Mapping[str, object]) ->
         authors,
         (
             *PAIR_TOKENS,
-            *(_OBJECT_CLASSIFIER if options["mode"] != "predcls" else ()),
+            *(OBJECT_CLASSIFIER if options["mode"] != "predcls" else ()),
             *_LAYERS,
             *(_SPATIAL_PRIOR if options["use_spatial_prior"] else ()),
             *(_TEMPORAL_PRIOR if options["use_temporal_prior"] else ()),
@@ -85,27 +77,10 @@ def infer_stket(authors: Mapping[str, Tensor]) -> tuple[dict[str, int], FeatureW
 
     What weights without layers or an ensemble do not say does not matter. Raises CheckpointError if a weight is missing.
     """
-    try:
-        hidden_dim, node = authors["subj_fc.weight"].shape
-        options = {
-            "spatial_layer": _layers(authors, "spatial_encoder.encoder"),
-            "temporal_layer": _layers(authors, "temporal_decoder.decoder"),
-            "hidden_dim": hidden_dim,
-            "embedding_dim": authors["obj_embed.weight"].shape[1],
-        }
-        widths = FeatureWidths(node=node, union=authors["union_func1.weight"].shape[1])
-    except KeyError as error:
-        raise CheckpointError(f"an STKET checkpoint has a weight {error.args[0]!r}, but this one does not; is it whole?") from None
+    options, widths = infer_transformer(authors, "STKET", ("spatial_encoder.encoder", "temporal_decoder.decoder"))
     if (positions := authors.get("ensemble_decoder.position_embedding.weight")) is not None:
         options["window_size"] = len(positions)
-    for name, value in authors.items():
-        if name.endswith(".linear1.weight"):
-            options["feedforward_dim"] = value.shape[0]
     return options, widths
-
-
-def _layers(authors: Mapping[str, Tensor], decoder: str) -> int:
-    return len({name.split(".")[3] for name in authors if name.startswith(f"{decoder}.layers.")})
 
 
 def _read(file: AuthorsFile, asked: ImportOfStket) -> Found:

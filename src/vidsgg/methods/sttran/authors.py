@@ -10,20 +10,10 @@ from vidsgg.datasets.action_genome import SCHEMA
 from vidsgg.errors import ConfigError
 from vidsgg.methods.authors_file import AuthorsFile, AuthorsFormat, Found
 from vidsgg.methods.method import ImportOptions
-from vidsgg.methods.renaming import HEADS, PAIR_TOKENS, TRANSFORMER, infer_transformer, renamed
+from vidsgg.methods.renaming import HEADS, OBJECT_CLASSIFIER, PAIR_TOKENS, TRANSFORMER, infer_transformer, renamed
 from vidsgg.methods.sttran import STTranOptions
 from vidsgg.structures.schema import MODES
 from vidsgg.structures.widths import FeatureWidths
-
-# It has weights in every mode of the reference; predcls does not use them.
-_OBJECT_CLASSIFIER = (
-    (r"object_classifier\.obj_embed\.", "object_classifier.embedding."),
-    (r"object_classifier\.pos_embed\.0\.", "object_classifier.position_norm."),
-    (r"object_classifier\.pos_embed\.1\.", "object_classifier.position."),
-    (r"object_classifier\.decoder_lin\.0\.", "object_classifier.hidden."),
-    (r"object_classifier\.decoder_lin\.1\.", "object_classifier.hidden_norm."),
-    (r"object_classifier\.decoder_lin\.3\.", "object_classifier.decoder."),
-)
 
 
 def is_sttran(state: Mapping[str, object]) -> bool:
@@ -37,7 +27,7 @@ def sttran_state(authors: Mapping[str, Tensor], mode: str) -> tuple[dict[str, Te
 
     Raises CheckpointError if nothing fits.
     """
-    objects = () if mode == "predcls" else _OBJECT_CLASSIFIER
+    objects = () if mode == "predcls" else OBJECT_CLASSIFIER
     return renamed(authors, (*PAIR_TOKENS, *TRANSFORMER, *HEADS, *objects), "STTran")
 
 
