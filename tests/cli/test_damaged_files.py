@@ -11,7 +11,7 @@ from detectors.tiny import sighted_set
 
 from vidsgg.cli.main import main
 from vidsgg.detectors.files import load_detector
-from vidsgg.engine.checkpoint import load_checkpoint
+from vidsgg.io.tensors import load_tensors
 
 TINY = ["-hidden_dim", "8", "-temporal_layer", "1", "-embedding_dim", "4", "-num_workers", "0", "-device", "cpu", "-features", "off"]
 
@@ -51,7 +51,7 @@ def test_one_flipped_bit_in_a_checkpoint_or_detector_is_refused(
     best, detector = path / "checkpoint_best.tar", data / "detector.pth"
     words = [word.format(run=path, data=data) for word in command]
     if damaged == "checkpoint":
-        flip(best, max(load_checkpoint(best)["model_state_dict"].values(), key=lambda w: w.numel()).numpy().tobytes()[:40])
+        flip(best, max(load_tensors(best)["model_state_dict"].values(), key=lambda w: w.numel()).numpy().tobytes()[:40])
     else:
         kept = detector.read_bytes()
         flip(detector, load_detector(detector).state_dict()["class_score.weight"].numpy().tobytes()[:40])

@@ -21,7 +21,7 @@ from engine.training import in_process
 
 from vidsgg.cli.main import main
 from vidsgg.engine import run_folder
-from vidsgg.engine.checkpoint import load_checkpoint
+from vidsgg.io.tensors import load_tensors
 
 TINY = ["-hidden_dim", "8", "-temporal_layer", "1", "-embedding_dim", "4", "-num_workers", "0", "-device", "cpu", "-eval_freq", "1"]
 FINAL = "checkpoint_final.tar"
@@ -67,7 +67,7 @@ def command(data: Path, path: Path, *more: str) -> list[str]:
 
 
 def assert_same_weights(one: Path, other: Path) -> None:
-    first, second = (load_checkpoint(path / FINAL)["model_state_dict"] for path in (one, other))
+    first, second = (load_tensors(path / FINAL)["model_state_dict"] for path in (one, other))
     assert all(torch.equal(value, second[name]) for name, value in first.items())
 
 
@@ -145,7 +145,7 @@ def test_what_a_run_began_from_is_not_forgotten(whole: Path, tmp_path: Path, way
     """Going on with a checkpoint in a new folder."""
     source = shutil.copytree(whole, tmp_path / "source")
     (source / FINAL).unlink()
-    content = load_checkpoint(source / "checkpoint_best.tar")
+    content = load_tensors(source / "checkpoint_best.tar")
     for file in source.glob("*.tar"):
         file.unlink()
     torch.save({**content, "config": {**content["config"], "epochs": 4}}, source / "checkpoint_best.tar")
@@ -160,7 +160,7 @@ def test_what_a_run_began_from_is_not_forgotten(whole: Path, tmp_path: Path, way
     finally:
         os.chdir(here)
     assert "goes on from " in (on / "logfile.txt").read_text(encoding="utf-8")
-    assert load_checkpoint(on / FINAL)["epoch"] == 4
+    assert load_tensors(on / FINAL)["epoch"] == 4
 
 
 def test_other_options_are_refused(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -170,7 +170,7 @@ def test_other_options_are_refused(data: Path, tmp_path: Path, capsys: pytest.Ca
     error = capsys.readouterr().err
     assert f"{path} holds the beginning of a run with other options: -lr 0.5 (was 0.001)" in error
     assert main([*command(data, path), "-epochs", "1", "-save_freq", "1"]) == 0  # these may differ when a run goes on, too
-    assert load_checkpoint(path / FINAL)["epoch"] == 1
+    assert load_tensors(path / FINAL)["epoch"] == 1
 
 
 def test_a_folder_with_another_config_is_refused(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,7 +15,7 @@ from vidsgg.datasets.action_genome import SCHEMA
 from vidsgg.detectors.faster_rcnn import FasterRCNN, FasterRCNNConfig
 from vidsgg.detectors.files import save_detector
 from vidsgg.detectors.resnet_c4 import BackboneConfig
-from vidsgg.engine.checkpoint import load_checkpoint
+from vidsgg.io.tensors import load_tensors
 
 TINY = ["-epochs", "1", "-hidden_dim", "8", "-temporal_layer", "1", "-num_workers", "0", "-device", "cpu", "-features", "off"]
 OBJECTS = SCHEMA.vocabulary.objects
@@ -52,7 +52,7 @@ def test_each_mode_tells_what_it_took_over(runs: dict[str, Path], data: Path) ->
 def test_the_first_step_starts_from_the_weights(runs: dict[str, Path], data: Path, tmp_path: Path) -> None:
     start = ["-resume_from", str(runs["predcls"]), "-epochs", "0", "-save_path", str(tmp_path / "run")]
     assert run(train.main, ["-mode", "sgcls", "-data_path", str(data), *TINY, *start]) == 0
-    old, new = (load_checkpoint(path / "checkpoint_best.tar")["model_state_dict"] for path in (runs["predcls"], tmp_path / "run"))
+    old, new = (load_tensors(path / "checkpoint_best.tar")["model_state_dict"] for path in (runs["predcls"], tmp_path / "run"))
     assert all(torch.equal(new[name], value) for name, value in old.items())
     assert any(name.startswith("object_classifier.") for name in new)
 

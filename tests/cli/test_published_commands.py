@@ -17,7 +17,7 @@ from vidsgg.datasets.action_genome import SCHEMA
 from vidsgg.detectors.faster_rcnn import FasterRCNN, FasterRCNNConfig
 from vidsgg.detectors.files import save_detector
 from vidsgg.detectors.resnet_c4 import BackboneConfig
-from vidsgg.engine.checkpoint import load_checkpoint
+from vidsgg.io.tensors import load_tensors
 
 MODES = ("predcls", "sgcls", "sgdet")
 MEMORY = (
@@ -78,7 +78,7 @@ def test_it_trains_with_what_it_says(
     monkeypatch.setenv("VIDSGG_OPTIONS", f"{SHORT} embedding_dim=8 features=off eval_freq=1 num_workers=0")
     place = ["-datasize", "large", "-data_path", str(data), "-save_path", str(tmp_path / "run")]
     assert run(train.main, [*command.split(), *place]) == 0
-    config = load_checkpoint(tmp_path / "run" / "checkpoint_final.tar")["config"]
+    config = load_tensors(tmp_path / "run" / "checkpoint_final.tar")["config"]
     assert {name: config[name] for name in wanted} == wanted
     log = (tmp_path / "run" / "logfile.txt").read_text(encoding="utf-8")
     assert re.search(r"^Epoch 1/1 - Loss: \d+\.\d+ - LR: ", log, re.MULTILINE)

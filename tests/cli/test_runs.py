@@ -18,7 +18,7 @@ from datasets.ag_files import dump_frames, plain, small_set, write, write_video
 
 from vidsgg.cli import evaluate, models, predict, train
 from vidsgg.cli.main import main, run
-from vidsgg.engine.checkpoint import load_checkpoint
+from vidsgg.io.tensors import load_tensors
 from vidsgg.io.video import VideoReader
 
 ROOT = Path(__file__).parents[2]
@@ -45,14 +45,14 @@ def test_training_leaves_a_complete_folder(trained: Path, data: Path) -> None:
     assert "Epoch 1/1 - Eval - Recall@10: " in log
     assert "untrained weights" in log
     assert "warning: -warmup_steps 1000 shortened to 0, a tenth of this run's 1 steps" in log
-    config = load_checkpoint(trained / "checkpoint_best.tar")["config"]
+    config = load_tensors(trained / "checkpoint_best.tar")["config"]
     assert config["data_path"] == str(data)
     assert config["hidden_dim"] == 8
 
 
 def test_the_written_configuration_repeats_the_run(trained: Path, tmp_path: Path) -> None:
     assert run(train.main, ["-config", str(trained / "config.yaml"), "-save_path", str(tmp_path / "again")]) == 0
-    first, second = (load_checkpoint(p / "checkpoint_final.tar")["model_state_dict"] for p in (trained, tmp_path / "again"))
+    first, second = (load_tensors(p / "checkpoint_final.tar")["model_state_dict"] for p in (trained, tmp_path / "again"))
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
@@ -95,7 +95,7 @@ def test_counting_takes_one_pass(data: Path, tmp_path: Path) -> None:
 
 def test_no_epochs_write_the_untrained_model(data: Path, tmp_path: Path) -> None:
     assert run(train.main, ["-data_path", str(data), "-save_path", str(tmp_path / "u"), *TINY, "-epochs", "0"]) == 0
-    assert load_checkpoint(tmp_path / "u" / "checkpoint_best.tar")["epoch"] == 0
+    assert load_tensors(tmp_path / "u" / "checkpoint_best.tar")["epoch"] == 0
 
 
 def test_frames_and_videos_train_alike(data: Path, trained: Path, tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_frames_and_videos_train_alike(data: Path, trained: Path, tmp_path: Path
         dump_frames(root, name)
         (root / "videos" / f"{name}.mp4").unlink()
     assert run(train.main, ["-data_path", str(root), "-save_path", str(tmp_path / "run"), *TINY]) == 0
-    first, second = (load_checkpoint(p / "checkpoint_final.tar")["model_state_dict"] for p in (trained, tmp_path / "run"))
+    first, second = (load_tensors(p / "checkpoint_final.tar")["model_state_dict"] for p in (trained, tmp_path / "run"))
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
@@ -132,7 +132,7 @@ def test_word_vectors_start_the_embeddings(data: Path, tmp_path: Path, capsys: p
     arguments = ["-data_path", str(data), *TINY, "-epochs", "0", "-word_vectors", str(file)]
     assert run(train.main, [*arguments, "-save_path", str(tmp_path / "w")]) == 0
     assert "word vectors: 1 of 37 class names" in capsys.readouterr().out
-    state = load_checkpoint(tmp_path / "w" / "checkpoint_best.tar")["model_state_dict"]
+    state = load_tensors(tmp_path / "w" / "checkpoint_best.tar")["model_state_dict"]
     assert torch.equal(state["pair_encoder.object_embedding.weight"][11], torch.full((200,), 0.5))
     file.write_text("cup 1 2 3\n", encoding="utf-8")
     assert run(train.main, [*arguments, "-save_path", str(tmp_path / "x")]) == 2
@@ -270,12 +270,12 @@ def test_checkpoints_that_do_not_fit(trained: Path, tmp_path: Path, capsys: pyte
     assert "-checkpoint is required" in fails(capsys, evaluate.main)
     assert "there is no file" in fails(capsys, evaluate.main, "-checkpoint", tmp_path / "none.tar")
     assert "is of mode 'predcls', not 'sgdet'" in fails(capsys, evaluate.main, "-checkpoint", trained, "-mode", "sgdet")
-    content = load_checkpoint(trained / "checkpoint_best.tar")
+    content = load_tensors(trained / "checkpoint_best.tar")
     content["config"]["temporal_layer"] = 2
     torch.save(content, tmp_path / "other.tar")
     assert "does not fit model 'sttran'" in fails(capsys, evaluate.main, "-checkpoint", tmp_path / "other.tar")
     content["config"]["temporal_layer"] = 1
-    content["vocabulary"]["objects"][3] = "sofa"
+    content["schema"]["vocabulary"]["objects"][3] = "sofa"
     torch.save(content, tmp_path / "classes.tar")
     assert "trained on other classes" in fails(capsys, evaluate.main, "-checkpoint", tmp_path / "classes.tar")
 

@@ -15,7 +15,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from vidsgg.cli import evaluate, models, runs, train
 from vidsgg.cli.main import run
 from vidsgg.cli.train import parse_train
-from vidsgg.engine.checkpoint import load_checkpoint
+from vidsgg.io.tensors import load_tensors
 from vidsgg.methods.scenellm import SceneLLMOptions
 
 NAME = "random:llama:hidden=64,layers=2,heads=4"
@@ -103,7 +103,7 @@ def test_the_launcher_trains_it_in_two_processes(data: Path, monkeypatch: pytest
         1,
         3,
     ]
-    assert load_checkpoint(place / "output" / "launched" / "checkpoint_final.tar")["processes"] == 2
+    assert load_tensors(place / "output" / "launched" / "checkpoint_final.tar")["processes"] == 2
 
 
 def test_all_modes_one_after_another(
@@ -132,7 +132,7 @@ def test_all_modes_one_after_another(
         assert f"scenellm (re-implementation from the paper), {mode}, " in capsys.readouterr().out
         content = json.loads((tmp_path / mode / "evaluation_test.json").read_text(encoding="utf-8"))
         assert 0 <= content["recall"]["no"]["R"]["100"] <= 1
-    saved = load_checkpoint(tmp_path / "sgdet" / "checkpoint_final.tar")
+    saved = load_tensors(tmp_path / "sgdet" / "checkpoint_final.tar")
     assert saved["config"]["llm_name"] == NAME
     assert not [name for name in saved["model_state_dict"] if ".llm." in name and "lora_" not in name]
 

@@ -15,8 +15,8 @@ from vidsgg.cli import compare, evaluate, predict, train
 from vidsgg.cli import runs as listed
 from vidsgg.cli.data import priors
 from vidsgg.cli.main import run
-from vidsgg.engine.checkpoint import load_checkpoint
 from vidsgg.io.graphs import read_graph
+from vidsgg.io.tensors import load_tensors
 from vidsgg.viewer import figures, scores
 
 TINY = [
@@ -43,7 +43,7 @@ def test_every_mode_trains_with_counted_priors(runs: dict[str, Path]) -> None:
     for mode, path in runs.items():
         log = (path / "logfile.txt").read_text(encoding="utf-8")
         assert "priors: counted on the" in log
-        config = load_checkpoint(path / "checkpoint_final.tar")["config"]
+        config = load_tensors(path / "checkpoint_final.tar")["config"]
         assert (config["mode"], config["spatial_layer"], config["temporal_layer"]) == (mode, 1, 1)
 
 
@@ -55,7 +55,7 @@ def test_counted_priors_and_those_of_a_file_start_alike(data: Path, tmp_path: Pa
     for name, given in (("counted", []), ("read", ["-priors", str(file)])):
         path = tmp_path / name
         assert run(train.main, ["-data_path", str(data), "-save_path", str(path), *TINY, "-epochs", "0", *given]) == 0
-        tables.append(load_checkpoint(path / "checkpoint_final.tar")["model_state_dict"])
+        tables.append(load_tensors(path / "checkpoint_final.tar")["model_state_dict"])
     assert f"priors: read from {file}" in (tmp_path / "read" / "logfile.txt").read_text(encoding="utf-8")
     assert tables[0]["temporal_knowledge.transition"].any()
     assert all(torch.equal(value, tables[1][name]) for name, value in tables[0].items())
@@ -71,7 +71,7 @@ def test_a_run_goes_on_bit_by_bit_without_a_file_of_priors(runs: dict[str, Path]
     assert run(train.main, ["-mode", "sgcls", "-data_path", str(data), "-save_path", str(half), *TINY, "-epochs", "1"]) == 0
     assert run(train.main, ["-resume_from", str(half), *TINY[:2], "-mode", "sgcls", "-epochs", "2"]) == 0
     assert (half / "logfile.txt").read_text(encoding="utf-8").count("priors: counted") == 1
-    whole, resumed = (load_checkpoint(path / "checkpoint_final.tar")["model_state_dict"] for path in (runs["sgcls"], half))
+    whole, resumed = (load_tensors(path / "checkpoint_final.tar")["model_state_dict"] for path in (runs["sgcls"], half))
     assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
 
 

@@ -13,8 +13,8 @@ from detectors.tiny import sighted_set
 from vidsgg.cli import evaluate, features, models, predict, train
 from vidsgg.cli.main import run
 from vidsgg.cli.train import parse_train
-from vidsgg.engine.checkpoint import load_checkpoint
 from vidsgg.errors import ConfigError
+from vidsgg.io.tensors import load_tensors
 from vidsgg.methods.tempura import TempuraOptions
 from vidsgg.models.configs import TempuraLossConfig
 from vidsgg.recipes.recipe_files import recipe_files
@@ -42,7 +42,7 @@ def runs(data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path
 
 def test_every_mode_trains_and_its_checkpoints_hold_the_memory(runs: dict[str, Path]) -> None:
     for mode, path in runs.items():
-        content = load_checkpoint(path / "checkpoint_final.tar")
+        content = load_tensors(path / "checkpoint_final.tar")
         config, state = content["config"], content["model_state_dict"]
         assert (config["num_mixtures"], config["temporal_window"], config["gmm_regularization"]) == (2, 2, 0.0)
         assert (config["temporal_layer"], config["uncertainty_threshold"]) == (1, 1.25)
@@ -87,7 +87,7 @@ def test_a_run_goes_on_with_its_memory(runs: dict[str, Path], data: Path, tmp_pa
 
 
 def assert_same_weights(one: Path, other: Path) -> None:
-    a, b = (load_checkpoint(path)["model_state_dict"] for path in (one, other))
+    a, b = (load_tensors(path)["model_state_dict"] for path in (one, other))
     assert all(torch.equal(value, b[name]) for name, value in a.items())
 
 
@@ -129,7 +129,7 @@ def test_every_part_trains(data: Path, tmp_path: Path, changes: list[str]) -> No
 def test_events(tmp_path: Path) -> None:
     data = write_easg(tmp_path / "easg")
     assert run(train.main, ["-data_path", str(data), "-save_path", str(tmp_path / "run"), *TINY, "-epochs", "1"]) == 0
-    assert load_checkpoint(tmp_path / "run" / "checkpoint_final.tar")["model_state_dict"]["banks.relation.steps"] > 0
+    assert load_tensors(tmp_path / "run" / "checkpoint_final.tar")["model_state_dict"]["banks.relation.steps"] > 0
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -23,10 +23,10 @@ from vidsgg.assembly.data import choose_device
 from vidsgg.cli import evaluate, train
 from vidsgg.cli.command_line import without_local_rank
 from vidsgg.cli.main import run
-from vidsgg.engine.checkpoint import load_checkpoint
 from vidsgg.engine.distributed import Team
 from vidsgg.engine.loading import ClipLoader
 from vidsgg.errors import ConfigError, ProcessLost
+from vidsgg.io.tensors import load_tensors
 from vidsgg.recipes.learner import _with_other_processes
 
 ROOT = Path(__file__).parents[2]
@@ -67,7 +67,7 @@ def test_trains_scores_and_goes_on_in_two_processes(data: Path, tmp_path: Path, 
     log = (path / "logfile.txt").read_text(encoding="utf-8")
     assert out == log  # one process speaks
     assert "mode predcls, on cpu, in 2 processes" in log
-    assert load_checkpoint(path / FINAL)["processes"] == 2
+    assert load_tensors(path / FINAL)["processes"] == 2
 
     assert in_processes(score, path, tmp_path / "two") == ["", ""]
     score(path, tmp_path / "one")
@@ -96,7 +96,7 @@ def test_sigterm_to_the_launcher_saves_once(data: Path, tmp_path: Path) -> None:
     found = re.findall(r"^stopped by SIGTERM at step (\d+) of epoch (\d+): saved\. Go on with: (.*)$", error, re.MULTILINE)
     assert len(found) == 1, error
     assert found[0][2] == f"torchrun --nproc_per_node=2 -m vidsgg train -resume_from {path}"
-    state = load_checkpoint(path / LAST)["training_state"]
+    state = load_tensors(path / LAST)["training_state"]
     assert (state["step"], state["epoch"]) == (int(found[0][0]), int(found[0][1]))
 
 

@@ -10,18 +10,20 @@ from pathlib import Path
 
 import pytest
 import torch
+from clips import ENTITY
 
-from vidsgg.engine.checkpoint import CheckpointError, find_checkpoint, load_checkpoint
+from vidsgg.engine.checkpoint import Checkpoint, find_checkpoint
+from vidsgg.errors import CheckpointError
 from vidsgg.io.tensors import load_tensors, save_tensors
 
-CONTENT = {"epoch": 3, "model_state_dict": {"w": torch.ones(2)}, "config": {"lr": 1e-4}}
+CONTENT = {"epoch": 3, "model_state_dict": {"w": torch.ones(2)}, "config": {"lr": 1e-4}, "schema": ENTITY.to_dict()}
 
 
 def test_round_trip(tmp_path: Path) -> None:
     save_tensors(tmp_path / "c.tar", CONTENT)
-    back = load_checkpoint(tmp_path / "c.tar")
-    assert back["epoch"] == 3
-    assert torch.equal(back["model_state_dict"]["w"], torch.ones(2))
+    back = Checkpoint.load(tmp_path / "c.tar")
+    assert (back.epoch, back.schema, back.position) == (3, ENTITY, (0, 0, 0))
+    assert torch.equal(back.weights["w"], torch.ones(2))
     assert os.listdir(tmp_path) == ["c.tar"]
 
 
@@ -35,7 +37,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.
     with pytest.raises(CheckpointError, match="No space left"):
         save_tensors(tmp_path / "c.tar", {**CONTENT, "epoch": 4})
     monkeypatch.undo()
-    assert load_checkpoint(tmp_path / "c.tar")["epoch"] == 3
+    assert Checkpoint.load(tmp_path / "c.tar").epoch == 3
     assert os.listdir(tmp_path) == ["c.tar"]
 
 
@@ -48,7 +50,7 @@ def test_code_in_a_checkpoint_is_not_run(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.chdir(tmp_path)
     torch.save({**CONTENT, "config": Hostile()}, tmp_path / "c.tar")
     with pytest.raises(CheckpointError, match="not loaded"):
-        load_checkpoint(tmp_path / "c.tar")
+        Checkpoint.load(tmp_path / "c.tar")
     assert not (tmp_path / "pwned").exists()
 
 
@@ -64,11 +66,11 @@ def test_a_truncated_checkpoint_is_refused(tmp_path: Path) -> None:
     whole = (tmp_path / "c.tar").read_bytes()
     (tmp_path / "c.tar").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(CheckpointError, match="damaged"):
-        load_checkpoint(tmp_path / "c.tar")
+        Checkpoint.load(tmp_path / "c.tar")
 
 
 def weights_of(path: Path) -> bytes:
-    return load_checkpoint(path)["model_state_dict"]["w"].numpy().tobytes()
+    return Checkpoint.load(path).weights["w"].numpy().tobytes()
 
 
 def test_one_flipped_bit_anywhere_is_noticed_or_without_effect(tmp_path: Path) -> None:
@@ -99,15 +101,15 @@ def test_a_file_is_compared_with_its_checksums_once_and_again_when_it_has_change
     path = tmp_path / "c.tar"
     save_tensors(path, CONTENT)
     for _ in range(3):
-        load_checkpoint(path)
+        Checkpoint.load(path)
     assert len(looked) == 1
-    load_checkpoint(path, mmap=True)
+    Checkpoint.load(path, mmap=True)
     assert len(looked) == 1
     path.write_bytes(path.read_bytes().replace(torch.ones(2).numpy().tobytes(), torch.zeros(2).numpy().tobytes()))
     with pytest.raises(CheckpointError, match="is not what was written"):
-        load_checkpoint(path)
+        Checkpoint.load(path)
     with pytest.raises(CheckpointError, match="is not what was written"):  # a damaged file is never taken for a known one
-        load_checkpoint(path)
+        Checkpoint.load(path)
 
 
 def test_compressed_parts_are_refused_unread(tmp_path: Path) -> None:
@@ -115,7 +117,7 @@ def test_compressed_parts_are_refused_unread(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "c.tar", "w", zipfile.ZIP_DEFLATED) as file:
         file.writestr("c/data.pkl", b"0" * 10**6)
     with pytest.raises(CheckpointError, match="damaged"):
-        load_checkpoint(tmp_path / "c.tar")
+        Checkpoint.load(tmp_path / "c.tar")
 
 
 def test_files_of_the_old_format_have_no_checksums_and_load(tmp_path: Path) -> None:
@@ -125,10 +127,10 @@ def test_files_of_the_old_format_have_no_checksums_and_load(tmp_path: Path) -> N
 
 def test_missing_and_foreign(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="there is no file"):
-        load_checkpoint(tmp_path / "none.tar")
+        Checkpoint.load(tmp_path / "none.tar")
     torch.save({"model": {}}, tmp_path / "other.pth")
     with pytest.raises(CheckpointError, match="lacks some of"):
-        load_checkpoint(tmp_path / "other.pth")
+        Checkpoint.load(tmp_path / "other.pth")
 
 
 def test_a_run_folder_stands_for_its_best_checkpoint(tmp_path: Path) -> None:

@@ -21,13 +21,13 @@ from engine.teams import in_team
 from engine.training import Case, assert_same_bits, tiny_model
 from toys import ToyVideos
 
-from vidsgg.engine.checkpoint import load_checkpoint
 from vidsgg.engine.distributed import ALONE, Team, join_team
 from vidsgg.engine.evaluate import evaluate
 from vidsgg.engine.fit import FitResult
 from vidsgg.engine.loading import ClipLoader, NoBatch
 from vidsgg.engine.running_statistics import RunningStatistics
 from vidsgg.errors import ConfigError, ProcessLost
+from vidsgg.io.tensors import load_tensors
 from vidsgg.metrics.protocol import protocol_for
 
 PREDCLS = protocol_for(ENTITY, "predcls")
@@ -37,7 +37,7 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX")
 
 
 def weights(path: Path) -> dict[str, torch.Tensor]:
-    return load_checkpoint(path / FINAL)["model_state_dict"]
+    return load_tensors(path / FINAL)["model_state_dict"]
 
 
 # What every process does is a function of its rank.
@@ -147,7 +147,7 @@ def test_two_by_two_is_one_by_four(tmp_path: Path) -> None:
                 torch.testing.assert_close(two[key], value, rtol=1e-4, atol=2e-6, msg=f"{name}: {key}")
         mine, other = (torch.load(tmp_path / "two" / name / f"weights_of_{rank}.pt") for rank in range(2))
         assert all(torch.equal(value, other[key]) for key, value in mine.items())
-        a, b = (load_checkpoint(tmp_path / count / name / FINAL)["training_state"] for count in ("one", "two"))
+        a, b = (load_tensors(tmp_path / count / name / FINAL)["training_state"] for count in ("one", "two"))
         assert a["losses"] == pytest.approx(b["losses"], rel=1e-5)
         assert (a["step"], a["best_epoch"]) == (b["step"], b["best_epoch"])
 
@@ -229,7 +229,7 @@ def skip(team: Team, path: Path) -> None:
 
 def test_unreadable_videos_are_left_out_whoever_reads_them(tmp_path: Path) -> None:
     assert in_team(skip, tmp_path / "some") == ["", ""]
-    assert load_checkpoint(tmp_path / "some" / FINAL)["training_state"]["step"] == 4 * 2  # the steps that there would have been
+    assert load_tensors(tmp_path / "some" / FINAL)["training_state"]["step"] == 4 * 2  # the steps that there would have been
     assert in_team(skip, tmp_path / "all") == ["DataError: toy: no video could be read in epoch 1."] * 2
 
 
@@ -328,7 +328,7 @@ def receive(team: Team, path: Path) -> None:
 def test_a_signal_to_one_process_stops_all_after_the_same_step(tmp_path: Path) -> None:
     said = f"Stopped: stopped by SIGTERM at step 4 of epoch 2: saved. Go on with: vidsgg train -resume_from {tmp_path}"
     assert in_team(receive, tmp_path) == [said, said]
-    content = load_checkpoint(tmp_path / LAST)["training_state"]
+    content = load_tensors(tmp_path / LAST)["training_state"]
     assert (content["step"], content["epoch"], content["batch"]) == (4, 2, 1)
 
 

@@ -11,7 +11,6 @@ import torch
 from engine.training import Case
 from toys import ToyVideos
 
-from vidsgg.engine.checkpoint import load_checkpoint
 from vidsgg.engine.fit import FitResult
 from vidsgg.engine.loading import ClipLoader
 from vidsgg.engine.report import rate_text
@@ -19,6 +18,7 @@ from vidsgg.engine.run_folder import RunFolder, default_path
 from vidsgg.engine.update import clip_gradients
 from vidsgg.engine.watch import TrainingError
 from vidsgg.errors import ConfigError, DataError
+from vidsgg.io.tensors import load_tensors
 from vidsgg.models.sttran import STTran
 
 
@@ -40,7 +40,7 @@ def test_training_learns_logs_and_saves(tmp_path: Path) -> None:
     with (tmp_path / "run" / "metrics.csv").open(encoding="utf-8") as file:
         names = {row["name"] for row in csv.DictReader(file)}
     assert {"train/loss/total", "train/lr", "train/grad_norm", "val/loss/attention", "val/with/recall@20", "val/no/mR_frame@50"} <= names
-    best = load_checkpoint(tmp_path / "run" / "checkpoint_best.tar")
+    best = load_tensors(tmp_path / "run" / "checkpoint_best.tar")
     assert best["training_state"]["best_score"] == result.best_score
     assert {"epoch", "model_state_dict", "optimizer_state_dict", "loss", "config"} <= set(best)
 

@@ -12,9 +12,9 @@ from clips import ENTITY, WIDTHS
 from engine.teams import in_team
 from engine.training import Case, assert_same_bits, flat
 
-from vidsgg.engine.checkpoint import load_checkpoint
 from vidsgg.engine.course import GatheringCourse
 from vidsgg.engine.distributed import Team
+from vidsgg.io.tensors import load_tensors
 from vidsgg.losses.tempura import TempuraCriterion
 from vidsgg.models.configs import TempuraConfig, TempuraLossConfig
 from vidsgg.models.tempura import TEMPURA
@@ -60,7 +60,7 @@ def test_stopped_in_the_middle_it_ends_with_the_same_memory(tmp_path: Path, chan
             train(tmp_path / "stopped", stop_at=step, **changes)
     train(tmp_path / "stopped", **changes)
     assert_same_bits(tmp_path / "whole" / FINAL, tmp_path / "stopped" / FINAL)
-    banks = {name: value for name, value in flat(load_checkpoint(tmp_path / "whole" / FINAL)).items() if "/banks." in name}
+    banks = {name: value for name, value in flat(load_tensors(tmp_path / "whole" / FINAL)).items() if "/banks." in name}
     assert banks["/model_state_dict/banks.contacting.renewals"] == 3  # before epochs 2, 3 and 4
     assert banks["/model_state_dict/banks.contacting.steps"] == 4
     assert banks["/model_state_dict/banks.contacting.prototypes"].any()
@@ -80,7 +80,7 @@ def test_the_checkpoint_of_an_epoch_holds_the_memory_it_was_scored_with(tmp_path
     case.run(course=course)
     first, second = scored
     assert not first.any() and second.any()
-    assert torch.equal(load_checkpoint(tmp_path / FINAL)["model_state_dict"]["banks.spatial.prototypes"], second)
+    assert torch.equal(load_tensors(tmp_path / FINAL)["model_state_dict"]["banks.spatial.prototypes"], second)
 
 
 def work(team: Team, path: str) -> None:
@@ -93,7 +93,7 @@ def test_two_processes_gather_as_one_does(tmp_path: Path) -> None:
     assert in_team(work, str(tmp_path / "two")) == ["", ""]
     case, course = make(tmp_path / "one", batch_size=2, noise=False, epochs=3)
     case.run(course=course)
-    one, two = (flat(load_checkpoint(tmp_path / name / FINAL)["model_state_dict"]) for name in ("one", "two"))
+    one, two = (flat(load_tensors(tmp_path / name / FINAL)["model_state_dict"]) for name in ("one", "two"))
     for name, value in one.items():
         if "/banks." in name:
             torch.testing.assert_close(two[name], value, rtol=1e-3, atol=1e-4, msg=name)

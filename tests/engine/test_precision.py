@@ -10,10 +10,10 @@ from clips import ENTITY, entity_clip
 from engine.training import Case, tiny_model
 from torch import nn
 
-from vidsgg.engine.checkpoint import load_checkpoint
 from vidsgg.engine.precision import Precision
 from vidsgg.engine.update import Update
 from vidsgg.errors import ConfigError
+from vidsgg.io.tensors import load_tensors
 from vidsgg.losses.relations import RelationCriterion
 
 
@@ -109,7 +109,7 @@ def test_training_learns_and_is_scored_with_float32_weights(tmp_path: Path, leve
     case.run()
     assert seen == {torch.float32}
     assert case.state.losses[-1] < 0.9 * case.state.losses[0]
-    content = load_checkpoint(tmp_path / "checkpoint_final.tar")
+    content = load_tensors(tmp_path / "checkpoint_final.tar")
     assert {value.dtype for value in content["model_state_dict"].values()} == {torch.float32, torch.int64}
     moments = [state["exp_avg"].dtype for state in content["optimizer_state_dict"]["state"].values()]
     assert set(moments) == {torch.float32}

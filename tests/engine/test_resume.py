@@ -19,9 +19,10 @@ from engine.training import Case, assert_same_bits, in_process
 from toys import ToyVideos
 
 from vidsgg.engine import fit as loop
-from vidsgg.engine.checkpoint import load_checkpoint, newest_checkpoint
+from vidsgg.engine.checkpoint import newest_checkpoint
 from vidsgg.errors import CheckpointError, Stopped
 from vidsgg.io.atomic import left_behind
+from vidsgg.io.tensors import load_tensors
 
 FINAL, LAST = "checkpoint_final.tar", "checkpoint_last.tar"
 EPOCHS, VIDEOS = 4, 10
@@ -127,7 +128,7 @@ def test_a_signal_saves_and_says_how_to_go_on(tmp_path: Path, received: signal.S
     )
     assert str(stopped) in (tmp_path / "run" / "logfile.txt").read_text(encoding="utf-8")
     assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == handlers
-    state = load_checkpoint(tmp_path / "run" / LAST)["training_state"]
+    state = load_tensors(tmp_path / "run" / LAST)["training_state"]
     assert (state["epoch"], state["batch"], state["step"]) == (2, 3, 8)
     make(tmp_path / "run").run()
     make(tmp_path / "whole").run()
@@ -175,7 +176,7 @@ def test_killed_while_it_writes_a_checkpoint(tmp_path: Path) -> None:
     newest = newest_checkpoint(tmp_path / "run")
     assert newest.path is not None
     assert not newest.damaged
-    assert load_checkpoint(newest.path)["training_state"]["step"] == 7
+    assert load_tensors(newest.path)["training_state"]["step"] == 7
     make(tmp_path / "run").run()
     make(tmp_path / "whole").run()
     assert_same_bits(tmp_path / "whole" / FINAL, tmp_path / "run" / FINAL)
@@ -193,7 +194,7 @@ def test_a_full_disk_ends_the_run_and_keeps_the_checkpoint_before(tmp_path: Path
     with pytest.raises(CheckpointError, match=r"No space left on device\. .* intact\. Then go on with: vidsgg train -resume"):
         case.run()
     monkeypatch.undo()
-    assert load_checkpoint(tmp_path / "run" / LAST)["training_state"]["step"] == 7
+    assert load_tensors(tmp_path / "run" / LAST)["training_state"]["step"] == 7
     make(tmp_path / "run").run()
     make(tmp_path / "whole").run()
     assert_same_bits(tmp_path / "whole" / FINAL, tmp_path / "run" / FINAL)
@@ -209,7 +210,7 @@ def test_a_damaged_checkpoint_is_passed_over(tmp_path: Path, how: str) -> None:
     if how == "truncated":
         content = content[: len(content) // 2]
     else:
-        weight = load_checkpoint(tmp_path / LAST)["model_state_dict"]["spatial.0.feedforward.linear1.weight"].numpy().tobytes()
+        weight = load_tensors(tmp_path / LAST)["model_state_dict"]["spatial.0.feedforward.linear1.weight"].numpy().tobytes()
         content[content.index(weight) + 2] ^= 1
     (tmp_path / LAST).write_bytes(content)
     newest = newest_checkpoint(tmp_path)
@@ -224,7 +225,7 @@ def test_file_times_do_not_tell_which_checkpoint_is_the_newest(tmp_path: Path) -
         os.utime(file, (0, 0) if file.name in (FINAL, LAST) else None)
     newest = newest_checkpoint(tmp_path).path
     assert newest is not None
-    assert load_checkpoint(newest)["training_state"]["epoch"] == EPOCHS + 1
+    assert load_tensors(newest)["training_state"]["epoch"] == EPOCHS + 1
 
 
 def test_a_clock_that_jumps_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

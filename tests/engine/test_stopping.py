@@ -10,10 +10,10 @@ from clips import ACTION, ENTITY
 from engine.training import Case
 
 import vidsgg
-from vidsgg.engine.checkpoint import load_checkpoint
 from vidsgg.engine.early_stopping import EarlyStopping
 from vidsgg.engine.report import Monitor
 from vidsgg.errors import ConfigError
+from vidsgg.io.tensors import load_tensors
 from vidsgg.metrics.protocol import protocol_for
 
 PREDCLS = protocol_for(ENTITY, "predcls")
@@ -77,7 +77,7 @@ def test_a_run_stops_when_its_score_no_longer_rises(tmp_path: Path) -> None:
     assert (case.state.epoch, result.best_epoch) == (4, 1)  # one evaluation to be beaten, two that do not
     log = (tmp_path / "run" / "logfile.txt").read_text(encoding="utf-8")
     assert "early stopping: 2 evaluations without progress in val_recall@20" in log
-    assert load_checkpoint(tmp_path / "run" / "checkpoint_final.tar")["epoch"] == 3
+    assert load_tensors(tmp_path / "run" / "checkpoint_final.tar")["epoch"] == 3
     again = Case(tmp_path / "run", patience=2, **stuck)
     again.run()
     assert again.state.epoch == 4  # stopped is stopped
@@ -94,7 +94,7 @@ def test_the_lowest_loss_may_choose_the_best_epoch(tmp_path: Path) -> None:
     assert [epoch for epoch, _ in told] == [1, 2, 3, 4]
     assert result.best_score == min(losses)
     assert result.best_epoch == 1 + losses.index(min(losses))
-    assert load_checkpoint(tmp_path / "checkpoint_best.tar")["epoch"] == result.best_epoch
+    assert load_tensors(tmp_path / "checkpoint_best.tar")["epoch"] == result.best_epoch
 
 
 def test_what_the_hook_raises_ends_the_run(tmp_path: Path) -> None:

@@ -10,10 +10,10 @@ import torch
 from engine.training import Case, tiny_model
 from toys import ToyVideos
 
-from vidsgg.engine.checkpoint import load_checkpoint
 from vidsgg.engine.precision import Precision
 from vidsgg.engine.update import Update
 from vidsgg.engine.watch import TrainingError
+from vidsgg.io.tensors import load_tensors
 
 
 def trained(path: Path, batch_size: int, accumulate: int, videos: int, broken: tuple[str, ...]) -> Case:
@@ -87,7 +87,7 @@ def test_a_run_whose_gradients_diverge_stops_before_its_weights_are_spoilt(tmp_p
     assert "Gradient norms of the steps before: " in message
     assert len(message.split("before: ")[1].split(". Last")[0].split(", ")) == 4
     assert f"Last good checkpoint: checkpoint_last.tar in {tmp_path}" in message
-    saved = load_checkpoint(tmp_path / "checkpoint_last.tar")["model_state_dict"]
+    saved = load_tensors(tmp_path / "checkpoint_last.tar")["model_state_dict"]
     assert all(value.isfinite().all() for value in saved.values())
 
 

@@ -13,7 +13,7 @@ from clips import ENTITY, WIDTHS
 from torch import nn
 from toys import ToyVideos
 
-from vidsgg.engine.checkpoint import load_checkpoint, newest_checkpoint
+from vidsgg.engine.checkpoint import Checkpoint, Provenance, newest_checkpoint
 from vidsgg.engine.distributed import ALONE, Team
 from vidsgg.engine.early_stopping import EarlyStopping
 from vidsgg.engine.evaluate import evaluate
@@ -26,6 +26,7 @@ from vidsgg.engine.run_folder import RunFolder, UnwrittenRun
 from vidsgg.engine.schedule import Schedule
 from vidsgg.engine.state import TrainingState
 from vidsgg.engine.update import Update
+from vidsgg.io.tensors import load_tensors
 from vidsgg.losses.criterion import Criterion
 from vidsgg.losses.relations import RelationCriterion
 from vidsgg.metrics.protocol import protocol_for
@@ -94,6 +95,7 @@ class Case:
             save_minutes=save_minutes,
             profile=profile,
         )
+        self.provenance = Provenance({"model": "sttran"}, dataset.schema)
         self.criterion = criterion or RelationCriterion(dataset.schema)
         held_out = ClipLoader(ToyVideos(2, kind), "predcls", team=team)
         self.validate: Callable[[], Any] = lambda: evaluate(model, held_out, protocol, criterion=self.criterion)
@@ -101,10 +103,10 @@ class Case:
     def run(self, **named: Any) -> FitResult:
         newest = newest_checkpoint(self.path).path
         if newest:
-            self.state.load_state_dict(load_checkpoint(newest))
+            self.state.go_to(Checkpoint.load(newest))
         self.state.update.learn_with(self.team, self.state.model)
         with closing(self.loader), self._folder(self.state.step if newest else None) as run:
-            return fit(self.state, self.criterion, self.loader, self.validate, run, self.settings, {"config": {"model": "sttran"}}, **named)
+            return fit(self.state, self.criterion, self.loader, self.validate, run, self.settings, self.provenance, **named)
 
     def _folder(self, goes_on_after: int | None) -> RunFolder:
         if self.team.leads:
@@ -123,7 +125,7 @@ def flat(content: Any, name: str = "") -> dict[str, Any]:
 
 def assert_same_bits(one: Path, other: Path) -> None:
     """Two checkpoints hold the same: weights, optimiser, schedule, counters; their runs may have been started in different folders."""
-    a, b = (flat({**load_checkpoint(path), "started_in": None}) for path in (one, other))
+    a, b = (flat({**load_tensors(path), "started_in": None}) for path in (one, other))
     assert a.keys() == b.keys()
     different = [name for name, value in a.items() if not (torch.equal(value, b[name]) if torch.is_tensor(value) else value == b[name])]
     assert not different

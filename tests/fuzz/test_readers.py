@@ -35,7 +35,7 @@ from vidsgg.datasets.priors import PredicatePriors, read_priors, write_priors
 from vidsgg.detectors.feature_store import FeatureStore
 from vidsgg.detectors.files import load_detector, save_detector
 from vidsgg.detectors.store_key import StoreKey
-from vidsgg.engine.checkpoint import load_checkpoint
+from vidsgg.engine.checkpoint import Checkpoint
 from vidsgg.errors import VidsggError
 from vidsgg.inference.graphs import annotated_graph
 from vidsgg.io.box_files import read_boxes
@@ -169,7 +169,7 @@ def _checkpoint(folder: Path) -> Path:
 
 
 def _read_checkpoint(path: Path) -> Any:
-    load_checkpoint(path, mmap=True)
+    Checkpoint.load(path, mmap=True)
     check_run(read_run(path), PredictOptions())
 
 

@@ -20,8 +20,8 @@ from datasets.easg_files import write_easg
 import vidsgg
 from vidsgg.cli import compare, evaluate, predict, runs, train
 from vidsgg.cli.main import run
-from vidsgg.engine.checkpoint import load_checkpoint
 from vidsgg.errors import ConfigError
+from vidsgg.io.tensors import load_tensors
 from vidsgg.methods.registry import methods
 from vidsgg.methods.training_options import TrainOptions, _RunOptions, options_from
 from vidsgg.options import fields_of
@@ -77,7 +77,7 @@ def from_elsewhere(whole: Path, path: Path, option: str, value: str) -> Path:
     """A run that was stopped after its first epoch, whose files name code for an option."""
     shutil.copytree(whole, path)
     (path / "checkpoint_final.tar").unlink()
-    content = load_checkpoint(path / "checkpoint_best.tar")
+    content = load_tensors(path / "checkpoint_best.tar")
     content["epoch"], content["config"][option] = 1, value
     for name in (LAST, "checkpoint_best.tar"):
         torch.save(content, path / name)

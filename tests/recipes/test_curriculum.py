@@ -9,8 +9,9 @@ import pytest
 import torch
 from datasets.easg_files import write_easg
 
-from vidsgg.engine.checkpoint import FINAL, load_checkpoint
+from vidsgg.engine.checkpoint import FINAL
 from vidsgg.errors import ConfigError
+from vidsgg.io.tensors import load_tensors
 from vidsgg.methods.sttran import STTranOptions
 from vidsgg.recipes.train import run_training
 
@@ -38,7 +39,7 @@ def test_stages_are_told_and_counted(data: Path, tmp_path: Path) -> None:
     easy, medium = round(videos / 3), round(2 * videos / 3)
     assert f"curriculum: easy ({easy} videos) after 0 epochs, medium ({medium} videos) after 1 epochs, full ({videos} videos)" in log
     assert "warning: -curriculum: 9:full never begins in 3 epochs" in log
-    assert load_checkpoint(tmp_path / "run" / FINAL)["training_state"]["step"] == easy + 2 * medium
+    assert load_tensors(tmp_path / "run" / FINAL)["training_state"]["step"] == easy + 2 * medium
 
 
 class Stop(Exception):
@@ -55,7 +56,7 @@ def test_a_run_goes_on_exactly_from_any_stage(data: Path, tmp_path: Path, stage:
     with pytest.raises(Stop):
         run_training(options(data, tmp_path / "stopped"), after_evaluation=stop, echo=False)
     run_training(options(data, tmp_path / "stopped", resume_from=str(tmp_path / "stopped")), echo=False)
-    whole, resumed = (load_checkpoint(tmp_path / name / FINAL) for name in ("whole", "stopped"))
+    whole, resumed = (load_tensors(tmp_path / name / FINAL) for name in ("whole", "stopped"))
     assert whole["training_state"]["losses"] == resumed["training_state"]["losses"]
     for name, weight in whole["model_state_dict"].items():
         assert torch.equal(weight, resumed["model_state_dict"][name]), name

@@ -13,10 +13,11 @@ from vidsgg.assembly.drawn import learnt_from_drawings
 from vidsgg.assembly.saved_run import SavedRun, read_run
 from vidsgg.cli import predict, train
 from vidsgg.cli.main import run
+from vidsgg.datasets.action_genome import SCHEMA
 from vidsgg.datasets.registry import open_dataset
 from vidsgg.datasets.splits import hold_out_validation
 from vidsgg.datasets.synthetic.generate import SyntheticConfig, generate
-from vidsgg.engine.checkpoint import FINAL
+from vidsgg.engine.checkpoint import FINAL, Checkpoint, Provenance
 from vidsgg.io.graphs import read_graph
 from vidsgg.io.tensors import load_tensors, save_tensors
 from vidsgg.methods.frequency import FrequencyOptions
@@ -60,8 +61,9 @@ def test_it_is_in_the_checkpoint_and_on_the_page(data: Path, tmp_path: Path, cap
         shutil.move(data.with_name("gone"), data)
 
 
-def saved(file: Path, **content: Any) -> SavedRun:
-    return SavedRun(file, {"config": {"data_path": None}, **content}, FrequencyOptions(model="frequency"))
+def saved(file: Path, **made: Any) -> SavedRun:
+    provenance = Provenance(**{"config": {"data_path": None}, "schema": SCHEMA, **made})
+    return SavedRun(file, Checkpoint(provenance, {}, epoch=1), FrequencyOptions(model="frequency"))
 
 
 def test_a_relative_folder_is_looked_for_from_where_the_run_lies(data: Path, tmp_path: Path) -> None:

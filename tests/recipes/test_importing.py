@@ -17,7 +17,7 @@ from vidsgg.detectors.authors import detector_state
 from vidsgg.detectors.faster_rcnn import FasterRCNN, FasterRCNNConfig
 from vidsgg.detectors.files import load_detector
 from vidsgg.detectors.resnet_c4 import BackboneConfig
-from vidsgg.engine.checkpoint import load_checkpoint
+from vidsgg.io.tensors import load_tensors
 from vidsgg.methods.sttran.authors import sttran_state
 from vidsgg.models.configs import STTranConfig
 from vidsgg.models.sttran import STTran
@@ -83,7 +83,7 @@ def test_sttran_is_imported_and_scored_in_every_mode(files: dict[str, Path], stt
     for name, size in SIZES.items():
         assert f"  {name}: {size}\n" in printed
     assert ("left out: 17 entries, the object classifier, which predcls does not use" in printed) == (mode == "predcls")
-    content = load_checkpoint(out)
+    content = load_tensors(out)
     assert content["config"]["mode"] == mode
     assert content["config"]["reference_compat"] is True
     assert content["imported_from"] == "sttran.tar"
@@ -102,7 +102,7 @@ def test_a_file_beside_the_given_one_is_written_once(files: dict[str, Path], cap
     arguments = [str(files["sttran"]), "-mode", "sgcls"]
     assert run(import_checkpoint.main, arguments) == 0
     written = files["sttran"].with_name("sttran_vidsgg.tar")
-    assert load_checkpoint(written)["config"]["mode"] == "sgcls"
+    assert load_tensors(written)["config"]["mode"] == "sgcls"
     assert run(import_checkpoint.main, arguments) == 2
     assert f"{written} is there already" in capsys.readouterr().err
     assert run(import_checkpoint.main, [str(written), "-mode", "sgcls"]) == 2

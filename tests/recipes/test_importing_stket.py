@@ -15,7 +15,7 @@ from vidsgg.datasets.action_genome import SCHEMA
 from vidsgg.detectors.faster_rcnn import FasterRCNN, FasterRCNNConfig
 from vidsgg.detectors.files import save_detector
 from vidsgg.detectors.resnet_c4 import BackboneConfig
-from vidsgg.engine.checkpoint import load_checkpoint
+from vidsgg.io.tensors import load_tensors
 from vidsgg.methods.stket.authors import stket_state
 from vidsgg.models.configs import StketConfig
 from vidsgg.models.stket import Stket
@@ -80,7 +80,7 @@ def test_it_is_imported_and_scored_in_every_mode(
     for name, size in SIZES.items():
         assert f"  {name}: {size}\n" in printed
     assert "which the reference has for parts that it does not use" in printed
-    content = load_checkpoint(out)
+    content = load_tensors(out)
     assert (content["config"]["mode"], content["config"]["reference_compat"], content["config"]["N_layer"]) == (mode, True, 1)
     assert all(torch.equal(value, model.state_dict()[name]) for name, value in content["model_state_dict"].items())
 
@@ -108,6 +108,6 @@ def test_priors_that_are_off_are_left_out(file: Path, tmp_path: Path) -> None:
     out = tmp_path / "x.tar"
     asked = said(use_spatial_prior="False", use_temporal_prior="False", pred_contact_threshold=None)
     assert run(import_checkpoint.main, [str(file), "-mode", "predcls", "-N_layer", "2", "-out", str(out), *asked]) == 0
-    content = load_checkpoint(out)
+    content = load_tensors(out)
     assert not [name for name in content["model_state_dict"] if "knowledge" in name]
     assert content["config"]["N_layer"] == 2

@@ -17,7 +17,7 @@ from vidsgg.datasets.action_genome import SCHEMA
 from vidsgg.detectors.faster_rcnn import FasterRCNN, FasterRCNNConfig
 from vidsgg.detectors.files import save_detector
 from vidsgg.detectors.resnet_c4 import BackboneConfig
-from vidsgg.engine.checkpoint import load_checkpoint
+from vidsgg.io.tensors import load_tensors
 from vidsgg.methods.tempura.authors import infer_tempura, is_tempura, tempura_state
 from vidsgg.models.configs import TempuraConfig
 from vidsgg.models.tempura import TEMPURA
@@ -79,7 +79,7 @@ def test_it_is_imported_and_scored_with_its_memory(model: TEMPURA, eyes: Path, m
     for name, value in {**SIZES, "num_mixtures": 4, "tracking": True, "rel_mem_compute": "joint", "mem_feat_lambda": 0.3}.items():
         assert f"  {name}: {value}\n" in printed
     assert "left out: 1 entries, the table of positions, which is computed" in printed
-    content = load_checkpoint(out)
+    content = load_tensors(out)
     assert content["config"] | {"model": "tempura", "mode": mode, "mem_feat_lambda": 0.3} == content["config"]
     for name, value in content["model_state_dict"].items():
         if "banks." not in name:
@@ -99,7 +99,7 @@ def test_by_default_the_memory_stays_where_it_is(model: TEMPURA, tmp_path: Path,
     file, out = saved(tmp_path / "tempura.tar", model, "predcls"), tmp_path / "imported.tar"
     assert run(import_checkpoint.main, [str(file), "-out", str(out), "-mode", "predcls"]) == 0
     assert "memory: none, as in the authors' test.py" in capsys.readouterr().out
-    content = load_checkpoint(out)
+    content = load_tensors(out)
     assert not any(value.any() for name, value in content["model_state_dict"].items() if "banks." in name)
     assert not any(name.startswith(("objects.", "sequences.")) for name in content["model_state_dict"])
 

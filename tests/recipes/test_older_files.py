@@ -64,7 +64,7 @@ def test_a_run_goes_on(older: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.chdir(older)  # the run's data set is "data"
     arguments = ["-resume_from", "sttran_sgdet", "-epochs", "2", "-save_path", str(tmp_path / "on"), "-num_workers", "0"]
     assert run(train.main, arguments) == 0
-    assert read_run(tmp_path / "on").content["epoch"] == 2
+    assert read_run(tmp_path / "on").checkpoint.epoch == 2
 
 
 def test_a_detection_model_reads_a_video(older: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from vidsgg.app.checkpoints import Checkpoints
 from vidsgg.assembly.run_places import place_options, possible_places
 from vidsgg.cli.main import main
 from vidsgg.detectors.torchvision_fpn import TorchvisionFPN
-from vidsgg.engine.checkpoint import load_checkpoint
+from vidsgg.io.tensors import load_tensors
 from vidsgg.methods.registry import methods
 
 TINY = ["-hidden_dim", "8", "-temporal_layer", "1", "-embedding_dim", "4", "-num_workers", "0", "-device", "cpu", "-features", "off"]
@@ -40,7 +40,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def as_of_version_0_1_0(project: Path) -> None:
     """Paths as they were typed, and no word of where."""
     for file in (project / "output" / "run").glob("*.tar"):
-        content = load_checkpoint(file)
+        content = load_tensors(file)
         del content["started_in"]
         content["config"] |= {"data_path": "data/ag", "detector": "weights/seeing.pth"}
         torch.save(content, file)
@@ -85,7 +85,7 @@ def test_it_works_from_any_folder(
 
 
 def test_places_are_recorded_whole(trained: Path) -> None:
-    content = load_checkpoint(trained / "output" / "run" / BEST)
+    content = load_tensors(trained / "output" / "run" / BEST)
     assert content["config"]["data_path"] == str(trained / "data" / "ag")
     assert content["config"]["detector"] == str(trained / "weights" / "seeing.pth")
     assert content["config"]["features"] == "off"
@@ -97,7 +97,7 @@ def test_a_lone_checkpoint_finds_them_from_the_folder_that_one_is_in(
 ) -> None:
     project = Path(shutil.copytree(trained, tmp_path / "moved"))
     shutil.move(project / "output" / "run" / BEST, tmp_path / "mine.tar")
-    content = load_checkpoint(tmp_path / "mine.tar")
+    content = load_tensors(tmp_path / "mine.tar")
     for name in ("data_path", "detector"):
         content["config"][name] = content["config"][name].replace(str(trained), "/nowhere")
     torch.save({**content, "started_in": "/nowhere"}, tmp_path / "mine.tar")
@@ -111,7 +111,7 @@ def test_what_is_not_found_is_told_with_the_option_that_helps(
     trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], lost: str, command: str
 ) -> None:
     project = Path(shutil.copytree(trained, tmp_path / "moved"))
-    content = load_checkpoint(project / "output" / "run" / BEST)
+    content = load_tensors(project / "output" / "run" / BEST)
     for name in ("data_path", "detector"):
         content["config"][name] = content["config"][name].replace(str(trained), str(tmp_path / "gone"))
     for name in (BEST, FINAL, "checkpoint_last.tar"):
@@ -142,7 +142,7 @@ def test_the_app_offers_nothing_whose_detector_is_not_there(trained: Path, tmp_p
     (choice,) = Checkpoints([str(trained / "output")])()
     assert choice.problem is None
     shutil.copytree(trained / "output", tmp_path / "output")
-    content = load_checkpoint(tmp_path / "output" / "run" / BEST)
+    content = load_tensors(tmp_path / "output" / "run" / BEST)
     content["config"]["detector"] = str(tmp_path / "gone.pth")
     torch.save(content, tmp_path / "output" / "run" / BEST)
     (choice,) = Checkpoints([str(tmp_path / "output")])()
@@ -161,7 +161,7 @@ def test_widths_are_compared_before_any_weights_are_fetched(
     monkeypatch.chdir(tmp_path)
     path = Path(shutil.copytree(trained / "output" / "run", tmp_path / "run"))
     for file in path.glob("*.tar"):  # of widths that none of these has
-        content = load_checkpoint(file)
+        content = load_tensors(file)
         content["feature_widths"] = {"node": 24, "union": 12, "action": 0}
         torch.save(content, file)
     assert main([*words(command, path, trained), "-detector", name]) == 2

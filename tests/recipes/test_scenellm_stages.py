@@ -16,7 +16,6 @@ from engine.training import Case, assert_same_bits
 from models.scenellm.tiny import TINY, tiny
 from toys import ToyVideos
 
-from vidsgg.engine.checkpoint import load_checkpoint
 from vidsgg.engine.distributed import ALONE, Team
 from vidsgg.engine.evaluate import evaluate
 from vidsgg.engine.fit import FitResult
@@ -26,6 +25,7 @@ from vidsgg.engine.precision import Precision
 from vidsgg.engine.schedule import Schedule
 from vidsgg.engine.state import TrainingState
 from vidsgg.engine.update import Update
+from vidsgg.io.tensors import load_tensors
 from vidsgg.losses.scenellm import SceneLLMCriterion
 from vidsgg.methods.scenellm import DEFAULT_LANGUAGE_MODEL, SceneLLMOptions
 from vidsgg.methods.scenellm.course import SceneLLMCourse
@@ -175,12 +175,12 @@ def test_mixed_precision_goes_on_exactly_too(level: str, tmp_path: Path) -> None
     Staged(tmp_path / "whole", level=level).run()
     stopped_at(tmp_path / "run", [4, 9, 11], level=level)
     assert_same_bits(tmp_path / "whole" / FINAL, tmp_path / "run" / FINAL)
-    state = load_checkpoint(tmp_path / "run" / FINAL)["model_state_dict"]
+    state = load_tensors(tmp_path / "run" / FINAL)["model_state_dict"]
     assert {value.dtype for value in state.values() if value.is_floating_point()} == {torch.float32}
 
 
 def test_checkpoints_hold_no_base_model(whole: Path) -> None:
-    content = load_checkpoint(whole / FINAL)
+    content = load_tensors(whole / FINAL)
     llm = [name for name in content["model_state_dict"] if ".llm." in name]
     assert llm
     assert all("lora_" in name for name in llm)

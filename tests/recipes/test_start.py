@@ -16,8 +16,8 @@ from engine.training import assert_same_bits
 from vidsgg import train_model
 from vidsgg.cli import train
 from vidsgg.cli.main import run
-from vidsgg.engine.checkpoint import load_checkpoint
 from vidsgg.errors import ConfigError
+from vidsgg.io.tensors import load_tensors
 
 TINY = ["-hidden_dim", "8", "-temporal_layer", "1", "-embedding_dim", "4", "-num_workers", "0", "-device", "cpu", "-eval_freq", "1"]
 OTHER = ["-epochs", "4", "-lr", "1e-3", "-batch_size", "2", "-save_freq", "1", "-scheduler", "cosine", "-dropout", "0.3"]
@@ -44,13 +44,13 @@ def cut(whole: Path, path: Path, epoch: int) -> Path:
     for name in ("config.yaml", "metrics.csv", "logfile.txt", *(f"checkpoint_epoch_{e}.tar" for e in range(1, epoch + 1))):
         shutil.copy(whole / name, path)
     shutil.copy(path / f"checkpoint_epoch_{epoch}.tar", path / LAST)
-    best = load_checkpoint(path / LAST)["training_state"]["best_epoch"]
+    best = load_tensors(path / LAST)["training_state"]["best_epoch"]
     shutil.copy(path / f"checkpoint_epoch_{best}.tar", path / BEST)
     return path
 
 
 def assert_same_weights(one: Path, other: Path) -> None:
-    first, second = (load_checkpoint(path / FINAL)["model_state_dict"] for path in (one, other))
+    first, second = (load_tensors(path / FINAL)["model_state_dict"] for path in (one, other))
     assert all(torch.equal(value, second[name]) for name, value in first.items())
 
 
@@ -97,13 +97,13 @@ def test_a_lone_file_goes_on_in_a_folder_of_its_own(whole: Path, tmp_path: Path)
     assert resumed(tmp_path / "checkpoint_epoch_50.tar", "-save_path", tmp_path / "run") == 0
     assert_same_weights(whole, tmp_path / "run")
     log = (tmp_path / "run" / "logfile.txt").read_text(encoding="utf-8")
-    best = load_checkpoint(whole / "checkpoint_epoch_3.tar")["training_state"]["best_epoch"]
+    best = load_tensors(whole / "checkpoint_epoch_3.tar")["training_state"]["best_epoch"]
     assert f"warning: the best checkpoint so far, of epoch {best}, is no longer there" in log
 
 
 def test_the_best_so_far_comes_along(whole: Path, tmp_path: Path) -> None:
     path = cut(whole, tmp_path / "run", 3)
-    content = load_checkpoint(path / LAST)
+    content = load_tensors(path / LAST)
     content["training_state"]["best_score"] = 2.0  # never to be beaten
     torch.save(content, path / LAST)
     assert resumed(path, "-save_path", tmp_path / "elsewhere") == 0
@@ -157,7 +157,7 @@ def test_where_and_how_it_runs_may_differ(whole: Path, data: Path, tmp_path: Pat
 
 def test_another_number_of_threads_is_told(whole: Path, tmp_path: Path) -> None:
     path, now = cut(whole, tmp_path / "run", 2), torch.get_num_threads()
-    content = load_checkpoint(path / LAST)
+    content = load_tensors(path / LAST)
     assert content["threads"] == now
     assert f"threads: {now};" in (whole / "logfile.txt").read_text(encoding="utf-8")
     torch.save({**content, "threads": now + 3}, path / LAST)
@@ -173,7 +173,7 @@ def test_another_number_of_threads_is_told(whole: Path, tmp_path: Path) -> None:
 def test_more_epochs_are_another_schedule_and_said(whole: Path, tmp_path: Path) -> None:
     path = shutil.copytree(whole, tmp_path / "run")
     assert resumed(path, "-epochs", "6") == 0
-    content = load_checkpoint(path / FINAL)
+    content = load_tensors(path / FINAL)
     assert content["epoch"] == 6
     assert len(content["training_state"]["losses"]) == 6
     log = (path / "logfile.txt").read_text(encoding="utf-8")
@@ -187,7 +187,7 @@ def test_videos_that_have_changed_are_refused_and_other_ones_start_anew(
     whole: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path, root = cut(whole, tmp_path / "run", 2), write_easg(tmp_path / "data", seed=1)
-    content = load_checkpoint(path / LAST)
+    content = load_tensors(path / LAST)
     content["videos"]["train"] = "7 others"
     torch.save(content, path / "checkpoint_changed.tar")
     error = fails(capsys, path / "checkpoint_changed.tar", "-save_path", tmp_path / "x")
@@ -202,7 +202,7 @@ def test_another_detector_is_refused(tmp_path: Path, capsys: pytest.CaptureFixtu
     root, path = small_set(tmp_path / "data"), tmp_path / "run"
     small = [*TINY, "-features", "off", "-epochs", "1", "-data_path", str(root), "-save_path", str(path)]
     assert run(train.main, small) == 0
-    content = load_checkpoint(path / LAST)
+    content = load_tensors(path / LAST)
     content["detector"]["weights"] = "others"
     torch.save(content, path / LAST)
     (path / FINAL).unlink()
@@ -213,7 +213,7 @@ def test_another_detector_is_refused(tmp_path: Path, capsys: pytest.CaptureFixtu
 def test_train_model_takes_options_by_name_and_returns_the_score(data: Path, tmp_path: Path) -> None:
     options = {"data_path": str(data), "hidden_dim": 8, "temporal_layer": 1, "num_workers": 0, "device": "cpu"}
     score = train_model(lr=1e-3, batch_size=2, epochs=1, save_path=tmp_path / "run", **options)
-    assert score == load_checkpoint(tmp_path / "run" / BEST)["training_state"]["best_score"]
+    assert score == load_tensors(tmp_path / "run" / BEST)["training_state"]["best_score"]
     assert 0 <= score <= 1
     loss = train_model(epochs=1, monitor="val_loss", save_path=tmp_path / "loss", **options)
     lines = (tmp_path / "loss" / "metrics.csv").read_text(encoding="utf-8").splitlines()

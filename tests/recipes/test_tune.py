@@ -22,7 +22,8 @@ from datasets.easg_files import write_easg
 import vidsgg
 from vidsgg.cli import train, tune
 from vidsgg.cli.main import run
-from vidsgg.engine.checkpoint import BEST, FINAL, LAST, load_checkpoint
+from vidsgg.engine.checkpoint import BEST, FINAL, LAST
+from vidsgg.io.tensors import load_tensors
 from vidsgg.recipes.command_options import TuneOptions
 from vidsgg.recipes.history import find_runs, read_run_record
 from vidsgg.tuning import search
@@ -66,9 +67,7 @@ def test_a_grid_from_the_command_to_the_table_and_back(data: Path, capsys: pytes
     command = shlex.split(printed.strip().splitlines()[-1])
     assert command[:2] == ["vidsgg", "train"]
     assert run(train.main, [*command[2:], "-save_path", "again"]) == 0
-    first, second = (
-        load_checkpoint(path / BEST)["model_state_dict"] for path in (folder / f"trial_{int(best['trial']):04d}", Path("again"))
-    )
+    first, second = (load_tensors(path / BEST)["model_state_dict"] for path in (folder / f"trial_{int(best['trial']):04d}", Path("again")))
     assert all(torch.equal(first[name], second[name]) for name in first)
 
     capsys.readouterr()
@@ -100,7 +99,7 @@ def test_a_search_that_is_stopped_goes_on_where_it_was(data: Path, monkeypatch: 
     assert [[row[name] for name in names] for row in table("stopped")] == [[row[name] for name in names] for row in table("whole")]
     for one, other in (("trial_0001", "trial_0001"), ("trial_0002", "trial_0003")):  # number 2 was the second attempt of trial 1
         first, second = (
-            load_checkpoint(Path("output", "tune", *parts, FINAL))["model_state_dict"] for parts in (("whole", one), ("stopped", other))
+            load_tensors(Path("output", "tune", *parts, FINAL))["model_state_dict"] for parts in (("whole", one), ("stopped", other))
         )
         assert all(torch.equal(first[name], second[name]) for name in first)
 

@@ -7,22 +7,23 @@ import os
 import stat
 import threading
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from vidsgg.assembly.drawn import SHORT, learnt_from_drawings
 from vidsgg.assembly.saved_run import detector_places, find_detector_of, looks_at_pictures, read_run
 from vidsgg.assembly.sources import open_source
-from vidsgg.datasets.action_genome import SCHEMA
+from vidsgg.detectors.record import DetectorRecord
 from vidsgg.detectors.registry import named_detector
 from vidsgg.engine.checkpoint import find_checkpoint
 from vidsgg.errors import CheckpointError, ConfigError, VidsggError
 from vidsgg.recipes.command_options import PredictOptions
 from vidsgg.recipes.predict_model import check_run
+from vidsgg.structures.schema import Schema
 
 FOLDER = "output"
 Stamp = tuple[int, int]  # when a file changed, in nanoseconds, and its size
@@ -63,7 +64,7 @@ class Checkpoints:
         """Raises ConfigError if a place that was named is not there or holds no checkpoint."""
         self._places = [Path(place) for place in places or (FOLDER,)]
         self._known: dict[Path, _Look] = {}
-        self._records: dict[tuple[str, Stamp | None], Mapping[str, Any] | None] = {}
+        self._records: dict[tuple[str, Stamp | None, tuple[str, ...]], DetectorRecord | None] = {}
         self._lock = threading.Lock()
         if places:
             for place in self._places:
@@ -102,8 +103,9 @@ class Checkpoints:
             check_run(run, PredictOptions())
             if looks_at_pictures(run):
                 places = detector_places(run)
-                record = self._record_of(find_detector_of(run, (), self._record_of))
-                choice = replace(choice, detector=str((record or {}).get("description", {}).get("detector", "")))
+                record_of = partial(self._record_of, run.checkpoint.schema)
+                record = record_of(find_detector_of(run, (), record_of))
+                choice = replace(choice, detector=record.architecture if record else "")
         except VidsggError as error:
             choice = replace(choice, problem=str(error).removeprefix(f"{file} ").removeprefix(f"{file}: "))
         except Exception as error:  # a file that is not as it should be costs itself only
@@ -111,15 +113,15 @@ class Checkpoints:
             choice = replace(choice, problem=f"cannot be used; it may be damaged ({type(error).__name__}: {str(error)[:200]}).")
         return _Look(stamp, tuple((place, _stamp(Path(place))) for place in places), choice)
 
-    def _record_of(self, name: str) -> Mapping[str, Any] | None:
+    def _record_of(self, schema: Schema, name: str) -> DetectorRecord | None:
         """What a detector is; one and the same is mostly that of many checkpoints."""
-        key = name, _stamp(Path(name))
+        key = name, _stamp(Path(name)), schema.vocabulary.objects
         if key not in self._records:
             named = named_detector(name)
             file = None if named is None else named[0].download(named[1])
             if file is not None and not file.is_file():
                 raise ConfigError(f"the weights of {name} are not on this machine, and the app downloads nothing")
-            self._records[key] = open_source(Path(), SCHEMA, "sgdet", torch.device("cpu"), looks=True, detector=name).detector_record()
+            self._records[key] = open_source(Path(), schema, "sgdet", torch.device("cpu"), looks=True, detector=name).detector_record()
         return self._records[key]
 
 

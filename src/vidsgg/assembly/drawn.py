@@ -21,10 +21,9 @@ def drawn_note(run: SavedRun) -> tuple[str, ...]:
 
 def learnt_from_drawings(run: SavedRun) -> bool:
     """As the checkpoint says. Older ones do not: then by the data set's folder if it is there, else by the names of the videos."""
-    said = run.content.get("synthetic")
-    if isinstance(said, bool):
-        return said
-    path = run.content["config"].get("data_path")
+    if run.made.synthetic is not None:
+        return run.made.synthetic
+    path = run.made.config.get("data_path")
     # A relative path may be meant from where the run lies, which may have been moved along with its data.
     places = [Path(), *run.file.resolve().parents] if path else []
     return any(is_synthetic(place / str(path)) for place in places) or _has_their_videos(run)
@@ -32,7 +31,7 @@ def learnt_from_drawings(run: SavedRun) -> bool:
 
 def _has_their_videos(run: SavedRun) -> bool:
     """Whether the training videos are those that a synthetic data set of this size has; parts of one (``-datasize``) are not recognised."""
-    record = run.content.get("videos") or {}
+    record = run.made.videos
     counts = {name: text.split()[0] for name, text in record.items() if text.split()}
     if "train" not in counts or not all(count.isdecimal() and len(count) < 6 for count in counts.values()):
         return False

@@ -14,21 +14,23 @@ from vidsgg.assembly.detectors import IN_DATA_FOLDER, is_detector_name, widths_o
 from vidsgg.assembly.run_places import find_places, possible_places
 from vidsgg.assembly.sources import FeatureSource, open_source
 from vidsgg.datasets.base import VideoDataset
-from vidsgg.engine.checkpoint import find_checkpoint, load_checkpoint
+from vidsgg.detectors.record import DetectorRecord
+from vidsgg.engine.checkpoint import Checkpoint, Provenance, find_checkpoint
 from vidsgg.engine.distributed import ALONE, Team
 from vidsgg.errors import CheckpointError, ConfigError, VidsggError
 from vidsgg.methods.registry import METHODS, find_method
 from vidsgg.methods.training_options import TrainOptions, options_from
 from vidsgg.plugins import withhold_code
 from vidsgg.structures.schema import Schema
+from vidsgg.structures.widths import FeatureWidths
 
 
 @dataclass(frozen=True, eq=False)
 class SavedRun:
-    """A checkpoint file, its content, and the options of the run that wrote it (or that an import gave it)."""
+    """A checkpoint with its file, and the options of the run that wrote it (or that an import gave it)."""
 
     file: Path
-    content: dict[str, Any]
+    checkpoint: Checkpoint
     options: TrainOptions  # with their defaults where the file names code
     code: Mapping[str, str] = field(default_factory=dict)  # the options by which it does, see vidsgg/plugins.py
 
@@ -37,9 +39,13 @@ class SavedRun:
         return self.code.get(name, getattr(self.options, name, None))
 
     @property
+    def made(self) -> Provenance:
+        return self.checkpoint.provenance
+
+    @property
     def imported(self) -> bool:
         """Whether the weights are the authors', see ``vidsgg import-checkpoint``."""
-        return "imported_from" in self.content
+        return self.made.imported_from is not None
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,18 +65,18 @@ def read_run(path: Path, *, mmap: bool = False, model: str | None = None) -> Sav
     if model is not None:
         METHODS.admit(model)
     file = find_checkpoint(path)
-    content = load_checkpoint(file, mmap=mmap)
-    config = content["config"]
+    checkpoint = Checkpoint.load(file, mmap=mmap)
+    config, started_in = checkpoint.provenance.config, checkpoint.provenance.started_in
     if "model" not in config:
         raise CheckpointError(f"{file} does not say which model it holds.")
     try:
         kind = find_method(str(config["model"])).options
-        options = find_places(options_from(config, kind), file.parent, content.get("started_in"))
+        options = find_places(options_from(config, kind), file.parent, started_in)
     except ConfigError as error:
         raise CheckpointError(f"{file}: its configuration cannot be used: {error}") from error
     if model not in (None, options.model):
         raise ConfigError(f"option -model: {file} is of model {options.model!r}, not {model!r}.")
-    return SavedRun(file, content, options, withhold_code(config, kind)[1])
+    return SavedRun(file, checkpoint, options, withhold_code(config, kind)[1])
 
 
 def data_of(run: SavedRun, given: str | None) -> Path:
@@ -86,7 +92,7 @@ def data_of(run: SavedRun, given: str | None) -> Path:
 
 def places_of(run: SavedRun, value: str) -> list[Path]:
     """Where a file or folder may lie that a run names, the likeliest first."""
-    return possible_places(value, run.file.parent, run.content.get("started_in"))
+    return possible_places(value, run.file.parent, run.made.started_in)
 
 
 def load_model(
@@ -101,7 +107,7 @@ def load_model(
     schema = datasets[0].schema
     entry = find_method(options.model)
     entry.capabilities.check(entry.name, options.mode, schema)
-    if run.content.get("vocabulary") != vocabulary_record(schema):
+    if not run.checkpoint.schema.same_classes(schema):
         raise CheckpointError(
             f"{run.file} was trained on other classes than {schema.name!r} has; evaluate it on a data set of its own kind."
         )
@@ -137,11 +143,11 @@ def trained_source(run: SavedRun, given: str | None, folders: Sequence[Path], so
     if given is not None:
         check_widths(run, given)
         return source_with(given)
-    if run.content.get("detector") is None and not run.imported:  # nothing looks at pictures
+    if run.made.detector is None and not run.imported:  # nothing looks at pictures
         return source_with(run.options.detector)
     opened: dict[str, FeatureSource] = {}
 
-    def record_of(name: str) -> Mapping[str, Any] | None:
+    def record_of(name: str) -> DetectorRecord | None:
         opened.clear()  # one detector in memory at a time
         opened[name] = source_with(name)
         return opened[name].detector_record()
@@ -149,13 +155,13 @@ def trained_source(run: SavedRun, given: str | None, folders: Sequence[Path], so
     return opened[find_detector_of(run, folders, record_of)]
 
 
-def find_detector_of(run: SavedRun, folders: Sequence[Path], record_of: Callable[[str], Mapping[str, Any] | None]) -> str:
+def find_detector_of(run: SavedRun, folders: Sequence[Path], record_of: Callable[[str], DetectorRecord | None]) -> str:
     """The name or file of the detector that a model was trained with. record_of: ``FeatureSource.detector_record`` of a name or file, or a
     VidsggError that says why it has none.
 
     Raises CheckpointError naming where it was looked for if it is not found.
     """
-    wanted, tried = run.content.get("detector"), []
+    wanted, tried = run.made.detector, []
     for name in detector_places(run, folders):
         if not is_detector_name(name) and not Path(name).is_file():
             tried.append(f"{name} is not there")
@@ -200,13 +206,13 @@ def detector_places(run: SavedRun, folders: Sequence[Path] = ()) -> tuple[str, .
 
 def check_widths(run: SavedRun, detector: str) -> None:
     """Raises ConfigError if a detector that is known by its name gives features of other widths than a model reads."""
-    widths, trained = widths_of(detector), run.content.get("feature_widths")
-    if widths is None or not isinstance(trained, Mapping) or (widths.node, widths.union) == (trained.get("node"), trained.get("union")):
+    widths, trained = widths_of(detector), run.made.widths
+    if widths is None or trained is None or (widths.node, widths.union) == (trained.node, trained.union):
         return
-    known = (run.content.get("detector") or {}).get("description", {}).get("detector")
+    known = run.made.detector.architecture if run.made.detector else ""
     raise ConfigError(
         f"option -detector: {detector} gives {widths.node} numbers for an object and {widths.union} for a pair, but {run.file} was trained on"
-        f" {trained.get('node')} and {trained.get('union')}{f', by a {known}' if known else ''}. Leave -detector out to look with the detector"
+        f" {trained.node} and {trained.union}{f', by a {known}' if known else ''}. Leave -detector out to look with the detector"
         " that it was trained with, or name a file of one of the same kind."
     )
 
@@ -217,13 +223,13 @@ def model_on(run: SavedRun, source: FeatureSource, schema: Schema, options: Trai
     Raises CheckpointError as load_model does.
     """
     entry = find_method(options.model)
-    if entry.capabilities.visual and run.content.get("feature_widths") != widths_record(source):
+    if entry.capabilities.visual and run.made.widths != source.widths:
         advice = "Leave -detector out, or name" if any_detector else "Name"
         raise CheckpointError(
-            f"{run.file} was trained on features of other widths ({_in_words(run.content.get('feature_widths'))}) than there are now"
-            f" ({_in_words(widths_record(source))}; {source.lines[0]}). {advice} the detector that it was trained with by -detector."
+            f"{run.file} was trained on features of other widths ({_in_words(run.made.widths)}) than there are now"
+            f" ({_in_words(source.widths)}; {source.lines[0]}). {advice} the detector that it was trained with by -detector."
         )
-    trained_with = run.content.get("detector")
+    trained_with = run.made.detector
     if not any_detector and trained_with is not None and trained_with != source.detector_record():
         raise CheckpointError(
             f"{run.file} was trained with another detector than {source.name!r} is now. Name the one that it was trained with by -detector;"
@@ -231,31 +237,16 @@ def model_on(run: SavedRun, source: FeatureSource, schema: Schema, options: Trai
         )
     model = entry.build(schema, source.widths, options)
     try:
-        model.load_state_dict(run.content["model_state_dict"])
+        model.load_state_dict(run.checkpoint.weights)
     except RuntimeError as error:
         raise CheckpointError(f"{run.file} does not fit model {options.model!r}: {' '.join(str(error).split())[:300]}") from error
     move_to(model, source.device)
     return TrainedModel(model.eval(), source, options)
 
 
-def widths_record(source: FeatureSource) -> dict[str, int]:
-    """Widths of the features as plain values, for checkpoints."""
-    return {"node": source.widths.node, "union": source.widths.union, "action": source.widths.action}
-
-
-def _in_words(widths: Any) -> str:
-    """``object 2048, pair 1024``, of a record of widths."""
-    if not isinstance(widths, Mapping):
+def _in_words(widths: FeatureWidths | None) -> str:
+    """``object 2048, pair 1024``."""
+    if widths is None:
         return "not recorded"
-    names = {"node": "object", "union": "pair", "action": "action"}
-    return ", ".join(f"{names[name]} {widths[name]}" for name in names if widths.get(name)) or "none"
-
-
-def vocabulary_record(schema: Schema) -> dict[str, Any]:
-    """Class names of a schema as plain values, to tell later whether a checkpoint fits a data set."""
-    vocabulary = schema.vocabulary
-    return {
-        "objects": list(vocabulary.objects),
-        "subjects": list(vocabulary.subjects),
-        "predicates": {group.name: list(group.predicates) for group in vocabulary.groups},
-    }
+    named = {"object": widths.node, "pair": widths.union, "action": widths.action}
+    return ", ".join(f"{name} {width}" for name, width in named.items() if width) or "none"

@@ -6,7 +6,6 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -16,6 +15,7 @@ from vidsgg.datasets.pictures import picture_notes
 from vidsgg.detectors.base import Detector
 from vidsgg.detectors.extraction import ClipExtractor
 from vidsgg.detectors.feature_store import FeatureStore, Needed, find_store
+from vidsgg.detectors.record import DetectorRecord
 from vidsgg.detectors.store_key import StoreKey
 from vidsgg.engine.distributed import ALONE, Team
 from vidsgg.engine.loading import ClipLoader
@@ -68,9 +68,9 @@ class FeatureSource:
             dataset, self.mode, batch_size, shuffle, seed, workers, self.device, extractor, skip_bad, self.store, learn, stages, team
         )
 
-    def detector_record(self) -> dict[str, Any] | None:
-        """What the detector is, as plain values for checkpoints."""
-        return None if self.key is None else {"description": dict(self.key.detector), "weights": self.key.weights}
+    def detector_record(self) -> DetectorRecord | None:
+        """What the detector is, for checkpoints."""
+        return None if self.key is None else DetectorRecord(dict(self.key.detector), self.key.weights)
 
 
 def open_source(

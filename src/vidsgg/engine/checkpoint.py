@@ -1,90 +1,237 @@
-"""Checkpoints of runs: what must be in one, and which one a run's folder offers."""
+"""Checkpoints of runs: what is in one, how it stands in its file, and which one a run's folder offers.
+
+This module alone knows the keys of the file.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 
 import msgspec
 from msgspec import Meta
 from torch import Tensor
 
-from vidsgg.errors import CheckpointError, DataError
-from vidsgg.io.tensors import check_intact, load_tensors
+from vidsgg.datasets.older import schema_of_names
+from vidsgg.detectors.record import DetectorRecord
+from vidsgg.errors import CheckpointError, DataError, short
+from vidsgg.io.tensors import check_intact, load_tensors, save_tensors
 from vidsgg.io.untrusted import as_type
+from vidsgg.structures.schema import Schema
+from vidsgg.structures.widths import FeatureWidths
 
-# ``epoch``, ``model_state_dict``, ``optimizer_state_dict``, ``loss`` and ``config`` are what the training guide promises.
-REQUIRED = ("epoch", "model_state_dict", "config")
 BEST, LAST, FINAL = "checkpoint_best.tar", "checkpoint_last.tar", "checkpoint_final.tar"
-
-
+Plain: TypeAlias = bool | int | float | str | None
 _Count = Annotated[int, Meta(ge=0, lt=2**53)]
+_REQUIRED = ("epoch", "model_state_dict", "config")
 
 
-class _State(msgspec.Struct):
-    """``training_state``: how far a run had come."""
+@dataclass(frozen=True, eq=False)
+class Provenance:
+    """What a model was made from: the same in all checkpoints of a run."""
 
-    epoch: _Count
-    batch: _Count
-    step: _Count
-    sums: dict[str, Tensor]
-    videos: _Count
-    losses: list[float]
-    best_score: float | None
+    config: Mapping[str, Plain]  # the run's options, see TrainOptions.to_dict
+    schema: Schema  # the classes, and the rules by which graphs are made
+    widths: FeatureWidths | None = None  # of the features that the model reads; None: not recorded
+    detector: DetectorRecord | None = None  # the one that looked at the pictures; None if nothing did, or it is not known
+    features: str | None = None  # whether they were stored, and with which precision
+    videos: Mapping[str, str] = field(default_factory=dict)  # of "train" and "val" how many, and a digest of their names
+    synthetic: bool | None = None  # whether the pictures are drawn; None: not recorded
+    processes: int = 1  # that trained together
+    threads: int | None = None  # of every process; None: not recorded
+    started_in: str | None = None  # the folder in which the run was started; None: not recorded
+    imported_from: str | None = None  # name of the authors' file; None of a run of ours
+
+
+@dataclass(frozen=True, eq=False)
+class Progress:
+    """How far a run had come."""
+
+    epoch: _Count  # the running one, from 1
+    batch: _Count  # batches of it that are done
+    step: _Count  # optimiser steps in all
+    sums: dict[str, Tensor]  # loss of the running epoch by part, each times its videos
+    videos: _Count  # of the running epoch so far
+    losses: list[float]  # mean total loss of every finished epoch
+    best_score: float | None  # of the monitored value
     best_epoch: _Count
 
 
-class _Waiting(msgspec.Struct):
-    """``stopping_state_dict``: of early stopping."""
+@dataclass(frozen=True)
+class Waited:
+    """How early stopping stood."""
 
     best: float | None
-    waited: _Count
+    waited: _Count  # evaluations without progress
+
+
+@dataclass(frozen=True, eq=False)
+class Continuation:
+    """What a run needs, besides its weights, to go on exactly. optimizer, scaler, schedule: their state dicts."""
+
+    progress: Progress
+    optimizer: Mapping[str, Any]
+    scaler: Mapping[str, Any]
+    schedule: Mapping[str, Any]
+    stopping: Waited | None = None  # None without early stopping
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """A trained model, and what it was made from."""
+
+    provenance: Provenance
+    weights: Mapping[str, Tensor]  # the model's state dict
+    epoch: int  # how many are finished
+    loss: float | None = None  # mean of the last epoch
+    continuation: Continuation | None = None  # None of models that were imported, or fitted by counting
+
+    @property
+    def schema(self) -> Schema:
+        return self.provenance.schema
+
+    @property
+    def position(self) -> tuple[int, int, int]:
+        """How far it has come: epoch, batch in the epoch, step; zeros for one that cannot be continued."""
+        at = self.continuation.progress if self.continuation else None
+        return (at.epoch, at.batch, at.step) if at else (0, 0, 0)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The content of a file: tensors and plain values.
+
+        ``epoch``, ``model_state_dict``, ``optimizer_state_dict``, ``loss`` and ``config`` are what the training guide promises.
+        """
+        made, going_on = self.provenance, self.continuation
+        content = {
+            "epoch": self.epoch,
+            "loss": self.loss,
+            "model_state_dict": self.weights,
+            "optimizer_state_dict": going_on.optimizer if going_on else {},
+            "config": dict(made.config),
+            "schema": made.schema.to_dict(),
+            "feature_widths": None if made.widths is None else asdict(made.widths),
+            "detector": None if made.detector is None else asdict(made.detector),
+            "features": made.features,
+            "videos": dict(made.videos),
+            "synthetic": made.synthetic,
+            "processes": made.processes,
+            "threads": made.threads,
+            "started_in": made.started_in,
+        }
+        if made.imported_from is not None:
+            content["imported_from"] = made.imported_from
+        if going_on:
+            content |= {
+                "scaler_state_dict": going_on.scaler,
+                "schedule_state_dict": going_on.schedule,
+                "stopping_state_dict": None if going_on.stopping is None else asdict(going_on.stopping),
+                "training_state": dict(vars(going_on.progress)),
+            }
+        return content
+
+    def save(self, path: Path) -> None:
+        """Write the file whole or not at all. Raises CheckpointError if it cannot be written."""
+        save_tensors(path, self.to_dict())
+
+    @staticmethod
+    def load(path: Path, *, mmap: bool = False) -> Checkpoint:
+        """Read a file of ours, also one of version 0.1.0. mmap: as load_tensors.
+
+        Raises CheckpointError as load_tensors does, if the file is of another kind, and if it is of version 0.1.0 and does not say
+        enough of its classes.
+        """
+        content = load_tensors(path, mmap=mmap)
+        if any(key not in content for key in _REQUIRED):
+            raise CheckpointError(
+                f"{path} is not a checkpoint of vidsgg: it lacks some of {', '.join(_REQUIRED)}."
+                " A file of a method's authors is converted by 'vidsgg import-checkpoint'."
+            )
+        try:
+            file: _File = as_type(content, _File)
+            schema = _schema_of(file)
+        except DataError as error:
+            raise CheckpointError(f"{path} is damaged or was not written by vidsgg: {error}") from error
+        if schema is None:
+            raise CheckpointError(f"{path} {_no_schema(file)}")
+        return _checkpoint_of(file, content, schema)
 
 
 class _Names(msgspec.Struct):
-    """``vocabulary``: the class names that the model was trained with."""
+    """``vocabulary``: class names, by which version 0.1.0 told what a model was trained on."""
 
     objects: list[str]
     subjects: list[str]
     predicates: dict[str, list[str]]
 
 
-class _Content(msgspec.Struct):
-    """What of a checkpoint is read outside of the model. What else is in it is left alone."""
+class _File(msgspec.Struct):
+    """A file's keys. What else is in it is left alone."""
 
     epoch: _Count
     model_state_dict: dict[str, Tensor]
-    config: dict[str, bool | int | float | str | None]
+    config: dict[str, Plain]
     loss: float | None = None
-    vocabulary: _Names | None = None
     schema: dict[str, Any] | None = None
-    feature_widths: dict[str, _Count] | None = None
-    detector: dict[str, Any] | None = None
-    features: Any = None
+    vocabulary: _Names | None = None
+    feature_widths: FeatureWidths | None = None
+    detector: DetectorRecord | None = None
+    features: str | None = None
     videos: dict[str, str] | None = None
     synthetic: bool | None = None
     processes: Annotated[int, Meta(ge=1, le=100_000)] = 1
-    training_state: _State | None = None
-    stopping_state_dict: _Waiting | None = None
-    schedule_state_dict: dict[str, Any] | None = None
+    threads: _Count | None = None
+    started_in: str | None = None
+    imported_from: str | None = None
     optimizer_state_dict: dict[str, Any] | None = None
+    scaler_state_dict: dict[str, Any] | None = None
+    schedule_state_dict: dict[str, Any] | None = None
+    stopping_state_dict: Waited | None = None
+    training_state: Progress | None = None
 
 
-def load_checkpoint(path: Path, *, mmap: bool = False) -> dict[str, Any]:
-    """A checkpoint of ours. Raises CheckpointError as load_tensors does, and if it is of another kind."""
-    content = load_tensors(path, mmap=mmap)
-    if any(key not in content for key in REQUIRED):
-        raise CheckpointError(
-            f"{path} is not a checkpoint of vidsgg: it lacks some of {', '.join(REQUIRED)}."
-            " A file of a method's authors is converted by 'vidsgg import-checkpoint'."
-        )
-    try:
-        as_type(content, _Content)
-    except DataError as error:
-        raise CheckpointError(f"{path} is damaged or was not written by vidsgg: {error}") from error
-    return content
+def _checkpoint_of(file: _File, content: Mapping[str, Any], schema: Schema) -> Checkpoint:
+    # State dicts are taken as they lie in the file: torch keeps versions in attributes of theirs.
+    provenance = Provenance(
+        config=file.config,
+        schema=schema,
+        widths=file.feature_widths,
+        detector=file.detector,
+        features=file.features,
+        videos=file.videos or {},
+        synthetic=file.synthetic,
+        processes=file.processes,
+        threads=file.threads,
+        started_in=file.started_in,
+        imported_from=file.imported_from,
+    )
+    continuation = None
+    if file.training_state is not None:
+        optimizer, scaler, schedule = (content.get(f"{part}_state_dict") or {} for part in ("optimizer", "scaler", "schedule"))
+        continuation = Continuation(file.training_state, optimizer, scaler, schedule, file.stopping_state_dict)
+    return Checkpoint(provenance, content["model_state_dict"], file.epoch, file.loss, continuation)
+
+
+def _schema_of(file: _File) -> Schema | None:
+    """The schema that a file holds, or the one that the names in a file of version 0.1.0 stand for; None if there is none."""
+    if file.schema is not None:
+        return Schema.from_dict(file.schema)
+    if file.vocabulary is None:
+        return None
+    widths = file.feature_widths or FeatureWidths()
+    brought = {"object": widths.node, "action": widths.action} if file.detector is None else {}  # by the data set's own files
+    return schema_of_names(msgspec.structs.asdict(file.vocabulary), {name: width for name, width in brought.items() if width})
+
+
+def _no_schema(file: _File) -> str:
+    if file.vocabulary is None:
+        return "does not say which classes its model was trained with; train it again."
+    named = ", ".join(map(short, file.vocabulary.objects[1:4]))
+    return (
+        "was written by version 0.1.0, which kept the names of classes alone, and these belong to no data set that it knew"
+        f" ({named}, ...): how predicates exclude each other and who may be a subject is not in it. Train it again."
+    )
 
 
 def find_checkpoint(path: Path) -> Path:
@@ -110,7 +257,7 @@ def newest_checkpoint(folder: Path) -> Newest:
     positions, damaged = {}, []
     for path in folder.glob("checkpoint_*.tar"):
         try:
-            positions[path] = position(load_checkpoint(path, mmap=True))
+            positions[path] = Checkpoint.load(path, mmap=True).position
         except CheckpointError as error:
             damaged.append(str(error))
     for path in sorted(positions, key=lambda path: (positions[path], path.name == LAST), reverse=True):
@@ -120,9 +267,3 @@ def newest_checkpoint(folder: Path) -> Newest:
         except CheckpointError as error:
             damaged.append(str(error))
     return Newest(None, tuple(damaged))
-
-
-def position(content: Mapping[str, Any]) -> tuple[int, int, int]:
-    """How far a checkpoint has come: epoch, batch in the epoch, step; zeros for one that cannot be continued."""
-    state = content.get("training_state") or {}
-    return tuple(state.get(name, 0) for name in ("epoch", "batch", "step"))

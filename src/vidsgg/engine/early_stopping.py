@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 
@@ -40,6 +41,6 @@ class EarlyStopping:
     def state_dict(self) -> dict[str, float | int | None]:
         return {"best": self.best, "waited": self.waited}
 
-    def load_state_dict(self, state: dict[str, float | int | None]) -> None:
+    def load_state_dict(self, state: Mapping[str, float | int | None]) -> None:
         """patience and min_delta stay as they were given."""
         self.best, self.waited = state["best"], int(state["waited"] or 0)

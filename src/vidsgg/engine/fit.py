@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeVar
 import torch
 from tqdm import tqdm
 
-from vidsgg.engine.checkpoint import BEST, FINAL, LAST
+from vidsgg.engine.checkpoint import BEST, FINAL, LAST, Checkpoint, Provenance
 from vidsgg.engine.course import ONE_STAGE, Course
 from vidsgg.engine.distributed import Team
 from vidsgg.engine.gpu import GpuMeter
@@ -77,13 +77,13 @@ def fit(
     validate: Validate,
     run: RunFolder,
     settings: FitSettings,
-    checkpoint_extras: Mapping[str, Any],
+    provenance: Provenance,
     after_evaluation: AfterEvaluation = lambda epoch, score: None,
     course: Course = ONE_STAGE,
 ) -> FitResult:
     """Train from where ``state`` stands to the last epoch; evaluate, save and log on the way.
 
-    validate: scores the model on held-out videos. checkpoint_extras: what checkpoints hold besides the state. after_evaluation: is told
+    validate: scores the model on held-out videos. provenance: what checkpoints say of the run. after_evaluation: is told
     the epoch and the monitored score, higher is better, once everything is saved; what it raises ends the run. course: is told of every
     epoch before it begins, and of every step.
     Raises TrainingError when a loss or gradient is not finite, memory runs out or a worker dies, CheckpointError when the disk is full,
@@ -96,7 +96,7 @@ def fit(
         run.log(gpu.note)
 
     def save(name: str) -> None:
-        run.save(name, {**state.state_dict(), **checkpoint_extras})
+        run.save(name, state.checkpoint(provenance))
         watch.last_saved = name
 
     def evaluate_and_log(epoch: int) -> dict[str, float]:
@@ -245,7 +245,7 @@ def fit_counts(
     validate: Validate,
     run: RunFolder,
     monitor: Monitor,
-    checkpoint_extras: Mapping[str, Any],
+    provenance: Provenance,
     after_evaluation: AfterEvaluation = lambda epoch, score: None,
 ) -> FitResult:
     """Fit a model that only counts: one pass over the training videos, one evaluation, one checkpoint. after_evaluation: as fit."""
@@ -258,8 +258,8 @@ def fit_counts(
     values = evaluation_scalars(result, losses)
     run.scalars({f"val/{name}": value for name, value in values.items()}, epoch=1, step=len(loader))
     score, loss = values[monitor.key], losses.get("total", math.nan)  # there is none where classes are guessed, see evaluate
-    content = {"epoch": 1, "model_state_dict": model.state_dict(), "optimizer_state_dict": {}, "loss": loss, **checkpoint_extras}
+    checkpoint = Checkpoint(provenance, model.state_dict(), epoch=1, loss=loss)
     for name in (BEST, FINAL):
-        run.save(name, content)
+        run.save(name, checkpoint)
     after_evaluation(1, monitor.upward(score))
     return FitResult(best_score=score, best_epoch=1, last_loss=loss)

@@ -20,13 +20,13 @@ from torch import Tensor
 from tqdm import tqdm
 
 from vidsgg import __version__
+from vidsgg.engine.checkpoint import Checkpoint
 from vidsgg.engine.loggers import OpenLogger, TensorBoardLogger
 from vidsgg.engine.run_lock import RunLock
 from vidsgg.errors import CheckpointError, ConfigError, DataError, Stopped
 from vidsgg.io.atomic import remove_left_behind, write_whole
 from vidsgg.io.links import regular_file
 from vidsgg.io.names import file_name
-from vidsgg.io.tensors import save_tensors
 from vidsgg.io.untrusted import read_yaml
 
 OUTPUT = Path("output")
@@ -154,11 +154,11 @@ class RunFolder:
         with self._writing():
             self._logger.flush()
 
-    def save(self, name: str, content: Mapping[str, Any]) -> None:
+    def save(self, name: str, checkpoint: Checkpoint) -> None:
         """Write a checkpoint; what was logged before it is not lost after it. Raises CheckpointError if the disk is full."""
         self.flush()
         try:
-            save_tensors(self.path / name, dict(content))
+            checkpoint.save(self.path / name)
         except CheckpointError as error:
             again = f" Then go on with: {self.resume_command}" if any(self.path.glob("checkpoint_*.tar")) else ""
             raise CheckpointError(f"{error}{again}") from error
@@ -197,7 +197,7 @@ class UnwrittenRun(RunFolder):
 
     def flush(self) -> None: ...
 
-    def save(self, name: str, content: Mapping[str, Any]) -> None: ...
+    def save(self, name: str, checkpoint: Checkpoint) -> None: ...
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None: ...
 

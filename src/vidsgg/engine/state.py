@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass, field, fields
 
 from torch import Tensor, nn
 
+from vidsgg.engine.checkpoint import Checkpoint, Continuation, Progress, Provenance, Waited
 from vidsgg.engine.early_stopping import EarlyStopping
 from vidsgg.engine.exchange import Step
 from vidsgg.engine.schedule import Schedule
 from vidsgg.engine.update import Update
-
-_COUNTERS = ("epoch", "batch", "step", "sums", "videos", "losses", "best_score", "best_epoch")
 
 
 @dataclass(eq=False)
@@ -56,30 +53,32 @@ class TrainingState:
     def finished(self, epochs: int) -> bool:
         return self.epoch > epochs or (self.stopping is not None and self.stopping.exhausted)
 
-    def state_dict(self) -> dict[str, Any]:
-        """A checkpoint's content: with what the training guide promises, ``epoch`` (how many are finished) and ``loss`` (of the last)."""
+    def checkpoint(self, provenance: Provenance) -> Checkpoint:
+        """What has to be saved to go on exactly."""
         with self.update.precision.full_weights():
             weights = self.model.state_dict()
-        return {
-            "epoch": self.epoch - 1,
-            "loss": self.losses[-1] if self.losses else None,
-            "model_state_dict": weights,
-            **self.update.state_dict(),
-            "schedule_state_dict": self.schedule.state_dict(),
-            "stopping_state_dict": self.stopping.state_dict() if self.stopping else None,
-            "training_state": {name: getattr(self, name) for name in _COUNTERS},
-        }
+        continuation = Continuation(
+            Progress(**{column.name: getattr(self, column.name) for column in fields(Progress)}),
+            self.update.optimizer.state_dict(),
+            self.update.precision.scaler.state_dict(),
+            self.schedule.state_dict(),
+            Waited(self.stopping.best, self.stopping.waited) if self.stopping else None,
+        )
+        return Checkpoint(provenance, weights, self.epoch - 1, self.losses[-1] if self.losses else None, continuation)
 
-    def load_state_dict(self, content: Mapping[str, Any]) -> None:
+    def go_to(self, checkpoint: Checkpoint) -> None:
         """Go on where a checkpoint of the same model, optimiser and options was written."""
+        had = checkpoint.continuation
+        assert had is not None, "a checkpoint that can be continued"
         with self.update.precision.full_weights():
-            self.model.load_state_dict(content["model_state_dict"])
-        self.update.load_state_dict(content)
-        self.schedule.load_state_dict(content["schedule_state_dict"])
-        if self.stopping and content["stopping_state_dict"]:
-            self.stopping.load_state_dict(content["stopping_state_dict"])
-        for name in _COUNTERS:
-            setattr(self, name, content["training_state"][name])
+            self.model.load_state_dict(checkpoint.weights)
+        self.update.optimizer.load_state_dict(dict(had.optimizer))
+        self.update.precision.scaler.load_state_dict(dict(had.scaler))
+        self.schedule.load_state_dict(dict(had.schedule))
+        if self.stopping and had.stopping:
+            self.stopping.load_state_dict(asdict(had.stopping))
+        for column in fields(Progress):
+            setattr(self, column.name, getattr(had.progress, column.name))
         device = next(self.model.parameters()).device
-        self.sums = {name: value.to(device) for name, value in self.sums.items()}
-        self.losses = list(self.losses)
+        self.sums = {name: value.to(device) for name, value in had.progress.sums.items()}
+        self.losses = list(had.progress.losses)

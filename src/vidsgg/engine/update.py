@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -98,10 +97,3 @@ class Update:
         """The learning rates of the last step, to be logged: ``train/lr``, and ``train/lr/NAME`` of every group with a name."""
         named = {f"train/lr/{group['name']}": group["lr"] for group in self.optimizer.param_groups if "name" in group}
         return {"train/lr": self.lr, **named}
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"optimizer_state_dict": self.optimizer.state_dict(), "scaler_state_dict": self.precision.scaler.state_dict()}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        self.optimizer.load_state_dict(state["optimizer_state_dict"])
-        self.precision.scaler.load_state_dict(state["scaler_state_dict"])

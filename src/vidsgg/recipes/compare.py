@@ -55,7 +55,7 @@ def run_comparison(options: CompareOptions) -> Comparison:
         scored[name], line = _score(run, options, *splits[root])
         _check_same("scored", first_name, scored[first_name].annotations, name, scored[name].annotations)
         told.append(
-            f"{_with_remark(name, run.options.remark)}: {find_method(run.options.model).label}, {run.file} (epoch {run.content['epoch']}), {line}"
+            f"{_with_remark(name, run.options.remark)}: {find_method(run.options.model).label}, {run.file} (epoch {run.checkpoint.epoch}), {line}"
         )
     root, (dataset, _) = next(iter(splits.items()))
     vocabulary, tail = dataset.schema.vocabulary, open_long_tail(root)
@@ -73,7 +73,7 @@ def _score(run: SavedRun, options: CompareOptions, dataset: VideoDataset, wanted
     """The counters of a run's videos, as they were left or made now, and which of the two. wanted: digests of the annotations."""
     used = replace(run.options, reference_compat=True) if run.imported else run.options
     protocol = protocol_for(dataset.schema, used.mode)
-    expected = origin(run, used, protocol, run.content.get("detector"), exclusive=options.exclusive_decoding)
+    expected = origin(run, used, protocol, run.made.detector, exclusive=options.exclusive_decoding)
     file = run.file.parent / f"per_video_{options.split}.npz"
     try:
         left = ScoredVideos.load(file)

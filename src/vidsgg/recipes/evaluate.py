@@ -106,7 +106,7 @@ def _score(run: SavedRun, options: EvaluateOptions, root: Path, dataset: VideoDa
         "model": used.model,
         "mode": used.mode,
         "checkpoint": str(run.file),
-        "epoch": run.content["epoch"],
+        "epoch": run.checkpoint.epoch,
         "reference_compat": used.reference_compat,
         "features": trained.source.lines[0],
         "data_path": str(root),
@@ -117,7 +117,7 @@ def _score(run: SavedRun, options: EvaluateOptions, root: Path, dataset: VideoDa
     files = report.write(folder, f"{options.split}{way.suffix}", about, charts=options.charts)
     files += (scored.save(folder / f"per_video_{options.split}{way.suffix}.npz"),)
     head = [
-        f"{find_method(used.model).label}, {used.mode}, {run.file} (epoch {run.content['epoch']}){', reference_compat' if used.reference_compat else ''}",
+        f"{find_method(used.model).label}, {used.mode}, {run.file} (epoch {run.checkpoint.epoch}){', reference_compat' if used.reference_compat else ''}",
         *([used.remark] if used.remark else []),
         f"{options.split} split of {root}: {report.recall.videos} videos, {report.recall.units} {protocol.unit}s",
         *trained.source.lines,

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vidsgg.assembly.saved_run import vocabulary_record
 from vidsgg.datasets.action_genome import SCHEMA
 from vidsgg.detectors.authors import is_detector, read_authors
 from vidsgg.detectors.files import save_detector
+from vidsgg.engine.checkpoint import Checkpoint, Provenance
 from vidsgg.errors import CheckpointError, ConfigError
-from vidsgg.io.tensors import save_tensors
 from vidsgg.methods.authors_file import AuthorsFile, AuthorsFormat
 from vidsgg.methods.method import ImportOptions, Method
 from vidsgg.methods.registry import methods
@@ -81,17 +80,8 @@ def _import_relation_model(method: Method[Any], authors: AuthorsFormat, file: Au
     except (ValueError, RuntimeError) as error:
         raise CheckpointError(f"{file.path} does not fit our {authors.name}: {' '.join(str(error).split())[:300]}") from error
     widths = found.widths
-    content = {
-        "epoch": 0,
-        "model_state_dict": model.state_dict(),
-        "optimizer_state_dict": {},
-        "loss": math.nan,
-        "config": found.options.to_dict(),
-        "feature_widths": {"node": widths.node, "union": widths.union, "action": widths.action},
-        "vocabulary": vocabulary_record(SCHEMA),
-        "imported_from": file.path.name,
-    }
-    save_tensors(path, content)
+    provenance = Provenance(config=found.options.to_dict(), schema=SCHEMA, widths=widths, imported_from=file.path.name)
+    Checkpoint(provenance, model.state_dict(), epoch=0, loss=math.nan).save(path)
     groups = ", ".join(f"{len(group)} {group.name}" for group in SCHEMA.vocabulary.groups)
     return Imported(
         path,

@@ -69,11 +69,11 @@ def make_schedule(options: NeuralOptions, loader: ClipLoader, course: Course = O
 def go_on(state: TrainingState, run: SavedRun, options: NeuralOptions, loader: ClipLoader, course: Course = ONE_STAGE) -> list[str]:
     """Bring the state to where a run was stopped; returns lines for the log. Raises CheckpointError if it does not fit."""
     try:
-        state.load_state_dict(run.content)
+        state.go_to(run.checkpoint)
     except (RuntimeError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise CheckpointError(f"{run.file} cannot be continued: {' '.join(str(error).split())[:300]}") from error
     assert isinstance(run.options, NeuralOptions)
-    had = replace(loader, team=Team(size=run.content.get("processes", 1)))
+    had = replace(loader, team=Team(size=run.made.processes))
     lines = _with_other_processes(state, had, loader) if had.team.size != loader.team.size else []
     before, now = (schedule.factor(state.step) * options.lr for schedule in (make_schedule(run.options, had, course), state.schedule))
     if before != now:

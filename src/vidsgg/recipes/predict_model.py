@@ -6,9 +6,8 @@ import hashlib
 from pathlib import Path
 
 from vidsgg.assembly.data import choose_device
-from vidsgg.assembly.saved_run import SavedRun, TrainedModel, looks_at_pictures, model_on, trained_source, vocabulary_record
+from vidsgg.assembly.saved_run import SavedRun, TrainedModel, looks_at_pictures, model_on, trained_source
 from vidsgg.assembly.sources import FeatureSource, open_source
-from vidsgg.datasets.action_genome import SCHEMA
 from vidsgg.detectors.extraction import ClipExtractor
 from vidsgg.detectors.store_key import weights_digest
 from vidsgg.errors import ConfigError
@@ -21,15 +20,11 @@ from vidsgg.structures.schema import Schema
 
 def check_run(run: SavedRun, options: PredictOptions) -> Schema:
     """What the checkpoint knows of the world. Raises ConfigError if it cannot read a video, or not with these options, with the remedy."""
-    mode, vocabulary = run.options.mode, run.content.get("vocabulary") or {}
-    if not set(vocabulary.get("subjects", ())) <= set(vocabulary.get("objects", ())):
+    mode, schema = run.options.mode, run.checkpoint.schema
+    if not schema.subject_has_box:
         raise ConfigError(
-            f"{run.file} relates actions ({', '.join(vocabulary['subjects'][:3])}, ...) to things, as EASG does: which actions and things"
+            f"{run.file} relates actions ({', '.join(schema.vocabulary.subjects[:3])}, ...) to things, as EASG does: which actions and things"
             " there are comes with its annotated clips, not from a video. Name one of its clips with -video, without a video file."
-        )
-    if vocabulary != vocabulary_record(SCHEMA):
-        raise ConfigError(
-            f"{run.file} was trained on classes that are not Action Genome's; only these are known for videos without annotation."
         )
     if mode != "sgdet" and options.boxes is None:
         raise ConfigError(
@@ -40,8 +35,8 @@ def check_run(run: SavedRun, options: PredictOptions) -> Schema:
         raise ConfigError(
             f"{run.file} is a model for sgdet, which finds boxes itself: leave out -boxes, or take one of mode predcls or sgcls."
         )
-    find_method(run.options.model).capabilities.check(run.options.model, mode, SCHEMA)
-    return SCHEMA
+    find_method(run.options.model).capabilities.check(run.options.model, mode, schema)
+    return schema
 
 
 def load_for_videos(run: SavedRun, schema: Schema, options: PredictOptions) -> TrainedModel:
@@ -91,7 +86,7 @@ def unsure_above(run: SavedRun, options: PredictOptions) -> float | None:
 def origin_of(run: SavedRun, trained: TrainedModel, fps: float | None = None, settings: dict[str, float] | None = None) -> Origin:
     """What graphs say of what made them."""
     key = trained.source.key
-    weights = weights_digest(run.content["model_state_dict"]) + (key.weights if key else "")
+    weights = weights_digest(run.checkpoint.weights) + (key.weights if key else "")
     return Origin(
         model=run.options.model,
         mode=run.options.mode,

@@ -16,6 +16,7 @@ from typing import Any
 
 from vidsgg.assembly.saved_run import SavedRun
 from vidsgg.datasets.base import VideoDataset
+from vidsgg.detectors.record import DetectorRecord
 from vidsgg.detectors.stored_clip import annotation_digest
 from vidsgg.errors import CheckpointError, ConfigError, DataError, short
 from vidsgg.io.columns import Texts, load_columns, save_columns, texts_from_columns, texts_to_columns
@@ -71,13 +72,13 @@ class ScoredVideos:
         return scored
 
 
-def origin(run: SavedRun, used: TrainOptions, protocol: Protocol, detector: Mapping[str, Any] | None, *, exclusive: bool) -> dict[str, Any]:
+def origin(run: SavedRun, used: TrainOptions, protocol: Protocol, detector: DetectorRecord | None, *, exclusive: bool) -> dict[str, Any]:
     """What decides the counters of a checkpoint's videos, as plain values. used: the run's options as they are to score it. detector: its record."""
     given, free = used.to_dict(), free_options(type(used), "scores")  # of the detector its record is compared
     made_by = {
         "checkpoint": _parts_digest(run.file),
         "changed": {name: given[name] for name, value in run.options.to_dict().items() if given[name] != value and name not in free},
-        "detector": detector,
+        "detector": None if detector is None else asdict(detector),
         "exclusive_decoding": exclusive,
         "protocol": asdict(protocol),
     }

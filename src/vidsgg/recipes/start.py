@@ -13,8 +13,8 @@ from typing import Any
 from vidsgg.assembly.data import Splits, open_splits, resolve_data_path
 from vidsgg.assembly.detectors import is_detector_name
 from vidsgg.assembly.run_places import find_places, place_options, possible_places
-from vidsgg.assembly.saved_run import SavedRun, check_widths, data_of, detector_places, read_run, vocabulary_record
-from vidsgg.engine.checkpoint import BEST, FINAL, load_checkpoint, newest_checkpoint, position
+from vidsgg.assembly.saved_run import SavedRun, check_widths, data_of, detector_places, read_run
+from vidsgg.engine.checkpoint import BEST, FINAL, Checkpoint, newest_checkpoint
 from vidsgg.engine.run_folder import OUTPUT, begun, has_saved
 from vidsgg.engine.state import TrainingState
 from vidsgg.errors import CheckpointError, ConfigError, DataError
@@ -52,9 +52,9 @@ class Start:
         """Whether the run that was to go on has nothing left to do."""
         if self.continued is None or not (self.continued.file.parent / FINAL).exists():
             return False
-        content, patience = self.continued.content, getattr(self.options, "patience", None)
-        stopping = content["stopping_state_dict"] if patience else None
-        return content["epoch"] >= self.options.epochs or (stopping is not None and stopping["waited"] >= patience)
+        checkpoint, patience = self.continued.checkpoint, getattr(self.options, "patience", None)
+        stopping = checkpoint.continuation.stopping if patience and checkpoint.continuation else None
+        return checkpoint.epoch >= self.options.epochs or (stopping is not None and stopping.waited >= patience)
 
     def bring_best(self, state: TrainingState, folder: Path) -> str:
         """Have the best checkpoint so far in the folder where the run goes on; returns a warning if it is lost, and then forgets it."""
@@ -64,8 +64,9 @@ class Start:
             return ""
         try:
             check_intact(file)
-            same = load_checkpoint(file, mmap=True)["training_state"]["best_epoch"] == state.best_epoch
-        except (CheckpointError, KeyError):
+            had = Checkpoint.load(file, mmap=True).continuation
+            same = had is not None and had.progress.best_epoch == state.best_epoch
+        except CheckpointError:
             same = False
         if not same:
             lost, state.best_score, state.best_epoch = state.best_epoch, None, 0
@@ -88,13 +89,13 @@ def find_start(options: TrainOptions, given: Collection[str], splits: Splits | N
     if isinstance(run, Path):
         return _begin_again(run, options, given, splits)
     mine = _options_to_go_on(run, options, given)
-    if mine is None or run.imported or "training_state" not in run.content:
+    if mine is None or run.imported or run.checkpoint.continuation is None:
         return _with_weights_of(run, options, splits)
     root = data_of(run, mine.data_path if mine.data_path != run.options.data_path else None)
     found = splits or _open(root, mine)
     moved = not _same_folder(root, run.options.data_path)
-    same_videos = run.content["videos"] == videos_record(found)
-    if run.content["vocabulary"] != vocabulary_record(found.train.schema) or (moved and not same_videos):
+    same_videos = run.made.videos == videos_record(found)
+    if not run.checkpoint.schema.same_classes(found.train.schema) or (moved and not same_videos):
         return _with_weights_of(run, options, splits)
 
     require_said_again(run.file, run.code, given, type(run.options))
@@ -116,18 +117,18 @@ def find_start(options: TrainOptions, given: Collection[str], splits: Splits | N
         )
     if "detector" in given:
         check_widths(run, mine.detector)
-    elif run.content.get("detector") is not None:
+    elif run.made.detector is not None:
         mine = replace(mine, detector=_own_detector(run, root))
     in_place = _goes_on_in_place(run, options)
     if not in_place and options.save_path is not None and _began_here(Path(options.save_path), run):
         return find_start(replace(options, resume_from=options.save_path), given, splits)
-    at = run.content["training_state"]
+    at = run.checkpoint.continuation.progress
     changed = [
         f"-{name} {getattr(mine, name)} (was {run.had(name)})"
         for name in sorted(free - {"save_path", "resume_from"})
         if getattr(mine, name, None) != run.had(name)
     ]
-    lines += (f"goes on from {run.file}: after step {at['step']}, batch {at['batch']} of epoch {at['epoch']}",)
+    lines += (f"goes on from {run.file}: after step {at.step}, batch {at.batch} of epoch {at.epoch}",)
     lines += (f"changed: {', '.join(changed)}",) if changed else ()
     return Start(mine, root, found, continued=run, in_place=in_place, lines=lines)
 
@@ -164,7 +165,7 @@ def _with_weights_of(run: SavedRun, options: TrainOptions, splits: Splits | None
     """A new run from another's weights: from those of the file that is named, else from the run's best."""
     named = options.resume_from is not None and Path(options.resume_from).is_file()
     run = run if named else read_run(run.file.parent)
-    line = f"starts from the weights of {run.file} ({run.options.model}, {run.options.mode}, epoch {run.content['epoch']})"
+    line = f"starts from the weights of {run.file} ({run.options.model}, {run.options.mode}, epoch {run.checkpoint.epoch})"
     return replace(_fresh(options, splits), weights_of=run, lines=(line,))
 
 
@@ -266,7 +267,7 @@ def _goes_on_in_place(run: SavedRun, options: TrainOptions) -> bool:
     if elsewhere or not (own / "config.yaml").exists():
         return False
     newest = newest_checkpoint(own).path
-    if newest is None or position(run.content) >= position(load_checkpoint(newest, mmap=True)):
+    if newest is None or run.checkpoint.position >= Checkpoint.load(newest, mmap=True).position:
         return True
     if options.save_path is not None:
         raise ConfigError(

@@ -15,12 +15,11 @@ import torch
 
 from vidsgg.assembly.data import Splits, choose_device, move_to
 from vidsgg.assembly.run_places import absolute_places
-from vidsgg.assembly.saved_run import vocabulary_record, widths_record
 from vidsgg.assembly.sources import FeatureSource, open_source
 from vidsgg.datasets.base import VideoDataset
 from vidsgg.datasets.curricula import easiest, parse_curriculum
 from vidsgg.datasets.synthetic.known import is_synthetic
-from vidsgg.engine.checkpoint import BEST
+from vidsgg.engine.checkpoint import BEST, Provenance
 from vidsgg.engine.distributed import ALONE, Team, join_team
 from vidsgg.engine.evaluate import evaluate
 from vidsgg.engine.fit import AfterEvaluation, FitSettings, fit, fit_counts
@@ -86,11 +85,12 @@ def run_training(
     with join_team(options.distributed) as team:
         start = team.first_of_machine_first(lambda: find_start(options, wanted, splits))
         if start.finished:
-            assert start.continued is not None
-            state, path = start.continued.content["training_state"], start.continued.file.parent
+            assert start.continued is not None and start.continued.checkpoint.continuation is not None
+            had, path = start.continued.checkpoint, start.continued.file.parent
+            at = start.continued.checkpoint.continuation.progress
             if team.leads:
-                print(f"{path} is finished, after epoch {start.continued.content['epoch']}; give more -epochs to go on.")
-            return TrainingOutcome(path, math.nan if state["best_score"] is None else state["best_score"], state["best_epoch"])
+                print(f"{path} is finished, after epoch {had.epoch}; give more -epochs to go on.")
+            return TrainingOutcome(path, math.nan if at.best_score is None else at.best_score, at.best_epoch)
         neural = start.options if isinstance(start.options, NeuralOptions) else None
         with deterministic_algorithms(neural is not None and neural.deterministic):
             return _train(start, team, "given by the caller" if splits else _where(start.options.val), after_evaluation, echo)
@@ -137,7 +137,7 @@ def _train(start: Start, team: Team, held_out: str, after_evaluation: AfterEvalu
         lines.append(start_from_word_vectors(model, Path(neural.word_vectors)))
     move_to(model, device)
     if start.weights_of:
-        lines += take_over(model, start.weights_of.content["model_state_dict"]).lines()
+        lines += take_over(model, start.weights_of.checkpoint.weights).lines()
 
     loading = {"batch_size": options.batch_size, "workers": options.num_workers, "skip_bad": options.skip_bad}
     # What is counted are annotated pairs, whatever has to be guessed later.
@@ -159,18 +159,18 @@ def _train(start: Start, team: Team, held_out: str, after_evaluation: AfterEvalu
     # Where the run lies is told by the file's own place; without it ``-config .../config.yaml`` repeats the run in a new folder.
     config = {**options.to_dict(), "data_path": str(root), "detector": source.name or options.detector, "save_path": None}
     config = absolute_places(config, type(options))
-    extras = {
-        "config": config,
-        "feature_widths": widths_record(source),
-        "vocabulary": vocabulary_record(schema),
-        "detector": source.detector_record(),
-        "features": _kind_of_features(source),
-        "videos": videos_record(splits),
-        "synthetic": is_synthetic(root),
-        "processes": team.size,
-        "threads": threads,
-        "started_in": os.getcwd(),
-    }
+    provenance = Provenance(
+        config=config,
+        schema=schema,
+        widths=source.widths,
+        detector=source.detector_record(),
+        features=_kind_of_features(source),
+        videos=videos_record(splits),
+        synthetic=is_synthetic(root),
+        processes=team.size,
+        threads=threads,
+        started_in=os.getcwd(),
+    )
 
     def validate() -> tuple[RecallResult, dict[str, float]]:
         return evaluate(model, val_loader, protocol, criterion=criterion, exclusive=options.exclusive_decoding, title="validate")
@@ -215,9 +215,9 @@ def _train(start: Start, team: Team, held_out: str, after_evaluation: AfterEvalu
                 save_minutes=neural.save_minutes,
                 profile=neural.profile,
             )
-            result = fit(state, criterion, train_loader, validate, run, settings, extras, after_evaluation, course)
+            result = fit(state, criterion, train_loader, validate, run, settings, provenance, after_evaluation, course)
         else:
-            result = fit_counts(model, train_loader, validate, run, monitor, extras, after_evaluation)
+            result = fit_counts(model, train_loader, validate, run, monitor, provenance, after_evaluation)
         skipped = dict.fromkeys(chain(*team.gather([*train_loader.skipped, *val_loader.skipped])))
         if skipped:
             run.log(f"skipped {len(skipped)} videos that could not be read; the first: {next(iter(skipped))}")
@@ -250,18 +250,18 @@ def _check_source(start: Start, source: FeatureSource) -> list[str]:
     """Raises CheckpointError if a run would go on with the features of another detector; returns a warning if they are rounded otherwise."""
     if start.continued is None:
         return []
-    content, file = start.continued.content, start.continued.file
-    if content["detector"] != source.detector_record() or content["feature_widths"] != widths_record(source):
+    had, file = start.continued.made, start.continued.file
+    if had.detector != source.detector_record() or had.widths != source.widths:
         raise CheckpointError(
             f"{file} was trained with another detector than {source.name!r} is now; leave -detector out, or name its own file with it."
         )
-    before, now = content["features"], _kind_of_features(source)
+    before, now = had.features, _kind_of_features(source)
     return [f"warning: features were {before} and are {now} now: not the same bits"] if before != now else []
 
 
 def _check_threads(start: Start, threads: int) -> list[str]:
     """A warning if a run goes on with another number of threads than before; checkpoints of version 0.1.0 do not say theirs."""
-    before = start.continued.content.get("threads", threads) if start.continued else threads
+    before = (start.continued.made.threads if start.continued else None) or threads
     if before == threads:
         return []
     return [

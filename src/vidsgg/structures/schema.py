@@ -116,6 +116,10 @@ class Schema:
         except msgspec.ValidationError as error:
             raise DataError(f"schema: {str(error).rstrip('.')}.") from error
 
+    def same_classes(self, other: Schema) -> bool:
+        """Whether a model for one reads and says the same as a model for the other."""
+        return self.vocabulary == other.vocabulary and self.subject_kind == other.subject_kind
+
     def object_ids(self, names: Sequence[str]) -> tuple[int, ...]:
         """Indices of object classes, increasing."""
         return tuple(sorted(map(self.vocabulary.objects.index, names)))
