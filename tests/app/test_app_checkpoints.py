@@ -12,7 +12,7 @@ import pytest
 import torch
 from starlette.testclient import TestClient
 
-from vidsgg.app.checkpoints import Checkpoints, Choice
+from vidsgg.app.checkpoints import CheckpointChoice, Checkpoints
 from vidsgg.detectors.torchvision_fpn import TorchvisionFPN
 from vidsgg.engine.checkpoint import BEST
 from vidsgg.errors import ConfigError
@@ -36,7 +36,7 @@ def changed(folder: Path, change: Change) -> None:
     save_tensors(folder / BEST, content)
 
 
-def beside(run: Path, name: str, change: Change) -> Choice:
+def beside(run: Path, name: str, change: Change) -> CheckpointChoice:
     """What is offered of a changed copy of a run, while the run itself stays on offer."""
     shutil.copytree(run, run.parent / name)
     changed(run.parent / name, change)

@@ -12,22 +12,22 @@ import pytest
 
 from vidsgg.app.jobs import GRAPH, OVERLAY, PAGE, VIDEO, Asked, Job
 from vidsgg.app.queue import JobQueue
-from vidsgg.app.work import Failure, Message, Result, Step, Task, Worker, make
+from vidsgg.app.work import Failure, JobResult, JobStep, JobTask, Message, Worker, make
 from vidsgg.errors import DataError
 from vidsgg.io.graphs import read_graph
 
 
 @pytest.fixture
-def task(output: Path, video: Path, tmp_path: Path) -> Task:
+def task(output: Path, video: Path, tmp_path: Path) -> JobTask:
     """A video in its job's folder."""
     (tmp_path / VIDEO).write_bytes(video.read_bytes())
-    return Task(tmp_path, "walk.mp4", Asked(str(output / "sgdet" / "checkpoint_best.tar"), fps=4), "cpu", 30)
+    return JobTask(tmp_path, "walk.mp4", Asked(str(output / "sgdet" / "checkpoint_best.tar"), fps=4), "cpu", 30)
 
 
-def test_everything_is_made_and_told(task: Task) -> None:
+def test_everything_is_made_and_told(task: JobTask) -> None:
     told: list[Message] = []
     result = make(task, told.append)
-    steps = [message for message in told if isinstance(message, Step)]
+    steps = [message for message in told if isinstance(message, JobStep)]
     assert list(dict.fromkeys(step.name for step in steps)) == ["reading", "loading", "frames", "page", "overlay", "downloads"]
     assert [(step.done, step.total) for step in steps if step.name == "frames"] == [(i, 10) for i in range(10)]
     assert [step.done for step in steps if step.name == "overlay"] == [0, *range(1, 61)][-60:]
@@ -56,20 +56,20 @@ def test_everything_is_made_and_told(task: Task) -> None:
     ("content", "minutes", "message"),
     [(b"no video", 30.0, "^walk.mp4: not a readable video"), (None, 0.01, "^walk.mp4: lasts for 0.0 minutes; this app takes 0.01")],
 )
-def test_what_is_no_video_or_too_long_is_told_by_its_own_name(task: Task, content: bytes | None, minutes: float, message: str) -> None:
+def test_what_is_no_video_or_too_long_is_told_by_its_own_name(task: JobTask, content: bytes | None, minutes: float, message: str) -> None:
     if content is not None:
         (task.folder / VIDEO).write_bytes(content)
-    *_, last = Worker(Task(**{**vars(task), "minutes": minutes})).messages()
+    *_, last = Worker(JobTask(**{**vars(task), "minutes": minutes})).messages()
     assert isinstance(last, Failure)
     with pytest.raises(DataError, match=message):
         raise DataError(last.message)
     assert [path.name for path in task.folder.iterdir()] == [VIDEO]
 
 
-def test_a_process_that_is_killed_is_told(task: Task) -> None:
+def test_a_process_that_is_killed_is_told(task: JobTask) -> None:
     worker = Worker(task)
     messages = worker.messages()
-    assert next(messages) == Step("reading")
+    assert next(messages) == JobStep("reading")
     worker.stop()
     *_, last = messages
     assert isinstance(last, Failure) and "ended with code" in last.message
@@ -90,14 +90,14 @@ class Scripted(Worker):
 
 def until_stopped(worker: Scripted) -> Iterator[Message]:
     while not worker.stopped:
-        yield Step("frames", 1, 4)
+        yield JobStep("frames", 1, 4)
         time.sleep(0.01)
     yield Failure("killed")
 
 
 def short(worker: Scripted) -> Iterator[Message]:
-    yield Step("loading")
-    yield Result(3, 2, 0.5, ("a note",), (GRAPH,))
+    yield JobStep("loading")
+    yield JobResult(3, 2, 0.5, ("a note",), (GRAPH,))
 
 
 def added(queue: JobQueue, number: str, created: float = 0.0) -> None:
@@ -148,7 +148,7 @@ def test_closing_leaves_what_can_be_taken_up_again(queue: JobQueue) -> None:
 
 
 def test_a_process_that_cannot_be_started_costs_its_job_only(queue: JobQueue) -> None:
-    def work(task: Task) -> Worker:
+    def work(task: JobTask) -> Worker:
         if task.folder.name.startswith("a"):
             raise OSError(12, "Cannot allocate memory")
         return Scripted(short)

@@ -30,7 +30,7 @@ Stamp = tuple[int, int]  # when a file changed, in nanoseconds, and its size
 
 
 @dataclass(frozen=True)
-class Choice:
+class CheckpointChoice:
     """A checkpoint to choose."""
 
     id: str  # what a browser calls it
@@ -49,7 +49,7 @@ class _Look:
 
     stamp: Stamp
     places: tuple[tuple[str, Stamp | None], ...]  # where its detector may be, as it was then; None: no such file
-    choice: Choice
+    choice: CheckpointChoice
 
     def holds(self, stamp: Stamp) -> bool:
         """Whether nothing has changed since then."""
@@ -73,7 +73,7 @@ class Checkpoints:
                         f"{place} {'holds no checkpoint' if place.exists() else 'does not exist'}; name a run or a checkpoint."
                     )
 
-    def __call__(self) -> list[Choice]:
+    def __call__(self) -> list[CheckpointChoice]:
         """All of them, those that read plain videos first, then the latest."""
         with self._lock:
             looks = [look for file in dict.fromkeys(self._found()) if (look := self._look(file)) is not None]
@@ -95,7 +95,7 @@ class Checkpoints:
         number, name = hashlib.sha256(str(file).encode("utf-8", "replace")).hexdigest()[:16], file.parent.name
         if not file.name.startswith("checkpoint_"):
             name = f"{name}/{file.name}"
-        choice, places = Choice(number, file, name), tuple[str, ...]()
+        choice, places = CheckpointChoice(number, file, name), tuple[str, ...]()
         try:
             run = read_run(file, mmap=True)
             note = SHORT if learnt_from_drawings(run) else ""

@@ -10,7 +10,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from vidsgg.app.jobs import UNFINISHED, Job, JobFolder
-from vidsgg.app.work import Failure, Result, Step, Task, Worker, unforeseen
+from vidsgg.app.work import Failure, JobResult, JobStep, JobTask, Worker, unforeseen
 
 
 class Full(Exception):
@@ -26,7 +26,9 @@ class JobQueue:
     most_waiting: jobs that may wait at a time. Those of an earlier call that do come on top.
     """
 
-    def __init__(self, folder: JobFolder, device: str, minutes: float, most_waiting: int, work: Callable[[Task], Worker] = Worker) -> None:
+    def __init__(
+        self, folder: JobFolder, device: str, minutes: float, most_waiting: int, work: Callable[[JobTask], Worker] = Worker
+    ) -> None:
         self.folder = folder
         self._most = most_waiting
         self._device, self._minutes, self._work = device, minutes, work
@@ -121,7 +123,7 @@ class JobQueue:
                 job = replace(min(waiting, key=lambda job: job.created), state="running", step="starting")
                 self._put(job)
                 try:
-                    worker = self._work(Task(self.folder.path(job), job.name, job.asked, self._device, self._minutes))
+                    worker = self._work(JobTask(self.folder.path(job), job.name, job.asked, self._device, self._minutes))
                 except OSError as error:
                     self._put(replace(job, state="failed", message=f"No process could be started: {error.strerror}.", **NEW_STEP))
                     continue
@@ -144,12 +146,12 @@ class JobQueue:
                 job = self._jobs[number]
                 if job.state != "running" or self._closed:  # cancelled, or about to be stopped: go on until the process has ended
                     continue
-                if isinstance(message, Step):
+                if isinstance(message, JobStep):
                     if message.name != step:
                         step, began = message.name, time.monotonic()
                     left = (time.monotonic() - began) * (message.total - message.done) / message.done if message.done else None
                     self._jobs[number] = replace(job, step=message.name, done=message.done, total=message.total, left=left)
-                elif isinstance(message, Result):
+                elif isinstance(message, JobResult):
                     self._put(replace(job, state="done", **{**NEW_STEP, **asdict(message)}))
                 elif isinstance(message, Failure):
                     self._put(replace(job, state="failed", message=message.message, **NEW_STEP))

@@ -21,7 +21,7 @@ from starlette.responses import JSONResponse as StrictJSONResponse
 from starlette.routing import Route
 
 from vidsgg.app.app_options import AppOptions
-from vidsgg.app.checkpoints import Checkpoints, Choice
+from vidsgg.app.checkpoints import CheckpointChoice, Checkpoints
 from vidsgg.app.guard import PAGE_POLICY, Guard
 from vidsgg.app.jobs import GRAPH, OVERLAY, PAGE, VIDEO, Job
 from vidsgg.app.queue import Full, JobQueue
@@ -189,7 +189,7 @@ class Routes:
         return job
 
 
-def _choice_json(choice: Choice) -> dict[str, object]:
+def _choice_json(choice: CheckpointChoice) -> dict[str, object]:
     return {**asdict(choice), "file": str(choice.file)}
 
 

@@ -24,7 +24,7 @@ from vidsgg.recipes.command_options import PredictOptions
 
 
 @dataclass(frozen=True)
-class Task:
+class JobTask:
     """What a process is given. folder: of the job, with the video in it. minutes: a video's length at most."""
 
     folder: Path
@@ -35,7 +35,7 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Step:
+class JobStep:
     """What is being done. done, total: of it, 0 where that is not known."""
 
     name: str
@@ -44,7 +44,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Result:
+class JobResult:
     """What has been made. files: names in the job's folder."""
 
     frames: int
@@ -61,13 +61,13 @@ class Failure:
     message: str
 
 
-Message = Step | Result | Failure
+Message = JobStep | JobResult | Failure
 
 
 class Worker:
     """A process at work on one task. ``messages`` ends with a Result or a Failure, however the process ends."""
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: JobTask) -> None:
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe(duplex=False)
         self._process: BaseProcess = context.Process(target=_work, args=(task, theirs), daemon=True)
@@ -82,7 +82,7 @@ class Worker:
                 self._process.join()
                 yield Failure(f"The process that did this ended with code {self._process.exitcode}; perhaps there was too little memory.")
                 return
-            if isinstance(message, Step):
+            if isinstance(message, JobStep):
                 yield message
                 continue
             self._process.kill()  # it has no more to do, and libraries take seconds to leave by themselves
@@ -95,7 +95,7 @@ class Worker:
         self._process.kill()
 
 
-def _work(task: Task, connection: Connection[Any, Any]) -> None:
+def _work(task: JobTask, connection: Connection[Any, Any]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is for the server, which stops its processes
     end_with_parent()
     tqdm.set_lock(threading.RLock())  # its own is shared with other processes, and would be left behind when this one is killed
@@ -103,7 +103,7 @@ def _work(task: Task, connection: Connection[Any, Any]) -> None:
         connection.send(answer_to(task, connection.send))
 
 
-def answer_to(task: Task, tell: Callable[[Message], None]) -> Result | Failure:
+def answer_to(task: JobTask, tell: Callable[[Message], None]) -> JobResult | Failure:
     """What ``make`` gives, or why it gives nothing, in words for the one who sent the video."""
     try:
         return make(task, tell)
@@ -126,23 +126,23 @@ def unforeseen(error: Exception) -> str:
     return f"this cannot be done ({type(error).__name__}: {said[:200]}). The terminal in which the app runs shows where it ended."
 
 
-def make(task: Task, tell: Callable[[Message], None]) -> Result:
+def make(task: JobTask, tell: Callable[[Message], None]) -> JobResult:
     """Graph, page and exports of a video, told step by step. Raises what vidsgg.errors has if there can be no graph."""
-    tell(Step("reading"))
+    tell(JobStep("reading"))
     video, graph = task.folder / VIDEO, task.folder / GRAPH
     _check_length(video, task.minutes)
-    tell(Step("loading"))
+    tell(JobStep("loading"))
     from vidsgg.recipes.predict_video import predict_one  # torch
 
     asked = task.asked
     options = PredictOptions(
         checkpoint=asked.checkpoint, fps=asked.fps, least_score=asked.least_score, threshold=asked.threshold, device=task.device
     )
-    done = predict_one(options, video, graph, task.name, lambda number, total: tell(Step("frames", number, total)))
+    done = predict_one(options, video, graph, task.name, lambda number, total: tell(JobStep("frames", number, total)))
     if done.problem:
         raise DataError(done.problem)
     files, notes = [GRAPH], [*done.notes]
-    tell(Step("page"))
+    tell(JobStep("page"))
     with _noted("page", notes):
         from vidsgg.recipes.view import view_graph
 
@@ -150,13 +150,13 @@ def make(task: Task, tell: Callable[[Message], None]) -> Result:
         files.append(PAGE)
     if asked.overlay:
         with _noted("overlay", notes):
-            _draw(graph, video, lambda number, total: tell(Step("overlay", number, total)))
+            _draw(graph, video, lambda number, total: tell(JobStep("overlay", number, total)))
             files.append(OVERLAY)
-    tell(Step("downloads"))
+    tell(JobStep("downloads"))
     for name in FORMATS.all():
         with _noted(name, notes):
             files.append(_export(name, graph))
-    return Result(done.frames, done.relations, done.seconds, tuple(_told(note, task) for note in notes), tuple(files))
+    return JobResult(done.frames, done.relations, done.seconds, tuple(_told(note, task) for note in notes), tuple(files))
 
 
 def _check_length(video: Path, minutes: float) -> None:
@@ -196,6 +196,6 @@ def _noted(what: str, notes: list[str]) -> Iterator[None]:
         notes.append(f"{what}: {unforeseen(error)}")
 
 
-def _told(text: str, task: Task) -> str:
+def _told(text: str, task: JobTask) -> str:
     """Without paths of ours: a video is called as its owner calls it."""
     return text.replace(str(task.folder / VIDEO), task.name).replace(str(task.folder / GRAPH), task.name)

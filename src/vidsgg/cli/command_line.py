@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
-from vidsgg.cli.words import NEGATIVE_NUMBER, plain, prepared
+from vidsgg.cli.words import NEGATIVE_NUMBER, as_typed, prepared
 from vidsgg.errors import ConfigError, DataError, short
 from vidsgg.io.places import check_place
 from vidsgg.io.untrusted import read_yaml
@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise ConfigError(f"{plain(message)[:300]}\nSee '{self.prog} -h'.")
+        raise ConfigError(f"{as_typed(message)[:300]}\nSee '{self.prog} -h'.")
 
 
 def read_yaml_values(path: Path) -> dict[str, Any]:
@@ -125,11 +125,11 @@ def parse_values(config: type, argv: Sequence[str], *, prog: str, description: s
             stream = "standard input is not read here" if name in positional else "it cannot be standard output"
             raise ConfigError(f"option -{name}: {stream}; name a file or a folder (./- for one that is called '-').")
         if isinstance(value, list):
-            values[name] = tuple(map(plain, value))
+            values[name] = tuple(map(as_typed, value))
             for text in values[name]:
                 check_text(name, text)
         else:
-            values[name] = convert(f"-{name}", plain(value), annotation, field.metadata.get("choices", ()))
+            values[name] = convert(f"-{name}", as_typed(value), annotation, field.metadata.get("choices", ()))
     values |= options_from_environment({name: known[name] for name in known if name not in positional}, prog)
     lacking = [name for name, (_, f) in known.items() if name not in values and f.default is dataclasses.MISSING]
     if lacking:

@@ -16,7 +16,7 @@ _BOOLEANS = ("true", "false", "1", "0", "yes", "no")
 
 
 def prepared(argv: Sequence[str], options: Sequence[str], switches: Collection[str], positional: bool, prog: str) -> list[str]:
-    """The words for argparse: those behind ``--`` as plain values, whatever they begin with; ``plain`` gives them back.
+    """The words for argparse: those behind ``--`` as plain values, whatever they begin with; ``as_typed`` gives them back.
 
     options: names without dashes. switches: those of them that need no value; in a command with positional words one takes the next word
     only if that says yes or no. Raises ConfigError for an unknown option, naming the closest, or how to give a value that begins with a dash.
@@ -35,7 +35,7 @@ def prepared(argv: Sequence[str], options: Sequence[str], switches: Collection[s
     return words + [_MARK + word for word in argv[end + 1 :]]
 
 
-def plain(text: str) -> str:
+def as_typed(text: str) -> str:
     """A word, or a message about words, as it was typed."""
     return text.replace(_MARK, "")
 

@@ -22,7 +22,7 @@ _SUFFIXES = (".png", ".jpg", ".jpeg")  # the first that is there is taken
 
 
 @dataclass(frozen=True)
-class Layout:
+class ActionGenomeLayout:
     """A data set's folder. Where nothing is found, the places are those of the authors' tools."""
 
     root: Path
@@ -39,12 +39,12 @@ class Layout:
         return [place for folder in self.frames if (place := folder / f"{name}.mp4").is_dir()]
 
 
-def find_layout(root: Path) -> Layout:
+def find_layout(root: Path) -> ActionGenomeLayout:
     """Look for the parts below ``root``. Raises OSError if a folder may not be entered."""
     annotations = root / (_annotations(root) or _ANNOTATIONS[0])
     inside = annotations.relative_to(root)
     folders = [root, *(root / part for part in reversed(inside.parents) if part.parts), *([annotations] if inside.parts else [])]
-    return Layout(
+    return ActionGenomeLayout(
         root, annotations, tuple(folder / FRAMES for folder in folders), tuple(folder / name for folder in folders for name in _VIDEOS)
     )
 

@@ -26,16 +26,16 @@ _known: weakref.WeakKeyDictionary[VideoDataset, npt.NDArray[np.float64]] = weakr
 
 
 @dataclass(frozen=True)
-class Stage:
+class CurriculumStage:
     """After ``start`` epochs, training is on the videos of ``level``."""
 
     start: int
     level: str
 
 
-def parse_curriculum(text: str) -> tuple[Stage, ...]:
+def parse_curriculum(text: str) -> tuple[CurriculumStage, ...]:
     """The stages of ``0:easy,20:medium,60:full``. Raises ConfigError naming the stage that is wrong."""
-    stages: list[Stage] = []
+    stages: list[CurriculumStage] = []
     for number, part in enumerate(text.split(","), 1):
         where = f"option -curriculum: stage {number} is {part!r};"
         start, colon, level = (word.strip() for word in part.partition(":"))
@@ -47,7 +47,7 @@ def parse_curriculum(text: str) -> tuple[Stage, ...]:
             raise ConfigError(f"{where} the first stage starts at epoch 0")
         if stages and int(start) <= stages[-1].start:
             raise ConfigError(f"{where} it must start after the stage before, which starts at {stages[-1].start}")
-        stages.append(Stage(int(start), level))
+        stages.append(CurriculumStage(int(start), level))
     return tuple(stages)
 
 

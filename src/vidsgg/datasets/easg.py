@@ -16,8 +16,8 @@ import numpy as np
 
 from vidsgg.datasets.base import Image, VideoDataset
 from vidsgg.datasets.easg_features import FEATURE_FILES, WIDTHS, ClipFeatures, RoiFeatures, mean_rows
-from vidsgg.datasets.easg_files import SLOTS, VOCABULARY_FILES, MergedGraphs, clip_of, merge_graphs, read_names
-from vidsgg.datasets.easg_layout import PICKLES, Layout, find_layout
+from vidsgg.datasets.easg_files import SLOTS, VOCABULARY_FILES, MergedGraphs, clip_name, merge_graphs, read_names
+from vidsgg.datasets.easg_layout import PICKLES, EasgLayout, find_layout
 from vidsgg.errors import ConfigError, DataError, short
 from vidsgg.io.pickles import load_pickle
 from vidsgg.ops.boxes import xywh_to_xyxy
@@ -34,7 +34,7 @@ HANDS = ("left_hand", "right_hand", "both_hands")
 MIN_SIDE = 1e-3  # of the image; smaller boxes are slips of the mouse
 
 
-def easg_schema(layout: Layout, split: str) -> Schema:
+def easg_schema(layout: EasgLayout, split: str) -> Schema:
     """The schema of a data set's files, with the features that lie there. Raises DataError naming the file."""
     verbs, objects, relations = (read_names(layout.annotations / name) for name in VOCABULARY_FILES)
     return schema_of(verbs, objects, relations, {name: WIDTHS[name] for name in feature_files(layout, split)})
@@ -61,7 +61,7 @@ def schema_of(verbs: tuple[str, ...], objects: tuple[str, ...], relations: tuple
     )
 
 
-def feature_files(layout: Layout, split: str) -> dict[str, Path]:
+def feature_files(layout: EasgLayout, split: str) -> dict[str, Path]:
     """The authors' files of features that are there, by what they are of: "object" or "action"."""
     files = {name: layout.feature_file(file) for name, file in FEATURE_FILES[split].items()}
     return {name: path for name, path in files.items() if path is not None}
@@ -230,7 +230,7 @@ class _Table:
 
 
 def _sorted_table(merged: MergedGraphs, boxes: _Boxes, vocabulary: Vocabulary) -> _Table:
-    clips, graph_clip = np.unique([clip_of(uid) for uid in merged.graph_uid], return_inverse=True)
+    clips, graph_clip = np.unique([clip_name(uid) for uid in merged.graph_uid], return_inverse=True)
     unit_graph = np.lexsort((merged.verb, merged.frame_number[:, SLOTS.index("pnr")], graph_clip))
     unit_of_graph = _inverse(unit_graph)
     object_unit = unit_of_graph[merged.object_graph]

@@ -91,7 +91,7 @@ def merge_graphs(
     if not isinstance(annotations, Mapping) or not annotations:
         raise DataError(f"{where}: holds {_kind(annotations)}, expected a dict of graphs; use the authors' annotation pickle.")
     for uid, graph in annotations.items():
-        if not isinstance(uid, str) or not is_one_name(clip_of(uid)):
+        if not isinstance(uid, str) or not is_one_name(clip_name(uid)):
             raise DataError(
                 f"{where}: graph {short(uid, 120)} is not '<clip>_<frame>' with a plain name of a clip; use the authors' annotation pickle."
             )
@@ -170,7 +170,7 @@ def merge_graphs(
     return merged
 
 
-def clip_of(graph_uid: str) -> str:
+def clip_name(graph_uid: str) -> str:
     """The clip that a graph belongs to."""
     return graph_uid.rpartition("_")[0]
 

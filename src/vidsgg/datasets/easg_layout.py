@@ -14,7 +14,7 @@ _FULL_RELEASE = "EASG_unict_master_final*.json"  # EASG.zip: another format, of 
 
 
 @dataclass(frozen=True)
-class Layout:
+class EasgLayout:
     """A data set's folder. Where no pickle is found, everything is looked for in the folder itself."""
 
     root: Path
@@ -29,9 +29,9 @@ class Layout:
         return next((file for part in (inside, *inside.parents) if (file := self.root / part / name).is_file()), None)
 
 
-def find_layout(root: Path) -> Layout:
+def find_layout(root: Path) -> EasgLayout:
     """Look for the pickles below ``root``. Raises OSError if a folder may not be entered."""
-    return Layout(root, root / (_annotations(root) or "."))
+    return EasgLayout(root, root / (_annotations(root) or "."))
 
 
 def has_annotations(root: Path) -> bool:

@@ -68,7 +68,7 @@ def threads_of(processes: int) -> int:
 
 
 @dataclass(frozen=True)
-class Task:
+class RecordTask:
     """Records of one video that are to be written."""
 
     part: int
@@ -85,7 +85,7 @@ class Task:
 class Done:
     """A finished task: the bytes of its records, or why the video was left out."""
 
-    task: Task
+    task: RecordTask
     sizes: tuple[int, ...] = ()
     left_out: str | None = None
 
@@ -205,7 +205,7 @@ def _devices(name: str) -> tuple[torch.device, ...]:
     return (device,)
 
 
-def _look(plan: FeaturePlan, options: FeaturesOptions, outcome: FeaturesOutcome) -> list[Task]:
+def _look(plan: FeaturePlan, options: FeaturesOptions, outcome: FeaturesOutcome) -> list[RecordTask]:
     """What is to be done. Records that are there are kept if their source is still the same and they are whole."""
     tasks = []
     total = sum(len(part.videos) for part in plan.parts)
@@ -223,7 +223,7 @@ def _look(plan: FeaturePlan, options: FeaturesOptions, outcome: FeaturesOutcome)
                 source = RecordSource.of(part.videos, index, annotation)
                 lacking = tuple(learn for learn in part.learn if not _is_there(plan.store, source, learn, options.verify, outcome))
                 if lacking:
-                    tasks.append(Task(number, index, video_id, lacking, annotation.frames))
+                    tasks.append(RecordTask(number, index, video_id, lacking, annotation.frames))
     return tasks
 
 
@@ -250,7 +250,7 @@ class _Setup:
     options: FeaturesOptions
     threads: int
 
-    def __call__(self, number: int) -> Callable[[Task], Done]:
+    def __call__(self, number: int) -> Callable[[RecordTask], Done]:
         torch.set_num_threads(self.threads)
         device, options = self.devices[number % len(self.devices)], self.options
         detector, _ = self.build(device)
@@ -258,7 +258,7 @@ class _Setup:
         extractors = {learn: extractor_of(detector, self.store.key, learn=learn) for learn in (True, False)}
         return partial(self._do, extractors, device)
 
-    def _do(self, extractors: dict[bool, ClipExtractor], device: torch.device, task: Task) -> Done:
+    def _do(self, extractors: dict[bool, ClipExtractor], device: torch.device, task: RecordTask) -> Done:
         videos = self.parts[task.part].videos
         try:
             annotation = videos.annotation(task.index)

@@ -28,11 +28,11 @@ from vidsgg.metrics.protocol import protocol_for
 from vidsgg.options import fields_of, free_options
 from vidsgg.recipes.command_options import TuneOptions
 from vidsgg.recipes.train import run_training
-from vidsgg.recipes.tune_report import Progress, shown_score, table, write_table
+from vidsgg.recipes.tune_report import SearchProgress, shown_score, trials_table, write_table
 from vidsgg.tuning.results import TrialRow, best_of, importances, read_results, trial_row
 from vidsgg.tuning.search import ReportScore, run_search
 from vidsgg.tuning.space import Choice, Space, grid, parse_search
-from vidsgg.tuning.storage import shown, storage_errors
+from vidsgg.tuning.storage import storage_errors, without_password
 from vidsgg.tuning.study import open_study
 from vidsgg.viewer.search import write_search_charts
 
@@ -91,10 +91,12 @@ def run_tuning(options: TuneOptions, training: TrainOptions, given: Collection[s
         before = read_results(study)
     if not before and any(folder.glob("trial_*")):
         raise ConfigError(
-            f"option -study: {folder} holds trials of a study that is not in {shown(place)}; remove them, or name another study."
+            f"option -study: {folder} holds trials of a study that is not in {without_password(place)}; remove them, or name another study."
         )
-    progress = Progress(limit, monitor)
-    print(f"study {name!r} in {shown(place)}: {limit} trials, of which there are {len(before)}; their runs: {folder}", flush=True)
+    progress = SearchProgress(limit, monitor)
+    print(
+        f"study {name!r} in {without_password(place)}: {limit} trials, of which there are {len(before)}; their runs: {folder}", flush=True
+    )
 
     def objective(number: int, values: dict[str, Any], report: ReportScore) -> tuple[float, int]:
         trial, names = trial_options(training, given, values)
@@ -125,7 +127,7 @@ def run_tuning(options: TuneOptions, training: TrainOptions, given: Collection[s
     write_table(folder / "trials.csv", rows, space, monitor)
     label = f"{monitor.title}{' in %' if monitor.rising else ''}"
     files = write_search_charts(folder, rows, space, importances(study), label, lambda score: shown_score(score, monitor))
-    print(f"\n{table(rows, space, monitor)}\n\nin {folder}: trials.csv{''.join(f', {file.name}' for file in files)}")
+    print(f"\n{trials_table(rows, space, monitor)}\n\nin {folder}: trials.csv{''.join(f', {file.name}' for file in files)}")
     best = best_of(rows)
     command = ""
     if best is not None and best.score is not None:

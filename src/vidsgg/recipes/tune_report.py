@@ -16,7 +16,7 @@ from vidsgg.tuning.results import TrialRow, best_of
 from vidsgg.tuning.space import Space
 
 
-def table(rows: Sequence[TrialRow], space: Space, monitor: Monitor) -> str:
+def trials_table(rows: Sequence[TrialRow], space: Space, monitor: Monitor) -> str:
     """The trials, the best first."""
     lines = [("trial", "state", monitor.title, "epoch", "time", *space, "")]
     digits = 2 if monitor.rising else 4
@@ -28,7 +28,7 @@ def table(rows: Sequence[TrialRow], space: Space, monitor: Monitor) -> str:
     return "\n".join(columns(lines))
 
 
-class Progress:
+class SearchProgress:
     """Says when a trial begins and ends, and how long the rest may take."""
 
     def __init__(self, limit: int, monitor: Monitor) -> None:

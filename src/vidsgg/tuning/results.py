@@ -11,7 +11,7 @@ import optuna
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from vidsgg.tuning.samplers import origin
+from vidsgg.tuning.samplers import first_attempt
 from vidsgg.tuning.search import EPOCH, MESSAGE, shown_trials
 
 FEWEST = 8  # complete trials; importance of fewer says little
@@ -54,7 +54,7 @@ def trial_row(trial: FrozenTrial) -> TrialRow:
         epoch, score = trial.user_attrs.get(EPOCH, epoch), trial.value
     state = "failed" if trial.state == TrialState.FAIL else trial.state.name.lower()
     seconds = trial.duration.total_seconds() if trial.duration else None
-    return TrialRow(origin(trial), state, score, epoch, seconds, trial.params, str(trial.user_attrs.get(MESSAGE, "")))
+    return TrialRow(first_attempt(trial), state, score, epoch, seconds, trial.params, str(trial.user_attrs.get(MESSAGE, "")))
 
 
 def importances(study: Study) -> dict[str, float]:

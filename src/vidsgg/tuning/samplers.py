@@ -34,7 +34,7 @@ def make_sampler(kind: str, space: Space, seed: int) -> BaseSampler:
     return SeededSampler(_parzen if kind == "bayes" else optuna.samplers.RandomSampler, seed)
 
 
-def origin(trial: FrozenTrial) -> int:
+def first_attempt(trial: FrozenTrial) -> int:
     """The number of the trial itself, or of the one that it repeats."""
     return int(trial.user_attrs.get(REPEATS, trial.number))
 
@@ -62,7 +62,7 @@ class GridSampler(BaseSampler):
         return {}
 
     def sample_independent(self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution) -> Any:
-        return self.points[place(study, origin(trial)) % len(self.points)][param_name]
+        return self.points[place(study, first_attempt(trial)) % len(self.points)][param_name]
 
 
 class SeededSampler(BaseSampler):
@@ -73,7 +73,7 @@ class SeededSampler(BaseSampler):
         self._sampler = make(seed)
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
-        self._sampler = self._make(random.Random(f"{self._seed}/{place(study, origin(trial))}").getrandbits(32))
+        self._sampler = self._make(random.Random(f"{self._seed}/{place(study, first_attempt(trial))}").getrandbits(32))
         self._sampler.before_trial(study, trial)
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:

@@ -20,7 +20,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from vidsgg.engine.watch import TrainingError
 from vidsgg.errors import ConfigError, VidsggError
-from vidsgg.tuning.samplers import REPEATS, SURPLUS, distributions, is_own, origin, place
+from vidsgg.tuning.samplers import REPEATS, SURPLUS, distributions, first_attempt, is_own, place
 from vidsgg.tuning.space import Space
 
 BEAT_SECONDS, BEATS_OF_SILENCE = 10.0, 4
@@ -101,7 +101,7 @@ def _run(study: Study, trial: Trial, objective: Objective) -> VidsggError | None
     attributes: dict[str, Any] = {}
     try:
         with _Beat(trial):
-            score, attributes[EPOCH] = objective(origin(before), dict(trial.params), report)
+            score, attributes[EPOCH] = objective(first_attempt(before), dict(trial.params), report)
     except Pruned as reason:
         state, attributes[MESSAGE] = TrialState.PRUNED, str(reason)
     except VidsggError as error:
@@ -123,7 +123,7 @@ def _repeat_abandoned(study: Study, watching: Callable[[list[int]], None]) -> in
     """Put trials whose process is gone back into the queue, and return how many. Waits until every running one is known to live or not."""
     silent = _beats(study)
     if silent:
-        watching([origin(trial) for trial in study.trials if trial.number in silent])
+        watching([first_attempt(trial) for trial in study.trials if trial.number in silent])
     end = time.monotonic() + BEATS_OF_SILENCE * BEAT_SECONDS
     while silent and time.monotonic() < end:
         time.sleep(BEAT_SECONDS / 10)
@@ -154,7 +154,7 @@ def _repeat(study: Study, trial: FrozenTrial) -> None:
         state=TrialState.WAITING,
         params=trial.params,
         distributions=trial.distributions,
-        user_attrs={REPEATS: origin(trial)},
+        user_attrs={REPEATS: first_attempt(trial)},
         intermediate_values=trial.intermediate_values,
     )
     study.add_trial(again)
@@ -188,5 +188,5 @@ class _Beat:
 def shown_trials(study: Study) -> list[FrozenTrial]:
     """The trials that count: without those that were begun for nothing or are repeated by others."""
     trials = [trial for trial in study.trials if SURPLUS not in trial.user_attrs]
-    repeated: Mapping[int, int] = {origin(trial): trial.number for trial in trials}  # the last repetition stands for all
-    return [trial for trial in trials if repeated[origin(trial)] == trial.number]
+    repeated: Mapping[int, int] = {first_attempt(trial): trial.number for trial in trials}  # the last repetition stands for all
+    return [trial for trial in trials if repeated[first_attempt(trial)] == trial.number]

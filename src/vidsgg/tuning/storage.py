@@ -44,8 +44,8 @@ def open_storage(place: str) -> BaseStorage:
     except (OSError, ImportError, RuntimeError, ValueError, SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
         first = (str(error).strip() or repr(error)).splitlines()[0]
         raise ConfigError(
-            f"option -storage: cannot use {shown(place)}: {first.rstrip('.')}. Give FILE.db, journal:FILE (for machines that share a folder), or the URL of a"
-            " database whose driver is installed, such as postgresql+psycopg://USER:PASSWORD@HOST/NAME."
+            f"option -storage: cannot use {without_password(place)}: {first.rstrip('.')}. Give FILE.db, journal:FILE (for machines that"
+            " share a folder), or the URL of a database whose driver is installed, such as postgresql+psycopg://USER:PASSWORD@HOST/NAME."
         ) from error
 
 
@@ -58,11 +58,11 @@ def storage_errors(place: str) -> Iterator[None]:
         cause = error.__cause__ if isinstance(error, optuna.exceptions.StorageInternalError) and error.__cause__ else error
         said = (str(getattr(cause, "orig", None) or cause).strip() or repr(cause)).splitlines()[0]
         raise ConfigError(
-            f"option -storage: {shown(place)} cannot be used any more: {said.rstrip('.')}. When it can, the same command goes on with the search."
+            f"option -storage: {without_password(place)} cannot be used any more: {said.rstrip('.')}. When it can, the same command goes on with the search."
         ) from error
 
 
-def shown(place: str) -> str:
+def without_password(place: str) -> str:
     """A storage for people to read: a URL without its password."""
     if "://" not in place:
         return place

@@ -12,7 +12,7 @@ from optuna.study import Study, StudyDirection
 from vidsgg.errors import ConfigError
 from vidsgg.tuning.samplers import make_sampler
 from vidsgg.tuning.space import Space
-from vidsgg.tuning.storage import open_storage, shown
+from vidsgg.tuning.storage import open_storage, without_password
 
 PRUNERS = ("median", "none")
 _ABOUT = "vidsgg"  # user attribute: what the study was made for
@@ -39,7 +39,7 @@ def open_study(name: str, place: str, space: Space, *, sampler: str, pruner: str
     if known is None and not study.get_trials(deepcopy=False):
         study.set_user_attr(_ABOUT, json.loads(json.dumps(about)))
         return study
-    where = f"option -study: {name!r} in {shown(place)}"
+    where = f"option -study: {name!r} in {without_password(place)}"
     if known is None:
         raise ConfigError(f"{where} was not made by 'vidsgg tune'; name another study.")
     different = _differences(known, about)

@@ -17,7 +17,7 @@ _SAME = 1e-3  # seconds to which the times of graphs and of pictures may differ
 
 
 @dataclass(frozen=True)
-class Thing:
+class MovedThing:
     """node: with the box that it has at the moment. bridged: graphs in between did not see it."""
 
     node: GraphNode
@@ -35,7 +35,7 @@ class Moments:
         """Position of the last graph that has begun, -1 before the first."""
         return bisect_right(self.times, time + _SAME) - 1
 
-    def things_at(self, time: float) -> list[Thing]:
+    def things_at(self, time: float) -> list[MovedThing]:
         """What is there at that moment, by track.
 
         A box moves evenly from one sighting to the next, at most 1.5 seconds later. A thing that is not seen again so soon is there until
@@ -50,9 +50,9 @@ class Moments:
             node, begin = self._node(last, key), self.times[last]
             if (after := self._next(key, now, begin)) is not None:
                 part = max(0.0, time - begin) / (self.times[after] - begin)
-                found.append(Thing(_between(node, self._node(after, key), part), after - last > 1 and time > begin + _SAME))
+                found.append(MovedThing(_between(node, self._node(after, key), part), after - last > 1 and time > begin + _SAME))
             elif last == now and time - begin < self._spacing - 1e-6:
-                found.append(Thing(node, False))
+                found.append(MovedThing(node, False))
         return sorted(found, key=lambda thing: _key(thing.node))
 
     def _next(self, key: Track, now: int, begin: float) -> int | None:

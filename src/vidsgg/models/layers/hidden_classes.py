@@ -19,7 +19,7 @@ G = TypeVar("G")
 
 
 @dataclass(frozen=True, eq=False)
-class ScoredPairs(Generic[G]):
+class SettledPairs(Generic[G]):
     """What relations are scored on. N nodes."""
 
     clip: Clip  # the given one, or with open pairs the settled one
@@ -35,7 +35,7 @@ def settle_by_logits(clip: Clip, logits: Tensor) -> tuple[Clip, Tensor]:
 
 def scored_pairs(
     clip: Clip, model: str, classify: Callable[[Clip], G] | None, close: Callable[[Clip, G], tuple[Clip, G]]
-) -> ScoredPairs[G]:
+) -> SettledPairs[G]:
     """The pairs of a clip with the classes of their nodes.
 
     Given classes are taken as they are. Otherwise ``classify`` guesses them. With open pairs, ``close`` makes of clip and guess the
@@ -46,17 +46,17 @@ def scored_pairs(
     from such a model, or if there are none to learn.
     """
     if clip.classes_given:
-        return ScoredPairs(clip, clip.node_class)
+        return SettledPairs(clip, clip.node_class)
     where = f"{model} on {clip.video_ids[0]!r}"
     if classify is None:
         raise ConfigError(f"{where}: the model was made for mode predcls, but the classes are hidden; make one for their mode.")
     guess = classify(clip)
     if clip.pairs_open:
         settled, guess = close(clip, guess)
-        return ScoredPairs(settled, settled.node_class, guess, settled)
+        return SettledPairs(settled, settled.node_class, guess, settled)
     if clip.node_target is None:
         raise ConfigError(f"{where}: the classes are neither given nor to be learnt, and the pairs are not open; see structures.Clip.")
-    return ScoredPairs(clip, clip.node_target, guess)
+    return SettledPairs(clip, clip.node_target, guess)
 
 
 def check_node_features(model: str, schema: Schema, widths: FeatureWidths) -> None:
