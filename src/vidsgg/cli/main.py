@@ -24,7 +24,7 @@ COMMANDS = {
     "predict": "write the graphs of videos, your own or annotated ones",
     "view": "write a page to look at graphs: video, graph and timeline move together",
     "app": "a web app on this machine: upload a video, look at its graph",
-    "export": "write graphs in the formats of others: csv, coco, vidvrd, vidor, graphml, cypher, predictions",
+    "export": "write graphs in the formats of others",
     "train-detector": "train a detector, or score one",
     "features": "write what the detector gives for every video to disk, once",
     "data": "make, check, show and count data sets",

@@ -99,7 +99,7 @@ class Detector(nn.Module, ABC):
 
         shape: values of -depth, -base_width and -short_side that are given. Raises ConfigError naming one that it does not have.
         """
-        raise ConfigError(f"option -detector: {name} cannot be built without a file of weights; name such a file.")
+        raise ConfigError(f"option -detector: {name} has no new weights to start from; name a file of its weights, or another detector.")
 
     @classmethod
     def ready(cls, name: str, classes: Sequence[str]) -> tuple[Self, str]:

@@ -1,0 +1,1 @@
+"""Blocks on a table: what other people's code for vidsgg looks like."""
