@@ -12,7 +12,7 @@ import vidsgg
 PACKAGE = Path(vidsgg.__file__).parent
 ROOMS = [
     "structures", "ops", "io", "datasets", "detectors", "models", "losses", "metrics", "engine", "methods", "tuning", "inference",
-    "viewer", "assembly", "recipes", "app", "cli",
+    "viewer", "charts", "assembly", "recipes", "app", "cli",
 ]  # fmt: skip
 SHARED = {"errors", "options", "plugins"}  # above all rooms: they import no room
 MODULES = sorted(PACKAGE.rglob("*.py"))

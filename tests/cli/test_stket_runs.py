@@ -11,13 +11,13 @@ import pytest
 import torch
 from detectors.tiny import sighted_set
 
+from vidsgg.charts import figures, scores
 from vidsgg.cli import compare, evaluate, predict, train
 from vidsgg.cli import runs as listed
 from vidsgg.cli.data import priors
 from vidsgg.cli.main import run
 from vidsgg.io.graphs import read_graph
 from vidsgg.io.tensors import load_tensors
-from vidsgg.viewer import figures, scores
 
 TINY = [
     "-model", "stket", "-epochs", "2", "-hidden_dim", "8", "-embedding_dim", "4", "-feedforward_dim", "16",

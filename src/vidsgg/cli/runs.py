@@ -78,7 +78,7 @@ def _table(runs: Sequence[RunRecord], root: Path) -> str:
 
 
 def _compare(runs: Sequence[RunRecord], out: Path) -> int:
-    from vidsgg.viewer.curves import Panel, draw_curves  # matplotlib
+    from vidsgg.charts.curves import Panel, draw_curves  # matplotlib
 
     names = _names(runs)
     rows: list[tuple[str, ...]] = [("", *names)]

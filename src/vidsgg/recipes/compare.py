@@ -106,7 +106,7 @@ def _check_same(what: str, first: str, theirs: Mapping[str, str], name: str, our
 
 
 def _draw(path: Path, differences: Differences) -> Path:
-    from vidsgg.viewer.scores import draw_differences  # here: drawing takes time to import
+    from vidsgg.charts.scores import draw_differences  # here: drawing takes time to import
 
     return draw_differences(
         path,

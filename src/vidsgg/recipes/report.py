@@ -70,7 +70,7 @@ class EvaluationReport:
         return (*files, *(self._draw(folder, split) if charts else ()))
 
     def _draw(self, folder: Path, split: str) -> Sequence[Path]:
-        from vidsgg.viewer.scores import draw_predicates, draw_reliability, draw_risk_coverage  # here: drawing takes time to import
+        from vidsgg.charts.scores import draw_predicates, draw_reliability, draw_risk_coverage  # here: drawing takes time to import
 
         recall = self.recall.of_predicates(CONSTRAINT, K)
         name = f"recall@{K}, {CONSTRAINT} constraint"

@@ -14,6 +14,7 @@ import torch
 from optuna.trial import FrozenTrial
 
 from vidsgg.assembly.data import choose_device, open_splits, resolve_data_path
+from vidsgg.charts.search import write_search_charts
 from vidsgg.engine.checkpoint import newest_checkpoint
 from vidsgg.engine.loggers import find_logger
 from vidsgg.engine.report import DEFAULT_MONITOR, Monitor
@@ -34,7 +35,6 @@ from vidsgg.tuning.search import ReportScore, run_search
 from vidsgg.tuning.space import Choice, Space, grid, parse_search
 from vidsgg.tuning.storage import storage_errors, without_password
 from vidsgg.tuning.study import open_study
-from vidsgg.viewer.search import write_search_charts
 
 DEFAULT_TRIALS = 20
 _OTHER_DATA = "trials on other data or by other scores cannot be compared"

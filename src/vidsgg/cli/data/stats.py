@@ -31,7 +31,7 @@ def main(argv: Sequence[str]) -> int:
     statistics = dataset_statistics(open_dataset(root, options.split, "predcls"))
     print(_report(statistics, f"{root}, {options.split}", options.top))
     if options.out is not None:
-        from vidsgg.viewer.charts import write_charts
+        from vidsgg.charts.dataset import write_charts
 
         for path in write_charts(options.out, statistics):
             print(path)

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vidsgg.charts.figures import COLOURS, GREY, GRID, new_figure, plain, save_figure
 from vidsgg.tuning.results import TrialRow
 from vidsgg.tuning.space import Choice, Range, Space
-from vidsgg.viewer.figures import COLOURS, GREY, GRID, new_figure, plain, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

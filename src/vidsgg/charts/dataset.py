@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vidsgg.charts.figures import COLOURS, GRID, new_figure, plain, save_figure
 from vidsgg.datasets.statistics import DatasetStatistics
-from vidsgg.viewer.figures import COLOURS, GRID, new_figure, plain, save_figure
 from vidsgg.viewer.graphs import words
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vidsgg.viewer.figures import COLOURS, GRID, MARKS, new_figure, plain, save_figure
+from vidsgg.charts.figures import COLOURS, GRID, MARKS, new_figure, plain, save_figure
 
 LINES = ("-", "--", ":", "-.")  # another for every round through the colours
 

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from vidsgg.charts.curves import Panel, draw_curves
+from vidsgg.charts.search import _height, _ticks, write_search_charts
 from vidsgg.errors import ConfigError
 from vidsgg.methods.sttran import STTranOptions
 from vidsgg.options import fields_of
 from vidsgg.tuning.results import TrialRow
 from vidsgg.tuning.space import Space, parse_search
-from vidsgg.viewer.curves import Panel, draw_curves
-from vidsgg.viewer.search import _height, _ticks, write_search_charts
 
 SPACE = parse_search("lr=log:1e-5:1e-3 batch_size=1,2,4 dropout=0:0.5 hidden_dim=64:512:64 seed=3", fields_of(STTranOptions))
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
+from vidsgg.charts.figures import COLOURS, GREY, GRID, MARKS, new_figure, plain, save_figure
 from vidsgg.metrics.bootstrap import Interval
 from vidsgg.metrics.calibration import BINS, CalibrationResult
 from vidsgg.metrics.long_tail import PARTS, LongTail
 from vidsgg.metrics.risk_coverage import POINTS, RiskCoverageResult
 from vidsgg.structures.checks import Array
-from vidsgg.viewer.figures import COLOURS, GREY, GRID, MARKS, new_figure, plain, save_figure
 from vidsgg.viewer.graphs import words
 
 _PART_COLOURS = (COLOURS[0], COLOURS[2], COLOURS[1])

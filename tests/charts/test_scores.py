@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from vidsgg.charts.scores import draw_differences, draw_predicates, draw_reliability, draw_risk_coverage
 from vidsgg.errors import ConfigError
 from vidsgg.metrics.best_predicates import Statements
 from vidsgg.metrics.bootstrap import Interval
 from vidsgg.metrics.calibration import BINS, CalibrationResult
 from vidsgg.metrics.long_tail import LongTail
 from vidsgg.metrics.risk_coverage import GroupRisk, RiskCoverageResult
-from vidsgg.viewer.scores import draw_differences, draw_predicates, draw_reliability, draw_risk_coverage
 
 BLUE, ORANGE, GREEN = (0x00, 0x72, 0xB2), (0xD5, 0x5E, 0x00), (0x00, 0x9E, 0x73)
 NAMES = ("looking_at", "holding", "in", "wiping")

@@ -1,0 +1,1 @@
+"""Draws numbers as PNG files: counts of a data set, scores and curves of runs, searches."""
