@@ -139,11 +139,15 @@ def test_what_does_not_fit_is_named(detector: FasterRCNN, tmp_path: Path) -> Non
     vocabulary = replace(ENTITY.vocabulary, objects=("__background__", "person", "cup", "sofa", "door"))
     for wanted, reason in (
         (key_of(other), "other weights of the detector"),
-        (replace(key, detector={**key.detector, "short_side": 600}), "another detector or preprocessing: short_side 64, not 600"),
+        (replace(key, detector={**key.detector, "short_side": 600}), "another detector or preprocessing: short_side 64 instead of 600"),
+        (
+            replace(key, detector={**key.detector, "anchor_scales": [4, 8], "sizes": {"least": 1}}),
+            r"another detector or preprocessing: anchor_scales [\d .]+ instead of 4 8, sizes nothing instead of least 1",
+        ),
         (replace(key, mode="sgdet"), "mode sgcls, not sgdet"),
         (replace(key, reference_compat=True), "reference_compat False, not True"),
-        (replace(key, schema=replace(ENTITY, vocabulary=vocabulary, often_wrong=())), "other classes: number 3 is 'chair', not 'sofa'"),
-        (replace(key, schema=ACTION), "other classes: number 1 is 'person', not 'cup'"),
+        (replace(key, schema=replace(ENTITY, vocabulary=vocabulary, often_wrong=())), "other classes: number 3 is chair, not sofa"),
+        (replace(key, schema=ACTION), "other classes: number 1 is person, not cup"),
         (replace(key, schema=replace(ENTITY, name="x")), "other data"),
     ):
         assert wanted.digest != key.digest
@@ -176,16 +180,17 @@ def test_other_formats_and_damaged_stores_are_refused(detector: FasterRCNN, tmp_
     good = json.loads((folder / "store.json").read_text(encoding="utf-8"))
     for change, message in (
         ({"format": 99}, "are of format 99, this version reads format 1"),
-        ({"key": "0"}, "store.json: is damaged"),
-        ({"dtype": "float8"}, "store.json: is damaged"),
-        ({"made_from": {}}, "store.json: is damaged"),
+        ({"key": "0"}, "store.json: its values contradict each other. The feature store is damaged: remove its folder"),
+        ({"dtype": "float8"}, "store.json: dtype is 'float8', which is none of the values that it can have. The feature store is damaged"),
+        ({"made_from": {}}, "store.json: the whole lacks 'detector'. The feature store is damaged: remove its folder"),
     ):
         (folder / "store.json").write_text(json.dumps({**good, **change}), encoding="utf-8")
         with pytest.raises(DataError, match=message):
             FeatureStore.open(folder)
     (folder / "store.json").write_bytes(b"{")
-    with pytest.raises(DataError, match=r"store\.json: is damaged"):
+    with pytest.raises(DataError, match=r"store\.json: is not JSON.* The feature store is damaged: remove its folder") as damaged:
         FeatureStore.open(folder)
+    assert str(damaged.value).count("store.json") == 1
     with pytest.raises(DataError, match="is no feature store"):
         FeatureStore.open(tmp_path)
     (tmp_path / "other").mkdir()

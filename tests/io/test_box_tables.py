@@ -56,7 +56,7 @@ def test_videos_labels_scores_and_tracks_may_be_missing(tmp_path: Path) -> None:
         ("frame,x1,y1,x2,y2,scor\n", "unknown column 'scor'; did you mean 'score'"),
         ("frame,label,x1,y1,x2,y2\n1,cup,0,0,5,x\n", "line 2: y2 is 'x', not a number"),
         ("frame,label,x1,y1,x2,y2\n1.5,cup,0,0,5,5\n", "line 2: frame is '1.5', not a whole number"),
-        ("frame,label,x1,y1,x2,y2\n1,cup,0,0,5\n", "line 2: y2 is None, not a number"),
+        ("frame,label,x1,y1,x2,y2\n1,cup,0,0,5\n", "line 2: y2, a number, is missing"),
         ("frame,label,x1,y1,x2,y2\n1,cups,0,0,5,5\n", "line 2: unknown class 'cups'; did you mean 'cup'"),
         ("frame,label,x1,y1,x2,y2\n1,__background__,0,0,5,5\n", "line 2: unknown class '__background__'"),
         (
@@ -89,7 +89,7 @@ def test_a_table_that_is_not_there_or_no_text(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"none\.csv: cannot be read"):
         read_boxes(tmp_path / "none.csv", OBJECTS, True)
     (tmp_path / "boxes.csv").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(DataError, match="no table in CSV"):
+    with pytest.raises(DataError, match="text in UTF-16"):
         read_boxes(tmp_path / "boxes.csv", OBJECTS, True)
 
 
@@ -226,5 +226,20 @@ def test_boxes_of_the_pictures_of_a_folder(tmp_path: Path) -> None:
     (tmp_path / "b.csv").write_text("filename,class,xmin,ymin,xmax,ymax\nwalk/10.jpg,cup,0,0,5,5\n1.jpg,cup,1,0,5,5\n", encoding="utf-8")
     assert sorted(read_boxes(tmp_path / "b.csv", OBJECTS, True).of(folder).frames) == [1, 3]
     (tmp_path / "b.csv").write_text("filename,class,xmin,ymin,xmax,ymax\nwalk.mp4,cup,0,0,5,5\n", encoding="utf-8")
-    with pytest.raises(DataError, match=r"line 2: frame is None, not a whole number"):
+    with pytest.raises(DataError, match=r"line 2: frame, a whole number, is missing"):
+        read_boxes(tmp_path / "b.csv", OBJECTS, True)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("frame,label,x1,y1,x2,y2\n1,café,1,2,3,4\n".encode("latin1"), "is not text in UTF-8; save it as UTF-8"),
+        ("frame,label,x1,y1,x2,y2\n1,cup,1,2,3,4\n".encode("utf-16"), "is text in UTF-16; save it as UTF-8"),
+        (b'frame,label,x1,y1,x2,y2\n1,"' + b"a" * 200_000, "is no table in CSV; a quotation mark may lack its other half"),
+    ],
+    ids=["latin1", "utf16", "quotation mark"],
+)
+def test_tables_that_are_no_text_or_no_table(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "b.csv").write_bytes(content)
+    with pytest.raises(DataError, match=rf"b\.csv: {message}\.$"):
         read_boxes(tmp_path / "b.csv", OBJECTS, True)

@@ -306,7 +306,8 @@ def test_flipped_bytes_never_crash(tmp_path):
     "data", [b"", b"{}", b"PK\x03\x04", b"\x89PNG\r\n", b"not a pickle\n"], ids=["empty", "json", "zip", "png", "text"]
 )
 def test_other_files_are_errors(tmp_path, data):
-    with pytest.raises(DataError, match=r"annotations\.pkl: not a readable pickle"):
+    why = "It may be cut short, or be another kind of file" if data else "It is empty"
+    with pytest.raises(DataError, match=rf"annotations\.pkl: not a readable pickle\. {why}\. Get the file again\.$"):
         load_bytes(tmp_path, data)
 
 

@@ -157,7 +157,7 @@ def parse_records(persons: Any, objects: Any, vocabulary: Vocabulary) -> Records
     """
     for name, content in ((PERSONS, persons), (OBJECTS, objects)):
         if not isinstance(content, dict) or not content:
-            raise DataError(f"{name}: holds {type(content).__name__}, expected a dict with an entry per frame.")
+            raise DataError(f"{name}: holds {short(content)}; expected a dict with an entry for each frame.")
     collector = _Collector()
     read_object = _object_reader(vocabulary)
     videos: dict[str, int] = {}

@@ -145,7 +145,7 @@ def _shares(where: str, name: str, values: list[Any], shape: tuple[int, ...]) ->
     try:
         table: Array = np.array(values, np.float64).reshape(shape) if shape[0] else np.zeros(shape)
     except (TypeError, ValueError) as error:
-        raise DataError(f"{where}: {name} is not a table of {' x '.join(map(str, shape))} numbers ({error}).") from error
+        raise DataError(f"{where}: {name} is not a table of {' x '.join(map(str, shape))} numbers.") from error
     if not ((table >= 0) & (table <= 1 + 1e-6)).all():
         raise DataError(f"{where}: {name} holds {table.min():g} to {table.max():g}; shares lie between 0 and 1.")
     return table

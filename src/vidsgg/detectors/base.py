@@ -21,6 +21,7 @@ from vidsgg.structures.widths import FeatureWidths
 
 FRAMES_AT_ONCE = 10  # the reference's chunk: how many frames go through a backbone together, if they are not large
 CANVAS_PIXELS_AT_ONCE = 12 * 2**20  # of the network's input: ten frames of 600 x 2048 or 800 x 1500
+CANVAS_PIXELS_ON_CPU = 2 * 2**20  # the same on a CPU, which ten frames make no faster: three frames of 600 x 1067
 SOURCE_PIXELS_AT_ONCE = 20 * 2**20  # as they were decoded: ten frames of 1920 x 1080
 
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from vidsgg.detectors.assignment import assign
-from vidsgg.detectors.base import CANVAS_PIXELS_AT_ONCE, Detections, Detector, FrameMaps, frames_at_once
+from vidsgg.detectors.base import CANVAS_PIXELS_AT_ONCE, CANVAS_PIXELS_ON_CPU, Detections, Detector, FrameMaps, frames_at_once
 from vidsgg.errors import ConfigError, DataError
 from vidsgg.io.images import Image
 from vidsgg.ops.cleaning import clean
@@ -61,11 +61,12 @@ class ClipExtractor:
         self._check_schema(clip.schema)
         here = clip.to(self.detector.device)
         first_frame = torch.searchsorted(clip.frame_video, torch.arange(clip.videos + 1, device=clip.device)).tolist()
+        most = CANVAS_PIXELS_ON_CPU if self.detector.device.type == "cpu" else CANVAS_PIXELS_AT_ONCE
         parts = []
         for start, stop in pairwise(first_frame):
             # Every video has its own canvas: the zeros that pad a smaller frame reach into its features.
             canvas = self.detector.canvas(images[start:stop])
-            step = frames_at_once(*canvas, CANVAS_PIXELS_AT_ONCE)
+            step = frames_at_once(*canvas, most)
             for begin in range(start, stop, step):
                 end = min(begin + step, stop)
                 maps = self.detector.encode(images[begin:end], canvas)

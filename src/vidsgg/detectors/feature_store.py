@@ -38,6 +38,7 @@ _RECORD_FOLDERS = "[0-9a-f][0-9a-f]"  # by the first digits of a hash of the vid
 _LARGEST = 100_000_000  # bytes of such a file; one that notes every video of a large data set has a few million
 STORE_FILES = (STORE_FILE, LEFT_OUT_FILE, ".lock", f"{_RECORD_FOLDERS}/*.safetensors")  # patterns; earlier versions wrote a lock
 _AGAIN = "run 'vidsgg features' again, it writes what is missing or no longer fits"
+_REMOVE = "The feature store is damaged: remove its folder, then run 'vidsgg features' again."
 
 Needed = tuple[VideoDataset, bool]  # videos, and whether they are to be learnt from
 
@@ -109,16 +110,16 @@ class FeatureStore:
         except DataError as error:
             if not path.exists():
                 raise DataError(f"{folder} is no feature store: it has no {STORE_FILE}.") from error
-            raise DataError(f"{path}: is damaged ({error}); remove the store and write it again.") from error
+            raise DataError(f"{error} {_REMOVE}") from error
         if (version := content.get("format")) != FORMAT:
             raise DataError(f"{folder}: the features are of format {short(version)}, this version reads format {FORMAT}; write them again.")
         try:
             document = as_type(content, _Document)
             store = FeatureStore(folder, StoreKey.from_json(document.made_from), document.dtype, document.widths, document.key)
             if digest_of(document.made_from) != store.digest:
-                raise DataError("its values contradict each other")
+                raise DataError("its values contradict each other.")
         except DataError as error:
-            raise DataError(f"{path}: is damaged ({error}); remove the store and write it again.") from error
+            raise DataError(f"{path}: {error} {_REMOVE}") from error
         return store
 
     def require(self, key: StoreKey, needed: Sequence[Needed] = ()) -> None:

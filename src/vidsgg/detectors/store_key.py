@@ -19,6 +19,7 @@ from vidsgg.errors import short
 from vidsgg.io.untrusted import as_type
 from vidsgg.structures.schema import Schema
 
+_LONGEST = 100  # characters of a value in a message
 _KEPT_ONE = "faster-rcnn-c4"  # the only architecture whose detections version 0.1.0 brought down to one person in a frame
 
 
@@ -85,7 +86,7 @@ class StoreKey:
             reasons.append(f"mode {self.mode}, not {wanted.mode}")
         changed = [n for n in sorted({*self.detector, *wanted.detector}) if self.detector.get(n) != wanted.detector.get(n)]
         if changed:
-            told = ", ".join(f"{name} {short(self.detector.get(name))}, not {short(wanted.detector.get(name))}" for name in changed)
+            told = ", ".join(f"{name} {_said(self.detector.get(name))} instead of {_said(wanted.detector.get(name))}" for name in changed)
             reasons.append(f"another detector or preprocessing: {told}")
         elif self.weights != wanted.weights:
             reasons.append("other weights of the detector")
@@ -113,10 +114,20 @@ def weights_digest(state: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
+def _said(value: Any) -> str:
+    """A value of a description in words: names and numbers as they are, lists with commas, tables entry by entry."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, Mapping):
+        value = [f"{name} {_said(entry)}" for name, entry in value.items()]
+    text = " ".join(map(_said, value)) if isinstance(value, (list, tuple)) else value if isinstance(value, str) else short(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+
+
 def _schema_difference(mine: Schema, wanted: Schema) -> str:
     theirs, ours = mine.vocabulary.objects, wanted.vocabulary.objects
     if theirs != ours:
         i = next((i for i, pair in enumerate(zip(theirs, ours, strict=False)) if pair[0] != pair[1]), min(len(theirs), len(ours)))
         name, other = ((names[i] if i < len(names) else None) for names in (theirs, ours))
-        return f"other classes: number {i} is {short(name)}, not {short(other)}"
+        return f"other classes: number {i} is {_said(name)}, not {_said(other)}"
     return f"other data: {short(mine.name)} with predicates in groups or units unlike those of {short(wanted.name)}"

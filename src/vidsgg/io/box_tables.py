@@ -10,7 +10,7 @@ from typing import TextIO
 
 from vidsgg.errors import DataError, short
 from vidsgg.io.boxes import BoxRow
-from vidsgg.io.files import check_regular
+from vidsgg.io.files import check_regular, not_utf8
 from vidsgg.io.footage import PICTURES
 from vidsgg.options import closest
 
@@ -45,8 +45,10 @@ def table_rows(path: Path, labelled: bool) -> Iterator[BoxRow]:
             yield from _rows(path, file, labelled)
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}.") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} is no table in CSV: {error}. Save it as CSV in UTF-8.") from error
+    except UnicodeDecodeError:
+        raise not_utf8(path) from None
+    except csv.Error as error:
+        raise DataError(f"{path}: is no table in CSV; a quotation mark may lack its other half.") from error
 
 
 def _rows(path: Path, file: TextIO, labelled: bool) -> Iterator[BoxRow]:
@@ -110,8 +112,9 @@ def _row(where: str, values: Mapping[str, str], delimiter: str, mot: bool) -> Bo
         try:
             return kind(text.replace(",", ".") if delimiter != "," else text)  # a comma in a number is a decimal one
         except ValueError:
-            shown = text[:40] if name in values else None
-            raise DataError(f"{where}: {name} is {shown!r}, not {'a whole number' if kind is _whole else 'a number'}.") from None
+            wanted = "a whole number" if kind is _whole else "a number"
+            what = f"{name} is {text[:40]!r}, not {wanted}" if name in values else f"{name}, {wanted}, is missing"
+            raise DataError(f"{where}: {what}.") from None
 
     video = values.get("video") or None
     if "frame" in values or video is None or Path(video).suffix.lower() not in PICTURES:

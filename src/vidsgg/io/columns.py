@@ -80,7 +80,7 @@ class Texts:
         try:
             return tuple(data[a - cut[0] : b - cut[0]].decode("utf-8", "surrogatepass") for a, b in itertools.pairwise(cut))
         except UnicodeDecodeError as error:
-            raise DataError(f"texts {first}..{last - 1} are not UTF-8: {error}; the file is damaged, make it again.") from error
+            raise DataError(f"texts {first}..{last - 1} are not UTF-8; the file is damaged, make it again.") from error
 
     def take(self, rows: Array) -> Texts:
         """The strings at ``rows``, in that order."""
@@ -115,7 +115,7 @@ def load_columns(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file.") from error
     except _UNREADABLE as error:
-        raise DataError(f"{path}: not a readable column file ({str(error)[:200] or type(error).__name__}); make it again.") from error
+        raise DataError(f"{path}: not a readable column file; it is damaged or of another kind. Make it again.") from error
     return columns, header
 
 

@@ -5,8 +5,8 @@ times; where pictures come too fast, it leaves some out. So file N is the N-th p
 
 The rule is that of ``do_video_out`` in FFmpeg's ``fftools/ffmpeg.c`` with ``-vsync cfr``, the same from 2.8, which the authors used, to 5.1:
 each picture's time is compared with the number of files written so far. Later versions round durations otherwise, and the ``fps`` filter has
-another rule. It holds for MP4 and QuickTime; of other containers FFmpeg's versions read other times and durations. Behind the last picture
-the program may write a few files fewer than are counted here.
+another rule. It holds for MP4 and QuickTime that are not fragmented; of others FFmpeg's versions read other times and durations. Behind the
+last picture the program may write a few files fewer than are counted here, or one more.
 """
 
 from __future__ import annotations

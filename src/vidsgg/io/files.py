@@ -44,6 +44,13 @@ def read_bytes(path: Path, most: int) -> bytes:
     return content
 
 
+def not_utf8(path: Path) -> DataError:
+    """What to raise for a file that is not text in UTF-8, in another encoding or no text at all."""
+    with path.open("rb") as file:
+        utf16 = file.read(2) in _UTF16
+    return DataError(f"{path}: {'is text in UTF-16' if utf16 else 'is not text in UTF-8'}; save it as UTF-8.")
+
+
 def read_text(path: Path, most: int) -> str:
     """The text of a UTF-8 file, without a byte order mark. Raises DataError as ``read_bytes`` does, and for other encodings."""
     content = read_bytes(path, most)

@@ -43,12 +43,10 @@ def load_pickle(path: Path) -> Any:
         ) from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error}); check the path.") from error
-    # A damaged stream can make the unpickler raise nearly anything.
+    # A damaged stream can make the unpickler raise nearly anything, in Python's words, which are of no use to who has the file.
     except Exception as error:
-        raise DataError(
-            f"{path}: not a readable pickle ({type(error).__name__}: {str(error)[:200]}); it may be cut short or another kind of file."
-            " Get the file again."
-        ) from error
+        empty = " It is empty." if path.stat().st_size == 0 else " It may be cut short, or be another kind of file."
+        raise DataError(f"{path}: not a readable pickle.{empty} Get the file again.") from error
 
 
 class _Refused(Exception):

@@ -119,6 +119,8 @@ def _explain(value: Any, kind: Any, message: str) -> str:
         return f"{path} lacks {short(lacking[1])}."
     if unknown := re.fullmatch(r"Object contains unknown field `(.*)`", said):
         return f"{path} has the unknown entry {short(unknown[1])}."
+    if said.startswith("Invalid enum value"):
+        return f"{path} is {short(value)}, which is none of the values that it can have."
     return f"{path}: {said}."
 
 

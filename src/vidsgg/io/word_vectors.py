@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vidsgg.errors import DataError, short
+from vidsgg.io.files import not_utf8
 
 
 def read_word_vectors(path: Path, words: Collection[str], dim: int) -> dict[str, npt.NDArray[np.float32]]:
@@ -20,7 +21,10 @@ def read_word_vectors(path: Path, words: Collection[str], dim: int) -> dict[str,
                 word, _, rest = line.partition(" ")
                 if word not in wanted:
                     continue
-                vector = np.array(rest.split(), dtype=np.float32)
+                try:
+                    vector = np.array(rest.split(), dtype=np.float32)
+                except ValueError:
+                    raise DataError(f"{path}, line {number}: what follows {short(word)} are not numbers only.") from None
                 if len(vector) != dim:
                     raise DataError(
                         f"{path}, line {number}: {short(word)} has {len(vector)} numbers, expected {dim}. Give a file of {dim}-wide vectors."
@@ -28,6 +32,6 @@ def read_word_vectors(path: Path, words: Collection[str], dim: int) -> dict[str,
                 found[word] = vector
     except OSError as error:
         raise DataError(f"word vectors: cannot read {path}: {error.strerror}.") from error
-    except (UnicodeDecodeError, ValueError) as error:
-        raise DataError(f"word vectors: {path} is not a text file of words and numbers: {error}") from error
+    except UnicodeDecodeError:
+        raise not_utf8(path) from None
     return found

@@ -14,18 +14,36 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from vidsgg.assembly.saved_run import SavedRun
 from vidsgg.datasets.base import VideoDataset
 from vidsgg.detectors.record import DetectorRecord
 from vidsgg.detectors.stored_clip import annotation_digest
-from vidsgg.errors import CheckpointError, ConfigError, DataError, short
+from vidsgg.errors import CheckpointError, ConfigError, DataError
 from vidsgg.io.columns import Texts, load_columns, save_columns, texts_from_columns, texts_to_columns
+from vidsgg.io.untrusted import as_type
 from vidsgg.methods.training_options import TrainOptions
 from vidsgg.metrics.protocol import Protocol
 from vidsgg.metrics.recall import RecallCounts
 from vidsgg.options import free_options
 
 _FORMAT, _VERSION = "vidsgg-scored-videos", 1
+_AGAIN = "score the checkpoint again with 'vidsgg evaluate'"
+
+
+class _Header(msgspec.Struct):
+    made_by: dict[str, Any]
+    predicates: tuple[str, ...]
+
+
+class _Cuts(msgspec.Struct):
+    constraints: list[Any]
+    ks: list[Any]
+
+
+class _MadeBy(msgspec.Struct):
+    protocol: _Cuts
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,21 +72,22 @@ class ScoredVideos:
         """Raises DataError naming the file if it is missing, damaged or of another format."""
         columns, header = load_columns(path)
         if (header.get("format"), header.get("version")) != (_FORMAT, _VERSION):
-            raise DataError(
-                f"{path}: holds {short(header.get('format'))} version {short(header.get('version'))}, not {short(_FORMAT)} {_VERSION}."
-            )
+            raise DataError(f"{path}: does not hold scored videos as this version of vidsgg writes them; {_AGAIN}.")
         try:
+            document = as_type(header, _Header)
             ids, digests = (tuple(texts_from_columns(columns, name)) for name in ("video_id", "annotation"))
             scored = ScoredVideos(
-                header["made_by"],
-                tuple(header["predicates"]),
+                document.made_by,
+                document.predicates,
                 dict(zip(ids, digests, strict=True)),
                 RecallCounts(**{f.name: columns[f.name] for f in fields(RecallCounts)}),
             )
-            protocol = scored.made_by["protocol"]
-            scored.counts.check(len(ids), len(protocol["constraints"]), len(protocol["ks"]), len(scored.predicates))
-        except (KeyError, TypeError, ValueError) as error:
-            raise DataError(f"{path}: is damaged ({error}); score the checkpoint again with 'vidsgg evaluate'.") from error
+            protocol = as_type(document.made_by, _MadeBy, "made_by: ").protocol
+            scored.counts.check(len(ids), len(protocol.constraints), len(protocol.ks), len(scored.predicates))
+        except KeyError as error:
+            raise DataError(f"{path}: lacks {error}; {_AGAIN}.") from error
+        except ValueError as error:  # a DataError is one too
+            raise DataError(f"{path}: is damaged: {str(error).rstrip('.')}; {_AGAIN}.") from error
         return scored
 
 
