@@ -12,12 +12,14 @@ import pytest
 from clips import ENTITY
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 
 from vidsgg.errors import DataError
 from vidsgg.io.graphs import graph_schema, graph_writer, read_graph, write_graph
 from vidsgg.io.json_schema import check_json
 from vidsgg.structures.graph import GraphEdge, GraphFrame, GraphNode, Origin, RelationInterval, VideoFile, VideoGraph
 
+STANDARD = Draft202012Validator(graph_schema())
 texts = st.text(st.characters(codec="utf-8"), max_size=8)
 scores = st.floats(0, 1)
 numbers = st.floats(-1e6, 1e6)
@@ -71,6 +73,46 @@ def test_what_is_read_is_what_was_written(tmp_path_factory: pytest.TempPathFacto
     path = tmp_path_factory.mktemp("graphs") / "new folder" / "g.graph.json"
     write_graph(path, graph)
     assert read_graph(path) == graph
+    STANDARD.validate(json.loads(path.read_text(encoding="utf-8")))
+
+
+def test_the_schema_file_is_a_json_schema() -> None:
+    Draft202012Validator.check_schema(graph_schema())
+
+
+def places_of(value: Any, before: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+    """Where something stands in a document: the steps to it."""
+    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [before, *(place for step, part in parts for place in places_of(part, (*before, step)))]
+
+
+# But for 3.0, which the standard calls an integer and we do not.
+VALUES = [None, True, False, 0, 1, -1, 0.5, 1.5, 2**53, "", "sgdet", "single", [], [1, 2, 3, 4], ["a"], {}, {"name": 1}]
+
+
+def test_what_we_refuse_is_what_the_schema_refuses(tmp_path: Path) -> None:
+    sound = written(tmp_path)
+    refused = 0
+    for *before, last in places_of(sound)[1:]:
+        content = copy.deepcopy(sound)
+        part: Any = content
+        for step in before:
+            part = part[step]
+        for value in VALUES:
+            part[last] = value
+            refused += _is_refused_by_both(content)
+        del part[last]
+        refused += _is_refused_by_both(content)
+    assert refused > 500
+
+
+def _is_refused_by_both(content: Any) -> bool:
+    if STANDARD.is_valid(content):
+        check_json(content, graph_schema())
+        return False
+    with pytest.raises(DataError):
+        check_json(content, graph_schema())
+    return True
 
 
 def example() -> VideoGraph:

@@ -1,4 +1,8 @@
-"""Checking values out of a JSON file against a JSON Schema: the words of draft 2020-12 that our schemas use, and no others."""
+"""Checking values out of a JSON file against a JSON Schema: the words of draft 2020-12 that our schemas use, and no others.
+
+Not jsonschema: it takes several times as long for the graph of a long video, takes whole numbers that no float holds, and says neither
+what is expected nor which entry was meant. That both refuse the same is a test (``tests/io/test_graph_files.py``).
+"""
 
 from __future__ import annotations
 
