@@ -32,7 +32,8 @@ import av
 import av.filter
 import torch
 
-from vidsgg.assembly.saved_run import read_run
+from vidsgg.assembly.trained_model import TrainedModel
+from vidsgg.assembly.video_predictor import VideoSettings
 from vidsgg.cli import train
 from vidsgg.datasets.action_genome import SCHEMA
 from vidsgg.datasets.synthetic.generate import SyntheticConfig, generate
@@ -47,8 +48,6 @@ from vidsgg.io.encoding import Encoding, write_video
 from vidsgg.io.footage import FootageFrame, open_footage
 from vidsgg.io.graphs import graph_writer, read_graph
 from vidsgg.io.images import Image
-from vidsgg.recipes.command_options import PredictOptions
-from vidsgg.recipes.predict_model import load_for_videos, scorer_of
 from vidsgg.structures.graph import VideoGraph
 
 FPS = 2.0
@@ -105,9 +104,7 @@ class Row:
 def measure(film: Path, checkpoint: Path, out: Path, plain: bool) -> Row:
     """Predict the film as ``vidsgg predict`` does, or in the plain way, once the model has looked at a few pictures."""
     torch.set_num_threads(1)
-    options = PredictOptions(checkpoint=str(checkpoint), videos=(str(film),))
-    run = read_run(checkpoint)
-    scorer = scorer_of(load_for_videos(run, SCHEMA, options), SCHEMA)
+    scorer = TrainedModel.load(checkpoint).on_videos(VideoSettings()).scorer
     few = [frame for frame, _ in zip(open_footage(film, FPS).frames(), range(10), strict=False)]
     list(video.video_graphs("warm up", few, scorer))
     clock, timeline, count = Clock(), RelationTimeline(), 0

@@ -15,6 +15,26 @@ ROOMS = [
     "viewer", "charts", "assembly", "recipes", "app", "cli",
 ]  # fmt: skip
 SHARED = {"errors", "options", "plugins"}  # above all rooms: they import no room
+# The methods of a graph that people call reach what lies below it; they import it when they are called (each file: exactly these).
+REACHES_DOWN = {
+    "structures/graph.py": {
+        "vidsgg.io.exporters.networkx_graph",
+        "vidsgg.io.exporters.pandas_table",
+        "vidsgg.io.graphs",
+        "vidsgg.recipes.view",
+        "vidsgg.viewer.notebook",
+    },
+    "__init__.py": {  # the names of the public API; all but their types are imported when they are used
+        "vidsgg.assembly.public",
+        "vidsgg.assembly.trained_model",
+        "vidsgg.engine.early_stopping",
+        "vidsgg.methods.method",
+        "vidsgg.recipes.graph_videos",
+        "vidsgg.recipes.train",
+        "vidsgg.structures.graph",
+        "vidsgg.structures.schema",
+    },
+}
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -42,7 +62,8 @@ def test_imports_come_from_above(path: Path) -> None:
     room = path.relative_to(PACKAGE).parts[0]
     if room == "__main__.py":
         return  # the program itself
-    wrong = upward(room, imported(path))
+    place = path.relative_to(PACKAGE).as_posix()
+    wrong = sorted(set(upward(room, imported(path))) ^ REACHES_DOWN.get(place, set()))
     assert not wrong, f"{path.relative_to(PACKAGE)} imports {', '.join(wrong)} from a lower floor"
 
 

@@ -27,6 +27,7 @@ from fuzz.mutations import damaged, odd_part
 
 from vidsgg.app.jobs import Asked, Job, JobFolder
 from vidsgg.assembly.saved_run import read_run
+from vidsgg.assembly.video_predictor import check_reads_videos
 from vidsgg.cli.main import main
 from vidsgg.cli.train import parse_train
 from vidsgg.datasets.action_genome import OBJECTS, SCHEMA, ActionGenome
@@ -44,9 +45,7 @@ from vidsgg.io.columns import AnnotationTable
 from vidsgg.io.graphs import read_graph, write_graph
 from vidsgg.io.records import Record, write_record
 from vidsgg.io.word_vectors import read_word_vectors
-from vidsgg.recipes.command_options import PredictOptions
 from vidsgg.recipes.history import find_runs
-from vidsgg.recipes.predict_model import check_run
 from vidsgg.recipes.scored import ScoredVideos
 from vidsgg.structures.widths import FeatureWidths
 
@@ -170,7 +169,7 @@ def _checkpoint(folder: Path) -> Path:
 
 def _read_checkpoint(path: Path) -> Any:
     Checkpoint.load(path, mmap=True)
-    check_run(read_run(path), PredictOptions())
+    check_reads_videos(read_run(path))
 
 
 def _detector(folder: Path) -> Path:

@@ -17,12 +17,11 @@ import torch
 from vidsgg.assembly.drawn import SHORT, learnt_from_drawings
 from vidsgg.assembly.saved_run import detector_places, find_detector_of, looks_at_pictures, read_run
 from vidsgg.assembly.sources import open_source
+from vidsgg.assembly.video_predictor import check_reads_videos
 from vidsgg.detectors.record import DetectorRecord
 from vidsgg.detectors.registry import named_detector
 from vidsgg.engine.checkpoint import find_checkpoint
 from vidsgg.errors import CheckpointError, ConfigError, VidsggError
-from vidsgg.recipes.command_options import PredictOptions
-from vidsgg.recipes.predict_model import check_run
 from vidsgg.structures.schema import Schema
 
 FOLDER = "output"
@@ -100,7 +99,7 @@ class Checkpoints:
             run = read_run(file, mmap=True)
             note = SHORT if learnt_from_drawings(run) else ""
             choice = replace(choice, model=run.options.model, mode=run.options.mode, note=note)
-            check_run(run, PredictOptions())
+            check_reads_videos(run)
             if looks_at_pictures(run):
                 places = detector_places(run)
                 record_of = partial(self._record_of, run.checkpoint.schema)

@@ -49,8 +49,8 @@ class SavedRun:
 
 
 @dataclass(frozen=True, eq=False)
-class TrainedModel:
-    """A model as its checkpoint has it, with what it reads. options: those of its run, with what the caller changed."""
+class ReadyModel:
+    """A network with the weights of its checkpoint, and what it reads. options: those of its run, with what the caller changed."""
 
     model: nn.Module
     source: FeatureSource
@@ -97,7 +97,7 @@ def places_of(run: SavedRun, value: str) -> list[Path]:
 
 def load_model(
     run: SavedRun, root: Path, datasets: Sequence[VideoDataset], device: str, *, team: Team = ALONE, **changes: Any
-) -> TrainedModel:
+) -> ReadyModel:
     """Build the model of a checkpoint to score the videos of a data set. changes: options to use in place of the run's; None changes nothing.
 
     Raises CheckpointError if checkpoint and data set do not fit, or if the detector is not the one that the model was trained with and
@@ -217,7 +217,7 @@ def check_widths(run: SavedRun, detector: str) -> None:
     )
 
 
-def model_on(run: SavedRun, source: FeatureSource, schema: Schema, options: TrainOptions, *, any_detector: bool) -> TrainedModel:
+def model_on(run: SavedRun, source: FeatureSource, schema: Schema, options: TrainOptions, *, any_detector: bool) -> ReadyModel:
     """The model of a checkpoint, to read what ``source`` gives. any_detector: also another one than it was trained with.
 
     Raises CheckpointError as load_model does.
@@ -241,7 +241,7 @@ def model_on(run: SavedRun, source: FeatureSource, schema: Schema, options: Trai
     except RuntimeError as error:
         raise CheckpointError(f"{run.file} does not fit model {options.model!r}: {' '.join(str(error).split())[:300]}") from error
     move_to(model, source.device)
-    return TrainedModel(model.eval(), source, options)
+    return ReadyModel(model.eval(), source, options)
 
 
 def _in_words(widths: FeatureWidths | None) -> str:

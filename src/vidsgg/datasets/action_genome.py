@@ -113,7 +113,7 @@ class ActionGenome(VideoDataset):
             raise ConfigError(f"Action Genome has no split {short(split)}, only 'train' and 'test'{closest(split, SPLITS)}")
         if mode not in SCHEMA.modes:
             raise ConfigError(f"Action Genome has no mode {short(mode)}, only {', '.join(SCHEMA.modes)}{closest(mode, SCHEMA.modes)}")
-        self.root, self.split, self.mode = Path(root), split, mode
+        self.root, self.split, self.mode, self._skip_bad = Path(root), split, mode, skip_bad
         self.layout = find_layout(self.root)
         for name in CLASS_FILES:
             path = self.layout.annotations / name
@@ -134,6 +134,9 @@ class ActionGenome(VideoDataset):
         self._uneven: dict[int, str | None] = {}  # what ``uneven`` has found
         if not self.video_ids:
             raise DataError(f"{self.root}: no video of split {short(split)} has more than two usable frames.\n{self.summary.text()}")
+
+    def in_mode(self, mode: str) -> ActionGenome:
+        return self if mode == self.mode else ActionGenome(self.root, self.split, mode, self._skip_bad)
 
     def annotation(self, index: int) -> VideoAnnotation:
         return self._table[index]

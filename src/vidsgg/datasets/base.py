@@ -39,6 +39,7 @@ class VideoDataset(ABC):
     root: Path
     split: str
     video_ids: Sequence[str]
+    mode: str = ""  # the one that the annotation was chosen for; empty where it is the same for all
 
     def __len__(self) -> int:
         return len(self.video_ids)
@@ -91,6 +92,12 @@ class VideoDataset(ABC):
             counts += labels.sum(0)
         return counts
 
+    def in_mode(self, mode: str) -> VideoDataset:
+        """The same videos, annotated as another mode needs them. Raises ConfigError if they have to be opened anew for it."""
+        if self.mode in ("", mode):
+            return self
+        raise ConfigError(f"the videos of {self.root} were opened for mode {self.mode!r}; open them for {mode!r}.")
+
     def fingerprint(self) -> str | None:
         """SHA-256 of everything that is annotated, in hexadecimal; None where only building every video would tell."""
         return None
@@ -119,6 +126,14 @@ class Subset(VideoDataset):
         self.whole, self.indices = whole, list(indices)
         self.schema, self.root, self.split = whole.schema, whole.root, whole.split
         self.video_ids = [whole.video_ids[i] for i in self.indices]
+        self.mode = whole.mode
+
+    def in_mode(self, mode: str) -> VideoDataset:
+        if self.mode in ("", mode):
+            return self
+        whole = self.whole.in_mode(mode)
+        place = {video: i for i, video in enumerate(whole.video_ids)}
+        return Subset(whole, [place[video] for video in self.video_ids if video in place])
 
     def annotation(self, index: int) -> VideoAnnotation:
         return self.whole.annotation(self.indices[index])

@@ -124,6 +124,9 @@ class EASG(VideoDataset):
             **{f"units without {slot}": len(merged.verb) - int(slots_with_box[i]) for i, slot in enumerate(SLOTS)},
         }
 
+    def in_mode(self, mode: str) -> EASG:
+        return self if mode == self.mode else EASG(self.root, self.split, mode)
+
     def annotation(self, index: int) -> VideoAnnotation:
         t = self._table
         units, frames, nodes = t.spans(index)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from vidsgg.assembly.video_defaults import FPS, LEAST_SCORE, THRESHOLD, TRACKER
 from vidsgg.methods.method import ImportOptions
 from vidsgg.options import option
 
@@ -105,11 +106,11 @@ class PredictOptions:
         place="new folder",
     )
     fps: float = option(
-        2.0, "graphs a second; of a folder of pictures, which are all used, how many were taken a second", low=0.001, high=1000
+        FPS, "graphs a second; of a folder of pictures, which are all used, how many were taken a second", low=0.001, high=1000
     )
     boxes: str | None = option(None, "table (CSV) or graph file (JSON) of boxes in your own videos, for predcls and sgcls", place="input")
-    least_score: float = option(0.3, "leave out objects in your own videos that the model is less sure of (sgdet)", low=0, high=1)
-    threshold: float = option(0.5, "predicates to keep: the best of each group, and all above this probability", low=0, high=1)
+    least_score: float = option(LEAST_SCORE, "leave out objects in your own videos that the model is less sure of (sgdet)", low=0, high=1)
+    threshold: float = option(THRESHOLD, "predicates to keep: the best of each group, and all above this probability", low=0, high=1)
     uncertainty_threshold: float | None = option(
         None,
         "of models that know their uncertainty: above it an edge is marked as uncertain; by default as trained",
@@ -117,7 +118,7 @@ class PredictOptions:
         high=1e9,
     )
     tracker: Literal["overlap", "bytetrack"] = option(
-        "overlap", "how things in your own videos get their ids: by class and overlap, or ByteTrack (pip install vidsgg[tracking])"
+        TRACKER, "how things in your own videos get their ids: by class and overlap, or ByteTrack (pip install vidsgg[tracking])"
     )
     jobs: int = option(1, "videos at a time, each in its own process", low=1, high=256)
     overwrite: bool = option(False, "make graphs that are there already again")

@@ -7,7 +7,8 @@ from itertools import chain
 from pathlib import Path
 
 from vidsgg.assembly.data import open_split
-from vidsgg.assembly.saved_run import SavedRun, data_of, load_model, read_run
+from vidsgg.assembly.saved_run import SavedRun, data_of, read_run
+from vidsgg.assembly.trained_model import TrainedModel
 from vidsgg.datasets.base import VideoDataset
 from vidsgg.engine.distributed import Team, join_team
 from vidsgg.engine.evaluate import score
@@ -84,9 +85,8 @@ def _open(options: EvaluateOptions) -> tuple[SavedRun, Path, VideoDataset]:
 
 
 def _score(run: SavedRun, options: EvaluateOptions, root: Path, dataset: VideoDataset, way: Scoring, team: Team) -> Evaluation:
-    trained = load_model(
-        run, root, [dataset], options.device, team=team, detector=options.detector, features=options.features, **way.changes
-    )
+    model = TrainedModel(run, options.device, options.detector)
+    trained = model.on([dataset], root=root, team=team, features=options.features, **way.changes)
     used, protocol = trained.options, protocol_for(dataset.schema, trained.options.mode)
     loader = trained.source.loader(
         dataset, learn=False, batch_size=options.batch_size, workers=options.num_workers, skip_bad=options.skip_bad, team=team

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from vidsgg.errors import ConfigError, DataError
@@ -10,6 +12,18 @@ from vidsgg.io.footage import VIDEOS, open_footage, picture_files
 from vidsgg.io.graphs import read_graph, stem_of
 from vidsgg.io.identity import Content, content_of
 from vidsgg.structures.graph import VideoFile, VideoGraph
+
+
+def open_graph(path: str | Path) -> VideoGraph:
+    """The graph in a file that ``VideoGraph.save`` or ``vidsgg predict`` wrote, which knows where its video is seen from anywhere.
+
+    Raises DataError naming the file, the place in it, what stands there and what should.
+    """
+    file = Path(path)
+    graph = read_graph(file)
+    if graph.made_by is None or graph.made_by.source is None:
+        return graph
+    return replace(graph, made_by=replace(graph.made_by, source=os.path.abspath(file.parent / graph.made_by.source)))
 
 
 def own_video(graph: VideoGraph, file: Path, notes: list[str]) -> Path | None:

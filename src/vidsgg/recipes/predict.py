@@ -11,7 +11,9 @@ import torch
 
 from vidsgg.assembly.data import open_split
 from vidsgg.assembly.drawn import drawn_note
-from vidsgg.assembly.saved_run import data_of, load_model, read_run
+from vidsgg.assembly.saved_run import data_of, read_run
+from vidsgg.assembly.trained_model import TrainedModel
+from vidsgg.assembly.video_predictor import origin_of, unsure_above
 from vidsgg.datasets.base import Subset
 from vidsgg.datasets.pictures import picture_notes
 from vidsgg.errors import ConfigError, DataError
@@ -22,7 +24,6 @@ from vidsgg.io.names import file_name
 from vidsgg.ops.decoding import decode
 from vidsgg.recipes.command_options import PredictOptions
 from vidsgg.recipes.graph_places import REMEDY
-from vidsgg.recipes.predict_model import origin_of, unsure_above
 from vidsgg.recipes.view import show
 from vidsgg.viewer.graphs import surest
 
@@ -52,14 +53,14 @@ def run_prediction(options: PredictOptions) -> Predicted:
     graph, page = folder / f"{stem}{SUFFIX}", folder / f"{stem}.html"
     if not options.overwrite:
         _check_own(graph, dataset.schema.name, video_id)
-    trained = load_model(run, root, [one], options.device, detector=options.detector)
+    trained = TrainedModel(run, options.device, options.detector).on([one], root=root)
     loader = trained.source.loader(one, learn=False, batch_size=1, workers=0, skip_bad=False)
     (batch,) = loader.batches()
     with torch.inference_mode():
         (prediction,) = decode(batch.clip, trained.model(batch.clip), exclusive=trained.options.exclusive_decoding)
     numbers = one.video_frames(0)
     annotation = replace(batch.annotations[0], frame_number=np.array(numbers))
-    unsure = unsure_above(run, options)
+    unsure = unsure_above(run, options.uncertainty_threshold)
     settings = {"threshold": options.threshold} | ({} if unsure is None else {"uncertainty_threshold": unsure})
     pictures, told = _pictures(one.picture_files(0)), picture_notes([one])
     if len(set(numbers)) < len(numbers):  # ffmpeg repeats pictures in the gaps of a video

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,25 +10,20 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from vidsgg.assembly.drawn import drawn_note
 from vidsgg.assembly.saved_run import read_run
+from vidsgg.assembly.trained_model import TrainedModel
+from vidsgg.assembly.video_predictor import VideoSettings, video_file
 from vidsgg.engine.processes import cores, run_tasks
 from vidsgg.errors import ConfigError, DataError
 from vidsgg.inference.intervals import RelationTimeline
-from vidsgg.inference.trackers import make_tracker
-from vidsgg.inference.video import GraphRules, video_graphs
 from vidsgg.io.atomic import remove_left_behind
-from vidsgg.io.box_files import read_boxes
 from vidsgg.io.boxes import GivenBoxes
-from vidsgg.io.footage import Footage, FootageFrame, FramesDone, open_footage
+from vidsgg.io.footage import Footage, FootageFrame, FramesDone
 from vidsgg.io.graphs import graph_writer, path_to
-from vidsgg.io.identity import content_of
 from vidsgg.recipes.command_options import PredictOptions
 from vidsgg.recipes.graph_places import GraphPlace, graph_places
 from vidsgg.recipes.graph_videos import check_video
-from vidsgg.recipes.predict_model import check_run, load_for_videos, origin_of, scorer_of, unsure_above
 from vidsgg.recipes.videos import find_videos
-from vidsgg.structures.graph import VideoFile
 
 FOLDER = "graphs"
 
@@ -112,36 +106,31 @@ class _Predictor:
     """A model at work on one video after another. name: what a video is called in its graph, by default as its file."""
 
     def __init__(self, options: PredictOptions, watch: FramesDone | None = None, name: str | None = None) -> None:
-        self._watch, self._name = watch, name
+        self._options, self._watch, self._name = options, watch, name
         run = read_run(Path(options.checkpoint), model=options.model)
-        schema = check_run(run, options)
-        trained, self._drawn = load_for_videos(run, schema, options), drawn_note(run)
-        self._options, self._schema, self._scorer = options, schema, scorer_of(trained, schema)
-        sgdet = run.options.mode == "sgdet"
-        unsure = unsure_above(run, options)
-        self._rules = GraphRules(options.threshold, options.least_score if sgdet else 0.0, unsure)
-        self.boxes = (
-            None if options.boxes is None else read_boxes(Path(options.boxes), schema.vocabulary.objects, run.options.mode == "predcls")
+        model = TrainedModel(run, options.device, options.detector, [Path(options.data_path)] if options.data_path is not None else [])
+        settings = VideoSettings(
+            options.fps,
+            None if options.boxes is None else Path(options.boxes),
+            options.threshold,
+            options.least_score,
+            options.uncertainty_threshold,
+            options.tracker,
         )
-        settings = {"threshold": options.threshold, "least_score": self._rules.least}
-        settings |= {} if unsure is None else {"uncertainty_threshold": unsure}
-        if options.boxes is not None:
-            settings["boxes_crc32"] = float(zlib.crc32(Path(options.boxes).read_bytes()))
-        make_tracker(options.tracker, options.fps)  # its library must be there before any video is looked at
-        origin = origin_of(run, trained, options.fps if self.boxes is None else None, settings)
-        self.origin = replace(origin, tracker=None if self.boxes and self.boxes.tracked else options.tracker)
+        self._at = model.on_videos(settings)
+        self.boxes, self.origin, source = self._at.boxes, self._at.origin, self._at.ready.source
         self.lines = [
-            f"model: {run.options.model}, mode {run.options.mode}, from {run.file}, on {trained.source.device}",
-            *trained.source.lines,
-            *self._drawn,
+            f"model: {run.options.model}, mode {run.options.mode}, from {run.file}, on {source.device}",
+            *source.lines,
+            *self._at.drawn,
         ]
 
     def predict(self, place: GraphPlace) -> VideoDone:
         """Write the graph of a video. What is wrong with the video is told in the answer."""
         started = time.perf_counter()
         try:
-            boxes, notes = self._boxes_of(place.video)
-            footage = open_footage(place.video, self._options.fps, None if boxes is None else boxes.frames.keys())
+            notes = [] if self.boxes is None else check_video(self.boxes.source, str(self.boxes.path), place.video)
+            footage, boxes = self._at.open(place.video)
             footage.name = self._name or footage.name
             frames, relations = self._write(place, footage, boxes, notes)
         except DataError as error:
@@ -150,18 +139,15 @@ class _Predictor:
 
     def _write(self, place: GraphPlace, footage: Footage, boxes: GivenBoxes | None, notes: list[str]) -> tuple[int, int]:
         """Numbers of frames and of relations over time. notes: gets what a reader of the graph should know."""
-        timeline, count = RelationTimeline(), 0
-        tracker = make_tracker(self._options.tracker, self._options.fps)
-        content = content_of(place.video)
-        video = VideoFile(content.size, content.digest, footage.count, _rate(footage))
-        with graph_writer(place.file, footage.name, self._schema.name, self._schema.vocabulary, video) as writer:
-            for frame in video_graphs(footage.name, self._watched(footage), self._scorer, self._rules, boxes=boxes, tracker=tracker):
+        timeline, count, schema = RelationTimeline(), 0, self._at.schema
+        with graph_writer(place.file, footage.name, schema.name, schema.vocabulary, video_file(place.video, footage)) as writer:
+            for frame in self._at.frames(footage.name, self._watched(footage), boxes):
                 writer.add(frame)
                 timeline.add(frame)
                 count += 1
             relations = timeline.intervals()
             notes += [*footage.notes, *(boxes.notes() if boxes else ())]
-            writer.finish(relations, replace(self.origin, notes=(*self._drawn, *notes), source=path_to(place.video, place.file)))
+            writer.finish(relations, replace(self.origin, notes=(*self._at.drawn, *notes), source=path_to(place.video, place.file)))
         return count, len(relations)
 
     def _watched(self, footage: Footage) -> Iterator[FootageFrame]:
@@ -172,15 +158,3 @@ class _Predictor:
             if self._watch is not None:
                 self._watch(done, len(footage.numbers))
             yield frame
-
-    def _boxes_of(self, video: Path) -> tuple[GivenBoxes | None, list[str]]:
-        """The boxes of a video, and what a reader should know of them. Raises DataError if there are none, or those of another video."""
-        if self.boxes is None:
-            return None, []
-        return self.boxes.of(video), check_video(self.boxes.source, str(self.boxes.path), video)
-
-
-def _rate(footage: Footage) -> float | None:
-    """Frames a second on average."""
-    seconds = footage.time_of(footage.count)
-    return round((footage.count - 1) / seconds, 6) if seconds > 0 else None

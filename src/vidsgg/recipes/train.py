@@ -48,21 +48,28 @@ class TrainingOutcome:
     best_epoch: int
 
 
-def train_model(**options: Any) -> float:
-    """Train with any options of ``vidsgg train`` by name, and return the best validation score (-monitor; recall as a fraction of 1).
+def train(**options: Any) -> TrainingOutcome:
+    """Train with any options of ``vidsgg train`` by name; returns the run's folder (``path``), ``best_score`` and ``best_epoch``.
 
-    Raises ConfigError for an unknown option or value, naming the closest.
+    best_score: the best validation value of -monitor, of recall a fraction of 1. ``vidsgg.load(outcome.path)`` is the model.
+    Raises ConfigError for an unknown option or value, naming the closest; DataError, CheckpointError and TrainingError as
+    ``vidsgg train`` reports them.
     """
     kind = METHODS.admit(str(options.get("model", TrainOptions.model))).options
     known = fields_of(kind)
     values = {}
     for name, value in options.items():
         if name not in known:
-            raise ConfigError(f"train_model: unknown option {name!r}{closest(name, list(known))}")
+            raise ConfigError(f"vidsgg.train: unknown option {name!r}{closest(name, list(known))}")
         annotation, field = known[name]
         values[name] = convert(name, value, annotation, field.metadata.get("choices", ()))
-    values |= options_from_environment(known, "train_model")
-    return run_training(kind(**values), given=values.keys()).best_score
+    values |= options_from_environment(known, "vidsgg.train")
+    return run_training(kind(**values), given=values.keys())
+
+
+def train_model(**options: Any) -> float:
+    """As ``train``; returns the best validation score alone, for searches by Optuna and its kin."""
+    return train(**options).best_score
 
 
 def run_training(

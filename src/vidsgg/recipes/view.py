@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import webbrowser
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import mkdtemp
 
 from tqdm import tqdm
 
 from vidsgg.errors import ConfigError, DataError
 from vidsgg.io.graphs import SUFFIX, read_graph, stem_of
+from vidsgg.io.names import file_name
 from vidsgg.recipes.distinct import distinct, names_of
 from vidsgg.recipes.export import find_graphs
 from vidsgg.recipes.graph_videos import check_truth, check_video, named_video, own_video
@@ -88,6 +91,24 @@ def show(
         media = media_of(graph, times, video, options.width, options.begin, options.end, more)
     write_page(page, prediction=graph, truth=truth, media=media, times=times, notes=[*notes, *more])
     return more
+
+
+def show_graph(graph: VideoGraph, page: Path | None, video: Path | None, browser: bool) -> Path:
+    """Write the page of a graph in memory, and open it. page: by default in a temporary folder. video: by default where the graph says.
+
+    Raises DataError as ``show``, and if the video is another one.
+    """
+    if page is None:
+        page = Path(mkdtemp(prefix="vidsgg-")) / f"{file_name(graph.video_id, [graph.video_id])}.html"
+    notes = list[str]()
+    if video is None:
+        video = own_video(graph, page, notes)
+    else:
+        notes += check_video(graph.video, f"the graph of {graph.video_id}", video)
+    show(page, graph, None, video, notes=notes)
+    if browser:
+        webbrowser.open(page.resolve().as_uri())
+    return page
 
 
 def _advance(bar: tqdm, done: int, count: int) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 from vidsgg.errors import DataError, short
 from vidsgg.structures.vocabulary import Vocabulary
@@ -162,6 +164,66 @@ class VideoGraph:
                     raise DataError(
                         f"video {short(self.video_id)}: relation {i} joins track {end[0]} ({short(end[1])}), which no frame has."
                     )
+
+    def at(self, seconds: float) -> GraphFrame:
+        """The graph of the frame that is nearest in time, the earlier of two that are equally near.
+
+        seconds: from the start of the video. Raises DataError if there are no frames, or their times are not known.
+
+        >>> frames = [GraphFrame(f"walk/{n}", n, (n - 1) / 2, 640, 480, (), ()) for n in (1, 2, 3)]
+        >>> VideoGraph("walk.mp4", "own", tuple(frames)).at(0.6).number
+        2
+        """
+        timed = [(abs(frame.time - seconds), i) for i, frame in enumerate(self.frames) if frame.time is not None]
+        if not timed:
+            why = "has no frames" if not self.frames else "has frames of which no time is known; take one of .frames by its number"
+            raise DataError(f"video {short(self.video_id)}: {why}.")
+        return self.frames[min(timed)[1]]
+
+    def save(self, path: str | Path) -> Path:
+        """Write the graph as JSON, such as ``kitchen.graph.json``; returns the path. Raises DataError if it cannot be written."""
+        from vidsgg.io.graphs import path_to, write_graph
+
+        file, made_by = Path(path), self.made_by
+        if made_by and made_by.source and Path(made_by.source).is_absolute():
+            made_by = replace(made_by, source=path_to(Path(made_by.source), file))  # so that both can be moved together
+        write_graph(file, replace(self, made_by=made_by))
+        return file
+
+    def show(self, page: str | Path | None = None, *, video: str | Path | None = None, browser: bool = True) -> Path:
+        """Write a page with video, graph and timeline, and open it in the browser; returns the page's path.
+
+        page: the file to write, by default one in a temporary folder. video: by default where the graph says that it is; without it the
+        page has no pictures. browser: False only writes the page.
+        Raises DataError if the page cannot be written, or if the video is another one.
+        """
+        from vidsgg.recipes.view import show_graph
+
+        return show_graph(self, None if page is None else Path(page), None if video is None else Path(video), browser)
+
+    def to_networkx(self) -> Any:
+        """A ``networkx.MultiDiGraph`` with a node per thing and an edge per relation over time. Needs ``pip install networkx``.
+
+        Raises ConfigError if networkx is not installed, DataError if the things have no ids.
+        """
+        from vidsgg.io.exporters.networkx_graph import to_networkx
+
+        return to_networkx(self)
+
+    def to_pandas(self) -> Any:
+        """A ``pandas.DataFrame``, a row for every relation of every frame; its columns are those of ``vidsgg export -format csv``.
+
+        Raises ConfigError if pandas is not installed (``pip install vidsgg[notebook]``).
+        """
+        from vidsgg.io.exporters.pandas_table import to_pandas
+
+        return to_pandas(self)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: one frame's graph, and the relations over time."""
+        from vidsgg.viewer.notebook import as_html
+
+        return as_html(self)
 
 
 def _check_score(where: str, score: float) -> None:

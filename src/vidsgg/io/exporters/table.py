@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from vidsgg.structures.graph import GraphNode, VideoGraph
 
@@ -25,24 +25,27 @@ def table(graphs: Sequence[VideoGraph]) -> bytes:
     writer = csv.writer(text, lineterminator="\r\n")  # else a lone \r in a text would not be quoted
     writer.writerow(COLUMNS)
     for graph in graphs:
-        for frame in graph.frames:
-            for edge in frame.edges:
-                subject, thing = frame.nodes[edge.subject], frame.nodes[edge.object]
-                about = ("" if edge.uncertain is None else str(edge.uncertain).lower(),)
-                middle = (_safe(edge.predicate), _safe(edge.group))
-                writer.writerow(
-                    (_safe(graph.video_id), frame.number, _plain(frame.time), *_end(subject), *middle, *_end(thing), edge.score, *about)
-                )
+        for row in rows(graph):
+            writer.writerow([_cell(value) for value in row])
     return text.getvalue().encode()
 
 
+def rows(graph: VideoGraph) -> Iterator[tuple[object, ...]]:
+    """The values under ``COLUMNS`` of every relation of every frame; None for what is not known."""
+    for frame in graph.frames:
+        for edge in frame.edges:
+            subject, thing = _end(frame.nodes[edge.subject]), _end(frame.nodes[edge.object])
+            middle = (edge.predicate, edge.group)
+            yield (graph.video_id, frame.number, frame.time, *subject, *middle, *thing, edge.score, edge.uncertain)
+
+
 def _end(node: GraphNode) -> tuple[object, ...]:
-    return (_safe(node.label), _plain(node.track), node.score, *(node.box or ("",) * 4))
+    return (node.label, node.track, node.score, *(node.box or (None,) * 4))
 
 
-def _plain(value: float | None) -> object:
+def _cell(value: object) -> object:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return f"'{value}" if value.startswith(_FORMULA) else value
     return "" if value is None else value
-
-
-def _safe(text: str) -> str:
-    return f"'{text}" if text.startswith(_FORMULA) else text

@@ -1,0 +1,199 @@
+"""A trained model: what command line, app, evaluation, benchmarks and notebooks use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from vidsgg.assembly.data import choose_device
+from vidsgg.assembly.saved_run import (
+    ReadyModel,
+    SavedRun,
+    load_model,
+    looks_at_pictures,
+    model_on,
+    read_run,
+    trained_source,
+)
+from vidsgg.assembly.sources import FeatureSource, open_source
+from vidsgg.assembly.video_defaults import FPS, LEAST_SCORE, THRESHOLD, TRACKER, Tracking
+from vidsgg.assembly.video_predictor import VideoPredictor, VideoSettings, check_reads_videos
+from vidsgg.datasets.base import VideoDataset
+from vidsgg.engine.distributed import ALONE, Team
+from vidsgg.engine.evaluate import score
+from vidsgg.errors import DataError
+from vidsgg.io.footage import FootageFrame
+from vidsgg.methods.registry import find_method
+from vidsgg.metrics.accumulator import RecallAccumulator
+from vidsgg.metrics.protocol import protocol_for
+from vidsgg.metrics.result import RecallResult
+from vidsgg.ops.decoding import decode
+from vidsgg.structures.clip import Clip
+from vidsgg.structures.graph import GraphFrame, VideoGraph
+from vidsgg.structures.prediction import VideoPrediction
+from vidsgg.structures.schema import Schema
+
+Picture = npt.NDArray[np.uint8]  # RGB (H, W, 3)
+
+
+class TrainedModel:
+    """A model that was trained, with the classes that it knows; its detector is loaded when it is first needed.
+
+    run: its checkpoint with the options of its run. device, detector: as in ``vidsgg predict``; detector None: the one that it was
+    trained with. folders: data sets in which that may lie.
+    """
+
+    def __init__(self, run: SavedRun, device: str = "auto", detector: str | None = None, folders: Sequence[Path] = ()) -> None:
+        self.run, self.device, self.detector, self._folders = run, device, detector, tuple(folders)
+
+    @staticmethod
+    def load(path: str | Path, *, device: str = "auto", detector: str | None = None, method: str | None = None) -> TrainedModel:
+        """The model of a run's folder (its best checkpoint) or of a checkpoint file.
+
+        device: auto (the first CUDA device, else the CPU), cpu, cuda, ... detector: a name or a file, by default the one that the model
+        was trained with. method: needed where the model is code of your own, ``package.module:METHOD``; a checkpoint never chooses code.
+        Raises CheckpointError if there is no such checkpoint or it is damaged; ConfigError if it is of another method.
+        """
+        return TrainedModel(read_run(Path(path), model=method), device, detector)
+
+    @property
+    def name(self) -> str:
+        """The model, as in ``-model``."""
+        return self.run.options.model
+
+    @property
+    def mode(self) -> str:
+        """predcls, sgcls or sgdet."""
+        return self.run.options.mode
+
+    @property
+    def schema(self) -> Schema:
+        """Classes, predicates and rules that it was trained with."""
+        return self.run.checkpoint.schema
+
+    def __repr__(self) -> str:
+        classes = f"{len(self.schema.vocabulary.objects) - 1} classes, {len(self.schema.vocabulary.predicates)} predicates"
+        return f"TrainedModel({self.name}, {self.mode}, {self.schema.title}: {classes}, {self.run.file})"
+
+    def predict(
+        self,
+        video: str | Path,
+        *,
+        fps: float = FPS,
+        boxes: str | Path | None = None,
+        threshold: float = THRESHOLD,
+        least_score: float = LEAST_SCORE,
+        uncertainty_threshold: float | None = None,
+        tracker: Tracking = TRACKER,
+    ) -> VideoGraph:
+        """The graph of a video file, or of a folder of pictures: frames, ids of things, relations over time.
+
+        fps: graphs a second; of pictures, which are all used, how many were taken a second. boxes: a table or graph file with the boxes
+        of the video, for models of predcls and sgcls. threshold, least_score: probabilities (0..1) that predicates and things must
+        have. uncertainty_threshold: edges above it are marked. tracker: "overlap" or "bytetrack".
+        Raises DataError if the video cannot be read, ConfigError if the model cannot read videos or not with these values,
+        CheckpointError if its detector is not found.
+        """
+        settings = VideoSettings(fps, None if boxes is None else Path(boxes), threshold, least_score, uncertainty_threshold, tracker)
+        return self.on_videos(settings).graph(Path(video))
+
+    def stream(
+        self,
+        frames: Iterable[Picture | tuple[float, Picture]],
+        *,
+        fps: float = FPS,
+        threshold: float = THRESHOLD,
+        least_score: float = LEAST_SCORE,
+        uncertainty_threshold: float | None = None,
+        tracker: Tracking = TRACKER,
+    ) -> Iterator[GraphFrame]:
+        """Graphs of frames as they arrive, one for each, in order, with ids of things. For models of sgdet.
+
+        frames: RGB pictures (H, W, 3) uint8, ``fps`` a second, or pairs of a time in seconds and a picture. Graphs come a window of
+        frames at a time, since a model looks at several frames together; no more than a window is held.
+        Raises ConfigError as ``predict``, DataError for a frame of another shape or type.
+        """
+        predictor = self.on_videos(
+            VideoSettings(fps, None, threshold, least_score, uncertainty_threshold, tracker),
+        )
+        return predictor.frames("stream", _numbered(frames, fps))
+
+    def score(self, data: VideoDataset | Clip, *, batch_size: int = 1, num_workers: int | None = 0) -> Iterator[VideoPrediction]:
+        """Probabilities of all predicates for every pair, a VideoPrediction per video.
+
+        data: a data set (``vidsgg.open_dataset``) of the model's classes, or a clip with the features that the model reads.
+        Raises CheckpointError if data set and model do not fit.
+        """
+        if isinstance(data, Clip):
+            yield from self._decoded(self._for_videos, data)
+            return
+        data = data.in_mode(self.mode)
+        ready = self.on([data])
+        loader = ready.source.loader(data, learn=False, batch_size=batch_size, workers=num_workers, skip_bad=False)
+        for batch in loader.batches():
+            yield from self._decoded(ready, batch.clip)
+
+    def evaluate(self, dataset: VideoDataset, *, batch_size: int = 1, num_workers: int | None = 0) -> RecallResult:
+        """Recall and mean recall on a data set, by the protocol of its schema and the model's mode (docs/recall.md), as fractions of 1.
+
+        Raises CheckpointError if data set and model do not fit, DataError naming a video that cannot be read.
+        """
+        dataset = dataset.in_mode(self.mode)
+        ready = self.on([dataset])
+        recall = RecallAccumulator(protocol_for(dataset.schema, self.mode), dataset.schema.vocabulary)
+        loader = ready.source.loader(dataset, learn=False, batch_size=batch_size, workers=num_workers, skip_bad=False)
+        score(ready.model, loader, [recall], exclusive=ready.options.exclusive_decoding)
+        return recall.compute()
+
+    def on(self, datasets: Sequence[VideoDataset], *, root: Path | None = None, team: Team = ALONE, **changes: Any) -> ReadyModel:
+        """The network with what it reads of data sets in one folder. changes: options to use in place of the run's.
+
+        Raises CheckpointError as ``load_model``.
+        """
+        where = datasets[0].root if root is None else root
+        return load_model(self.run, where, datasets, self.device, team=team, detector=self.detector, **changes)
+
+    def on_videos(self, settings: VideoSettings) -> VideoPredictor:
+        """Ready for videos that belong to no data set. Raises ConfigError or CheckpointError if that cannot be."""
+        check_reads_videos(self.run, boxes=settings.boxes is not None)
+        return VideoPredictor(self.run, self._for_videos, settings)
+
+    @cached_property
+    def _for_videos(self) -> ReadyModel:
+        """The network and its detector. Raises CheckpointError naming where it was looked for if the detector is not found."""
+        options, device = self.run.options, choose_device(self.device)
+
+        def source_with(detector: str) -> FeatureSource:
+            return open_source(
+                Path(),
+                self.schema,
+                options.mode,
+                device,
+                looks=looks_at_pictures(self.run),
+                detector=detector,
+                reference_compat=options.reference_compat,
+                raw_detections=find_method(options.model).capabilities.raw_detections,
+            )
+
+        source = trained_source(self.run, self.detector, self._folders, source_with)
+        return model_on(self.run, source, self.schema, options, any_detector=self.detector is not None)
+
+    def _decoded(self, ready: ReadyModel, clip: Clip) -> list[VideoPrediction]:
+        with torch.inference_mode():
+            there = clip.to(ready.source.device)
+            return decode(there, ready.model(there), exclusive=ready.options.exclusive_decoding)
+
+
+def _numbered(frames: Iterable[Picture | tuple[float, Picture]], fps: float) -> Iterator[FootageFrame]:
+    for i, given in enumerate(frames):
+        time, image = given if isinstance(given, tuple) else (i / fps, given)
+        if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+            what = f"{image.dtype} of shape {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
+            raise DataError(f"frame {i} of the stream is {what}; give RGB pictures (height, width, 3) of type uint8.")
+        yield FootageFrame(f"stream/{i + 1:06d}", i + 1, float(time), image)

@@ -1,0 +1,85 @@
+"""A graph as a notebook shows it: HTML and SVG that need no script and nothing from outside."""
+
+from __future__ import annotations
+
+import math
+from html import escape
+
+from vidsgg.structures.graph import GraphFrame, RelationInterval, VideoGraph
+from vidsgg.viewer.graphs import colours, subjects_of, surest
+
+_WIDTH, _ROW, _NAMES = 760, 18, 260  # pixels
+_MOST_RELATIONS = 20
+
+
+def as_html(graph: VideoGraph) -> str:
+    """The frame with the most relations as a picture of its graph, and the longest relations over time."""
+    parts = [f"<b>{escape(graph.video_id)}</b>: {len(graph.frames)} frames, {len(graph.relations)} relations over time"]
+    shown = surest(graph)
+    if shown.frames:
+        parts.append(_frame(max(shown.frames, key=lambda frame: len(frame.edges)), shown))
+    if graph.relations:
+        parts.append(_timeline(graph))
+    notes = graph.made_by.notes if graph.made_by else ()
+    parts += [f"<small>{escape(note)}</small>" for note in notes]
+    return f'<div style="font-family:sans-serif">{"".join(f"<div>{part}</div>" for part in parts)}</div>'
+
+
+def _svg(height: float, content: list[str]) -> str:
+    style = "max-width:100%;font:12px sans-serif;background:#fff"
+    return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height:g}" width="{_WIDTH}" style="{style}">{"".join(content)}</svg>'
+
+
+def _text(x: float, y: float, text: str, anchor: str = "middle", fill: str = "#222") -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{fill}">{escape(text)}</text>'
+
+
+def _frame(frame: GraphFrame, graph: VideoGraph) -> str:
+    """Nodes on an ellipse; the predicates of a pair, those of one direction, stand on its arrow."""
+    colour = colours([graph], subjects_of(graph))
+    count, height = max(len(frame.nodes), 1), 300.0
+    place = [
+        (_WIDTH / 2 + 270 * math.cos(2 * math.pi * i / count), height / 2 + 110 * math.sin(2 * math.pi * i / count))
+        for i in range(len(frame.nodes))
+    ]
+    pairs: dict[tuple[int, int], list[str]] = {}
+    for edge in frame.edges:
+        pairs.setdefault((edge.subject, edge.object), []).append(edge.predicate)
+    lines, names = [], []
+    for (subject, thing), predicates in pairs.items():
+        (x1, y1), (x2, y2) = place[subject], place[thing]
+        lines.append(f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="#999"/>')
+        names.append(_text(x1 + 0.6 * (x2 - x1), y1 + 0.6 * (y2 - y1), ", ".join(predicates)))
+    for (x, y), node in zip(place, frame.nodes, strict=True):
+        red, green, blue = colour.get(node.label, (90, 90, 90))
+        half = 8 + 3.6 * len(node.label)
+        names.append(
+            f'<rect x="{x - half:.1f}" y="{y - 12:.1f}" width="{2 * half:.1f}" height="22" rx="6" fill="rgb({red},{green},{blue})"/>'
+        )
+        names.append(_text(x, y + 4, node.label, fill="#fff"))
+    when = f"frame {frame.number}" if frame.time is None else f"{frame.time:g} s"
+    return _svg(height, [*lines, *names, _text(6, 16, when, "start")])
+
+
+def _timeline(graph: VideoGraph) -> str:
+    """The longest relations as bars, by begin; time is that of frames where seconds are not known."""
+    timed = all(relation.begin is not None for relation in graph.relations)
+
+    def span(relation: RelationInterval) -> tuple[float, float]:
+        if timed and relation.begin is not None and relation.end is not None:
+            return relation.begin, relation.end
+        return relation.begin_frame, relation.end_frame
+
+    kept = sorted(graph.relations, key=lambda relation: span(relation)[0] - span(relation)[1])[:_MOST_RELATIONS]
+    kept.sort(key=span)
+    first = min(span(relation)[0] for relation in kept)
+    scale = (_WIDTH - _NAMES - 60) / max(max(span(relation)[1] for relation in kept) - first, 1e-9)
+    content = []
+    for i, relation in enumerate(kept):
+        begin, end = span(relation)
+        y, x, width = _ROW * i, _NAMES + (begin - first) * scale, max((end - begin) * scale, 2.0)
+        name = f"{relation.subject} {relation.predicate} {relation.object}"
+        content.append(_text(_NAMES - 6, y + 13, name, "end"))
+        content.append(f'<rect x="{x:.1f}" y="{y + 3}" width="{width:.1f}" height="{_ROW - 6}" fill="#2a6f97"/>')
+        content.append(_text(x + width + 4, y + 13, f"{begin:g}\u2013{end:g}{' s' if timed else ''}", "start"))
+    return _svg(_ROW * len(kept) + 4, content)
