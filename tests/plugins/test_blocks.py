@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -85,6 +86,13 @@ def sgdet(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     words = ["-data_path", str(data), "-model", "nearness", "-mode", "sgdet", "-detector", "colours", "-epochs", "4"]
     assert run(train.main, [*words, "-save_path", str(path), *QUICK]) == 0
     return path
+
+
+def test_the_page_shows_these_files() -> None:
+    page = (HERE.parents[1] / "docs" / "extending.md").read_text(encoding="utf-8")
+    shown = {name for name in re.findall(r"literalinclude\} \.\./tests/plugins/(\S+)", page)}
+    package = {path.relative_to(HERE).as_posix() for path in (HERE / "vidsgg_blocks").glob("*.py")}
+    assert shown == {"pyproject.toml", *package} - {"vidsgg_blocks/__init__.py"}
 
 
 def test_installed_things_are_listed(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
