@@ -6,7 +6,9 @@ import pytest
 from datasets.ag_files import key, person, plain, small_set, write
 
 from vidsgg.datasets.action_genome import ActionGenome
-from vidsgg.datasets.registry import default_data_path, identify, open_dataset
+from vidsgg.datasets.base import VideoDataset
+from vidsgg.datasets.format import DatasetFormat
+from vidsgg.datasets.registry import FORMATS, default_data_path, identify, open_dataset
 from vidsgg.errors import ConfigError, DataError
 
 
@@ -53,6 +55,25 @@ def test_folders_without_a_data_set(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(DataError, match="is a file"):
         open_dataset(tmp_path / "file", "train", "predcls")
+
+
+class _Everything(DatasetFormat):
+    name, title, marks = "everything", "Everything", ("anything.txt",)
+
+    def recognises(self, folder: Path) -> bool:
+        return True
+
+    def open(self, folder: Path, split: str, mode: str, skip_bad: bool) -> VideoDataset:
+        raise AssertionError
+
+
+def test_a_folder_that_two_formats_recognise_is_neither(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = small_set(tmp_path)
+    monkeypatch.setitem(FORMATS._admitted, "everything", _Everything())
+    with pytest.raises(
+        DataError, match=r"is taken for several: Action Genome \(annotations/person_bbox\.pkl\) and Everything \(anything\.txt\)"
+    ):
+        open_dataset(root, "train", "predcls")
 
 
 def test_the_default_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

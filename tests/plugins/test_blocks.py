@@ -90,7 +90,7 @@ def sgdet(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_page_shows_these_files() -> None:
     page = (HERE.parents[1] / "docs" / "extending.md").read_text(encoding="utf-8")
-    shown = {name for name in re.findall(r"literalinclude\} \.\./tests/plugins/(\S+)", page)}
+    shown = set(re.findall(r"literalinclude\} \.\./tests/plugins/(\S+)", page))
     package = {path.relative_to(HERE).as_posix() for path in (HERE / "vidsgg_blocks").glob("*.py")}
     assert shown == {"pyproject.toml", *package} - {"vidsgg_blocks/__init__.py"}
 
