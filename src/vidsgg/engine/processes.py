@@ -1,4 +1,8 @@
-"""One function over many tasks in several processes, each of which sets itself up once."""
+"""One function over many tasks in several processes, each of which sets itself up once.
+
+Not concurrent.futures or joblib: their pools do not tell which task a killed worker had nor how it ended, wait for tasks under way when
+they end early, and their workers outlive a killed parent (``tests/engine/test_processes.py`` holds all three).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""One process at a time writes into a run's folder. Imports nothing heavy: lists of runs ask who is at work."""
+"""One process at a time writes into a run's folder. Imports nothing heavy: lists of runs ask who is at work.
+
+Not filelock: who has a lock would still have to be written into its file by us, it makes that file where somebody only looks, and on a
+file system without locks it takes a mere mark for one, where a run has to be told that there are none.
+"""
 
 from __future__ import annotations
 
