@@ -29,30 +29,42 @@ class TuneOptions:
     storage: str | None = option(None, "FILE.db, journal:FILE or the URL of a database; by default output/tune/<study>/study.db")
 
 
-@dataclass(frozen=True)
-class EvaluateOptions:
-    """Options of ``vidsgg evaluate`` and ``evaluate.py``, besides those of some methods (``method_options.py``)."""
+@dataclass(frozen=True, kw_only=True)
+class CheckpointOptions:
+    """Which checkpoint a command reads, and with what."""
 
     checkpoint: str = option("", "checkpoint file, or a run's folder (its best checkpoint, else its final one)", place="input")
     data_path: str | None = option(None, "data set folder; by default the one that the run was trained on", place="input")
-    split: Literal["test", "val", "train"] = option("test", "videos to score: the test split, the held-out or the other training videos")
-    mode: Literal["predcls", "sgcls", "sgdet"] | None = option(None, "must be the mode of the checkpoint; given to be sure")
     model: str | None = option(
         None, "must be the model of the checkpoint; code of your own, package.module:METHOD, has to be named", plugin=True
     )
+    detector: str | None = option(
+        None, "detector to look with; by default the one that the run was trained with", place="input", plugin=True
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoringOptions:
+    """What the commands that score checkpoints share."""
+
+    split: Literal["test", "val", "train"] = option("test", "videos to score: the test split, the held-out or the other training videos")
     datasize: Literal["large", "small", "mini"] = option("large", "large: all videos; small (or mini): a fixed tenth of them")
     batch_size: int = option(1, "videos per step", low=1, high=100_000)
     num_workers: int | None = option(None, "processes that read data; by default one per core, at most 4", low=0, high=1024)
     skip_bad: bool = option(False, "leave out videos that cannot be read, and count them, instead of stopping")
     exclusive_decoding: bool = option(True, "give predicates that occur once per label unit (EASG's dobj) to one object only")
     device: str = option("auto", "auto (the first CUDA device, else the CPU), cpu, cuda, cuda:1, ...")
-    distributed: bool = option(False, "several processes, one per device; torchrun starts them, and under it this needs not be said")
-    detector: str | None = option(
-        None, "detector to look with; by default the one that the run was trained with", place="input", plugin=True
-    )
     features: str = option(
         "auto", "features written by 'vidsgg features': a folder, auto (use them if they fit) or off (always compute)", place="input"
     )
+
+
+@dataclass(frozen=True)
+class EvaluateOptions(ScoringOptions, CheckpointOptions):
+    """Options of ``vidsgg evaluate`` and ``evaluate.py``, besides those of some methods (``method_options.py``)."""
+
+    mode: Literal["predcls", "sgcls", "sgdet"] | None = option(None, "must be the mode of the checkpoint; given to be sure")
+    distributed: bool = option(False, "several processes, one per device; torchrun starts them, and under it this needs not be said")
     reference_compat: bool | None = option(
         None, "score with the reference's plain bugs or without; by default as trained, and imported checkpoints both ways, side by side"
     )
@@ -63,28 +75,18 @@ class EvaluateOptions:
 
 
 @dataclass(frozen=True)
-class CompareOptions:
-    """Options of ``vidsgg compare``; those of the same names mean what they mean to ``vidsgg evaluate``."""
+class CompareOptions(ScoringOptions):
+    """Options of ``vidsgg compare``."""
 
     runs: tuple[str, ...] = option(help="checkpoint files or folders of runs, two or more; differences are to the first", place="input")
     model: str | None = option(None, "code of your own that the runs are of: package.module:METHOD, several with commas", plugin=True)
     data_path: str | None = option(None, "data set folder; by default the one that each run was trained on", place="input")
-    split: Literal["test", "val", "train"] = option("test", "videos to score: the test split, the held-out or the other training videos")
-    datasize: Literal["large", "small", "mini"] = option("large", "large: all videos; small (or mini): a fixed tenth of them")
-    batch_size: int = option(1, "videos per step", low=1, high=100_000)
-    num_workers: int | None = option(None, "processes that read data; by default one per core, at most 4", low=0, high=1024)
-    skip_bad: bool = option(False, "leave out videos that cannot be read, and count them, instead of stopping")
-    exclusive_decoding: bool = option(True, "give predicates that occur once per label unit (EASG's dobj) to one object only")
-    device: str = option("auto", "auto (the first CUDA device, else the CPU), cpu, cuda, cuda:1, ...")
-    features: str = option(
-        "auto", "features written by 'vidsgg features': a folder, auto (use them if they fit) or off (always compute)", place="input"
-    )
     out: str = option("comparison", "folder for comparison.csv and comparison.png", place="new folder")
     charts: bool = option(True, "draw the differences, and for runs that have to be scored what 'vidsgg evaluate' draws (PNG)")
 
 
 @dataclass(frozen=True)
-class PredictOptions:
+class PredictOptions(CheckpointOptions):
     """Options of ``vidsgg predict``."""
 
     videos: tuple[str, ...] = option(
@@ -92,13 +94,8 @@ class PredictOptions:
         "your own: video files, folders of videos, folders of pictures; without any, a video of a data set",
         place="input",
     )
-    checkpoint: str = option("", "checkpoint file, or a run's folder (its best checkpoint, else its final one)", place="input")
-    model: str | None = option(
-        None, "must be the model of the checkpoint; code of your own, package.module:METHOD, has to be named", plugin=True
-    )
     video: str = option("0", "of a data set: name of the video, or its number in the split, from 0")
     split: Literal["test", "val", "train"] = option("test", "of a data set: where the video is")
-    data_path: str | None = option(None, "data set folder; by default the one that the run was trained on", place="input")
     out: str | None = option(
         None,
         "folder for the graphs (and a data set's page); by default 'graphs' for your own videos, else the checkpoint's",
@@ -123,9 +120,6 @@ class PredictOptions:
     jobs: int = option(1, "videos at a time, each in its own process", low=1, high=256)
     overwrite: bool = option(False, "make graphs that are there already again")
     device: str = option("auto", "auto (the first CUDA device, else the CPU), cpu, cuda, cuda:1, ...")
-    detector: str | None = option(
-        None, "detector to look with; by default the one that the run was trained with", place="input", plugin=True
-    )
 
 
 @dataclass(frozen=True)
