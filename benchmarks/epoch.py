@@ -18,7 +18,7 @@ import torch
 from benchmarks.plain_pipeline import PlainDetector, plain_losses
 from benchmarks.plain_sttran import PlainSTTran
 from vidsgg.datasets.base import Subset, VideoDataset
-from vidsgg.datasets.registry import open_dataset
+from vidsgg.datasets.registry import open_whole_split
 from vidsgg.datasets.synthetic.generate import SyntheticConfig, generate
 from vidsgg.detectors.extraction import ClipExtractor
 from vidsgg.detectors.faster_rcnn import DETECTORS, FasterRCNN
@@ -98,7 +98,7 @@ def main(argv: list[str] | None = None) -> None:
     torch.set_num_threads(2)
     with tempfile.TemporaryDirectory() as folder:
         generate(Path(folder), SyntheticConfig(videos=max(5, 2 * videos)))
-        dataset = Subset(open_dataset(Path(folder), "train", "predcls"), range(videos))
+        dataset = Subset(open_whole_split(Path(folder), "train", "predcls"), range(videos))
         frames, pairs = (sum(getattr(dataset.annotation(i), what) for i in range(videos)) for what in ("frames", "pairs"))
         detector = FasterRCNN(DETECTORS["c4-resnet101"], dataset.schema.vocabulary.objects).requires_grad_(False).eval()
         began = time.perf_counter()

@@ -7,12 +7,12 @@ from PIL import Image
 
 from vidsgg.cli.data.show import main
 from vidsgg.cli.main import run
-from vidsgg.datasets.registry import open_dataset
+from vidsgg.datasets.registry import open_whole_split
 
 
 @pytest.mark.parametrize("video", ["1", "S0001"])
 def test_a_frame_is_drawn(video: str, synthetic: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert open_dataset(synthetic, "train", "predcls").video_ids[1].removesuffix(".mp4") == "S0001"
+    assert open_whole_split(synthetic, "train", "predcls").video_ids[1].removesuffix(".mp4") == "S0001"
     out = tmp_path / "new" / "frame.png"
     assert run(main, ["-data_path", str(synthetic), "-split", "train", "-video", video, "-frame", "2", "-out", str(out)]) == 0
     picture = Image.open(out)

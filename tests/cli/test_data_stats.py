@@ -10,7 +10,7 @@ from toys import ToyVideos
 from vidsgg.cli.data.stats import main
 from vidsgg.cli.main import run
 from vidsgg.datasets.base import Subset
-from vidsgg.datasets.registry import open_dataset
+from vidsgg.datasets.registry import open_whole_split
 from vidsgg.datasets.statistics import dataset_statistics
 from vidsgg.errors import DataError
 
@@ -18,7 +18,7 @@ from vidsgg.errors import DataError
 def test_the_tables_hold_the_counts(synthetic: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(main, ["-data_path", str(synthetic), "-top", "3"]) == 0
     said = capsys.readouterr().out
-    data = open_dataset(synthetic, "train", "predcls")
+    data = open_whole_split(synthetic, "train", "predcls")
     frames = sum(a.frames for a in data)
     looking = sum(int(a.labels["attention"][:, 0].sum()) for a in data)
     rows = [line.split() for line in said.splitlines()]

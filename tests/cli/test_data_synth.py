@@ -6,7 +6,7 @@ import pytest
 
 from vidsgg.cli.data import main
 from vidsgg.cli.main import run
-from vidsgg.datasets.registry import open_dataset
+from vidsgg.datasets.registry import open_whole_split
 
 
 def test_it_makes_a_data_set_and_says_what_to_do_next(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -14,7 +14,7 @@ def test_it_makes_a_data_set_and_says_what_to_do_next(tmp_path: Path, capsys: py
     assert run(main, ["synth", "-out", str(out), "-videos", "5", "-width", "160", "-height", "120", "-workers", "1"]) == 0
     said = capsys.readouterr().out
     assert f"5 videos in {out}" in said and "vidsgg train" in said
-    assert len(open_dataset(out, "test", "predcls")) == 1
+    assert len(open_whole_split(out, "test", "predcls")) == 1
 
 
 @pytest.mark.parametrize(

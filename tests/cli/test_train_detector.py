@@ -14,7 +14,7 @@ from torchvision.models import resnet18
 from vidsgg.cli import train_detector
 from vidsgg.cli.main import main, run
 from vidsgg.datasets.action_genome import OBJECTS
-from vidsgg.datasets.registry import open_dataset
+from vidsgg.datasets.registry import open_whole_split
 from vidsgg.detectors.faster_rcnn import FasterRCNN
 from vidsgg.detectors.files import load_detector
 from vidsgg.engine.fit_detector import score_detector
@@ -56,7 +56,7 @@ def test_the_file_is_the_detector_that_was_scored(trained: Path, synthetic: Path
     assert detector.config.backbone.base_width == 8
     assert detector.classes == OBJECTS
     assert load_tensors(trained / "detector_final.pth")["about"]["epoch"] == 2
-    videos = open_dataset(synthetic, "test", "sgdet")
+    videos = open_whole_split(synthetic, "test", "sgdet")
     test = score_detector(load_detector(trained / "detector_best.pth"), FrameLoader(videos, 10), "test")
     rows = (trained / "metrics.csv").read_text(encoding="utf-8").splitlines()
     written = next(row.split(",")[3] for row in rows if ",test/mAP50," in row)

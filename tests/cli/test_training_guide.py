@@ -173,7 +173,7 @@ def test_its_python(place: Path) -> None:
 
     from vidsgg import EarlyStopping, train_model
     from vidsgg.datasets.curricula import get_easy_samples, get_full_dataset, get_medium_samples
-    from vidsgg.datasets.registry import open_dataset
+    from vidsgg.datasets.registry import open_whole_split
 
     early_stopping = EarlyStopping(patience=10, min_delta=0.001, monitor="val_recall@20")
     assert not any(early_stopping.observe(score) for score in [0.5] * 10)
@@ -190,7 +190,7 @@ def test_its_python(place: Path) -> None:
     study.optimize(objective, n_trials=1)
     assert 0 <= study.best_value <= 1
 
-    videos = open_dataset(place / "data" / "action_genome", "train", "predcls")
+    videos = open_whole_split(place / "data" / "action_genome", "train", "predcls")
     sizes = [len(get(videos)) for get in (get_easy_samples, get_medium_samples, get_full_dataset)]
     assert sizes == sorted(sizes)
     assert sizes[-1] == len(videos)

@@ -15,7 +15,7 @@ from PIL import Image as Pillow
 from vidsgg.datasets.action_genome import ActionGenome
 from vidsgg.datasets.easg import EASG
 from vidsgg.datasets.pictures import count_pictures
-from vidsgg.datasets.registry import identify, open_dataset
+from vidsgg.datasets.registry import identify, open_whole_split
 from vidsgg.datasets.validation import check_dataset
 from vidsgg.errors import DataError
 
@@ -37,7 +37,7 @@ def test_action_genome_as_it_unpacks(tmp_path: Path, annotations: str, videos: s
     usual, root = small_set(tmp_path / "usual"), tmp_path / "unpacked"
     shutil.copytree(usual / "annotations", root / annotations)
     shutil.copytree(usual / "videos", root / videos)
-    data, same = open_dataset(root, "train", "sgdet"), open_dataset(usual, "train", "sgdet")
+    data, same = open_whole_split(root, "train", "sgdet"), open_whole_split(usual, "train", "sgdet")
     assert isinstance(data, ActionGenome) and data.fingerprint() == same.fingerprint()
     assert all(np.array_equal(a, b) for a, b in zip(data.images(1), same.images(1), strict=True))
     assert (root / annotations / ".vidsgg" / "columns.npz").is_file()
@@ -147,7 +147,7 @@ def test_easg_as_it_unpacks(tmp_path: Path, inner: str, beside: str) -> None:
     target = {"pickles": folder, "above": above, "root": tmp_path}[beside]
     for name in ("roi_feats_train.pkl", "verb_features.pt"):
         shutil.move(folder / name, target / name)
-    data = open_dataset(tmp_path, "train", "predcls")
+    data = open_whole_split(tmp_path, "train", "predcls")
     assert isinstance(data, EASG) and data.schema.features == {"object": 1024, "action": 2304}
     assert data.features(0)["node_feature"].shape[1] == 1024
     assert [a.frame_key for a in data] == [a.frame_key for a in bare]
@@ -184,4 +184,4 @@ def test_a_closed_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
     monkeypatch.setattr(Path, "is_file", closed)
     with pytest.raises(DataError, match=r"cannot be looked at: .*person_bbox\.pkl: Permission denied"):
-        open_dataset(root, "train", "predcls")
+        open_whole_split(root, "train", "predcls")

@@ -11,7 +11,7 @@ import pytest
 from datasets.ag_files import dump_frames, small_set
 from datasets.easg_files import write_easg, write_features
 
-from vidsgg.datasets.registry import identify, open_dataset
+from vidsgg.datasets.registry import identify, open_whole_split
 from vidsgg.datasets.validation import check_dataset
 from vidsgg.errors import DataError
 
@@ -58,11 +58,11 @@ def test_what_is_no_file_is_told(tmp_path: Path, name: str, kind: str) -> None:
     if name in NEEDED and not optional:
         assert not check_dataset(root, "all").clean
         with pytest.raises(DataError, match=path.name):
-            open_dataset(root, "train", "predcls")
+            open_whole_split(root, "train", "predcls")
     else:
         check_dataset(root, "all").text()
         try:
-            data = open_dataset(root, "train", "predcls")
+            data = open_whole_split(root, "train", "predcls")
             assert len(data.images(0) if data.schema.has_frames else data.features(0))
         except DataError as error:
             assert path.name in str(error) or "AAAAA" in str(error)
@@ -76,6 +76,6 @@ def test_folders_that_may_not_be_entered(tmp_path: Path, folder: str) -> None:
     try:
         with pytest.raises(DataError, match="Permission denied"):
             identify(root)
-            open_dataset(root, "train", "predcls").images(0)
+            open_whole_split(root, "train", "predcls").images(0)
     finally:
         (root / folder).chmod(0o755)

@@ -11,12 +11,12 @@ from datasets.easg_files import write_easg
 from toys import ToyVideos
 
 from vidsgg.datasets.base import Subset
-from vidsgg.datasets.registry import open_dataset
+from vidsgg.datasets.registry import open_whole_split
 
 
 @pytest.mark.parametrize("split", ["train", "test"])
 def test_columns_give_what_annotations_give(tmp_path: Path, split: str) -> None:
-    data = open_dataset(small_set(tmp_path), split, "predcls")
+    data = open_whole_split(small_set(tmp_path), split, "predcls")
     counts = data.predicate_counts()
     names = data.schema.vocabulary.predicates
     np.testing.assert_array_equal(counts, Subset(data, range(len(data))).predicate_counts())
@@ -34,7 +34,7 @@ def test_an_object_in_several_frames_of_its_event_counts_once() -> None:
 
 
 def test_events_count_the_triples_that_are_scored(tmp_path: Path) -> None:
-    data = open_dataset(write_easg(tmp_path), "train", "predcls")
+    data = open_whole_split(write_easg(tmp_path), "train", "predcls")
     triples = [0] * len(data.schema.vocabulary.predicates)
     for annotation in data:
         unit, thing = annotation.frame_unit[annotation.pair_frame], annotation.node_identity[annotation.pair_object]

@@ -13,7 +13,7 @@ from datasets.easg_files import write_easg
 from vidsgg.datasets import prior_cache
 from vidsgg.datasets.prior_cache import known_priors
 from vidsgg.datasets.priors import PredicatePriors, count_priors
-from vidsgg.datasets.registry import open_dataset
+from vidsgg.datasets.registry import open_whole_split
 from vidsgg.datasets.splits import hold_out_validation
 from vidsgg.errors import ConfigError
 
@@ -47,16 +47,16 @@ def kept(root: Path) -> list[Path]:
 
 
 def test_the_same_videos_are_counted_once(root: Path, counts: list[int]) -> None:
-    first = known_priors(open_dataset(root, "train", "predcls"))
-    again = known_priors(open_dataset(root, "train", "predcls"))
+    first = known_priors(open_whole_split(root, "train", "predcls"))
+    again = known_priors(open_whole_split(root, "train", "predcls"))
     assert len(counts) == 1
     assert_equal(again, first)
-    assert_equal(first, count_priors(open_dataset(root, "train", "predcls")))
+    assert_equal(first, count_priors(open_whole_split(root, "train", "predcls")))
 
 
 def test_other_videos_modes_and_annotations_are_counted_by_themselves(root: Path, counts: list[int]) -> None:
-    whole = open_dataset(root, "train", "predcls")
-    for videos in (whole, *hold_out_validation(whole), open_dataset(root, "test", "predcls")):
+    whole = open_whole_split(root, "train", "predcls")
+    for videos in (whole, *hold_out_validation(whole), open_whole_split(root, "test", "predcls")):
         known_priors(videos)
     assert len(counts) == len(kept(root)) == 4
     file = root / "annotations" / "object_bbox_and_relationship.pkl"
@@ -64,14 +64,14 @@ def test_other_videos_modes_and_annotations_are_counted_by_themselves(root: Path
     thing = next(things[0] for things in objects.values() if things[0]["visible"] and things[0]["metadata"]["set"] == "train")
     thing["attention_relationship"] = ["unsure" if thing["attention_relationship"] != ["unsure"] else "looking_at"]
     file.write_bytes(pickle.dumps(objects))
-    changed = open_dataset(root, "train", "predcls")
+    changed = open_whole_split(root, "train", "predcls")
     assert_equal(known_priors(changed), count_priors(changed))
     assert len(counts) == 5
 
 
 @pytest.mark.parametrize("damage", [lambda data: data[:-200], lambda data: b"", lambda data: data[:300] + b"?" + data[301:]])
 def test_a_damaged_file_is_made_again(root: Path, counts: list[int], damage) -> None:
-    videos = open_dataset(root, "train", "predcls")
+    videos = open_whole_split(root, "train", "predcls")
     first = known_priors(videos)
     (file,) = kept(root)
     file.write_bytes(damage(file.read_bytes()))
@@ -81,7 +81,7 @@ def test_a_damaged_file_is_made_again(root: Path, counts: list[int], damage) -> 
 
 
 def test_a_file_of_other_annotations_under_the_same_name_is_not_taken(root: Path, counts: list[int]) -> None:
-    train, test = (open_dataset(root, split, "predcls") for split in ("train", "test"))
+    train, test = (open_whole_split(root, split, "predcls") for split in ("train", "test"))
     known_priors(train)
     (file,) = kept(root)
     known_priors(test)
@@ -96,13 +96,13 @@ def test_a_folder_that_cannot_be_written_to_only_costs_time(root: Path, counts: 
         raise OSError(28, "no space left on device")
 
     monkeypatch.setattr(prior_cache, "save_columns", refuse)
-    videos = open_dataset(root, "train", "predcls")
+    videos = open_whole_split(root, "train", "predcls")
     assert_equal(known_priors(videos), known_priors(videos))
     assert (len(counts), kept(root)) == (2, [])
 
 
 def test_data_without_contacts_is_refused_as_ever(tmp_path: Path) -> None:
-    videos = open_dataset(write_easg(tmp_path), "train", "predcls")
+    videos = open_whole_split(write_easg(tmp_path), "train", "predcls")
     assert videos.fingerprint() is None
     with pytest.raises(ConfigError, match="has 0 groups"):
         known_priors(videos)

@@ -8,12 +8,12 @@ from datasets.ag_files import key, person, plain, small_set, write
 from vidsgg.datasets.action_genome import ActionGenome
 from vidsgg.datasets.base import VideoDataset
 from vidsgg.datasets.format import DatasetFormat
-from vidsgg.datasets.registry import FORMATS, default_data_path, identify, open_dataset
+from vidsgg.datasets.registry import FORMATS, default_data_path, identify, open_whole_split
 from vidsgg.errors import ConfigError, DataError
 
 
 def test_action_genome_is_told_by_its_files(tmp_path: Path) -> None:
-    data = open_dataset(small_set(tmp_path), "test", "sgcls")
+    data = open_whole_split(small_set(tmp_path), "test", "sgcls")
     assert isinstance(data, ActionGenome)
     assert (data.split, data.mode, list(data.video_ids)) == ("test", "sgcls", ["CCCCC"])
 
@@ -21,7 +21,7 @@ def test_action_genome_is_told_by_its_files(tmp_path: Path) -> None:
 def test_half_of_action_genome_says_which_file_is_missing(tmp_path: Path) -> None:
     (small_set(tmp_path) / "annotations" / "object_bbox_and_relationship.pkl").unlink()
     with pytest.raises(DataError, match=r"object_bbox_and_relationship\.pkl"):
-        open_dataset(tmp_path, "train", "predcls")
+        open_whole_split(tmp_path, "train", "predcls")
 
 
 @pytest.mark.parametrize(
@@ -40,21 +40,21 @@ def test_skip_bad_reaches_the_loader(tmp_path: Path) -> None:
     persons[key("AAAAA", 2)] = person((9, 9, 1, 1))
     write(root, persons, objects)
     with pytest.raises(DataError):
-        open_dataset(root, "train", "predcls")
-    assert open_dataset(root, "train", "predcls", skip_bad=True).annotation(0).frames == 3
+        open_whole_split(root, "train", "predcls")
+    assert open_whole_split(root, "train", "predcls", skip_bad=True).annotation(0).frames == 3
 
 
 def test_folders_without_a_data_set(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"holds no known data set.*person_bbox\.pkl.*easg_train\.pkl"):
-        open_dataset(tmp_path, "train", "predcls")
+        open_whole_split(tmp_path, "train", "predcls")
     (tmp_path / "action_genome").mkdir()
     with pytest.raises(DataError, match=r"action_genom does not exist; did you mean 'action_genome'\?"):
-        open_dataset(tmp_path / "action_genom", "train", "predcls")
+        open_whole_split(tmp_path / "action_genom", "train", "predcls")
     with pytest.raises(DataError, match="does not exist"):
-        open_dataset(tmp_path / "deep" / "deeper", "train", "predcls")
+        open_whole_split(tmp_path / "deep" / "deeper", "train", "predcls")
     (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(DataError, match="is a file"):
-        open_dataset(tmp_path / "file", "train", "predcls")
+        open_whole_split(tmp_path / "file", "train", "predcls")
 
 
 class _Everything(DatasetFormat):
@@ -73,7 +73,7 @@ def test_a_folder_that_two_formats_recognise_is_neither(tmp_path: Path, monkeypa
     with pytest.raises(
         DataError, match=r"is taken for several: Action Genome \(annotations/person_bbox\.pkl\) and Everything \(anything\.txt\)"
     ):
-        open_dataset(root, "train", "predcls")
+        open_whole_split(root, "train", "predcls")
 
 
 def test_the_default_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

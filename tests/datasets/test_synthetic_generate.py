@@ -12,7 +12,7 @@ from symlinks import link
 
 from vidsgg.assembly.data import SYNTHETIC_FOLDER, resolve_data_path
 from vidsgg.datasets.action_genome import OBJECTS
-from vidsgg.datasets.registry import open_dataset
+from vidsgg.datasets.registry import open_whole_split
 from vidsgg.datasets.synthetic import generate as generate_module
 from vidsgg.datasets.synthetic.generate import SyntheticConfig, generate, is_complete
 from vidsgg.datasets.synthetic.known import MARKER
@@ -81,7 +81,7 @@ def test_class_files_leave_out_the_separators(root: Path) -> None:
 
 
 def test_the_loader_reads_it_and_pictures_equal_decoded_frames(root: Path) -> None:
-    train = open_dataset(root, "train", "predcls")
+    train = open_whole_split(root, "train", "predcls")
     annotation = train.annotation(0)
     assert annotation.frames > 2 and annotation.pairs > 0
     reader = VideoReader(root / "videos" / "S0000.mp4")
@@ -93,7 +93,7 @@ def test_the_loader_reads_it_and_pictures_equal_decoded_frames(root: Path) -> No
 
 def test_a_thing_is_drawn_where_its_box_is(root: Path) -> None:
     """The person's box holds the picture's brightest change between the video's frames: what moves is inside of some box."""
-    train = open_dataset(root, "train", "predcls")
+    train = open_whole_split(root, "train", "predcls")
     inside = outside = 0.0
     for i in range(len(train)):
         annotation, pictures = train.annotation(i), train.images(i)

@@ -22,7 +22,7 @@ from engine.training import Case, assert_same_bits, tiny_model
 from toys import ToyVideos
 
 from vidsgg.engine.distributed import ALONE, Team, join_team
-from vidsgg.engine.evaluate import evaluate
+from vidsgg.engine.evaluate import evaluate_model
 from vidsgg.engine.fit import FitResult
 from vidsgg.engine.loading import ClipLoader, NoBatch
 from vidsgg.engine.running_statistics import RunningStatistics
@@ -203,7 +203,7 @@ def note_what_is_seen(team: Team, path: Path) -> None:
     (path / f"seen_{team.rank}.json").write_text(json.dumps(seen), encoding="utf-8")
     for videos in (5, 1):
         loader = ClipLoader(ToyVideos(videos), "predcls", team=team)
-        result, losses = evaluate(tiny_model(), loader, PREDCLS, criterion=criterion)
+        result, losses = evaluate_model(tiny_model(), loader, PREDCLS, criterion=criterion)
         torch.save([result.to_json(), losses], path / f"result_{videos}_{team.rank}.pt")
 
 
@@ -213,7 +213,7 @@ def test_every_video_counts_once_in_an_epoch_and_in_an_evaluation(tmp_path: Path
     assert sorted(seen[0] + seen[1]) == [[epoch, f"v{i}"] for epoch in (1, 2, 3) for i in range(7)]
     assert min(map(len, seen)) >= 9
     for videos in (5, 1):
-        result, losses = evaluate(tiny_model(), ClipLoader(ToyVideos(videos), "predcls"), PREDCLS, criterion=Case(tmp_path).criterion)
+        result, losses = evaluate_model(tiny_model(), ClipLoader(ToyVideos(videos), "predcls"), PREDCLS, criterion=Case(tmp_path).criterion)
         for rank in range(2):
             of_two, losses_of_two = torch.load(tmp_path / f"result_{videos}_{rank}.pt")
             assert of_two == result.to_json()

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from clips import ENTITY, WIDTHS, opened
 from toys import ToyVideos
 
-from vidsgg.engine.evaluate import evaluate
+from vidsgg.engine.evaluate import evaluate_model
 from vidsgg.engine.loading import ClipLoader
 from vidsgg.losses.relations import RelationCriterion
 from vidsgg.metrics.protocol import protocol_for
@@ -39,7 +39,7 @@ def test_guessed_classes_decide_the_recall() -> None:
     recall = {}
     for detector in (knowing, wrong):
         loader = ClipLoader(ToyVideos(), "sgcls", batch_size=4, extractor=detector)
-        result, losses = evaluate(model, loader, SGCLS, criterion=RelationCriterion(ENTITY))
+        result, losses = evaluate_model(model, loader, SGCLS, criterion=RelationCriterion(ENTITY))
         assert losses == {}  # the annotated pairs are not those that are scored
         recall[detector] = result.value("no", 50)
     assert recall[wrong] < 0.1 < 0.5 < recall[knowing]
@@ -50,7 +50,7 @@ def test_sttran_guesses_for_itself() -> None:
     model = STTran(ENTITY, WIDTHS, STTranConfig(hidden_dim=8, embedding_dim=4, heads=2, feedforward_dim=16, temporal_layer=1), "sgcls")
     recall = []
     for size in (1, 4):
-        result, _ = evaluate(model, ClipLoader(ToyVideos(), "sgcls", batch_size=size, extractor=knowing), SGCLS)
+        result, _ = evaluate_model(model, ClipLoader(ToyVideos(), "sgcls", batch_size=size, extractor=knowing), SGCLS)
         assert result.videos == 6
         recall.append(result.value("no", 50))
     assert recall[0] == recall[1] > 0

@@ -16,7 +16,7 @@ from toys import ToyVideos
 from vidsgg.engine.checkpoint import Checkpoint, Provenance, newest_checkpoint
 from vidsgg.engine.distributed import ALONE, Team
 from vidsgg.engine.early_stopping import EarlyStopping
-from vidsgg.engine.evaluate import evaluate
+from vidsgg.engine.evaluate import evaluate_model
 from vidsgg.engine.fit import FitResult, FitSettings, fit
 from vidsgg.engine.loading import ClipLoader
 from vidsgg.engine.optimizer import ReferenceAdamW
@@ -98,7 +98,7 @@ class Case:
         self.provenance = Provenance({"model": "sttran"}, dataset.schema)
         self.criterion = criterion or RelationCriterion(dataset.schema)
         held_out = ClipLoader(ToyVideos(2, kind), "predcls", team=team)
-        self.validate: Callable[[], Any] = lambda: evaluate(model, held_out, protocol, criterion=self.criterion)
+        self.validate: Callable[[], Any] = lambda: evaluate_model(model, held_out, protocol, criterion=self.criterion)
 
     def run(self, **named: Any) -> FitResult:
         newest = newest_checkpoint(self.path).path

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vidsgg.datasets.registry import open_dataset
+from vidsgg.datasets.registry import open_whole_split
 from vidsgg.datasets.synthetic.generate import SyntheticConfig, generate
 from vidsgg.inference.tracking import TrackingRules, Tracks, follow, track_video
 
@@ -52,7 +52,7 @@ def test_annotated_and_found_boxes_of_the_synthetic_set_keep_their_ids(tmp_path)
     generate(tmp_path / "d", SyntheticConfig(videos=10, width=160, height=120, workers=1))
     rng = np.random.default_rng(0)
     for split in ("train", "test"):
-        for a in open_dataset(tmp_path / "d", split, "predcls"):
+        for a in open_whole_split(tmp_path / "d", split, "predcls"):
             kept = rng.random(a.nodes) > 0.1
             for rows, noise in ((np.ones(a.nodes, bool), 0.0), (kept, 2.0)):
                 box = a.node_box[rows] + rng.normal(0, noise, (rows.sum(), 4))

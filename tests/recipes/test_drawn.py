@@ -14,7 +14,7 @@ from vidsgg.assembly.saved_run import SavedRun, read_run
 from vidsgg.cli import predict, train
 from vidsgg.cli.main import run
 from vidsgg.datasets.action_genome import SCHEMA
-from vidsgg.datasets.registry import open_dataset
+from vidsgg.datasets.registry import open_whole_split
 from vidsgg.datasets.splits import hold_out_validation
 from vidsgg.datasets.synthetic.generate import SyntheticConfig, generate
 from vidsgg.engine.checkpoint import FINAL, Checkpoint, Provenance
@@ -78,8 +78,8 @@ def test_a_relative_folder_is_looked_for_from_where_the_run_lies(data: Path, tmp
 
 @pytest.mark.parametrize("val", ["holdout", "test"])
 def test_the_names_of_the_videos_tell(data: Path, tmp_path: Path, val: str) -> None:
-    whole = open_dataset(data, "train", "predcls")
-    learn, held = hold_out_validation(whole) if val == "holdout" else (whole, open_dataset(data, "test", "predcls"))
+    whole = open_whole_split(data, "train", "predcls")
+    learn, held = hold_out_validation(whole) if val == "holdout" else (whole, open_whole_split(data, "test", "predcls"))
     record = {
         name: f"{len(part)} {hashlib.sha256(chr(10).join(part.video_ids).encode()).hexdigest()}"
         for name, part in (("train", learn), ("val", held))

@@ -19,7 +19,7 @@ from vidsgg.cli.main import run
 from vidsgg.datasets.action_genome import SCHEMA
 from vidsgg.datasets.easg import EASG
 from vidsgg.datasets.older import class_names, read_schema, schema_of_names
-from vidsgg.datasets.registry import open_dataset
+from vidsgg.datasets.registry import open_whole_split
 from vidsgg.detectors.feature_store import FeatureStore, default_folder, find_store
 from vidsgg.detectors.files import load_detector
 from vidsgg.detectors.store_key import StoreKey
@@ -80,7 +80,7 @@ def test_a_detection_model_reads_a_video(older: Path, tmp_path: Path, monkeypatc
 
 
 def test_features_are_read_and_written_on(older: Path) -> None:
-    dataset = open_dataset(older / "data", "test", "sgdet")
+    dataset = open_whole_split(older / "data", "test", "sgdet")
     key = StoreKey.of(load_detector(older / "data" / "detector.pth"), dataset.schema, "sgdet")
     store, reasons = find_store(older / "data", key, [(dataset, False)])
     assert store is not None and not reasons
@@ -92,7 +92,7 @@ def test_features_are_read_and_written_on(older: Path) -> None:
 
 def test_features_of_uneven_videos_are_made_again(older: Path) -> None:
     """Version 0.1.0 took frame N for the N-th picture of the video, also where its rate is uneven."""
-    dataset = open_dataset(older / "data", "test", "sgdet")
+    dataset = open_whole_split(older / "data", "test", "sgdet")
     [file] = (older / "data" / "features").glob("*/store.json")
     store, source = FeatureStore.open(file.parent), RecordSource.of(dataset, 0, dataset.annotation(0))
     assert store.open_record(source, learn=False).about["video_id"] == source.video_id

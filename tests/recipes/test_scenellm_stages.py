@@ -17,7 +17,7 @@ from models.scenellm.tiny import TINY, tiny
 from toys import ToyVideos
 
 from vidsgg.engine.distributed import ALONE, Team
-from vidsgg.engine.evaluate import evaluate
+from vidsgg.engine.evaluate import evaluate_model
 from vidsgg.engine.fit import FitResult
 from vidsgg.engine.loading import ClipLoader
 from vidsgg.engine.optimizer import ReferenceAdamW
@@ -64,7 +64,7 @@ class Staged(Case):
 
         self.criterion = noticing  # type: ignore[assignment]
         protocol, held_out = protocol_for(ENTITY, "predcls"), ClipLoader(ToyVideos(2), "predcls", team=team)
-        self.validate = lambda: evaluate(scene, held_out, protocol, criterion=criterion)
+        self.validate = lambda: evaluate_model(scene, held_out, protocol, criterion=criterion)
 
     def run(self, **named: Any) -> FitResult:
         return super().run(course=self.course, **named)

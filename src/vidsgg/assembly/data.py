@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from vidsgg.datasets.base import VideoDataset
-from vidsgg.datasets.registry import default_data_path, open_dataset
+from vidsgg.datasets.registry import default_data_path, open_whole_split
 from vidsgg.datasets.splits import hold_out_validation, take_datasize
 from vidsgg.engine.distributed import ALONE, Team
 from vidsgg.errors import ConfigError
@@ -73,9 +73,9 @@ class Splits:
 
 def open_splits(root: Path, mode: str, *, datasize: str, val: str, skip_bad: bool) -> Splits:
     """val: "holdout", a fixed tenth of the training videos; "test", the test split, and all training videos to learn from."""
-    whole = open_dataset(root, "train", mode, skip_bad=skip_bad)
+    whole = open_whole_split(root, "train", mode, skip_bad=skip_bad)
     if val == "test":
-        return Splits(take_datasize(whole, datasize), take_datasize(open_dataset(root, "test", mode, skip_bad=skip_bad), datasize))
+        return Splits(take_datasize(whole, datasize), take_datasize(open_whole_split(root, "test", mode, skip_bad=skip_bad), datasize))
     learn, held_out = hold_out_validation(whole)
     return Splits(take_datasize(learn, datasize), take_datasize(held_out, datasize))
 
@@ -83,6 +83,6 @@ def open_splits(root: Path, mode: str, *, datasize: str, val: str, skip_bad: boo
 def open_split(root: Path, mode: str, split: str, *, datasize: str, skip_bad: bool) -> VideoDataset:
     """test, val (the held-out tenth of the training videos) or train (the other training videos)."""
     if split == "test":
-        return take_datasize(open_dataset(root, "test", mode, skip_bad=skip_bad), datasize)
-    learn, held_out = hold_out_validation(open_dataset(root, "train", mode, skip_bad=skip_bad))
+        return take_datasize(open_whole_split(root, "test", mode, skip_bad=skip_bad), datasize)
+    learn, held_out = hold_out_validation(open_whole_split(root, "train", mode, skip_bad=skip_bad))
     return take_datasize(held_out if split == "val" else learn, datasize)

@@ -102,7 +102,7 @@ def _said(path: Path) -> str:
     return f"'{path}'"
 
 
-def open_dataset(path: Path, split: str, mode: str, skip_bad: bool = False) -> VideoDataset:
+def open_whole_split(path: Path, split: str, mode: str, skip_bad: bool = False) -> VideoDataset:
     """The data set in a folder. ``split``: "train" or "test"; ``mode``: "predcls", "sgcls" or "sgdet".
 
     skip_bad: leave out and count entries that cannot be used, instead of raising.

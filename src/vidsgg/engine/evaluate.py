@@ -17,7 +17,7 @@ from vidsgg.metrics.result import RecallResult
 from vidsgg.ops.decoding import decode
 
 
-def evaluate(
+def evaluate_model(
     model: nn.Module,
     loader: ClipLoader,
     protocol: Protocol,

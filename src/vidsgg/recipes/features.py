@@ -17,7 +17,7 @@ from vidsgg.assembly.data import choose_device, resolve_data_path
 from vidsgg.assembly.detectors import build_detector, find_detector
 from vidsgg.datasets.base import VideoDataset
 from vidsgg.datasets.pictures import picture_notes
-from vidsgg.datasets.registry import open_dataset
+from vidsgg.datasets.registry import open_whole_split
 from vidsgg.datasets.splits import hold_out_validation, take_datasize
 from vidsgg.detectors.base import Detector
 from vidsgg.detectors.extraction import ClipExtractor
@@ -191,10 +191,10 @@ def _parts(root: Path, options: FeaturesOptions) -> list[Part]:
 
     parts = []
     if options.split != "test":
-        train, held_out = hold_out_validation(open_dataset(root, "train", options.mode, skip_bad=options.skip_bad))
+        train, held_out = hold_out_validation(open_whole_split(root, "train", options.mode, skip_bad=options.skip_bad))
         parts += [part(train, True), part(held_out, True, False)]
     if options.split != "train":
-        parts += [part(open_dataset(root, "test", options.mode, skip_bad=options.skip_bad), False)]
+        parts += [part(open_whole_split(root, "test", options.mode, skip_bad=options.skip_bad), False)]
     return parts
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vidsgg.datasets.registry import open_dataset
+from vidsgg.datasets.registry import open_whole_split
 from vidsgg.errors import ConfigError
 from vidsgg.io.atomic import write_whole
 from vidsgg.metrics.calibration import CalibrationResult
@@ -32,7 +32,7 @@ EVALUATION_FILES = tuple(
 
 def open_long_tail(root: Path) -> LongTail:
     """Head, body and tail of a data set's predicates, by its whole training split as PredCLS reads it: the same for all modes and models."""
-    return LongTail.of(open_dataset(root, "train", "predcls", skip_bad=True).predicate_counts())
+    return LongTail.of(open_whole_split(root, "train", "predcls", skip_bad=True).predicate_counts())
 
 
 @dataclass(frozen=True, eq=False)

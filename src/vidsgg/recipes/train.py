@@ -21,7 +21,7 @@ from vidsgg.datasets.curricula import easiest, parse_curriculum
 from vidsgg.datasets.synthetic.known import is_synthetic
 from vidsgg.engine.checkpoint import BEST, Provenance
 from vidsgg.engine.distributed import ALONE, Team, join_team
-from vidsgg.engine.evaluate import evaluate
+from vidsgg.engine.evaluate import evaluate_model
 from vidsgg.engine.fit import AfterEvaluation, FitSettings, fit, fit_counts
 from vidsgg.engine.loggers import find_logger
 from vidsgg.engine.randomness import deterministic_algorithms, seed_step
@@ -180,7 +180,7 @@ def _train(start: Start, team: Team, held_out: str, after_evaluation: AfterEvalu
     )
 
     def validate() -> tuple[RecallResult, dict[str, float]]:
-        return evaluate(model, val_loader, protocol, criterion=criterion, exclusive=options.exclusive_decoding, title="validate")
+        return evaluate_model(model, val_loader, protocol, criterion=criterion, exclusive=options.exclusive_decoding, title="validate")
 
     goes_on_after = state.step if state and start.in_place else None
     if team.leads:

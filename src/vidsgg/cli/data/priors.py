@@ -28,11 +28,11 @@ def main(argv: Sequence[str]) -> int:
     options = parse(PriorsOptions, argv, prog="vidsgg data priors", description=description)
     from vidsgg.datasets.prior_cache import known_priors
     from vidsgg.datasets.priors import write_priors
-    from vidsgg.datasets.registry import default_data_path, open_dataset
+    from vidsgg.datasets.registry import default_data_path, open_whole_split
     from vidsgg.datasets.splits import hold_out_validation
 
     root = Path(options.data_path) if options.data_path else default_data_path()
-    videos = open_dataset(root, "train", "predcls")
+    videos = open_whole_split(root, "train", "predcls")
     if options.split != "all":
         videos = hold_out_validation(videos)[options.split == "val"]
     priors = known_priors(videos)

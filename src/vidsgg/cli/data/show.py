@@ -29,13 +29,13 @@ def main(argv: Sequence[str]) -> int:
 
     from vidsgg.datasets.base import Subset
     from vidsgg.datasets.pictures import picture_notes
-    from vidsgg.datasets.registry import default_data_path, open_dataset
+    from vidsgg.datasets.registry import default_data_path, open_whole_split
     from vidsgg.inference.graphs import annotated_graph
     from vidsgg.io.atomic import whole_file
     from vidsgg.viewer.drawing import draw_frame, draw_sheet
     from vidsgg.viewer.graphs import colours
 
-    dataset = open_dataset(Path(options.data_path) if options.data_path else default_data_path(), options.split, "predcls")
+    dataset = open_whole_split(Path(options.data_path) if options.data_path else default_data_path(), options.split, "predcls")
     index = dataset.find(options.video)
     annotation = dataset.annotation(index)
     images = dataset.images(index) if dataset.schema.has_frames else None

@@ -24,11 +24,11 @@ class StatsOptions:
 
 def main(argv: Sequence[str]) -> int:
     options = parse(StatsOptions, argv, prog="vidsgg data stats", description="Count objects, predicates, frames and pairs.")
-    from vidsgg.datasets.registry import default_data_path, open_dataset
+    from vidsgg.datasets.registry import default_data_path, open_whole_split
     from vidsgg.datasets.statistics import dataset_statistics
 
     root = Path(options.data_path) if options.data_path else default_data_path()
-    statistics = dataset_statistics(open_dataset(root, options.split, "predcls"))
+    statistics = dataset_statistics(open_whole_split(root, options.split, "predcls"))
     print(_report(statistics, f"{root}, {options.split}", options.top))
     if options.out is not None:
         from vidsgg.charts.dataset import write_charts
