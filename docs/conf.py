@@ -5,7 +5,9 @@ from importlib.metadata import version as version_of
 project = "vidsgg"
 version = release = version_of("vidsgg")
 copyright = "the vidsgg authors"
-extensions = ["myst_parser"]
+extensions = ["myst_parser", "sphinx.ext.autodoc"]
+autodoc_typehints = "signature"
+autodoc_class_signature = "mixed"
 myst_heading_anchors = 3
 exclude_patterns = ["images"]
 html_theme = "furo"
