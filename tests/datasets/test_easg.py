@@ -426,10 +426,12 @@ def test_entries_lacking_a_key_are_named(tmp_path, key):
         {},
         {"annotations": {}},
         {**graph(), "clip_frame_number": {"pre": 1}},
+        {**graph(), "clip_frame_number": {"pre": 1, "pnr": 10**30, "post": 3}},
+        np.float64(2),
         {**graph(), "annotations": [1]},
         {**graph(), "annotations": {"a": 3}},
     ],
-    ids=["none", "empty", "no numbers", "two numbers missing", "a list", "no list"],
+    ids=["none", "empty", "no numbers", "two numbers missing", "a huge number", "a number", "a list", "no list"],
 )
 def test_bad_graphs_are_named(tmp_path, bad):
     write_easg(tmp_path)

@@ -26,17 +26,17 @@ numbers = st.floats(-1e6, 1e6)
 
 
 @st.composite
-def nodes(draw: Any) -> GraphNode:
+def nodes(draw: Any, labels: Any) -> GraphNode:
     x, y, width, height = (draw(numbers) for _ in range(4))
     box = draw(st.sampled_from([None, (x, y, x + abs(width), y + abs(height))]))
-    return GraphNode(draw(texts), draw(scores), box, draw(st.none() | st.integers(0, 99)))
+    return GraphNode(draw(labels), draw(scores), box, draw(st.none() | st.integers(0, 99)))
 
 
 @st.composite
-def frames(draw: Any) -> GraphFrame:
-    found = tuple(draw(st.lists(nodes(), max_size=4)))
+def frames(draw: Any, labels: Any, predicates: Any) -> GraphFrame:
+    found = tuple(draw(st.lists(nodes(labels), max_size=4)))
     ends = st.integers(0, len(found) - 1)
-    edges = st.builds(GraphEdge, ends, ends, texts, texts, scores)
+    edges = st.builds(lambda one, other, said, score: GraphEdge(one, other, *said, score), ends, ends, predicates, scores)
     return GraphFrame(
         draw(texts), draw(st.integers(1, 10**6)), draw(st.none() | st.floats(0, 1e5)), draw(st.floats(1, 1e4)), draw(st.floats(1, 1e4)),
         found, tuple(draw(st.lists(edges, max_size=4))) if found else (),
@@ -45,26 +45,25 @@ def frames(draw: Any) -> GraphFrame:
 
 @st.composite
 def graphs(draw: Any) -> VideoGraph:
-    seen = tuple(draw(st.lists(frames(), max_size=4)))
+    labels, predicates, vocabulary = texts, st.tuples(texts, texts), draw(st.sampled_from([None, ENTITY.vocabulary]))
+    if vocabulary is not None:
+        labels = st.sampled_from(vocabulary.objects)
+        predicates = st.sampled_from([(name, group.name) for group in vocabulary.groups for name in group.predicates])
+    seen = tuple(draw(st.lists(frames(labels, predicates), max_size=4)))
     tracks = [(node.track, node.label) for frame in seen for node in frame.nodes if node.track is not None]
     relations = []
     for _ in range(draw(st.integers(0, 3)) if tracks else 0):
         (subject, name), (thing, other) = draw(st.sampled_from(tracks)), draw(st.sampled_from(tracks))
         begin, length, times = draw(st.integers(1, 99)), draw(st.integers(0, 9)), draw(st.booleans())
         span = (begin / 3, (begin + length) / 3) if times else (None, None)
-        relations.append(
-            RelationInterval(subject, thing, name, other, draw(texts), draw(texts), *span, begin, begin + length, draw(scores))
-        )
+        relations.append(RelationInterval(subject, thing, name, other, *draw(predicates), *span, begin, begin + length, draw(scores)))
     named = st.tuples(texts, numbers)
     origins = st.builds(
         Origin, texts, st.sampled_from(["predcls", "sgcls", "sgdet"]), texts, texts, st.none() | texts, st.none() | st.floats(0.1, 99),
         st.lists(named, max_size=2, unique_by=lambda pair: pair[0]).map(tuple), st.lists(texts, max_size=2).map(tuple), st.none() | texts, st.none() | texts,
     )  # fmt: skip
-    vocabulary = st.sampled_from([None, ENTITY.vocabulary])
     videos = st.builds(VideoFile, st.integers(0, 10**12), texts, st.integers(1, 10**6), st.none() | st.floats(0.1, 1e3))
-    return VideoGraph(
-        draw(texts), draw(texts), seen, tuple(relations), draw(st.none() | origins), draw(vocabulary), draw(st.none() | videos)
-    )
+    return VideoGraph(draw(texts), draw(texts), seen, tuple(relations), draw(st.none() | origins), vocabulary, draw(st.none() | videos))
 
 
 @settings(deadline=None, max_examples=60)
@@ -124,6 +123,21 @@ def example() -> VideoGraph:
     origin = Origin("sttran", "sgdet", "run/checkpoint_best.tar", "00ff", "faster-rcnn-c4", 2.0, (("threshold", 0.5),), ("a note",))
     video = VideoFile(1234, "sha256:00ff", 25, 25.0)
     return VideoGraph("v.mp4", "toy_frames", (frame,), (relation,), origin, ENTITY.vocabulary, video)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"label": "dragon"}, "'dragon' is no class of the graph's vocabulary"),
+        ({"predicate": "holding", "group": "spatial"}, "'holding' of the group 'spatial' is no predicate of the graph's vocabulary"),
+    ],
+)
+def test_what_its_vocabulary_does_not_hold_is_refused(tmp_path: Path, change: dict[str, str], message: str) -> None:
+    content = written(tmp_path)
+    content["frames"][0]["nodes" if "label" in change else "edges"][0] |= change
+    (tmp_path / "g.json").write_text(json.dumps({**content, "relations": []}), encoding="utf-8")
+    with pytest.raises(DataError, match=rf"g\.json: .*{message}"):
+        read_graph(tmp_path / "g.json")
 
 
 def written(tmp_path: Path) -> dict[str, Any]:

@@ -148,6 +148,13 @@ def test_a_sound_file_has_no_video_track(tmp_path: Path) -> None:
         read_dumped_frames(tmp_path / "a.wav", [1])
 
 
+def test_a_track_that_nobody_can_decode_is_named(tmp_path: Path) -> None:
+    path = write(tmp_path / "film.mp4", frames=6)
+    path.write_bytes(path.read_bytes().replace(b"avc1", b"zzz1"))
+    with pytest.raises(DataError, match=r"film\.mp4: FFmpeg has no decoder for its video track"):
+        VideoReader(path)
+
+
 def test_damage_in_the_middle_is_reported_and_not_shown(tmp_path: Path) -> None:
     path = write(tmp_path / "v.mp4", frames=60)
     data = bytearray(path.read_bytes())

@@ -29,6 +29,7 @@ from vidsgg.io.files import check_regular
 from vidsgg.io.links import check_no_links
 from vidsgg.io.names import is_one_name
 from vidsgg.io.pickles import load_pickle
+from vidsgg.io.untrusted import MISFITS
 from vidsgg.options import closest
 from vidsgg.structures.checks import Array
 from vidsgg.structures.vocabulary import Vocabulary
@@ -221,11 +222,11 @@ def _split_of(key: str, entries: Any) -> int:
         )
     try:
         name = entries[0]["metadata"]["set"]
-        return SPLITS.index(name)
-    except (KeyError, TypeError):
+    except MISFITS:
         raise _Problem("unknown split", f"{OBJECTS}[{short(key)}][0]: has no metadata with a 'set'.") from None
-    except ValueError:
-        raise _Problem("unknown split", f"{OBJECTS}[{short(key)}][0]: metadata set is {short(name)}, expected one of {SPLITS}.") from None
+    if not isinstance(name, str) or name not in SPLITS:
+        raise _Problem("unknown split", f"{OBJECTS}[{short(key)}][0]: metadata set is {short(name)}, expected one of {SPLITS}.")
+    return SPLITS.index(name)
 
 
 def _name_of(key: str) -> tuple[str, int]:
@@ -241,7 +242,7 @@ def _person_of(key: str, entry: Any) -> tuple[bool, Array, tuple[float, float]]:
         boxes = np.asarray(entry["bbox"], np.float32)
         width, height = (float(side) for side in entry["bbox_size"])
         mode = entry.get("bbox_mode", "xyxy")
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+    except MISFITS as error:
         raise _Problem("malformed person entry", f"{PERSONS}[{short(key)}]: {short(error)} in {short(entry)}.") from None
     if boxes.size % 4 or (boxes.size and boxes.ndim != 2) or not (isinstance(mode, str) and mode == "xyxy"):
         raise _Problem(
@@ -288,7 +289,7 @@ def _object_reader(vocabulary: Vocabulary) -> Callable[[Any], tuple[int, bool, t
                             "unknown predicate", f"{short(predicate)} is not a {group} predicate{closest(predicate, list(known))}"
                         )
                     predicates |= known[predicate]
-        except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
+        except MISFITS as error:
             raise _Problem("malformed object entry", f"{short(error)} in {short(entry)}") from None
         return classes[name], True, (x, y, width, height), predicates
 

@@ -16,6 +16,7 @@ from vidsgg.datasets.easg_files import SLOTS, MergedGraphs
 from vidsgg.errors import CheckpointError, DataError, short
 from vidsgg.io.files import check_regular
 from vidsgg.io.pickles import load_pickle
+from vidsgg.io.untrusted import MISFITS
 from vidsgg.structures.checks import Array
 
 WIDTHS = {"object": 1024, "action": 2304}
@@ -46,7 +47,7 @@ class ClipFeatures:
                 raise DataError(f"{self.path}: no feature for annotation {short(aid)}; get the file that belongs to the annotations.")
             try:
                 row = np.asarray(self._features[aid], dtype=np.float32).reshape(-1)
-            except (TypeError, ValueError, RuntimeError) as error:
+            except (*MISFITS, RuntimeError) as error:
                 raise DataError(f"{self.path}: feature of annotation {short(aid)} is {short(self._features[aid])}, no numbers.") from error
             if row.shape != (WIDTHS["action"],):
                 raise DataError(f"{self.path}: feature of annotation {short(aid)} has {row.size} values, expected {WIDTHS['action']}.")
@@ -83,7 +84,7 @@ class RoiFeatures:
         where = f"{self.path}: graph {short(uid)}, annotation {short(aid)}, entry {entry}, frame {short(slot)}"
         try:
             features = np.asarray(self._features[uid][aid][entry][slot], dtype=np.float32)
-        except (KeyError, IndexError, TypeError, ValueError):
+        except MISFITS:
             raise DataError(f"{where}: no feature; get the file that belongs to the annotations.") from None
         if features.shape != (size, WIDTHS["object"]):
             raise DataError(

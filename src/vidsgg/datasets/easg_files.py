@@ -17,6 +17,7 @@ import numpy as np
 from vidsgg.errors import DataError, short
 from vidsgg.io.files import read_text
 from vidsgg.io.names import is_one_name
+from vidsgg.io.untrusted import MISFITS
 from vidsgg.structures.checks import Array
 
 SLOTS = ("pre", "pnr", "post")  # precondition, point of no return, postcondition
@@ -104,7 +105,7 @@ def merge_graphs(
                 try:
                     v, o, r = verb_id[entry["verb"]], object_id[entry["obj"]], relation_id[entry["rel"]]
                     cells_here = entry["bbox"].items()
-                except (KeyError, TypeError, AttributeError):
+                except MISFITS:
                     raise _bad_entry(
                         entry, verb_id, object_id, relation_id, f"{where}: graph {short(uid)}, annotation {short(aid)}, entry {position}"
                     ) from None
@@ -187,9 +188,9 @@ def _graph_parts(graph: Any, where: str) -> tuple[list[int], Mapping[str, Any]]:
             raise ValueError
         if not isinstance(lists, Mapping) or not all(isinstance(entries, list) for entries in lists.values()):
             raise TypeError
-    except (KeyError, TypeError, ValueError, IndexError, OverflowError):
+    except MISFITS:
         raise DataError(
-            f"{where}: expected 'clip_frame_number' with {', '.join(SLOTS)} and 'annotations' with lists of entries; use the authors' file."
+            f"{where}: expected 'clip_frame_number' with {', '.join(SLOTS)} (frame numbers) and 'annotations' with lists of entries; use the authors' file."
         ) from None
     return numbers, lists
 

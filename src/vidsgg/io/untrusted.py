@@ -22,6 +22,9 @@ from vidsgg.io.files import read_text
 
 T = TypeVar("T")
 
+# What it may raise to take a value of unknown type for a table, a list or a number: what a pickle holds is anything.
+MISFITS = (LookupError, TypeError, ValueError, AttributeError, OverflowError)
+
 _DEPTH = 100  # levels of lists and tables within one another; our own files have at most ten
 _YAML_SIZE = 1 << 18  # bytes; a file of options has a few thousand
 

@@ -152,4 +152,7 @@ def _track(container: av.container.InputContainer, path: Path) -> av.VideoStream
     if not moving:
         cover = ", only a cover picture" if container.streams.video else ""
         raise DataError(f"{path}: has no video track{cover}.")
-    return max(moving, key=lambda stream: (bool(stream.disposition & Disposition.default), stream.width * stream.height))
+    decodable = [stream for stream in moving if stream.codec_context is not None]
+    if not decodable:
+        raise DataError(f"{path}: FFmpeg has no decoder for its video track; the file may be damaged. Convert it to MP4, or get it again.")
+    return max(decodable, key=lambda stream: (bool(stream.disposition & Disposition.default), stream.width * stream.height))

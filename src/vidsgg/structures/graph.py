@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -164,6 +165,24 @@ class VideoGraph:
                     raise DataError(
                         f"video {short(self.video_id)}: relation {i} joins track {end[0]} ({short(end[1])}), which no frame has."
                     )
+        self._check_vocabulary()
+
+    def _check_vocabulary(self) -> None:
+        """Nothing is said that could not have been said: whoever reads a graph may look up its names in its vocabulary."""
+        if self.vocabulary is None:
+            return
+        labels = {*self.vocabulary.objects, *self.vocabulary.subjects}
+        predicates = {(name, group.name) for group in self.vocabulary.groups for name in group.predicates}
+        where = f"video {short(self.video_id)}"
+        for frame in self.frames:
+            for node in frame.nodes:
+                if node.label not in labels:
+                    raise DataError(f"{where}, frame {short(frame.key)}: {short(node.label)} is no class of the graph's vocabulary.")
+        for said in itertools.chain(self.relations, *(frame.edges for frame in self.frames)):
+            if (said.predicate, said.group) not in predicates:
+                raise DataError(
+                    f"{where}: {short(said.predicate)} of the group {short(said.group)} is no predicate of the graph's vocabulary."
+                )
 
     def at(self, seconds: float) -> GraphFrame:
         """The graph of the frame that is nearest in time, the earlier of two that are equally near.

@@ -44,7 +44,7 @@ def graph(video: str = "v.mp4", cup: str = "cup") -> VideoGraph:
         GraphFrame(f"{video}/000031", 31, 1.0, 64, 48, (person[2], replace(thing, box=(50, 20, 56.5, 30))), (holds,)),
     )
     relation = RelationInterval(1, 2, "person", cup, "holding", "contacting", 0.0, 1.0, 1, 31, 0.75)
-    return VideoGraph(video, "toy_frames", frames, (relation,), None, ENTITY.vocabulary)
+    return VideoGraph(video, "toy_frames", frames, (relation,), None, ENTITY.vocabulary if cup in ENTITY.vocabulary.objects else None)
 
 
 def renamed() -> VideoGraph:
