@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install demo test lint docs bench clean
+.PHONY: install demo test fuzz lint docs bench clean
 
 install: $(VENV)/.installed $(VENV)/.browser
 
@@ -26,6 +26,13 @@ demo: $(VENV)/.installed
 test: export OMP_NUM_THREADS := 1
 test: install
 	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+# Malformed command lines, damaged files, kills and hostile requests: SEED=2 is other cases, KIND=graph only those of a name that begins so.
+SEED ?= 0
+MINUTES ?= 10
+fuzz: export OMP_NUM_THREADS := 1
+fuzz: $(VENV)/.installed
+	PYTHONPATH=src:tests $(BIN)/python -m fuzz -seed $(SEED) -minutes $(MINUTES) $(if $(KIND),-kind "$(KIND)") $(if $(CASE),-case $(CASE))
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -178,11 +177,10 @@ class VideoGraph:
             for node in frame.nodes:
                 if node.label not in labels:
                     raise DataError(f"{where}, frame {short(frame.key)}: {short(node.label)} is no class of the graph's vocabulary.")
-        for said in itertools.chain(self.relations, *(frame.edges for frame in self.frames)):
-            if (said.predicate, said.group) not in predicates:
-                raise DataError(
-                    f"{where}: {short(said.predicate)} of the group {short(said.group)} is no predicate of the graph's vocabulary."
-                )
+        said = {(edge.predicate, edge.group) for frame in self.frames for edge in frame.edges}
+        said |= {(relation.predicate, relation.group) for relation in self.relations}
+        for name, group in sorted(said - predicates):
+            raise DataError(f"{where}: {short(name)} of the group {short(group)} is no predicate of the graph's vocabulary.")
 
     def at(self, seconds: float) -> GraphFrame:
         """The graph of the frame that is nearest in time, the earlier of two that are equally near.
