@@ -12,7 +12,7 @@ from toys import ToyVideos
 
 from vidsgg.datasets.base import Image, Subset, VideoDataset
 from vidsgg.datasets.curricula import (
-    Stage,
+    CurriculumStage,
     difficulty,
     easiest,
     get_easy_samples,
@@ -96,8 +96,12 @@ def test_a_single_video_and_both_kinds_of_subjects(kind: str) -> None:
 
 
 def test_stages_are_read() -> None:
-    assert parse_curriculum("0:easy,20:medium,60:full") == (Stage(0, "easy"), Stage(20, "medium"), Stage(60, "full"))
-    assert parse_curriculum(" 0 : full ") == (Stage(0, "full"),)
+    assert parse_curriculum("0:easy,20:medium,60:full") == (
+        CurriculumStage(0, "easy"),
+        CurriculumStage(20, "medium"),
+        CurriculumStage(60, "full"),
+    )
+    assert parse_curriculum(" 0 : full ") == (CurriculumStage(0, "full"),)
 
 
 @pytest.mark.parametrize(
