@@ -18,16 +18,23 @@ class RunningStatistics:
     """
 
     def __init__(self, model: nn.Module) -> None:
-        norms = [module for module in model.modules() if isinstance(module, _BatchNorm) and module.running_mean is not None]
-        if any(norm.momentum is None for norm in norms):
-            raise ValueError("a batch normalisation without momentum: plain means cannot be joined")
-        device = norms[0].running_mean.device if norms else None
-        self._values = [value for norm in norms for value in (norm.running_mean, norm.running_var)]
-        self._counts = [norm.num_batches_tracked for norm in norms]
+        self._values: list[Tensor] = []
+        self._counts: list[Tensor] = []
+        keep: list[float] = []
+        for norm in (module for module in model.modules() if isinstance(module, _BatchNorm)):
+            mean, variance, count = norm.running_mean, norm.running_var, norm.num_batches_tracked
+            if mean is None or variance is None or count is None:
+                continue
+            if norm.momentum is None:
+                raise ValueError("a batch normalisation without momentum: plain means cannot be joined")
+            self._values += [mean, variance]
+            self._counts.append(count)
+            keep.append(1 - norm.momentum)
+        device = self._values[0].device if self._values else None
         self._widths = [value.numel() for value in self._values]
-        norm_of_value = torch.arange(len(norms), device=device).repeat_interleave(2)
+        norm_of_value = torch.arange(len(keep), device=device).repeat_interleave(2)
         self._norm = norm_of_value.repeat_interleave(torch.tensor(self._widths, dtype=torch.int64, device=device))  # (S,)
-        self._keep = torch.tensor([1 - norm.momentum for norm in norms], dtype=torch.float32, device=device)[self._norm]  # (S,)
+        self._keep = torch.tensor(keep, dtype=torch.float32, device=device)[self._norm]  # (S,)
         self._start = self._now()
 
     def __len__(self) -> int:
@@ -45,10 +52,10 @@ class RunningStatistics:
         """
         start, counts = self._start
         joined = start
-        for now, updates in zip(*told.split([len(self._norm), len(self._counts)], dim=1), strict=True):
+        for now, updates in zip(*torch.split(told, [len(self._norm), len(self._counts)], dim=1), strict=True):
             times = updates[self._norm]
             joined = torch.where(times > 0, now + self._keep**times * (joined - start), joined)
-        for value, part in zip(self._values, joined.split(self._widths), strict=True):
+        for value, part in zip(self._values, torch.split(joined, self._widths), strict=True):
             value.copy_(part)
         for count, new in zip(self._counts, counts + told[:, len(self._norm) :].sum(0).to(counts.dtype), strict=True):
             count.copy_(new)

@@ -128,7 +128,7 @@ class Stket(nn.Module):
             features["ensemble"] = self._over_key_frames((tokens + features["temporal"]) / 2, history)
 
         parts = {
-            name: {group: head(x) for group, head in self.heads[name.removesuffix("_prior")].items()}
+            name: {group: head(x) for group, head in self._heads_of(name.removesuffix("_prior")).items()}
             for name, x in features.items()
             if x is not None
         }
@@ -137,10 +137,16 @@ class Stket(nn.Module):
             del parts["spatial"]
         return StketLogits(answer, objects, clip=settled, parts=parts)
 
+    def _heads_of(self, part: str) -> nn.ModuleDict:
+        heads = self.heads[part]
+        assert isinstance(heads, nn.ModuleDict)
+        return heads
+
     def _contacts(self, clip: Clip, spatial: Tensor) -> Tensor:
         """(P, C) bool: the contacts of every pair, as the spatial part sees them."""
         if not self.config.oracle_contacts:
-            return predicted_contacts(self.heads["spatial"][self.contacts.name](spatial), self.negative, self.config.pred_contact_threshold)
+            logits: Tensor = self._heads_of("spatial")[self.contacts.name](spatial)
+            return predicted_contacts(logits, self.negative, self.config.pred_contact_threshold)
         if clip.labels is None:
             raise ConfigError(f"option -oracle_contacts: {clip.video_ids[0]!r} has no annotated contacts to read; leave the option out.")
         return clip.labels[self.contacts.name]
@@ -149,6 +155,7 @@ class Stket(nn.Module):
         """Pair tokens (P, D) through the temporal part. In a window the later frame reads what is known of its classes and the earlier one
         what to expect after ``contacts`` (P, C), unless it is the first of the video.
         """
+        assert self.frame_position is not None
         windows = frame_windows(clip.pair_frame, clip.frame_video)
         prior = None
         if self.temporal_knowledge is not None:
@@ -164,6 +171,7 @@ class Stket(nn.Module):
 
     def _over_key_frames(self, tokens: Tensor, history: ClassHistory) -> Tensor:
         """Pair tokens (P, D) through the ensemble: pairs that the same one represents in their frame share its result."""
+        assert self.key_position is not None
         windows, window = history.key_frames(self.config.window_size)
         return take_rows(self.ensemble(tokens, None, self.key_position.weight, windows), window)
 

@@ -58,6 +58,7 @@ class STTran(nn.Module):
     def transform(self, tokens: Tensor, clip: Clip) -> Tensor:
         """Pair tokens (P, D) through the spatial encoder and the temporal decoder."""
         tokens = self.spatial(tokens, clip.pair_frame)
-        return self.temporal(
+        transformed: Tensor = self.temporal(
             tokens, self.frame_position.weight, clip.pair_frame, clip.frame_video, reference_compat=self.config.reference_compat
         )
+        return transformed

@@ -17,7 +17,7 @@ from vidsgg.errors import ConfigError
 from vidsgg.models.capabilities import Capabilities
 from vidsgg.models.configs import TempuraConfig, WeightKind
 from vidsgg.models.layers.hidden_classes import check_node_features, scored_pairs
-from vidsgg.models.layers.memory import MemoryDiffusion, PrototypeBank
+from vidsgg.models.layers.memory import MemoryDiffusion, PrototypeBank, Share
 from vidsgg.models.layers.mixture_head import Mixture, MixtureHead, Noise
 from vidsgg.models.layers.object_memory import ObjectGuess, ObjectPart, SequenceEncoder
 from vidsgg.models.layers.pair_encoder import PairEncoder
@@ -67,7 +67,7 @@ class TEMPURA(nn.Module):
         super().__init__()
         self.config, self.mode = config, mode
         self.noise: Noise = torch.randn_like  # of the mixtures in training; may be replaced
-        share = "automated" if config.mem_feat_selection == "automated" else config.mem_feat_lambda
+        share: Share = "automated" if config.mem_feat_selection == "automated" else config.mem_feat_lambda
         self.objects, self.sequences = _object_part(schema, widths, config, mode, share)
         if config.take_obj_mem_feat:
             if self.objects is None:
@@ -217,7 +217,7 @@ def _layer(config: TempuraConfig, feedforward_dim: int) -> LayerConfig:
 
 
 def _object_part(
-    schema: Schema, widths: FeatureWidths, config: TempuraConfig, mode: str, share: float | str | None
+    schema: Schema, widths: FeatureWidths, config: TempuraConfig, mode: str, share: Share
 ) -> tuple[ObjectPart | None, SequenceEncoder]:
     """What classifies nodes, None in predcls, and the layers over their sequences, none where there are no sequences."""
     if mode == "predcls":

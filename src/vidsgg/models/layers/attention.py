@@ -29,7 +29,8 @@ class RaggedAttention(nn.Module):
 
     def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values (T, D) of packed tokens (T, D)."""
-        return F.linear(x, self.in_proj_weight, self.in_proj_bias).chunk(3, -1)
+        q, k, v = F.linear(x, self.in_proj_weight, self.in_proj_bias).chunk(3, -1)
+        return q, k, v
 
     def project_apart(self, for_q: Tensor, for_k: Tensor, for_v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values of different tokens. One chunk of the weight has a far cheaper gradient than three slices."""
@@ -43,8 +44,16 @@ class RaggedAttention(nn.Module):
         layout: sequences of keys and values; q_layout: of the queries, with the same rows, when fewer tokens ask than answer.
         """
         q_layout = q_layout or layout
-        split = [x.unflatten(-1, (self.heads, -1)).transpose(1, 2) for x in (q_layout.pad(q), layout.pad(k), layout.pad(v))]
         mixed = F.scaled_dot_product_attention(
-            *split, attn_mask=layout.valid[:, None, None, :], dropout_p=self.dropout if self.training else 0.0
+            self._split(q_layout.pad(q)),
+            self._split(layout.pad(k)),
+            self._split(layout.pad(v)),
+            attn_mask=layout.valid[:, None, None, :],
+            dropout_p=self.dropout if self.training else 0.0,
         )
-        return self.out_proj(q_layout.pack(mixed.transpose(1, 2).flatten(2)))
+        packed: Tensor = self.out_proj(q_layout.pack(mixed.transpose(1, 2).flatten(2)))
+        return packed
+
+    def _split(self, padded: Tensor) -> Tensor:
+        """(B, T, D) to (B, heads, T, D / heads)."""
+        return torch.unflatten(padded, -1, (self.heads, -1)).transpose(1, 2)

@@ -29,7 +29,8 @@ class ClassKnowledge(nn.Module):
 
     def forward(self) -> Tensor:
         """(O, D): what is known of every class."""
-        return self.state(self.initial)
+        token: Tensor = self.state(self.initial)
+        return token
 
 
 class TransitionKnowledge(ClassKnowledge):
@@ -43,7 +44,8 @@ class TransitionKnowledge(ClassKnowledge):
         """(P, D): what to expect after contacts (P, C) bool of objects (P,), the mean over these; of objects without any, what is known of
         the class.
         """
-        table = take_rows(self.transition.flatten(1), object_class).unflatten(1, self.transition.shape[1:])
+        table = torch.unflatten(take_rows(self.transition.flatten(1), object_class), 1, self.transition.shape[1:])
         count = contacts.sum(1, keepdim=True)
         mean = (table * contacts[..., None]).sum(1) / count.clamp(min=1)
-        return self.state(torch.where(count > 0, mean, take_rows(self.initial, object_class)))
+        token: Tensor = self.state(torch.where(count > 0, mean, take_rows(self.initial, object_class)))
+        return token

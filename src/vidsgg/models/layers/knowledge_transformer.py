@@ -39,7 +39,8 @@ class KnowledgeEncoderLayer(nn.Module):
         attention, known = self.attention, _sum(x, prior)
         q, k, v = attention.project_apart(attention.query(known), attention.key(known), attention.value(x))
         x = self.norm1(x + self.dropout(attention(q, k, v, layout)))
-        return self.norm2(x + self.feedforward(x))
+        encoded: Tensor = self.norm2(x + self.feedforward(x))
+        return encoded
 
 
 class KnowledgeDecoderLayer(nn.Module):
@@ -68,7 +69,8 @@ class KnowledgeDecoderLayer(nn.Module):
         q, k, v = attention.project_apart(attention.query(known) + place, key, value)
         v = take_rows(v, windows.pair) if first else v
         x = self.norm(x + self.dropout(attention(q, k, v, windows.layout, windows.read_layout if last else None)))
-        return x + self.feedforward(x)
+        decoded: Tensor = x + self.feedforward(x)
+        return decoded
 
 
 class KnowledgeEncoder(nn.ModuleList):

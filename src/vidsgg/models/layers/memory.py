@@ -6,10 +6,13 @@ Letters: R rows, C classes of a bank, D width.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+Share = float | Literal["automated"] | None
 
 
 class PrototypeBank(nn.Module):
@@ -51,7 +54,7 @@ class PrototypeBank(nn.Module):
     def add_up(self, over_processes: Callable[[Tensor], None]) -> None:
         """Gather what was recorded since the last time, here and, by ``over_processes``, which sums a tensor in place, elsewhere."""
         over_processes(self.sums)
-        features, weight, divisor = self.sums.split([self.gathered.shape[1], 1, 1], 1)
+        features, weight, divisor = torch.split(self.sums, [self.gathered.shape[1], 1, 1], 1)
         self.weight += weight[:, 0]
         self.divisor += divisor[:, 0]
         self.gathered += (features - weight * self.gathered) / self.weight.clamp(min=torch.finfo(torch.float32).tiny)[:, None]
@@ -95,10 +98,10 @@ class MemoryDiffusion(nn.Module):
     for the memory of each name, answer their mean; the attention "joint" asks the memories together.
     """
 
-    def __init__(self, dim: int, names: tuple[str, ...], share: float | str | None) -> None:
+    def __init__(self, dim: int, names: tuple[str, ...], share: Share) -> None:
         super().__init__()
         self.attention = nn.ModuleDict({name: MemoryAttention(dim) for name in names})
-        self.share = share
+        self.share = None if isinstance(share, str) else share
         self.selector = nn.Linear(dim, 1) if share == "automated" else None
 
     def forward(self, features: Tensor, memories: Mapping[str, Tensor]) -> Tensor:
@@ -106,7 +109,9 @@ class MemoryDiffusion(nn.Module):
         together = {"joint": torch.cat(list(memories.values()))} if "joint" in self.attention else memories
         answers = [attention(features, together[name]) for name, attention in self.attention.items()]
         answer = torch.stack(answers).mean(0)
+        if self.selector is not None:
+            learnt: Tensor = self.selector(features).sigmoid()
+            return learnt * features + (1 - learnt) * answer
         if self.share is None:
             return features + answer
-        share = self.share if self.selector is None else self.selector(features).sigmoid()
-        return share * features + (1 - share) * answer
+        return self.share * features + (1 - self.share) * answer

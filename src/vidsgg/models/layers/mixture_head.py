@@ -70,8 +70,8 @@ class MixtureHead(nn.Module):
     def forward(self, x: Tensor) -> Mixture:
         shape = (self.components, -1)
         return Mixture(
-            self.mean(x).float().unflatten(-1, shape),
-            F.logsigmoid(self.variance(x).float()).unflatten(-1, shape),
+            torch.unflatten(self.mean(x).float(), -1, shape),
+            torch.unflatten(F.logsigmoid(self.variance(x).float()), -1, shape),
             self.weight(x).float().log_softmax(-1),
             self.kind,
         )

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vidsgg.models.configs import HeadKind
-from vidsgg.models.layers.memory import MemoryDiffusion, PrototypeBank
+from vidsgg.models.layers.memory import MemoryDiffusion, PrototypeBank, Share
 from vidsgg.models.layers.mixture_head import Mixture, MixtureHead, Noise
 from vidsgg.models.layers.object_classifier import HIDDEN, NodeEncoder, class_distribution
 from vidsgg.models.layers.relation_transformer import EncoderLayer, LayerConfig
@@ -77,7 +77,7 @@ class ObjectPart(NodeEncoder):
         dropout: float,
         in_sequences: bool,
         memory: bool,
-        share: float | str | None,
+        share: Share,
         head: HeadKind,
         components: int,
     ) -> None:

@@ -35,7 +35,8 @@ class UnionEncoder(nn.Module):
         m = self.mask_norm1(F.relu(self.mask_conv1(mask)), video, videos)
         m = F.max_pool2d(m, 3, stride=2, padding=1)
         m = self.mask_norm2(F.relu(self.mask_conv2(m)), video, videos)
-        return self.flatten((self.features(union) + m).flatten(1))
+        fused: Tensor = self.flatten((self.features(union) + m).flatten(1))
+        return fused
 
 
 class GeometryEncoder(nn.Module):
@@ -59,7 +60,9 @@ class GeometryEncoder(nn.Module):
         box = (box / self.STEP).round() * self.STEP
         low, high = box[:, :2], box[:, 2:]
         side = (high - low).clamp(min=self.STEP)
-        return self.layers(torch.cat([(low + high) / 2, side, side.log(), F.one_hot(clip.frame_slot[frame], self.slots)], 1))
+        place = torch.cat([(low + high) / 2, side, side.log(), F.one_hot(clip.frame_slot[frame], self.slots)], 1)
+        token: Tensor = self.layers(place)
+        return token
 
 
 class PairEncoder(nn.Module):

@@ -50,7 +50,8 @@ class EncoderLayer(nn.Module):
 
     def forward(self, x: Tensor, layout: RaggedLayout) -> Tensor:
         x = self.norm1(x + self.dropout(self.attention(*self.attention.project(x), layout)))
-        return self.norm2(x + self.feedforward(x))
+        encoded: Tensor = self.norm2(x + self.feedforward(x))
+        return encoded
 
 
 class TemporalLayer(nn.Module):
@@ -83,7 +84,8 @@ class TemporalLayer(nn.Module):
             q, k, v = self.attention.project_apart(placed[windows.read] if last else placed, placed, x)
         mixed = self.attention(q, k, v, windows.layout, windows.read_layout if last else None)
         x = self.norm((x[windows.read] if last else x) + self.dropout(mixed))
-        return x + self.feedforward(x)
+        decoded: Tensor = x + self.feedforward(x)
+        return decoded
 
     def _project_once(self, pairs: Tensor, position: Tensor, windows: FrameWindows) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values (M, D) of the window tokens, from one projection of every pair (P, D) and every position (2, D)."""

@@ -18,6 +18,12 @@ class VideoBatchNorm(nn.BatchNorm1d):
     value per channel has no variance, and the reference fails on it: it is normalised by the running statistics.
     """
 
+    # Narrower than in torch: running statistics are always kept, and never as plain means.
+    running_mean: Tensor
+    running_var: Tensor
+    num_batches_tracked: Tensor
+    momentum: float
+
     def forward(self, x: Tensor, video: Tensor, videos: int) -> Tensor:  # type: ignore[override]
         """x: (R, C) or (R, C, H, W); video: (R,) long, never decreasing, the video of every row; videos: how many there are."""
         if not self.training:
@@ -25,7 +31,7 @@ class VideoBatchNorm(nn.BatchNorm1d):
         if videos == 1:
             return self._of_one_video(x)
         rows = torch.bincount(video, minlength=videos).tolist()
-        return torch.cat([self._of_one_video(part) for part in x.split(rows)])
+        return torch.cat([self._of_one_video(part) for part in torch.split(x, rows)])
 
     def _of_one_video(self, x: Tensor) -> Tensor:
         has_variance = x.numel() > x.shape[1]

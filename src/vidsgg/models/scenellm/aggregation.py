@@ -20,7 +20,7 @@ BOX_STEP = 1 / 100
 def box_places(clip: Clip) -> Tensor:
     """(N, 4): centre x, centre y, width and height of every node's box, as shares of its frame."""
     box = clip.node_box / clip.frame_size[clip.node_frame].repeat(1, 2)
-    low, high = ((box / BOX_STEP).round() * BOX_STEP).split(2, 1)
+    low, high = torch.split((box / BOX_STEP).round() * BOX_STEP, 2, 1)
     return torch.cat([(low + high) / 2, high - low], 1)
 
 

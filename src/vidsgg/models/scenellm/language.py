@@ -9,7 +9,7 @@ import warnings
 import zlib
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,10 @@ from torch import Tensor, nn
 from vidsgg.errors import CheckpointError, ConfigError
 from vidsgg.models.scenellm.loading import LanguageSource, load_language_model
 from vidsgg.ops.ragged import RaggedLayout
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from transformers import PreTrainedModel
 
 TARGETS = ("q_proj", "v_proj")
 ADAPTER = "lora_"
@@ -49,15 +53,15 @@ class LanguageModel(nn.Module):
         self.positions: int | None = getattr(text, "max_position_embeddings", None)
         self._embedding_scale = _embedding_scale(base)
         self._mark = _mark(base)
-        self._dtype = base.get_input_embeddings().weight.dtype
+        self._dtype = _word_embedding(base).weight.dtype
         self.reads = nn.Linear(dim, text.hidden_size)
-        self.llm = self._adapted(base, config)
+        self.llm: PeftModel = self._adapted(base, config)
         self.says = nn.Linear(text.hidden_size, dim)
-        self.register_state_dict_post_hook(_leave_out_base)
-        self.register_load_state_dict_pre_hook(_take_no_base)
-        self.register_load_state_dict_post_hook(_miss_no_base)
+        self.register_state_dict_post_hook(_leave_out_base)  # type: ignore[no-untyped-call]  # torch does not annotate these three
+        self.register_load_state_dict_pre_hook(_take_no_base)  # type: ignore[no-untyped-call]
+        self.register_load_state_dict_post_hook(_miss_no_base)  # type: ignore[no-untyped-call]
 
-    def _adapted(self, base: nn.Module, config: LanguageConfig) -> nn.Module:
+    def _adapted(self, base: PreTrainedModel, config: LanguageConfig) -> PeftModel:
         from peft import LoraConfig, get_peft_model
 
         shared: dict[str, Any] = {"r": config.rank, "lora_alpha": config.alpha, "lora_dropout": config.dropout, "bias": "none"}
@@ -92,7 +96,8 @@ class LanguageModel(nn.Module):
         full = self._dtype is torch.float32
         with nullcontext() if full else torch.autocast(words.device.type, enabled=False):
             states = self.llm(inputs_embeds=embedded, attention_mask=layout.valid.long(), use_cache=False).last_hidden_state
-        return self.says(layout.pack(states).float())
+        said: Tensor = self.says(layout.pack(states).float())
+        return said
 
     def _as_embeddings(self, x: Tensor) -> Tensor:
         """Vectors (S, H) as long as the base model's own word embeddings are on average (root mean square), which it has learnt to read."""
@@ -127,17 +132,28 @@ def _miss_no_base(module: nn.Module, keys: Any) -> None:
     keys.missing_keys[:] = [name for name in keys.missing_keys if ".llm." not in f".{name}" or ADAPTER in name]
 
 
-def _embedding_scale(base: nn.Module) -> float:
-    """Root mean square of the base model's word embeddings as its blocks get them: some kinds scale them in the embedding layer."""
+def _word_embedding(base: PreTrainedModel) -> nn.Embedding:
+    """Raises ConfigError if the base model has another way to read words than a table of vectors."""
     embedding = base.get_input_embeddings()
+    if not isinstance(embedding, nn.Embedding):
+        raise ConfigError(
+            f"option -llm_name: {type(base).__name__} reads words by {type(embedding).__name__}, not by a table of vectors;"
+            " name another model."
+        )
+    return embedding
+
+
+def _embedding_scale(base: PreTrainedModel) -> float:
+    """Root mean square of the base model's word embeddings as its blocks get them: some kinds scale them in the embedding layer."""
+    embedding = _word_embedding(base)
     ids = torch.arange(min(1024, embedding.num_embeddings), device=embedding.weight.device)
     with torch.no_grad():
         return float(embedding(ids).float().square().mean().sqrt())
 
 
-def _mark(base: nn.Module) -> int:
+def _mark(base: PreTrainedModel) -> int:
     """A checksum of what quantised loading leaves as it is, in the precision that every way of loading has: embeddings and norms."""
     mark = zlib.crc32(type(base).__name__.encode())
-    for parameter in (base.get_input_embeddings().weight[:64], *(p for p in base.parameters() if p.dim() == 1)):
-        mark = zlib.crc32(parameter.detach().cpu().to(torch.bfloat16).contiguous().view(torch.uint8).numpy(), mark)
+    for parameter in (_word_embedding(base).weight[:64], *(p for p in base.parameters() if p.dim() == 1)):
+        mark = zlib.crc32(parameter.detach().cpu().to(torch.bfloat16).contiguous().view(torch.uint8).numpy().data, mark)
     return mark

@@ -48,9 +48,10 @@ def _random_config(name: str) -> PreTrainedConfig:
     sizes = {"kv_heads": sizes["heads"], "intermediate": 2 * sizes["hidden"]} | sizes
     special: dict[str, Any] = {"bos_token_id": 0, "eos_token_id": 0, "pad_token_id": 0}
     try:
-        return AutoConfig.for_model(match[1], **{_SIZES[key]: value for key, value in sizes.items()}, **special)
+        config: PreTrainedConfig = AutoConfig.for_model(match[1], **{_SIZES[key]: value for key, value in sizes.items()}, **special)
     except (ValueError, StrictDataclassError) as error:
         raise ConfigError(f"option -llm_name: {name!r}: {_last_line(error)}") from error
+    return config
 
 
 def _stored_config(name: str) -> PreTrainedConfig:
@@ -61,11 +62,12 @@ def _stored_config(name: str) -> PreTrainedConfig:
         _check_reachable(name, CONFIG_NAME)
     try:
         # A checkpoint names its language model, so a model whose folder brings code is refused; unasked, the library would ask at the prompt.
-        return AutoConfig.from_pretrained(name, trust_remote_code=False)
+        config: PreTrainedConfig = AutoConfig.from_pretrained(name, trust_remote_code=False)
     except StrictDataclassError as error:
         raise not_there(name, _last_line(error)) from error
     except (OSError, ValueError) as error:
         raise not_there(name, first_line(error)) from error
+    return config
 
 
 def _check_reachable(name: str, file: str) -> None:

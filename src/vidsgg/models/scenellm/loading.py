@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
-from torch import nn
 
 from vidsgg.errors import ConfigError
 from vidsgg.models.scenellm.language_config import RANDOM, first_line, language_config, not_there
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedConfig
+    from transformers import PreTrainedConfig, PreTrainedModel
 
 LARGE = 10**9  # parameters from which on weights are kept in bfloat16 unless asked otherwise
 LIBRARIES = {"transformers": "transformers", "peft": "peft", "ot": "POT"}  # by the names that they are imported by
@@ -41,7 +40,7 @@ def require_libraries(*modules: str) -> None:
         raise ConfigError(f"not installed: {', '.join(missing)}. Install with: pip install 'vidsgg[llm]'")
 
 
-def load_language_model(source: LanguageSource) -> nn.Module:
+def load_language_model(source: LanguageSource) -> PreTrainedModel:
     """The transformer of a causal language model without its output layer, frozen, in evaluation mode.
 
     Raises ConfigError if there is no such model or it cannot be reached, if it is of another kind, or if memory does not suffice.
@@ -57,7 +56,9 @@ def load_language_model(source: LanguageSource) -> nn.Module:
         if not isinstance(error, (torch.OutOfMemoryError, MemoryError)) and "can't allocate memory" not in str(error):
             raise
         raise _too_little_memory(source.name, parameters, first_line(error)) from error
-    return model.requires_grad_(False).eval()
+    model.requires_grad_(False)
+    model.eval()
+    return model
 
 
 def _check_memory(source: LanguageSource, parameters: int, dtype: torch.dtype) -> None:
@@ -103,20 +104,23 @@ def _count_parameters(config: PreTrainedConfig) -> int:
 def _dtype(source: LanguageSource, parameters: int) -> torch.dtype:
     if source.dtype == "auto":
         return torch.bfloat16 if parameters >= LARGE else torch.float32
-    return getattr(torch, source.dtype)
+    dtype: torch.dtype = getattr(torch, source.dtype)
+    return dtype
 
 
-def _random(source: LanguageSource, config: PreTrainedConfig, dtype: torch.dtype) -> nn.Module:
+def _random(source: LanguageSource, config: PreTrainedConfig, dtype: torch.dtype) -> PreTrainedModel:
     from transformers import AutoModel
 
     if source.bits != "none":
         raise ConfigError(f"option -llm_bits: {source.name!r} is made of random numbers, which are not quantised; leave the option out.")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(zlib.crc32(source.name.encode()))
-        return AutoModel.from_config(config).to(dtype)
+        model: PreTrainedModel = AutoModel.from_config(config)
+        model.to(dtype)  # type: ignore[arg-type]  # transformers wraps it, which loses what it takes
+        return model
 
 
-def _stored(source: LanguageSource, dtype: torch.dtype) -> nn.Module:
+def _stored(source: LanguageSource, dtype: torch.dtype) -> PreTrainedModel:
     """Raises ConfigError also if a weight is not there or has another shape: the library would start it from random numbers."""
     from safetensors import SafetensorError
     from transformers import AutoModel
@@ -132,7 +136,7 @@ def _stored(source: LanguageSource, dtype: torch.dtype) -> nn.Module:
             source.name,
             f"of the weights that its config.json tells of, {len(absent)} are not in its files in that shape, such as {absent[0]}",
         )
-    loaded: nn.Module = model
+    loaded: PreTrainedModel = model
     return loaded
 
 

@@ -37,7 +37,8 @@ class DecoderLayer(nn.Module):
         x = self.norm1(x + self.dropout(self.among_pairs(*self.among_pairs.project(x), by_frame)))
         q, k, v = self.to_frames.project_apart(x + time_of_pair, memory + time, memory)
         x = self.norm2(x + self.dropout(self.to_frames(q, k, v, frames, by_video)))
-        return self.norm3(x + self.feedforward(x))
+        decoded: Tensor = self.norm3(x + self.feedforward(x))
+        return decoded
 
 
 class ScenePredictor(nn.Module):

@@ -41,6 +41,10 @@ class VectorQuantiser(nn.Module):
 
     full_precision = True
 
+    mean: Tensor  # (W,), like scale: what features are standardised by
+    scale: Tensor
+    started: Tensor  # () bool: whether start_from was called
+
     def __init__(self, width: int, codes: int, dim: int, hidden: int) -> None:
         super().__init__()
         self.encoder = nn.Sequential(nn.Linear(width, hidden), nn.ReLU(), nn.Linear(hidden, dim))

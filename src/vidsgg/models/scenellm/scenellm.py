@@ -6,6 +6,7 @@ Every design decision is marked in docs/scenellm.md as known, inferred or ours. 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -135,23 +136,33 @@ class SceneLLM(nn.Module):
         if self.training and self.stage is Stage.CODES and self.quantiser is not None:
             return SceneLLMLogits({}, quantised=self.quantiser(clip.node_feature))
         memory = self.memory(self.frame_tokens(clip), clip)
+        pairs = scored_pairs(clip, "SceneLLM", self._classifier(memory), settle_by_logits)
+        return SceneLLMLogits(self._relations(pairs.clip, pairs.node_class, memory), pairs.guess, clip=pairs.settled)
+
+    def _classifier(self, memory: Tensor) -> Callable[[Clip], Tensor] | None:
+        """What guesses the classes of nodes, with a memory (F, D) of their frames; None for a model that was made for given classes."""
+        classifier, context = self.object_classifier, self.object_context
+        if classifier is None or context is None:
+            return None
 
         def classify(clip: Clip) -> Tensor:
-            logits: Tensor = self.object_classifier(clip) + take_rows(self.object_context(memory), clip.node_frame)
+            logits: Tensor = classifier(clip) + take_rows(context(memory), clip.node_frame)
             return logits
 
-        pairs = scored_pairs(clip, "SceneLLM", classify if self.object_classifier is not None else None, settle_by_logits)
-        return SceneLLMLogits(self._relations(pairs.clip, pairs.node_class, memory), pairs.guess, clip=pairs.settled)
+        return classify
 
     def frame_tokens(self, clip: Clip) -> Tensor:
         """(F, D): the objects of every frame and where they are."""
-        if self.quantiser is not None:
-            vector = self.quantiser.discrete(clip.node_feature)
+        if self.class_token is not None:
+            vector = take_rows(self.class_token.weight, clip.node_class)
         elif self.continuous is not None:
             vector = self.continuous(clip.node_feature)
         else:
-            vector = take_rows(self.class_token.weight, clip.node_class)
-        return self.aggregation(vector, clip)
+            assert self.quantiser is not None  # one of the three is there
+            assert clip.node_feature is not None
+            vector = self.quantiser.discrete(clip.node_feature)
+        token: Tensor = self.aggregation(vector, clip)
+        return token
 
     def memory(self, token: Tensor, clip: Clip) -> Tensor:
         """(F, D): alpha times what the language model says of the frame's word, and the rest of the frame's token (equation 8, as far as known).

@@ -41,6 +41,9 @@ class SceneWords(nn.Module):
     def __init__(self, mode: WordMode, dim: int, kinds: int, most_words: int) -> None:
         """kinds: of frames. most_words: room for words of several frames."""
         super().__init__()
+        self.kinds: Tensor  # (K, D)
+        self.learnt: Tensor  # () bool
+        self.vocabulary: Tensor  # (most_words, LONGEST) long
         self.mode = mode
         self.convolution = nn.Linear(3 * dim, dim) if mode == "tconv" else None
         if self.has_kinds:
