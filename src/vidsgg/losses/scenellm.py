@@ -5,10 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from vidsgg.losses.criterion import logits_of
 from vidsgg.losses.relations import RelationCriterion, mean_of_videos
 from vidsgg.models.scenellm.quantiser import Quantised
 from vidsgg.models.scenellm.scenellm import SceneLLMLogits
 from vidsgg.structures.clip import Clip
+from vidsgg.structures.logits import RelationLogits
 from vidsgg.structures.schema import Schema
 
 
@@ -22,7 +24,8 @@ class SceneLLMCriterion:
         """commitment: weight of that part, beta."""
         self.relations, self.commitment = RelationCriterion(schema, bce), commitment
 
-    def __call__(self, logits: SceneLLMLogits, clip: Clip) -> dict[str, Tensor]:
+    def __call__(self, logits: RelationLogits, clip: Clip) -> dict[str, Tensor]:
+        logits = logits_of(logits, SceneLLMLogits)
         if logits.quantised is None:
             return self.relations(logits, clip)
         losses = {name: mean_of_videos(error, clip.node_frame, clip) for name, error in code_errors(logits.quantised).items()}

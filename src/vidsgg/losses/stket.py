@@ -5,9 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from vidsgg.losses.criterion import logits_of
 from vidsgg.losses.relations import RelationCriterion
 from vidsgg.models.stket import StketLogits
 from vidsgg.structures.clip import Clip
+from vidsgg.structures.logits import RelationLogits
 from vidsgg.structures.schema import Schema
 
 
@@ -20,8 +22,9 @@ class StketCriterion:
         asked = {"spatial_prior": spatial_prior, "temporal_prior": temporal_prior}
         self.left_out = frozenset(part for part, wanted in asked.items() if not wanted)
 
-    def __call__(self, logits: StketLogits, clip: Clip) -> dict[str, Tensor]:
+    def __call__(self, logits: RelationLogits, clip: Clip) -> dict[str, Tensor]:
         """Scalars by part and group such as "ensemble_contacting", "objects" where classes are learnt, and their sum "total"."""
+        logits = logits_of(logits, StketLogits)
         losses = {
             f"{part}_{group}": loss
             for part, groups in logits.parts.items()

@@ -10,11 +10,13 @@ from torch import Tensor
 
 from vidsgg.errors import ConfigError, DataError
 from vidsgg.losses.contrastive import Contrastive, info_nce, margin_contrastive
+from vidsgg.losses.criterion import logits_of
 from vidsgg.losses.relations import binary_cross_entropy, multi_label_margin
 from vidsgg.models.configs import TempuraLossConfig
 from vidsgg.models.tempura import TempuraLogits
 from vidsgg.ops.segments import segment_mean, segment_sum
 from vidsgg.structures.clip import Clip
+from vidsgg.structures.logits import RelationLogits
 from vidsgg.structures.schema import Schema
 
 LEAST = 1e-12  # added to the probability of a mixture before its logarithm
@@ -34,12 +36,12 @@ class TempuraCriterion:
             if group.name in ("objects", "contrastive", "gmm_regularization_loss", "total"):
                 raise ConfigError(f"schema {schema.name!r}: a predicate group is named {group.name!r}, like a loss; rename the group.")
 
-    def __call__(self, logits: TempuraLogits, clip: Clip) -> dict[str, Tensor]:
+    def __call__(self, logits: RelationLogits, clip: Clip) -> dict[str, Tensor]:
         """Scalars by name and their sum "total"; float32 also under autocast.
 
         A clip without pairs gives zeros that can be differentiated. Raises DataError if the clip lacks the labels of something scored.
         """
-        config = self.config
+        config, logits = self.config, logits_of(logits, TempuraLogits)
         if clip.labels is None:
             raise DataError(f"clip of {', '.join(clip.video_ids[:3])}: the loss needs labels, which the clip does not have.")
         video = clip.frame_video[clip.pair_frame]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import NotRequired, TypedDict
 
 from torch import Tensor
 
@@ -69,7 +70,19 @@ def renamed(authors: Mapping[str, Tensor], rules: Rules, method: str) -> tuple[d
     return ours, left_over
 
 
-def infer_transformer(authors: Mapping[str, Tensor], method: str, stacks: tuple[str, str] = STACKS) -> tuple[dict[str, int], FeatureWidths]:
+class TransformerSizes(TypedDict):
+    """Options of our models that weights tell."""
+
+    spatial_layer: int
+    temporal_layer: int
+    hidden_dim: int
+    embedding_dim: int
+    feedforward_dim: NotRequired[int]  # not in the weights without any layer
+
+
+def infer_transformer(
+    authors: Mapping[str, Tensor], method: str, stacks: tuple[str, str] = STACKS
+) -> tuple[TransformerSizes, FeatureWidths]:
     """Sizes of pair tokens and transformer as options of our models, and the widths of the features that they read.
 
     stacks: names of the layers within a frame and of those over frames, without ``.layers.<number>``. Without any layer
@@ -77,7 +90,7 @@ def infer_transformer(authors: Mapping[str, Tensor], method: str, stacks: tuple[
     """
     try:
         hidden_dim, node = authors["subj_fc.weight"].shape
-        options = {
+        options: TransformerSizes = {
             "spatial_layer": _layers(authors, stacks[0]),
             "temporal_layer": _layers(authors, stacks[1]),
             "hidden_dim": hidden_dim,

@@ -13,7 +13,8 @@ from vidsgg.errors import DataError, short
 from vidsgg.structures.vocabulary import Vocabulary
 
 FORMAT, VERSION = "vidsgg.schema", 1
-MODES = ("predcls", "sgcls", "sgdet")
+Mode = Literal["predcls", "sgcls", "sgdet"]
+MODES: tuple[Mode, ...] = ("predcls", "sgcls", "sgdet")
 
 
 @dataclass(frozen=True)

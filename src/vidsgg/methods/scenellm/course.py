@@ -18,9 +18,9 @@ from vidsgg.engine.loading import ClipLoader
 from vidsgg.engine.run_folder import RunFolder
 from vidsgg.engine.state import TrainingState
 from vidsgg.methods.scenellm import SceneLLMOptions
-from vidsgg.models.scenellm.quantiser import VectorQuantiser
+from vidsgg.models.scenellm.quantiser import CodeUse, VectorQuantiser
 from vidsgg.models.scenellm.scenellm import SceneLLM, Stage
-from vidsgg.models.scenellm.transport import find_frame_words
+from vidsgg.models.scenellm.transport import FrameWords, find_frame_words
 from vidsgg.ops.clusters import kmeans, nearest
 from vidsgg.structures.clip import Clip
 
@@ -107,16 +107,17 @@ class SceneLLMCourse(Course):
         """Put codes where features are, at first all of them, then those that none is near to; after stage 1, tell how they are used."""
         team, generator = loader.team, self._generator("codes", state.epoch)
         told = team.gather(_sample_of_features(loader, state.epoch, -(-SAMPLE * len(quantiser.codebook) // team.size)))
-        changed, use = None, None
-        if team.leads:
+
+        def change() -> tuple[dict[str, Tensor], CodeUse]:
             sample = _joined(told, quantiser.codebook.device)
             fresh = copy.deepcopy(quantiser)
             if not quantiser.started:
                 use = fresh.start_from(sample, generator)
             else:
                 use = fresh.revive(sample, generator) if state.epoch <= self.lead else fresh.use_of(sample)
-            changed = {name: value.cpu() for name, value in fresh.state_dict().items()}
-        changed, use = team.from_first((changed, use))
+            return {name: value.cpu() for name, value in fresh.state_dict().items()}, use
+
+        changed, use = team.made_by_first(change)
 
         def begin(run: RunFolder) -> None:
             quantiser.load_state_dict(changed)
@@ -130,14 +131,16 @@ class SceneLLMCourse(Course):
         """Tell kinds of frames apart on the training videos, and find the words that they form."""
         team, generator = loader.team, self._generator("words", state.epoch)
         told = team.gather(list(_frame_tokens(model, loader)))
-        kinds, found = None, None
-        if team.leads:
+
+        def learn() -> tuple[Tensor, FrameWords | None]:
             token, video = _joined(told, model.words.kinds.device), _video_of_row(told)
             centres = kmeans(token, len(model.words.kinds), generator)
-            kinds, kind = centres.cpu(), nearest(token, centres)
-            if model.words.mode == "words":
-                found = find_frame_words(kind.cpu(), video, len(model.words.vocabulary), self.word_step)
-        kinds, found = team.from_first((kinds, found))
+            if model.words.mode != "words":
+                return centres.cpu(), None
+            kind = nearest(token, centres)
+            return centres.cpu(), find_frame_words(kind.cpu(), video, len(model.words.vocabulary), self.word_step)
+
+        kinds, found = team.made_by_first(learn)
 
         def begin(run: RunFolder) -> None:
             model.words.learn(kinds, found.words if found else None)
@@ -174,6 +177,7 @@ def _sample_of_features(loader: ClipLoader, epoch: int, least: int) -> Rows:
     """RoI features of whole videos in the order of the epoch, until there are enough."""
     rows: Rows = []
     for batch in loader.batches(epoch):
+        assert batch.clip.node_feature is not None  # else there is no codebook
         rows += _by_video(batch.clip, batch.clip.node_feature, batch.clip.node_frame)
         if sum(len(features) for _, features in rows) >= least:
             break

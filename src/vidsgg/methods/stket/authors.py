@@ -11,7 +11,7 @@ from torch import Tensor
 from vidsgg.datasets.action_genome import SCHEMA
 from vidsgg.errors import ConfigError
 from vidsgg.methods.authors_file import AuthorsFile, AuthorsFormat, Found
-from vidsgg.methods.renaming import OBJECT_CLASSIFIER, PAIR_TOKENS, Rules, infer_transformer, renamed
+from vidsgg.methods.renaming import OBJECT_CLASSIFIER, PAIR_TOKENS, Rules, TransformerSizes, infer_transformer, renamed
 from vidsgg.methods.stket import ImportOfStket, StketOptions
 from vidsgg.structures.schema import MODES
 from vidsgg.structures.widths import FeatureWidths
@@ -72,15 +72,21 @@ def stket_state(authors: Mapping[str, Tensor], options: Mapping[str, object]) ->
     )
 
 
-def infer_stket(authors: Mapping[str, Tensor]) -> tuple[dict[str, int], FeatureWidths]:
+class StketSizes(TransformerSizes):
+    window_size: int  # not in the weights without an ensemble
+
+
+def infer_stket(authors: Mapping[str, Tensor]) -> tuple[TransformerSizes, FeatureWidths]:
     """Sizes of an STKET checkpoint as options of our model, and the widths of the features that it reads.
 
     What weights without layers or an ensemble do not say does not matter. Raises CheckpointError if a weight is missing.
     """
-    options, widths = infer_transformer(authors, "STKET", ("spatial_encoder.encoder", "temporal_decoder.decoder"))
-    if (positions := authors.get("ensemble_decoder.position_embedding.weight")) is not None:
-        options["window_size"] = len(positions)
-    return options, widths
+    sizes, widths = infer_transformer(authors, "STKET", ("spatial_encoder.encoder", "temporal_decoder.decoder"))
+    positions = authors.get("ensemble_decoder.position_embedding.weight")
+    if positions is None:
+        return sizes, widths
+    with_window: StketSizes = {**sizes, "window_size": len(positions)}
+    return with_window, widths
 
 
 def _read(file: AuthorsFile, asked: ImportOfStket) -> Found:
@@ -100,7 +106,7 @@ def _read(file: AuthorsFile, asked: ImportOfStket) -> Found:
     )
 
 
-def _chosen(file: AuthorsFile, asked: ImportOfStket, sizes: dict[str, int]) -> dict[str, Any]:
+def _chosen(file: AuthorsFile, asked: ImportOfStket, sizes: TransformerSizes) -> dict[str, Any]:
     """Options that the weights do not tell. Raises ConfigError naming all that have to be given."""
     spatial, temporal = sizes["spatial_layer"] > 0, sizes["temporal_layer"] > 0
     needed = {

@@ -10,7 +10,15 @@ from vidsgg.datasets.action_genome import SCHEMA
 from vidsgg.errors import ConfigError
 from vidsgg.methods.authors_file import AuthorsFile, AuthorsFormat, Found
 from vidsgg.methods.method import ImportOptions
-from vidsgg.methods.renaming import HEADS, OBJECT_CLASSIFIER, PAIR_TOKENS, TRANSFORMER, infer_transformer, renamed
+from vidsgg.methods.renaming import (
+    HEADS,
+    OBJECT_CLASSIFIER,
+    PAIR_TOKENS,
+    TRANSFORMER,
+    TransformerSizes,
+    infer_transformer,
+    renamed,
+)
 from vidsgg.methods.sttran import STTranOptions
 from vidsgg.structures.schema import MODES
 from vidsgg.structures.widths import FeatureWidths
@@ -31,7 +39,7 @@ def sttran_state(authors: Mapping[str, Tensor], mode: str) -> tuple[dict[str, Te
     return renamed(authors, (*PAIR_TOKENS, *TRANSFORMER, *HEADS, *objects), "STTran")
 
 
-def infer_sttran(authors: Mapping[str, Tensor]) -> tuple[dict[str, int], FeatureWidths]:
+def infer_sttran(authors: Mapping[str, Tensor]) -> tuple[TransformerSizes, FeatureWidths]:
     """Sizes of an STTran checkpoint as options of our model, and the widths of the features that it reads, see ``infer_transformer``."""
     return infer_transformer(authors, "STTran")
 

@@ -29,10 +29,12 @@ class TempuraOptions(TempuraConfig, TempuraLossConfig, NeuralOptions):
     Raises ConfigError for an option of objects where these are given, and for one that needs another.
     """
 
-    # Those that follow from the mode or from another option unless they are given.
-    tracking: bool | None = option(None, "classify objects within sequences of their class over the video; by default outside predcls")
+    # Those that follow from the mode or from another option unless they are given; network_config and loss_config settle them.
+    tracking: bool | None = option(  # type: ignore[assignment]
+        None, "classify objects within sequences of their class over the video; by default outside predcls"
+    )
     bce_loss: bool = option(True, "binary cross entropy for groups with several labels; False is -mlm True")
-    obj_con_loss: Literal["auto", "euc_con", "info_nce", "none"] = option(
+    obj_con_loss: Literal["auto", "euc_con", "info_nce", "none"] = option(  # type: ignore[assignment]
         "auto", "contrastive loss of the objects' features; auto: euc_con outside predcls"
     )
 

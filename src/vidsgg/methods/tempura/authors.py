@@ -14,7 +14,7 @@ from vidsgg.errors import CheckpointError, ConfigError
 from vidsgg.methods.authors_file import AuthorsFile, AuthorsFormat, Found
 from vidsgg.methods.renaming import HEADS, PAIR_TOKENS, TRANSFORMER, infer_transformer, renamed
 from vidsgg.methods.tempura import ImportOfTempura, TempuraOptions
-from vidsgg.structures.schema import MODES
+from vidsgg.structures.schema import MODES, Mode
 from vidsgg.structures.widths import FeatureWidths
 
 _MEMORY = (
@@ -97,8 +97,8 @@ def infer_tempura(authors: Mapping[str, Tensor]) -> tuple[dict[str, Any], Featur
 
     Not told are the mode, the share of memories, the place of the relation memory and how prototypes are weighted.
     """
-    options: dict[str, Any]
-    options, widths = infer_transformer(authors, "TEMPURA")
+    sizes, widths = infer_transformer(authors, "TEMPURA")
+    options: dict[str, Any] = {**sizes}
     heads = {"rel_head": "a_rel_compress.heads.mu_", "obj_head": "object_classifier.decoder_lin.heads.mu_"}
     components = {name: {key.split(".")[-2] for key in authors if key.startswith(prefix)} for name, prefix in heads.items()}
     options |= {name: "gmm" if found else "linear" for name, found in components.items()}
@@ -162,7 +162,7 @@ def _read(file: AuthorsFile, asked: ImportOfTempura) -> Found:
     return Found(options, widths, state, tuple(about), tuple(left_over), reason, keeps=("banks.", "objects.bank."))
 
 
-def _mode(file: AuthorsFile, asked: ImportOfTempura) -> str:
+def _mode(file: AuthorsFile, asked: ImportOfTempura) -> Mode:
     """The mode that was asked for; SGDET is told by the length of the table of positions."""
     places = longest_sequence(file.state)
     if asked.mode is None and places == _PLACES["sgdet"]:
