@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import count
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import torch
 import torch.distributed as dist
@@ -83,12 +83,16 @@ class Team:
 
     def from_first(self, value: T) -> T:
         """The value that the first process gives."""
+        return self.made_by_first(lambda: value)
+
+    def made_by_first(self, make: Callable[[], T]) -> T:
+        """What ``make`` returns in the first process; the others do not call it."""
         if self.size == 1:
-            return value
-        box = [value]
+            return make()
+        box: list[T | None] = [make() if self.leads else None]
         with _others_needed(self):
             dist.broadcast_object_list(box)
-        return box[0]
+        return cast(T, box[0])  # what the first process has put there
 
     def first_of_machine_first(self, work: Callable[[], T]) -> T:
         """Do something in every process, on every machine in one before the others: they find what it has made."""
@@ -126,10 +130,10 @@ def join_team(wanted: bool = False) -> Iterator[Team]:
         yield team
         return
     with _others_needed(team):
-        store, *_ = next(dist.rendezvous("env://", timeout=SILENCE))
+        store, *_ = next(dist.rendezvous("env://", timeout=SILENCE))  # type: ignore[attr-defined]  # not marked as exported
         dist.init_process_group(
             "cpu:gloo,cuda:nccl" if dist.is_nccl_available() and torch.cuda.is_available() else "gloo",
-            store=dist.PrefixStore(f"vidsgg{next(_meetings)}", store),
+            store=dist.PrefixStore(f"vidsgg{next(_meetings)}", store),  # type: ignore[attr-defined]  # nor this
             rank=team.rank,
             world_size=team.size,
             timeout=SILENCE,

@@ -29,7 +29,7 @@ def evaluate_model(
     """Recall over all videos of ``loader``, and the losses of ``score``: in several processes the same everywhere."""
     recall = RecallAccumulator(protocol, loader.dataset.schema.vocabulary)
     losses = score(model, loader, [recall], criterion=criterion, exclusive=exclusive, title=title)
-    return loader.team.from_first((recall.compute(), losses) if loader.team.leads else None)
+    return loader.team.made_by_first(lambda: (recall.compute(), losses))
 
 
 @torch.inference_mode()

@@ -96,4 +96,4 @@ class Exchange:
 
 
 def _checksum(values: Tensor) -> int:
-    return zlib.crc32(values.detach().cpu().reshape(-1).view(torch.uint8).numpy())
+    return zlib.crc32(values.detach().cpu().reshape(-1).view(torch.uint8).numpy().data)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import accumulate, chain, islice
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import torch
 from tqdm import tqdm
@@ -37,6 +37,7 @@ LOG_EVERY = 20  # steps
 UNSTABLE = "Try a smaller -lr, more -warmup_steps or a smaller -clip_grad."
 
 
+@runtime_checkable
 class CountingModel(Protocol):
     """A model that is fitted by counting (Capabilities.counting)."""
 

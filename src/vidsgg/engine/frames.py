@@ -164,4 +164,5 @@ def _repetitions(dataset: VideoDataset) -> npt.NDArray[np.float64]:
         present.append(has)
     every = np.concatenate(present)
     times = np.sqrt(RARE / every.mean(0).clip(min=1e-9)).clip(min=1)
-    return np.where(every, times, 1).max(1)
+    rarest: npt.NDArray[np.float64] = np.where(every, times, 1).max(1)
+    return rarest

@@ -6,12 +6,13 @@ import importlib.util
 import os
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any, Protocol, cast
 
 import numpy as np
+import numpy.typing as npt
 from torch import Tensor
 
 from vidsgg.errors import ConfigError
@@ -85,7 +86,9 @@ class TensorBoardLogger:
         from tensorboard.summary.writer.record_writer import RecordWriter
         from torch.utils.tensorboard.summary import histogram, scalar
 
-        self._event, self._scalar, self._histogram = Event, scalar, histogram
+        self._event = Event
+        self._scalar: Callable[[str, float], object] = scalar
+        self._histogram: Callable[[str, npt.NDArray[np.float32], Sequence[float]], object] = histogram
         name = f"events.out.tfevents.{int(time.time()):010d}.{socket.gethostname()}.{os.getpid()}.{next(_event_files)}"
         self._file = open(folder / name, "xb", opener=regular_file)  # noqa: SIM115
         self._records = RecordWriter(self._file)

@@ -12,7 +12,7 @@ import pickle
 import signal
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -48,7 +48,7 @@ class _Worker(Generic[Task]):
     task: Task | None = None
 
 
-def run_tasks(setup: Setup[Task, Result], tasks: Sequence[Task], processes: int) -> Iterator[Result]:
+def run_tasks(setup: Setup[Task, Result], tasks: Sequence[Task], processes: int) -> Generator[Result, None, None]:
     """Results in the order in which they are finished. With one process, everything happens in this one.
 
     The first error ends everything: a VidsggError of a worker is raised here as it is, any other with the worker's traceback in it,

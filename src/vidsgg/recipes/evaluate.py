@@ -95,33 +95,36 @@ def _score(run: SavedRun, options: EvaluateOptions, root: Path, dataset: VideoDa
     recall, calibration, risk = RecallAccumulator(*of), CalibrationAccumulator(*of), RiskCoverageAccumulator(*of)
     score(trained.model, loader, [recall, calibration, risk], exclusive=options.exclusive_decoding)
     skipped = list(chain(*team.gather(list(loader.skipped))))
-    if not team.leads:
-        return replace(team.from_first(None), files=())
-    report = EvaluationReport(
-        recall.compute(), dataset.schema.vocabulary, open_long_tail(root), calibration.compute(), risk.compute(), used.remark
-    )
-    made_by = origin(run, used, protocol, trained.source.detector_record(), exclusive=options.exclusive_decoding)
-    scored = ScoredVideos(made_by, report.recall.predicates, annotations_of(dataset, list(recall.state().counts)), recall.counts())
-    about = {
-        "model": used.model,
-        "mode": used.mode,
-        "checkpoint": str(run.file),
-        "epoch": run.checkpoint.epoch,
-        "reference_compat": used.reference_compat,
-        "features": trained.source.lines[0],
-        "data_path": str(root),
-        "split": options.split,
-        "skipped_videos": skipped,
-    }
-    folder = Path(options.save_path) if options.save_path else run.file.parent
-    files = report.write(folder, f"{options.split}{way.suffix}", about, charts=options.charts)
-    files += (scored.save(folder / f"per_video_{options.split}{way.suffix}.npz"),)
-    head = [
-        f"{find_method(used.model).label}, {used.mode}, {run.file} (epoch {run.checkpoint.epoch}){', reference_compat' if used.reference_compat else ''}",
-        *([used.remark] if used.remark else []),
-        f"{options.split} split of {root}: {report.recall.videos} videos, {report.recall.units} {protocol.unit}s",
-        *trained.source.lines,
-    ]
-    if skipped:
-        head.append(f"skipped {len(skipped)} videos that could not be read; the first: {skipped[0]}")
-    return team.from_first(Evaluation(report.recall, "\n".join([*head, "", report.text()]), files, used.remark))
+
+    def write() -> Evaluation:
+        report = EvaluationReport(
+            recall.compute(), dataset.schema.vocabulary, open_long_tail(root), calibration.compute(), risk.compute(), used.remark
+        )
+        made_by = origin(run, used, protocol, trained.source.detector_record(), exclusive=options.exclusive_decoding)
+        scored = ScoredVideos(made_by, report.recall.predicates, annotations_of(dataset, list(recall.state().counts)), recall.counts())
+        about = {
+            "model": used.model,
+            "mode": used.mode,
+            "checkpoint": str(run.file),
+            "epoch": run.checkpoint.epoch,
+            "reference_compat": used.reference_compat,
+            "features": trained.source.lines[0],
+            "data_path": str(root),
+            "split": options.split,
+            "skipped_videos": skipped,
+        }
+        folder = Path(options.save_path) if options.save_path else run.file.parent
+        files = report.write(folder, f"{options.split}{way.suffix}", about, charts=options.charts)
+        files += (scored.save(folder / f"per_video_{options.split}{way.suffix}.npz"),)
+        head = [
+            f"{find_method(used.model).label}, {used.mode}, {run.file} (epoch {run.checkpoint.epoch}){', reference_compat' if used.reference_compat else ''}",
+            *([used.remark] if used.remark else []),
+            f"{options.split} split of {root}: {report.recall.videos} videos, {report.recall.units} {protocol.unit}s",
+            *trained.source.lines,
+        ]
+        if skipped:
+            head.append(f"skipped {len(skipped)} videos that could not be read; the first: {skipped[0]}")
+        return Evaluation(report.recall, "\n".join([*head, "", report.text()]), files, used.remark)
+
+    written = team.made_by_first(write)
+    return written if team.leads else replace(written, files=())
