@@ -11,11 +11,14 @@ import types
 import typing
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from vidsgg.errors import ConfigError, short
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+T = TypeVar("T", bound="DataclassInstance")
 
 # An existing file or folder; a file, a folder, or either of them that is to be written.
 Place = Literal["input", "new file", "new folder", "new"]
@@ -152,7 +155,7 @@ def part_of(options: Any, config: type[T], **changes: Any) -> T:
     """A configuration out of options that contain its fields. changes: fields that have other values in it."""
     return config(
         **{field.name: getattr(options, field.name) for field in dataclasses.fields(config) if field.name not in changes}, **changes
-    )  # type: ignore[arg-type]
+    )
 
 
 def fields_of(config: type) -> dict[str, tuple[Any, dataclasses.Field[Any]]]:

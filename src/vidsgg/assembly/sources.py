@@ -92,8 +92,8 @@ def open_source(
     if not looks:
         return FeatureSource(mode, device, _file_widths(schema), ("features: not used",))
     if not schema.has_frames:
-        widths = ", ".join(f"{name} {width}" for name, width in schema.features.items())
-        line = f"features: {widths} wide, from the data set's files" if widths else "features: none; labels and boxes only"
+        listed = ", ".join(f"{name} {width}" for name, width in schema.features.items())
+        line = f"features: {listed} wide, from the data set's files" if listed else "features: none; labels and boxes only"
         return FeatureSource(mode, device, _file_widths(schema), (line,))
     name = find_detector(detector, root)
     built, line = build_detector(name, schema, device, reference_compat=reference_compat)

@@ -60,7 +60,8 @@ def _history(rows: Sequence[TrialRow], label: str, shown: Callable[[float], floa
         points = [(row.number, shown(row.score)) for row in rows if row.state == state and row.score is not None]
         if points:
             faces = colour if state == "complete" else "none" if state != "failed" else colour
-            axis.scatter(*zip(*points, strict=True), marker=marker, facecolors=faces, edgecolors=colour, s=34, label=state, zorder=3)
+            numbers, scores = zip(*points, strict=True)
+            axis.scatter(numbers, scores, marker=marker, facecolors=faces, edgecolors=colour, s=34, label=state, zorder=3)
     axis.set_xlabel("trial")
     axis.set_ylabel(label)
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -85,7 +86,8 @@ def _parallel(rows: Sequence[TrialRow], space: Space, label: str, shown: Callabl
             continue
         heights = [_height(space[name], row.values[name]) for name in space]
         if row.state == "complete":
-            axis.plot([*heights, norm(shown(row.score))], color=colours.to_rgba(shown(row.score)), linewidth=1.8, zorder=3)
+            colour = colours.to_rgba(shown(row.score))  # type: ignore[arg-type]  # takes numbers too; the stubs say arrays
+            axis.plot([*heights, norm(shown(row.score))], color=colour, linewidth=1.8, zorder=3)
         else:
             axis.plot(heights, color=GREY, linewidth=0.8, alpha=0.45)
     for i, dimension in enumerate(space.values()):
@@ -123,10 +125,10 @@ def _height(dimension: Choice | Range, value: Any) -> float:
     """Where a value lies on its axis, 0..1."""
     if isinstance(dimension, Choice):
         return dimension.values.index(value) / max(len(dimension.values) - 1, 1)
-    low, high = dimension.low, dimension.high
+    number, low, high = float(value), dimension.low, dimension.high
     if dimension.log:
-        return math.log(value / low) / math.log(high / low)
-    return (value - low) / (high - low)
+        return math.log(number / low) / math.log(high / low)
+    return (number - low) / (high - low)
 
 
 def _ticks(dimension: Choice | Range) -> Sequence[Any]:

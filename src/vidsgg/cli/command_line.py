@@ -110,9 +110,11 @@ def parse_values(config: type, argv: Sequence[str], *, prog: str, description: s
             count = ("+" if required else "*") if several else None if required else "?"
             parser.add_argument(name, nargs=count, default=argparse.SUPPRESS, help=text)
             continue
-        bare = {"nargs": "?", "const": "True"} if kind_of(annotation)[0] is bool else {}
         names = [dash + word for word in (name, *field.metadata.get("aliases", ())) for dash in ("-", "--")]
-        parser.add_argument(*names, dest=name, default=argparse.SUPPRESS, help=text, metavar=name.upper(), **bare)
+        if kind_of(annotation)[0] is bool:  # alone it means True
+            parser.add_argument(*names, dest=name, default=argparse.SUPPRESS, help=text, metavar=name.upper(), nargs="?", const="True")
+        else:
+            parser.add_argument(*names, dest=name, default=argparse.SUPPRESS, help=text, metavar=name.upper())
     options = [*(n for n in known if n not in positional), *aliases_of(config), "config", "h", "help"]
     switches = {name for name, (annotation, _) in known.items() if kind_of(annotation)[0] is bool}
     words = prepared(argv, options, switches, bool(positional), prog)

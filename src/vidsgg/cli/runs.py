@@ -52,7 +52,9 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _table(runs: Sequence[RunRecord], root: Path) -> str:
-    rows = [("run", "started", "state", "data set", "model", "mode", "epochs", "best", "time", "options that are not the defaults")]
+    rows: list[tuple[str, ...]] = [
+        ("run", "started", "state", "data set", "model", "mode", "epochs", "best", "time", "options that are not the defaults")
+    ]
     notes = [""]
     for run in runs:
         name = str(run.path.relative_to(root)) if run.path != root else str(run.path)

@@ -32,7 +32,7 @@ def read_train(argv: Sequence[str], prog: str, description: str, also: type | No
     config = peek(argv, "config")
     if name is None and config is not None:
         name = read_yaml_values(find_recipe(config)).get("model")
-    entry = METHODS.admit(str(name) if name is not None else fields_of(TrainOptions)["model"][1].default)
+    entry = METHODS.admit(str(name if name is not None else fields_of(TrainOptions)["model"][1].default))
     known = _both(entry.options, also) if also else entry.options
     mine = _names_of(known)
     for word in argv:

@@ -15,10 +15,10 @@ import numpy as np
 from vidsgg.datasets.action_genome_files import SPLITS, load_records, split_key
 from vidsgg.datasets.action_genome_layout import find_layout, picture_of
 from vidsgg.datasets.action_genome_rules import select
-from vidsgg.datasets.base import FrameSource, Image, VideoDataset
+from vidsgg.datasets.base import FrameSource, VideoDataset
 from vidsgg.errors import ConfigError, DataError, short
 from vidsgg.io.files import read_text
-from vidsgg.io.images import read_image
+from vidsgg.io.images import Image, read_image
 from vidsgg.io.names import is_one_name
 from vidsgg.io.video import VideoReader, read_dumped_frames
 from vidsgg.options import closest
@@ -148,7 +148,7 @@ class ActionGenome(VideoDataset):
     def fingerprint(self) -> str:
         table, digest = self._table, hashlib.sha256()
         for array in (table.video_id.data, *table.start.values(), *table.columns.values(), *table.labels.values()):
-            digest.update(np.ascontiguousarray(array))
+            digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
 
     def frame_sources(self, index: int, frames: Sequence[int] | None = None) -> list[FrameSource]:

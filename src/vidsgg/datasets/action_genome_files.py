@@ -198,12 +198,14 @@ def parse_records(persons: Any, objects: Any, vocabulary: Vocabulary) -> Records
             rows["object_problem"].append(mark)
         start.append(len(rows["class"]))
 
-    xywh = np.array(rows["box"], np.float64).reshape(-1, 4)
+    corners, sides = np.split(np.array(rows["box"], np.float64).reshape(-1, 4), 2, axis=1)
     # Corners by x + w and y + h, without the pixel that other conventions subtract (yrcong/STTran dataloader/action_genome.py).
-    rows["box"] = np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], axis=1)
     # The authors "drop the boxes whose short edge < 16 pixel", so exactly 16 stays; their README's "larger than 16" reads otherwise.
-    rows["small"] = xywh[:, 2:].min(1, initial=np.inf) < SMALL_SIDE
-    columns = {name: np.array(rows[name], kind).reshape((-1, width) if width else (-1,)) for name, (kind, width) in _COLUMNS.items()}
+    made = {"box": np.concatenate([corners, corners + sides], axis=1), "small": sides.min(1, initial=np.inf) < SMALL_SIDE}
+    columns = {
+        name: np.array(made[name] if name in made else rows[name], kind).reshape((-1, width) if width else (-1,))
+        for name, (kind, width) in _COLUMNS.items()
+    }
     offsets = np.array(start, np.int64)
     _mark_bad_boxes(columns, keys, offsets, collector)
     unmatched = sorted(short(name, 200) for name in objects.keys() - persons.keys())
@@ -397,9 +399,9 @@ def _read_cache(root: Path, place: Path, folder: Path, stamps: Mapping[str, dict
                 if noted["sha256"] != _sha256(folder / name):
                     return None
                 moved = True
-        texts = [texts_from_columns(columns, name) for name in ("video", "key")]
+        video, key = (texts_from_columns(columns, name) for name in ("video", "key"))
         arrays = {name: columns[f"columns.{name}"] for name in _COLUMNS}
-        records = Records(*texts, columns["start"], arrays, int(header["unmatched"]), header["examples"])
+        records = Records(video, key, columns["start"], arrays, int(header["unmatched"]), header["examples"])
     except (DataError, KeyError, TypeError, ValueError) as error:
         _log.warning("%s is not a usable cache (%s) and is made again", place, error)
         return None

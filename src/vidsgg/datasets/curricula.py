@@ -61,7 +61,7 @@ def difficulty(dataset: VideoDataset) -> npt.NDArray[np.float64]:
 
 def easiest(dataset: VideoDataset, level: str) -> list[int]:
     """Positions of the videos of a level, ascending; at least one. Equally difficult videos are taken by their names."""
-    names = list(dataset.video_ids)
+    names = np.array(dataset.video_ids)
     order = np.lexsort((names, difficulty(dataset)))  # the last key counts first
     return sorted(order[: max(1, round(LEVELS[level] * len(dataset)))].tolist())
 

@@ -14,11 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
-from vidsgg.datasets.base import Image, VideoDataset
+from vidsgg.datasets.base import VideoDataset
 from vidsgg.datasets.easg_features import FEATURE_FILES, WIDTHS, ClipFeatures, RoiFeatures, mean_rows
 from vidsgg.datasets.easg_files import SLOTS, VOCABULARY_FILES, MergedGraphs, clip_name, merge_graphs, read_names
 from vidsgg.datasets.easg_layout import PICKLES, EasgLayout, find_layout
 from vidsgg.errors import ConfigError, DataError, short
+from vidsgg.io.images import Image
 from vidsgg.io.pickles import load_pickle
 from vidsgg.ops.boxes import xywh_to_xyxy
 from vidsgg.options import closest

@@ -29,7 +29,7 @@ def schema_of_names(names: Mapping[str, Any], features: Mapping[str, int]) -> Sc
     """
     if names == class_names(action_genome.SCHEMA):
         return action_genome.SCHEMA
-    objects, subjects, predicates = (names.get(part) or () for part in ("objects", "subjects", "predicates"))
+    objects, subjects, predicates = names.get("objects") or (), names.get("subjects") or (), names.get("predicates") or {}
     if list(predicates) != ["relation"]:
         return None
     return easg.schema_of(tuple(subjects), tuple(objects[1:]), tuple(predicates["relation"]), features)

@@ -32,7 +32,7 @@ def labels_of(classes: Sequence[str]) -> dict[str, tuple[str, ...]]:
     return {name: labels for name in classes[1:] if (labels := EQUIVALENTS.get(name, same.get(name)))}
 
 
-class CocoPredictor(FastRCNNPredictor):
+class CocoPredictor(FastRCNNPredictor):  # type: ignore[misc]  # torchvision has no types
     """The last layers of a detector trained on COCO, which speak of other classes. R regions, O classes with the background at 0.
 
     A class is as probable as its labels together, and its box moves as the likeliest of them says. The background takes all labels

@@ -86,6 +86,7 @@ class ClipExtractor:
         else:
             clip = replace(clip, node_feature=self._features(maps, clip.node_frame, clip.node_box))
         if self.mode == "sgcls":
+            assert clip.node_feature is not None  # set above, in every mode with classes to guess
             distribution = self.detector.classify(clip.node_feature)
             clip = replace(clip, node_distribution=distribution, node_score=distribution.amax(1))
             clip = clip if self.learn else _open_pairs(clip)
@@ -108,8 +109,14 @@ class ClipExtractor:
         """Detections and missing boxes as nodes, annotated pairs between those that stand for their boxes."""
         found, target, labels = self._detect(maps, clip.schema), clip.node_target, clip.labels
         assert target is not None and labels is not None
-        given = (found.frame, found.box, clip.node_frame, clip.node_box, target)
-        assigned = assign(*(column.cpu().numpy() for column in given), SubjectRule.of(clip.schema))
+        assigned = assign(
+            found.frame.cpu().numpy(),
+            found.box.cpu().numpy(),
+            clip.node_frame.cpu().numpy(),
+            clip.node_box.cpu().numpy(),
+            target.cpu().numpy(),
+            SubjectRule.of(clip.schema),
+        )
         match, position, missing, found_target = (
             torch.from_numpy(array).to(clip.device) for array in (assigned.detection, assigned.position, assigned.missing, assigned.target)
         )

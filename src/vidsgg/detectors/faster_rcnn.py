@@ -173,7 +173,7 @@ class FasterRCNN(Detector):
 
     def encode(self, images: Sequence[Image], canvas: tuple[int, int]) -> FrameMaps:
         short_side, device = self.config.backbone.short_side, self.device
-        sides = [scaled_size(*image.shape[:2], short_side)[1::-1] for image in images]
+        sides = [scaled_size(image.shape[0], image.shape[1], short_side)[1::-1] for image in images]
         pixels = network_input(images, short_side, canvas, device)
         return self.encode_pixels(pixels, frame_scales(images, short_side).to(device), pixels.new_tensor(sides))
 
@@ -192,7 +192,8 @@ class FasterRCNN(Detector):
         return nn.functional.pad(self.class_score(feature)[:, 1:].softmax(dim=1), (1, 0))
 
     def detect(self, maps: FrameMaps) -> Detections:
-        regions = self.rpn.propose(*self.rpn(maps.maps), self.rpn.anchors(maps.maps), maps.canvas, self.config.proposals)
+        score, offset = self.rpn(maps.maps)
+        regions = self.rpn.propose(score, offset, self.rpn.anchors(maps.maps), maps.canvas, self.config.proposals)
         frames, proposals = regions.shape[:2]
         frame = torch.arange(frames, device=regions.device).repeat_interleave(proposals)
         # Features are those of the proposal, not of the box that it is moved to.
@@ -274,4 +275,5 @@ def pool_regions(maps: Tensor, region: Tensor, stride: int = 16) -> Tensor:
 
     maps: (T, C, h, w), a cell for every ``stride`` network pixels. region: (R, 5), frame and xyxy in network pixels. Returns (R, C, 7, 7).
     """
-    return roi_align(maps, region, output_size=POOLED, spatial_scale=1 / stride, sampling_ratio=-1, aligned=False)
+    pooled: Tensor = roi_align(maps, region, output_size=POOLED, spatial_scale=1 / stride, sampling_ratio=-1, aligned=False)
+    return pooled

@@ -25,7 +25,7 @@ def frame_scales(images: Sequence[Image], short_side: int) -> Tensor:
     The reference multiplies the boxes of all frames with the first frame's scale. A frame's own scale is the same number unless sizes
     differ within a video, and then the reference's boxes miss what they should frame.
     """
-    return torch.tensor([scaled_size(*image.shape[:2], short_side)[2] for image in images], dtype=torch.float32)
+    return torch.tensor([scaled_size(image.shape[0], image.shape[1], short_side)[2] for image in images], dtype=torch.float32)
 
 
 def network_size(images: Sequence[Image], short_side: int) -> tuple[int, int]:
@@ -46,7 +46,7 @@ def network_input(images: Sequence[Image], short_side: int, size: tuple[int, int
     # 283 MB for each.
     scaler = torch.device("cpu") if pixels.device.type == "mps" else pixels.device
     for canvas, image in zip(pixels, images, strict=True):
-        height, width, scale = scaled_size(*image.shape[:2], short_side)
+        height, width, scale = scaled_size(image.shape[0], image.shape[1], short_side)
         rgb = torch.tensor(image, device=scaler)
         for channel, mean in enumerate(PIXEL_MEANS):
             values = rgb[None, None, :, :, 2 - channel].double().sub_(mean)

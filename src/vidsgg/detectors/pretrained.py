@@ -27,7 +27,7 @@ def fetch_weights(weights: WeightsEnum) -> dict[str, Tensor]:
     try:
         if place.exists():  # torch compares what it downloads, but not what is in its cache
             check_intact(place)
-        return weights.get_state_dict(progress=True, check_hash=True, map_location="cpu", weights_only=True)
+        state: dict[str, Tensor] = weights.get_state_dict(progress=True, check_hash=True, map_location="cpu", weights_only=True)
     except CheckpointError as error:
         raise ConfigError(f"torchvision's weights: {error} Once the file is deleted, it is downloaded again.") from error
     except OSError as error:  # no network, no such host, no room on the disk
@@ -39,6 +39,7 @@ def fetch_weights(weights: WeightsEnum) -> dict[str, Tensor]:
         raise ConfigError(
             f"torchvision's weights {place} are damaged ({' '.join(str(error).split())[:100]}). Delete the file and try again."
         ) from error
+    return state
 
 
 def trained_on(state: Mapping[str, object]) -> str | None:

@@ -107,11 +107,13 @@ class ResNetC4(nn.Module):
         """Network input (T, 3, H, W) to maps (T, C, ~H/stride, ~W/stride), C = ``trunk_channels``."""
         x = F.relu(_convolve(pixels, self.conv1, self.bn1), inplace=True)
         x = F.max_pool2d(x, kernel_size=3, stride=2, padding=0, ceil_mode=True)
-        return self.layer3(self.layer2(self.layer1(x)))
+        maps: Tensor = self.layer3(self.layer2(self.layer1(x)))
+        return maps
 
     def head(self, pooled: Tensor) -> Tensor:
         """Regions pooled from the trunk's maps, (R, C, 7, 7), to features (R, D), D = ``head_channels``."""
-        return self.layer4(pooled).mean(dim=(2, 3))
+        feature: Tensor = self.layer4(pooled).mean(dim=(2, 3))
+        return feature
 
     @torch.no_grad()
     def _start(self, random: torch.Generator) -> None:
@@ -131,7 +133,7 @@ class ResNetC4(nn.Module):
                     module.weight.copy_(weight / (64 * math.sqrt(fan_in)))
                 else:
                     module.weight.copy_((weight - weight.mean(dim=(1, 2, 3), keepdim=True)) / math.sqrt(fan_in * RELU_VARIANCE))
-            elif id(module) in last:
+            elif isinstance(module, Norm) and id(module) in last:
                 module.weight.fill_(1 / math.sqrt(len(blocks)))
 
 
@@ -182,7 +184,8 @@ class BasicBlock(nn.Module):
 
 def _conv(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Conv2d:
     # Without torch's own random start, which would draw from the global generator.
-    return skip_init(nn.Conv2d, inputs, outputs, kernel, stride=stride, padding=kernel // 2, bias=False)
+    conv: nn.Conv2d = skip_init(nn.Conv2d, inputs, outputs, kernel, stride=stride, padding=kernel // 2, bias=False)
+    return conv
 
 
 def _projection(inputs: int, outputs: int, stride: int) -> nn.Sequential | None:
@@ -201,4 +204,9 @@ def _convolve(x: Tensor, conv: nn.Conv2d, norm: Norm) -> Tensor:
 
 
 def _shortcut(x: Tensor, downsample: nn.Sequential | None) -> Tensor:
-    return x if downsample is None else _convolve(x, downsample[0], downsample[1])
+    if downsample is None:
+        return x
+    conv, norm = downsample
+    assert isinstance(conv, nn.Conv2d)
+    assert isinstance(norm, Norm)
+    return _convolve(x, conv, norm)

@@ -175,7 +175,9 @@ class TorchvisionFPN(Detector):
         if lacking:
             raise CheckpointError(f"the description of a {cls.architecture} detector lacks {lacking[0]!r}.")
         config = as_type(description, FPNConfig, "its description: ")
-        labels = as_type(description["coco_labels"], dict[str, tuple[str, ...]] | None, "its description: coco_labels: ")
+        labels: dict[str, tuple[str, ...]] | None = as_type(
+            description["coco_labels"], dict[str, tuple[str, ...]] | None, "its description: coco_labels: "
+        )
         if labels is not None and (unknown := {label for own in labels.values() for label in own} - set(COCO_LABELS)):
             raise CheckpointError(f"its description: coco_labels has the unknown label {short(min(unknown))}.")
         return cls(config, classes, labels)
@@ -205,10 +207,12 @@ class TorchvisionFPN(Detector):
         order = frame.argsort(stable=True)
         of_frames = scaled[order].split(torch.bincount(frame, minlength=len(maps)).tolist())
         pooled = self.model.roi_heads.box_roi_pool(maps.maps.levels, list(of_frames), maps.maps.frames.image_sizes)
-        return pooled[order.argsort()]
+        regions: Tensor = pooled[order.argsort()]
+        return regions
 
     def embed(self, pooled: Tensor) -> Tensor:
-        return self.model.roi_heads.box_head(pooled)
+        feature: Tensor = self.model.roi_heads.box_head(pooled)
+        return feature
 
     def classify(self, feature: Tensor) -> Tensor:
         """With COCO's weights the softmax is over the classes that COCO knows: what a region is, given that it is one of them."""
@@ -241,7 +245,8 @@ class TorchvisionFPN(Detector):
         return {ours: losses[theirs] for theirs, ours in LOSSES.items()}
 
     def _resized(self, image: Tensor) -> Tensor:
-        return self.model.transform.resize(image)[0]
+        resized: Tensor = self.model.transform.resize(image)[0]
+        return resized
 
     def _fix_pooling_scales(self) -> None:
         """The pooler guesses the scales of its maps from the first frames that it meets, wrongly if these fill little of their canvas."""

@@ -65,7 +65,7 @@ def frame_graphs(
             action = int(prediction.frame_unit[f])
             subjects = {action: len(nodes)}
             nodes.append(GraphNode(schema.vocabulary.subjects[prediction.action_class[action]], 1.0))
-        edges = []
+        edges: list[GraphEdge] = []
         for p in range(pair_at[f], pair_at[f + 1]):
             subject, obj = (of.get(int(row[p])) for of, row in ((subjects, prediction.pair_subject), (position, prediction.pair_object)))
             if subject is not None and obj is not None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, Literal
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -11,6 +12,9 @@ import numpy as np
 from vidsgg.errors import ConfigError
 from vidsgg.inference.tracking import Tracks, follow
 from vidsgg.structures.checks import Array
+
+if TYPE_CHECKING:
+    from trackers import ByteTrackTracker
 
 TrackerName = Literal["overlap", "bytetrack"]
 _SECONDS_LOST = 2.0  # for which a thing may be overlooked and keeps its id, as with the rules of ours at two frames a second
@@ -57,14 +61,14 @@ class ByteTracker(Tracker):
                 f"option -tracker bytetrack: trackers is not installed ({error}); install it with: pip install 'vidsgg[tracking]'"
             ) from error
         self._detections = supervision.Detections
-        self._make = lambda: trackers.ByteTrackTracker(
+        self._make: Callable[[], ByteTrackTracker] = lambda: trackers.ByteTrackTracker(
             lost_track_buffer=round(_SECONDS_LOST * _RATE),
             frame_rate=fps,
             track_activation_threshold=_SURE,
             high_conf_det_threshold=_SURE,
             minimum_consecutive_frames=1,
         )
-        self._of_class: dict[int, Any] = {}
+        self._of_class: dict[int, ByteTrackTracker] = {}
         self._ident: WeakKeyDictionary[Any, int] = WeakKeyDictionary()  # of what the library follows; its own ids begin a frame late
         self._given = 0
 
@@ -76,11 +80,12 @@ class ByteTracker(Tracker):
             ident[rows] = self._follow(tracker, np.asarray(box[rows], np.float32).reshape(-1, 4), score[rows].astype(np.float32), time)
         return ident
 
-    def _follow(self, tracker: Any, box: Array, score: Array, time: float | None) -> Array:
+    def _follow(self, tracker: ByteTrackTracker, box: Array, score: Array, time: float | None) -> Array:
         """Ids of the boxes of one class."""
         # The library may change their order, so that every box carries its row along.
         found = tracker.update(self._detections(xyxy=box, confidence=score, data={"row": np.arange(len(box))}), timestamp=time)
-        numbers = dict(zip(found.data["row"].tolist(), found.tracker_id.tolist(), strict=True)) if len(found) else {}
+        rows, ids = np.asarray(found.data.get("row", ())), found.tracker_id
+        numbers = {} if ids is None else dict(zip(rows.tolist(), ids.tolist(), strict=True))
         followed = {thing.tracker_id: thing for thing in tracker.tracks}
         begun = iter([thing for thing in tracker.tracks if thing not in self._ident])  # in the order of their boxes
         ident = np.zeros(len(box), np.int64)

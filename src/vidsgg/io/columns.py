@@ -44,7 +44,8 @@ def ragged_rows(start: Array, length: Array) -> Array:
     """Row numbers of many runs, one after the other: ``start[0], start[0] + 1, ..., start[1], ...``. Returns (sum(length),) int64."""
     length = np.asarray(length, np.int64)
     shift = np.asarray(start, np.int64) - (np.cumsum(length) - length)
-    return np.arange(length.sum(), dtype=np.int64) + np.repeat(shift, length)
+    rows: Array = np.arange(length.sum(), dtype=np.int64) + np.repeat(shift, length)
+    return rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +103,7 @@ def save_columns(path: Path, columns: Mapping[str, Array], header: Mapping[str, 
     path.parent.mkdir(parents=True, exist_ok=True)
     text = np.frombuffer(json.dumps(dict(header)).encode("ascii"), np.uint8)
     with whole_file(path) as file:
-        np.savez(file, header=text, **columns)
+        np.savez(file, header=text, **columns)  # type: ignore[arg-type]  # the stubs take every name for allow_pickle
 
 
 def load_columns(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
@@ -250,7 +251,9 @@ class AnnotationTable:
             schema = Schema.from_dict(header["schema"])
             return cls(
                 schema,
-                *(texts_from_columns(columns, name) for name in ("video_id", "source_id", "split")),
+                texts_from_columns(columns, "video_id"),
+                texts_from_columns(columns, "source_id"),
+                texts_from_columns(columns, "split"),
                 columns["fps"],
                 texts_from_columns(columns, "frame_key"),
                 {name: columns[name] for name in _AXIS},

@@ -25,7 +25,8 @@ def displayed(frame: av.VideoFrame, aspect: Fraction | None, path: Path) -> Imag
     if (width, height) != (frame.width, frame.height):
         check_size(path, width, height)
         frame = frame.reformat(width, height, "rgb24", interpolation="BICUBIC")
-    return turn(frame.to_ndarray(format="rgb24"))
+    pixels: Image = frame.to_ndarray(format="rgb24")  # type: ignore[assignment]  # the stubs do not tell formats apart
+    return turn(pixels)
 
 
 def square_size(width: int, height: int, aspect: Fraction | None) -> tuple[int, int]:
@@ -40,10 +41,9 @@ def _turn_of(frame: av.VideoFrame, path: Path) -> Turn:
 
     The matrix sends (x, y) to (a x + c y, b x + d y), plus an offset (ISO/IEC 14496-12, section 6.2.2).
     """
-    marked = frame.side_data.get("DISPLAYMATRIX")
-    if marked is None:
+    if "DISPLAYMATRIX" not in frame.side_data:
         return Turn()
-    a, b, _, c, d = struct.unpack("=9i", bytes(marked))[:5]
+    a, b, _, c, d = struct.unpack("=9i", bytes(frame.side_data["DISPLAYMATRIX"]))[:5]  # type: ignore[typeddict-item]  # missing in the stubs
     kept, turned = min(abs(a), abs(d)), min(abs(b), abs(c))
     if max(abs(b), abs(c)) * 100 <= kept:
         return Turn(mirrored=a < 0, upended=d < 0)

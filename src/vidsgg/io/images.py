@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import ExifTags, ImageMode
+from PIL import ExifTags, ImageMode, UnidentifiedImageError
 from PIL import Image as Pillow
 from PIL.TiffImagePlugin import BITSPERSAMPLE, PHOTOMETRIC_INTERPRETATION
 
@@ -66,7 +66,7 @@ def read_image(path: Path) -> Image:
                 check_size(path, *picture.size)
                 picture.load()
                 return _exif_turn(picture)(_eight_bit_rgb(picture, path))
-    except Pillow.UnidentifiedImageError as error:
+    except UnidentifiedImageError as error:
         raise DataError(f"{path}: not a picture of a known kind ({', '.join(_FORMATS)}); convert it, or copy it again.") from error
     except DataError:
         raise
@@ -114,7 +114,7 @@ def _eight_bit_grey(picture: Pillow.Image, path: Path) -> Image:
         return np.round(values * 255).astype(np.uint8)
     if picture.mode.startswith("I;16") or (picture.mode == "I" and picture.format == "PNG"):  # the latter by Pillow before 11
         white = 2 ** int(np.max(tags.get(BITSPERSAMPLE, 16))) - 1
-        grey = ((values.astype(np.uint32) * 255 + white // 2) // white).clip(max=255).astype(np.uint8)
+        grey: Image = ((values.astype(np.uint32) * 255 + white // 2) // white).clip(max=255).astype(np.uint8)
         return 255 - grey if tags.get(PHOTOMETRIC_INTERPRETATION) == 0 else grey  # 0: zero is white
     raise DataError(
         f"{path}: its greys are {'floating-point' if picture.mode == 'F' else 'whole'} numbers from {values.min():g} to {values.max():g}, and"

@@ -10,9 +10,9 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar, overload
 
 import msgspec
 import yaml
@@ -29,7 +29,11 @@ _DEPTH = 100  # levels of lists and tables within one another; our own files hav
 _YAML_SIZE = 1 << 18  # bytes; a file of options has a few thousand
 
 
-def read_json(path: Path, kind: type[T] | Any, most: int) -> T:
+@overload
+def read_json(path: Path, kind: type[T], most: int) -> T: ...
+@overload
+def read_json(path: Path, kind: object, most: int) -> Any: ...  # of types such as ``int | None``, which are no classes
+def read_json(path: Path, kind: Any, most: int) -> Any:
     """The JSON file ``path`` of at most ``most`` bytes as ``kind``. Raises DataError naming the file and the place in it."""
     try:
         return as_type(parse_json(read_text(path, most)), kind)
@@ -71,7 +75,11 @@ def read_yaml(path: Path) -> Any:
         raise DataError(f"{path} is not valid YAML: {' '.join(str(error).split())[:300]}") from None
 
 
-def as_type(value: Any, kind: type[T] | Any, where: str = "") -> T:
+@overload
+def as_type(value: object, kind: type[T], where: str = "") -> T: ...
+@overload
+def as_type(value: object, kind: object, where: str = "") -> Any: ...
+def as_type(value: object, kind: Any, where: str = "") -> Any:
     """Plain values as ``kind``, whose bounds are checked. Nothing is converted but lists to tuples, whole numbers to float, tables to classes.
 
     where: what to put before the place in messages. Raises DataError naming the place.
@@ -91,7 +99,7 @@ def check_plain(value: Any, where: str, leaves: tuple[type, ...] = (), most: int
 
     leaves: further types that may stand in it, such as tensors. most: values in all. What stands in several places counts in each.
     """
-    plain = (str, bytes, int, float, bool, type(None), *leaves)
+    plain: tuple[type, ...] = (str, bytes, int, float, bool, type(None), *leaves)
     count, todo = 0, [(value, 0)]
     while todo:
         item, depth = todo.pop()
@@ -139,6 +147,7 @@ def _follow(value: Any, steps: list[str], said: str) -> tuple[str, Any] | None:
     if not steps:
         return ("", value) if _is_meant(value, said) else None
     step, rest = steps[0], steps[1:]
+    candidates: Iterator[tuple[str, Any]]
     if step == "[...]":
         entries = value.items() if isinstance(value, Mapping) else ()
         candidates = ((f"[{short(key)}]", item) for key, item in entries)
@@ -231,11 +240,11 @@ def _first_line(error: Exception) -> str:
 class _PlainLoader(yaml.SafeLoader):
     """YAML 1.2's core schema. PyYAML follows 1.1, where ``1e-4`` is a text, ``on`` is true, ``1:30`` is 90 and ``010`` is 8."""
 
-    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}
+    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}  # type: ignore[misc]  # a class variable there too; the stubs do not say it
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
-            event = self.get_event()
+            event = self.get_event()  # type: ignore[no-untyped-call]  # without types in the stubs
             raise yaml.composer.ComposerError(
                 None, None, f"the alias *{event.anchor[:40]} is not read; write out what it stands for", event.start_mark
             )

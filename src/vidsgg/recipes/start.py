@@ -53,8 +53,9 @@ class Start:
         if self.continued is None or not (self.continued.file.parent / FINAL).exists():
             return False
         checkpoint, patience = self.continued.checkpoint, getattr(self.options, "patience", None)
-        stopping = checkpoint.continuation.stopping if patience and checkpoint.continuation else None
-        return checkpoint.epoch >= self.options.epochs or (stopping is not None and stopping.waited >= patience)
+        stopping = checkpoint.continuation.stopping if checkpoint.continuation else None
+        stopped = bool(patience and stopping and stopping.waited >= patience)
+        return stopped or checkpoint.epoch >= self.options.epochs
 
     def bring_best(self, state: TrainingState, folder: Path) -> str:
         """Have the best checkpoint so far in the folder where the run goes on; returns a warning if it is lost, and then forgets it."""

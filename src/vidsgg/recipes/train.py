@@ -22,7 +22,7 @@ from vidsgg.datasets.synthetic.known import is_synthetic
 from vidsgg.engine.checkpoint import BEST, Provenance
 from vidsgg.engine.distributed import ALONE, Team, join_team
 from vidsgg.engine.evaluate import evaluate_model
-from vidsgg.engine.fit import AfterEvaluation, FitSettings, fit, fit_counts
+from vidsgg.engine.fit import AfterEvaluation, CountingModel, FitSettings, fit, fit_counts
 from vidsgg.engine.loggers import find_logger
 from vidsgg.engine.randomness import deterministic_algorithms, seed_step
 from vidsgg.engine.report import DEFAULT_MONITOR, Monitor
@@ -146,12 +146,22 @@ def _train(start: Start, team: Team, held_out: str, after_evaluation: AfterEvalu
     if start.weights_of:
         lines += take_over(model, start.weights_of.checkpoint.weights).lines()
 
-    loading = {"batch_size": options.batch_size, "workers": options.num_workers, "skip_bad": options.skip_bad}
+    batch_size, workers, skip_bad = options.batch_size, options.num_workers, options.skip_bad
     # What is counted are annotated pairs, whatever has to be guessed later.
     learning = open_source(root, schema, "predcls", device, looks=False) if capabilities.counting else source
     learning_team = ALONE if capabilities.counting else team  # counting is quickly done by everybody
-    train_loader = learning.loader(splits.train, learn=True, shuffle=True, seed=options.seed, stages=stages, team=learning_team, **loading)
-    val_loader = source.loader(splits.val, learn=False, team=team, **loading)
+    train_loader = learning.loader(
+        splits.train,
+        learn=True,
+        batch_size=batch_size,
+        workers=workers,
+        skip_bad=skip_bad,
+        shuffle=True,
+        seed=options.seed,
+        stages=stages,
+        team=learning_team,
+    )
+    val_loader = source.loader(splits.val, learn=False, batch_size=batch_size, workers=workers, skip_bad=skip_bad, team=team)
     criterion = entry.criterion(schema, options)
     state = None
     if neural:
@@ -224,6 +234,7 @@ def _train(start: Start, team: Team, held_out: str, after_evaluation: AfterEvalu
             )
             result = fit(state, criterion, train_loader, validate, run, settings, provenance, after_evaluation, course)
         else:
+            assert isinstance(model, CountingModel)
             result = fit_counts(model, train_loader, validate, run, monitor, provenance, after_evaluation)
         skipped = dict.fromkeys(chain(*team.gather([*train_loader.skipped, *val_loader.skipped])))
         if skipped:

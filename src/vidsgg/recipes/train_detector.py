@@ -14,9 +14,9 @@ from vidsgg.datasets.base import VideoDataset
 from vidsgg.datasets.pictures import picture_notes
 from vidsgg.detectors.base import FRAMES_AT_ONCE, Detector
 from vidsgg.detectors.files import load_detector, save_detector
-from vidsgg.engine.fit import seed_step
 from vidsgg.engine.fit_detector import DetectorFitSettings, fit_detector, score_detector
 from vidsgg.engine.frames import FrameLoader, flip_half
+from vidsgg.engine.randomness import seed_step
 from vidsgg.engine.run_folder import RunFolder, default_path
 from vidsgg.engine.schedule import Schedule
 from vidsgg.errors import ConfigError

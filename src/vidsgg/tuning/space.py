@@ -83,9 +83,12 @@ def parse_search(text: str, options: KnownOptions, refused: Mapping[str, str] | 
 
 def grid(space: Space) -> list[dict[str, Any]]:
     """Every combination of values, the last option changing fastest. Raises ConfigError for a range without a step."""
-    values = []
+    values: list[tuple[Any, ...]] = []
     for name, dimension in space.items():
-        points = dimension.values if isinstance(dimension, Choice) else dimension.points()
+        if isinstance(dimension, Choice):
+            values.append(dimension.values)
+            continue
+        points = dimension.points()
         if points is None:
             raise ConfigError(
                 f"option -search: '{name}={dimension}': a grid needs single values or a step, such as {name}={dimension.low:g},{dimension.high:g}"

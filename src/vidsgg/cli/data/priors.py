@@ -54,12 +54,13 @@ def _table(priors: PredicatePriors, schema: Schema) -> list[str]:
 
     vocabulary, (group, _) = schema.vocabulary, contact_group(schema)
     slices = {g.name: slice(vocabulary.offsets[g.name], vocabulary.offsets[g.name] + len(g)) for g in vocabulary.groups}
-    assert priors.pairs is not None
+    pairs = priors.pairs
+    assert pairs is not None
     rows = [["class", "pairs", *slices, f"most likely after it ({group.name})", "contacts"]]
-    for k in sorted(priors.pairs.nonzero()[0].tolist(), key=lambda k: -priors.pairs[k]):
+    for k in sorted(pairs.nonzero()[0].tolist(), key=lambda k: -pairs[k]):
         likeliest = int(priors.initial[k, slices[group.name]].argmax())
         shares = [*(priors.initial[k, part] for part in slices.values()), priors.transition[k, likeliest, slices[group.name]]]
         names = [g.predicates for g in vocabulary.groups] + [group.predicates]
         best = [f"{name[int(s.argmax())]} {s.max():.0%}" if s.any() else "-" for s, name in zip(shares, names, strict=True)]
-        rows.append([vocabulary.objects[k], f"{priors.pairs[k]:,}", *best, str(int(priors.contacts[k].sum()))])
+        rows.append([vocabulary.objects[k], f"{pairs[k]:,}", *best, str(int(priors.contacts[k].sum()))])
     return columns(rows)

@@ -78,11 +78,11 @@ def _report(statistics: DatasetStatistics, where: str, top: int) -> str:
     shares = {group.name: statistics.given_class(group.name) for group in vocabulary.groups}
     classes = sorted((i for i in range(len(statistics.pairs)) if statistics.pairs[i]), key=lambda i: -statistics.pairs[i])[:top]
     head = ("class", "pairs", *(group.name for group in vocabulary.groups))
-    rows = [
+    likeliest = [
         (vocabulary.objects[i], f"{statistics.pairs[i]:,}", *(_likeliest_text(shares[g.name][i], g.predicates) for g in vocabulary.groups))
         for i in classes
     ]
-    parts.append(_table("likeliest predicate given the class of the object", head, rows))
+    parts.append(_table("likeliest predicate given the class of the object", head, likeliest))
     return "\n\n".join(parts)
 
 

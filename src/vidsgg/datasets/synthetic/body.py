@@ -62,7 +62,8 @@ class Skeleton:
 
     @property
     def hip(self) -> Points:
-        return self.hips.mean(0)
+        middle: Points = self.hips.mean(0)
+        return middle
 
     @property
     def box(self) -> Points:

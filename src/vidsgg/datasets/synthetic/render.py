@@ -142,7 +142,8 @@ class Scene:
             if not back[i]:
                 self._arm(pen, joints, i)
         small = np.asarray(canvas.reduce(k), dtype=np.float32)
-        return np.clip(small * self._light + self._noise, 0, 255).astype(np.uint8)
+        picture: npt.NDArray[np.uint8] = np.clip(small * self._light + self._noise, 0, 255).astype(np.uint8)
+        return picture
 
     def _layer(self, pen: _Pen, i: int, what: str, things: list[Placement]) -> None:
         if what == "plinth":
@@ -279,14 +280,14 @@ def _room(rng: np.random.Generator, width: int, height: int, horizon: float) -> 
         draw.rectangle((0, int(horizon * 0.6), width, height), fill=second)
     draw.rectangle((0, int(horizon), width, height), fill=ground)
     draw.rectangle((0, int(horizon) - 4, width, int(horizon)), fill=tint(wall, 0.7))
-    for x in range(-width, 2 * width, int(rng.integers(20, 60))):
-        draw.line((x, height, width / 2 + (x - width / 2) * 0.6, int(horizon)), fill=tint(ground, 0.88), width=1)
+    for board in range(-width, 2 * width, int(rng.integers(20, 60))):
+        draw.line((board, height, width / 2 + (board - width / 2) * 0.6, int(horizon)), fill=tint(ground, 0.88), width=1)
     for _ in range(int(rng.integers(0, 3))):  # plants
-        x, size = float(rng.uniform(0, width)), float(rng.uniform(14, 34))
-        draw.rectangle((x - size / 3, horizon - size / 2, x + size / 3, horizon + size / 5), fill=(150, 90, 60))
+        at, size = float(rng.uniform(0, width)), float(rng.uniform(14, 34))
+        draw.rectangle((at - size / 3, horizon - size / 2, at + size / 3, horizon + size / 5), fill=(150, 90, 60))
         for angle in np.linspace(-2.6, -0.5, 5):
-            tip = (x + size * 1.4 * np.cos(angle), horizon - size / 2 + size * 1.4 * np.sin(angle))
-            draw.line((x, horizon - size / 2, *tip), fill=(60, 120 + int(rng.integers(0, 50)), 60), width=4)
+            tip = (at + size * 1.4 * np.cos(angle), horizon - size / 2 + size * 1.4 * np.sin(angle))
+            draw.line((at, horizon - size / 2, *tip), fill=(60, 120 + int(rng.integers(0, 50)), 60), width=4)
     return picture
 
 
@@ -295,4 +296,5 @@ def _light(rng: np.random.Generator, width: int, height: int) -> npt.NDArray[np.
     way = rng.normal(0, 1, 2)
     y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
     slope = (x * way[0] + y * way[1]) / np.hypot(*way) * rng.uniform(0, 0.16)
-    return ((rng.uniform(0.78, 1.1) * (1 + slope))[..., None] * rng.uniform(0.95, 1.05, 3)).astype(np.float32)
+    light: npt.NDArray[np.float32] = ((rng.uniform(0.78, 1.1) * (1 + slope))[..., None] * rng.uniform(0.95, 1.05, 3)).astype(np.float32)
+    return light

@@ -134,7 +134,8 @@ def _offset(rng: np.random.Generator, slot: Collection[str], facing: int, reach_
     ahead, aside = np.cos(angle), np.sin(angle)
     seen_from_the_side = (facing * ahead, aside if near else -aside)
     way = np.array(seen_from_the_side if facing else (aside * rng.choice((-1, 1)), ahead))
-    return way * min(reach_x / max(abs(way[0]), 1e-6), reach_z / max(abs(way[1]), 1e-6))
+    reached: Points = way * min(reach_x / max(abs(way[0]), 1e-6), reach_z / max(abs(way[1]), 1e-6))
+    return reached
 
 
 class _Director:
@@ -431,7 +432,7 @@ class _Director:
             return Placement(float(foot[0]) + 0.03 * (f or 1), float(foot[1]) - 0.005, 0.1, thing.width, thing.height)
         if "wearing" in contact:
             width = 2 * body.shoulder_width(pose.facing) + 0.1
-            return Placement(*middle, 0.03, width, body.TORSO + 0.1, pose.lean, enclosing=True)
+            return Placement(float(middle[0]), float(middle[1]), 0.03, width, body.TORSO + 0.1, pose.lean, enclosing=True)
         if "covered_by" in contact:
             if flat:
                 return Placement(float(pose.hip[0]) - 0.1 * self.head_side, float(pose.hip[1]) - 0.02, 0.04, 0.75, 0.2, enclosing=True)
