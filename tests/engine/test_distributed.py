@@ -207,6 +207,23 @@ def note_what_is_seen(team: Team, path: Path) -> None:
         torch.save([result.to_json(), losses], path / f"result_{videos}_{team.rank}.pt")
 
 
+def _make_in_the_first(team: Team) -> None:
+    calls: list[int] = []
+
+    def make() -> tuple[str, int]:
+        calls.append(team.rank)
+        return "made by", team.rank
+
+    assert team.made_by_first(make) == ("made by", 0)
+    assert calls == ([0] if team.leads else [])
+    assert team.from_first(team.rank) == 0
+
+
+def test_only_the_first_process_makes_what_all_of_them_get() -> None:
+    assert in_team(_make_in_the_first) == ["", ""]
+    assert Team().made_by_first(lambda: 3) == 3
+
+
 def test_every_video_counts_once_in_an_epoch_and_in_an_evaluation(tmp_path: Path) -> None:
     assert in_team(note_what_is_seen, tmp_path) == ["", ""]
     seen = [json.loads((tmp_path / f"seen_{rank}.json").read_text(encoding="utf-8")) for rank in range(2)]
