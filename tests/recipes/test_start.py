@@ -254,3 +254,12 @@ def test_an_option_without_effect_is_told(data: Path, tmp_path: Path, capsys: py
     out = capsys.readouterr().out
     assert "mixed precision: O2, bfloat16" in out
     assert "gradient checkpointing: 2 layers are computed again" in out
+
+
+def test_a_model_that_counts_has_nothing_to_go_on_from(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["-data_path", str(data), "-model", "frequency", "-device", "cpu", "-num_workers", "0"]
+    assert run(train.main, [*arguments, "-save_path", str(tmp_path / "a")]) == 0
+    capsys.readouterr()
+    assert run(train.main, [*arguments, "-save_path", str(tmp_path / "b"), "-resume_from", str(tmp_path / "a")]) == 2
+    assert "option -resume_from: model frequency counts its training videos in one pass" in capsys.readouterr().err
+    assert not (tmp_path / "b").exists()

@@ -110,6 +110,11 @@ def _train(start: Start, team: Team, held_out: str, after_evaluation: AfterEvalu
     schema = splits.train.schema
     capabilities = entry.capabilities
     capabilities.check(entry.name, options.mode, schema)
+    if capabilities.counting and start.weights_of is not None:
+        raise ConfigError(
+            f"option -resume_from: model {entry.name} counts its training videos in one pass, so that it has nothing to go on from;"
+            " leave the option out."
+        )
     protocol = protocol_for(schema, options.mode)
     neural = options if isinstance(options, NeuralOptions) else None
     monitor = Monitor.of(neural.monitor if neural else DEFAULT_MONITOR, protocol)
