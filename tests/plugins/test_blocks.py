@@ -23,7 +23,7 @@ from vidsgg.cli.data import check
 from vidsgg.cli.main import run
 from vidsgg.datasets.registry import FORMATS as DATASETS
 from vidsgg.detectors.registry import ARCHITECTURES
-from vidsgg.errors import ConfigError
+from vidsgg.errors import CheckpointError, ConfigError
 from vidsgg.io.exporters.formats import FORMATS as EXPORTERS
 from vidsgg.io.graphs import read_graph
 from vidsgg.methods.registry import METHODS
@@ -221,13 +221,20 @@ def test_code_that_is_not_installed_is_taken_from_the_user(data: Path, tmp_path:
     METHODS._admitted.clear()
 
 
-def test_a_call_in_python_names_them_too(data: Path, tmp_path: Path) -> None:
-    for number, model in enumerate(("nearness", "vidsgg_blocks.method:METHOD")):
-        options = {"data_path": str(data), "detector": "colours", "epochs": 1, "width": 8, "num_workers": 0, "device": "cpu"}
-        assert 0 < vidsgg.train_model(model=model, save_path=str(tmp_path / str(number)), **options) <= 1
-    with pytest.raises(ConfigError, match=r"unknown model 'nearnes'.*did you mean 'nearness'"):
-        vidsgg.train_model(model="nearnes")
+def test_the_same_in_python(data: Path, tmp_path: Path) -> None:
+    options = {"data_path": str(data), "mode": "sgdet", "detector": "colours", "width": 8, "num_workers": 0, "device": "cpu"}
+    for number, name in enumerate(("nearness", "vidsgg_blocks.method:METHOD")):
+        trained = vidsgg.train(model=name, save_path=str(tmp_path / str(number)), epochs=1, **options)
+        METHODS._admitted.clear()
+        model = vidsgg.load(trained.path, device="cpu", method=name)
+        graph = model.predict(data / "v07")
+        assert {node.label for frame in graph.frames for node in frame.nodes} >= {"robot", "child"}
+        assert 0 <= vidsgg.evaluate(model, vidsgg.open_dataset(data, "test", "sgdet")).value("with", 20) <= 1
     METHODS._admitted.clear()
+    with pytest.raises(CheckpointError, match=r"name it yourself: -model vidsgg_blocks\.method:METHOD"):
+        vidsgg.load(tmp_path / "1")
+    with pytest.raises(ConfigError, match=r"unknown model 'nearnes'.*did you mean 'nearness'"):
+        vidsgg.train(model="nearnes")
 
 
 def test_a_detector_without_weights_cannot_be_trained(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
