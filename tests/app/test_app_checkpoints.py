@@ -85,6 +85,7 @@ DAMAGES: dict[str, Change] = {
     "model None": lambda content: content["config"].update(model=None),
     "mode a table": lambda content: content["config"].update(mode={}),
     "mode half a surrogate pair": lambda content: content["config"].update(mode="\ud800"),
+    "a place with a NUL character": lambda content: content["config"].update(data_path="a\0b"),
     "mode unknown": lambda content: content["config"].update(mode="guess"),
     "detector's name a list": lambda content: content["config"].update(detector=["x"]),
 }  # fmt: skip
@@ -97,7 +98,7 @@ def test_what_is_wrong_in_a_checkpoint_costs_itself_only(run: Path, change: Chan
 
 
 def test_places_that_cannot_be_paths_are_passed_over(run: Path) -> None:
-    changed(run, lambda content: content["config"].update(data_path="a\0b", detector="c\0d"))
+    changed(run, lambda content: content["config"].update(data_path="a" * 3000, detector="c" * 3000))  # longer than a name may be
     assert [choice.problem for choice in Checkpoints((str(run),))()] == [None]  # the detector lies beside it
     (run / "detector.pth").unlink()
     (choice,) = Checkpoints((str(run),))()
@@ -129,7 +130,10 @@ def _written(file: Path, content: bytes) -> Path:
 def test_nothing_is_downloaded(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "cache"))
     (run / "detector.pth").unlink()
-    changed(run, lambda content: content["config"].update(detector=TorchvisionFPN.architecture))
+    widths = {"node": TorchvisionFPN.node_width, "union": TorchvisionFPN.union_channels, "action": 0}
+    changed(
+        run, lambda content: content.update(feature_widths=widths, config=content["config"] | {"detector": TorchvisionFPN.architecture})
+    )
     (choice,) = Checkpoints((str(run),))()
     assert choice.problem is not None and "the app downloads nothing" in choice.problem
 
