@@ -28,10 +28,10 @@ from vidsgg.engine.update import Update
 from vidsgg.io.tensors import load_tensors
 from vidsgg.losses.scenellm import SceneLLMCriterion
 from vidsgg.methods.scenellm import DEFAULT_LANGUAGE_MODEL, SceneLLMOptions
+from vidsgg.methods.scenellm import course as stages
 from vidsgg.methods.scenellm.course import SceneLLMCourse
 from vidsgg.metrics.protocol import protocol_for
 from vidsgg.models.scenellm.scenellm import SceneLLM, Stage
-from vidsgg.recipes import scenellm
 
 FINAL, LAST = "checkpoint_final.tar", "checkpoint_last.tar"
 LEAD, FROZEN, EPOCHS, STEPS = 2, 1, 5, 3  # steps of an epoch
@@ -164,7 +164,7 @@ def test_stopped_anywhere_it_ends_with_the_same_bits(whole: Path, tmp_path: Path
 
 
 def test_samples_that_end_early_leave_workers_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scenellm, "SAMPLE", 1)  # the first batch is enough; what workers have read ahead is not to come up in the epoch
+    monkeypatch.setattr(stages, "SAMPLE", 1)  # the first batch is enough; what workers have read ahead is not to come up in the epoch
     Staged(tmp_path / "alone").run()
     Staged(tmp_path / "together", workers=2).run()
     assert_same_bits(tmp_path / "alone" / FINAL, tmp_path / "together" / FINAL)
