@@ -14,11 +14,11 @@ ROLES = {"main", "find_layout", "has_annotations"}
 
 
 def test_every_public_class_and_function_has_a_name_of_its_own() -> None:
-    places: dict[str, list[str]] = defaultdict(list)
+    places: dict[str, set[str]] = defaultdict(set)  # of overloads one module counts once
     for path in sorted(PACKAGE.rglob("*.py")):
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
             if isinstance(node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)) and not node.name.startswith("_"):
-                places[node.name].append(path.relative_to(PACKAGE).as_posix())
-    shared = {name: where for name, where in places.items() if len(where) > 1 and name not in ROLES}
+                places[node.name].add(path.relative_to(PACKAGE).as_posix())
+    shared = {name: sorted(where) for name, where in places.items() if len(where) > 1 and name not in ROLES}
     assert not shared, "\n".join(f"{name}: {', '.join(where)}" for name, where in sorted(shared.items()))
     assert places["find_layout"] and len(places["main"]) > 10  # the modules were read
