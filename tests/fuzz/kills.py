@@ -1,4 +1,4 @@
-"""Commands that are killed at a random moment: every file is whole, no process stays, and the same command finishes what was begun."""
+"""Commands that are killed at a random moment: every file is whole, no process stays, and what was begun can be finished."""
 
 from __future__ import annotations
 
@@ -40,6 +40,7 @@ class Command:
     line: str
     results: str
     begun: tuple[str, ...]  # where it writes; nothing else may change
+    go_on: str = ""  # further words of the line that finishes what was killed
 
 
 def _films(folder: Path) -> None:
@@ -57,6 +58,7 @@ COMMANDS = {
         f"train -data_path easg -save_path out/run -epochs 6 -eval_freq 1 -lr 1e-3 {_TINY}",
         "out/run/checkpoint_final.tar",
         ("out", "easg/.vidsgg"),
+        "-resume_from last",
     ),
     "predict": Command(
         _films,
@@ -109,9 +111,9 @@ def _one(command: Command, whole: _Whole, random: Random, place: Path) -> None:
     home = place / "home"
     shutil.copytree(whole.made, home)
     before = listing(home)
-    for _ in range(random.choice((1, 1, 2))):
+    for attempt in range(random.choice((1, 1, 2))):
         after = random.uniform(0, 1.1) * whole.seconds
-        with _begun(command, home) as process:
+        with _begun(command, home, command.go_on if attempt else "") as process:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(after)
             process.kill()
@@ -119,8 +121,8 @@ def _one(command: Command, whole: _Whole, random: Random, place: Path) -> None:
             _check_ended(process.pid)
         check_whole(home, killed=True)
         assert_same(before, listing(home), command.begun)
-    code, said = _run(command, home)
-    assert code == 0, f"killed after {after:.2f} s, the same command ends with {code}: {said[-2000:]}"
+    code, said = _run(command, home, command.go_on)
+    assert code == 0, f"killed after {after:.2f} s, going on ends with {code}: {said[-2000:]}"
     check_whole(home)
     results = _results(command, home)
     assert results.keys() == whole.results.keys(), f"{sorted(results)} instead of {sorted(whole.results)}"
@@ -130,10 +132,10 @@ def _one(command: Command, whole: _Whole, random: Random, place: Path) -> None:
 
 
 @contextlib.contextmanager
-def _begun(command: Command, home: Path) -> Iterator[subprocess.Popen[bytes]]:
+def _begun(command: Command, home: Path, more: str = "") -> Iterator[subprocess.Popen[bytes]]:
     """The command in a process of its own, in a session of its own."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "vidsgg", *command.line.split()],
+        [sys.executable, "-m", "vidsgg", *command.line.split(), *more.split()],
         cwd=home,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -150,8 +152,8 @@ def _begun(command: Command, home: Path) -> Iterator[subprocess.Popen[bytes]]:
         process.wait()
 
 
-def _run(command: Command, home: Path) -> tuple[int, str]:
-    with _begun(command, home) as process:
+def _run(command: Command, home: Path, more: str = "") -> tuple[int, str]:
+    with _begun(command, home, more) as process:
         said = process.communicate(timeout=600)[0]
         return process.returncode, said.decode(errors="replace")
 
@@ -185,7 +187,7 @@ def _results(command: Command, home: Path) -> dict[str, object]:
         name = path.relative_to(home).as_posix()
         if path.suffix in (".tar", ".pth"):
             content = torch.load(path, weights_only=True)
-            found[name] = content["model_state_dict"] if "model_state_dict" in content else content["model"]
+            found[name] = content["model_state_dict" if "model_state_dict" in content else "state_dict"]
         else:
             found[name] = path.read_bytes()
     assert found, f"{command.line} wrote no {command.results}"
