@@ -49,7 +49,7 @@ def find_places(options: T, folder: Path, started_in: object = None) -> T:
     for name in place_options(type(options)):
         value = getattr(options, name)
         if isinstance(value, str) and value not in _WORDS and not os.path.exists(value):
-            there = next((place for place in possible_places(value, folder, started_in) if place.exists()), None)
+            there = next((place for place in possible_places(value, folder, started_in) if os.path.exists(place)), None)
             if there is not None:
                 changes[name] = str(there)
     return dataclasses.replace(options, **changes) if changes else options  # type: ignore[type-var]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -82,7 +83,7 @@ def read_run(path: Path, *, mmap: bool = False, model: str | None = None) -> Sav
 def data_of(run: SavedRun, given: str | None) -> Path:
     """The folder of the data set that is given, else of the one that a run was trained on. Raises ConfigError naming where it is not."""
     had = run.options.data_path
-    if given is None and had is not None and not Path(had).exists():
+    if given is None and had is not None and not os.path.exists(had):
         looked = ", ".join(map(str, places_of(run, had)))
         raise ConfigError(
             f"the data set that {run.file} was trained on is not found. Name its folder with -data_path. Looked for: {looked}."
@@ -111,7 +112,7 @@ def load_model(
         raise CheckpointError(
             f"{run.file} was trained on other classes than {schema.name!r} has; evaluate it on a data set of its own kind."
         )
-    if options.features not in ("auto", "off") and not Path(options.features).exists() and changes.get("features") is None:
+    if options.features not in ("auto", "off") and not os.path.exists(options.features) and changes.get("features") is None:
         looked = ", ".join(map(str, places_of(run, options.features)))
         raise ConfigError(f"the features that {run.file} was trained on are not found. Name them with -features. Looked for: {looked}.")
     chosen = choose_device(device, team)
@@ -163,7 +164,7 @@ def find_detector_of(run: SavedRun, folders: Sequence[Path], record_of: Callable
     """
     wanted, tried = run.made.detector, []
     for name in detector_places(run, folders):
-        if not is_detector_name(name) and not Path(name).is_file():
+        if not is_detector_name(name) and not os.path.isfile(name):
             tried.append(f"{name} is not there")
             continue
         try:
