@@ -133,3 +133,11 @@ def test_a_video_longer_than_the_model_reads_is_refused() -> None:
     model(words(8), video(4, 4))
     with pytest.raises(ConfigError, match=r"a video has 5 words, but random:llama:.* reads 4 at most"):
         model(words(5), video(5))
+
+
+def test_a_model_that_does_not_read_words_by_a_table_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    base = load_language_model(LANGUAGE.source)
+    base.get_input_embeddings = lambda: torch.nn.Linear(2, 2)
+    monkeypatch.setattr("vidsgg.models.scenellm.language.load_language_model", lambda source: base)
+    with pytest.raises(ConfigError, match=r"-llm_name: .* reads words by Linear, not by a table of vectors"):
+        LanguageModel(8, LANGUAGE)
