@@ -316,3 +316,15 @@ def test_missing_file_and_folder(tmp_path):
         load_pickle(tmp_path / "absent.pkl")
     with pytest.raises(DataError, match="is a folder, not a file"):
         load_pickle(tmp_path)
+
+
+@pytest.mark.parametrize("store", [b"r\xff\xff\xff\x7f", b"p2147483647\n"], ids=["binary", "text"])
+def test_a_place_far_out_in_the_memo_makes_no_table(tmp_path: Path, store: bytes) -> None:
+    """The unpickler would make a table of so many places, 32 GB of them."""
+    with pytest.raises(DataError, match="not a readable pickle"):
+        load_bytes(tmp_path, b"\x80\x02N" + store + b".")
+
+
+def test_numbers_that_look_like_places_in_the_memo_are_read(tmp_path: Path) -> None:
+    array = np.frombuffer(b"r\xff\xff\xff\x7fp21474836470" * 3, np.uint8)
+    assert same(load_bytes(tmp_path, pickle.dumps({"a": array}, protocol=2)), {"a": array})

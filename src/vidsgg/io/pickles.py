@@ -8,7 +8,9 @@ dtypes and arrays are first placeholders, which check their state, and are put i
 
 from __future__ import annotations
 
+import io
 import pickle
+import pickletools
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -30,12 +32,12 @@ def load_pickle(path: Path) -> Any:
 
     Pickle protocols 0 to 5, arrays written by numpy 1 or 2, and files written by Python 2 (their strings are read as Latin-1).
     Raises DataError naming the file if it is missing, no pickle, cut short, or asks for anything else; the latter is not executed.
-    A file made to waste memory can still do that.
     """
     check_regular(path)
     try:
-        with open(path, "rb") as file:
-            return _Unpickler(file).load()
+        content = path.read_bytes()
+        _check_memo(content)
+        return _Unpickler(io.BytesIO(content)).load()
     except _Refused as refused:
         raise DataError(
             f"{path}: the pickle asks for {refused}, but only numpy arrays and plain Python values are read; it was not executed."
@@ -47,6 +49,16 @@ def load_pickle(path: Path) -> Any:
     except Exception as error:
         empty = " It is empty." if path.stat().st_size == 0 else " It may be cut short, or be another kind of file."
         raise DataError(f"{path}: not a readable pickle.{empty} Get the file again.") from error
+
+
+def _check_memo(content: bytes) -> None:
+    """Raises ValueError for a place in the unpickler's memo that the file is too short to need: a table of that size would be made."""
+    after_r = re.compile(rb"(?=r(....))", re.DOTALL)  # the code of LONG_BINPUT, and of much else
+    suspicious = any(int.from_bytes(found[1], "little") > len(content) for found in after_r.finditer(content))
+    if suspicious or re.search(rb"p\d{%d}" % len(str(len(content))), content):
+        for code, place, _ in pickletools.genops(content):  # takes seconds for tens of megabytes
+            if code.name in ("LONG_BINPUT", "PUT") and place is not None and place > len(content):
+                raise ValueError("a place in the memo beyond the size of the file")
 
 
 class _Refused(Exception):
