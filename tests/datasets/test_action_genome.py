@@ -173,7 +173,7 @@ def test_pictures_that_are_missing_or_do_not_fit(tmp_path: Path) -> None:
         (lambda p, o: p.update({key("AAAAA", 2): person((40, 6, 8, 60))}), r"person_bbox.*000002.*\[40.0, 6.0, 8.0, 60.0\]"),
         (lambda p, o: p.update({key("AAAAA", 2): person((float("nan"), 6, 8, 60))}), r"person_bbox.*000002.*nan"),
         (lambda p, o: p.update({key("AAAAA", 2): {"bbox": None}}), r"person_bbox.*000002"),
-        (lambda p, o: p.update({key("AAAAA", 2): np.float64(2)}), r"\['AAAAA.mp4/000002.png'\]: .* in float64"),
+        (lambda p, o: p.update({key("AAAAA", 2): np.float64(2)}), r"\['AAAAA.mp4/000002.png'\]: .* in .*2\.0"),
         (lambda p, o: p.update({key("AAAAA", 2): person(size=(0, 64))}), r"bbox_size is \(0.0, 64.0\)"),
         (lambda p, o: p[key("AAAAA", 2)].update(bbox=np.ones((2, 4), np.float32)), "2 person boxes"),
         (lambda p, o: o.update({key("AAAAA", 2): []}), r"000002.*list with an entry per object"),
@@ -264,7 +264,7 @@ def test_unusable_folders_and_arguments(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"no video of split 'test'"):
         ActionGenome(root, "test")
     (root / "annotations" / "person_bbox.pkl").write_bytes(pickle.dumps([1, 2]))
-    with pytest.raises(DataError, match="holds list"):
+    with pytest.raises(DataError, match="holds \[1, 2\]"):
         ActionGenome(root, "train")
 
 
