@@ -264,7 +264,7 @@ def test_unusable_folders_and_arguments(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"no video of split 'test'"):
         ActionGenome(root, "test")
     (root / "annotations" / "person_bbox.pkl").write_bytes(pickle.dumps([1, 2]))
-    with pytest.raises(DataError, match="holds \[1, 2\]"):
+    with pytest.raises(DataError, match=r"holds \[1, 2\]"):
         ActionGenome(root, "train")
 
 
