@@ -58,7 +58,7 @@ def score(run: TrainOptions, exclusive: bool) -> RecallResult:
     """A finished run on the test split; ``exclusive``: decode the direct object jointly over the objects of an event."""
     folder = Path(str(run.save_path))
     name = "exclusive" if exclusive else "plain"
-    wanted = EvaluateOptions(str(folder / "checkpoint_final.tar"), exclusive_decoding=exclusive, save_path=str(folder / name))
+    wanted = EvaluateOptions(checkpoint=str(folder / "checkpoint_final.tar"), exclusive_decoding=exclusive, save_path=str(folder / name))
     return run_evaluation(wanted).result
 
 

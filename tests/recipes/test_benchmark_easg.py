@@ -8,7 +8,7 @@ import pytest
 from datasets.easg_files import write_easg
 
 from benchmarks.easg import CONFIG, EasgOptions, run, runs_of, table
-from vidsgg.cli.command_line import read_yaml
+from vidsgg.cli.command_line import read_options
 from vidsgg.errors import ConfigError
 from vidsgg.methods.sttran import STTranOptions
 
@@ -32,7 +32,7 @@ def test_a_row_is_the_mean_and_the_spread_of_its_runs() -> None:
 def test_every_seed_is_a_run_with_the_options_of_the_file(tmp_path: Path) -> None:
     options = runs_of(EasgOptions(data_path="there", seeds="3,5"), tmp_path)["STTran, 2 seeds"]
     assert [(run.seed, run.data_path) for run in options] == [(3, "there"), (5, "there")]
-    for name, value in read_yaml(CONFIG, STTranOptions).items():
+    for name, value in read_options(CONFIG, STTranOptions).items():
         assert getattr(options[0], name) == value
     with pytest.raises(ConfigError, match="-seeds"):
         runs_of(EasgOptions(data_path="there", seeds="1,two"), tmp_path)

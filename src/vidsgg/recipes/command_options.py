@@ -59,7 +59,7 @@ class ScoringOptions:
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class EvaluateOptions(ScoringOptions, CheckpointOptions):
     """Options of ``vidsgg evaluate`` and ``evaluate.py``, besides those of some methods (``method_options.py``)."""
 
@@ -74,7 +74,7 @@ class EvaluateOptions(ScoringOptions, CheckpointOptions):
     charts: bool = option(True, "draw recall by predicate, calibration and, of models that know it, risk over coverage (PNG)")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CompareOptions(ScoringOptions):
     """Options of ``vidsgg compare``."""
 
@@ -85,7 +85,7 @@ class CompareOptions(ScoringOptions):
     charts: bool = option(True, "draw the differences, and for runs that have to be scored what 'vidsgg evaluate' draws (PNG)")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PredictOptions(CheckpointOptions):
     """Options of ``vidsgg predict``."""
 
