@@ -192,12 +192,22 @@ def test_the_graph_and_the_timeline_tell_what_the_boxes_tell(opened: Opened) -> 
         assert opened.page.text_content("#place") == f"graph {i + 1} of 17"
 
 
+# Within the page, so that a loaded machine does not play on before the click arrives.
+_PAUSE_AT = """(moment) => new Promise((paused) => {
+  const look = () => {
+    if (Number(document.getElementById('seek').value) <= moment) return requestAnimationFrame(look);
+    document.getElementById('play').click();
+    paused();
+  };
+  look();
+})"""
+
+
 def test_playing_moves_everything_together(opened: Opened) -> None:
     opened.seek(4.6)
     opened.page.click("#play")
-    opened.until("Number(document.getElementById('seek').value) > 5.2")
     opened.until("document.getElementById('play').getAttribute('aria-label') === 'pause'")
-    opened.page.click("#play")
+    opened.page.evaluate(_PAUSE_AT, 5.2)
     opened.until("document.getElementById('play').getAttribute('aria-label') === 'play'")
     opened.settled()
     stopped = opened.time()

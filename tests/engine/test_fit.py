@@ -59,8 +59,8 @@ def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path) -> None:
 
 
 def test_a_folder_with_a_run_in_it_is_refused(tmp_path: Path) -> None:
-    with RunFolder(tmp_path / "run", {"epochs": 1}) as run:
-        run.save("checkpoint_last.tar", {})
+    with RunFolder(tmp_path / "run", {"epochs": 1}):
+        (tmp_path / "run" / "checkpoint_last.tar").touch()
     with pytest.raises(ConfigError, match="holds another run; name a new folder, remove the old one, or go on with -resume_from"):
         RunFolder(tmp_path / "run", {"epochs": 1})
     with RunFolder(tmp_path / "detector", {"epochs": 1}):
