@@ -31,7 +31,7 @@ class DatasetFormat(ABC):
         """The videos of "train" or "test", for "predcls", "sgcls" or "sgdet".
 
         skip_bad: leave out and count what cannot be used, instead of raising. Raises DataError naming the file and what is wrong,
-        ConfigError for a split or a mode that there is not.
+        ConfigError for an unknown split or mode.
         """
 
     def inside(self, folder: Path) -> bool:

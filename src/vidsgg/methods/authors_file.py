@@ -73,7 +73,7 @@ class Found:
 
 @dataclass(frozen=True)
 class AuthorsFormat:
-    """How the files of a method's authors are told and read."""
+    """How files of a method's authors are recognised and read."""
 
     title: str  # how people call the method
     known_by: str  # its names in a file, for people

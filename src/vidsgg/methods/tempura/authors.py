@@ -163,7 +163,7 @@ def _read(file: AuthorsFile, asked: ImportOfTempura) -> Found:
 
 
 def _mode(file: AuthorsFile, asked: ImportOfTempura) -> Mode:
-    """The mode that was asked for; SGDET is told by the length of the table of positions."""
+    """The mode that was asked for; SGDET is recognised by the length of the table of positions."""
     places = longest_sequence(file.state)
     if asked.mode is None and places == _PLACES["sgdet"]:
         return "sgdet"
