@@ -1,4 +1,5 @@
-"""Score a trained model: ``python evaluate.py -checkpoint output/...``. Same as ``vidsgg evaluate``."""
+"""Score a trained model: ``python evaluate.py -checkpoint output/...``. Same as ``vidsgg
+evaluate``."""
 
 import sys
 from functools import partial

@@ -1,4 +1,5 @@
-"""Train a model: ``python train.py -mode predcls -model sttran -data_path data/action_genome``. Same as ``vidsgg train``."""
+"""Train a model: ``python train.py -mode predcls -model sttran -data_path data/action_genome``.
+Same as ``vidsgg train``."""
 
 import sys
 from functools import partial

@@ -1,4 +1,5 @@
-"""Every benchmark that needs no data of the user's: ``python -m benchmarks``. docs/benchmarks.md holds what they printed."""
+"""Every benchmark that needs no data of the user's: ``python -m benchmarks``. docs/benchmarks.md
+holds what they printed."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""What it costs to compare a checkpoint with its checksums: loading with and without, cold and warm.
+"""What it costs to compare a checkpoint with its checksums: loading with and without, cold and
+warm.
 
-``python -m benchmarks.checkpoints [--mb 400]``. Random weights of the size of STTran's at full width; the best of five of each.
-"Cold" after the operating system was told to forget the file.
+``python -m benchmarks.checkpoints [--mb 400]``. Random weights of the size of STTran's at full
+width; the best of five of each. "Cold" after the operating system was told to forget the file.
 """
 
 from __future__ import annotations
@@ -59,7 +60,9 @@ def measure(megabytes: int) -> str:
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.checkpoints", description="The cost of a checkpoint's checksums.")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.checkpoints", description="The cost of a checkpoint's checksums."
+    )
     parser.add_argument("--mb", type=int, default=400, help="size of the checkpoint")
     print(measure(parser.parse_args(argv).mb))
 

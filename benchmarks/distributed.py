@@ -1,8 +1,11 @@
-"""What several processes are worth: training steps in two processes of one thread against one process with two threads.
+"""What several processes are worth: training steps in two processes of one thread against one
+process with two threads.
 
-``python -m benchmarks.distributed [--quick]``. STTran at full width on random features, as in ``benchmarks.sttran``. A step is forward,
-backward, the sum of gradients over gloo, clipping and AdamW, on as many videos in both. They are measured in turn, round after round, as
-machines are noisy. Efficiency is the time of one process over the time of two: on one machine both have the same two cores.
+``python -m benchmarks.distributed [--quick]``. STTran at full width on random features, as in
+``benchmarks.sttran``. A step is forward, backward, the sum of gradients over gloo, clipping and
+AdamW, on as many videos in both. They are measured in turn, round after round, as machines are
+noisy. Efficiency is the time of one process over the time of two: on one machine both have the same
+two cores.
 """
 
 from __future__ import annotations
@@ -79,7 +82,10 @@ def main(argv: list[str] | None = None) -> None:
         print(json.dumps(measure(*map(int, arguments[1:]))), flush=True)
         return
     quick = "--quick" in arguments
-    print(f"| videos in a step | one process, {CORES} threads, s | {CORES} processes, s | of that, sum of gradients, s | efficiency |")
+    print(
+        f"| videos in a step | one process, {CORES} threads, s | {CORES} processes, s | of that, sum of gradients, s |"
+        " efficiency |"
+    )
     print("| ---: | ---: | ---: | ---: | ---: |")
     for videos in (2,) if quick else (2, 8, 32):
         steps = 2 if quick else 4 if videos < 32 else 2

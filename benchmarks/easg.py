@@ -1,8 +1,10 @@
-"""STTran on EASG from labels and boxes alone, beside counting: ``python -m benchmarks.easg -data_path data/easg``.
+"""STTran on EASG from labels and boxes alone, beside counting: ``python -m benchmarks.easg
+-data_path data/easg``.
 
-Every row is trained and scored by the recipes, as ``train.py`` and ``evaluate.py`` do. STTran's options are those of
-configs/easg_sttran.yaml, which says how they were chosen. Both models learn from all training clips (``-val test``:
-nothing is held out), and no epoch is picked: of a run its last checkpoint is scored, on the test split (the authors' val).
+Every row is trained and scored by the recipes, as ``train.py`` and ``evaluate.py`` do. STTran's
+options are those of configs/easg_sttran.yaml, which says how they were chosen. Both models learn
+from all training clips (``-val test``: nothing is held out), and no epoch is picked: of a run its
+last checkpoint is scored, on the test split (the authors' val).
 """
 
 from __future__ import annotations
@@ -46,25 +48,43 @@ def runs_of(options: EasgOptions, folder: Path) -> dict[str, list[TrainOptions]]
         seeds = [int(seed) for seed in options.seeds.split(",")]
     except ValueError:
         raise ConfigError(f"option -seeds: expected whole numbers such as 0,1,2, got {options.seeds!r}") from None
-    counted = FrequencyOptions(model="frequency", val="test", data_path=options.data_path, save_path=str(folder / "frequency"))
+    counted = FrequencyOptions(
+        model="frequency", val="test", data_path=options.data_path, save_path=str(folder / "frequency")
+    )
     trained: list[TrainOptions] = []
     for seed in seeds:
-        own = ["-data_path", options.data_path, "-val", "test", "-seed", str(seed), "-save_path", str(folder / f"sttran_{seed}")]
+        own = [
+            "-data_path",
+            options.data_path,
+            "-val",
+            "test",
+            "-seed",
+            str(seed),
+            "-save_path",
+            str(folder / f"sttran_{seed}"),
+        ]
         trained.append(parse(STTranOptions, ["-config", str(CONFIG), *own], prog="benchmarks.easg", description=""))
     return {"P(relation given verb, object)": [counted], f"STTran, {len(seeds)} seeds": trained}
 
 
 def score(run: TrainOptions, exclusive: bool) -> RecallResult:
-    """A finished run on the test split; ``exclusive``: decode the direct object jointly over the objects of an event."""
+    """A finished run on the test split; ``exclusive``: decode the direct object jointly over the
+    objects of an event."""
     folder = Path(str(run.save_path))
     name = "exclusive" if exclusive else "plain"
-    wanted = EvaluateOptions(checkpoint=str(folder / "checkpoint_final.tar"), exclusive_decoding=exclusive, save_path=str(folder / name))
+    wanted = EvaluateOptions(
+        checkpoint=str(folder / "checkpoint_final.tar"), exclusive_decoding=exclusive, save_path=str(folder / name)
+    )
     return run_evaluation(wanted).result
 
 
 def table(rows: dict[tuple[str, str], list[RecallResult]]) -> str:
-    """Markdown, in percent; mean +- standard deviation (n - 1) over the runs of a row that has several."""
-    lines = ["| EASG test split | one direct object | " + " | ".join(name for name, *_ in COLUMNS) + " |", "| --- | --- |" + " ---: |" * 3]
+    """Markdown, in percent; mean +- standard deviation (n - 1) over the runs of a row that has
+    several."""
+    lines = [
+        "| EASG test split | one direct object | " + " | ".join(name for name, *_ in COLUMNS) + " |",
+        "| --- | --- |" + " ---: |" * 3,
+    ]
     for (model, decoding), results in rows.items():
         cells = []
         for _, constraint, average in COLUMNS:

@@ -1,10 +1,12 @@
 """Cross-validation over EASG's training clips, by which configs/easg_sttran.yaml was chosen.
 
-``python -m benchmarks.easg_folds -data_path data/easg -dropout 0.1``: STTran with that file's options, of which any may be changed on
-the command line, and counting, on the same folds. The test split is not opened.
+``python -m benchmarks.easg_folds -data_path data/easg -dropout 0.1``: STTran with that file's
+options, of which any may be changed on the command line, and counting, on the same folds. The test
+split is not opened.
 
-Clips with similar verbs and objects share a fold, so that half of the (verb, object) pairs of a fold are unknown from the others; of
-random folds it is 36 %. Random folds flatter: counting reaches 85.9 on them, 83.8 on these, and 81.7 on the test split.
+Clips with similar verbs and objects share a fold, so that half of the (verb, object) pairs of a
+fold are unknown from the others; of random folds it is 36 %. Random folds flatter: counting reaches
+85.9 on them, 83.8 on these, and 81.7 on the test split.
 """
 
 from __future__ import annotations
@@ -36,7 +38,8 @@ ALIKE = 0.1  # mean cosine similarity from which two groups of clips belong toge
 
 
 def similarity(dataset: VideoDataset) -> Array:
-    """(V, V) cosine similarity of the verbs and objects of clips: logarithmic counts, weighted by inverse document frequency."""
+    """(V, V) cosine similarity of the verbs and objects of clips: logarithmic counts, weighted by
+    inverse document frequency."""
     vocabulary = dataset.schema.vocabulary
     counts = np.stack(
         [
@@ -57,7 +60,8 @@ def similarity(dataset: VideoDataset) -> Array:
 
 
 def groups_of(similar: Array, least: float) -> list[list[int]]:
-    """Average-linkage clustering: the two groups with the greatest mean similarity are joined until it falls below ``least``."""
+    """Average-linkage clustering: the two groups with the greatest mean similarity are joined until
+    it falls below ``least``."""
     groups = [[i] for i in range(len(similar))]
     total, size = similar.astype(np.float64), np.ones(len(similar))
     np.fill_diagonal(total, -np.inf)
@@ -76,7 +80,8 @@ def groups_of(similar: Array, least: float) -> list[list[int]]:
 
 
 def folds_of(dataset: VideoDataset) -> list[list[int]]:
-    """FOLDS lists of clips with about as many events each; groups of similar clips stay together."""
+    """FOLDS lists of clips with about as many events each; groups of similar clips stay
+    together."""
     units = np.array([annotation.units for annotation in dataset])
     folds: list[list[int]] = [[] for _ in range(FOLDS)]
     for group in sorted(groups_of(similarity(dataset), ALIKE), key=lambda group: -units[group].sum()):
@@ -87,12 +92,14 @@ def folds_of(dataset: VideoDataset) -> list[list[int]]:
 
 
 def cross_validate(dataset: VideoDataset, options: TrainOptions, folder: Path) -> list[float]:
-    """With-constraint recall@10 in percent: over all events, then fold by fold. Every fold is scored after the last epoch only."""
+    """With-constraint recall@10 in percent: over all events, then fold by fold. Every fold is
+    scored after the last epoch only."""
     everything, recall, weight = set(range(len(dataset))), [], []
     for i, held_out in enumerate(folds_of(dataset)):
         splits = Splits(Subset(dataset, sorted(everything - set(held_out))), Subset(dataset, held_out))
         run = replace(options, save_path=str(folder / f"fold_{i}"), eval_freq=max(options.epochs, 1))
-        # An event has no more than ten objects, so recall@10 and @20 are the same with one relation each.
+        # An event has no more than ten objects, so recall@10 and @20 are the same with one relation
+        # each.
         recall.append(100 * run_training(run, splits).best_score)
         weight.append(sum(annotation.units for annotation in splits.val))
     return [math.fsum(r * w for r, w in zip(recall, weight, strict=True)) / sum(weight), *recall]
@@ -103,7 +110,9 @@ def main(argv: Sequence[str]) -> None:
     options = parse(STTranOptions, ["-config", str(CONFIG), *argv], prog="benchmarks.easg_folds", description=__doc__)
     if options.data_path is None:
         raise ConfigError("option -data_path is required")
-    counting = FrequencyOptions(model="frequency", data_path=options.data_path, exclusive_decoding=options.exclusive_decoding)
+    counting = FrequencyOptions(
+        model="frequency", data_path=options.data_path, exclusive_decoding=options.exclusive_decoding
+    )
     dataset = EASG(Path(options.data_path), "train", options.mode)
     lines = [f"| training clips, {FOLDS} folds | R@10 (with) | fold by fold |", "| --- | ---: | --- |"]
     for name, run in (("P(relation given verb, object)", counting), ("STTran", options)):

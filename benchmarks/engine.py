@@ -1,8 +1,10 @@
 """What the training loop costs over a bare one, and what gradient checkpointing saves.
 
-``python -m benchmarks.engine [--quick]``. The bare loop is forward, loss, backward, clipping and AdamW over the same clips, which lie
-ready in memory for both; the engine's adds seeds, averages, checks, logs and what is needed to go on after a kill. Every step of the one
-follows on the same step of the other, measured in processor time, so that a busy machine treats them alike. Writing checkpoints is told
+``python -m benchmarks.engine [--quick]``. The bare loop is forward, loss, backward, clipping and
+AdamW over the same clips, which lie ready in memory for both; the engine's adds seeds, averages,
+checks, logs and what is needed to go on after a kill. Every step of the one follows on the same
+step of the other, measured in processor time, so that a busy machine treats them alike. Writing
+checkpoints is told
 apart: how often it happens is the user's choice.
 """
 
@@ -53,7 +55,9 @@ def tiny_clip(seed: int) -> Clip:
     """A random clip with narrow features of the nodes alone."""
     clip = random_clip(seed)
     assert clip.node_feature is not None
-    return replace(clip, node_feature=clip.node_feature[:, : TINY_WIDTHS.node].contiguous(), pair_union=None, pair_mask=None)
+    return replace(
+        clip, node_feature=clip.node_feature[:, : TINY_WIDTHS.node].contiguous(), pair_union=None, pair_mask=None
+    )
 
 
 class Bare:
@@ -77,7 +81,8 @@ class Bare:
 
 @dataclass
 class ReadyClips:
-    """Clips in memory where the engine expects a ClipLoader; before each goes to the engine, the bare loop learns from it."""
+    """Clips in memory where the engine expects a ClipLoader; before each goes to the engine, the
+    bare loop learns from it."""
 
     clips: Sequence[Clip]
     bare: Bare
@@ -110,9 +115,12 @@ class Folder(RunFolder):
 
 
 def overhead(build: Callable[[], STTran], clips: Sequence[Clip], epochs: int) -> tuple[float, float, float]:
-    """(seconds per step of the bare loop, of the engine, seconds per checkpoint): medians over steps but the first, which warms up."""
+    """(seconds per step of the bare loop, of the engine, seconds per checkpoint): medians over
+    steps but the first, which warms up."""
     model, ready = build(), ReadyClips(clips, Bare(build()))
-    settings = FitSettings(epochs, save_freq=epochs + 1, eval_freq=epochs + 1, seed=0, monitor=Monitor.of(DEFAULT_MONITOR, PROTOCOL))
+    settings = FitSettings(
+        epochs, save_freq=epochs + 1, eval_freq=epochs + 1, seed=0, monitor=Monitor.of(DEFAULT_MONITOR, PROTOCOL)
+    )
     update = Update(ReferenceAdamW(model.parameters(), lr=1e-5), Precision(model), clip_grad=5.0)
     state = TrainingState(model, update, Schedule("step", epochs * len(clips), 0))
 
@@ -166,7 +174,9 @@ def main(argv: list[str] | None = None) -> None:
     for name, build, clips, epochs in rows:
         bare, ours, saving = overhead(build, clips, epochs)
         print(
-            f"| {name} | {len(clips)} | {1e3 * bare:.2f} | {1e3 * ours:.2f} | {100 * (ours / bare - 1):.1f} % | {saving:.2f} |", flush=True
+            f"| {name} | {len(clips)} | {1e3 * bare:.2f} | {1e3 * ours:.2f} | {100 * (ours / bare - 1):.1f} % |"
+            f" {saving:.2f} |",
+            flush=True,
         )
 
 

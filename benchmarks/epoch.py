@@ -1,8 +1,9 @@
-"""One training epoch of STTran (PredCLS) at full width on ResNet-101 C4: with stored features, with the detector on the fly, and in the
-pattern of the original code.
+"""One training epoch of STTran (PredCLS) at full width on ResNet-101 C4: with stored features, with
+the detector on the fly, and in the pattern of the original code.
 
-``python -m benchmarks.epoch [--videos 3]``. Synthetic videos, untrained weights of the published architecture (speed does not depend on
-them), batch 1, CPU, 2 threads. All rows take the same optimiser steps over the same videos.
+``python -m benchmarks.epoch [--videos 3]``. Synthetic videos, untrained weights of the published
+architecture (speed does not depend on them), batch 1, CPU, 2 threads. All rows take the same
+optimiser steps over the same videos.
 """
 
 from __future__ import annotations
@@ -99,14 +100,18 @@ def main(argv: list[str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as folder:
         generate(Path(folder), SyntheticConfig(videos=max(5, 2 * videos)))
         dataset = Subset(open_whole_split(Path(folder), "train", "predcls"), range(videos))
-        frames, pairs = (sum(getattr(dataset.annotation(i), what) for i in range(videos)) for what in ("frames", "pairs"))
+        frames, pairs = (
+            sum(getattr(dataset.annotation(i), what) for i in range(videos)) for what in ("frames", "pairs")
+        )
         detector = FasterRCNN(DETECTORS["c4-resnet101"], dataset.schema.vocabulary.objects).requires_grad_(False).eval()
         began = time.perf_counter()
         store = store_of(Path(folder), dataset, detector)
         writing = time.perf_counter() - began
         fly = ClipLoader(dataset, "predcls", extractor=ClipExtractor(detector, "predcls", learn=True))
         rows = {
-            "features from the store (float16)": epoch_of_ours(dataset, ClipLoader(dataset, "predcls", store=store, learn=True)),
+            "features from the store (float16)": epoch_of_ours(
+                dataset, ClipLoader(dataset, "predcls", store=store, learn=True)
+            ),
             "detector on the fly": epoch_of_ours(dataset, fly),
             "pattern of the original code": epoch_of_plain(dataset, detector),
         }
@@ -118,12 +123,17 @@ def main(argv: list[str] | None = None) -> None:
             began = time.perf_counter()
             losses = epoch()
             seconds = time.perf_counter() - began
-            if not fastest:  # short enough for the first steps to count; the losses shown are those of all rows' first epoch
+            # short enough for the first steps to count; the losses shown are those of all rows'
+            # first epoch
+            if not fastest:
                 began = time.perf_counter()
                 epoch()
                 seconds = time.perf_counter() - began
             fastest = fastest or seconds
-            print(f"| {name} | {seconds:.1f} | {seconds / fastest:.1f} | {', '.join(f'{loss:.4f}' for loss in losses)} |", flush=True)
+            print(
+                f"| {name} | {seconds:.1f} | {seconds / fastest:.1f} | {', '.join(f'{loss:.4f}' for loss in losses)} |",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""How long Action Genome takes to open, on generated pickles of the real size: ``python -m benchmarks.loader``.
+"""How long Action Genome takes to open, on generated pickles of the real size: ``python -m
+benchmarks.loader``.
 
 Cold: from the pickles, writing the cache. Warm: from the cache. Prints a markdown table.
 """
@@ -15,13 +16,14 @@ import numpy as np
 
 from vidsgg.datasets.action_genome import ATTENTION, CONTACTING, OBJECTS, SPATIAL, ActionGenome
 
-# The published annotations: 288,782 frames, 737,427 object entries; videos with a visible object: 7,777 for training (7,584 kept)
-# and 1,810 for testing (1,750 kept).
+# The published annotations: 288,782 frames, 737,427 object entries; videos with a visible object:
+# 7,777 for training (7,584 kept) and 1,810 for testing (1,750 kept).
 FRAMES, ENTRIES, VIDEOS, TRAIN_SHARE = 288_782, 737_427, 9_587, 0.81
 
 
 def write_pickles(root: Path, scale: float) -> None:
-    """Random annotations with ``scale`` times the real numbers of frames, objects and videos, in the published structure."""
+    """Random annotations with ``scale`` times the real numbers of frames, objects and videos, in
+    the published structure."""
     rng = np.random.default_rng(0)
     frames, entries, videos = (max(3, round(n * scale)) for n in (FRAMES, ENTRIES, VIDEOS))
     video = np.sort(rng.integers(0, videos, frames))
@@ -42,7 +44,9 @@ def write_pickles(root: Path, scale: float) -> None:
     pick, seen = rng.random((entries, 3)), rng.random(entries) > 0.2
     train = rng.random(videos) < TRAIN_SHARE
     for i, frame in enumerate(owner.tolist()):
-        a, s, c = (int(share * len(names)) for share, names in zip(pick[i], (ATTENTION, SPATIAL, CONTACTING), strict=True))
+        a, s, c = (
+            int(share * len(names)) for share, names in zip(pick[i], (ATTENTION, SPATIAL, CONTACTING), strict=True)
+        )
         visible = bool(seen[i])
         name = OBJECTS[klass[i]]
         objects[keys[frame]].append(
@@ -96,7 +100,10 @@ def main(argv: list[str] | None = None) -> None:
     for what, seconds, opened in rows:
         s = opened.summary
         print(f"| {what} | {seconds:.2f} | {s.videos} | {s.frames} | {s.pairs} |")
-    print(f"| every annotation of the training split, one by one | {walk:.2f} | {len(data)} | {data.summary.frames} | {pairs} |")
+    print(
+        f"| every annotation of the training split, one by one | {walk:.2f} | {len(data)} | {data.summary.frames} |"
+        f" {pairs} |"
+    )
 
 
 if __name__ == "__main__":

@@ -1,9 +1,12 @@
-"""The methods side by side on the synthetic data set: the same budget, the same features, several seeds.
+"""The methods side by side on the synthetic data set: the same budget, the same features, several
+seeds.
 
-``python -m benchmarks.methods -data_path DATA -out OUT``. DATA: a set made by ``vidsgg data synth``, best with its own detector in
-``detector.pth`` and features by ``vidsgg features``. Every model has narrow visual parts, the same widths, optimiser, schedule and
-epochs; what else it has, its loss too, is what its method says. The best epoch on held-out training videos is scored on the test videos. Runs that are
-finished are not done again, so that a benchmark that was stopped goes on. The frequency baseline stands beside them.
+``python -m benchmarks.methods -data_path DATA -out OUT``. DATA: a set made by ``vidsgg data
+synth``, best with its own detector in ``detector.pth`` and features by ``vidsgg features``. Every
+model has narrow visual parts, the same widths, optimiser, schedule and epochs; what else it has,
+its loss too, is what its method says. The best epoch on held-out training videos is scored on the
+test videos. Runs that are finished are not done again, so that a benchmark that was stopped goes
+on. The frequency baseline stands beside them.
 """
 
 from __future__ import annotations
@@ -40,15 +43,17 @@ SMALL_SCENELLM = {
 
 @dataclass(frozen=True)
 class Row:
-    """What a row of the table is called, its model, and the options by which it differs from that model's defaults."""
+    """What a row of the table is called, its model, and the options by which it differs from that
+    model's defaults."""
 
     title: str
     model: str
     changes: Mapping[str, Any] = field(default_factory=dict)
 
 
-# TEMPURA and STKET are published with binary cross entropy, STTran with the multi-label margin loss. That alone moves mean recall a lot,
-# so STTran stands here with either, and TEMPURA without its memory.
+# TEMPURA and STKET are published with binary cross entropy, STTran with the multi-label margin
+# loss. That alone moves mean recall a lot, so STTran stands here with either, and TEMPURA without
+# its memory.
 ROWS = {
     "frequency": Row("P(predicate given classes)", "frequency"),
     "sttran": Row("STTran", "sttran"),
@@ -73,7 +78,8 @@ class MethodsOptions:
 
 
 def settings(options: MethodsOptions, name: str, seed: int) -> TrainOptions:
-    """Those of SHARED that the row's model has, and the row's own; the rest as the model's defaults say.
+    """Those of SHARED that the row's model has, and the row's own; the rest as the model's defaults
+    say.
 
     Epochs in which a model learns no relations (stage 1 of SceneLLM) come on top.
     """
@@ -88,7 +94,11 @@ def settings(options: MethodsOptions, name: str, seed: int) -> TrainOptions:
         data_path=options.data_path,
         save_path=str(Path(options.out) / f"{name}_{options.mode}_{seed}"),
         num_workers=1,
-        **{option: value for option, value in shared.items() if option in known and not (row.model == "frequency" and option == "epochs")},
+        **{
+            option: value
+            for option, value in shared.items()
+            if option in known and not (row.model == "frequency" and option == "epochs")
+        },
         **row.changes,
     )
 
@@ -107,7 +117,10 @@ def outcome(run: TrainOptions) -> tuple[RecallResult, float | None]:
 
 def table(rows: Mapping[str, Sequence[RecallResult]], mode: str) -> str:
     """Markdown, in percent; mean +- standard deviation (n - 1) over the seeds."""
-    lines = [f"| {mode}, test videos | " + " | ".join(f"{name} ({kind})" for name, kind, *_ in COLUMNS) + " |", "| --- |" + " ---: |" * 4]
+    lines = [
+        f"| {mode}, test videos | " + " | ".join(f"{name} ({kind})" for name, kind, *_ in COLUMNS) + " |",
+        "| --- |" + " ---: |" * 4,
+    ]
     for title, results in rows.items():
         cells = []
         for _, constraint, k, average in COLUMNS:
@@ -125,14 +138,19 @@ def main(argv: Sequence[str]) -> None:
     if unknown := [name for name in rows if name not in ROWS]:
         raise ConfigError(f"option -rows: unknown row {unknown[0]!r}{closest(unknown[0], list(ROWS))}")
     seconds: dict[str, list[float]] = {name: [] for name in rows}
-    for seed in map(int, options.seeds.split(",")):  # seed by seed, so that a half-done benchmark compares like with like
+    # seed by seed, so that a half-done benchmark compares like with like
+    for seed in map(int, options.seeds.split(",")):
         for name in rows:
             if name == "frequency" and rows[name]:
                 continue
             result, took = outcome(settings(options, name, seed))
             rows[name].append(result)
             seconds[name] += [] if took is None else [took]
-        print(f"\nafter seed {seed}:\n{table({ROWS[name].title: results for name, results in rows.items()}, options.mode)}", flush=True)
+        print(
+            "\nafter seed"
+            f" {seed}:\n{table({ROWS[name].title: results for name, results in rows.items()}, options.mode)}",
+            flush=True,
+        )
     for name, took_each in seconds.items():
         if took_each:
             print(f"{ROWS[name].title}: {statistics.mean(took_each):.0f} s a run")

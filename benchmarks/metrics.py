@@ -1,4 +1,5 @@
-"""How long recall takes per frame, beside a plain loop over frames: ``python -m benchmarks.metrics``."""
+"""How long recall takes per frame, beside a plain loop over frames: ``python -m
+benchmarks.metrics``."""
 
 from __future__ import annotations
 
@@ -26,7 +27,8 @@ def _boxes(rng: np.random.Generator, count: int) -> np.ndarray:
 def _video(
     schema: Schema, rng: np.random.Generator, name: str, true: int, boxes: int, given: bool
 ) -> tuple[VideoAnnotation, VideoPrediction]:
-    """A video with ``true`` boxes in every frame, the person first; the detector finds them, jittered, among ``boxes``."""
+    """A video with ``true`` boxes in every frame, the person first; the detector finds them,
+    jittered, among ``boxes``."""
 
     def columns(count: int) -> dict[str, np.ndarray]:
         start = np.arange(_FRAMES) * count
@@ -72,7 +74,9 @@ def _video(
         box[:, :true] = true_box + rng.normal(0, 4, true_box.shape)
         klass[:, :true] = true_class
     count = _FRAMES * (boxes - 1)
-    scores = {group.name: 1 / (1 + np.exp(-rng.normal(-1, 1.5, (count, len(group))))) for group in schema.vocabulary.groups}
+    scores = {
+        group.name: 1 / (1 + np.exp(-rng.normal(-1, 1.5, (count, len(group))))) for group in schema.vocabulary.groups
+    }
     scores["attention"] /= scores["attention"].sum(1, keepdims=True)
     prediction = VideoPrediction(
         schema=schema,
@@ -95,12 +99,15 @@ def _ours(videos: list[tuple[VideoAnnotation, VideoPrediction]], protocol: Proto
 
 
 def _plain(videos: list[tuple[VideoAnnotation, VideoPrediction]], protocol: Protocol) -> np.ndarray:
-    ranks = [unit for annotation, prediction in videos for unit in plain_recall.frame_ranks(annotation, prediction, protocol)]
+    ranks = [
+        unit for annotation, prediction in videos for unit in plain_recall.frame_ranks(annotation, prediction, protocol)
+    ]
     return plain_recall.plain_recall(ranks, protocol.ks).mean(0)
 
 
 def main() -> None:
-    """Print a table: milliseconds per frame for all constraints and K together, and how much faster ours is."""
+    """Print a table: milliseconds per frame for all constraints and K together, and how much faster
+    ours is."""
     schema = SCHEMA
     print("| task | boxes a frame | plain loop, ms a frame | ours, ms a frame | ratio |")
     print("|---|---|---|---|---|")

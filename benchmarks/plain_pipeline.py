@@ -1,7 +1,9 @@
-"""A training step in the pattern of the field's original code: the yardstick of ``benchmarks.epoch``.
+"""A training step in the pattern of the field's original code: the yardstick of
+``benchmarks.epoch``.
 
-One video a step, the detector every time, Python loops over frames, boxes and pairs, convolution and normalisation apart, no fused
-optimiser. Same weights and the same numbers as ours up to rounding.
+One video a step, the detector every time, Python loops over frames, boxes and pairs, convolution
+and normalisation apart, no fused optimiser. Same weights and the same numbers as ours up to
+rounding.
 """
 
 from __future__ import annotations
@@ -27,7 +29,9 @@ class PlainDetector:
 
     def __init__(self, detector: FasterRCNN) -> None:
         self.detector = detector
-        self.blocks = {name: list(getattr(detector.backbone, name)) for name in ("layer1", "layer2", "layer3", "layer4")}
+        self.blocks = {
+            name: list(getattr(detector.backbone, name)) for name in ("layer1", "layer2", "layer3", "layer4")
+        }
 
     @torch.no_grad()
     def __call__(self, images: Sequence[Image], annotation: VideoAnnotation) -> Clip:
@@ -45,8 +49,12 @@ class PlainDetector:
             subject, obj = int(annotation.pair_subject[pair]), int(annotation.pair_object[pair])
             pairs.append((subject, obj))
             a, b = boxes[subject][1:], boxes[obj][1:]
-            unions.append([int(annotation.pair_frame[pair]), min(a[0], b[0]), min(a[1], b[1]), max(a[2], b[2]), max(a[3], b[3])])
-            masks.append([_mask(annotation.node_box[node], annotation.node_box[[subject, obj]]) for node in (subject, obj)])
+            unions.append(
+                [int(annotation.pair_frame[pair]), min(a[0], b[0]), min(a[1], b[1]), max(a[2], b[2]), max(a[3], b[3])]
+            )
+            masks.append(
+                [_mask(annotation.node_box[node], annotation.node_box[[subject, obj]]) for node in (subject, obj)]
+            )
 
         maps = []
         for start in range(0, len(pixels), 10):
@@ -55,7 +63,9 @@ class PlainDetector:
         features = self._layer(pool_regions(feature_maps, torch.tensor(boxes)), "layer4").mean(dim=(2, 3))
         union = pool_regions(feature_maps, torch.tensor(unions))
         clip = Clip.from_annotation(annotation)
-        return replace(clip, node_feature=features, pair_union=union, pair_mask=torch.from_numpy(np.array(masks, np.float32)) - 0.5)
+        return replace(
+            clip, node_feature=features, pair_union=union, pair_mask=torch.from_numpy(np.array(masks, np.float32)) - 0.5
+        )
 
     def _trunk(self, pixels: Tensor) -> Tensor:
         net = self.detector.backbone
@@ -68,7 +78,11 @@ class PlainDetector:
     def _layer(self, x: Tensor, name: str) -> Tensor:
         for block in self.blocks[name]:
             branch = x
-            for conv, norm, last in ((block.conv1, block.bn1, False), (block.conv2, block.bn2, False), (block.conv3, block.bn3, True)):
+            for conv, norm, last in (
+                (block.conv1, block.bn1, False),
+                (block.conv2, block.bn2, False),
+                (block.conv3, block.bn3, True),
+            ):
                 branch = _norm(F.conv2d(branch, conv.weight.contiguous(), None, conv.stride, conv.padding), norm)
                 branch = branch if last else F.relu(branch)
             if block.downsample is not None:
@@ -107,5 +121,7 @@ def _mask(box: np.ndarray, both: np.ndarray, size: int = 27) -> np.ndarray:
         share_y = max(0.0, min(row + 1 - start[1], 1.0)) * max(0.0, min(end[1] - row, 1.0))
         if share_y:
             for column in range(size):
-                mask[row, column] = share_y * max(0.0, min(column + 1 - start[0], 1.0)) * max(0.0, min(end[0] - column, 1.0))
+                mask[row, column] = (
+                    share_y * max(0.0, min(column + 1 - start[0], 1.0)) * max(0.0, min(end[0] - column, 1.0))
+                )
     return mask

@@ -1,7 +1,8 @@
 """Both recall protocols as plain loops over frames or events, one true relation after another.
 
-Written from the protocols' descriptions and nothing else, so it serves twice: as the yardstick of ``benchmarks.metrics`` and as the
-independent opinion that the tests of ``vidsgg.metrics`` compare with.
+Written from the protocols' descriptions and nothing else, so it serves twice: as the yardstick of
+``benchmarks.metrics`` and as the independent opinion that the tests of ``vidsgg.metrics`` compare
+with.
 """
 
 from __future__ import annotations
@@ -51,7 +52,10 @@ def _one_frame(annotation: VideoAnnotation, prediction: VideoPrediction, protoco
         for group in vocabulary.groups:
             ends = annotation.pair_subject[pair], annotation.pair_object[pair]
             a, b = ends if group.direction == "subject->object" else ends[::-1]
-            true += [(a, b, vocabulary.offsets[group.name] + int(c)) for c in np.flatnonzero(annotation.labels[group.name][pair])]
+            true += [
+                (a, b, vocabulary.offsets[group.name] + int(c))
+                for c in np.flatnonzero(annotation.labels[group.name][pair])
+            ]
 
     # A row for every group and pair, zero outside the row's own group.
     pairs = np.flatnonzero(prediction.pair_frame == frame)
@@ -85,7 +89,9 @@ def _one_frame(annotation: VideoAnnotation, prediction: VideoPrediction, protoco
         box_score = prediction.node_score.astype(np.float64)
         order = np.argsort(-(box_score[a[row]] * box_score[b[row]] * scores[row, predicate]), kind="stable")
         row, predicate = row[order], predicate[order]
-        found.append([_first_match(annotation, prediction, relation, a[row], b[row], predicate, protocol) for relation in true])
+        found.append(
+            [_first_match(annotation, prediction, relation, a[row], b[row], predicate, protocol) for relation in true]
+        )
     return [(relation[2], [ranks[i] for ranks in found]) for i, relation in enumerate(true)]
 
 
@@ -142,7 +148,10 @@ def _one_event(annotation: VideoAnnotation, prediction: VideoPrediction, protoco
                     classes = [(int(prediction.node_class[nodes[0]]), np.float32(0))]
                 else:
                     table = prediction.object_scores[nodes].astype(np.float64).mean(0).astype(np.float32)
-                    classes = [(c + 1, score) for c, score in best(table[1:], ceil(protocol.pool / (tried * relations * count)))]
+                    classes = [
+                        (c + 1, score)
+                        for c, score in best(table[1:], ceil(protocol.pool / (tried * relations * count)))
+                    ]
                 for obj, object_score in classes:
                     for predicate, score in best(relation_score, relations):
                         candidates.append(((action_score + object_score) + score, (action, obj, predicate)))

@@ -1,7 +1,8 @@
 """STTran written down without thinking of speed: the yardstick of ``benchmarks.sttran``.
 
-Frames and windows are padded to the longest one, both frames of every window are computed in every layer, each pair is projected
-once per window. Same parameters and same numbers as ``vidsgg.models.sttran``.
+Frames and windows are padded to the longest one, both frames of every window are computed in every
+layer, each pair is projected once per window. Same parameters and same numbers as
+``vidsgg.models.sttran``.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from vidsgg.structures.logits import RelationLogits
 
 
 def _attention(layer: nn.Module, query: Tensor, key: Tensor, value: Tensor, padding: Tensor, training: bool) -> Tensor:
-    """(L, B, D) sequences, padding (B, L) True where nothing lies, through torch's multi-head attention with our weights."""
+    """(L, B, D) sequences, padding (B, L) True where nothing lies, through torch's multi-head
+    attention with our weights."""
     attention = layer.attention
     out, _ = F.multi_head_attention_forward(
         query, key, value, query.shape[2], attention.heads, attention.in_proj_weight, attention.in_proj_bias, None, None, False,
@@ -46,7 +48,9 @@ class PlainSTTran(nn.Module):
             per_frame[: counts[f], f] = rows
             padding[f, : counts[f]] = False
         for layer in model.spatial:
-            per_frame = layer.norm1(per_frame + layer.dropout(_attention(layer, per_frame, per_frame, per_frame, padding, training)))
+            per_frame = layer.norm1(
+                per_frame + layer.dropout(_attention(layer, per_frame, per_frame, per_frame, padding, training))
+            )
             per_frame = layer.norm2(per_frame + layer.feedforward(per_frame))
         windows = torch.zeros(2 * length, frames - 1, tokens.shape[1])
         place = torch.zeros(2 * length, frames - 1, tokens.shape[1])
@@ -54,7 +58,10 @@ class PlainSTTran(nn.Module):
         for w in range(frames - 1):
             first, second = counts[w], counts[w + 1]
             windows[: first + second, w] = torch.cat([per_frame[:first, w], per_frame[:second, w + 1]])
-            place[:first, w], place[first : first + second, w] = model.frame_position.weight[0], model.frame_position.weight[1]
+            place[:first, w], place[first : first + second, w] = (
+                model.frame_position.weight[0],
+                model.frame_position.weight[1],
+            )
             padding[w, : first + second] = False
         for layer in model.temporal:
             placed = windows + place

@@ -1,13 +1,16 @@
 """SceneLLM: what its language model costs, and what each of its parts brings.
 
-``python -m benchmarks.scenellm speed [-videos 6]``: processor seconds per video (other programs on the machine hardly change them) and peak
-memory of a training step and an evaluation forward at full width on random features, against STTran, CPU, one thread. The language
-model has the shape of the default one and random weights, which do not change the speed. Every row runs in a process of its own, so
-that peak memory is its own. The share of the language model is told by the same step without one.
+``python -m benchmarks.scenellm speed [-videos 6]``: processor seconds per video (other programs on
+the machine hardly change them) and peak memory of a training step and an evaluation forward at full
+width on random features, against STTran, CPU, one thread. The language model has the shape of the
+default one and random weights, which do not change the speed. Every row runs in a process of its
+own, so that peak memory is its own. The share of the language model is told by the same step
+without one.
 
-``python -m benchmarks.scenellm ablations -data_path DATA -out OUT``: the paper's ablations with the small SceneLLM of ``benchmarks.methods``,
-whose table they can stand beside: the same set, features, optimiser, epochs and choice of the best one. Runs that are finished are not
-done again, so that a benchmark that was stopped goes on.
+``python -m benchmarks.scenellm ablations -data_path DATA -out OUT``: the paper's ablations with the
+small SceneLLM of ``benchmarks.methods``,
+whose table they can stand beside: the same set, features, optimiser, epochs and choice of the best
+one. Runs that are finished are not done again, so that a benchmark that was stopped goes on.
 """
 
 from __future__ import annotations
@@ -44,7 +47,8 @@ from vidsgg.models.scenellm.scenellm import SceneLLM, Stage
 from vidsgg.models.sttran import STTran
 from vidsgg.options import option
 
-DEFAULT_SHAPE = "random:llama:hidden=576,layers=30,heads=9,kv_heads=3,intermediate=1536,vocabulary=49152"  # HuggingFaceTB/SmolLM2-135M
+# HuggingFaceTB/SmolLM2-135M
+DEFAULT_SHAPE = "random:llama:hidden=576,layers=30,heads=9,kv_heads=3,intermediate=1536,vocabulary=49152"
 MODELS = {
     "STTran": {},
     "SceneLLM, language model frozen (2a)": {"stage": Stage.RELATIONS},
@@ -108,14 +112,20 @@ def measure(name: str, videos: int, train: bool) -> dict[str, float]:
             clip_gradients(model.parameters(), 5.0)
             optimizer.step()
         seconds.append(time.process_time() - began)
-    return {"seconds": statistics.median(seconds[1:]), "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+    return {
+        "seconds": statistics.median(seconds[1:]),
+        "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
 
 
 def speed(options: SpeedOptions) -> None:
     if options.row is not None:
         print(json.dumps(measure(options.row, options.videos, options.train)))
         return
-    print("| | training step, s/video | peak MiB | evaluation forward, s/video | peak MiB |\n| --- | ---: | ---: | ---: | ---: |")
+    print(
+        "| | training step, s/video | peak MiB | evaluation forward, s/video | peak MiB |\n| --- | ---: | ---: | ---: |"
+        " ---: |"
+    )
     rows = {}
     for name in MODELS:
         rows[name] = [_row(name, options.videos, train) for train in (True, False)]
@@ -124,17 +134,30 @@ def speed(options: SpeedOptions) -> None:
     *_, whole, without = rows.values()
     shares = [1 - b["seconds"] / a["seconds"] for a, b in zip(whole, without, strict=True)]
     print(
-        f"\nshare of the language model: {100 * shares[0]:.0f} % of a training step (2b), {100 * shares[1]:.0f} % of an evaluation forward"
+        f"\nshare of the language model: {100 * shares[0]:.0f} % of a training step (2b), {100 * shares[1]:.0f} % of an"
+        " evaluation forward"
     )
 
 
 def _row(name: str, videos: int, train: bool) -> dict[str, float]:
-    command = [sys.executable, "-m", "benchmarks.scenellm", "speed", "-row", name, "-videos", str(videos), "-train", str(train)]
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.scenellm",
+        "speed",
+        "-row",
+        name,
+        "-videos",
+        str(videos),
+        "-train",
+        str(train),
+    ]
     return dict(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
 
 
 def ablation_run(options: AblationOptions, name: str, seed: int) -> TrainOptions:
-    """The row of ``benchmarks.methods`` with a part changed. Every variant has as many epochs in which relations are learnt."""
+    """The row of ``benchmarks.methods`` with a part changed. Every variant has as many epochs in
+    which relations are learnt."""
     methods = MethodsOptions(data_path=options.data_path, out=options.out, epochs=options.epochs)
     whole, changes = settings(methods, "scenellm", seed), ABLATIONS[name]
     assert isinstance(whole, SceneLLMOptions)
@@ -150,8 +173,12 @@ def ablation_run(options: AblationOptions, name: str, seed: int) -> TrainOptions
 def ablations(options: AblationOptions) -> None:
     torch.set_num_threads(1)
     counted = settings(MethodsOptions(data_path=options.data_path, out=options.out), "frequency", 0)
-    rows: dict[str, list[RecallResult]] = {ROWS["frequency"].title: [outcome(counted)[0]], **{name: [] for name in ABLATIONS}}
-    for seed in map(int, options.seeds.split(",")):  # seed by seed, so that a half-done benchmark compares like with like
+    rows: dict[str, list[RecallResult]] = {
+        ROWS["frequency"].title: [outcome(counted)[0]],
+        **{name: [] for name in ABLATIONS},
+    }
+    # seed by seed, so that a half-done benchmark compares like with like
+    for seed in map(int, options.seeds.split(",")):
         for name in ABLATIONS:
             rows[name].append(outcome(ablation_run(options, name, seed))[0])
         print(f"\nafter seed {seed}:\n{table(rows, 'predcls')}", flush=True)
@@ -162,7 +189,9 @@ def main(argv: Sequence[str]) -> None:
     if what == "speed":
         speed(parse(SpeedOptions, rest, prog="benchmarks.scenellm speed", description="Time and memory."))
     elif what == "ablations":
-        ablations(parse(AblationOptions, rest, prog="benchmarks.scenellm ablations", description="What each part brings."))
+        ablations(
+            parse(AblationOptions, rest, prog="benchmarks.scenellm ablations", description="What each part brings.")
+        )
     else:
         print(__doc__)
 

@@ -1,8 +1,10 @@
-"""STKET at full width on random features, against STTran in the same run: seconds per video, peak memory, and where the time goes.
+"""STKET at full width on random features, against STTran in the same run: seconds per video, peak
+memory, and where the time goes.
 
-``python -m benchmarks.stket [--quick] [--device cuda]``. The videos of ``benchmarks.sttran`` (20-40 frames with 1-5 pairs each), predcls,
-one video a step. Every row runs in a process of its own, so that peak memory is its own. On a CPU one
-thread works, and seconds are those that it worked. An epoch of Action Genome is about 7,000 steps.
+``python -m benchmarks.stket [--quick] [--device cuda]``. The videos of ``benchmarks.sttran`` (20-40
+frames with 1-5 pairs each), predcls, one video a step. Every row runs in a process of its own, so
+that peak memory is its own. On a CPU one thread works, and seconds are those that it worked. An
+epoch of Action Genome is about 7,000 steps.
 """
 
 from __future__ import annotations
@@ -32,16 +34,31 @@ from vidsgg.models.stket import Stket
 from vidsgg.models.sttran import STTran
 from vidsgg.structures.clip import Clip
 
-PRODUCTS = ("addmm", "::mm", "bmm", "matmul", "linear", "convolution", "scaled_dot_product", "gemm", "sgemm", "flash", "cutlass")
+PRODUCTS = (
+    "addmm",
+    "::mm",
+    "bmm",
+    "matmul",
+    "linear",
+    "convolution",
+    "scaled_dot_product",
+    "gemm",
+    "sgemm",
+    "flash",
+    "cutlass",
+)
 MODELS = {
     "STTran": lambda: STTran(SCHEMA, WIDTHS, STTranConfig()),
     "STKET": lambda: Stket(SCHEMA, WIDTHS, StketConfig()),
-    "STKET without priors": lambda: Stket(SCHEMA, WIDTHS, StketConfig(use_spatial_prior=False, use_temporal_prior=False)),
+    "STKET without priors": lambda: Stket(
+        SCHEMA, WIDTHS, StketConfig(use_spatial_prior=False, use_temporal_prior=False)
+    ),
 }
 
 
 def measure(name: str, what: str, videos: int, device: str) -> dict[str, Any]:
-    """Seconds per video (median) and peak memory in MiB, in this process; on a GPU that of the GPU."""
+    """Seconds per video (median) and peak memory in MiB, in this process; on a GPU that of the
+    GPU."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
     model: nn.Module = MODELS[name]().to(device).train(what == "train")
@@ -87,7 +104,8 @@ def _flops(model: nn.Module, clip: Clip) -> int:
 
 
 def _clock(device: str) -> float:
-    """Seconds of work, which others on the machine do not lengthen; of the clock where a GPU works."""
+    """Seconds of work, which others on the machine do not lengthen; of the clock where a GPU
+    works."""
     if device == "cpu":
         return time.process_time()
     torch.cuda.synchronize()
@@ -104,19 +122,23 @@ def main(argv: list[str] | None = None) -> None:
     if given.row:
         print(json.dumps(measure(*given.row, videos, given.device)))
         return
-    print("| | model | parameters | GFLOP forward | s/video | of STTran | peak MiB | matrix products and convolutions |")
+    print(
+        "| | model | parameters | GFLOP forward | s/video | of STTran | peak MiB | matrix products and convolutions |"
+    )
     print("| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |")
     for what, title in (("train", "training step"), ("eval", "evaluation forward")):
         base = 0.0
         for name in MODELS:
             command = [sys.executable, "-m", "benchmarks.stket", "--row", name, what, "--device", given.device]
             row = json.loads(
-                subprocess.run([*command, *(["--quick"] if given.quick else [])], check=True, stdout=subprocess.PIPE, text=True).stdout
+                subprocess.run(
+                    [*command, *(["--quick"] if given.quick else [])], check=True, stdout=subprocess.PIPE, text=True
+                ).stdout
             )
             base = base or row["seconds"]
             print(
-                f"| {title} | {name} | {row['parameters'] / 1e6:.0f} M | {row['flops'] / 1e9:.0f} | {row['seconds']:.3f} | {row['seconds'] / base:.2f}"
-                f" | {row['peak']:.0f} | {row['products']:.0%} |",
+                f"| {title} | {name} | {row['parameters'] / 1e6:.0f} M | {row['flops'] / 1e9:.0f} |"
+                f" {row['seconds']:.3f} | {row['seconds'] / base:.2f} | {row['peak']:.0f} | {row['products']:.0%} |",
                 flush=True,
             )
 

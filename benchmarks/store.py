@@ -1,7 +1,9 @@
-"""The feature store: writing and reading against plain files of the same bytes, and peak memory against the number of videos.
+"""The feature store: writing and reading against plain files of the same bytes, and peak memory
+against the number of videos.
 
-``python -m benchmarks.store [--videos 40]``. Random clips as a ResNet-101 C4 gives them in shape (20-40 frames, 1-5 pairs each), float16,
-single-threaded. Every reading is of whole videos in random order; "cold" after the operating system was told to forget the files.
+``python -m benchmarks.store [--videos 40]``. Random clips as a ResNet-101 C4 gives them in shape
+(20-40 frames, 1-5 pairs each), float16, single-threaded. Every reading is of whole videos in random
+order; "cold" after the operating system was told to forget the files.
 """
 
 from __future__ import annotations
@@ -118,7 +120,10 @@ def speeds(count: int, repeats: int = 3) -> str:
             "| writing | MB/s | share of plain |\n| --- | ---: | ---: |",
             f"| plain files, the same bytes | {size / plain:.0f} | |",
             f"| records from float32 clips | {size / ours:.0f} | {plain / ours:.2f} |",
-            "\n| reading | cold MB/s | share of plain | warm MB/s | share of plain |\n| --- | ---: | ---: | ---: | ---: |",
+            (
+                "\n| reading | cold MB/s | share of plain | warm MB/s | share of plain |\n| --- | ---: | ---: | ---: |"
+                " ---: |"
+            ),
         ]
         order = list(range(count))
         random.Random(0).shuffle(order)
@@ -127,7 +132,9 @@ def speeds(count: int, repeats: int = 3) -> str:
         ways: dict[str, Callable[[], object]] = {
             "plain files, the same bytes": one_by_one(lambda i: places[i].read_bytes(), order),
             "records, checked": one_by_one(lambda i: store.open_record(sources[i], learn=True), order),
-            "records to float32 clips": one_by_one(lambda i: store.clip(store.open_record(sources[i], learn=True)), order),
+            "records to float32 clips": one_by_one(
+                lambda i: store.clip(store.open_record(sources[i], learn=True)), order
+            ),
         }
         for workers in (0, 1, 2):
             loader = ClipLoader(videos, "predcls", shuffle=True, workers=workers, store=store, learn=True)

@@ -1,7 +1,9 @@
-"""What rounding features does to training: the same run with float32, float16 and bfloat16 features, and with the detector on the fly.
+"""What rounding features does to training: the same run with float32, float16 and bfloat16
+features, and with the detector on the fly.
 
-``python -m benchmarks.store_precision [--videos 60] [--epochs 6] [--mode sgcls] [-detector c4-small]``. Synthetic videos, the demo's STTran
-on a CPU; every run draws the same batches and the same dropout, so the losses differ by the features alone.
+``python -m benchmarks.store_precision [--videos 60] [--epochs 6] [--mode sgcls] [-detector
+c4-small]``. Synthetic videos, the demo's STTran on a CPU; every run draws the same batches and the
+same dropout, so the losses differ by the features alone.
 """
 
 from __future__ import annotations
@@ -34,7 +36,10 @@ def measure(place: Path, videos: int, epochs: int, mode: str, detector: str) -> 
     generate(data, SyntheticConfig(videos=videos))
     features = FeaturesOptions(data_path=str(data), mode=mode, detector=detector, device="cpu")  # type: ignore[arg-type]
     lines = [
-        "| features | GB | loss, first epoch | loss, last epoch | largest difference of an epoch's loss | R@20 (with) | R@20 (no) |",
+        (
+            "| features | GB | loss, first epoch | loss, last epoch | largest difference of an epoch's loss | R@20"
+            " (with) | R@20 (no) |"
+        ),
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     first: list[float] = []
@@ -45,10 +50,17 @@ def measure(place: Path, videos: int, epochs: int, mode: str, detector: str) -> 
             size = f"{run_features(replace(features, dtype=kind, out=source)).bytes / 1e9:.3f}"  # type: ignore[arg-type]
         run = place / f"run {kind}"
         options = demo_model(
-            DemoOptions(epochs=epochs), data_path=str(data), save_path=str(run), mode=mode, detector=detector, device="cpu"
+            DemoOptions(epochs=epochs),
+            data_path=str(data),
+            save_path=str(run),
+            mode=mode,
+            detector=detector,
+            device="cpu",
         )
         run_training(replace(options, features=source, eval_freq=epochs))
-        result = run_evaluation(EvaluateOptions(checkpoint=str(run / "checkpoint_final.tar"), features=source, device="cpu")).result
+        result = run_evaluation(
+            EvaluateOptions(checkpoint=str(run / "checkpoint_final.tar"), features=source, device="cpu")
+        ).result
         losses = losses_of(run)
         first = first or losses
         difference = max(abs(a - b) for a, b in zip(losses, first, strict=True))

@@ -1,8 +1,10 @@
-"""STTran at full width on random features: seconds per video and peak memory of a training step and an evaluation forward.
+"""STTran at full width on random features: seconds per video and peak memory of a training step and
+an evaluation forward.
 
-``python -m benchmarks.sttran [--quick]``. 20 videos of 20-40 frames with 1-5 pairs a frame, CPU, 2 threads. Every row runs in a
-process of its own, so that peak memory is its own. "plain" is a straightforward implementation of the same network in the style
-of the original (padded frames and windows, everything computed, unfused optimiser), checked to give the same numbers.
+``python -m benchmarks.sttran [--quick]``. 20 videos of 20-40 frames with 1-5 pairs a frame, CPU, 2
+threads. Every row runs in a process of its own, so that peak memory is its own. "plain" is a
+straightforward implementation of the same network in the style of the original (padded frames and
+windows, everything computed, unfused optimiser), checked to give the same numbers.
 """
 
 from __future__ import annotations
@@ -34,7 +36,8 @@ VIDEOS = 20
 
 
 def random_clip(seed: int) -> Clip:
-    """A video of 20-40 frames with a person and 1-5 objects each, features as a ResNet-101 C4 gives them in shape."""
+    """A video of 20-40 frames with a person and 1-5 objects each, features as a ResNet-101 C4 gives
+    them in shape."""
     rng = np.random.default_rng(seed)
     pairs_of = rng.integers(1, 6, rng.integers(20, 41))
     frames, pairs = len(pairs_of), int(pairs_of.sum())
@@ -134,8 +137,8 @@ def main(argv: list[str] | None = None) -> None:
                 ours = _row("ours", what, batch, precision, videos)
                 name = "training step" if what == "train" else "evaluation forward"
                 print(
-                    f"| {name} | {batch} | {precision} | {plain['seconds']:.3f} | {ours['seconds']:.3f} | {plain['seconds'] / ours['seconds']:.1f}"
-                    f" | {plain['peak']:.0f} | {ours['peak']:.0f} |",
+                    f"| {name} | {batch} | {precision} | {plain['seconds']:.3f} | {ours['seconds']:.3f} |"
+                    f" {plain['seconds'] / ours['seconds']:.1f} | {plain['peak']:.0f} | {ours['peak']:.0f} |",
                     flush=True,
                 )
 

@@ -1,11 +1,15 @@
-"""TEMPURA at full width on random features, against STTran in the same run: seconds per video, peak memory, and what its memory costs.
+"""TEMPURA at full width on random features, against STTran in the same run: seconds per video, peak
+memory, and what its memory costs.
 
-``python -m benchmarks.tempura [--quick] [--device cuda]``. The videos of ``benchmarks.sttran`` (20-40 frames with 1-5 pairs each), one
-a step, with a memory in use. "second pass": prototypes from a forward in eval mode after that of training, as in the reference
-(-memory_pass True); otherwise they come from the training forward. Seconds are those of STTran and a model on the same videos, taken in turn;
-peak memory is that of a process of its own. On a CPU one thread works, and its own time counts. An epoch of Action Genome is about 7,000 steps.
+``python -m benchmarks.tempura [--quick] [--device cuda]``. The videos of ``benchmarks.sttran``
+(20-40 frames with 1-5 pairs each), one a step, with a memory in use. "second pass": prototypes from
+a forward in eval mode after that of training, as in the reference (-memory_pass True); otherwise
+they come from the training forward. Seconds are those of STTran and a model on the same videos,
+taken in turn; peak memory is that of a process of its own. On a CPU one thread works, and its own
+time counts. An epoch of Action Genome is about 7,000 steps.
 
-The last lines say how far the prototypes of both ways are apart after one epoch over the same videos from the same weights.
+The last lines say how far the prototypes of both ways are apart after one epoch over the same
+videos from the same weights.
 """
 
 from __future__ import annotations
@@ -45,7 +49,10 @@ ROWS = (("predcls", "train"), ("sgcls", "train"), ("predcls", "eval"))
 
 
 def _published(mode: str, **changes: Any) -> TempuraConfig:
-    return replace(TempuraConfig(num_mixtures=6 if mode == "predcls" else 4, mem_feat_lambda=0.3 if mode == "sgcls" else 0.5), **changes)
+    return replace(
+        TempuraConfig(num_mixtures=6 if mode == "predcls" else 4, mem_feat_lambda=0.3 if mode == "sgcls" else 0.5),
+        **changes,
+    )
 
 
 def video(seed: int, mode: str) -> Clip:
@@ -73,7 +80,9 @@ class Learner:
         self.model = MODELS[name](mode).to(device)
         self.optimizer = ReferenceAdamW(self.model.parameters(), lr=1e-5)
         losses = TempuraLossConfig(obj_con_loss=None if mode == "predcls" else "euc_con")
-        self.criterion = TempuraCriterion(SCHEMA, losses) if isinstance(self.model, TEMPURA) else RelationCriterion(SCHEMA)
+        self.criterion = (
+            TempuraCriterion(SCHEMA, losses) if isinstance(self.model, TEMPURA) else RelationCriterion(SCHEMA)
+        )
 
     def step(self, seed: int, what: str) -> float:
         """Seconds of a training step, or of a forward."""
@@ -104,7 +113,8 @@ def prepared(name: str, mode: str, device: str) -> Learner:
 
 
 def in_turn(name: str, mode: str, what: str, videos: int, device: str) -> dict[str, Any]:
-    """Seconds of STTran and of a model on the same videos, one after the other (medians), and the median of their ratios."""
+    """Seconds of STTran and of a model on the same videos, one after the other (medians), and the
+    median of their ratios."""
     torch.set_num_threads(1)
     base, learner = prepared("STTran", mode, device), prepared(name, mode, device)
     seconds = [(base.step(seed, what), learner.step(seed, what)) for seed in range(2, videos + 2)]
@@ -121,12 +131,17 @@ def peak(name: str, mode: str, what: str, videos: int, device: str) -> dict[str,
     learner = prepared(name, mode, device)
     for seed in range(2, min(videos, 3) + 2):
         learner.step(seed, what)
-    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 if device == "cpu" else torch.cuda.max_memory_allocated() / 2**20
+    used = (
+        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        if device == "cpu"
+        else torch.cuda.max_memory_allocated() / 2**20
+    )
     return {"peak": used, "parameters": sum(p.numel() for p in learner.model.parameters())}
 
 
 def compare(videos: int, device: str) -> dict[str, Any]:
-    """Prototypes of both ways after an epoch: their cosine (the mean over predicates) and their distance, relative to their length."""
+    """Prototypes of both ways after an epoch: their cosine (the mean over predicates) and their
+    distance, relative to their length."""
     torch.set_num_threads(1)
     found = []
     for name in ("TEMPURA", "TEMPURA, second pass"):
@@ -142,7 +157,8 @@ def compare(videos: int, device: str) -> dict[str, Any]:
 
 
 def _clock(device: str) -> float:
-    """Seconds that the processor worked, so that others on the machine hardly matter; of the clock where a GPU works."""
+    """Seconds that the processor worked, so that others on the machine hardly matter; of the clock
+    where a GPU works."""
     if device == "cpu":
         return time.process_time()
     torch.cuda.synchronize()
@@ -162,7 +178,16 @@ def main(argv: list[str] | None = None) -> None:
         return
 
     def alone(*part: str) -> dict[str, Any]:
-        command = [sys.executable, "-m", "benchmarks.tempura", "--part", *part, "--device", given.device, *["--quick"] * given.quick]
+        command = [
+            sys.executable,
+            "-m",
+            "benchmarks.tempura",
+            "--part",
+            *part,
+            "--device",
+            given.device,
+            *["--quick"] * given.quick,
+        ]
         return dict(json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout))
 
     print("| | model | parameters | s/video | STTran's s/video | ratio | peak MiB |")
@@ -176,7 +201,10 @@ def main(argv: list[str] | None = None) -> None:
             used = f"{size['peak']:.0f} |" if what == "train" else "|"  # else it is that of the training steps before
             print(f"| {title} | {name} | {size['parameters'] / 1e6:.0f} M | {told} | {used}", flush=True)
     apart = alone("compare")
-    print(f"\nprototypes with and without a second pass: cosine {apart['cosine']:.4f}, {apart['distance']:.1%} of their length apart")
+    print(
+        f"\nprototypes with and without a second pass: cosine {apart['cosine']:.4f}, {apart['distance']:.1%} of their"
+        " length apart"
+    )
 
 
 if __name__ == "__main__":

@@ -1,12 +1,16 @@
-"""``vidsgg predict`` from a video file to a graph file: where the time goes, beside a plain loop over the frames; memory over hours.
+"""``vidsgg predict`` from a video file to a graph file: where the time goes, beside a plain loop
+over the frames; memory over hours.
 
-``python -m benchmarks.video -checkpoint demo/sttran_sgdet -videos demo/data/videos [-seconds 60]``: one film made of all videos of a folder,
-by a trained SGDET model (``vidsgg demo`` leaves one). Processor seconds of one thread, so that others on the machine do not count; every row
-in a process of its own, whose greatest memory is told. The plain loop holds the whole decoded film, shows the detector one picture at a
-time and the model the whole video in one piece; both graphs are compared. Last, two such films, one after the other and two at a time.
+``python -m benchmarks.video -checkpoint demo/sttran_sgdet -videos demo/data/videos [-seconds 60]``:
+one film made of all videos of a folder, by a trained SGDET model (``vidsgg demo`` leaves one).
+Processor seconds of one thread, so that others on the machine do not count; every row in a process
+of its own, whose greatest memory is told. The plain loop holds the whole decoded film, shows the
+detector one picture at a time and the model the whole video in one piece; both graphs are compared.
+Last, two such films, one after the other and two at a time.
 
-``python -m benchmarks.video -hours 3``: greatest memory for test patterns of an eighteenth, a third and the whole of that length, five pictures a
-second, by a small untrained model that finds a person, a cup and a chair wherever it looks: more relations than any video has.
+``python -m benchmarks.video -hours 3``: greatest memory for test patterns of an eighteenth, a third
+and the whole of that length, five pictures a second, by a small untrained model that finds a
+person, a cup and a chair wherever it looks: more relations than any video has.
 """
 
 from __future__ import annotations
@@ -102,20 +106,29 @@ class Row:
 
 
 def measure(film: Path, checkpoint: Path, out: Path, plain: bool) -> Row:
-    """Predict the film as ``vidsgg predict`` does, or in the plain way, once the model has looked at a few pictures."""
+    """Predict the film as ``vidsgg predict`` does, or in the plain way, once the model has looked
+    at a few pictures."""
     torch.set_num_threads(1)
     scorer = TrainedModel.load(checkpoint).on_videos(VideoSettings()).scorer
     few = [frame for frame, _ in zip(open_footage(film, FPS).frames(), range(10), strict=False)]
     list(video.video_graphs("warm up", few, scorer))
     clock, timeline, count = Clock(), RelationTimeline(), 0
-    timed: Any = {"extractor": clock.call("detect", scorer.extractor or (lambda *_: None)), "model": clock.call("relate", scorer.model)}
+    timed: Any = {
+        "extractor": clock.call("detect", scorer.extractor or (lambda *_: None)),
+        "model": clock.call("relate", scorer.model),
+    }
     scorer = replace(scorer, **timed)
     window = video.Window(2**40, 0, 2**62) if plain else video.Window()
-    with mock.patch.object(base, "FRAMES_AT_ONCE", 1 if plain else base.FRAMES_AT_ONCE), graph_writer(out, film.name, "", None) as writer:
+    with (
+        mock.patch.object(base, "FRAMES_AT_ONCE", 1 if plain else base.FRAMES_AT_ONCE),
+        graph_writer(out, film.name, "", None) as writer,
+    ):
         with clock.part("decode"):
             given = whole_video(film) if plain else open_footage(film, FPS).frames()
         rules = video.GraphRules(least=0.3)
-        for frame in clock.each("graphs and ids", video.video_graphs(film.name, clock.each("decode", given), scorer, rules, window)):
+        for frame in clock.each(
+            "graphs and ids", video.video_graphs(film.name, clock.each("decode", given), scorer, rules, window)
+        ):
             clock.call("write", writer.add)(frame)
             clock.call("intervals", timeline.add)(frame)
             count += 1
@@ -169,10 +182,13 @@ def speed(checkpoint: Path, videos: Path, seconds: float, folder: Path) -> None:
     for name, plain in (("ours", False), ("plain loop", True)):
         row = in_a_process(measure, film, checkpoint, folder / f"{name}.graph.json", plain)
         total = sum(row.spent.values())
-        shares = " | ".join(f"{row.spent.get(part, 0):.2f} s ({100 * row.spent.get(part, 0) / total:.1f} %)" for part in PARTS)
+        shares = " | ".join(
+            f"{row.spent.get(part, 0):.2f} s ({100 * row.spent.get(part, 0) / total:.1f} %)" for part in PARTS
+        )
         print(f"| {name} | {row.frames / total:.2f} | {shares} | {row.memory:.0f} |", flush=True)
     print(
-        f"\nthe same graph in {alike(*(read_graph(folder / f'{name}.graph.json') for name in ('ours', 'plain loop'))):.1f} % of the frames"
+        "\nthe same graph in"
+        f" {alike(*(read_graph(folder / f'{name}.graph.json') for name in ('ours', 'plain loop'))):.1f} % of the frames"
     )
     (folder / "again.mp4").write_bytes(film.read_bytes())
     for jobs in (1, 2):
@@ -183,7 +199,18 @@ def speed(checkpoint: Path, videos: Path, seconds: float, folder: Path) -> None:
 
 def predicted(films: list[Path], checkpoint: Path, out: Path, *more: str) -> tuple[float, float]:
     """Processor seconds and greatest memory in MiB of ``vidsgg predict``."""
-    words = [sys.executable, "-m", "vidsgg", "predict", *map(str, films), "-checkpoint", str(checkpoint), "-o", str(out), *more]
+    words = [
+        sys.executable,
+        "-m",
+        "vidsgg",
+        "predict",
+        *map(str, films),
+        "-checkpoint",
+        str(checkpoint),
+        "-o",
+        str(out),
+        *more,
+    ]
     process = subprocess.Popen(words, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     if status:
@@ -194,7 +221,11 @@ def predicted(films: list[Path], checkpoint: Path, out: Path, *more: str) -> tup
 def pattern(seconds: float) -> Iterator[tuple[float, Image]]:
     """FFmpeg's moving test picture."""
     graph = av.filter.Graph()
-    chain = [graph.add("testsrc2", f"size=320x240:rate=5:duration={seconds}"), graph.add("format", "rgb24"), graph.add("buffersink")]
+    chain = [
+        graph.add("testsrc2", f"size=320x240:rate=5:duration={seconds}"),
+        graph.add("format", "rgb24"),
+        graph.add("buffersink"),
+    ]
     graph.link_nodes(*chain).configure()
     while True:
         try:
@@ -215,14 +246,22 @@ def small_model(folder: Path) -> Path:
         for name in ("person", "cup/glass/bottle", "chair"):
             detector.class_score.bias[SCHEMA.vocabulary.objects.index(name)] = 8.0
     save_detector(folder / "data" / "detector.pth", detector)
-    small = "-hidden_dim 8 -embedding_dim 8 -feedforward_dim 8 -spatial_layer 1 -temporal_layer 1 -epochs 0 -num_workers 0 -features off"
-    train.main([*f"-mode sgdet -data_path {folder / 'data'} -save_path {folder / 'run'} -device cpu".split(), *small.split()])
+    small = (
+        "-hidden_dim 8 -embedding_dim 8 -feedforward_dim 8 -spatial_layer 1 -temporal_layer 1 -epochs 0 -num_workers 0"
+        " -features off"
+    )
+    train.main(
+        [*f"-mode sgdet -data_path {folder / 'data'} -save_path {folder / 'run'} -device cpu".split(), *small.split()]
+    )
     return folder / "run"
 
 
 def memory(hours: float, folder: Path) -> None:
     checkpoint = small_model(folder)
-    print("\n| minutes | frames | graphs | relations over time | greatest memory, MiB |\n| ---: | ---: | ---: | ---: | ---: |")
+    print(
+        "\n| minutes | frames | graphs | relations over time | greatest memory, MiB |\n| ---: | ---: | ---: | ---: |"
+        " ---: |"
+    )
     for part in (1 / 18, 1 / 3, 1.0):
         minutes = 60 * hours * part
         film = folder / f"{minutes:.0f}.mp4"

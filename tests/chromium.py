@@ -1,4 +1,5 @@
-"""A real Chromium for the tests of pages. ``python tests/chromium.py`` sees to it that there is one, if it can be had."""
+"""A real Chromium for the tests of pages. ``python tests/chromium.py`` sees to it that there is
+one, if it can be had."""
 
 from __future__ import annotations
 
@@ -19,12 +20,16 @@ if TYPE_CHECKING:
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 NEEDED = "VIDSGG_NEEDS_BROWSER"  # set to 1, a missing browser is an error and not a reason to skip
 DOWNLOAD_SECONDS, CONNECT_SECONDS = 300, 5
-BY_HAND = "install one (Debian: apt-get install chromium; macOS: brew install --cask chromium), or: playwright install --with-deps chromium"
+BY_HAND = (
+    "install one (Debian: apt-get install chromium; macOS: brew install --cask chromium), or: playwright install"
+    " --with-deps chromium"
+)
 
 
 @contextmanager
 def open_chromium() -> Iterator[Browser]:
-    """Chromium of the system, else Playwright's own. Where there is neither the test is skipped and says so, or fails if it is needed."""
+    """Chromium of the system, else Playwright's own. Where there is neither the test is skipped and
+    says so, or fails if it is needed."""
     try:
         from playwright.sync_api import Error, sync_playwright
     except ImportError:
@@ -47,7 +52,8 @@ def _not_there(why: str) -> NoReturn:
 
 
 def install() -> str:
-    """Download Playwright's own Chromium unless one can be started already. Returns what is missing, and what to do; empty if nothing is."""
+    """Download Playwright's own Chromium unless one can be started already. Returns what is
+    missing, and what to do; empty if nothing is."""
     if not _problem():
         return ""
     print("downloading Chromium for the tests of pages, once (about 100 MB)", flush=True)
@@ -67,7 +73,8 @@ def _problem() -> str:
 
 
 def _download() -> str:
-    """What went wrong; empty if nothing did. Ends in DOWNLOAD_SECONDS at the latest, also where every connection stalls."""
+    """What went wrong; empty if nothing did. Ends in DOWNLOAD_SECONDS at the latest, also where
+    every connection stalls."""
     command = [sys.executable, "-m", "playwright", "install", "--only-shell", "chromium"]
     patience = {"PLAYWRIGHT_DOWNLOAD_CONNECTION_TIMEOUT": str(1000 * CONNECT_SECONDS)}
     process = subprocess.Popen(

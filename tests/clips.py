@@ -85,7 +85,8 @@ def entity_annotation(pairs_of: list[int], seed: int = 0, name: str = "video") -
 
 
 def action_annotation(objects_of: list[int], seed: int = 0, name: str = "clip") -> VideoAnnotation:
-    """Events of three frames each; event u has ``objects_of[u]`` objects, seen in every frame, with one label per object."""
+    """Events of three frames each; event u has ``objects_of[u]`` objects, seen in every frame, with
+    one label per object."""
     rng = np.random.default_rng(seed)
     units = len(objects_of)
     node_frame, identity, classes = [], [], []
@@ -129,7 +130,9 @@ def learning_clip(pairs_of: list[int], seed: int = 0, name: str = "video") -> Cl
     clip = entity_clip(pairs_of, seed, name)
     logits = torch.randn(clip.nodes, len(ENTITY.vocabulary.objects) - 1, generator=torch.Generator().manual_seed(seed))
     distribution = torch.cat([torch.zeros(clip.nodes, 1), logits.softmax(1)], 1)
-    return replace(clip, classes_given=False, node_class=torch.full_like(clip.node_class, -1), node_distribution=distribution)
+    return replace(
+        clip, classes_given=False, node_class=torch.full_like(clip.node_class, -1), node_distribution=distribution
+    )
 
 
 def open_clip(pairs_of: list[int], seed: int = 0, name: str = "video") -> Clip:
@@ -140,10 +143,13 @@ def open_clip(pairs_of: list[int], seed: int = 0, name: str = "video") -> Clip:
 def opened(clip: Clip) -> Clip:
     """The scoring form of a learning clip: every two nodes of a frame are a candidate.
 
-    The union features of candidate (a, b) are all 1000 a + b, so that a test sees which one is taken.
+    The union features of candidate (a, b) are all 1000 a + b, so that a test sees which one is
+    taken.
     """
     frames = [torch.nonzero(clip.node_frame == frame).flatten().tolist() for frame in range(clip.frames)]
-    subject, obj = torch.tensor([pair for nodes in frames for pair in combinations(nodes, 2)], dtype=torch.int64).view(-1, 2).T
+    subject, obj = (
+        torch.tensor([pair for nodes in frames for pair in combinations(nodes, 2)], dtype=torch.int64).view(-1, 2).T
+    )
     return replace(
         clip, pairs_open=True, labels=None, node_target=None, pair_subject=subject, pair_object=obj, pair_frame=clip.node_frame[subject],
         pair_union=(1000.0 * subject + obj).view(-1, 1, 1, 1).expand(-1, WIDTHS.union, 7, 7), pair_mask=None,

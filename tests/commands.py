@@ -1,4 +1,5 @@
-"""Commands as users type them, run within this process where that is possible: a start of PyTorch for each would take minutes."""
+"""Commands as users type them, run within this process where that is possible: a start of PyTorch
+for each would take minutes."""
 
 from __future__ import annotations
 
@@ -19,8 +20,8 @@ from vidsgg.cli.main import COMMANDS, main, run
 ROOT = Path(__file__).parents[1]
 # What makes every command short; the last of these wins over what is written in the command.
 SHORT = (
-    "videos=6 width=160 height=120 datasize=large epochs=1 hidden_dim=8 embedding_dim=4 feedforward_dim=8 spatial_layer=1 temporal_layer=1"
-    " num_workers=1 device=cpu warmup_steps=1 trials=2"
+    "videos=6 width=160 height=120 datasize=large epochs=1 hidden_dim=8 embedding_dim=4 feedforward_dim=8"
+    " spatial_layer=1 temporal_layer=1 num_workers=1 device=cpu warmup_steps=1 trials=2"
 )
 
 
@@ -36,8 +37,11 @@ def prepare(folder: Path) -> None:
 
 
 def run_block(text: str, folder: Path) -> list[str]:
-    """Run the lines of a block in a folder; returns the commands. Raises AssertionError naming the one that failed."""
-    lines = [line for line in text.replace("\\\n", " ").splitlines() if line.strip() and not line.lstrip().startswith("#")]
+    """Run the lines of a block in a folder; returns the commands. Raises AssertionError naming the
+    one that failed."""
+    lines = [
+        line for line in text.replace("\\\n", " ").splitlines() if line.strip() and not line.lstrip().startswith("#")
+    ]
     if any(re.match(r"(for|export) ", line) for line in lines):  # a script of the shell's own
         script, rest = _leading_script(lines)
         _call(["bash", "-ec", script], folder)
@@ -71,14 +75,17 @@ def _within(command: partial[int], line: str) -> None:
 
 
 def _leading_script(lines: list[str]) -> tuple[str, list[str]]:
-    """What the shell has to read as a whole, up to its last ``done`` or line of its own, and the lines behind."""
+    """What the shell has to read as a whole, up to its last ``done`` or line of its own, and the
+    lines behind."""
     end = max(i for i, line in enumerate(lines) if re.match(r"(done|export|unset)\b", line.strip()))
     return "\n".join(lines[: end + 1]), lines[end + 1 :]
 
 
 def _call(command: list[str], folder: Path) -> None:
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    done = subprocess.run(command, cwd=folder, env={**os.environ, "PATH": path, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
+    done = subprocess.run(
+        command, cwd=folder, env={**os.environ, "PATH": path, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True
+    )
     assert done.returncode == 0, f"{shlex.join(command)}\n{done.stdout}{done.stderr}"
 
 

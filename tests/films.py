@@ -17,7 +17,8 @@ from vidsgg.io.images import Image
 
 @cache
 def scene(number: int, width: int = 96, height: int = 64) -> Image:
-    """Blobs that move in front of others; every 40 pictures something else. Neighbours differ, and no two pictures are the same."""
+    """Blobs that move in front of others; every 40 pictures something else. Neighbours differ, and
+    no two pictures are the same."""
     shot = number // 40
     rng = np.random.default_rng(shot)
     y, x = np.mgrid[:height, :width]
@@ -44,7 +45,8 @@ def film(
     base: Fraction | None = None,
     **options: str,
 ) -> Path:
-    """Pictures ``first``, ... of the scene. times: seconds of each, by default as the rate says. base: of the stamps, by default 1/rate."""
+    """Pictures ``first``, ... of the scene. times: seconds of each, by default as the rate says.
+    base: of the stamps, by default 1/rate."""
     base = base or 1 / Fraction(rate)
     with av.open(str(path), "w", format=container) as out:
         stream = out.add_stream(codec, rate=rate, options=options)
@@ -59,7 +61,8 @@ def film(
 
 
 def decoded(path: Path, track: int = 0) -> list[Image]:
-    """Everything that comes out of the decoder, from the start, without threads that could matter."""
+    """Everything that comes out of the decoder, from the start, without threads that could
+    matter."""
     pictures = []
     with av.open(str(path)) as container:
         stream = container.streams.video[track]
@@ -78,8 +81,11 @@ def packets(path: Path) -> list[bytes]:
         return [bytes(packet) for packet in container.demux(container.streams.video[0]) if packet.size]
 
 
-def remuxed(source: Path, path: Path, contents: Iterable[bytes] | None = None, step: Fraction | None = None, **options: str) -> Path:
-    """The first video track in another container. contents: other packets, one each ``step`` seconds, shown in that order."""
+def remuxed(
+    source: Path, path: Path, contents: Iterable[bytes] | None = None, step: Fraction | None = None, **options: str
+) -> Path:
+    """The first video track in another container. contents: other packets, one each ``step``
+    seconds, shown in that order."""
     with av.open(str(source)) as given, av.open(str(path), "w", options=options) as out:
         track = out.add_stream_from_template(given.streams.video[0])
         if contents is None:

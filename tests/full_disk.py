@@ -13,7 +13,8 @@ needs_limits = pytest.mark.skipif(sys.platform == "win32", reason="limits of fil
 
 @contextmanager
 def full_disk(size: int) -> Iterator[None]:
-    """Until the end of the block, this process cannot write a file beyond ``size`` bytes: the system refuses as if the disk were full."""
+    """Until the end of the block, this process cannot write a file beyond ``size`` bytes: the
+    system refuses as if the disk were full."""
     import resource
 
     before = resource.getrlimit(resource.RLIMIT_FSIZE)

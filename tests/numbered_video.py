@@ -1,4 +1,5 @@
-"""Videos for tests, in which every picture carries its own number in big black and white squares, so that a wrong one is seen."""
+"""Videos for tests, in which every picture carries its own number in big black and white squares,
+so that a wrong one is seen."""
 
 from __future__ import annotations
 
@@ -35,9 +36,12 @@ def write(
     aspect: int | Fraction = 1,
     **more: str,
 ) -> Path:
-    """Frames 1..n; ``stamps``: their times in milliseconds, else 25 frames a second. aspect: a pixel's width against its height."""
+    """Frames 1..n; ``stamps``: their times in milliseconds, else 25 frames a second. aspect: a
+    pixel's width against its height."""
     with av.open(str(path), "w", format=more.pop("format", None)) as out:
-        stream = out.add_stream(codec, rate=25, options={"g": str(gop), "bf": "2", **more} if codec == "libx264" else {})
+        stream = out.add_stream(
+            codec, rate=25, options={"g": str(gop), "bf": "2", **more} if codec == "libx264" else {}
+        )
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         stream.codec_context.time_base, stream.codec_context.sample_aspect_ratio = Fraction(1, 1000), Fraction(aspect)
         for i in range(frames):
@@ -49,10 +53,13 @@ def write(
 
 
 def mark_turned(path: Path, a: int, b: int, c: int, d: int) -> Path:
-    """Writes into an MP4 that (x, y) is to be shown at (a x + c y, b x + d y), and so much further that nothing is negative."""
+    """Writes into an MP4 that (x, y) is to be shown at (a x + c y, b x + d y), and so much further
+    that nothing is negative."""
     data, unit = bytearray(path.read_bytes()), 1 << 16
     header = data.index(b"tkhd")
     right, down = max(0, -a) * WIDTH + max(0, -c) * HEIGHT, max(0, -b) * WIDTH + max(0, -d) * HEIGHT
-    data[header + 44 : header + 80] = struct.pack(">9i", a * unit, b * unit, 0, c * unit, d * unit, 0, right * unit, down * unit, 1 << 30)
+    data[header + 44 : header + 80] = struct.pack(
+        ">9i", a * unit, b * unit, 0, c * unit, d * unit, 0, right * unit, down * unit, 1 << 30
+    )
     path.write_bytes(data)
     return path

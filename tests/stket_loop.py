@@ -1,4 +1,5 @@
-"""STKET's histories as the reference keeps them: one video, a loop over its pairs in order, a dictionary for each class of objects."""
+"""STKET's histories as the reference keeps them: one video, a loop over its pairs in order, a
+dictionary for each class of objects."""
 
 from __future__ import annotations
 
@@ -8,8 +9,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Walked:
-    """What every pair finds when it is its turn, as pairs counted through the video. transition: whose contacts it has as a pair of the
-    earlier frame of a window. before: whose contacts come before it. chain: whose features the ensemble reads, the oldest first.
+    """What every pair finds when it is its turn, as pairs counted through the video. transition:
+    whose contacts it has as a pair of the
+    earlier frame of a window. before: whose contacts come before it. chain: whose features the
+    ensemble reads, the oldest first.
     """
 
     transition: list[int]
@@ -18,8 +21,9 @@ class Walked:
 
 
 def walk(frame: Sequence[int], klass: Sequence[int], score: Sequence[float] | None, length: int) -> Walked:
-    """frame, klass, score: of every pair of one video, frames never decreasing. score: None where the last of a class in a frame
-    represents it (predcls, training), else the best one does, the first of equal ones. length: frames of the ensemble at most.
+    """frame, klass, score: of every pair of one video, frames never decreasing. score: None where
+    the last of a class in a frame represents it (predcls, training), else the best one does, the
+    first of equal ones. length: frames of the ensemble at most.
     """
     history: dict[int, dict[int, int]] = {}  # class -> frame -> the pair that represents it so far
     found = Walked([], [], [])

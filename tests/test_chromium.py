@@ -1,4 +1,5 @@
-"""A browser that is missing is never overlooked where it is needed, and looking for one never takes long."""
+"""A browser that is missing is never overlooked where it is needed, and looking for one never takes
+long."""
 
 from __future__ import annotations
 
@@ -18,7 +19,9 @@ def none_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("none_there")
 @pytest.mark.parametrize(("needed", "outcome"), [("", pytest.skip.Exception), ("1", pytest.fail.Exception)])
-def test_a_missing_browser_skips_or_fails(needed: str, outcome: type[BaseException], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_browser_skips_or_fails(
+    needed: str, outcome: type[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv(chromium.NEEDED, needed)
     with (
         pytest.raises(outcome, match=r"(?s)no browser test: Chromium cannot be started .*apt-get install chromium"),
@@ -30,7 +33,8 @@ def test_a_missing_browser_skips_or_fails(needed: str, outcome: type[BaseExcepti
 @pytest.mark.usefixtures("none_there")
 @pytest.mark.skipif(sys.platform == "win32", reason="scripts of a POSIX shell")
 @pytest.mark.parametrize(
-    ("script", "reason"), [("exit 1", "cannot be downloaded here"), ("sleep 600 & wait", "could not be downloaded in 1 s")]
+    ("script", "reason"),
+    [("exit 1", "cannot be downloaded here"), ("sleep 600 & wait", "could not be downloaded in 1 s")],
 )
 def test_a_download_that_fails_or_stalls_is_one_line(
     script: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -34,4 +34,12 @@ def test_an_option_of_a_method_is_held_fixed(name: str) -> None:
 
 
 def test_what_may_differ_when_a_detectors_training_begins_again() -> None:
-    assert free_options(TrainDetectorOptions, "run") == {"data_path", "save_path", "num_workers", "device", "skip_bad", "test", "minutes"}
+    assert free_options(TrainDetectorOptions, "run") == {
+        "data_path",
+        "save_path",
+        "num_workers",
+        "device",
+        "skip_bad",
+        "test",
+        "minutes",
+    }

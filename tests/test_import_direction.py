@@ -15,7 +15,8 @@ ROOMS = [
     "viewer", "charts", "assembly", "recipes", "app", "cli",
 ]  # fmt: skip
 SHARED = {"errors", "options", "plugins"}  # above all rooms: they import no room
-# The methods of a graph that people call reach what lies below it; they import it when they are called (each file: exactly these).
+# The methods of a graph that people call reach what lies below it; they import it when they are
+# called (each file: exactly these).
 REACHES_DOWN = {
     "structures/graph.py": {
         "vidsgg.io.exporters.networkx_graph",
@@ -51,7 +52,8 @@ def imported(path: Path) -> set[str]:
 
 
 def upward(room: str, names: set[str]) -> list[str]:
-    """The imports of a module in ``room`` that do not come from a room above it, from its own, or from the shared modules."""
+    """The imports of a module in ``room`` that do not come from a room above it, from its own, or
+    from the shared modules."""
     floor = ROOMS.index(room) if room in ROOMS else -1
     allowed = {*ROOMS[: floor + 1], *SHARED}
     return [name for name in sorted(names) if name != "vidsgg" and name.split(".")[1] not in allowed]

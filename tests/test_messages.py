@@ -37,7 +37,9 @@ def test_no_message_quotes_an_error_as_python_writes_it() -> None:
     ],
     ids=" ".join,
 )
-def test_numbers_of_system_errors_are_not_shown(words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_numbers_of_system_errors_are_not_shown(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     for name in ("text.tar", "text.mp4"):
         (tmp_path / name).write_text("a text", encoding="utf-8")
     assert main([word.format(folder=tmp_path) for word in words]) == 2

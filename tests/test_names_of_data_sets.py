@@ -1,4 +1,5 @@
-"""No code outside ``datasets/`` knows a data set, a class or a predicate by name; it asks the schema."""
+"""No code outside ``datasets/`` knows a data set, a class or a predicate by name; it asks the
+schema."""
 
 from __future__ import annotations
 
@@ -14,8 +15,15 @@ from vidsgg.datasets.easg_files import SLOTS
 
 PACKAGE = Path(vidsgg.__file__).parent
 # Readers of authors' files: those speak of Action Genome, and do not say so.
-READERS = ("methods/authors_file.py", "methods/*/authors.py", "models/authors/*.py", "detectors/authors.py", "recipes/import_checkpoint.py")
-# COCO's labels as other data sets call them: names that are looked up in whatever vocabulary there is.
+READERS = (
+    "methods/authors_file.py",
+    "methods/*/authors.py",
+    "models/authors/*.py",
+    "detectors/authors.py",
+    "recipes/import_checkpoint.py",
+)
+# COCO's labels as other data sets call them: names that are looked up in whatever vocabulary there
+# is.
 TABLES = ("detectors/coco_classes.py",)
 # The synthetic world is made, and told from real footage, where a user asks for it.
 SYNTHETIC = ("assembly/data.py", "assembly/drawn.py", "recipes/demo.py", "recipes/train.py", "cli/data/synth.py")
@@ -53,7 +61,9 @@ def modules_of_data_sets(tree: ast.AST) -> Iterator[str]:
             if isinstance(node, ast.Import)
             else []
         )
-        yield from (name for name in names if name.startswith(("vidsgg.datasets.action_genome", "vidsgg.datasets.easg")))
+        yield from (
+            name for name in names if name.startswith(("vidsgg.datasets.action_genome", "vidsgg.datasets.easg"))
+        )
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
@@ -67,7 +77,9 @@ def test_a_module_names_no_data_set(path: Path) -> None:
 
 
 def test_the_check_sees_what_it_looks_for() -> None:
-    tree = ast.parse('"""easg"""\nfrom vidsgg.datasets.easg import EASG\nname = "easg" if x == "sofa/couch" else f"easg{x}"\n')
+    tree = ast.parse(
+        '"""easg"""\nfrom vidsgg.datasets.easg import EASG\nname = "easg" if x == "sofa/couch" else f"easg{x}"\n'
+    )
     assert list(modules_of_data_sets(tree)) == ["vidsgg.datasets.easg"]
     assert [text for text in strings(tree) if text in NAMES] == ["easg", "sofa/couch"]
     assert len(NAMES) > 45 and len(MODULES) > 200

@@ -1,4 +1,5 @@
-"""Registries: what is built in, what installed packages bring, what the user names as package.module:NAME."""
+"""Registries: what is built in, what installed packages bring, what the user names as
+package.module:NAME."""
 
 from __future__ import annotations
 
@@ -15,7 +16,12 @@ GROUP = "vidsgg.tests.kind"
 
 def registry() -> Registry[int]:
     built_in = {"one": "of_ours:ONE", "eleven": "of_ours:ELEVEN"}
-    return Registry("number", GROUP, built_in, lambda name, thing: "" if isinstance(thing, int) else f"it is {thing!r}, not a number")
+    return Registry(
+        "number",
+        GROUP,
+        built_in,
+        lambda name, thing: "" if isinstance(thing, int) else f"it is {thing!r}, not a number",
+    )
 
 
 @pytest.fixture
@@ -53,7 +59,10 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_unknown_name_is_told_with_the_closest(place: Path) -> None:
     with pytest.raises(
         ConfigError,
-        match=r"option -number: unknown number 'elven'; there are one, eleven, and package.module:NAME for one of your own; did you mean 'eleven'\?",
+        match=(
+            r"option -number: unknown number 'elven'; there are one, eleven, and package.module:NAME for one of your"
+            r" own; did you mean 'eleven'\?"
+        ),
     ):
         registry().get("elven")
 
@@ -75,19 +84,28 @@ def test_a_broken_package_is_named_and_stops_only_who_asks_for_it(
     numbers = registry()
     with pytest.raises(ConfigError) as caught:
         numbers.get("two")
-    assert "option -number: 'two' of the installed package their-numbers" in str(caught.value) and said in str(caught.value)
+    assert "option -number: 'two' of the installed package their-numbers" in str(caught.value) and said in str(
+        caught.value
+    )
     assert numbers.all() == numbers.all() == {"one": 1, "eleven": 11}
     warning = capsys.readouterr().err
-    assert warning.startswith("warning: option -number: 'two' of the installed package their-numbers") and warning.count("\n") == 1
+    assert (
+        warning.startswith("warning: option -number: 'two' of the installed package their-numbers")
+        and warning.count("\n") == 1
+    )
 
 
 def test_two_things_of_one_name_are_both_told(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     install(place, "their-numbers", "of_theirs", "TWO = 2\nONE = 1\n", "two = of_theirs:TWO", "one = of_theirs:ONE")
     install(place, "other-numbers", "of_others", "TWO = 3\n", "two = of_others:TWO")
     numbers = registry()
-    with pytest.raises(ConfigError, match=r"'two' is the name of several things.*(their|other)-numbers .* and (their|other)-numbers "):
+    with pytest.raises(
+        ConfigError, match=r"'two' is the name of several things.*(their|other)-numbers .* and (their|other)-numbers "
+    ):
         numbers.get("two")
-    with pytest.raises(ConfigError, match=r"'one' is the name of several things: of vidsgg \(of_ours:ONE\) and their-numbers"):
+    with pytest.raises(
+        ConfigError, match=r"'one' is the name of several things: of vidsgg \(of_ours:ONE\) and their-numbers"
+    ):
         numbers.get("one")
     assert numbers.all() == {"eleven": 11}
     assert capsys.readouterr().err.count("warning: ") == 2

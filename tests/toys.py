@@ -14,7 +14,8 @@ from vidsgg.structures.annotation import VideoAnnotation
 
 
 class ToyVideos(VideoDataset):
-    """Random videos whose features come with the data; ``broken`` names those that cannot be read."""
+    """Random videos whose features come with the data; ``broken`` names those that cannot be
+    read."""
 
     root, split = Path("toy"), "train"
 
@@ -45,7 +46,8 @@ class ToyVideos(VideoDataset):
 
 
 class PictureVideos(ToyVideos):
-    """Random videos with random pictures, whose features a detector has to give. The pictures come from no files."""
+    """Random videos with random pictures, whose features a detector has to give. The pictures come
+    from no files."""
 
     def images(self, index: int) -> list[Image]:
         rng = np.random.default_rng(index)

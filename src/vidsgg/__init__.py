@@ -1,6 +1,7 @@
 """Video scene graph generation: from a video to a graph per frame.
 
-Importing this package is cheap; torch is imported by the modules that compute with it, and so by the first use of what they offer here.
+Importing this package is cheap; torch is imported by the modules that compute with it, and so by
+the first use of what they offer here.
 """
 
 from __future__ import annotations

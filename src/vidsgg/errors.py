@@ -1,7 +1,8 @@
 """What goes wrong because of something the user gave us.
 
-Every error here names the place, the value and the remedy, and the command line prints it as one message and exits with
-code 2. Mistakes that only we can make stay ordinary Python exceptions and show their traceback.
+Every error here names the place, the value and the remedy, and the command line prints it as one
+message and exits with code 2. Mistakes that only we can make stay ordinary Python exceptions and
+show their traceback.
 """
 
 from collections.abc import Mapping
@@ -27,11 +28,13 @@ class CheckpointError(VidsggError, ValueError):
 
 
 class ProcessLost(VidsggError):
-    """One of several processes of a run is gone, and this one cannot go on alone. The cause is told by the other, not by this."""
+    """One of several processes of a run is gone, and this one cannot go on alone. The cause is told
+    by the other, not by this."""
 
 
 class Stopped(KeyboardInterrupt):
-    """A run that was asked to stop by a signal and has saved; its text says how to go on. Like the interrupt that it mostly is, it passes
+    """A run that was asked to stop by a signal and has saved; its text says how to go on. Like the
+    interrupt that it mostly is, it passes
     whoever catches an ``Exception``. code: the exit code of a program that ends by it (130, 143).
     """
 
@@ -43,7 +46,8 @@ class Stopped(KeyboardInterrupt):
 def short(value: Any, most: int = 60) -> str:
     """``value`` as a message quotes it: like repr, at most ``most`` characters.
 
-    Costs next to nothing whatever the value is: a text of a gigabyte, a number of a million digits, lists that hold one another.
+    Costs next to nothing whatever the value is: a text of a gigabyte, a number of a million digits,
+    lists that hold one another.
     """
     text = _shown(value, 3, most)
     return text if len(text) <= most else text[: most - 3] + "..."
@@ -52,7 +56,8 @@ def short(value: Any, most: int = 60) -> str:
 def _shown(value: Any, depth: int, most: int) -> str:
     if isinstance(value, (str, bytes, bytearray)):
         return repr(value[: most + 1])
-    if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > 256:  # Python writes no more than 4,300 digits
+    # Python writes no more than 4,300 digits
+    if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > 256:
         return f"a whole number of about {round(value.bit_length() * 0.30103)} digits"
     if isinstance(value, (int, float, complex, PurePath)) or value is None:
         return repr(value)
@@ -62,7 +67,9 @@ def _shown(value: Any, depth: int, most: int) -> str:
             return f"{ends[0]}...{ends[1]}"
         parts = [_shown(item, depth - 1, most) for item in islice(value, 4)]
         if isinstance(value, Mapping):
-            parts = [f"{_shown(key, 0, most)}: {_shown(item, depth - 1, most)}" for key, item in islice(value.items(), 4)]
+            parts = [
+                f"{_shown(key, 0, most)}: {_shown(item, depth - 1, most)}" for key, item in islice(value.items(), 4)
+            ]
         return ends[0] + ", ".join(parts + ["..."] * (len(value) > 4)) + ends[1]
     if isinstance(value, BaseException):
         return f"{type(value).__name__}({', '.join(_shown(part, 0, most) for part in value.args[:3])})"

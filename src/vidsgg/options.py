@@ -1,5 +1,5 @@
-"""Fields of option dataclasses, their values from text, and hints for misspelt names. Shared by whoever declares or reads options;
-imports nothing heavy."""
+"""Fields of option dataclasses, their values from text, and hints for misspelt names. Shared by
+whoever declares or reads options; imports nothing heavy."""
 
 import contextlib
 import dataclasses
@@ -22,8 +22,9 @@ T = TypeVar("T", bound="DataclassInstance")
 
 # An existing file or folder; a file, a folder, or either of them that is to be written.
 Place = Literal["input", "new file", "new folder", "new"]
-# Where the value of an option does not count: a run that goes on may have another; so may the processes that share a search; a list of
-# runs does not show it; kept scores of a checkpoint stay true (what it names is compared by content).
+# Where the value of an option does not count: a run that goes on may have another; so may the
+# processes that share a search; a list of runs does not show it; kept scores of a checkpoint stay
+# true (what it names is compared by content).
 Free = Literal["run", "study", "list", "scores"]
 _LONGEST = 4096  # letters of an option's value
 
@@ -40,25 +41,38 @@ def option(
     takes_stream: bool = False,
     free: Sequence[Free] = (),
 ) -> Any:
-    """A dataclass field with its help text, the words it takes, its smallest and largest sensible value, and other names it answers to.
+    """A dataclass field with its help text, the words it takes, its smallest and largest sensible
+    value, and other names it answers to.
 
-    high: infinity where the option takes that too. place: what a path stands for, so that it can be checked before any work.
-    plugin: it also takes ``package.module:NAME``, code of the user's own; see ``vidsgg/plugins.py`` for who may name it.
-    takes_stream: whether ``-`` stands for standard output. free: where its value does not count; everywhere else it is held fixed.
+    high: infinity where the option takes that too. place: what a path stands for, so that it can be
+    checked before any work.
+    plugin: it also takes ``package.module:NAME``, code of the user's own; see ``vidsgg/plugins.py``
+    for who may name it.
+    takes_stream: whether ``-`` stands for standard output. free: where its value does not count;
+    everywhere else it is held fixed.
     """
-    metadata = {"help": help, "choices": tuple(choices), "low": low, "high": high, "aliases": tuple(aliases), "place": place}
+    metadata = {
+        "help": help,
+        "choices": tuple(choices),
+        "low": low,
+        "high": high,
+        "aliases": tuple(aliases),
+        "place": place,
+    }
     metadata |= {"plugin": plugin, "takes_stream": takes_stream, "free": tuple(free)}
     return dataclasses.field(default=default, metadata=metadata)
 
 
 def check_bounds(config: Any) -> None:
-    """Raises ConfigError if an option lies outside of its bounds, or is not a number at all (nan)."""
+    """Raises ConfigError if an option lies outside of its bounds, or is not a number at all
+    (nan)."""
     for field in dataclasses.fields(config):
         check_bound(f"option -{field.name}: ", getattr(config, field.name), field)
 
 
 def check_bound(where: str, value: Any, field: dataclasses.Field[Any]) -> None:
-    """Raises ConfigError if a number lies outside of the bounds of its option. Infinity does unless it is a bound itself."""
+    """Raises ConfigError if a number lies outside of the bounds of its option. Infinity does unless
+    it is a bound itself."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return
     low, high = field.metadata.get("low"), field.metadata.get("high")
@@ -67,12 +81,17 @@ def check_bound(where: str, value: Any, field: dataclasses.Field[Any]) -> None:
     if (low is not None and value < low) or (value == -math.inf and low != -math.inf):
         raise ConfigError(f"{where}{short(value)} is too small; the least is {low}")
     if (high is not None and value > high) or (value == math.inf and high != math.inf):
-        raise ConfigError(f"{where}{short(value)} is too large; " + (f"the most is {high}" if high is not None else "give a finite number"))
+        raise ConfigError(
+            f"{where}{short(value)} is too large; "
+            + (f"the most is {high}" if high is not None else "give a finite number")
+        )
 
 
 def closest(name: str, known: Sequence[str]) -> str:
-    """A hint such as ``; did you mean 'mode' or 'model'?``, or nothing when no known name is near."""
-    near = difflib.get_close_matches(name, known, n=2, cutoff=0.6) if len(name) <= 100 else ()  # takes time by the square of its length
+    """A hint such as ``; did you mean 'mode' or 'model'?``, or nothing when no known name is
+    near."""
+    # takes time by the square of its length
+    near = difflib.get_close_matches(name, known, n=2, cutoff=0.6) if len(name) <= 100 else ()
     return f"; did you mean {' or '.join(repr(n) for n in near)}?" if near else ""
 
 
@@ -88,7 +107,8 @@ def kind_of(annotation: Any) -> tuple[Any, bool, tuple[str, ...]]:
 
 
 def convert(name: str, value: Any, annotation: Any, choices: Sequence[str] = ()) -> Any:
-    """``value`` (text from the command line, or a YAML scalar) as the field's type. Raises ConfigError naming the option."""
+    """``value`` (text from the command line, or a YAML scalar) as the field's type. Raises
+    ConfigError naming the option."""
     kind, optional, words = kind_of(annotation)
     words = words or tuple(choices)
     if value is None or (optional and isinstance(value, str) and value.lower() in ("none", "null")):
@@ -109,7 +129,9 @@ def convert(name: str, value: Any, annotation: Any, choices: Sequence[str] = ())
     if kind in (int, float):
         number = _number(value, kind)
         if number is None:
-            raise ConfigError(f"option {name}: expected {'a whole number' if kind is int else 'a number'}, got {short(value)}")
+            raise ConfigError(
+                f"option {name}: expected {'a whole number' if kind is int else 'a number'}, got {short(value)}"
+            )
         return number
     if not isinstance(value, (str, int, float, Path)):
         raise ConfigError(f"option {name}: expected one value, got {short(value)}")
@@ -118,16 +140,21 @@ def convert(name: str, value: Any, annotation: Any, choices: Sequence[str] = ())
     if kind is Path:
         return Path(text)
     if words and text not in words:
-        raise ConfigError(f"option {name}: unknown value {short(text)}; choose from {', '.join(words)}{closest(text, words)}")
+        raise ConfigError(
+            f"option {name}: unknown value {short(text)}; choose from {', '.join(words)}{closest(text, words)}"
+        )
     return text
 
 
 def check_text(name: str, text: str) -> None:
-    """Raises ConfigError for a text that no file name, and nothing else that options take, can be: empty, endless or not Unicode."""
+    """Raises ConfigError for a text that no file name, and nothing else that options take, can be:
+    empty, endless or not Unicode."""
     if not text.strip():
         raise ConfigError(f"option {name}: the value is empty; leave the option out, or give a value")
     if len(text) > _LONGEST:
-        raise ConfigError(f"option {name}: the value {short(text)} has {len(text):,} letters; at most {_LONGEST:,} are read")
+        raise ConfigError(
+            f"option {name}: the value {short(text)} has {len(text):,} letters; at most {_LONGEST:,} are read"
+        )
     if "\0" in text:
         raise ConfigError(f"option {name}: the value {short(text)} has a NUL character in it")
     try:
@@ -137,7 +164,8 @@ def check_text(name: str, text: str) -> None:
 
 
 def _number(value: Any, kind: type) -> Any:
-    """``value`` as an int or float; None if it is none. Whole numbers are exact, and may be written as ``1e3`` too."""
+    """``value`` as an int or float; None if it is none. Whole numbers are exact, and may be written
+    as ``1e3`` too."""
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         return None
     if kind is int:
@@ -152,9 +180,15 @@ def _number(value: Any, kind: type) -> Any:
 
 
 def part_of(options: Any, config: type[T], **changes: Any) -> T:
-    """A configuration out of options that contain its fields. changes: fields that have other values in it."""
+    """A configuration out of options that contain its fields. changes: fields that have other
+    values in it."""
     return config(
-        **{field.name: getattr(options, field.name) for field in dataclasses.fields(config) if field.name not in changes}, **changes
+        **{
+            field.name: getattr(options, field.name)
+            for field in dataclasses.fields(config)
+            if field.name not in changes
+        },
+        **changes,
     )
 
 
@@ -165,19 +199,23 @@ def fields_of(config: type) -> dict[str, tuple[Any, dataclasses.Field[Any]]]:
 
 
 def free_options(config: type, where: Free) -> frozenset[str]:
-    """Options of a configuration class whose values do not count in one of the places that ``Free`` names."""
+    """Options of a configuration class whose values do not count in one of the places that ``Free``
+    names."""
     return frozenset(field.name for field in dataclasses.fields(config) if where in field.metadata.get("free", ()))
 
 
 def options_from_environment(known: Mapping[str, tuple[Any, dataclasses.Field[Any]]], who: str) -> dict[str, Any]:
-    """Options of ``VIDSGG_OPTIONS="epochs=1 batch_size=2"``, which are told to the user as ``who``'s. Names that are not known here are
-    meant for other commands. Raises ConfigError for a value that does not fit.
+    """Options of ``VIDSGG_OPTIONS="epochs=1 batch_size=2"``, which are told to the user as
+    ``who``'s. Names that are not known here are meant for other commands. Raises ConfigError for a
+    value that does not fit.
     """
     values = {}
     for word in os.environ.get("VIDSGG_OPTIONS", "").split():
         name, equals, text = word.partition("=")
         if not equals:
-            raise ConfigError(f"VIDSGG_OPTIONS: {short(word)} is no option; write name=value, several with spaces between them.")
+            raise ConfigError(
+                f"VIDSGG_OPTIONS: {short(word)} is no option; write name=value, several with spaces between them."
+            )
         if name in known:
             annotation, field = known[name]
             try:
@@ -185,7 +223,10 @@ def options_from_environment(known: Mapping[str, tuple[Any, dataclasses.Field[An
             except ConfigError as error:
                 raise ConfigError(f"VIDSGG_OPTIONS: {error}") from error
     if values:
-        print(f"{who}: by VIDSGG_OPTIONS {', '.join(f'{name} {value}' for name, value in values.items())}", file=sys.stderr)
+        print(
+            f"{who}: by VIDSGG_OPTIONS {', '.join(f'{name} {value}' for name, value in values.items())}",
+            file=sys.stderr,
+        )
     return values
 
 

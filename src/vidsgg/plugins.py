@@ -1,11 +1,15 @@
-"""Doors for other people's code: what is built in, what installed packages bring, and what a user names as ``package.module:NAME``.
+"""Doors for other people's code: what is built in, what installed packages bring, and what a user
+names as ``package.module:NAME``.
 
-A ``Registry`` holds the things of one kind by name. Installed packages add theirs by entry points of its group.
+A ``Registry`` holds the things of one kind by name. Installed packages add theirs by entry points
+of its group.
 
-``package.module:NAME`` is accepted from where a user types it (the command line, the file of -config, VIDSGG_OPTIONS, a call in
-Python), never from a checkpoint or from the ``config.yaml`` of a run's folder, which may be somebody else's. An option that takes such
-a name says so where it is declared, ``option(..., plugin=True)``, and values out of files pass ``withhold_code`` first. The name of a
-model stays in its checkpoint, and its registry refuses it until the user has named it too (``Registry.admit``).
+``package.module:NAME`` is accepted from where a user types it (the command line, the file of
+-config, VIDSGG_OPTIONS, a call in Python), never from a checkpoint or from the ``config.yaml`` of a
+run's folder, which may be somebody else's. An option that takes such a name says so where it is
+declared, ``option(..., plugin=True)``, and values out of files pass ``withhold_code`` first. The
+name of a model stays in its checkpoint, and its registry refuses it until the user has named it too
+(``Registry.admit``).
 """
 
 from __future__ import annotations
@@ -35,7 +39,8 @@ def names_code(value: Any) -> bool:
 
 
 def load_plugin(option: str, name: str) -> Any:
-    """What ``package.module:NAME`` names. Raises ConfigError naming the option if it is not there or cannot be imported."""
+    """What ``package.module:NAME`` names. Raises ConfigError naming the option if it is not there
+    or cannot be imported."""
     if not names_code(name):
         raise ConfigError(f"option -{option}: {name!r} is not of the form package.module:NAME.")
     module, _, attribute = name.partition(":")
@@ -53,23 +58,26 @@ def plugin_options(kind: type) -> frozenset[str]:
 
 
 def withhold_code(values: Mapping[str, Any], kind: type) -> tuple[dict[str, Any], dict[str, str]]:
-    """Values that a file of somebody else's holds, without the options by which they name code; and those options."""
+    """Values that a file of somebody else's holds, without the options by which they name code; and
+    those options."""
     named = {name: values[name] for name in sorted(plugin_options(kind)) if names_code(values.get(name))}
     return {name: value for name, value in values.items() if name not in named}, named
 
 
 def require_said_again(file: Path, named: Mapping[str, str], given: Collection[str], kind: type) -> None:
-    """Raises ConfigError if a file names code for an option that the user has not given. named: as ``withhold_code`` gives it."""
+    """Raises ConfigError if a file names code for an option that the user has not given. named: as
+    ``withhold_code`` gives it."""
     for name in sorted(set(named) - set(given)):
         default = {field.name: field.default for field in dataclasses.fields(kind)}[name]
         raise ConfigError(
-            f"option -{name}: {file} asks for {named[name]!r}, which is code, and a checkpoint does not choose the code that is run."
-            f" If you trust it, give -{name} {named[name]} again; otherwise give -{name} {default}."
+            f"option -{name}: {file} asks for {named[name]!r}, which is code, and a checkpoint does not choose the code"
+            f" that is run. If you trust it, give -{name} {named[name]} again; otherwise give -{name} {default}."
         )
 
 
 def to_say_again(values: Mapping[str, Any], kind: type) -> tuple[str, ...]:
-    """The words of a command line that goes on with a run, for the options by which it names code."""
+    """The words of a command line that goes on with a run, for the options by which it names
+    code."""
     named = withhold_code(values, kind)[1]
     return tuple(word for name, value in named.items() for word in (f"-{name}", value))
 
@@ -85,9 +93,11 @@ class _Installed:
 class Registry(Generic[T]):
     """The things of one kind by name. Modules are imported when a thing is asked for, not before.
 
-    option: of the command line, by which one is named; messages begin with it. group: of entry points. built_in: ``package.module:NAME``
-    by name. check: says what is wrong with a thing under a name, given as (name, thing), where nothing is wrong the empty text. A thing
-    that a user names as ``package.module:NAME`` is checked under that.
+    option: of the command line, by which one is named; messages begin with it. group: of entry
+    points. built_in: ``package.module:NAME``
+    by name. check: says what is wrong with a thing under a name, given as (name, thing), where
+    nothing is wrong the empty text. A thing that a user names as ``package.module:NAME`` is checked
+    under that.
     """
 
     def __init__(self, option: str, group: str, built_in: Mapping[str, str], check: Callable[[str, Any], str]) -> None:
@@ -106,28 +116,30 @@ class Registry(Generic[T]):
         return {name: list(found[name].values()) for name in sorted(found)}
 
     def names(self) -> tuple[str, ...]:
-        """Of all that can be named without further ado: built-in, then installed. Nothing is imported."""
+        """Of all that can be named without further ado: built-in, then installed. Nothing is
+        imported."""
         return tuple(dict.fromkeys([*self.built_in, *self._installed]))
 
     def get(self, name: str) -> T:
         """The thing of a name. ``package.module:NAME`` is only taken once it was admitted.
 
-        Raises ConfigError: for an unknown name, naming the closest; if two things have the name, naming both; if an installed thing cannot
-        be used, naming its package.
+        Raises ConfigError: for an unknown name, naming the closest; if two things have the name,
+        naming both; if an installed thing cannot be used, naming its package.
         """
         if name in self._admitted:
             return self._admitted[name]
         if names_code(name):
             raise ConfigError(
-                f"option -{self.option}: {short(name)} is code, and no file chooses the code that is run. If you trust it, name it"
-                f" yourself: -{self.option} {name[:200]}."
+                f"option -{self.option}: {short(name)} is code, and no file chooses the code that is run. If you trust"
+                f" it, name it yourself: -{self.option} {name[:200]}."
             )
         if name not in self._found:
             self._found[name] = self._load(name)
         return self._found[name]
 
     def admit(self, name: str) -> T:
-        """As ``get``, for a name that the user has typed: ``package.module:NAME`` is loaded, and known from then on.
+        """As ``get``, for a name that the user has typed: ``package.module:NAME`` is loaded, and
+        known from then on.
 
         Raises ConfigError also if there is no such thing, or if it is of another kind.
         """
@@ -139,7 +151,8 @@ class Registry(Generic[T]):
         return self.get(name)
 
     def all(self) -> dict[str, T]:
-        """Everything by name, with what the user has named. An installed thing that cannot be used is left out, with a line on stderr."""
+        """Everything by name, with what the user has named. An installed thing that cannot be used
+        is left out, with a line on stderr."""
         things = {}
         for name in self.names():
             try:
@@ -161,8 +174,8 @@ class Registry(Generic[T]):
         if not sources:
             known = self.names()
             raise ConfigError(
-                f"{where}unknown {self.option} {short(name)}; there are {', '.join(known)}, and package.module:NAME for one of your"
-                f" own{closest(name, known)}"
+                f"{where}unknown {self.option} {short(name)}; there are {', '.join(known)}, and package.module:NAME for"
+                f" one of your own{closest(name, known)}"
             )
         if len(sources) > 1:
             both = " and ".join(f"{source.package} ({source.value})" for source in sources)

@@ -1,4 +1,5 @@
-"""Checkpoints for the app: untrained ones of two modes, with a detector that finds things wherever it looks."""
+"""Checkpoints for the app: untrained ones of two modes, with a detector that finds things wherever
+it looks."""
 
 from __future__ import annotations
 
@@ -32,14 +33,30 @@ OWN = "http://127.0.0.1:8501"
 def output(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of runs; tests only read it."""
     root, output = small_set(tmp_path_factory.mktemp("data")), tmp_path_factory.mktemp("runs")
-    detector = FasterRCNN(FasterRCNNConfig(BackboneConfig(18, 4, 48), (1, 2, 3, 4), 8, ProposalLimits(100, 6)), SCHEMA.vocabulary.objects)
+    detector = FasterRCNN(
+        FasterRCNNConfig(BackboneConfig(18, 4, 48), (1, 2, 3, 4), 8, ProposalLimits(100, 6)), SCHEMA.vocabulary.objects
+    )
     with torch.no_grad():
         detector.class_score.bias[[1, 8]] = 8.0  # a person and a chair
     save_detector(root / "detector.pth", detector)
     tiny = ["-epochs", "0", "-num_workers", "0", "-device", "cpu", "-features", "off"]
-    narrow = ["-hidden_dim", "8", "-embedding_dim", "8", "-feedforward_dim", "8", "-spatial_layer", "1", "-temporal_layer", "1"]
+    narrow = [
+        "-hidden_dim",
+        "8",
+        "-embedding_dim",
+        "8",
+        "-feedforward_dim",
+        "8",
+        "-spatial_layer",
+        "1",
+        "-temporal_layer",
+        "1",
+    ]
     for mode in ("predcls", "sgdet"):
-        assert run(train.main, ["-mode", mode, "-data_path", str(root), "-save_path", str(output / mode), *tiny, *narrow]) == 0
+        assert (
+            run(train.main, ["-mode", mode, "-data_path", str(root), "-save_path", str(output / mode), *tiny, *narrow])
+            == 0
+        )
     shutil.copy(root / "detector.pth", output / "sgdet")
     return output
 

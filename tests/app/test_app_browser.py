@@ -74,9 +74,16 @@ def page(program: Program, browser: Browser) -> Iterator[Page]:
     complaints: list[str] = []
     page = browser.new_page(viewport={"width": 1280, "height": 800})
     page.set_default_timeout(WAIT)
-    page.on("console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None)
+    page.on(
+        "console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None
+    )
     page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("request", lambda request: None if request.url.startswith((program.url, "data:", "blob:")) else complaints.append(request.url))
+    page.on(
+        "request",
+        lambda request: (
+            None if request.url.startswith((program.url, "data:", "blob:")) else complaints.append(request.url)
+        ),
+    )
     page.on("dialog", lambda dialog: dialog.accept())
     page.goto(program.url)
     yield page
@@ -107,7 +114,9 @@ def test_from_a_video_to_its_page_and_files(program: Program, page: Page, video:
     for link in page.locator("#downloads a").all():
         with page.expect_download() as download:
             link.click()
-        taken[download.value.suggested_filename.rsplit(">", 1)[-1].lstrip("_")] = Path(download.value.path()).read_bytes()
+        taken[download.value.suggested_filename.rsplit(">", 1)[-1].lstrip("_")] = Path(
+            download.value.path()
+        ).read_bytes()
         page.evaluate("document.querySelector('#downloads').open = true")
     by_suffix = {"." + name.split(".", 1)[1]: content for name, content in taken.items()}
     assert json.loads(by_suffix[".graph.json"])["video_id"] == name
@@ -159,7 +168,15 @@ def asked(program: Program, method: str, path: str, body: bytes = b"", **headers
 
 @pytest.mark.parametrize(
     "path",
-    ["/../job.json", "/static/../../cli/main.py", "/static/..%2f..%2fcli%2fmain.py", "//etc/passwd", "/results/../.lock", "/%00", "/.lock"],
+    [
+        "/../job.json",
+        "/static/../../cli/main.py",
+        "/static/..%2f..%2fcli%2fmain.py",
+        "//etc/passwd",
+        "/results/../.lock",
+        "/%00",
+        "/.lock",
+    ],
 )
 def test_raw_paths(program: Program, path: str) -> None:
     status, text = asked(program, "GET", path)
@@ -170,11 +187,18 @@ def test_a_second_app_is_refused(program: Program, output: Path, tmp_path: Path)
     port = program.url.rsplit(":", 1)[1]
     for words, message in (
         (("-port", port, "-data", tmp_path / "other"), f"options -host and -port: cannot listen at 127.0.0.1:{port}"),
-        (("-port", 0, "-data", program.store), f"option -data: {program.store} is being written by process {program.process.pid}"),
+        (
+            ("-port", 0, "-data", program.store),
+            f"option -data: {program.store} is being written by process {program.process.pid}",
+        ),
     ):
         process = started(output, *words)
         said, complained = process.communicate(timeout=60)
-        assert (process.returncode, said) == (2, "") and complained.startswith(f"error: {message}") and "Traceback" not in complained
+        assert (
+            (process.returncode, said) == (2, "")
+            and complained.startswith(f"error: {message}")
+            and "Traceback" not in complained
+        )
 
 
 def has_gone(group: int) -> bool:
@@ -202,4 +226,5 @@ def test_an_interrupt_ends_it_with_its_processes(program: Program, video: Path) 
     assert time.monotonic() - began < 5  # the interpreter takes its time with PyTorch
     assert program.process.communicate(timeout=60) == ("", "") and program.process.returncode == 0
     assert has_gone(program.process.pid)
-    assert json.loads((program.store / json.loads(text)["id"] / "job.json").read_text())["state"] == "running"  # "stopped" for the next
+    # "stopped" for the next
+    assert json.loads((program.store / json.loads(text)["id"] / "job.json").read_text())["state"] == "running"

@@ -47,15 +47,28 @@ def beside(run: Path, name: str, change: Change) -> CheckpointChoice:
 
 def test_checkpoints_with_what_they_are_and_why_some_cannot_be_used(client: TestClient, output: Path) -> None:
     first, second = client.get("/api/state").json()["checkpoints"]
-    assert (first["name"], first["model"], first["mode"], first["detector"]) == ("sgdet", "sttran", "sgdet", "faster-rcnn-c4")
+    assert (first["name"], first["model"], first["mode"], first["detector"]) == (
+        "sgdet",
+        "sttran",
+        "sgdet",
+        "faster-rcnn-c4",
+    )
     assert first["problem"] is None
-    assert second["mode"] == "predcls" and second["problem"].startswith("is a model for predcls, which reads given boxes")
-    for number, message in (("0" * 16, "not there any more"), (str(output / "sgdet"), "not there any more"), (second["id"], "given boxes")):
+    assert second["mode"] == "predcls" and second["problem"].startswith(
+        "is a model for predcls, which reads given boxes"
+    )
+    for number, message in (
+        ("0" * 16, "not there any more"),
+        (str(output / "sgdet"), "not there any more"),
+        (second["id"], "given boxes"),
+    ):
         answer = client.post("/api/jobs", params={"name": "a.mp4", "checkpoint": number}, content=b"x")
         assert answer.status_code == 400 and message in answer.json()["message"]
 
 
-def test_checkpoints_that_come_and_go_and_one_that_is_damaged(tmp_path: Path, output: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_checkpoints_that_come_and_go_and_one_that_is_damaged(
+    tmp_path: Path, output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shutil.copytree(output / "sgdet", tmp_path / "mine")
     found = Checkpoints((str(tmp_path), str(tmp_path / "mine" / "checkpoint_best.tar")))
     assert [choice.name for choice in found()] == ["mine"]
@@ -98,11 +111,14 @@ def test_what_is_wrong_in_a_checkpoint_costs_itself_only(run: Path, change: Chan
 
 
 def test_places_that_cannot_be_paths_are_passed_over(run: Path) -> None:
-    changed(run, lambda content: content["config"].update(data_path="a" * 3000, detector="c" * 3000))  # longer than a name may be
+    # longer than a name may be
+    changed(run, lambda content: content["config"].update(data_path="a" * 3000, detector="c" * 3000))
     assert [choice.problem for choice in Checkpoints((str(run),))()] == [None]  # the detector lies beside it
     (run / "detector.pth").unlink()
     (choice,) = Checkpoints((str(run),))()
-    assert choice.problem is not None and choice.problem.startswith("the detector that it was trained with is not found")
+    assert choice.problem is not None and choice.problem.startswith(
+        "the detector that it was trained with is not found"
+    )
 
 
 def test_the_detector_must_be_there_and_the_one_of_the_training(run: Path) -> None:
@@ -112,7 +128,9 @@ def test_the_detector_must_be_there_and_the_one_of_the_training(run: Path) -> No
     kept = file.read_bytes()
     file.unlink()
     (choice,) = found()
-    assert choice.problem is not None and choice.problem.startswith("the detector that it was trained with is not found")
+    assert choice.problem is not None and choice.problem.startswith(
+        "the detector that it was trained with is not found"
+    )
     content = torch.load(_written(file, kept), weights_only=True)
     content["state_dict"]["class_score.bias"] += 1
     torch.save(content, file)
@@ -132,7 +150,10 @@ def test_nothing_is_downloaded(run: Path, tmp_path: Path, monkeypatch: pytest.Mo
     (run / "detector.pth").unlink()
     widths = {"node": TorchvisionFPN.node_width, "union": TorchvisionFPN.union_channels, "action": 0}
     changed(
-        run, lambda content: content.update(feature_widths=widths, config=content["config"] | {"detector": TorchvisionFPN.architecture})
+        run,
+        lambda content: content.update(
+            feature_widths=widths, config=content["config"] | {"detector": TorchvisionFPN.architecture}
+        ),
     )
     (choice,) = Checkpoints((str(run),))()
     assert choice.problem is not None and "the app downloads nothing" in choice.problem

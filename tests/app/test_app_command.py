@@ -64,7 +64,14 @@ RECORD = json.dumps(asdict(Job(NUMBER, "a.mp4", "a model", Asked("a.tar"), 1.0, 
 
 
 @pytest.mark.parametrize(
-    "files", [["notes.txt"], [f"{NUMBER}/notes.txt"], [f"{NUMBER}/video.bin"], [".lock", f"{NUMBER}/x"], [".lock", "config.yaml"]]
+    "files",
+    [
+        ["notes.txt"],
+        [f"{NUMBER}/notes.txt"],
+        [f"{NUMBER}/video.bin"],
+        [".lock", f"{NUMBER}/x"],
+        [".lock", "config.yaml"],
+    ],
 )
 def test_a_folder_of_others_is_refused_and_untouched(tmp_path: Path, files: list[str]) -> None:
     folder = folder_of(tmp_path, *files)
@@ -74,7 +81,14 @@ def test_a_folder_of_others_is_refused_and_untouched(tmp_path: Path, files: list
 
 
 @pytest.mark.parametrize(
-    "files", [[], [".DS_Store"], [".vidsgg-app", "notes.txt"], [f"{NUMBER}/job.json", "notes.txt"], [".lock", f"{NUMBER}/video.bin"]]
+    "files",
+    [
+        [],
+        [".DS_Store"],
+        [".vidsgg-app", "notes.txt"],
+        [f"{NUMBER}/job.json", "notes.txt"],
+        [".lock", f"{NUMBER}/video.bin"],
+    ],
 )
 def test_new_folders_and_those_of_earlier_versions_become_ours(tmp_path: Path, files: list[str]) -> None:
     folder = folder_of(tmp_path, *files)
@@ -91,7 +105,10 @@ def test_other_addresses_come_with_a_warning() -> None:
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         port = listening.getsockname()[1]
-        assert serve._greeting(AppOptions(), listening, 1) == f"open http://127.0.0.1:{port} (1 checkpoint; ends with Ctrl-C)"
+        assert (
+            serve._greeting(AppOptions(), listening, 1)
+            == f"open http://127.0.0.1:{port} (1 checkpoint; ends with Ctrl-C)"
+        )
         assert "warning: whoever reaches this address" in serve._greeting(AppOptions(host="0.0.0.0"), listening, 2)
 
 

@@ -29,7 +29,9 @@ async def slow(request: Request) -> PlainTextResponse:
 def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     monkeypatch.setattr(PatientProtocol, "patience", 0.4)
     app = Starlette(routes=[Route("/", slow, methods=["GET", "POST"])])
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", http=PatientProtocol, ws="none", timeout_keep_alive=3))
+    server = uvicorn.Server(
+        uvicorn.Config(app, log_level="warning", http=PatientProtocol, ws="none", timeout_keep_alive=3)
+    )
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen()
@@ -41,7 +43,8 @@ def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
 
 
 def heard(port: int, *words: tuple[float, bytes]) -> tuple[bytes, float]:
-    """What the server says until it closes the connection, and after how many seconds it does. words: after how long what is sent."""
+    """What the server says until it closes the connection, and after how many seconds it does.
+    words: after how long what is sent."""
     with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
         for pause, word in words:
             time.sleep(pause)

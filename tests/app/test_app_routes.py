@@ -97,7 +97,10 @@ def test_wishes_that_cannot_be(client: TestClient, queue: JobQueue, more: dict[s
 def test_too_large_is_told_before_it_is_kept(client: TestClient, queue: JobQueue) -> None:
     query = {"name": "a.mp4", "checkpoint": usable(client)}
     announced = client.post("/api/jobs", params=query, content=b"x" * 100_001)
-    for answer in (announced, client.post("/api/jobs", params=query, content=b"", headers={"content-length": "9" * 30})):
+    for answer in (
+        announced,
+        client.post("/api/jobs", params=query, content=b"", headers={"content-length": "9" * 30}),
+    ):
         assert answer.status_code == 413
         assert answer.json()["message"].startswith("The video is larger than 0.1 MB, the most that this app takes.")
     assert client.post("/api/jobs", params=query, content=b"").status_code == 400
@@ -114,7 +117,11 @@ def test_too_large_without_a_word_is_told_while_it_comes(tmp_path: Path) -> None
         return {"type": "http.request", "body": b"x" * 10_000, "more_body": True}
 
     with pytest.raises(HTTPException) as error:
-        asyncio.run(receive_file(Request({"type": "http", "method": "POST", "headers": []}, receive), tmp_path / "film", 100_000))
+        asyncio.run(
+            receive_file(
+                Request({"type": "http", "method": "POST", "headers": []}, receive), tmp_path / "film", 100_000
+            )
+        )
     assert (error.value.status_code, parts, (tmp_path / "film").stat().st_size) == (413, 11, 100_000)
 
 
@@ -127,7 +134,9 @@ def test_kinds_of_bodies_that_are_no_video(client: TestClient, queue: JobQueue) 
         assert answer.status_code == 415 and message in answer.json()["message"]
     assert not list(queue.folder.root.iterdir())
     sent(client)  # of any other type: it says nothing of what is in the file
-    assert client.post("/api/jobs", params={"checkpoint": usable(client)}, content=b"x", headers={"content-type": "text/html"}).is_success
+    assert client.post(
+        "/api/jobs", params={"checkpoint": usable(client)}, content=b"x", headers={"content-type": "text/html"}
+    ).is_success
 
 
 async def pausing(parts: list[tuple[float, bytes]]) -> AsyncIterator[Message]:
@@ -168,7 +177,9 @@ def test_waiting_is_counted_again_when_the_video_has_arrived(client: TestClient,
     assert sorted(path.name for path in queue.folder.root.iterdir()) == ["c" * 16, "d" * 16]
 
 
-def test_no_more_uploads_at_a_time_than_a_disk_can_take(client: TestClient, queue: JobQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_more_uploads_at_a_time_than_a_disk_can_take(
+    client: TestClient, queue: JobQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("vidsgg.app.routes._MOST_UPLOADS", 0)
     answer = client.post("/api/jobs", params={"checkpoint": usable(client)}, content=b"x")
     assert answer.status_code == 429 and "are being sent already" in answer.json()["message"]
@@ -207,7 +218,11 @@ def test_names_of_files_are_shown_and_never_paths(client: TestClient, queue: Job
     number = sent(client, name=name)
     assert client.get(f"/api/jobs/{number}").json()["name"] == shown
     root = queue.folder.root
-    assert sorted(path.relative_to(root).as_posix() for path in root.rglob("*")) == [number, f"{number}/job.json", f"{number}/{VIDEO}"]
+    assert sorted(path.relative_to(root).as_posix() for path in root.rglob("*")) == [
+        number,
+        f"{number}/job.json",
+        f"{number}/{VIDEO}",
+    ]
     finished(queue, number, **{GRAPH: "{}"})
     told = client.get(f"/results/{number}/files/{GRAPH}").headers["content-disposition"]
     assert told.startswith("attachment; filename") and "/" not in told.replace("%2F", "/") and "\n" not in told
@@ -250,12 +265,16 @@ def test_the_page_of_a_result_has_no_rights(client: TestClient, queue: JobQueue)
     finished(queue, number, **{PAGE: "<p>a page</p>"})
     answer = client.get(f"/results/{number}/page")
     assert answer.text == "<p>a page</p>" and answer.headers["content-security-policy"] == PAGE_POLICY
-    assert PAGE_POLICY.startswith("sandbox allow-scripts; default-src 'none';") and "allow-same-origin" not in PAGE_POLICY
+    assert (
+        PAGE_POLICY.startswith("sandbox allow-scripts; default-src 'none';") and "allow-same-origin" not in PAGE_POLICY
+    )
     assert "content-disposition" not in answer.headers
     assert client.get(f"/results/{number}").headers["content-security-policy"] == POLICY
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:8501", "127.0.0.1.evil.example", "", "[", "10.0.0.1", "localhost."])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:8501", "127.0.0.1.evil.example", "", "[", "10.0.0.1", "localhost."]
+)
 def test_other_names_for_this_machine_are_refused(client: TestClient, host: str) -> None:
     for method, path in (("GET", "/"), ("GET", "/api/state"), ("POST", "/api/jobs"), ("GET", "/static/start.js")):
         answer = client.request(method, path, headers={"host": host})
@@ -268,7 +287,9 @@ def test_own_names(client: TestClient, host: str) -> None:
 
 
 @pytest.mark.parametrize(("host", "status"), [("192.168.1.5:8501", 200), ("[fe80::1]", 200), ("evil.example", 421)])
-def test_elsewhere_addresses_in_digits_are_ours_too(options: AppOptions, queue: JobQueue, host: str, status: int) -> None:
+def test_elsewhere_addresses_in_digits_are_ours_too(
+    options: AppOptions, queue: JobQueue, host: str, status: int
+) -> None:
     app = Routes(replace(options, host="0.0.0.0"), queue, Checkpoints(options.checkpoints)).app()
     assert TestClient(app, base_url=OWN).get("/", headers={"host": host}).status_code == status
 
@@ -287,10 +308,15 @@ def test_elsewhere_addresses_in_digits_are_ours_too(options: AppOptions, queue: 
 def test_other_sites_cannot_change_anything(client: TestClient, queue: JobQueue, headers: dict[str, str]) -> None:
     number = sent(client)
     for path in ("/api/jobs", f"/api/jobs/{number}/cancel", f"/api/jobs/{number}/remove"):
-        assert client.post(path, params={"checkpoint": usable(client)}, content=b"x", headers=headers).status_code == 403
+        assert (
+            client.post(path, params={"checkpoint": usable(client)}, content=b"x", headers=headers).status_code == 403
+        )
     (job,) = queue.all()
     assert job.state == "waiting"
-    assert client.post(f"/api/jobs/{number}/cancel", headers={"origin": OWN, "sec-fetch-site": "same-origin"}).status_code == 200
+    assert (
+        client.post(f"/api/jobs/{number}/cancel", headers={"origin": OWN, "sec-fetch-site": "same-origin"}).status_code
+        == 200
+    )
 
 
 def test_reading_changes_nothing(client: TestClient, queue: JobQueue) -> None:
@@ -343,18 +369,32 @@ def test_only_what_was_made_is_removed(client: TestClient, queue: JobQueue) -> N
     (root / "outside" / VIDEO).write_bytes(b"1")
     link(root / ("d" * 16), root / "outside")
     assert list(JobFolder(root).load()) == []
-    assert (root / number / "notes.txt").exists() and (root / ("c" * 16) / "inner").exists() and (root / "outside" / VIDEO).exists()
+    assert (
+        (root / number / "notes.txt").exists()
+        and (root / ("c" * 16) / "inner").exists()
+        and (root / "outside" / VIDEO).exists()
+    )
 
 
 def test_a_job_without_more_goes_with_its_folder(client: TestClient, queue: JobQueue) -> None:
     number = sent(client)
     finished(queue, number, **dict.fromkeys(DOWNLOADS, "1"))
-    (queue.folder.root / number / f".vidsgg-{'0' * 16}-video.html.tmp").write_text("half, of a process that was stopped")
+    (queue.folder.root / number / f".vidsgg-{'0' * 16}-video.html.tmp").write_text(
+        "half, of a process that was stopped"
+    )
     assert client.post(f"/api/jobs/{number}/remove").status_code == 200
     assert not list(queue.folder.root.iterdir())
 
 
-RECORD = {"id": "x", "name": "a.mp4", "model": "m", "asked": {"checkpoint": "x"}, "created": 5.0, "notes": [], "files": []}
+RECORD = {
+    "id": "x",
+    "name": "a.mp4",
+    "model": "m",
+    "asked": {"checkpoint": "x"},
+    "created": 5.0,
+    "notes": [],
+    "files": [],
+}
 DAMAGED = {
     "nothing": b"",
     "half": json.dumps(RECORD).encode()[:40],
@@ -375,7 +415,9 @@ DAMAGED = {
 
 
 @pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED.keys())
-def test_a_damaged_record_costs_itself_only(client: TestClient, options: AppOptions, queue: JobQueue, content: bytes) -> None:
+def test_a_damaged_record_costs_itself_only(
+    client: TestClient, options: AppOptions, queue: JobQueue, content: bytes
+) -> None:
     kept, torn, root = sent(client), "a" * 16, queue.folder.root
     (root / torn).mkdir()
     (root / torn / "job.json").write_bytes(content)
@@ -383,8 +425,13 @@ def test_a_damaged_record_costs_itself_only(client: TestClient, options: AppOpti
     later = TestClient(Routes(options, again, Checkpoints(options.checkpoints)).app(), base_url=OWN)
     jobs = {job["id"]: job for job in later.get("/api/state").json()["jobs"]}
     assert set(jobs) == {kept, torn} and jobs[kept]["state"] == "stopped"
-    assert jobs[torn]["state"] == "damaged" and jobs[torn]["message"].startswith("The record of this video is damaged: ")
-    assert jobs[torn]["message"].endswith(f"What there is of it lies in {root / torn}.") and len(jobs[torn]["message"]) < 500
+    assert jobs[torn]["state"] == "damaged" and jobs[torn]["message"].startswith(
+        "The record of this video is damaged: "
+    )
+    assert (
+        jobs[torn]["message"].endswith(f"What there is of it lies in {root / torn}.")
+        and len(jobs[torn]["message"]) < 500
+    )
     statuses = [later.post(f"/api/jobs/{torn}/{action}").status_code for action in ("cancel", "again", "remove")]
     assert statuses == [409, 409, 200] and not (root / torn).exists()
 
@@ -437,6 +484,17 @@ def test_parts_of_files(client: TestClient, queue: JobQueue, asked: str, status:
 
 
 def test_every_format_can_be_taken_along() -> None:
-    assert set(DOWNLOADS) == {GRAPH, PAGE, "video.overlay.mp4", *(name + form.suffix for name, form in FORMATS.all().items())}
+    assert set(DOWNLOADS) == {
+        GRAPH,
+        PAGE,
+        "video.overlay.mp4",
+        *(name + form.suffix for name, form in FORMATS.all().items()),
+    }
     suffixes = [suffix for _, suffix in DOWNLOADS.values()]
-    assert len(set(suffixes)) == len(suffixes) and {".graph.json", ".coco.json", ".vidvrd.json", ".csv", ".html"} <= set(suffixes)
+    assert len(set(suffixes)) == len(suffixes) and {
+        ".graph.json",
+        ".coco.json",
+        ".vidvrd.json",
+        ".csv",
+        ".html",
+    } <= set(suffixes)

@@ -28,7 +28,14 @@ def test_everything_is_made_and_told(task: JobTask) -> None:
     told: list[Message] = []
     result = make(task, told.append)
     steps = [message for message in told if isinstance(message, JobStep)]
-    assert list(dict.fromkeys(step.name for step in steps)) == ["reading", "loading", "frames", "page", "overlay", "downloads"]
+    assert list(dict.fromkeys(step.name for step in steps)) == [
+        "reading",
+        "loading",
+        "frames",
+        "page",
+        "overlay",
+        "downloads",
+    ]
     assert [(step.done, step.total) for step in steps if step.name == "frames"] == [(i, 10) for i in range(10)]
     assert [step.done for step in steps if step.name == "overlay"] == [0, *range(1, 61)][-60:]
     assert set(result.files) == {
@@ -54,9 +61,14 @@ def test_everything_is_made_and_told(task: JobTask) -> None:
 
 @pytest.mark.parametrize(
     ("content", "minutes", "message"),
-    [(b"no video", 30.0, "^walk.mp4: not a readable video"), (None, 0.01, "^walk.mp4: lasts for 0.0 minutes; this app takes 0.01")],
+    [
+        (b"no video", 30.0, "^walk.mp4: not a readable video"),
+        (None, 0.01, "^walk.mp4: lasts for 0.0 minutes; this app takes 0.01"),
+    ],
 )
-def test_what_is_no_video_or_too_long_is_told_by_its_own_name(task: JobTask, content: bytes | None, minutes: float, message: str) -> None:
+def test_what_is_no_video_or_too_long_is_told_by_its_own_name(
+    task: JobTask, content: bytes | None, minutes: float, message: str
+) -> None:
     if content is not None:
         (task.folder / VIDEO).write_bytes(content)
     *_, last = Worker(JobTask(**{**vars(task), "minutes": minutes})).messages()

@@ -1,4 +1,5 @@
-"""The session of a notebook: load, predict, look, save, stream, evaluate; and a model of other classes than Action Genome's."""
+"""The session of a notebook: load, predict, look, save, stream, evaluate; and a model of other
+classes than Action Genome's."""
 
 from __future__ import annotations
 
@@ -23,7 +24,20 @@ from vidsgg.metrics.result import RecallResult
 from vidsgg.structures.graph import GraphFrame, GraphNode, VideoGraph
 from vidsgg.structures.prediction import VideoPrediction
 
-TINY = ["-epochs", "0", "-num_workers", "0", "-device", "cpu", "-features", "off", "-hidden_dim", "8", "-embedding_dim", "8"]
+TINY = [
+    "-epochs",
+    "0",
+    "-num_workers",
+    "0",
+    "-device",
+    "cpu",
+    "-features",
+    "off",
+    "-hidden_dim",
+    "8",
+    "-embedding_dim",
+    "8",
+]
 NARROW = ["-feedforward_dim", "8", "-spatial_layer", "1", "-temporal_layer", "1"]
 
 
@@ -49,8 +63,22 @@ def graph(trained: Path, video: Path) -> VideoGraph:
     return vidsgg.load(trained, device="cpu").predict(video, fps=2, least_score=0.0)
 
 
-def test_a_video_becomes_a_graph_as_on_the_command_line(graph: VideoGraph, trained: Path, video: Path, tmp_path: Path) -> None:
-    words = [str(video), "-checkpoint", str(trained), "-o", str(tmp_path), "-fps", "2", "-least_score", "0", "-device", "cpu"]
+def test_a_video_becomes_a_graph_as_on_the_command_line(
+    graph: VideoGraph, trained: Path, video: Path, tmp_path: Path
+) -> None:
+    words = [
+        str(video),
+        "-checkpoint",
+        str(trained),
+        "-o",
+        str(tmp_path),
+        "-fps",
+        "2",
+        "-least_score",
+        "0",
+        "-device",
+        "cpu",
+    ]
     assert run(predict.main, words) == 0
     written = vidsgg.read_graph(tmp_path / "kitchen.graph.json")
     assert graph.frames and any(frame.edges for frame in graph.frames)
@@ -96,7 +124,8 @@ def test_a_data_set_is_scored(trained: Path, data: Path) -> None:
 
 
 def test_a_run_of_other_classes_reads_a_video(trained: Path, video: Path, tmp_path: Path) -> None:
-    """The same weights, whose classes are called otherwise, in the model's file and in the detector's."""
+    """The same weights, whose classes are called otherwise, in the model's file and in the
+    detector's."""
     other = tmp_path / "bakery"
     other.mkdir()
     names = ["__background__", "baker", *(f"tool {i}" for i in range(2, len(SCHEMA.vocabulary.objects)))]
@@ -136,7 +165,11 @@ def test_what_is_refused(trained: Path, video: Path, tmp_path: Path) -> None:
 def test_a_checkpoint_of_version_0_1_0_with_unknown_classes_is_refused(trained: Path, tmp_path: Path) -> None:
     content = load_tensors(trained / BEST)
     del content["schema"]
-    content["vocabulary"] = {"objects": ["__background__", "cook"], "subjects": ["cook"], "predicates": {"x": ["y"], "z": ["w"]}}
+    content["vocabulary"] = {
+        "objects": ["__background__", "cook"],
+        "subjects": ["cook"],
+        "predicates": {"x": ["y"], "z": ["w"]},
+    }
     save_tensors(tmp_path / "c.tar", content)
     with pytest.raises(CheckpointError, match="Train it again"):
         Checkpoint.load(tmp_path / "c.tar")
@@ -147,7 +180,10 @@ def test_importing_is_cheap() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"torch", "numpy", "av", "pandas"} & set(done.stdout.split())
     measure = "import time; t = time.perf_counter(); import vidsgg; print(time.perf_counter() - t)"
-    times = [float(subprocess.run([sys.executable, "-c", measure], capture_output=True, text=True, check=True).stdout) for _ in range(3)]
+    times = [
+        float(subprocess.run([sys.executable, "-c", measure], capture_output=True, text=True, check=True).stdout)
+        for _ in range(3)
+    ]
     assert min(times) < 0.05 * 4  # 50 ms on a machine that does nothing else
 
 

@@ -1,4 +1,5 @@
-"""The page in a real browser: nothing fails, nothing is fetched, and picture, graph and timeline tell the same at any time."""
+"""The page in a real browser: nothing fails, nothing is fetched, and picture, graph and timeline
+tell the same at any time."""
 
 from __future__ import annotations
 
@@ -32,7 +33,8 @@ CUP_UNSEEN, DOOR_SEEN = {5}, {8, 9, 14}
 
 
 def frame(i: int, said: str | None, score: float = 0.8, sure: float = 0.9) -> GraphFrame:
-    """The cup goes right; the detector misses it once. The door comes and goes. sure: 1.0 in the truth."""
+    """The cup goes right; the detector misses it once. The door comes and goes. sure: 1.0 in the
+    truth."""
     nodes = [GraphNode("person", sure, (10, 10, 50, 110), 1)]
     if sure == 1 or i not in CUP_UNSEEN:
         nodes.append(GraphNode("cup", sure - 0.2, (40 + 4.0 * i, 50, 60 + 4.0 * i, 70), 2))
@@ -49,7 +51,9 @@ def frame(i: int, said: str | None, score: float = 0.8, sure: float = 0.9) -> Gr
     return GraphFrame(f"v/{5 * i + 1:06d}", 5 * i + 1, 0.5 * i, WIDTH, HEIGHT, tuple(nodes), tuple(edges))
 
 
-GUESS = tracked(VideoGraph("kitchen.mp4", "toy", tuple(frame(i, "holding" if i < 10 else "wiping") for i in range(FRAMES))))
+GUESS = tracked(
+    VideoGraph("kitchen.mp4", "toy", tuple(frame(i, "holding" if i < 10 else "wiping") for i in range(FRAMES)))
+)
 TRUTH = VideoGraph("kitchen.mp4", "toy", tuple(frame(i, "holding", 1.0, 1.0) for i in range(FRAMES)))
 
 
@@ -59,7 +63,9 @@ def crowd() -> VideoGraph:
     nodes = tuple(GraphNode(label, 0.9, (40.0 * i, 10, 40.0 * i + 30, 90), i) for i, label in enumerate(labels))
     said = ((0, 1, "talks_to", 0.8), (1, 2, "watches", 0.998), (2, 3, "chases", 0.704))
     edges = tuple(GraphEdge(a, b, text, "action", score) for a, b, text, score in said)
-    return VideoGraph("crowd", "toy", tuple(GraphFrame(f"v/{i}", i + 1, i / 2, WIDTH, HEIGHT, nodes, edges) for i in range(4)))
+    return VideoGraph(
+        "crowd", "toy", tuple(GraphFrame(f"v/{i}", i + 1, i / 2, WIDTH, HEIGHT, nodes, edges) for i in range(4))
+    )
 
 
 def moving() -> Iterator[tuple[float, np.ndarray]]:
@@ -78,7 +84,8 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """with.html: beside the truth; alone.html: a prediction of a video without; bare.html: without pictures."""
+    """with.html: beside the truth; alone.html: a prediction of a video without; bare.html: without
+    pictures."""
     folder = tmp_path_factory.mktemp("pages")
     write_video(folder / "kitchen.mp4", moving())
     write_graph(folder / "kitchen.graph.json", GUESS)
@@ -98,21 +105,28 @@ class Opened:
 
     def __init__(self, page: Page, file: Path) -> None:
         self.page, self.problems, self.asked = page, list[str](), list[str]()
-        page.on("console", lambda message: self.problems.append(message.text) if message.type in ("error", "warning") else None)
+        page.on(
+            "console",
+            lambda message: self.problems.append(message.text) if message.type in ("error", "warning") else None,
+        )
         page.on("pageerror", lambda error: self.problems.append(str(error)))
         page.on("request", lambda request: self.asked.append(request.url))
         page.goto(file.as_uri())
         self.until("document.querySelector('.node') !== null")
 
     def until(self, condition: str) -> None:
-        """Waits for it; Playwright's own way evaluates text within the page, which the page forbids."""
+        """Waits for it; Playwright's own way evaluates text within the page, which the page
+        forbids."""
         end = time.monotonic() + 20
         while not self.page.evaluate(condition):
             assert time.monotonic() < end, condition
             self.page.wait_for_timeout(30)
 
     def seek(self, moment: float) -> None:
-        self.page.evaluate("t => { const s = document.getElementById('seek'); s.value = t; s.dispatchEvent(new Event('input')); }", moment)
+        self.page.evaluate(
+            "t => { const s = document.getElementById('seek'); s.value = t; s.dispatchEvent(new Event('input')); }",
+            moment,
+        )
 
     def time(self) -> float:
         return float(self.page.input_value("#seek"))
@@ -127,17 +141,24 @@ class Opened:
 
     def chips(self) -> set[tuple[str, str]]:
         """(relation, verdict) in the graph."""
-        script = "() => [...document.querySelectorAll('.chip')].map((c) => [c.querySelector('.text').textContent, c.classList[1]])"
+        script = (
+            "() => [...document.querySelectorAll('.chip')].map((c) => [c.querySelector('.text').textContent,"
+            " c.classList[1]])"
+        )
         return {(text, verdict) for text, verdict in self.page.evaluate(script)}
 
     def there(self) -> set[str]:
         """Things that the graph shows as seen."""
         return set(
-            self.page.evaluate("() => [...document.querySelectorAll('.node:not(.away):not([hidden]) .name')].map((n) => n.textContent)")
+            self.page.evaluate(
+                "() => [...document.querySelectorAll('.node:not(.away):not([hidden]) .name')].map((n) => n.textContent)"
+            )
         )
 
     def rows(self) -> list[str]:
-        return self.page.evaluate("() => [...document.querySelectorAll('.row .label')].map((label) => label.textContent)")
+        return self.page.evaluate(
+            "() => [...document.querySelectorAll('.row .label')].map((label) => label.textContent)"
+        )
 
     def bars(self, label: str) -> list[tuple[str, float, float]]:
         """(verdict, begin, end) in a row of the timeline, in parts of its length."""
@@ -174,7 +195,10 @@ def test_the_boxes_are_those_of_the_graph_file(opened: Opened) -> None:
         opened.seek(moment)
         told = expected(moment)
         if not video:  # boxes stay until the next graph
-            told = {node.label: (list(node.box or ()), False) for node in GUESS.frames[min(int(moment / 0.5), FRAMES - 1)].nodes}
+            told = {
+                node.label: (list(node.box or ()), False)
+                for node in GUESS.frames[min(int(moment / 0.5), FRAMES - 1)].nodes
+            }
         shown = opened.boxes()
         assert shown.keys() == told.keys(), moment
         for name, (box, bridged) in told.items():
@@ -253,10 +277,14 @@ def test_filters_hide_in_all_three(opened: Opened) -> None:
     assert "→ holding" not in opened.rows() and "→ wiping" in opened.rows()
     assert {text for text, _ in opened.chips()} == {"looking at", "in front of"}
     page.click("#relations button:has-text('all')")
-    page.evaluate("() => { const s = document.getElementById('least'); s.value = 0.75; s.dispatchEvent(new Event('input')); }")
+    page.evaluate(
+        "() => { const s = document.getElementById('least'); s.value = 0.75; s.dispatchEvent(new Event('input')); }"
+    )
     opened.settled()
     assert opened.there() == {"person", "door"} == set(opened.boxes())  # the cup's score is 0.7
-    page.evaluate("() => { const s = document.getElementById('least'); s.value = 0.95; s.dispatchEvent(new Event('input')); }")
+    page.evaluate(
+        "() => { const s = document.getElementById('least'); s.value = 0.95; s.dispatchEvent(new Event('input')); }"
+    )
     opened.settled()
     assert opened.boxes() == {} and opened.rows() == [] and page.is_visible(".empty")
 
@@ -264,7 +292,10 @@ def test_filters_hide_in_all_three(opened: Opened) -> None:
 def test_a_bar_that_is_clicked_seeks(opened: Opened) -> None:
     opened.page.click(".lane .bar.wrong")
     assert opened.time() == pytest.approx(5.0, abs=0.01)
-    playable = "() => { const v = document.querySelector('video'); return !v || (!v.seeking && Math.abs(v.currentTime - 5) < 0.2); }"
+    playable = (
+        "() => { const v = document.querySelector('video'); return !v || (!v.seeking && Math.abs(v.currentTime - 5) <"
+        " 0.2); }"
+    )
     opened.until(playable)
     lane = opened.page.locator(".row.thing .lane").first.bounding_box()
     assert lane
@@ -308,10 +339,13 @@ def test_the_keyboard(opened: Opened) -> None:
 def test_pointing_lights_up_everywhere(opened: Opened, way: str) -> None:
     chip = opened.page.locator(".chip", has_text="holding")
     chip.hover() if way == "hover" else chip.focus()
-    lit = opened.page.evaluate("() => [...document.querySelectorAll('.hot')].map((e) => e.getAttribute('class').split(' ')[0])")
+    lit = opened.page.evaluate(
+        "() => [...document.querySelectorAll('.hot')].map((e) => e.getAttribute('class').split(' ')[0])"
+    )
     assert {"box", "node", "chip", "bar"} <= set(lit)
     bars = opened.page.evaluate(
-        "() => [...document.querySelectorAll('.bar.hot')].map((e) => e.closest('.row').querySelector('.label').textContent)"
+        "() => [...document.querySelectorAll('.bar.hot')].map((e) =>"
+        " e.closest('.row').querySelector('.label').textContent)"
     )
     assert set(bars) == {"→ holding"}
 
@@ -325,8 +359,7 @@ LOOKS = [(width, height, theme) for width, height in ((1280, 800), (390, 844)) f
 )  # fmt: skip
 def test_nothing_is_cut_off(opened: Opened) -> None:
     opened.seek(4.0)
-    measured: dict[str, Any] = opened.page.evaluate(
-        """() => ({ wide: document.documentElement.scrollWidth - innerWidth,
+    measured: dict[str, Any] = opened.page.evaluate("""() => ({ wide: document.documentElement.scrollWidth - innerWidth,
             out: [...document.querySelectorAll('button, h1, .chip, .name, select, summary, output, .label')].filter((e) => {
               const box = e.getBoundingClientRect();
               return box.width && (box.left < -1 || box.right > innerWidth + 1) && !e.closest('.lane, .choices');
@@ -336,8 +369,7 @@ def test_nothing_is_cut_off(opened: Opened) -> None:
               return all.flatMap((a, i) => all.slice(i + 1).filter((b) => a.left < b.right - 3 && b.left < a.right - 3
                 && a.top < b.bottom - 1 && b.top < a.bottom - 1)).length;
             })(),
-            paper: getComputedStyle(document.body).backgroundColor })"""
-    )
+            paper: getComputedStyle(document.body).backgroundColor })""")
     assert measured["wide"] <= 0 and measured["out"] == [] and measured["overlaps"] == 0
     light = sum(map(int, re.findall(r"\d+", measured["paper"])[:3])) > 380
     opened.page.click("#theme")
@@ -359,7 +391,9 @@ def test_actions_without_boxes_and_without_times(opened: Opened) -> None:
     for i, shown in enumerate(graph.frames):
         assert opened.page.text_content("#place") == f"graph {i + 1} of {len(graph.frames)}"
         assert {name.split(" ")[0] for name in opened.there()} == {node.label for node in shown.nodes}
-        assert opened.page.locator(".chip").count() == len({(edge.subject, edge.object, edge.predicate) for edge in shown.edges})
+        assert opened.page.locator(".chip").count() == len(
+            {(edge.subject, edge.object, edge.predicate) for edge in shown.edges}
+        )
         opened.page.keyboard.press("ArrowRight")
     assert opened.page.locator(".lane .bar").count() >= 2 and not opened.page.is_visible("#layers")
 

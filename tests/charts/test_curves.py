@@ -15,7 +15,9 @@ from vidsgg.options import fields_of
 from vidsgg.tuning.results import TrialRow
 from vidsgg.tuning.space import Space, parse_search
 
-SPACE = parse_search("lr=log:1e-5:1e-3 batch_size=1,2,4 dropout=0:0.5 hidden_dim=64:512:64 seed=3", fields_of(STTranOptions))
+SPACE = parse_search(
+    "lr=log:1e-5:1e-3 batch_size=1,2,4 dropout=0:0.5 hidden_dim=64:512:64 seed=3", fields_of(STTranOptions)
+)
 
 
 def colours(path: Path) -> set[tuple[int, ...]]:
@@ -56,15 +58,23 @@ def trial(number: int, state: str = "complete", score: float | None = 0.5, **cha
 @pytest.mark.parametrize(
     ("rows", "importances", "names"),
     [
-        ([trial(0, score=0.3), trial(1), trial(2, "pruned", 0.1), trial(3, "failed", None)], {"lr": 0.8, "seed": 0.2}, "hpi"),
+        (
+            [trial(0, score=0.3), trial(1), trial(2, "pruned", 0.1), trial(3, "failed", None)],
+            {"lr": 0.8, "seed": 0.2},
+            "hpi",
+        ),
         ([trial(0), trial(1)], {}, "hp"),
         ([trial(0), TrialRow(1, "running", 0.2, 1, None, {"lr": 1e-4})], {}, "h"),
         ([trial(0, "failed", None)], {}, ""),
         ([], {}, ""),
     ],
 )
-def test_a_search_is_drawn_as_far_as_it_has_come(tmp_path: Path, rows: list[TrialRow], importances: dict[str, float], names: str) -> None:
-    files = write_search_charts(tmp_path / "charts", rows, SPACE, importances, "Recall@20 in %", lambda score: 100 * score)
+def test_a_search_is_drawn_as_far_as_it_has_come(
+    tmp_path: Path, rows: list[TrialRow], importances: dict[str, float], names: str
+) -> None:
+    files = write_search_charts(
+        tmp_path / "charts", rows, SPACE, importances, "Recall@20 in %", lambda score: 100 * score
+    )
     assert "".join(file.name[0] for file in files) == names
     for file in files:
         with Image.open(file) as picture:

@@ -28,7 +28,9 @@ def colours(path: Path) -> set[tuple[int, ...]]:
 
 def test_every_part_has_its_colour(tmp_path: Path) -> None:
     relations = np.array([10, 4, 1, 0])
-    path = draw_predicates(tmp_path / "new" / "p.png", "recall@20", NAMES, np.array([0.9, 0.5, 0.25, 1.0]), relations, TAIL)
+    path = draw_predicates(
+        tmp_path / "new" / "p.png", "recall@20", NAMES, np.array([0.9, 0.5, 0.25, 1.0]), relations, TAIL
+    )
     assert {BLUE, ORANGE, GREEN} <= colours(path)
     without_tail = draw_predicates(
         tmp_path / "q.png", "recall@20", NAMES, np.array([0.9, 0.5, 0.25, 0]), relations, LongTail.of(TAIL.instances)
@@ -40,7 +42,9 @@ def test_reliability_of_any_number_of_groups_also_of_empty_ones(tmp_path: Path) 
     some = np.arange(BINS) * 10
     for groups in (("relation",), ("attention", "spatial", "contacting")):
         statements = np.stack([some] * (len(groups) - 1) + [np.zeros(BINS, np.int64)])
-        path = draw_reliability(tmp_path / "r.png", CalibrationResult(groups, statements, statements // 2, 0.7 * statements))
+        path = draw_reliability(
+            tmp_path / "r.png", CalibrationResult(groups, statements, statements // 2, 0.7 * statements)
+        )
         assert (BLUE in colours(path)) == (len(groups) > 1)
 
 
@@ -48,7 +52,10 @@ def test_risk_over_coverage_of_few_and_of_many_statements(tmp_path: Path) -> Non
     rng = np.random.default_rng(0)
     for count in (1, 7, 1000):
         statements = Statements(
-            np.zeros(count), rng.random(count) < 0.7, rng.random(count, np.float32), epistemic=rng.random(count, np.float32)
+            np.zeros(count),
+            rng.random(count) < 0.7,
+            rng.random(count, np.float32),
+            epistemic=rng.random(count, np.float32),
         )
         path = draw_risk_coverage(tmp_path / "c.png", RiskCoverageResult({"spatial": GroupRisk.of(statements)}))
         assert {BLUE, GREEN} <= colours(path)  # confidence and epistemic; there is no aleatoric
@@ -61,7 +68,9 @@ def test_differences_that_are_sure_are_filled(tmp_path: Path) -> None:
     sure = Interval(value - 0.01, value + 0.01)
     filled = []
     for interval in (unsure, sure):
-        path = draw_differences(tmp_path / "d.png", "recall@20", "a", NAMES, TAIL, {"b": (value, interval), "c": (-value, interval)})
+        path = draw_differences(
+            tmp_path / "d.png", "recall@20", "a", NAMES, TAIL, {"b": (value, interval), "c": (-value, interval)}
+        )
         with Image.open(path) as picture:
             counts = {colour[:3]: count for count, colour in picture.convert("RGB").getcolors(1 << 20) or []}
         filled.append(counts)

@@ -1,4 +1,5 @@
-"""Every option of every command takes any text that a user or a script may give it, or refuses it with one message: no traceback."""
+"""Every option of every command takes any text that a user or a script may give it, or refuses it
+with one message: no traceback."""
 
 from __future__ import annotations
 
@@ -88,7 +89,9 @@ def refusal(field: dataclasses.Field[Any], annotation: Any, word: str) -> str | 
 
 
 @pytest.mark.parametrize("line", LINES, ids=" ".join)
-def test_any_value_of_any_option_is_taken_or_refused(line: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_any_value_of_any_option_is_taken_or_refused(
+    line: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.chdir(tmp_path)
     (config,) = classes_of(line, monkeypatch)
     for name, (annotation, field) in fields_of(config).items():
@@ -110,7 +113,9 @@ def test_any_value_of_any_option_is_taken_or_refused(line: list[str], monkeypatc
     assert not list(tmp_path.iterdir()), "something was written"
 
 
-@pytest.mark.parametrize("line", [line for line in LINES if line[0] not in ("train", "tune") or line[2] == "tempura"], ids=" ".join)
+@pytest.mark.parametrize(
+    "line", [line for line in LINES if line[0] not in ("train", "tune") or line[2] == "tempura"], ids=" ".join
+)
 def test_a_wrong_value_ends_the_command_before_any_work(
     line: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -135,9 +140,15 @@ def test_every_number_states_its_bounds(monkeypatch: pytest.MonkeyPatch, capsys:
                         assert low <= field.default <= high, f"{config.__name__}.{name}"
 
 
-def test_every_option_that_is_written_to_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_option_that_is_written_to_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     for line in LINES:
         for config in classes_of(line, monkeypatch):
             for name in ("out", "save_path"):
                 if name in (known := {field.name: field for field in dataclasses.fields(config)}):
-                    assert known[name].metadata["place"] in ("new", "new file", "new folder"), f"{config.__name__}.{name}"
+                    assert known[name].metadata["place"] in (
+                        "new",
+                        "new file",
+                        "new folder",
+                    ), f"{config.__name__}.{name}"

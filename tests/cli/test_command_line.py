@@ -35,7 +35,9 @@ def test_one_dash_and_two_dashes_are_the_same() -> None:
     assert read("--mode=sgcls", "--lr=2e-4", "--k=9", "--use_amp", "--path", "x") == want
 
 
-@pytest.mark.parametrize(("word", "value"), [("True", True), ("true", True), ("1", True), ("False", False), ("false", False), ("0", False)])
+@pytest.mark.parametrize(
+    ("word", "value"), [("True", True), ("true", True), ("1", True), ("False", False), ("false", False), ("0", False)]
+)
 def test_booleans(word: str, value: bool) -> None:
     assert read("-use_amp", word).use_amp is value
 
@@ -59,7 +61,10 @@ def test_a_bare_switch_may_stand_before_another_option() -> None:
         (["-lr"], "expected one argument"),
         (["-config", "nowhere.yaml"], "cannot read nowhere.yaml"),
         (["-path", "-graphs"], "unknown option -graphs; a value that begins with a dash is given as -path=-graphs"),
-        (["-path", "-"], "option -path: it cannot be standard output; name a file or a folder (./- for one that is called '-')"),
+        (
+            ["-path", "-"],
+            "option -path: it cannot be standard output; name a file or a folder (./- for one that is called '-')",
+        ),
         (["--", "-film.mp4"], "unrecognized arguments: -film.mp4"),
     ],
 )
@@ -99,12 +104,16 @@ def test_words_that_begin_with_a_dash(argv: list[str], want: Files) -> None:
 
 
 @pytest.mark.parametrize("name", ["-film.mp4", "-1.mp4", "--film", "-\u00e9.mp4"])
-def test_a_file_that_is_taken_for_an_option_is_explained(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_is_taken_for_an_option_is_explained(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     Path(name).touch()
     with pytest.raises(ConfigError) as caught:
         read_files("a", name)
-    assert f"unknown option {name}; for the file that is called so, write ./{name}, or put it behind --" in str(caught.value)
+    assert f"unknown option {name}; for the file that is called so, write ./{name}, or put it behind --" in str(
+        caught.value
+    )
     assert read_files("a", "--", name).files == ("a", name)
     with pytest.raises(ConfigError, match="standard input is not read here"):
         read_files("a", "-")
@@ -164,7 +173,9 @@ def test_the_environment_wins_and_says_so(monkeypatch: pytest.MonkeyPatch, capsy
     assert capsys.readouterr().err == "train: by VIDSGG_OPTIONS epochs 2, lr 0.001\n"
 
 
-@pytest.mark.parametrize(("text", "message"), [("epochs", "'epochs' is no option; write name=value"), ("epochs=x", "VIDSGG_OPTIONS: ")])
+@pytest.mark.parametrize(
+    ("text", "message"), [("epochs", "'epochs' is no option; write name=value"), ("epochs=x", "VIDSGG_OPTIONS: ")]
+)
 def test_a_mistake_in_the_environment_is_named(text: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VIDSGG_OPTIONS", text)
     with pytest.raises(ConfigError, match=message):

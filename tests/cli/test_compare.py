@@ -1,4 +1,5 @@
-"""``vidsgg compare`` and what it reads: counters that evaluate has left, if they are of this checkpoint and these videos."""
+"""``vidsgg compare`` and what it reads: counters that evaluate has left, if they are of this
+checkpoint and these videos."""
 
 from __future__ import annotations
 
@@ -33,7 +34,11 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def runs(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Runs that tests copy."""
     folder = tmp_path_factory.mktemp("runs")
-    for name, more in (("counted", ()), ("tested", ("-val", "test")), ("sgdet", ("-mode", "sgdet", "-num_workers", "0"))):
+    for name, more in (
+        ("counted", ()),
+        ("tested", ("-val", "test")),
+        ("sgdet", ("-mode", "sgdet", "-num_workers", "0")),
+    ):
         count = ["-model", "frequency", "-data_path", str(data), "-features", "off", "-save_path", str(folder / name)]
         assert run(train.main, [*count, *more]) == 0
     return folder
@@ -47,14 +52,32 @@ def pair(runs: Path, tmp_path: Path) -> list[str]:
 def compared(pair: list[str], tmp_path: Path, *more: str) -> int:
     return run(
         compare.main,
-        [*pair, "-out", str(tmp_path / "out"), "-features", "off", "-num_workers", "0", "-device", "cpu", "-charts", "False", *more],
+        [
+            *pair,
+            "-out",
+            str(tmp_path / "out"),
+            "-features",
+            "off",
+            "-num_workers",
+            "0",
+            "-device",
+            "cpu",
+            "-charts",
+            "False",
+            *more,
+        ],
     )
 
 
-def test_runs_are_scored_once_and_then_read(pair: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_runs_are_scored_once_and_then_read(
+    pair: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert compared(pair, tmp_path, "-charts", "True") == 0
     said = capsys.readouterr().out
-    assert f"counted: frequency, {Path(pair[0]) / 'checkpoint_best.tar'} (epoch 1), scored now ({Path(pair[0]) / COMPARED})" in said
+    assert (
+        f"counted: frequency, {Path(pair[0]) / 'checkpoint_best.tar'} (epoch 1), scored now"
+        f" ({Path(pair[0]) / COMPARED})" in said
+    )
     assert "difference to counted" in said
     first = (tmp_path / "out" / "comparison.csv").read_text(encoding="utf-8")
     assert (tmp_path / "out" / "comparison.png").stat().st_size > 10_000
@@ -79,13 +102,16 @@ def test_the_estimates_are_those_that_evaluate_prints(pair: list[str], tmp_path:
                 assert float(rows[Path(path).name, constraint, "recall", predicate, "20"]["value"]) == values["20"]
 
 
-def test_what_no_longer_fits_is_scored_again(pair: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_no_longer_fits_is_scored_again(
+    pair: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     def again(changed: int) -> None:
         capsys.readouterr()
         assert compared(pair, tmp_path) == 0
         said = capsys.readouterr().out
         assert [
-            f"{Path(path).name}: " in line and "scored now" in line for path, line in zip(pair, said.splitlines()[1:3], strict=True)
+            f"{Path(path).name}: " in line and "scored now" in line
+            for path, line in zip(pair, said.splitlines()[1:3], strict=True)
         ] == [i == changed for i in range(2)]
 
     assert compared(pair, tmp_path) == 0
@@ -98,12 +124,20 @@ def test_what_no_longer_fits_is_scored_again(pair: list[str], tmp_path: Path, ca
     header["made_by"]["exclusive_decoding"] = False
     save_columns(file, columns, header)
     again(0)
-    assert run(evaluate.main, ["-checkpoint", pair[1], "-reference_compat", "True", "-num_workers", "0", "-charts", "False"]) == 0
+    assert (
+        run(
+            evaluate.main,
+            ["-checkpoint", pair[1], "-reference_compat", "True", "-num_workers", "0", "-charts", "False"],
+        )
+        == 0
+    )
     again(1)
     again(-1)
 
 
-def test_changed_annotations_are_noticed(pair: list[str], data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_changed_annotations_are_noticed(
+    pair: list[str], data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     root = shutil.copytree(data, tmp_path / "data")
     assert compared(pair, tmp_path, "-data_path", str(root)) == 0
     path = root / "annotations" / "person_bbox.pkl"
@@ -155,11 +189,15 @@ def test_wrong_calls_are_one_message(pair: list[str], tmp_path: Path, capsys: py
         assert run(compare.main, arguments) == 2
         assert message in capsys.readouterr().err
     (tmp_path / "file").write_text("no folder")
-    assert run(compare.main, [*pair, "-out", str(tmp_path / "file" / "out"), "-num_workers", "0", "-charts", "False"]) == 2
+    assert (
+        run(compare.main, [*pair, "-out", str(tmp_path / "file" / "out"), "-num_workers", "0", "-charts", "False"]) == 2
+    )
     assert "a part of this path is a file, not a folder" in capsys.readouterr().err
 
 
-def test_runs_of_one_name_go_by_their_paths(pair: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_runs_of_one_name_go_by_their_paths(
+    pair: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     twin = str(shutil.copytree(pair[0], tmp_path / "b" / "counted"))
     assert compared([pair[0], twin], tmp_path) == 0
     said = capsys.readouterr().out
@@ -170,7 +208,10 @@ def test_runs_of_one_name_go_by_their_paths(pair: list[str], tmp_path: Path, cap
 def test_events_are_compared_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root, folders = write_easg(tmp_path / "easg"), [str(tmp_path / name) for name in ("all", "some")]
     for folder, size in zip(folders, ("large", "small"), strict=True):
-        assert run(train.main, ["-model", "frequency", "-data_path", str(root), "-save_path", folder, "-datasize", size]) == 0
+        assert (
+            run(train.main, ["-model", "frequency", "-data_path", str(root), "-save_path", folder, "-datasize", size])
+            == 0
+        )
     assert compared(folders, tmp_path) == 0
     scored = ScoredVideos.load(Path(folders[0]) / COMPARED)
     assert len(scored.annotations) == 4
@@ -181,7 +222,11 @@ def test_counters_come_back_as_they_were(pair: list[str], tmp_path: Path) -> Non
     file = Path(pair[1]) / COMPARED
     scored = ScoredVideos.load(file)
     again = ScoredVideos.load(scored.save(tmp_path / "again.npz"))
-    assert (again.made_by, again.predicates, again.annotations) == (scored.made_by, scored.predicates, scored.annotations)
+    assert (again.made_by, again.predicates, again.annotations) == (
+        scored.made_by,
+        scored.predicates,
+        scored.annotations,
+    )
     for name, table in vars(scored.counts).items():
         np.testing.assert_array_equal(getattr(again.counts, name), table)
     from vidsgg.datasets.action_genome import SCHEMA

@@ -13,7 +13,20 @@ from vidsgg.cli.main import main
 from vidsgg.detectors.files import load_detector
 from vidsgg.io.tensors import load_tensors
 
-TINY = ["-hidden_dim", "8", "-temporal_layer", "1", "-embedding_dim", "4", "-num_workers", "0", "-device", "cpu", "-features", "off"]
+TINY = [
+    "-hidden_dim",
+    "8",
+    "-temporal_layer",
+    "1",
+    "-embedding_dim",
+    "4",
+    "-num_workers",
+    "0",
+    "-device",
+    "cpu",
+    "-features",
+    "off",
+]
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +34,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of a model that nobody has trained; its data set lies beside it, with the detector."""
     place = tmp_path_factory.mktemp("place")
     data, path = sighted_set(place / "data"), place / "run"
-    assert main(["train", "-mode", "sgdet", "-epochs", "0", "-data_path", str(data), "-save_path", str(path), *TINY]) == 0
+    assert (
+        main(["train", "-mode", "sgdet", "-epochs", "0", "-data_path", str(data), "-save_path", str(path), *TINY]) == 0
+    )
     return path
 
 
@@ -39,12 +54,28 @@ def flip(file: Path, number: bytes) -> None:
         ["predict", "-checkpoint", "{run}", "-video", "0", "-split", "train"],
         ["predict", "{data}/videos/AAAAA.mp4", "-checkpoint", "{run}"],
         ["compare", "{run}", "{run}/checkpoint_final.tar", "-features", "off", "-charts", "False"],
-        ["train", "-resume_from", "{run}/checkpoint_best.tar", "-epochs", "1", "-mode", "sgcls", "-data_path", "{data}", *TINY],
+        [
+            "train",
+            "-resume_from",
+            "{run}/checkpoint_best.tar",
+            "-epochs",
+            "1",
+            "-mode",
+            "sgcls",
+            "-data_path",
+            "{data}",
+            *TINY,
+        ],
     ],
     ids=lambda words: " ".join(words[:2]),
 )
 def test_one_flipped_bit_in_a_checkpoint_or_detector_is_refused(
-    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], damaged: str, command: Sequence[str]
+    run: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    damaged: str,
+    command: Sequence[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
     path, data = shutil.copytree(run, tmp_path / "run"), run.parent / "data"

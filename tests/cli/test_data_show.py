@@ -14,7 +14,10 @@ from vidsgg.datasets.registry import open_whole_split
 def test_a_frame_is_drawn(video: str, synthetic: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert open_whole_split(synthetic, "train", "predcls").video_ids[1].removesuffix(".mp4") == "S0001"
     out = tmp_path / "new" / "frame.png"
-    assert run(main, ["-data_path", str(synthetic), "-split", "train", "-video", video, "-frame", "2", "-out", str(out)]) == 0
+    assert (
+        run(main, ["-data_path", str(synthetic), "-split", "train", "-video", video, "-frame", "2", "-out", str(out)])
+        == 0
+    )
     picture = Image.open(out)
     assert picture.width > 640 and picture.height >= 480
     assert "S0001" in capsys.readouterr().out
@@ -38,7 +41,12 @@ def test_a_sheet_is_larger_than_a_frame(synthetic: Path, tmp_path: Path) -> None
     ],
 )
 def test_mistakes_get_one_message(
-    argv: list[str], message: str, synthetic: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    argv: list[str],
+    message: str,
+    synthetic: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert run(main, ["-data_path", str(synthetic), *argv]) == 2

@@ -44,7 +44,9 @@ def test_counts_are_those_of_the_annotations(kind: str) -> None:
     assert found.videos == 5 and found.objects.sum() == sum(a.nodes for a in data)
     assert found.pairs_per_frame.sum() == found.pairs.sum() == sum(a.pairs for a in data)
     for group in data.schema.vocabulary.groups:
-        np.testing.assert_array_equal(found.predicates[group.name].sum(0), sum(a.labels[group.name].sum(0) for a in data))
+        np.testing.assert_array_equal(
+            found.predicates[group.name].sum(0), sum(a.labels[group.name].sum(0) for a in data)
+        )
         if group.kind == "single":
             np.testing.assert_allclose(found.given_class(group.name)[found.pairs > 0].sum(1), 1)
 

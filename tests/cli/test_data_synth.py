@@ -11,7 +11,9 @@ from vidsgg.datasets.registry import open_whole_split
 
 def test_it_makes_a_data_set_and_says_what_to_do_next(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "made"
-    assert run(main, ["synth", "-out", str(out), "-videos", "5", "-width", "160", "-height", "120", "-workers", "1"]) == 0
+    assert (
+        run(main, ["synth", "-out", str(out), "-videos", "5", "-width", "160", "-height", "120", "-workers", "1"]) == 0
+    )
     said = capsys.readouterr().out
     assert f"5 videos in {out}" in said and "vidsgg train" in said
     assert len(open_whole_split(out, "test", "predcls")) == 1

@@ -16,9 +16,13 @@ from vidsgg.structures.graph import GraphEdge, GraphFrame, GraphNode, VideoGraph
 
 
 def graph(name: str, track: int | None = 1) -> VideoGraph:
-    nodes = (GraphNode("person", 0.9, (0, 0, 5, 5), track), GraphNode("cup", 0.8, (1, 1, 3, 3), None if track is None else 2))
+    nodes = (
+        GraphNode("person", 0.9, (0, 0, 5, 5), track),
+        GraphNode("cup", 0.8, (1, 1, 3, 3), None if track is None else 2),
+    )
     frames = tuple(
-        GraphFrame(f"{name}/{t}", t + 1, t / 2, 10, 10, nodes, (GraphEdge(0, 1, "holding", "contacting", 0.9),)) for t in range(3)
+        GraphFrame(f"{name}/{t}", t + 1, t / 2, 10, 10, nodes, (GraphEdge(0, 1, "holding", "contacting", 0.9),))
+        for t in range(3)
     )
     return VideoGraph(name, "toy", frames)
 
@@ -52,7 +56,9 @@ def test_graphs_without_tracks_get_them(tmp_path: Path) -> None:
     write_graph(tmp_path / "old.graph.json", graph("old", track=None))
     assert exported(tmp_path / "old.graph.json", "-format", "vidvrd", "-o", tmp_path / "old.json") == 0
     document = json.loads((tmp_path / "old.json").read_text(encoding="utf-8"))
-    assert [(r["begin_fid"], r["end_fid"], r["predicate"]) for r in document["relation_instances"]] == [(0, 3, "holding")]
+    assert [(r["begin_fid"], r["end_fid"], r["predicate"]) for r in document["relation_instances"]] == [
+        (0, 3, "holding")
+    ]
 
 
 def test_standard_output_holds_the_file_and_nothing_else(folder: Path, tmp_path: Path, capfdbinary: Any) -> None:
@@ -60,18 +66,25 @@ def test_standard_output_holds_the_file_and_nothing_else(folder: Path, tmp_path:
         assert exported(*words, "-o", tmp_path / "file.json" if "vidvrd" in words else tmp_path / "file.csv") == 0
         capfdbinary.readouterr()
         assert exported(*words, "-o", "-") == 0
-        assert capfdbinary.readouterr().out == max(tmp_path.glob("file.*"), key=lambda file: file.stat().st_mtime_ns).read_bytes()
+        assert (
+            capfdbinary.readouterr().out
+            == max(tmp_path.glob("file.*"), key=lambda file: file.stat().st_mtime_ns).read_bytes()
+        )
 
 
 def test_videos_of_one_name_are_kept_apart(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """In one file they would be taken for one video, in a folder one file would take the place of the other."""
+    """In one file they would be taken for one video, in a folder one file would take the place of
+    the other."""
     write_graph(tmp_path / "twin" / "a.graph.json", graph("a.mp4"))
     write_graph(tmp_path / "twin" / "B.graph.json", graph("B.mp4"))
     words = (folder, tmp_path / "twin", folder / "a.graph.json")
     for form in ("csv", "cypher"):
         assert exported(*words, "-format", form, "-o", tmp_path / f"all.{form}") == 0
         said = capsys.readouterr().err
-        assert "twin/a.graph.json: its video is called 'twin_a' here: another one is called 'a.mp4' too" in said.replace("\\", "/")
+        assert (
+            "twin/a.graph.json: its video is called 'twin_a' here: another one is called 'a.mp4' too"
+            in said.replace("\\", "/")
+        )
     with (tmp_path / "all.csv").open(newline="", encoding="utf-8") as file:
         assert sorted({row["video"] for row in csv.DictReader(file)}) == ["graphs_a", "graphs_b", "twin_B", "twin_a"]
     assert exported(*words, "-format", "graphml", "-o", tmp_path / "graphml") == 0
@@ -81,7 +94,8 @@ def test_videos_of_one_name_are_kept_apart(folder: Path, tmp_path: Path, capsys:
 
 
 def test_vidor_finds_its_files_again_by_their_video_paths(folder: Path, tmp_path: Path) -> None:
-    """As its loader does, which reads ``<group>/<id>.json`` and in its low-memory mode goes back there by the path of the video."""
+    """As its loader does, which reads ``<group>/<id>.json`` and in its low-memory mode goes back
+    there by the path of the video."""
     write_graph(folder / "odd.graph.json", graph("../evil: name.avi"))
     assert exported(folder, "-format", "vidor", "-o", tmp_path / "annotation" / "validation") == 0
     files = sorted((tmp_path / "annotation" / "validation").glob("*/*.json"))
@@ -100,7 +114,10 @@ def test_what_cannot_work_is_refused(folder: Path, tmp_path: Path, capsys: pytes
     for words, message in (
         ((folder, "-format", "csv", "-o", tmp_path / "empty"), "is a folder; name a file, such as"),
         ((folder, "-format", "vidvrd", "-o", file), "writes a file per video, so name a folder"),
-        ((folder, "-format", "vidvrd", "-o", "-"), "writes a file per video, so name a folder, or one graph for standard output"),
+        (
+            (folder, "-format", "vidvrd", "-o", "-"),
+            "writes a file per video, so name a folder, or one graph for standard output",
+        ),
         ((tmp_path / "nowhere", "-format", "csv", "-o", tmp_path / "o"), "nowhere does not exist"),
         ((tmp_path / "empty", "-format", "csv", "-o", tmp_path / "o"), "holds no graph"),
         ((folder, tmp_path / "broken.graph.json", "-format", "csv", "-o", tmp_path / "o"), "is not a video graph"),

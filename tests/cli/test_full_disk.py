@@ -73,7 +73,14 @@ COMMANDS: list[tuple[Main, str]] = [
 @pytest.mark.parametrize("size", [0, 500])
 @pytest.mark.parametrize(("main", "line"), COMMANDS, ids=[line.split(" -")[0].split(" {")[0] for _, line in COMMANDS])
 def test_files_are_whole_or_absent(
-    main: Main, line: str, size: int, easg: Path, action_genome: Path, counted: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    main: Main,
+    line: str,
+    size: int,
+    easg: Path,
+    action_genome: Path,
+    counted: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     places = {"run": counted, "copy": shutil.copytree(counted, tmp_path / "copy"), "ag": action_genome}
     argv = {name: line.format(**places, out=tmp_path / name).split() for name in ("whole", "full")}
@@ -94,7 +101,17 @@ def test_files_are_whole_or_absent(
 @pytest.mark.parametrize("logger", ["tensorboard", "none"])
 @pytest.mark.parametrize("size", [0, 100, 4000])
 def test_training(size: int, logger: str, easg: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    argv = ["-data_path", str(easg), *TINY.split(), "-epochs", "1", "-logger", logger, "-save_path", str(tmp_path / "run")]
+    argv = [
+        "-data_path",
+        str(easg),
+        *TINY.split(),
+        "-epochs",
+        "1",
+        "-logger",
+        logger,
+        "-save_path",
+        str(tmp_path / "run"),
+    ]
     message = is_refused(train.main, argv, size, capsys)
     assert str(tmp_path / "run") in message
     assert not [name for name in written(tmp_path / "run") if name.endswith((".tmp", ".tar"))]
@@ -103,7 +120,12 @@ def test_training(size: int, logger: str, easg: Path, tmp_path: Path, capsys: py
 @pytest.mark.parametrize("storage", ["", "-storage journal:journal.log"])
 @pytest.mark.parametrize("size", [0, 200, 20_000])
 def test_tuning(
-    size: int, storage: str, easg: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    size: int,
+    storage: str,
+    easg: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
     argv = ["-data_path", str(easg), *COUNTED.split(), "-search", "seed=0,1", "-sampler", "grid", *storage.split()]
@@ -116,7 +138,12 @@ def test_printing() -> None:
     with open("/dev/full", "w") as full:
         command = [sys.executable, "-m", "vidsgg", "--help"]
         done = subprocess.run(
-            command, stdout=full, stderr=subprocess.PIPE, text=True, check=False, env={**os.environ, "PYTHONUNBUFFERED": ""}
+            command,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            env={**os.environ, "PYTHONUNBUFFERED": ""},
         )
     assert done.returncode == 2
     assert done.stderr == "error: No space left on device. Free some space, or name another place.\n"

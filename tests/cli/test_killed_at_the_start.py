@@ -1,4 +1,5 @@
-"""Runs that are killed between the making of their folder and their first checkpoint begin again by themselves."""
+"""Runs that are killed between the making of their folder and their first checkpoint begin again by
+themselves."""
 
 from __future__ import annotations
 
@@ -23,9 +24,23 @@ from vidsgg.cli.main import main
 from vidsgg.engine import run_folder
 from vidsgg.io.tensors import load_tensors
 
-TINY = ["-hidden_dim", "8", "-temporal_layer", "1", "-embedding_dim", "4", "-num_workers", "0", "-device", "cpu", "-eval_freq", "1"]
+TINY = [
+    "-hidden_dim",
+    "8",
+    "-temporal_layer",
+    "1",
+    "-embedding_dim",
+    "4",
+    "-num_workers",
+    "0",
+    "-device",
+    "cpu",
+    "-eval_freq",
+    "1",
+]
 FINAL = "checkpoint_final.tar"
-# The call in which a run is killed. Before the second of them nothing but an empty folder with a lock is there.
+# The call in which a run is killed. Before the second of them nothing but an empty folder with a
+# lock is there.
 MOMENTS = ("begun", "_open_rows", "RunFolder.log", "RunFolder.save")
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX")
@@ -72,12 +87,15 @@ def assert_same_weights(one: Path, other: Path) -> None:
 
 
 def requeued(data: Path, path: Path) -> list[str]:
-    """What the script for SLURM in docs/distributed.md starts in the end, with this run's options."""
+    """What the script for SLURM in docs/distributed.md starts in the end, with this run's
+    options."""
     (script,) = (block for block in blocks(ROOT / "docs" / "distributed.md", "bash") if "#SBATCH --requeue" in block)
     lines = [line for line in script.splitlines() if line.startswith(("RUN=", "START=", "["))]
     assert lines[0].startswith("RUN=") and "train.py $START" in script
     lines[0] = f"RUN={path}"
-    said = subprocess.run(["bash", "-c", "\n".join([*lines, 'echo "$START"'])], capture_output=True, text=True, check=True).stdout
+    said = subprocess.run(
+        ["bash", "-c", "\n".join([*lines, 'echo "$START"'])], capture_output=True, text=True, check=True
+    ).stdout
     words = said.replace("-data_path /shared/action_genome", f"-data_path {data}").split()
     return ["train", *words, "-epochs", "2", "-lr", "1e-3", *TINY]
 
@@ -111,7 +129,9 @@ def test_it_begins_again(whole: Path, data: Path, tmp_path: Path, moment: str, w
     assert ("begins again" in (path / "logfile.txt").read_text(encoding="utf-8")) == (moment != "begun")
 
 
-def test_before_its_options_are_written_the_message_says_what_to_do(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_before_its_options_are_written_the_message_says_what_to_do(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     killed("begun", command(data, tmp_path / "run"), tmp_path)
     assert main(["train", "-resume_from", str(tmp_path / "run")]) == 2
     assert "repeat the command that began it" in capsys.readouterr().err
@@ -125,7 +145,9 @@ def test_last_without_a_folder_is_the_run_that_was_begun_last(
     (older / FINAL).unlink()
     for file in older.iterdir():
         os.utime(file, (10**9, 10**9))
-    words = [word for word in command(data, tmp_path / "unused") if word not in ("-save_path", str(tmp_path / "unused"))]
+    words = [
+        word for word in command(data, tmp_path / "unused") if word not in ("-save_path", str(tmp_path / "unused"))
+    ]
     killed("RunFolder.save", words, tmp_path)
     assert main(["train", "-data_path", str(data), "-resume_from", "last"]) == 0
     (begun,) = (path for path in older.parent.iterdir() if path != older)
@@ -152,7 +174,9 @@ def test_what_a_run_began_from_is_not_forgotten(whole: Path, tmp_path: Path, way
     on = tmp_path / "on"
     begin = ["train", "-resume_from", "source/checkpoint_best.tar", "-save_path", str(on)]
     killed(moment, begin, tmp_path)
-    assert yaml.safe_load((on / "config.yaml").read_text(encoding="utf-8"))["resume_from"] == str(source / "checkpoint_best.tar")
+    assert yaml.safe_load((on / "config.yaml").read_text(encoding="utf-8"))["resume_from"] == str(
+        source / "checkpoint_best.tar"
+    )
     here = os.getcwd()
     os.chdir(tmp_path)
     try:
@@ -169,11 +193,14 @@ def test_other_options_are_refused(data: Path, tmp_path: Path, capsys: pytest.Ca
     assert main([*command(data, path), "-lr", "0.5"]) == 2
     error = capsys.readouterr().err
     assert f"{path} holds the beginning of a run with other options: -lr 0.5 (was 0.001)" in error
-    assert main([*command(data, path), "-epochs", "1", "-save_freq", "1"]) == 0  # these may differ when a run goes on, too
+    # these may differ when a run goes on, too
+    assert main([*command(data, path), "-epochs", "1", "-save_freq", "1"]) == 0
     assert load_tensors(path / FINAL)["epoch"] == 1
 
 
-def test_a_folder_with_another_config_is_refused(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_with_another_config_is_refused(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "config.yaml").write_text("name: mine\n", encoding="utf-8")
     assert main(command(data, tmp_path / "mine")) == 2
@@ -183,7 +210,19 @@ def test_a_folder_with_another_config_is_refused(data: Path, tmp_path: Path, cap
 
 def test_the_training_of_a_detector_begins_again(tmp_path: Path) -> None:
     data, path = sighted_set(tmp_path / "data"), tmp_path / "detector"
-    words = ["train-detector", "-data_path", str(data), "-save_path", str(path), "-pretrained", "none", "-depth", "10", "-base_width", "8"]
+    words = [
+        "train-detector",
+        "-data_path",
+        str(data),
+        "-save_path",
+        str(path),
+        "-pretrained",
+        "none",
+        "-depth",
+        "10",
+        "-base_width",
+        "8",
+    ]
     words += ["-short_side", "64", "-epochs", "1", "-num_workers", "0", "-device", "cpu", "-test", "False"]
     killed("RunFolder.log", words, tmp_path)
     assert (path / "config.yaml").exists() and not list(path.glob("*.pth"))

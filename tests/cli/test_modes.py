@@ -1,4 +1,5 @@
-"""PredCLS, SGCLS and SGDET one after another through the command line, each starting from the weights of the one before."""
+"""PredCLS, SGCLS and SGDET one after another through the command line, each starting from the
+weights of the one before."""
 
 from __future__ import annotations
 
@@ -17,7 +18,20 @@ from vidsgg.detectors.files import save_detector
 from vidsgg.detectors.resnet_c4 import BackboneConfig
 from vidsgg.io.tensors import load_tensors
 
-TINY = ["-epochs", "1", "-hidden_dim", "8", "-temporal_layer", "1", "-num_workers", "0", "-device", "cpu", "-features", "off"]
+TINY = [
+    "-epochs",
+    "1",
+    "-hidden_dim",
+    "8",
+    "-temporal_layer",
+    "1",
+    "-num_workers",
+    "0",
+    "-device",
+    "cpu",
+    "-features",
+    "off",
+]
 OBJECTS = SCHEMA.vocabulary.objects
 
 
@@ -33,7 +47,10 @@ def runs(data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path
     start: list[str] = []
     for mode in ("predcls", "sgcls", "sgdet"):
         paths[mode] = folder / mode
-        assert run(train.main, ["-mode", mode, "-data_path", str(data), "-save_path", str(paths[mode]), *TINY, *start]) == 0
+        assert (
+            run(train.main, ["-mode", mode, "-data_path", str(data), "-save_path", str(paths[mode]), *TINY, *start])
+            == 0
+        )
         start = ["-resume_from", str(paths[mode])]
     return paths
 
@@ -52,7 +69,9 @@ def test_each_mode_tells_what_it_took_over(runs: dict[str, Path], data: Path) ->
 def test_the_first_step_starts_from_the_weights(runs: dict[str, Path], data: Path, tmp_path: Path) -> None:
     start = ["-resume_from", str(runs["predcls"]), "-epochs", "0", "-save_path", str(tmp_path / "run")]
     assert run(train.main, ["-mode", "sgcls", "-data_path", str(data), *TINY, *start]) == 0
-    old, new = (load_tensors(path / "checkpoint_best.tar")["model_state_dict"] for path in (runs["predcls"], tmp_path / "run"))
+    old, new = (
+        load_tensors(path / "checkpoint_best.tar")["model_state_dict"] for path in (runs["predcls"], tmp_path / "run")
+    )
     assert all(torch.equal(new[name], value) for name, value in old.items())
     assert any(name.startswith("object_classifier.") for name in new)
 
@@ -79,8 +98,21 @@ def test_the_frequency_baseline_has_all_modes(data: Path, tmp_path: Path, mode: 
 
 def test_a_detector_of_other_classes_is_refused(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "other.pth"
-    save_detector(file, FasterRCNN(FasterRCNNConfig(BackboneConfig(18, 4, 48), (1, 2, 3, 4), 8), (*OBJECTS[:5], "zebra", *OBJECTS[6:])))
-    arguments = ["-mode", "sgdet", "-data_path", str(data), "-detector", str(file), "-save_path", str(tmp_path / "run"), *TINY]
+    save_detector(
+        file,
+        FasterRCNN(FasterRCNNConfig(BackboneConfig(18, 4, 48), (1, 2, 3, 4), 8), (*OBJECTS[:5], "zebra", *OBJECTS[6:])),
+    )
+    arguments = [
+        "-mode",
+        "sgdet",
+        "-data_path",
+        str(data),
+        "-detector",
+        str(file),
+        "-save_path",
+        str(tmp_path / "run"),
+        *TINY,
+    ]
     assert run(train.main, arguments) == 2
     assert "'zebra' stands where the data set has 'book'" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()

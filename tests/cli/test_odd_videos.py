@@ -1,4 +1,5 @@
-"""Odd videos all the way: predict, export, view with overlay and sheet; what cannot be read costs nothing else and leaves nothing behind."""
+"""Odd videos all the way: predict, export, view with overlay and sheet; what cannot be read costs
+nothing else and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -39,8 +40,21 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for name in ("person", "chair"):
             detector.class_score.bias[OBJECTS.index(name)] = 8.0
     save_detector(root / "detector.pth", detector)
-    small = "-hidden_dim 8 -embedding_dim 8 -feedforward_dim 8 -spatial_layer 1 -temporal_layer 1 -epochs 0 -num_workers 0 -features off"
-    arguments = ["-mode", "sgdet", "-data_path", str(root), "-save_path", str(root / "run"), "-device", "cpu", *small.split()]
+    small = (
+        "-hidden_dim 8 -embedding_dim 8 -feedforward_dim 8 -spatial_layer 1 -temporal_layer 1 -epochs 0 -num_workers 0"
+        " -features off"
+    )
+    arguments = [
+        "-mode",
+        "sgdet",
+        "-data_path",
+        str(root),
+        "-save_path",
+        str(root / "run"),
+        "-device",
+        "cpu",
+        *small.split(),
+    ]
     assert run(train.main, arguments) == 0
     return root / "run"
 
@@ -65,9 +79,13 @@ def wide_pixels(path: Path) -> None:
     mark_turned(write(path, frames=30, aspect=2), 0, 1, -1, 0)
 
 
-def encoded(path: Path, width: int, height: int, frames: int, rate: int, pixels: str = "yuv420p", codec: str = "libx264") -> None:
+def encoded(
+    path: Path, width: int, height: int, frames: int, rate: int, pixels: str = "yuv420p", codec: str = "libx264"
+) -> None:
     with av.open(str(path), "w") as out:
-        track = out.add_stream(codec, rate=rate, options={"preset": "ultrafast", "g": "60"} if codec == "libx264" else {})
+        track = out.add_stream(
+            codec, rate=rate, options={"preset": "ultrafast", "g": "60"} if codec == "libx264" else {}
+        )
         track.width, track.height, track.pix_fmt = width, height, pixels
         for i in range(frames):
             grey = np.full((height, width, 3), i % 256, np.uint8)
@@ -103,7 +121,8 @@ def truncated(path: Path) -> None:
 
 def three_hours(path: Path) -> None:
     encoded(path, 32, 32, 1081, 1)
-    with av.open(str(path)) as given, av.open(str(path.with_suffix(".mkv")), "w") as out:  # the same pictures, ten times as far apart
+    # the same pictures, ten times as far apart
+    with av.open(str(path)) as given, av.open(str(path.with_suffix(".mkv")), "w") as out:
         track = out.add_stream_from_template(given.streams.video[0])
         for packet in given.demux(given.streams.video[0]):
             if packet.dts is not None and packet.pts is not None:
@@ -139,24 +158,37 @@ def test_videos_that_are_odd_but_can_be_read(
 ) -> None:
     make(tmp_path / "v.mp4")
     graphs = tmp_path / "graphs"
-    assert run(predict.main, [str(tmp_path / "v.mp4"), "-checkpoint", str(checkpoint), "-o", str(graphs), "-fps", str(fps)]) == 0
+    assert (
+        run(
+            predict.main, [str(tmp_path / "v.mp4"), "-checkpoint", str(checkpoint), "-o", str(graphs), "-fps", str(fps)]
+        )
+        == 0
+    )
     graph = read_graph(graphs / "v.graph.json")
     assert len(graph.frames) == frames if frames else 2 < len(graph.frames) < 12  # of 12
     assert all(frame.nodes and frame.edges for frame in graph.frames)
-    assert all(node.box and node.box[2] <= frame.width and node.box[3] <= frame.height for frame in graph.frames for node in frame.nodes)
+    assert all(
+        node.box and node.box[2] <= frame.width and node.box[3] <= frame.height
+        for frame in graph.frames
+        for node in frame.nodes
+    )
     assert graph.made_by is not None and [note[:23] for note in graph.made_by.notes[:1]] == (
         ["the end of the file is "] if make is truncated else []
     )
     long = make is three_hours
     made = viewed(graphs, *(["-end", "1200"] if long else ["-overlay", "True", "-sheet", "True"]))
-    assert (graphs / "all.csv").read_text(encoding="utf-8").count("\n") > sum(len(frame.edges) for frame in graph.frames)
+    assert (graphs / "all.csv").read_text(encoding="utf-8").count("\n") > sum(
+        len(frame.edges) for frame in graph.frames
+    )
     assert made[".html"].stat().st_size > 10_000
     if not long:
         film = VideoReader(made[".overlay.mp4"])
         assert made[".sheet.png"].stat().st_size > 1000
         assert film.times is not None and (lasts is None or film.times[-1] == pytest.approx(lasts, abs=0.01))
     if make in (rotated, wide_pixels):
-        assert {(frame.width, frame.height) for frame in graph.frames} == {(HEIGHT, WIDTH * (1 + (make is wide_pixels)))}
+        assert {(frame.width, frame.height) for frame in graph.frames} == {
+            (HEIGHT, WIDTH * (1 + (make is wide_pixels)))
+        }
 
 
 MEMORY = """
@@ -213,7 +245,9 @@ def test_what_is_no_video_is_told_and_costs_its_own_graph_only(
 def filmed(source: str) -> Iterator[tuple[float, np.ndarray]]:
     """What one of FFmpeg's generators films: moving pictures that no part of ours has drawn."""
     graph = av.filter.Graph()
-    graph.link_nodes(*(graph.add(*step) for step in (source.split("=", 1), ("format", "rgb24"), ("buffersink",)))).configure()
+    graph.link_nodes(
+        *(graph.add(*step) for step in (source.split("=", 1), ("format", "rgb24"), ("buffersink",)))
+    ).configure()
     while True:
         try:
             frame = graph.pull()
@@ -223,8 +257,12 @@ def filmed(source: str) -> Iterator[tuple[float, np.ndarray]]:
         yield float(frame.pts * Fraction(frame.time_base)), frame.to_ndarray()
 
 
-@pytest.mark.parametrize("source", ["testsrc2=size=320x240:rate=10:duration=3", "life=size=160x120:rate=10:mold=10:ratio=0.4"])
-def test_a_video_that_others_filmed_becomes_graph_tables_page_film_and_sheet(checkpoint: Path, tmp_path: Path, source: str) -> None:
+@pytest.mark.parametrize(
+    "source", ["testsrc2=size=320x240:rate=10:duration=3", "life=size=160x120:rate=10:mold=10:ratio=0.4"]
+)
+def test_a_video_that_others_filmed_becomes_graph_tables_page_film_and_sheet(
+    checkpoint: Path, tmp_path: Path, source: str
+) -> None:
     write_video(tmp_path / "v.mp4", (frame for frame, _ in zip(filmed(source), range(30), strict=False)))
     graphs = tmp_path / "graphs"
     assert run(predict.main, [str(tmp_path / "v.mp4"), "-checkpoint", str(checkpoint), "-o", str(graphs)]) == 0

@@ -24,7 +24,10 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     graphs = pickle.loads((root / "easg_val.pkl").read_bytes())
     old = sorted({uid.rpartition("_")[0] for uid in graphs})
     names = dict(zip(old, CLIPS, strict=True))
-    write_pickle(root / "easg_val.pkl", {"_".join((names[uid.rpartition("_")[0]], uid.rpartition("_")[2])): g for uid, g in graphs.items()})
+    write_pickle(
+        root / "easg_val.pkl",
+        {"_".join((names[uid.rpartition("_")[0]], uid.rpartition("_")[2])): g for uid, g in graphs.items()},
+    )
     return root
 
 
@@ -46,13 +49,18 @@ def everything_but(out: Path, folder: Path) -> set[Path]:
     return {path for path in folder.rglob("*") if not path.is_relative_to(out)}
 
 
-def test_the_graph_of_another_video_is_not_replaced(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_graph_of_another_video_is_not_replaced(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run(train.main, ["-data_path", str(data), "-model", "frequency", "-save_path", str(tmp_path / "run")]) == 0
     words = ["-checkpoint", str(tmp_path / "run"), "-video", "plain-1", "-out", str(tmp_path / "out")]
     assert run(predict.main, words) == run(predict.main, words) == 0  # its own is
     file = tmp_path / "out" / "plain-1.graph.json"
     foreign = replace(read_graph(file), video_id="plain-1.mp4")
-    for content, message in ((None, "is not JSON.*-overwrite True"), (foreign, "is the graph of another video, 'plain-1.mp4'")):
+    for content, message in (
+        (None, "is not JSON.*-overwrite True"),
+        (foreign, "is the graph of another video, 'plain-1.mp4'"),
+    ):
         file.write_text("{", encoding="utf-8") if content is None else write_graph(file, content)
         before = file.read_bytes()
         capsys.readouterr()

@@ -57,7 +57,9 @@ def predicted(*words: object) -> int:
     return run(predict.main, [str(word) for word in words])
 
 
-def test_a_plain_video_becomes_a_graph(runs: dict[str, Path], video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_plain_video_becomes_a_graph(
+    runs: dict[str, Path], video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert predicted(video, "-checkpoint", runs["sgdet"], "-o", tmp_path) == 0
     told = capsys.readouterr().out
     assert f"with the weights of {read_config_detector(runs)}" in told
@@ -74,7 +76,11 @@ def test_a_plain_video_becomes_a_graph(runs: dict[str, Path], video: Path, tmp_p
     origin = graph.made_by
     assert origin is not None
     assert (origin.model, origin.mode, origin.checkpoint) == ("sttran", "sgdet", "sgdet/checkpoint_best.tar")
-    assert (origin.detector, origin.fps, origin.settings) == ("faster-rcnn-c4", 2.0, (("threshold", 0.5), ("least_score", 0.3)))
+    assert (origin.detector, origin.fps, origin.settings) == (
+        "faster-rcnn-c4",
+        2.0,
+        (("threshold", 0.5), ("least_score", 0.3)),
+    )
     assert origin.source is not None and (tmp_path / origin.source).resolve() == video.resolve()
 
 
@@ -141,7 +147,10 @@ def test_videos_of_one_name_have_graphs_of_their_own(
     write(Path("a/kitchen.mp4"), frames=45)
     assert predicted("a/kitchen.mp4", "c/test.avi", *options) == 2
     said = capsys.readouterr()
-    assert "kitchen.graph.json was made from another content of a/kitchen.mp4, which has been replaced since; use another -o" in said.err
+    assert (
+        "kitchen.graph.json was made from another content of a/kitchen.mp4, which has been replaced since; use"
+        " another -o" in said.err
+    )
     assert "test.avi.graph.json is there already" in said.out
     assert predicted("a/kitchen.mp4", *options, "-overwrite") == 0
     assert read_graph(Path("g/kitchen.graph.json")).video.frame_count == 45
@@ -160,7 +169,21 @@ def test_a_folder_several_at_a_time_and_one_that_is_no_video(
     said = capsys.readouterr()
     assert said.err.count("error: ") == 1
     assert "c.mp4: not a readable video" in said.err
-    assert predicted(folder / "a.mp4", folder / "b.mkv", "-checkpoint", runs["sgdet"], "-o", tmp_path / "both", "-fps", 1, "-jobs", 2) == 0
+    assert (
+        predicted(
+            folder / "a.mp4",
+            folder / "b.mkv",
+            "-checkpoint",
+            runs["sgdet"],
+            "-o",
+            tmp_path / "both",
+            "-fps",
+            1,
+            "-jobs",
+            2,
+        )
+        == 0
+    )
     for name in ("a.graph.json", "b.graph.json"):
         one, other = read_graph(tmp_path / "alone" / name), read_graph(tmp_path / "both" / name)
         assert [frame.nodes for frame in one.frames] == [frame.nodes for frame in other.frames]
@@ -190,7 +213,12 @@ def test_given_boxes(runs: dict[str, Path], video: Path, tmp_path: Path, mode: s
     if mode == "predcls":
         assert [node.label for node in graph.frames[0].nodes] == ["person", "cup/glass/bottle"]
     # The graph is a file of boxes itself.
-    assert predicted(video, "-checkpoint", runs[mode], "-o", tmp_path / "again", "-boxes", tmp_path / "g" / "walk.graph.json") == 0
+    assert (
+        predicted(
+            video, "-checkpoint", runs[mode], "-o", tmp_path / "again", "-boxes", tmp_path / "g" / "walk.graph.json"
+        )
+        == 0
+    )
     again = read_graph(tmp_path / "again" / "walk.graph.json")
     assert [frame.nodes for frame in again.frames] == [frame.nodes for frame in graph.frames]
 
@@ -213,14 +241,26 @@ def test_boxes_that_leave_the_picture_are_counted(
     assert "boxes.csv, line 3: unknown class 'cup'; did you mean 'cup/glass/bottle'?" in capsys.readouterr().err
 
 
-def test_boxes_of_another_video_are_refused(runs: dict[str, Path], video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_boxes_of_another_video_are_refused(
+    runs: dict[str, Path], video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The graph of a film serves as boxes of this film only, however others are called."""
     assert predicted(video, "-checkpoint", runs["sgdet"], "-o", tmp_path / "g") == 0
     other = write(tmp_path / "walk.mp4", frames=61)
-    assert predicted(other, "-checkpoint", runs["predcls"], "-boxes", tmp_path / "g" / "walk.graph.json", "-o", tmp_path / "h") == 2
-    assert f"{other}: is not the video that {tmp_path / 'g' / 'walk.graph.json'} was made from" in capsys.readouterr().err
+    assert (
+        predicted(
+            other, "-checkpoint", runs["predcls"], "-boxes", tmp_path / "g" / "walk.graph.json", "-o", tmp_path / "h"
+        )
+        == 2
+    )
+    assert (
+        f"{other}: is not the video that {tmp_path / 'g' / 'walk.graph.json'} was made from" in capsys.readouterr().err
+    )
     (tmp_path / "boxes.csv").write_text(BOXES, encoding="utf-8")
-    assert predicted(video, other, "-checkpoint", runs["predcls"], "-boxes", tmp_path / "boxes.csv", "-o", tmp_path / "h") == 2
+    assert (
+        predicted(video, other, "-checkpoint", runs["predcls"], "-boxes", tmp_path / "boxes.csv", "-o", tmp_path / "h")
+        == 2
+    )
     assert "does not say which of 2 videos its boxes are of" in capsys.readouterr().err
 
 
@@ -234,9 +274,14 @@ def test_the_detector_is_looked_for_beside_the_checkpoint_and_must_be_the_right_
     try:
         assert predicted(video, "-checkpoint", moved, "-o", tmp_path / "g", "-fps", 1) == 2
         said = capsys.readouterr().err
-        assert "the detector that it was trained with is not found. Name it with -detector, or put it beside the checkpoint" in said
+        assert (
+            "the detector that it was trained with is not found. Name it with -detector, or put it beside the"
+            " checkpoint" in said
+        )
         assert f"Looked for: {moved / 'detector.pth'} is not there; " in said
-        save_detector(moved / "detector.pth", FasterRCNN(FasterRCNNConfig(BackboneConfig(18, 4, 48), (1, 2, 3, 4), 8), OBJECTS))
+        save_detector(
+            moved / "detector.pth", FasterRCNN(FasterRCNNConfig(BackboneConfig(18, 4, 48), (1, 2, 3, 4), 8), OBJECTS)
+        )
         assert predicted(video, "-checkpoint", moved, "-o", tmp_path / "g", "-fps", 1) == 2
         assert f"{moved / 'detector.pth'} is another one" in capsys.readouterr().err
         shutil.copy(hidden, moved / "detector.pth")
@@ -260,14 +305,22 @@ def test_the_detector_is_looked_for_beside_the_checkpoint_and_must_be_the_right_
     ],
 )
 def test_what_cannot_work_is_refused(
-    runs: dict[str, Path], video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], mode: str, more: list[str], message: str
+    runs: dict[str, Path],
+    video: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    mode: str,
+    more: list[str],
+    message: str,
 ) -> None:
     assert predicted(video, "-checkpoint", runs[mode], "-o", tmp_path / "g", *more) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "g").exists()
 
 
-def test_paths_that_cannot_work_are_refused(runs: dict[str, Path], video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_paths_that_cannot_work_are_refused(
+    runs: dict[str, Path], video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "empty").mkdir()
     for words, message in (
         ([video.with_name("wlak.mp4")], "wlak.mp4 does not exist; did you mean 'walk.mp4'?"),
@@ -281,7 +334,16 @@ def test_paths_that_cannot_work_are_refused(runs: dict[str, Path], video: Path, 
 
 def test_a_checkpoint_of_actions_is_refused(video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_easg(tmp_path / "EASG", clips=4)
-    arguments = ["-model", "frequency", "-data_path", str(tmp_path / "EASG"), "-save_path", str(tmp_path / "run"), "-num_workers", "0"]
+    arguments = [
+        "-model",
+        "frequency",
+        "-data_path",
+        str(tmp_path / "EASG"),
+        "-save_path",
+        str(tmp_path / "run"),
+        "-num_workers",
+        "0",
+    ]
     assert run(train.main, arguments) == 0
     assert predicted(video, "-checkpoint", tmp_path / "run", "-o", tmp_path / "g") == 2
     assert "relates actions (" in capsys.readouterr().err
@@ -296,7 +358,11 @@ def test_pictures_of_a_folder_and_a_video_without_an_end(runs: dict[str, Path], 
     short.write_bytes(short.read_bytes()[: short.stat().st_size // 2])
     assert predicted(frames, short, "-checkpoint", runs["sgdet"], "-o", tmp_path / "g", "-fps", 5) == 0
     pictures = read_graph(tmp_path / "g" / "frames.graph.json")
-    assert [(frame.key, frame.time) for frame in pictures.frames] == [("frames/0.jpg", 0.0), ("frames/1.jpg", 0.2), ("frames/2.jpg", 0.4)]
+    assert [(frame.key, frame.time) for frame in pictures.frames] == [
+        ("frames/0.jpg", 0.0),
+        ("frames/1.jpg", 0.2),
+        ("frames/2.jpg", 0.4),
+    ]
     assert len(read_graph(tmp_path / "g" / "cut.graph.json").frames) < 10
 
 

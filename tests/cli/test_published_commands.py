@@ -1,4 +1,5 @@
-"""Command lines as TEMPURA's and STKET's authors and the training guide print them, in every mode, with ``-model`` put before them."""
+"""Command lines as TEMPURA's and STKET's authors and the training guide print them, in every mode,
+with ``-model`` put before them."""
 
 from __future__ import annotations
 
@@ -21,12 +22,13 @@ from vidsgg.io.tensors import load_tensors
 
 MODES = ("predcls", "sgcls", "sgdet")
 MEMORY = (
-    "-rel_mem_compute joint -rel_mem_weight_type simple -mem_fusion late -mem_feat_selection manual -rel_head gmm -obj_head linear -lr 1e-5"
+    "-rel_mem_compute joint -rel_mem_weight_type simple -mem_fusion late -mem_feat_selection manual -rel_head gmm"
+    " -obj_head linear -lr 1e-5"
 )
 OBJECTS = "-obj_con_loss euc_con -lambda_con 1 -eos_coef 1 -K 4 -tracking"
 STKET = (
-    "-model stket -lr 2e-5 -nepoch 10 -pred_contact_threshold 0.8 -window_size 4 -N_layer 1 -enc_layer_num 2 -dec_layer_num 2 -bce_loss"
-    " -use_spatial_prior -spatial_prior_loss -use_temporal_prior -temporal_prior_loss"
+    "-model stket -lr 2e-5 -nepoch 10 -pred_contact_threshold 0.8 -window_size 4 -N_layer 1 -enc_layer_num 2"
+    " -dec_layer_num 2 -bce_loss -use_spatial_prior -spatial_prior_loss -use_temporal_prior -temporal_prior_loss"
 )
 READ = {
     "pred_contact_threshold": 0.8,
@@ -38,8 +40,14 @@ READ = {
 }
 COMMANDS: list[tuple[str, dict[str, Any]]] = [
     (f"-mode predcls -model tempura {MEMORY} -mem_feat_lambda 0.5 -K 6", {"num_mixtures": 6, "mem_feat_lambda": 0.5}),
-    (f"-mode sgcls -model tempura {MEMORY} -mem_feat_lambda 0.3 {OBJECTS}", {"num_mixtures": 4, "mem_feat_lambda": 0.3, "tracking": True}),
-    (f"-mode sgdet -model tempura {MEMORY} -mem_feat_lambda 0.5 {OBJECTS}", {"obj_con_loss": "euc_con", "lr": 1e-5, "tracking": True}),
+    (
+        f"-mode sgcls -model tempura {MEMORY} -mem_feat_lambda 0.3 {OBJECTS}",
+        {"num_mixtures": 4, "mem_feat_lambda": 0.3, "tracking": True},
+    ),
+    (
+        f"-mode sgdet -model tempura {MEMORY} -mem_feat_lambda 0.5 {OBJECTS}",
+        {"obj_con_loss": "euc_con", "lr": 1e-5, "tracking": True},
+    ),
     *((f"-mode {mode} {STKET}", READ) for mode in MODES),
     *(
         command
@@ -60,7 +68,8 @@ COMMANDS: list[tuple[str, dict[str, Any]]] = [
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny data set with a detector in its folder that finds a person, a cup and a chair wherever it looks."""
+    """A tiny data set with a detector in its folder that finds a person, a cup and a chair wherever
+    it looks."""
     root, objects = small_set(tmp_path_factory.mktemp("data")), SCHEMA.vocabulary.objects
     torch.manual_seed(0)
     detector = FasterRCNN(FasterRCNNConfig(BackboneConfig(18, 4, 48), (1, 2, 3, 4), 8), objects)
@@ -71,7 +80,9 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@pytest.mark.parametrize(("command", "wanted"), COMMANDS, ids=[" ".join(re.findall(r"(?:-mode|-model) (\w+)", c)) for c, _ in COMMANDS])
+@pytest.mark.parametrize(
+    ("command", "wanted"), COMMANDS, ids=[" ".join(re.findall(r"(?:-mode|-model) (\w+)", c)) for c, _ in COMMANDS]
+)
 def test_it_trains_with_what_it_says(
     command: str, wanted: dict[str, Any], data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -52,12 +52,22 @@ def test_training_leaves_a_complete_folder(trained: Path, data: Path) -> None:
 
 def test_the_written_configuration_repeats_the_run(trained: Path, tmp_path: Path) -> None:
     assert run(train.main, ["-config", str(trained / "config.yaml"), "-save_path", str(tmp_path / "again")]) == 0
-    first, second = (load_tensors(p / "checkpoint_final.tar")["model_state_dict"] for p in (trained, tmp_path / "again"))
+    first, second = (
+        load_tensors(p / "checkpoint_final.tar")["model_state_dict"] for p in (trained, tmp_path / "again")
+    )
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
-def test_evaluation_prints_and_writes_its_table(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(evaluate.main, ["-checkpoint", str(trained), "-save_path", str(tmp_path), "-mode", "predcls", "-num_workers", "0"]) == 0
+def test_evaluation_prints_and_writes_its_table(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert (
+        run(
+            evaluate.main,
+            ["-checkpoint", str(trained), "-save_path", str(tmp_path), "-mode", "predcls", "-num_workers", "0"],
+        )
+        == 0
+    )
     printed = capsys.readouterr().out
     assert "R@20" in printed
     assert "mR@20" in printed
@@ -68,12 +78,22 @@ def test_evaluation_prints_and_writes_its_table(trained: Path, tmp_path: Path, c
     content = json.loads((tmp_path / "evaluation_test.json").read_text(encoding="utf-8"))
     assert content["split"] == "test"
     assert 0 <= content["recall"]["with"]["R"]["20"] <= 1
-    assert (tmp_path / "evaluation_test.csv").read_text(encoding="utf-8").startswith("protocol,constraint,measure,predicate,k,value")
+    assert (
+        (tmp_path / "evaluation_test.csv")
+        .read_text(encoding="utf-8")
+        .startswith("protocol,constraint,measure,predicate,k,value")
+    )
 
 
 @pytest.mark.parametrize("split", ["val", "train"])
 def test_other_splits_can_be_scored(trained: Path, tmp_path: Path, split: str) -> None:
-    assert run(evaluate.main, ["-checkpoint", str(trained), "-split", split, "-save_path", str(tmp_path), "-num_workers", "0"]) == 0
+    assert (
+        run(
+            evaluate.main,
+            ["-checkpoint", str(trained), "-split", split, "-save_path", str(tmp_path), "-num_workers", "0"],
+        )
+        == 0
+    )
     assert (tmp_path / f"evaluation_{split}.json").exists()
 
 
@@ -88,7 +108,8 @@ def test_counting_takes_one_pass(data: Path, tmp_path: Path) -> None:
     assert run(train.main, ["-model", "frequency", "-data_path", str(data), "-save_path", str(tmp_path / "f")]) == 0
     assert run(evaluate.main, ["-checkpoint", str(tmp_path / "f")]) == 0
     content = json.loads((tmp_path / "f" / "evaluation_test.json").read_text(encoding="utf-8"))
-    # Every frame has the same eight relations; two pairs times three groups leave room for six of them under the constraint.
+    # Every frame has the same eight relations; two pairs times three groups leave room for six of
+    # them under the constraint.
     assert content["recall"]["with"]["R"]["20"] == 6 / 8
     assert content["recall"]["no"]["R"]["20"] == 1.0
 
@@ -118,10 +139,18 @@ def test_frames_that_were_not_dumped_are_read_from_the_video_and_told_once(
     assert run(evaluate.main, scoring) == 0
     told = "missing among the dumped frames, read from the video: 1 frame of 1 video (CCCCC)"
     assert capsys.readouterr().out.count(f"pictures: {told}") == 1
-    assert run(predict.main, ["-checkpoint", str(trained), "-data_path", str(root), "-video", "CCCCC", "-out", str(tmp_path / "part")]) == 0
+    assert (
+        run(
+            predict.main,
+            ["-checkpoint", str(trained), "-data_path", str(root), "-video", "CCCCC", "-out", str(tmp_path / "part")],
+        )
+        == 0
+    )
     assert f"note:  {told}" in capsys.readouterr().out
     assert run(predict.main, ["-checkpoint", str(trained), "-video", "CCCCC", "-out", str(tmp_path / "whole")]) == 0
-    part, whole = (json.loads((tmp_path / n / "CCCCC.graph.json").read_text(encoding="utf-8")) for n in ("part", "whole"))
+    part, whole = (
+        json.loads((tmp_path / n / "CCCCC.graph.json").read_text(encoding="utf-8")) for n in ("part", "whole")
+    )
     assert part["frames"] == whole["frames"]
     assert part["made_by"]["source"].endswith("videos/CCCCC.mp4")
 
@@ -140,7 +169,8 @@ def test_word_vectors_start_the_embeddings(data: Path, tmp_path: Path, capsys: p
 
 
 def fails(capsys: pytest.CaptureFixture[str], command: Any, *argv: object) -> str:
-    """The message of a command that must end with code 2, one message, no traceback and nothing on disk."""
+    """The message of a command that must end with code 2, one message, no traceback and nothing on
+    disk."""
     assert run(command, [str(a) for a in argv]) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ")
@@ -161,12 +191,16 @@ def fails(capsys: pytest.CaptureFixture[str], command: Any, *argv: object) -> st
         (["-word_vectors", "none.txt"], "cannot read none.txt"),
     ],
 )
-def test_wrong_options(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], argv: list[str], message: str) -> None:
+def test_wrong_options(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], argv: list[str], message: str
+) -> None:
     assert message in fails(capsys, train.main, "-data_path", data, "-save_path", tmp_path / "run", *argv)
     assert not (tmp_path / "run").exists()
 
 
-def test_a_missing_data_set(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_data_set(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     assert "does not exist" in fails(capsys, train.main, "-data_path", tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
@@ -178,7 +212,9 @@ def test_a_missing_data_set(tmp_path: Path, capsys: pytest.CaptureFixture[str], 
 def test_a_missing_annotation_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root = small_set(tmp_path / "data")
     (root / "annotations" / "object_bbox_and_relationship.pkl").unlink()
-    assert "object_bbox_and_relationship.pkl" in fails(capsys, train.main, "-data_path", root, "-save_path", tmp_path / "run")
+    assert "object_bbox_and_relationship.pkl" in fails(
+        capsys, train.main, "-data_path", root, "-save_path", tmp_path / "run"
+    )
 
 
 class Hostile:
@@ -224,7 +260,9 @@ def test_a_truncated_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str],
     arguments = ["-data_path", root, *TINY, "-num_workers", workers]
     error = fails(capsys, train.main, *arguments, "-save_path", tmp_path / "run")
     assert "000002.png" in error
-    assert run(train.main, [str(a) for a in (*arguments, "-save_path", tmp_path / "skipping", "-skip_bad", "True")]) == 0
+    assert (
+        run(train.main, [str(a) for a in (*arguments, "-save_path", tmp_path / "skipping", "-skip_bad", "True")]) == 0
+    )
     assert "skipped 1 videos" in capsys.readouterr().out
 
 
@@ -246,7 +284,8 @@ def test_a_loss_that_is_not_finite(data: Path, tmp_path: Path, capsys: pytest.Ca
 
 @pytest.mark.skipif(sys.platform == "win32", reason="limits of file sizes are POSIX")
 def test_a_disk_that_fills_up(data: Path, tmp_path: Path) -> None:
-    """A file size limit stands for a full disk: the run ends with a message and leaves no torn checkpoint."""
+    """A file size limit stands for a full disk: the run ends with a message and leaves no torn
+    checkpoint."""
     code = (
         "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, 2_000_000));"
@@ -289,7 +328,10 @@ def test_the_program_lists_its_commands_at_once() -> None:
     done = subprocess.run([sys.executable, "-m", "vidsgg", "--help"], capture_output=True, text=True, check=True)
     assert time.perf_counter() - started < 2  # importing torch alone takes longer
     assert "train" in done.stdout
-    loaded = "import sys; from vidsgg.cli.main import main; main(['--help']); assert not {'torch', 'numpy', 'av'} & set(sys.modules)"
+    loaded = (
+        "import sys; from vidsgg.cli.main import main; main(['--help']); assert not {'torch', 'numpy', 'av'} &"
+        " set(sys.modules)"
+    )
     subprocess.run([sys.executable, "-c", loaded], check=True, capture_output=True)
 
 
@@ -309,8 +351,15 @@ def test_the_scripts_at_the_root(script: str) -> None:
 
 def test_a_graph_of_an_uneven_video_has_the_numbers_of_the_video(data: Path, trained: Path, tmp_path: Path) -> None:
     root = shutil.copytree(data, tmp_path / "uneven")
-    write_video(root, "CCCCC", 20, stamps=[i if i < 6 else i + 4 for i in range(20)])  # file 9 is in the gap, 18 is picture 14
-    assert run(predict.main, ["-checkpoint", str(trained), "-data_path", str(root), "-video", "CCCCC", "-out", str(tmp_path)]) == 0
+    # file 9 is in the gap, 18 is picture 14
+    write_video(root, "CCCCC", 20, stamps=[i if i < 6 else i + 4 for i in range(20)])
+    assert (
+        run(
+            predict.main,
+            ["-checkpoint", str(trained), "-data_path", str(root), "-video", "CCCCC", "-out", str(tmp_path)],
+        )
+        == 0
+    )
     graph = json.loads((tmp_path / "CCCCC.graph.json").read_text(encoding="utf-8"))
     whole = VideoReader(root / "videos" / "CCCCC.mp4").dumped_frames([4, 9, 18])
     assert whole != [4, 9, 18] and whole[0] == 4

@@ -17,7 +17,8 @@ from vidsgg.cli.main import run
 
 @pytest.fixture
 def output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Three runs under output/: a finished one, one of another kind that failed, and a damaged one."""
+    """Three runs under output/: a finished one, one of another kind that failed, and a damaged
+    one."""
     monkeypatch.chdir(tmp_path)
     root = tmp_path / "output"
     write_run(root / "easg" / "good", "best: Recall@20 25.00 after epoch 2\n", batch_size=2)
@@ -32,10 +33,23 @@ def test_the_list(output: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert lines[0].split("  ")[0] == "run"
     by_name = {line.split()[0]: line for line in lines}
     good = by_name[str(Path("easg", "good"))]
-    for word in ("2026-11-22 10:00", "finished", "easg", "sttran", "predcls", "2/4", "Recall@20 25.00 (epoch 2)", "2m 15s", "batch_size=2"):
+    for word in (
+        "2026-11-22 10:00",
+        "finished",
+        "easg",
+        "sttran",
+        "predcls",
+        "2/4",
+        "Recall@20 25.00 (epoch 2)",
+        "2m 15s",
+        "batch_size=2",
+    ):
         assert word in good
     assert "lr=0.001235" in by_name[str(Path("easg", "diverged"))]
-    assert lines[lines.index(by_name[str(Path("easg", "diverged"))]) + 1].strip() == "TrainingError: loss is nan at step 30"
+    assert (
+        lines[lines.index(by_name[str(Path("easg", "diverged"))]) + 1].strip()
+        == "TrainingError: loss is nan at step 30"
+    )
     assert "damaged" in by_name[str(Path("easg", "broken"))]
 
 
@@ -69,7 +83,10 @@ def test_runs_side_by_side(output: Path, capsys: pytest.CaptureFixture[str]) -> 
 
 def test_runs_of_different_models_side_by_side(output: Path, capsys: pytest.CaptureFixture[str]) -> None:
     frequency = write_run(output / "easg" / "frequency", "best: Recall@20 25.00\n", ROWS[-3:])
-    text = "".join(f"{name}: {value}\n" for name, value in {"model": "frequency", "mode": "predcls", "epochs": 1, "lr": 0.0001}.items())
+    text = "".join(
+        f"{name}: {value}\n"
+        for name, value in {"model": "frequency", "mode": "predcls", "epochs": 1, "lr": 0.0001}.items()
+    )
     (frequency / "config.yaml").write_text(text)
     write_run(output / "easg" / "narrow", "best: Recall@20 25.00\n", hidden_dim=8)
     assert run(runs.main, ["compare", "narrow", "frequency"]) == 0

@@ -1,4 +1,5 @@
-"""SceneLLM through the command line: its stages in all modes, on both data sets, and what it says where it cannot work."""
+"""SceneLLM through the command line: its stages in all modes, on both data sets, and what it says
+where it cannot work."""
 
 from __future__ import annotations
 
@@ -25,15 +26,18 @@ SIZES = {
     "num_workers": 0, "device": "cpu", "features": "off",
 }  # fmt: skip
 PRINTED = {
-    "basic": r"""
+    "basic": (
+        r"""
 python train.py \
   -mode predcls \
   -model scenellm \
   -data_path data/action_genome \
   -lr 5e-5 \
   -batch_size 1
-""",
-    "with language model fine-tuning": r"""
+"""
+    ),
+    "with language model fine-tuning": (
+        r"""
 python train.py \
   -mode predcls \
   -model scenellm \
@@ -41,7 +45,8 @@ python train.py \
   -lr 1e-5 \
   -llm_lr 1e-6 \
   -freeze_llm_epochs 10
-""",
+"""
+    ),
 }
 SHORT = [word for name, value in SIZES.items() for word in (f"-{name}", str(value))]
 
@@ -58,27 +63,48 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def trained(path: Path, data: Path, *arguments: str) -> str:
     """Train a small SceneLLM; returns its log."""
-    assert run(train.main, ["-model", "scenellm", "-data_path", str(data), "-save_path", str(path), *SHORT, *arguments]) == 0
+    assert (
+        run(train.main, ["-model", "scenellm", "-data_path", str(data), "-save_path", str(path), *SHORT, *arguments])
+        == 0
+    )
     return (path / "logfile.txt").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("mode", ["predcls", "sgcls", "sgdet"])
 @pytest.mark.parametrize("which", PRINTED)
-def test_the_training_guides_commands_run_as_printed(which: str, mode: str, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Through all stages, which the options of the environment make short, and TensorBoard hears of each."""
+def test_the_training_guides_commands_run_as_printed(
+    which: str, mode: str, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Through all stages, which the options of the environment make short, and TensorBoard hears of
+    each."""
     place = data.parents[1]
     monkeypatch.chdir(place)
     monkeypatch.setenv("VIDSGG_OPTIONS", " ".join(f"{name}={value}" for name, value in SIZES.items()))
     assert len(run_block(PRINTED[which].replace("predcls", mode), place)) == 1
-    folder = max((place / "output" / "action_genome").glob(f"scenellm_{mode}_*"), key=lambda path: path.stat().st_mtime_ns)
+    folder = max(
+        (place / "output" / "action_genome").glob(f"scenellm_{mode}_*"), key=lambda path: path.stat().st_mtime_ns
+    )
     log = (folder / "logfile.txt").read_text(encoding="utf-8")
-    assert f"language model: {NAME}, 90,432 frozen weights in float32; adapters of 8,192 weights on q_proj and v_proj\n" in log
+    assert (
+        f"language model: {NAME}, 90,432 frozen weights in float32; adapters of 8,192 weights on q_proj and v_proj\n"
+        in log
+    )
     heard = EventAccumulator(str(folder))
     heard.Reload()
     epochs = {tag: [round(event.value, 9) for event in heard.Scalars(tag)] for tag in heard.Tags()["scalars"]}
-    names = ("train/codes/used", "train/codes/perplexity", "train/loss/reconstruction", "train/words/count", "train/words/entropy")
+    names = (
+        "train/codes/used",
+        "train/codes/perplexity",
+        "train/loss/reconstruction",
+        "train/words/count",
+        "train/words/entropy",
+    )
     assert [len(epochs[tag]) for tag in names] == [2, 2, 1, 1, 1]
-    learnt = ("attention", "spatial", "contacting") if mode == "predcls" else ("attention", "spatial", "contacting", "objects")
+    learnt = (
+        ("attention", "spatial", "contacting")
+        if mode == "predcls"
+        else ("attention", "spatial", "contacting", "objects")
+    )
     assert [len(epochs[f"train/loss/{name}"]) for name in learnt] == [2] * len(learnt)
     assert len(epochs["val/with/recall@20"]) == 2
     own = 5e-5 if which == "basic" else 1e-5
@@ -91,11 +117,16 @@ def test_the_launcher_trains_it_in_two_processes(data: Path, monkeypatch: pytest
     prepare(place)
     monkeypatch.chdir(place)
     monkeypatch.setenv("VIDSGG_OPTIONS", " ".join(f"{name}={value}" for name, value in SIZES.items()))
-    launch = "python -m torch.distributed.launch --nproc_per_node=2 train.py -mode predcls -model scenellm -data_path data/action_genome"
+    launch = (
+        "python -m torch.distributed.launch --nproc_per_node=2 train.py -mode predcls -model scenellm -data_path"
+        " data/action_genome"
+    )
     run_block(f"{launch} -save_path output/launched -distributed True", place)
     log = (place / "output" / "launched" / "logfile.txt").read_text(encoding="utf-8")
     assert "on cpu, in 2 processes\n" in log
-    assert [log.count(text) for text in (" stage 1:", " stage 2a:", " stage 2b:", "\ncodes: ", "\nwords: ", " - Loss: ")] == [
+    assert [
+        log.count(text) for text in (" stage 1:", " stage 2a:", " stage 2b:", "\ncodes: ", "\nwords: ", " - Loss: ")
+    ] == [
         1,
         1,
         1,
@@ -118,7 +149,10 @@ def test_all_modes_one_after_another(
     assert log.index("Epoch 2/3 - Loss") < log.index("words: ") < log.index("Epoch 3/3 - Loss")
     log = trained(tmp_path / "sgcls", data, "-mode", "sgcls", *guide, "-resume_from", str(tmp_path / "predcls"))
     (new,) = (line for line in log.splitlines() if "new, with their own start" in line)
-    assert {part.split(".")[0].split()[0] for part in new.split(": ")[1].split(", ")} == {"object_classifier", "object_context"}
+    assert {part.split(".")[0].split()[0] for part in new.split(": ")[1].split(", ")} == {
+        "object_classifier",
+        "object_context",
+    }
     log = trained(tmp_path / "sgdet", data, "-mode", "sgdet", *guide, "-resume_from", str(tmp_path / "sgcls"))
     assert "with their own start" not in log
 
@@ -138,19 +172,28 @@ def test_all_modes_one_after_another(
 
 
 def test_events_without_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Their classes stand in for codes, and so there is no stage 1; other modes than predcls need features."""
+    """Their classes stand in for codes, and so there is no stage 1; other modes than predcls need
+    features."""
     data = write_easg(tmp_path / "easg", clips=4)
     log = trained(tmp_path / "run", data, "-mode", "predcls")
     assert "epoch 1 is stage 2a" in log
     assert "stage 1:" not in log
     assert run(evaluate.main, ["-checkpoint", str(tmp_path / "run"), "-num_workers", "0"]) == 0
     capsys.readouterr()
-    assert run(train.main, ["-model", "scenellm", "-mode", "sgcls", "-data_path", str(data), "-save_path", str(tmp_path / "x")]) == 2
+    assert (
+        run(
+            train.main,
+            ["-model", "scenellm", "-mode", "sgcls", "-data_path", str(data), "-save_path", str(tmp_path / "x")],
+        )
+        == 2
+    )
     assert "model 'scenellm' has no mode 'sgcls' on 'easg'; it has predcls" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("epochs", "before"), [("1", "any relation is learnt"), ("2", "stage 2b")])
-def test_a_run_that_ends_before_its_stages_do_is_warned_of(epochs: str, before: str, data: Path, tmp_path: Path) -> None:
+def test_a_run_that_ends_before_its_stages_do_is_warned_of(
+    epochs: str, before: str, data: Path, tmp_path: Path
+) -> None:
     assert f"\nwarning: -epochs {epochs} ends before {before}\n" in trained(tmp_path / "run", data, "-epochs", epochs)
 
 
@@ -158,7 +201,9 @@ def test_everything_can_be_left_out(data: Path, tmp_path: Path, monkeypatch: pyt
     """Without its language model the extra is not needed at all."""
     find = importlib.util.find_spec
     monkeypatch.setattr(
-        importlib.util, "find_spec", lambda name, *package: None if name in ("transformers", "peft", "ot") else find(name, *package)
+        importlib.util,
+        "find_spec",
+        lambda name, *package: None if name in ("transformers", "peft", "ot") else find(name, *package),
     )
     log = trained(tmp_path / "run", data, "-use_llm", "False", "-quantise", "False", "-ot_mode", "tconv")
     assert "epoch 1 is stage 2a" in log
@@ -192,9 +237,17 @@ def test_the_missing_extra_is_named(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     find = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name in ("transformers", "peft") else find(name, *rest))
-    assert run(train.main, ["-model", "scenellm", "-data_path", str(data), "-save_path", str(tmp_path / "run"), *SHORT]) == 2
-    assert capsys.readouterr().err == "error: model scenellm: not installed: transformers, peft. Install with: pip install 'vidsgg[llm]'\n"
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *rest: None if name in ("transformers", "peft") else find(name, *rest)
+    )
+    assert (
+        run(train.main, ["-model", "scenellm", "-data_path", str(data), "-save_path", str(tmp_path / "run"), *SHORT])
+        == 2
+    )
+    assert (
+        capsys.readouterr().err
+        == "error: model scenellm: not installed: transformers, peft. Install with: pip install 'vidsgg[llm]'\n"
+    )
     assert not (tmp_path / "run").exists()
 
 
@@ -202,7 +255,12 @@ def test_the_papers_settings_are_a_recipe() -> None:
     options, given = parse_train(["-config", "scenellm_paper", "-mode", "sgcls"], "vidsgg train")
     assert isinstance(options, SceneLLMOptions)
     assert {"llm_name", "llm_lr", "codes", "mode"} <= given
-    assert (options.llm_name, options.llm_dtype, options.codes, options.token_dim) == ("huggyllama/llama-13b", "bfloat16", 512, 512)
+    assert (options.llm_name, options.llm_dtype, options.codes, options.token_dim) == (
+        "huggyllama/llama-13b",
+        "bfloat16",
+        512,
+        512,
+    )
     assert options.epochs == options.vq_epochs + options.freeze_llm_epochs + 7
 
 

@@ -1,4 +1,5 @@
-"""STKET in all modes from the command line: priors counted, a run that goes on bit by bit, parts and oracle contacts in evaluations."""
+"""STKET in all modes from the command line: priors counted, a run that goes on bit by bit, parts
+and oracle contacts in evaluations."""
 
 from __future__ import annotations
 
@@ -47,7 +48,9 @@ def test_every_mode_trains_with_counted_priors(runs: dict[str, Path]) -> None:
         assert (config["mode"], config["spatial_layer"], config["temporal_layer"]) == (mode, 1, 1)
 
 
-def test_counted_priors_and_those_of_a_file_start_alike(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_counted_priors_and_those_of_a_file_start_alike(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     file = tmp_path / "TrainPrior.json"
     assert run(priors.main, ["-data_path", str(data), "-out", str(file)]) == 0
     assert "contacts" in capsys.readouterr().out
@@ -60,22 +63,32 @@ def test_counted_priors_and_those_of_a_file_start_alike(data: Path, tmp_path: Pa
     assert tables[0]["temporal_knowledge.transition"].any()
     assert all(torch.equal(value, tables[1][name]) for name, value in tables[0].items())
     off = ["-use_spatial_prior", "False", "-use_temporal_prior", "False"]
-    assert run(train.main, ["-data_path", str(data), "-save_path", str(tmp_path / "x"), *TINY, "-priors", str(file), *off]) == 2
+    assert (
+        run(train.main, ["-data_path", str(data), "-save_path", str(tmp_path / "x"), *TINY, "-priors", str(file), *off])
+        == 2
+    )
     file.write_text("{}")
-    assert run(train.main, ["-data_path", str(data), "-save_path", str(tmp_path / "x"), *TINY, "-priors", str(file)]) == 2
+    assert (
+        run(train.main, ["-data_path", str(data), "-save_path", str(tmp_path / "x"), *TINY, "-priors", str(file)]) == 2
+    )
     assert not (tmp_path / "x").exists()
 
 
 def test_a_run_goes_on_bit_by_bit_without_a_file_of_priors(runs: dict[str, Path], data: Path, tmp_path: Path) -> None:
     half = tmp_path / "half"
-    assert run(train.main, ["-mode", "sgcls", "-data_path", str(data), "-save_path", str(half), *TINY, "-epochs", "1"]) == 0
+    assert (
+        run(train.main, ["-mode", "sgcls", "-data_path", str(data), "-save_path", str(half), *TINY, "-epochs", "1"])
+        == 0
+    )
     assert run(train.main, ["-resume_from", str(half), *TINY[:2], "-mode", "sgcls", "-epochs", "2"]) == 0
     assert (half / "logfile.txt").read_text(encoding="utf-8").count("priors: counted") == 1
     whole, resumed = (load_tensors(path / "checkpoint_final.tar")["model_state_dict"] for path in (runs["sgcls"], half))
     assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
 
 
-def test_parts_are_scored_by_name_or_side_by_side(runs: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_parts_are_scored_by_name_or_side_by_side(
+    runs: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     common = ["-checkpoint", str(runs["predcls"]), "-save_path", str(tmp_path), "-num_workers", "0", "-device", "cpu"]
     assert run(evaluate.main, common) == 0
     assert run(evaluate.main, [*common, "-part", "temporal"]) == 0
@@ -84,7 +97,10 @@ def test_parts_are_scored_by_name_or_side_by_side(runs: dict[str, Path], tmp_pat
     out = capsys.readouterr().out
     assert all(f"| {part} part |" in out for part in ("ensemble", "temporal", "spatial"))
     read = {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in tmp_path.glob("*.json")}
-    assert set(read) == {"evaluation_test", *(f"evaluation_test_{part}" for part in ("ensemble", "temporal", "spatial"))}
+    assert set(read) == {
+        "evaluation_test",
+        *(f"evaluation_test_{part}" for part in ("ensemble", "temporal", "spatial")),
+    }
     assert "remark" not in read["evaluation_test"]
     assert read["evaluation_test"]["recall"] == read["evaluation_test_ensemble"]["recall"]
     assert read["evaluation_test_temporal"]["remark"] == "temporal part"
@@ -107,14 +123,22 @@ def test_oracle_contacts_are_told_wherever_they_give_numbers(
 
 
 def test_a_run_with_oracle_contacts_is_told_by_lists_comparisons_and_charts(
-    runs: dict[str, Path], data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    runs: dict[str, Path],
+    data: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     said = "oracle contacts: reads ground truth"
     told: list[str] = []
     save = figures.save_figure
-    monkeypatch.setattr(scores, "save_figure", lambda figure, path, remark="": (told.append(remark), save(figure, path, remark))[1])
+    monkeypatch.setattr(
+        scores, "save_figure", lambda figure, path, remark="": (told.append(remark), save(figure, path, remark))[1]
+    )
     reading = tmp_path / "runs" / "reading"
-    assert run(train.main, ["-data_path", str(data), "-save_path", str(reading), *TINY, "-oracle_contacts", "True"]) == 0
+    assert (
+        run(train.main, ["-data_path", str(data), "-save_path", str(reading), *TINY, "-oracle_contacts", "True"]) == 0
+    )
     capsys.readouterr()
     assert run(listed.main, [str(tmp_path / "runs")]) == 0
     assert re.search(rf"\(epoch [12]\); {said} ", capsys.readouterr().out)
@@ -124,7 +148,8 @@ def test_a_run_with_oracle_contacts_is_told_by_lists_comparisons_and_charts(
     out = ["-out", str(tmp_path / "compared"), "-num_workers", "0", "-device", "cpu"]
     assert run(compare.main, [*both, *out]) == 0
     table = capsys.readouterr().out.split("\n\n", 1)[1]
-    assert sum(line.startswith(f"reading ({said})") for line in table.splitlines()) == 2  # its recall, and the difference
+    # its recall, and the difference
+    assert sum(line.startswith(f"reading ({said})") for line in table.splitlines()) == 2
     with (tmp_path / "compared" / "comparison.csv").open(encoding="utf-8") as file:
         assert {row["run"] for row in csv.DictReader(file)} == {"predcls", f"reading ({said})"}
     assert told.count(said) == 2  # recall by predicate and reliability of the one that reads
@@ -137,6 +162,9 @@ def test_the_threshold_that_means_ground_truth_in_the_reference_is_refused(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "run"
-    assert run(train.main, ["-data_path", str(data), "-save_path", str(path), *TINY, "-pred_contact_threshold", "1.0"]) == 2
+    assert (
+        run(train.main, ["-data_path", str(data), "-save_path", str(path), *TINY, "-pred_contact_threshold", "1.0"])
+        == 2
+    )
     assert "-oracle_contacts True" in capsys.readouterr().err
     assert not path.exists()

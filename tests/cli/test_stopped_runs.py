@@ -25,7 +25,17 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals are POS
 
 def start(data: Path, path: Path, epochs: int) -> subprocess.Popen[str]:
     """A run in a process of its own, once it has done some epochs."""
-    command = [sys.executable, str(ROOT / "train.py"), "-data_path", str(data), "-save_path", str(path), "-epochs", str(epochs), *TINY]
+    command = [
+        sys.executable,
+        str(ROOT / "train.py"),
+        "-data_path",
+        str(data),
+        "-save_path",
+        str(path),
+        "-epochs",
+        str(epochs),
+        *TINY,
+    ]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     log = path / "logfile.txt"
     ends = time.monotonic() + 60
@@ -42,7 +52,9 @@ def test_sigterm_saves_and_prints_the_command_that_goes_on(tmp_path: Path) -> No
     process.send_signal(signal.SIGTERM)
     _, error = process.communicate(timeout=60)
     assert process.returncode == 143, error
-    found = re.fullmatch(r"stopped by SIGTERM at step \d+ of epoch (\d+): saved\. Go on with: vidsgg (train -resume_from .*)\n", error)
+    found = re.fullmatch(
+        r"stopped by SIGTERM at step \d+ of epoch (\d+): saved\. Go on with: vidsgg (train -resume_from .*)\n", error
+    )
     assert found, error
     epochs = int(found[1]) + 2
     assert run(train.main, [*found[2].split()[1:], "-epochs", str(epochs), "-num_workers", "0"]) == 0
@@ -57,5 +69,7 @@ def test_sigkill_loses_nothing_but_time(tmp_path: Path) -> None:
     process.communicate(timeout=60)
     assert not (path / FINAL).exists()
     assert run(train.main, ["-resume_from", str(path)]) == 0
-    assert run(train.main, ["-data_path", str(data), "-save_path", str(tmp_path / "whole"), "-epochs", "20", *TINY]) == 0
+    assert (
+        run(train.main, ["-data_path", str(data), "-save_path", str(tmp_path / "whole"), "-epochs", "20", *TINY]) == 0
+    )
     assert_same_bits(path / FINAL, tmp_path / "whole" / FINAL)

@@ -1,4 +1,5 @@
-"""TEMPURA from the command line: all modes, its recipes, its own features for SGDET, a memory that goes on, uncertain edges."""
+"""TEMPURA from the command line: all modes, its recipes, its own features for SGDET, a memory that
+goes on, uncertain edges."""
 
 from __future__ import annotations
 
@@ -36,7 +37,12 @@ def runs(data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path
     folder = tmp_path_factory.mktemp("runs")
     paths = {mode: folder / mode for mode in MODES}
     for mode, path in paths.items():
-        assert run(train.main, ["-mode", mode, "-data_path", str(data), "-features", "off", "-save_path", str(path), *TINY]) == 0
+        assert (
+            run(
+                train.main, ["-mode", mode, "-data_path", str(data), "-features", "off", "-save_path", str(path), *TINY]
+            )
+            == 0
+        )
     return paths
 
 
@@ -54,13 +60,27 @@ def test_every_mode_trains_and_its_checkpoints_hold_the_memory(runs: dict[str, P
 
 def test_every_mode_is_scored(runs: dict[str, Path], data: Path, tmp_path: Path) -> None:
     for path in runs.values():
-        arguments = ["-checkpoint", str(path), "-data_path", str(data), "-num_workers", "0", "-device", "cpu", "-features", "off"]
+        arguments = [
+            "-checkpoint",
+            str(path),
+            "-data_path",
+            str(data),
+            "-num_workers",
+            "0",
+            "-device",
+            "cpu",
+            "-features",
+            "off",
+        ]
         assert run(evaluate.main, [*arguments, "-save_path", str(tmp_path)]) == 0
         assert json.loads((tmp_path / "evaluation_test.json").read_text(encoding="utf-8"))["model"] == "tempura"
 
 
-def test_sgdet_reads_features_of_its_own(runs: dict[str, Path], data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Those that were cleaned for STTran do not fit; its own give the scores that looking again gives."""
+def test_sgdet_reads_features_of_its_own(
+    runs: dict[str, Path], data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Those that were cleaned for STTran do not fit; its own give the scores that looking again
+    gives."""
     for model in ("sttran", "tempura"):
         out = ["-out", str(tmp_path / model), "-dtype", "float32", "-device", "cpu", "-num_workers", "1"]
         assert run(features.main, ["-mode", "sgdet", "-model", model, "-data_path", str(data), *out]) == 0
@@ -97,7 +117,13 @@ def test_edges_are_marked_above_the_threshold(runs: dict[str, Path], data: Path,
         folder = tmp_path / threshold
         start = ["-mode", "predcls", "-data_path", str(data), "-features", "off", "-save_path", str(folder), *TINY]
         assert run(train.main, [*start, "-epochs", "0", "-uncertainty_threshold", threshold]) == 0
-        assert run(predict.main, ["-checkpoint", str(folder), "-data_path", str(data), "-out", str(folder), "-device", "cpu"]) == 0
+        assert (
+            run(
+                predict.main,
+                ["-checkpoint", str(folder), "-data_path", str(data), "-out", str(folder), "-device", "cpu"],
+            )
+            == 0
+        )
         marks.append(marks_in(folder))
     again = ["-checkpoint", str(folder), "-data_path", str(data), "-device", "cpu", "-uncertainty_threshold", "0"]
     assert run(predict.main, [*again, "-out", str(tmp_path / "again")]) == 0
@@ -121,8 +147,16 @@ def marks_in(folder: Path) -> set[bool]:
     ids=["uncertainty", "objects", "half precision", "linear"],
 )  # fmt: skip
 def test_every_part_trains(data: Path, tmp_path: Path, changes: list[str]) -> None:
-    assert run(train.main, ["-data_path", str(data), "-features", "off", "-save_path", str(tmp_path / "run"), *TINY, *changes]) == 0
-    losses = [line for line in (tmp_path / "run" / "logfile.txt").read_text(encoding="utf-8").splitlines() if "Loss:" in line]
+    assert (
+        run(
+            train.main,
+            ["-data_path", str(data), "-features", "off", "-save_path", str(tmp_path / "run"), *TINY, *changes],
+        )
+        == 0
+    )
+    losses = [
+        line for line in (tmp_path / "run" / "logfile.txt").read_text(encoding="utf-8").splitlines() if "Loss:" in line
+    ]
     assert len(losses) == 2 and "nan" not in losses[-1]
 
 
@@ -136,11 +170,24 @@ def test_events(tmp_path: Path) -> None:
 def test_recipes_have_the_published_settings(mode: str) -> None:
     options, given = parse_train(["-config", f"tempura_{mode}"], "train.py")
     assert isinstance(options, TempuraOptions)
-    assert (options.mode, options.lr, options.epochs, options.scheduler, options.monitor) == (mode, 1e-5, 10, "plateau", "val_mR@20")
+    assert (options.mode, options.lr, options.epochs, options.scheduler, options.monitor) == (
+        mode,
+        1e-5,
+        10,
+        "plateau",
+        "val_mR@20",
+    )
     assert {"lr", "num_mixtures", "mem_feat_lambda"} <= given
     model, losses = options.network_config(), options.loss_config()
-    assert (model.num_mixtures, model.mem_feat_lambda) == {"predcls": (6, 0.5), "sgcls": (4, 0.3), "sgdet": (4, 0.5)}[mode]
-    assert (model.rel_mem_compute, model.mem_fusion, model.rel_mem_weight_type, model.obj_mem_compute) == ("joint", "late", "simple", False)
+    assert (model.num_mixtures, model.mem_feat_lambda) == {"predcls": (6, 0.5), "sgcls": (4, 0.3), "sgdet": (4, 0.5)}[
+        mode
+    ]
+    assert (model.rel_mem_compute, model.mem_fusion, model.rel_mem_weight_type, model.obj_mem_compute) == (
+        "joint",
+        "late",
+        "simple",
+        False,
+    )
     assert model.tracking == (mode != "predcls")
     assert losses == TempuraLossConfig(obj_con_loss=None if mode == "predcls" else "euc_con")
     assert parse_train(["-config", f"tempura_{mode}", "-lr", "0.1"], "train.py")[0].lr == 0.1
@@ -154,10 +201,18 @@ def test_the_defaults_are_the_settings_that_all_modes_share() -> None:
 
 
 def test_the_authors_names_are_understood(tmp_path: Path) -> None:
-    text = "-model tempura -mode sgdet -rel_mem_compute seperate -K 7 -enc_layer 2 -dec_layer 5 -tracking -mem_feat_lambda None"
+    text = (
+        "-model tempura -mode sgdet -rel_mem_compute seperate -K 7 -enc_layer 2 -dec_layer 5 -tracking -mem_feat_lambda"
+        " None"
+    )
     options, _ = parse_train(text.split(), "train.py")
     config = options.network_config()
-    assert (config.rel_mem_compute, config.num_mixtures, config.spatial_layer, config.temporal_layer) == ("seperate", 7, 2, 5)
+    assert (config.rel_mem_compute, config.num_mixtures, config.spatial_layer, config.temporal_layer) == (
+        "seperate",
+        7,
+        2,
+        5,
+    )
     assert config.tracking and config.mem_feat_lambda is None
     (tmp_path / "c.yaml").write_text("model: tempura\nK: 3\n", encoding="utf-8")
     assert parse_train(["-config", str(tmp_path / "c.yaml")], "train.py")[0].num_mixtures == 3
@@ -186,7 +241,18 @@ def test_recipes_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_checkpoint_is_scored_with_windows_of_any_size(runs: dict[str, Path], data: Path, tmp_path: Path) -> None:
-    score = ["-checkpoint", str(runs["predcls"]), "-data_path", str(data), "-num_workers", "0", "-device", "cpu", "-features", "off"]
+    score = [
+        "-checkpoint",
+        str(runs["predcls"]),
+        "-data_path",
+        str(data),
+        "-num_workers",
+        "0",
+        "-device",
+        "cpu",
+        "-features",
+        "off",
+    ]
     for window in ("1", "2"):
         assert run(evaluate.main, [*score, "-temporal_window", window, "-save_path", str(tmp_path)]) == 0
     assert run(evaluate.main, [*score, "-save_path", str(tmp_path)]) == 0

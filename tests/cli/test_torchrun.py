@@ -30,10 +30,24 @@ from vidsgg.io.tensors import load_tensors
 from vidsgg.recipes.learner import _with_other_processes
 
 ROOT = Path(__file__).parents[2]
-TINY = ["-hidden_dim", "8", "-temporal_layer", "1", "-embedding_dim", "4", "-num_workers", "0", "-device", "cpu", "-warmup_steps", "1"]
+TINY = [
+    "-hidden_dim",
+    "8",
+    "-temporal_layer",
+    "1",
+    "-embedding_dim",
+    "4",
+    "-num_workers",
+    "0",
+    "-device",
+    "cpu",
+    "-warmup_steps",
+    "1",
+]
 FINAL, LAST = "checkpoint_final.tar", "checkpoint_last.tar"
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
-LAUNCH = [sys.executable, "-m", "torch.distributed.launch", "--standalone", "--nproc_per_node=2"]  # as the training guide prints it
+# as the training guide prints it
+LAUNCH = [sys.executable, "-m", "torch.distributed.launch", "--standalone", "--nproc_per_node=2"]
 
 
 @pytest.fixture(scope="module")
@@ -44,12 +58,17 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def start(*command: object) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [*map(str, command)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
+        [*map(str, command)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
 
 
 def score(checkpoint: Path, folder: Path) -> None:
-    """``vidsgg evaluate``; what it prints goes to a file, and two processes that print would spoil it."""
+    """``vidsgg evaluate``; what it prints goes to a file, and two processes that print would spoil
+    it."""
     text = io.StringIO()
     with redirect_stdout(text):
         assert run(evaluate.main, ["-checkpoint", str(checkpoint), "-save_path", str(folder), "-device", "cpu"]) == 0
@@ -58,7 +77,9 @@ def score(checkpoint: Path, folder: Path) -> None:
             file.write(text.getvalue())
 
 
-def test_trains_scores_and_goes_on_in_two_processes(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_trains_scores_and_goes_on_in_two_processes(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = tmp_path / "run"
     options = ["-data_path", data, "-save_path", path, "-batch_size", 2, "-epochs", 2, "-eval_freq", 1, *TINY]
     training = start(*LAUNCH, ROOT / "train.py", *options, "-distributed", "True")
@@ -73,7 +94,9 @@ def test_trains_scores_and_goes_on_in_two_processes(data: Path, tmp_path: Path, 
     score(path, tmp_path / "one")
     one, two = (tmp_path / count for count in ("one", "two"))
     for name in ("evaluation_test.json", "evaluation_test.csv", "predicates_test.csv", "printed.txt"):
-        assert (one / name).read_text(encoding="utf-8").replace(str(one), str(two)) == (two / name).read_text(encoding="utf-8")
+        assert (one / name).read_text(encoding="utf-8").replace(str(one), str(two)) == (two / name).read_text(
+            encoding="utf-8"
+        )
 
     assert run(train.main, ["-resume_from", str(path), "-epochs", "3"]) == 0
     said = (path / "logfile.txt").read_text(encoding="utf-8")[len(log) :]
@@ -93,7 +116,9 @@ def test_sigterm_to_the_launcher_saves_once(data: Path, tmp_path: Path) -> None:
         time.sleep(0.01)
     process.send_signal(signal.SIGTERM)
     _, error = process.communicate(timeout=300)
-    found = re.findall(r"^stopped by SIGTERM at step (\d+) of epoch (\d+): saved\. Go on with: (.*)$", error, re.MULTILINE)
+    found = re.findall(
+        r"^stopped by SIGTERM at step (\d+) of epoch (\d+): saved\. Go on with: (.*)$", error, re.MULTILINE
+    )
     assert len(found) == 1, error
     assert found[0][2] == f"torchrun --nproc_per_node=2 -m vidsgg train -resume_from {path}"
     state = load_tensors(path / LAST)["training_state"]
@@ -101,7 +126,8 @@ def test_sigterm_to_the_launcher_saves_once(data: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("rank", "error", "seconds"), [(0, ConfigError("x"), 0), (1, ConfigError("x"), 3), (0, ProcessLost("x"), 10), (1, ProcessLost("x"), 10)]
+    ("rank", "error", "seconds"),
+    [(0, ConfigError("x"), 0), (1, ConfigError("x"), 3), (0, ProcessLost("x"), 10), (1, ProcessLost("x"), 10)],
 )
 def test_a_mistake_is_told_by_the_first_process_or_by_the_one_that_made_it(
     rank: int, error: Exception, seconds: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -123,9 +149,14 @@ def test_several_processes_without_a_launcher_are_a_mistake(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["train.py", "-distributed", "True", "-data_path", "a b"])
-    assert run(train.main, ["-data_path", str(data), "-save_path", str(tmp_path / "run"), "-distributed", "True", *TINY]) == 2
+    assert (
+        run(train.main, ["-data_path", str(data), "-save_path", str(tmp_path / "run"), "-distributed", "True", *TINY])
+        == 2
+    )
     error = capsys.readouterr().err
-    assert re.search(r"^  torchrun --nproc_per_node=\d train.py -distributed True -data_path 'a b'$", error, re.MULTILINE), error
+    assert re.search(
+        r"^  torchrun --nproc_per_node=\d train.py -distributed True -data_path 'a b'$", error, re.MULTILINE
+    ), error
     assert not (tmp_path / "run").exists()
 
 

@@ -1,4 +1,5 @@
-"""``vidsgg train-detector`` on a small synthetic data set, with a network that is far too small to be any good."""
+"""``vidsgg train-detector`` on a small synthetic data set, with a network that is far too small to
+be any good."""
 
 from __future__ import annotations
 
@@ -21,7 +22,20 @@ from vidsgg.engine.fit_detector import score_detector
 from vidsgg.engine.frames import FrameLoader
 from vidsgg.io.tensors import load_tensors
 
-TINY = ["-depth", "10", "-base_width", "8", "-short_side", "64", "-num_workers", "0", "-device", "cpu", "-batch_size", "8"]
+TINY = [
+    "-depth",
+    "10",
+    "-base_width",
+    "8",
+    "-short_side",
+    "64",
+    "-num_workers",
+    "0",
+    "-device",
+    "cpu",
+    "-batch_size",
+    "8",
+]
 
 
 def train(data: Path, path: Path, *options: str) -> int:
@@ -73,7 +87,16 @@ def test_the_same_seed_gives_the_same_weights(trained: Path, synthetic: Path, tm
 
 
 def test_a_detector_of_a_file_is_scored_or_trained_on(trained: Path, synthetic: Path, tmp_path: Path) -> None:
-    start = ["-data_path", str(synthetic), "-pretrained", str(trained / "detector_best.pth"), "-num_workers", "0", "-device", "cpu"]
+    start = [
+        "-data_path",
+        str(synthetic),
+        "-pretrained",
+        str(trained / "detector_best.pth"),
+        "-num_workers",
+        "0",
+        "-device",
+        "cpu",
+    ]
     assert main(["train-detector", *start, "-save_path", str(tmp_path / "scored"), "-epochs", "0"]) == 0
     before, scored = (load_tensors(path / "detector_best.pth")["state_dict"] for path in (trained, tmp_path / "scored"))
     assert all(torch.equal(before[name], scored[name]) for name in before)
@@ -81,7 +104,10 @@ def test_a_detector_of_a_file_is_scored_or_trained_on(trained: Path, synthetic: 
     more = load_tensors(tmp_path / "more" / "detector_final.pth")["state_dict"]
     changed = {name for name in before if not torch.equal(before[name], more[name])}
     assert "class_score.weight" in changed and "backbone.layer2.0.conv1.weight" in changed
-    assert not any("bn" in name or "downsample.1" in name or name.startswith(("backbone.conv1", "backbone.layer1")) for name in changed)
+    assert not any(
+        "bn" in name or "downsample.1" in name or name.startswith(("backbone.conv1", "backbone.layer1"))
+        for name in changed
+    )
 
 
 def test_a_budget_of_time_ends_the_run(synthetic: Path, tmp_path: Path) -> None:
@@ -124,7 +150,10 @@ def test_imagenet_weights_of_a_file(synthetic: Path, tmp_path: Path) -> None:
         (["-detector", "c4-smal"], "unknown architecture 'c4-smal'; .*did you mean 'c4-small'"),
         (["-pretrained", "nowhere.pth"], "'nowhere.pth' is neither a file nor one of imagenet, coco, none, auto"),
         (["-pretrained", "imagenet"], "no imagenet weights for this architecture; c4-small starts from none"),
-        (["-pretrained", "coco", "-detector", "c4-resnet101"], "no coco weights .* c4-resnet101 starts from imagenet or none"),
+        (
+            ["-pretrained", "coco", "-detector", "c4-resnet101"],
+            "no coco weights .* c4-resnet101 starts from imagenet or none",
+        ),
         (["-detector", "fasterrcnn_resnet50_fpn_v2", "-depth", "18"], "-depth, -base_width: .* has one size"),
         (["-depth", "34"], "depth is 34"),
         (["-epochs", "-1"], "option -epochs: -1 is too small"),
@@ -132,14 +161,25 @@ def test_imagenet_weights_of_a_file(synthetic: Path, tmp_path: Path) -> None:
         (["-data_path", "nowhere"], "data set folder nowhere does not exist"),
     ],
 )
-def test_mistakes_are_told(options: list[str], message: str, synthetic: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_mistakes_are_told(
+    options: list[str], message: str, synthetic: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     assert run(train_detector.main, ["-data_path", str(synthetic), "-save_path", str(tmp_path / "run"), *options]) == 2
     assert re.search(message, capfd.readouterr().err)
     assert not (tmp_path / "run").exists()
 
 
-def test_a_file_decides_its_architecture(trained: Path, synthetic: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    start = ["-data_path", str(synthetic), "-pretrained", str(trained / "detector_best.pth"), "-save_path", str(tmp_path / "run")]
+def test_a_file_decides_its_architecture(
+    trained: Path, synthetic: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    start = [
+        "-data_path",
+        str(synthetic),
+        "-pretrained",
+        str(trained / "detector_best.pth"),
+        "-save_path",
+        str(tmp_path / "run"),
+    ]
     assert run(train_detector.main, [*start, "-base_width", "16"]) == 2
     assert "option -base_width: the file of -pretrained decides; leave it out." in capfd.readouterr().err
 
@@ -149,7 +189,20 @@ def test_without_a_network_a_start_that_was_asked_for_is_an_error_and_auto_says_
 ) -> None:
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
     monkeypatch.setattr("torch.hub.urlopen", lambda *args, **kwargs: (_ for _ in ()).throw(OSError("no route to host")))
-    wide = ["-data_path", str(synthetic), "-depth", "18", "-base_width", "64", "-short_side", "64", "-num_workers", "0", "-device", "cpu"]
+    wide = [
+        "-data_path",
+        str(synthetic),
+        "-depth",
+        "18",
+        "-base_width",
+        "64",
+        "-short_side",
+        "64",
+        "-num_workers",
+        "0",
+        "-device",
+        "cpu",
+    ]
     options = [*wide, "-epochs", "0", "-test", "False", "-datasize", "small"]
     assert run(train_detector.main, [*options, "-save_path", str(tmp_path / "a"), "-pretrained", "imagenet"]) == 2
     told = capfd.readouterr().err

@@ -1,4 +1,5 @@
-"""The training guide that users of this field hold in their hands: each of its commands runs as printed, each option means what it says.
+"""The training guide that users of this field hold in their hands: each of its commands runs as
+printed, each option means what it says.
 
 Its command lines and tables stand here as facts to be checked; our own guide is docs/guide.md.
 """
@@ -26,11 +27,23 @@ DEFAULTS = {
     "warmup_steps": 1000, "scheduler": "step", "save_freq": 10, "eval_freq": 5,
 }  # fmt: skip
 OF_MODELS = {
-    "sttran": ("spatial_layer", "temporal_layer", "hidden_dim", "use_amp", "opt_level", "accumulate_grad_batches", "grad_checkpointing"),
+    "sttran": (
+        "spatial_layer",
+        "temporal_layer",
+        "hidden_dim",
+        "use_amp",
+        "opt_level",
+        "accumulate_grad_batches",
+        "grad_checkpointing",
+    ),
     "tempura": ("num_mixtures", "uncertainty_threshold", "gmm_regularization", "temporal_window"),
     "scenellm": ("llm_lr", "freeze_llm_epochs", "llm_name"),
 }
-WORDS = {"mode": ("predcls", "sgcls", "sgdet"), "datasize": ("small", "large"), "scheduler": ("step", "cosine", "plateau")}
+WORDS = {
+    "mode": ("predcls", "sgcls", "sgdet"),
+    "datasize": ("small", "large"),
+    "scheduler": ("step", "cosine", "plateau"),
+}
 
 FIRST = "python train.py -mode predcls -datasize large -data_path data/action_genome -model sttran"
 COMPLETE = r"""
@@ -87,7 +100,11 @@ def place(synthetic: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(synthetic, folder / "data" / "action_genome")
     write_easg(folder / "data" / "EASG", clips=4)
     prepare(folder)
-    assert main(["features", "-data_path", str(folder / "data" / "action_genome"), "-mode", "predcls", "-device", "cpu"]) == 0  # for speed
+    # for speed
+    assert (
+        main(["features", "-data_path", str(folder / "data" / "action_genome"), "-mode", "predcls", "-device", "cpu"])
+        == 0
+    )
     return folder
 
 
@@ -103,7 +120,9 @@ def newest(folder: Path, name: str) -> Path:
 
 
 @pytest.mark.parametrize(
-    "text", [FIRST, COMPLETE, STTRAN, TEMPURA, STKET, SCENELLM, OPTIMISATION], ids=lambda text: text.split("-model ")[1].split()[0]
+    "text",
+    [FIRST, COMPLETE, STTRAN, TEMPURA, STKET, SCENELLM, OPTIMISATION],
+    ids=lambda text: text.split("-model ")[1].split()[0],
 )
 def test_its_commands_run(text: str, place: Path) -> None:
     assert run_block(text, place)
@@ -116,7 +135,8 @@ def test_its_launcher_and_its_grid_run(place: Path) -> None:
     run_block(LAUNCH, place)
     assert "in 4 processes" in newest(place, "logfile.txt").read_text(encoding="utf-8")
     before = len(list(place.glob("output/action_genome/sttran_predcls_*")))
-    run_block("\n".join(line for line in GRID.replace(" 5e-4", "").replace(" 2 4", " 2").splitlines() if line), place)  # two by two
+    # two by two
+    run_block("\n".join(line for line in GRID.replace(" 5e-4", "").replace(" 2 4", " 2").splitlines() if line), place)
     assert len(list(place.glob("output/action_genome/sttran_predcls_*"))) == before + 4
 
 
@@ -126,7 +146,9 @@ def test_from_easy_to_hard_and_from_one_data_set_to_another(place: Path) -> None
     run_block("python train.py -mode sgcls -model sttran -resume_from checkpoint_predcls.pth -epochs 25", place)
     shutil.copy(newest(place, "checkpoint_best.tar"), place / "checkpoint_sgcls.pth")
     run_block("python train.py -mode sgdet -model sttran -resume_from checkpoint_sgcls.pth -epochs 25", place)
-    assert "starts from the weights of checkpoint_sgcls.pth (sttran, sgcls" in newest(place, "logfile.txt").read_text(encoding="utf-8")
+    assert "starts from the weights of checkpoint_sgcls.pth (sttran, sgcls" in newest(place, "logfile.txt").read_text(
+        encoding="utf-8"
+    )
 
     run_block("python train.py -mode predcls -data_path data/action_genome -epochs 80", place)
     shutil.copy(newest(place, "checkpoint_final.tar"), place / "ag_checkpoint.pth")
@@ -168,7 +190,8 @@ def test_words_that_an_option_takes(name: str, word: str, monkeypatch: pytest.Mo
 
 
 def test_its_python(place: Path) -> None:
-    """Early stopping, the search with Optuna (whose ``suggest_loguniform`` is gone) and the stages of a curriculum."""
+    """Early stopping, the search with Optuna (whose ``suggest_loguniform`` is gone) and the stages
+    of a curriculum."""
     import optuna
 
     from vidsgg import EarlyStopping, train_model

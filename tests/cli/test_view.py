@@ -26,7 +26,9 @@ def viewed(*words: object) -> int:
 
 
 def content(page: Path) -> dict[str, Any]:
-    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page.read_text(encoding="utf-8"), re.DOTALL)
+    found = re.search(
+        r'<script type="application/json" id="data">(.*?)</script>', page.read_text(encoding="utf-8"), re.DOTALL
+    )
     assert found
     return json.loads(found.group(1))
 
@@ -76,7 +78,9 @@ def test_a_video_that_is_not_there_is_told(folder: Path, capsys: pytest.CaptureF
 @pytest.mark.parametrize(
     "source", ["pipe.mp4", "x" * 3000, "a\0b", "../films/walk.mp4/deeper"], ids=["pipe", "long", "nul", "below a file"]
 )
-def test_a_graph_may_say_anything_about_its_video(folder: Path, source: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_graph_may_say_anything_about_its_video(
+    folder: Path, source: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     if source == "pipe.mp4":
         if not hasattr(os, "mkfifo"):
             pytest.skip("no named pipes here")
@@ -130,7 +134,9 @@ def test_a_video_that_was_replaced_is_not_shown_as_the_graphs(folder: Path, caps
     assert told["media"]["kind"] == "none" and "has been replaced" in told["notes"][0]
 
 
-def test_another_video_than_the_graphs_is_refused_and_a_copy_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_another_video_than_the_graphs_is_refused_and_a_copy_is_told(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     film = folder / "films" / "walk.mp4"
     write_graph(folder / "graphs" / "walk.graph.json", known(walk(), film, 60))
     assert viewed(folder / "graphs", "-video", write(folder / "long.mp4", frames=61), "-overlay") == 2
@@ -138,7 +144,9 @@ def test_another_video_than_the_graphs_is_refused_and_a_copy_is_told(folder: Pat
     assert not list((folder / "graphs").glob("walk.overlay*"))
     assert viewed(folder / "graphs", "-video", write(folder / "copy.mkv", frames=60)) == 0
     told = content(folder / "graphs" / "walk.html")
-    assert told["media"]["kind"] == "video" and "copy.mkv is another file than the graph was made from" in told["notes"][0]
+    assert (
+        told["media"]["kind"] == "video" and "copy.mkv is another file than the graph was made from" in told["notes"][0]
+    )
     # Of two videos of one name in a folder, the graph's own is taken.
     write(folder / "films" / "walk.avi", frames=30)
     assert viewed(folder / "graphs", "-video", folder / "films") == 0
@@ -205,8 +213,13 @@ def test_what_cannot_work_is_refused(
 
 def test_hours_are_refused_with_the_remedy(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     graph = read_graph(folder / "graphs" / "walk.graph.json")
-    long = replace(graph, frames=tuple(replace(frame, time=2500.0 * i) for i, frame in enumerate(graph.frames)), made_by=None)
+    long = replace(
+        graph, frames=tuple(replace(frame, time=2500.0 * i) for i, frame in enumerate(graph.frames)), made_by=None
+    )
     write_graph(folder / "graphs" / "walk.graph.json", long)
     assert viewed(folder / "graphs") == 2
-    assert "lasts for 167 minutes; a page holds 30. Give -begin and -end in seconds, such as -begin 0 -end 1800." in capsys.readouterr().err
+    assert (
+        "lasts for 167 minutes; a page holds 30. Give -begin and -end in seconds, such as -begin 0 -end 1800."
+        in capsys.readouterr().err
+    )
     assert viewed(folder / "graphs", "-end", 1800) == 0

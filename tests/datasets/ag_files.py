@@ -37,7 +37,8 @@ def thing(
     visible: bool = True,
     split: str = "train",
 ) -> dict[str, Any]:
-    """An object entry; ``box`` is (x, y, width, height). An invisible one holds None for its box and relations, as the real ones."""
+    """An object entry; ``box`` is (x, y, width, height). An invisible one holds None for its box
+    and relations, as the real ones."""
     seen = {
         "bbox": box, "attention_relationship": list(attention), "spatial_relationship": list(spatial),
         "contacting_relationship": list(contacting),
@@ -62,29 +63,43 @@ def write(root: Path, persons: dict[str, Any], objects: dict[str, Any]) -> Path:
         return name.replace("/", "").replace("_", "")
 
     (folder / "object_classes.txt").write_text("".join(bare(n) + "\n" for n in OBJECTS[1:]), encoding="utf-8")
-    (folder / "relationship_classes.txt").write_text("".join(bare(n) + "\n" for n in VOCABULARY.predicates), encoding="utf-8")
+    (folder / "relationship_classes.txt").write_text(
+        "".join(bare(n) + "\n" for n in VOCABULARY.predicates), encoding="utf-8"
+    )
     (folder / "frame_list.txt").write_text("".join(f"{k}\n" for k in persons), encoding="utf-8")
     return root
 
 
 def plain(videos: dict[str, tuple[str, list[int]]]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Both pickles for videos given as name -> (split, frame numbers), with a person, a chair and a cup in every frame."""
+    """Both pickles for videos given as name -> (split, frame numbers), with a person, a chair and a
+    cup in every frame."""
     persons, objects = {}, {}
     for video, (split, numbers) in videos.items():
         for number in numbers:
             persons[key(video, number)] = person()
             objects[key(video, number)] = [
                 thing("chair", split=split),
-                thing("cup/glass/bottle", (50, 10, 18, 17), spatial=("above", "behind"), contacting=("holding", "touching"), split=split),
+                thing(
+                    "cup/glass/bottle",
+                    (50, 10, 18, 17),
+                    spatial=("above", "behind"),
+                    contacting=("holding", "touching"),
+                    split=split,
+                ),
             ]
     return persons, objects
 
 
-def write_video(root: Path, name: str, frames: int, size: tuple[int, int] = SIZE, stamps: Sequence[int] | None = None) -> Path:
-    """``videos/NAME.mp4`` with moving noise; ``stamps``: when each picture is shown, in 25ths of a second."""
+def write_video(
+    root: Path, name: str, frames: int, size: tuple[int, int] = SIZE, stamps: Sequence[int] | None = None
+) -> Path:
+    """``videos/NAME.mp4`` with moving noise; ``stamps``: when each picture is shown, in 25ths of a
+    second."""
     path = root / "videos" / f"{name}.mp4"
     path.parent.mkdir(parents=True, exist_ok=True)
-    noise = np.random.default_rng(0).integers(0, 256, (size[1] // 8, size[0] // 8, 3), np.uint8).repeat(8, 0).repeat(8, 1)
+    noise = (
+        np.random.default_rng(0).integers(0, 256, (size[1] // 8, size[0] // 8, 3), np.uint8).repeat(8, 0).repeat(8, 1)
+    )
     with av.open(str(path), "w") as out:
         stream = out.add_stream("libx264", rate=25, options={"g": "10", "bf": "2"})
         stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"

@@ -1,4 +1,5 @@
-"""The Action Genome loader on small data sets written by hand; the expected numbers follow from the rules, counted by eye."""
+"""The Action Genome loader on small data sets written by hand; the expected numbers follow from the
+rules, counted by eye."""
 
 from __future__ import annotations
 
@@ -58,9 +59,18 @@ def test_a_frame_becomes_nodes_and_pairs(tmp_path: Path) -> None:
     assert video.pair_subject.tolist() == [0, 0, 3, 5, 5]
     assert video.pair_object.tolist() == [1, 2, 4, 6, 7]
     assert video.pair_frame.tolist() == [0, 0, 1, 2, 2]
-    names = {g.name: [[g.predicates[i] for i in np.flatnonzero(row)] for row in video.labels[g.name]] for g in VOCABULARY.groups}
+    names = {
+        g.name: [[g.predicates[i] for i in np.flatnonzero(row)] for row in video.labels[g.name]]
+        for g in VOCABULARY.groups
+    }
     assert names["attention"][2] == ["unsure"]
-    assert names["spatial"] == [["in_front_of"], ["above", "behind"], ["beneath", "behind"], ["in_front_of"], ["above", "behind"]]
+    assert names["spatial"] == [
+        ["in_front_of"],
+        ["above", "behind"],
+        ["beneath", "behind"],
+        ["in_front_of"],
+        ["above", "behind"],
+    ]
     assert names["contacting"][2] == ["leaning_on", "sitting_on"]
 
 
@@ -133,7 +143,9 @@ def test_both_ways_of_reading_pictures_agree(tmp_path: Path) -> None:
     data = ActionGenome(root, "train")
     from_video = [data.images(i) for i in range(len(data))]
     assert [len(pictures) for pictures in from_video] == [3, 4]
-    assert all(np.array_equal(a, b) for a, b in zip(data.images(1, [3, 0]), (from_video[1][3], from_video[1][0]), strict=True))
+    assert all(
+        np.array_equal(a, b) for a, b in zip(data.images(1, [3, 0]), (from_video[1][3], from_video[1][0]), strict=True)
+    )
     assert data.picture_files(0) == [root / "videos" / "AAAAA.mp4"]
     for name in data.video_ids:
         dump_frames(root, name)
@@ -143,7 +155,9 @@ def test_both_ways_of_reading_pictures_agree(tmp_path: Path) -> None:
         assert all(p.shape == (SIZE[1], SIZE[0], 3) and p.dtype == np.uint8 for p in pictures)
         assert all(np.array_equal(a, b) for a, b in zip(pictures, data.images(i), strict=True))
     assert not np.array_equal(from_video[0][0], from_video[0][1])
-    assert all(np.array_equal(a, b) for a, b in zip(data.images(1, [3, 0]), (from_video[1][3], from_video[1][0]), strict=True))
+    assert all(
+        np.array_equal(a, b) for a, b in zip(data.images(1, [3, 0]), (from_video[1][3], from_video[1][0]), strict=True)
+    )
 
 
 def test_pictures_that_are_missing_or_do_not_fit(tmp_path: Path) -> None:
@@ -170,7 +184,10 @@ def test_pictures_that_are_missing_or_do_not_fit(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("break_it", "message"),
     [
-        (lambda p, o: p.update({key("AAAAA", 2): person((40, 6, 8, 60))}), r"person_bbox.*000002.*\[40.0, 6.0, 8.0, 60.0\]"),
+        (
+            lambda p, o: p.update({key("AAAAA", 2): person((40, 6, 8, 60))}),
+            r"person_bbox.*000002.*\[40.0, 6.0, 8.0, 60.0\]",
+        ),
         (lambda p, o: p.update({key("AAAAA", 2): person((float("nan"), 6, 8, 60))}), r"person_bbox.*000002.*nan"),
         (lambda p, o: p.update({key("AAAAA", 2): {"bbox": None}}), r"person_bbox.*000002"),
         (lambda p, o: p.update({key("AAAAA", 2): np.float64(2)}), r"\['AAAAA.mp4/000002.png'\]: .* in .*2\.0"),
@@ -183,8 +200,14 @@ def test_pictures_that_are_missing_or_do_not_fit(tmp_path: Path) -> None:
         (lambda p, o: o[key("AAAAA", 2)][1].update({"class": "chiar"}), r"\[1\]: class 'chiar'.*did you mean 'chair'"),
         (lambda p, o: o[key("AAAAA", 2)][1].update(bbox=(5, 5, -3, 9)), r"\[1\]: box .*\[5.0, 5.0, 2.0, 14.0\]"),
         (lambda p, o: o[key("AAAAA", 2)][1].update(bbox=None), r"\[1\]"),
-        (lambda p, o: o[key("AAAAA", 2)][1].update(attention_relationship=[]), r"attention_relationship of 'cup/glass/bottle' is \[\]"),
-        (lambda p, o: o[key("AAAAA", 2)][1].update(spatial_relationship=["abvoe"]), "'abvoe' is not a spatial.*'above'"),
+        (
+            lambda p, o: o[key("AAAAA", 2)][1].update(attention_relationship=[]),
+            r"attention_relationship of 'cup/glass/bottle' is \[\]",
+        ),
+        (
+            lambda p, o: o[key("AAAAA", 2)][1].update(spatial_relationship=["abvoe"]),
+            "'abvoe' is not a spatial.*'above'",
+        ),
     ],
 )
 def test_bad_entries_name_key_and_value_or_are_skipped_and_counted(tmp_path: Path, break_it, message: str) -> None:
@@ -297,7 +320,9 @@ def test_the_pickles_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert [p.name for p in cache_of(root).parent.iterdir()] == ["columns.npz"]
 
 
-def test_a_touched_pickle_is_compared_and_a_changed_one_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_touched_pickle_is_compared_and_a_changed_one_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     root = small_set(tmp_path)
     ActionGenome(root, "train")
     reads, path = _Reads(monkeypatch), root / "annotations" / "person_bbox.pkl"
@@ -350,7 +375,8 @@ def test_a_damaged_cache_is_made_again(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_a_read_only_data_set_is_cached_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = small_set(tmp_path / "data")
-    (root / "annotations" / ".vidsgg").write_text("in the way", encoding="utf-8")  # works for root, whom no permission stops
+    # works for root, whom no permission stops
+    (root / "annotations" / ".vidsgg").write_text("in the way", encoding="utf-8")
     reads = _Reads(monkeypatch)
     whole = list(ActionGenome(root, "train"))
     assert [p.suffix for p in (tmp_path / "user-cache").iterdir()] == [".npz"]
@@ -366,15 +392,20 @@ def test_a_cache_cannot_point_out_of_the_folder(tmp_path: Path) -> None:
     root = small_set(tmp_path)
     ActionGenome(root, "train")
     columns, header = action_genome_files.load_columns(cache_of(root))
-    columns["key.data"] = np.frombuffer(columns["key.data"].tobytes().replace(b"AAAAA", b"../..").replace(b"BBBBB", b"../.."), np.uint8)
-    columns["video.data"] = np.frombuffer(columns["video.data"].tobytes().replace(b"AAAAA", b"../..").replace(b"BBBBB", b"../.."), np.uint8)
+    columns["key.data"] = np.frombuffer(
+        columns["key.data"].tobytes().replace(b"AAAAA", b"../..").replace(b"BBBBB", b"../.."), np.uint8
+    )
+    columns["video.data"] = np.frombuffer(
+        columns["video.data"].tobytes().replace(b"AAAAA", b"../..").replace(b"BBBBB", b"../.."), np.uint8
+    )
     action_genome_files.save_columns(cache_of(root), columns, header)
     with pytest.raises(DataError, match="frame key"):
         ActionGenome(root, "train").images(0)
 
 
 def read_plainly(persons: dict, objects: dict, split: str, small: bool) -> tuple[dict, tuple[int, ...]]:
-    """The rules of the reference as plain loops: video -> [(key, person box, [(class, box, predicates)])], and what it prints."""
+    """The rules of the reference as plain loops: video -> [(key, person box, [(class, box,
+    predicates)])], and what it prints."""
     videos: dict[str, list] = {}
     for name in persons:
         if objects[name][0]["metadata"]["set"] != split:
@@ -403,7 +434,9 @@ def test_columns_agree_with_plain_loops(tmp_path: Path, seed: int, mode: str) ->
     names = [key(f"V{v:03d}", n) for v in range(40) for n in range(1, 1 + rng.integers(1, 7))]
     if seed % 2:
         rng.shuffle(names)
-    persons = {name: person(rng.uniform([0, 0, 50, 40], [40, 30, 96, 64]) if rng.random() < 0.7 else None) for name in names}
+    persons = {
+        name: person(rng.uniform([0, 0, 50, 40], [40, 30, 96, 64]) if rng.random() < 0.7 else None) for name in names
+    }
 
     def some(predicates: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(rng.choice(predicates, rng.integers(1, 4), replace=False).tolist())
@@ -434,7 +467,11 @@ def test_columns_agree_with_plain_loops(tmp_path: Path, seed: int, mode: str) ->
                     x, y, w, h = entry["bbox"]
                     assert np.array_equal(video.node_box[node + 1 + i], np.array([x, y, x + w, y + h], np.float32))
                     assert OBJECTS[video.node_class[node + 1 + i]] == entry["class"]
-                    assert (video.pair_subject[pair], video.pair_object[pair], video.pair_frame[pair]) == (node, node + 1 + i, t)
+                    assert (video.pair_subject[pair], video.pair_object[pair], video.pair_frame[pair]) == (
+                        node,
+                        node + 1 + i,
+                        t,
+                    )
                     for group in VOCABULARY.groups:
                         given = {group.predicates[c] for c in np.flatnonzero(video.labels[group.name][pair])}
                         assert given == set(entry[f"{group.name}_relationship"])
@@ -456,7 +493,8 @@ def test_frames_of_an_uneven_video_are_those_that_ffmpeg_dumps(tmp_path: Path) -
     stamps = [40 * i + (360 if i > 10 else 0) for i in range(40)]
     video = numbered_video.write(root / "videos" / "AAAAA.mp4", frames=40, stamps=stamps, bf="0")
     data = ActionGenome(root, "train")
-    # ffmpeg -i AAAAA.mp4 %06d.png: picture 11 fills the gap as files 11..20 (tests/io/test_constant_rate.py, "gap")
+    # ffmpeg -i AAAAA.mp4 %06d.png: picture 11 fills the gap as files 11..20
+    # (tests/io/test_constant_rate.py, "gap")
     assert [number_of(picture) for picture in data.images(0)] == [5, 10, 11, 16, 21]
     assert data.uneven(0) == f"{video}: 40 pictures make 49 frames, frame 12 is picture 11"
     report = check_dataset(root)

@@ -25,7 +25,8 @@ from vidsgg.structures.annotation import VideoAnnotation
 
 
 class Counted(VideoDataset):
-    """Videos given as (pairs of each frame, attention predicate of every pair); counts how often an annotation is asked for."""
+    """Videos given as (pairs of each frame, attention predicate of every pair); counts how often an
+    annotation is asked for."""
 
     root, split = Path("counted"), "train"
 
@@ -49,8 +50,11 @@ class Counted(VideoDataset):
 def test_difficulty_is_the_mean_of_three_ranks() -> None:
     videos = Counted({"a": ([1, 1], 0), "b": ([2, 0, 0], 1), "c": ([2, 2, 1], 0)})
     # pairs 2, 2, 5: ranks 1/4, 1/4, 1. frames 2, 3, 3: ranks 0, 3/4, 3/4.
-    # Predicate 0 is on 7 of 9 pairs and predicate 1 on 2 of 9, so b is the rarest: ranks 1/4, 1, 1/4.
-    assert difficulty(videos) == pytest.approx([(1 / 4 + 0 + 1 / 4) / 3, (1 / 4 + 3 / 4 + 1) / 3, (1 + 3 / 4 + 1 / 4) / 3])
+    # Predicate 0 is on 7 of 9 pairs and predicate 1 on 2 of 9, so b is the rarest: ranks 1/4, 1,
+    # 1/4.
+    assert difficulty(videos) == pytest.approx(
+        [(1 / 4 + 0 + 1 / 4) / 3, (1 / 4 + 3 / 4 + 1) / 3, (1 + 3 / 4 + 1 / 4) / 3]
+    )
 
 
 def test_rare_predicates_alone_make_a_video_harder() -> None:
@@ -80,7 +84,9 @@ def test_levels_do_not_depend_on_the_order_of_the_files() -> None:
     videos = ToyVideos(12)
     turned = Subset(videos, [7, 2, 11, 0, 5, 9, 1, 8, 3, 10, 6, 4])
     for level in ("easy", "medium"):
-        assert {videos.video_ids[i] for i in easiest(videos, level)} == {turned.video_ids[i] for i in easiest(turned, level)}
+        assert {videos.video_ids[i] for i in easiest(videos, level)} == {
+            turned.video_ids[i] for i in easiest(turned, level)
+        }
 
 
 def test_equally_difficult_videos_are_taken_by_name() -> None:

@@ -1,4 +1,5 @@
-"""EASG: what its files become. Cases are made by hand or by easg_files; the real files are looked for through VIDSGG_EASG."""
+"""EASG: what its files become. Cases are made by hand or by easg_files; the real files are looked
+for through VIDSGG_EASG."""
 
 from __future__ import annotations
 
@@ -41,9 +42,12 @@ def graph(*lists: list[dict[str, Any]], number: int = 100) -> dict[str, Any]:
 
 
 def open_one(tmp_path: Path, *entries: dict[str, Any], **graphs: dict[str, Any]) -> EASG:
-    """A data set of one clip; ``entries`` make its only graph, or ``graphs`` are given by their frame number (f100=...)."""
+    """A data set of one clip; ``entries`` make its only graph, or ``graphs`` are given by their
+    frame number (f100=...)."""
     write_easg(tmp_path, clips=1, graphs=1)
-    made = {f"{CLIP}_{int(name[1:]):06d}": value for name, value in graphs.items()} or {f"{CLIP}_000100": graph(list(entries))}
+    made = {f"{CLIP}_{int(name[1:]):06d}": value for name, value in graphs.items()} or {
+        f"{CLIP}_000100": graph(list(entries))
+    }
     write_pickle(tmp_path / "easg_train.pkl", made)
     return EASG(tmp_path, "train")
 
@@ -82,14 +86,18 @@ def test_golden_synthetic():
     with np.load(GOLDEN / "open-synthetic.npz") as golden:
         assert set(golden.files) == set(outputs)
         for name in golden.files:
-            np.testing.assert_allclose(outputs[name], golden[name], rtol=0, atol=1e-5 if name.endswith("value") else 0, err_msg=name)
+            np.testing.assert_allclose(
+                outputs[name], golden[name], rtol=0, atol=1e-5 if name.endswith("value") else 0, err_msg=name
+            )
 
 
 @needs_easg
 def test_golden_real():
     data = EASG(Path(REAL), "test")
     outputs = golden_outputs(data._merged)
-    case = next(case for case in json.loads((GOLDEN / "cases.json").read_text(encoding="utf-8")) if case["id"] == "open-val")
+    case = next(
+        case for case in json.loads((GOLDEN / "cases.json").read_text(encoding="utf-8")) if case["id"] == "open-val"
+    )
     for name, digest in case["label_sha256_int64"].items():
         assert hashlib.sha256(np.ascontiguousarray(outputs[name], np.int64).tobytes()).hexdigest() == digest, name
     with np.load(GOLDEN / "open-val.npz") as golden:
@@ -138,7 +146,12 @@ def test_schema(tmp_path):
     schema = EASG(write_easg(tmp_path), "train").schema
     assert schema.vocabulary.objects == ("__background__", *OBJECTS)
     assert (schema.vocabulary.subjects, schema.vocabulary.predicates) == (VERBS, RELATIONS)
-    assert (schema.subject_kind, schema.unit, schema.slots, schema.box_unit) == ("action", "event", ("pre", "pnr", "post"), "relative")
+    assert (schema.subject_kind, schema.unit, schema.slots, schema.box_unit) == (
+        "action",
+        "event",
+        ("pre", "pnr", "post"),
+        "relative",
+    )
     assert schema.vocabulary.groups[0].exclusive == ("dobj",)
     assert schema.modes == ("predcls", "sgcls", "sgdet")
     assert schema.subject_given == ("predcls", "sgcls")
@@ -158,7 +171,8 @@ def test_written_files_have_every_kind_of_dirt_and_load(tmp_path, split):
     assert sum(video.frames for video in data) == report["frames"] < 3 * report["units"]
     for video in data:
         assert video.pairs == video.nodes > 0
-        assert (np.diff(video.node_class)[np.diff(video.node_frame) == 0] > 0).all()  # one node per class, sorted by class
+        # one node per class, sorted by class
+        assert (np.diff(video.node_class)[np.diff(video.node_frame) == 0] > 0).all()
         for mode in ("predcls", "sgcls", "sgdet"):
             clip = Clip.from_annotation(video, mode)
             assert (clip.node_class >= 0).all() == (mode == "predcls")
@@ -167,8 +181,14 @@ def test_written_files_have_every_kind_of_dirt_and_load(tmp_path, split):
 
 def test_units_frames_and_nodes(tmp_path):
     everywhere = {slot: [0.1, 0.2, 0.3, 0.4] for slot in SLOTS}
-    late = graph([entry("knife", "with", "wash", post=[0, 0, 0.5, 0.5]), entry("cup", "dobj", "wash", **everywhere)], number=300)
-    early = graph([entry("water", "dobj", "pour", pre=[0, 0, 1, 1])], [entry("sponge", "dobj", "cut", pnr=[0, 0, 0.5, 1])], number=200)
+    late = graph(
+        [entry("knife", "with", "wash", post=[0, 0, 0.5, 0.5]), entry("cup", "dobj", "wash", **everywhere)], number=300
+    )
+    early = graph(
+        [entry("water", "dobj", "pour", pre=[0, 0, 1, 1])],
+        [entry("sponge", "dobj", "cut", pnr=[0, 0, 0.5, 1])],
+        number=200,
+    )
     data = open_one(tmp_path, f300=late, f200=early)
     video = data.annotation(0)
     assert list(data.video_ids) == [CLIP]
@@ -192,7 +212,10 @@ def test_entries_of_one_class_merge_with_the_union_of_their_relations(tmp_path):
     data = open_one(
         tmp_path,
         f100=graph(
-            [entry("left_hand", "with", pre=[0.1, 0.1, 0.2, 0.2]), entry("left_hand", "with", pre=[0.1, 0.1, 0.2, 0.2])],
+            [
+                entry("left_hand", "with", pre=[0.1, 0.1, 0.2, 0.2]),
+                entry("left_hand", "with", pre=[0.1, 0.1, 0.2, 0.2]),
+            ],
             [entry("left_hand", "in", pnr=[0.5, 0.5, 0.2, 0.2])],
         ),
     )
@@ -213,7 +236,10 @@ def test_several_boxes_of_a_hand_become_their_union(tmp_path, hand):
 
 def test_of_several_boxes_of_a_thing_the_largest_stays_wherever_it_is_listed(tmp_path):
     rows = [[0.1, 0.2, 0.1, 0.1], [0.5, 0.1, 0.2, 0.2], [0.1, 0.1, 0.2, 0.2]]  # two of one size
-    found = [open_one(tmp_path, entry("cup", pnr=[rows[i] for i in order])).annotation(0).node_box for order in ([0, 1, 2], [2, 1, 0])]
+    found = [
+        open_one(tmp_path, entry("cup", pnr=[rows[i] for i in order])).annotation(0).node_box
+        for order in ([0, 1, 2], [2, 1, 0])
+    ]
     np.testing.assert_array_equal(found[0], found[1])
     assert found[0].shape == (1, 4)
     np.testing.assert_allclose(found[0][0, 2:] - found[0][0, :2], np.float32(NOMINAL_SIZE) * 0.2, rtol=1e-5)
@@ -235,7 +261,9 @@ def test_boxes_are_cut_at_the_edge(tmp_path, box, expected):
 
 
 def test_slips_are_dropped(tmp_path):
-    data = open_one(tmp_path, entry("cup", pre=[0.2, 0.2, 0.1, 0.0], pnr=[0.2, 0.2, 0.1, 0.1], post=[1.2, 0.2, 0.1, 0.1]))
+    data = open_one(
+        tmp_path, entry("cup", pre=[0.2, 0.2, 0.1, 0.0], pnr=[0.2, 0.2, 0.1, 0.1], post=[1.2, 0.2, 0.1, 0.1])
+    )
     assert data.annotation(0).nodes == 1
     report = data.report()
     assert (report["boxes"], report["dropped boxes"], report["grown boxes"]) == (3, 2, 0)
@@ -244,7 +272,13 @@ def test_slips_are_dropped(tmp_path):
 
 @pytest.mark.parametrize(
     "box",
-    [(0.9575, -0.00667, 0.0175, 0.00667), (1.5, 1.5, 0.1, 0.1), (-0.3, 0.5, 0.1, 0.1), (0.5, 0.5, 0.0, 0.0), (0.9999, 0.9999, 1e-5, 1e-5)],
+    [
+        (0.9575, -0.00667, 0.0175, 0.00667),
+        (1.5, 1.5, 0.1, 0.1),
+        (-0.3, 0.5, 0.1, 0.1),
+        (0.5, 0.5, 0.0, 0.0),
+        (0.9999, 0.9999, 1e-5, 1e-5),
+    ],
     ids=["as in the real files", "right of it", "left of it", "a point", "a point in the corner"],
 )
 def test_an_object_that_has_only_slips_keeps_its_relation(tmp_path, box):
@@ -253,14 +287,15 @@ def test_an_object_that_has_only_slips_keeps_its_relation(tmp_path, box):
     report = data.report()
     assert video.nodes == report["pairs"] == 2
     assert (report["grown boxes"], report["dropped boxes"]) == (1, 0)
-    (low, high) = video.node_box[0].reshape(2, 2) / np.float32(NOMINAL_SIZE)
+    low, high = video.node_box[0].reshape(2, 2) / np.float32(NOMINAL_SIZE)
     assert (low >= 0).all()
     assert (high <= 1 + 1e-6).all()
     assert (high - low >= 0.99e-3).all()
 
 
 def test_order_of_the_files_changes_nothing(tmp_path):
-    """Graphs, annotations, entries and boxes shuffled: the direct object comes first in the real files, and must not be found so."""
+    """Graphs, annotations, entries and boxes shuffled: the direct object comes first in the real
+    files, and must not be found so."""
     write_easg(tmp_path, seed=1, clips=3, graphs=8)
     before = list(EASG(tmp_path, "train"))
     annotations = pickle.loads((tmp_path / "easg_train.pkl").read_bytes())
@@ -274,7 +309,10 @@ def test_order_of_the_files_changes_nothing(tmp_path):
     for uid, moment in shuffled(annotations.items()):
         lists = {aid: shuffled(entries) for aid, entries in shuffled(moment["annotations"].items())}
         for entries in lists.values():
-            entries[:] = [{**e, "bbox": {s: b[random.permutation(len(b))] for s, b in shuffled(e["bbox"].items())}} for e in entries]
+            entries[:] = [
+                {**e, "bbox": {s: b[random.permutation(len(b))] for s, b in shuffled(e["bbox"].items())}}
+                for e in entries
+            ]
         mixed[uid] = {**moment, "annotations": lists}
     assert list(mixed) != list(annotations)
     write_pickle(tmp_path / "easg_train.pkl", mixed)
@@ -322,13 +360,16 @@ def test_features_fit_every_clip(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("action", "roi", "expected"), [(True, False, {"action": 2304}), (False, True, {"object": 1024}), (False, False, {})]
+    ("action", "roi", "expected"),
+    [(True, False, {"action": 2304}), (False, True, {"object": 1024}), (False, False, {})],
 )
 def test_only_the_features_that_are_there(tmp_path, action, roi, expected):
     write_features(write_easg(tmp_path, clips=1, graphs=2), action=action, roi=roi)
     data = EASG(tmp_path, "train")
     assert dict(data.schema.features) == expected
-    assert {name.split("_")[0] for name in data.features(0)} == {{"object": "node"}.get(name, name) for name in expected}
+    assert {name.split("_")[0] for name in data.features(0)} == {
+        {"object": "node"}.get(name, name) for name in expected
+    }
 
 
 def test_damaged_features_are_named(tmp_path):
@@ -338,7 +379,11 @@ def test_damaged_features_are_named(tmp_path):
     aid, cells = next(iter(lists.items()))
     slot = next(iter(cells[0]))
     whole = cells[0][slot]
-    for damaged, message in ((whole[:0], r"features of shape \(0, 1024\) for \d boxes"), (whole[:, :5], "expected"), (None, r"shape \(\)")):
+    for damaged, message in (
+        (whole[:0], r"features of shape \(0, 1024\) for \d boxes"),
+        (whole[:, :5], "expected"),
+        (None, r"shape \(\)"),
+    ):
         cells[0][slot] = damaged
         write_pickle(tmp_path / "roi_feats_train.pkl", roi)
         with pytest.raises(DataError, match=rf"roi_feats_train\.pkl.*{aid}.*entry 0.*{message}"):
@@ -408,7 +453,9 @@ def test_no_pictures(tmp_path):
 )
 def test_bad_entries_are_named(tmp_path, change, message):
     bad = {**entry("cup"), **change}
-    with pytest.raises(DataError, match=rf"easg_train\.pkl: graph '{CLIP}_000100', annotation 'a0', entry 1.*{message}"):
+    with pytest.raises(
+        DataError, match=rf"easg_train\.pkl: graph '{CLIP}_000100', annotation 'a0', entry 1.*{message}"
+    ):
         open_one(tmp_path, entry("knife"), bad)
 
 
@@ -440,7 +487,9 @@ def test_bad_graphs_are_named(tmp_path, bad):
         EASG(tmp_path, "train")
 
 
-@pytest.mark.parametrize("content", [{}, [], None, {f"{CLIP}_000100": graph([])}], ids=["no graph", "a list", "none", "no entry"])
+@pytest.mark.parametrize(
+    "content", [{}, [], None, {f"{CLIP}_000100": graph([])}], ids=["no graph", "a list", "none", "no entry"]
+)
 def test_files_without_graphs(tmp_path, content):
     write_easg(tmp_path)
     write_pickle(tmp_path / "easg_train.pkl", content)

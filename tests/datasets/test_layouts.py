@@ -1,4 +1,5 @@
-"""Data sets as their archives unpack, and what is said where the folder that was named is not quite the one."""
+"""Data sets as their archives unpack, and what is said where the folder that was named is not quite
+the one."""
 
 from __future__ import annotations
 
@@ -69,7 +70,9 @@ def test_frames_that_were_not_dumped_come_from_the_video(tmp_path: Path) -> None
     (root / "frames" / "AAAAA.mp4").mkdir()  # empty, as a dump that was interrupted leaves it
     for i in range(2):
         assert all(np.array_equal(a, b) for a, b in zip(data.images(i), before[i], strict=True))
-    assert all(np.array_equal(a, b) for a, b in zip(data.images(1, [3, 1, 0]), [before[1][j] for j in (3, 1, 0)], strict=True))
+    assert all(
+        np.array_equal(a, b) for a, b in zip(data.images(1, [3, 1, 0]), [before[1][j] for j in (3, 1, 0)], strict=True)
+    )
     frames, video = root / "frames" / "BBBBB.mp4", root / "videos" / "BBBBB.mp4"
     assert data.picture_files(1) == [frames / "000001.png", video, frames / "000003.png", frames / "000020.png"]
     count = count_pictures(data)
@@ -99,7 +102,9 @@ def test_a_pipe_in_place_of_a_picture_is_no_picture(tmp_path: Path) -> None:
      "frames/AAAAA.mp4/000002.png"],
 )  # fmt: skip
 @pytest.mark.parametrize("relative", [False, True])
-def test_a_place_inside_action_genome(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inner: str, relative: bool) -> None:
+def test_a_place_inside_action_genome(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inner: str, relative: bool
+) -> None:
     root = small_set(tmp_path / "ag")
     dump_frames(root, "AAAAA")
     monkeypatch.chdir(tmp_path)
@@ -119,7 +124,8 @@ def test_a_place_inside_seen_from_there(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_the_unpacked_annotations_beside_the_videos(tmp_path: Path) -> None:
-    """The folder that holds both is meant; without videos the annotations' own folder is as good."""
+    """The folder that holds both is meant; without videos the annotations' own folder is as
+    good."""
     root = write(tmp_path / "x", *plain({"AAAAA": ("train", [1, 2, 3])}))
     archive = tmp_path / "action_genome_v1.0"
     shutil.move(root / "annotations", archive)

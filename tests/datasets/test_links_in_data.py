@@ -24,7 +24,9 @@ def snapshot(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-@pytest.mark.parametrize("place", ["annotations/.vidsgg", "annotations", "action_genome_v1.0", "action_genome_v1.0/annotations"])
+@pytest.mark.parametrize(
+    "place", ["annotations/.vidsgg", "annotations", "action_genome_v1.0", "action_genome_v1.0/annotations"]
+)
 def test_caches_are_kept_elsewhere(tmp_path: Path, home: Path, place: str) -> None:
     root, other = small_set(tmp_path / "ag"), tmp_path / "other"
     other.mkdir()

@@ -1,4 +1,5 @@
-"""Data sets in which something other than a file stands for a file: one message, and nothing waits for ever."""
+"""Data sets in which something other than a file stands for a file: one message, and nothing waits
+for ever."""
 
 from __future__ import annotations
 

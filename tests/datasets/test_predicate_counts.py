@@ -1,4 +1,5 @@
-"""How often every predicate is annotated: the same by whole columns and one by one, and objects of events once."""
+"""How often every predicate is annotated: the same by whole columns and one by one, and objects of
+events once."""
 
 from __future__ import annotations
 

@@ -61,7 +61,9 @@ def test_other_videos_modes_and_annotations_are_counted_by_themselves(root: Path
     assert len(counts) == len(kept(root)) == 4
     file = root / "annotations" / "object_bbox_and_relationship.pkl"
     objects = pickle.loads(file.read_bytes())
-    thing = next(things[0] for things in objects.values() if things[0]["visible"] and things[0]["metadata"]["set"] == "train")
+    thing = next(
+        things[0] for things in objects.values() if things[0]["visible"] and things[0]["metadata"]["set"] == "train"
+    )
     thing["attention_relationship"] = ["unsure" if thing["attention_relationship"] != ["unsure"] else "looking_at"]
     file.write_bytes(pickle.dumps(objects))
     changed = open_whole_split(root, "train", "predcls")
@@ -69,7 +71,9 @@ def test_other_videos_modes_and_annotations_are_counted_by_themselves(root: Path
     assert len(counts) == 5
 
 
-@pytest.mark.parametrize("damage", [lambda data: data[:-200], lambda data: b"", lambda data: data[:300] + b"?" + data[301:]])
+@pytest.mark.parametrize(
+    "damage", [lambda data: data[:-200], lambda data: b"", lambda data: data[:300] + b"?" + data[301:]]
+)
 def test_a_damaged_file_is_made_again(root: Path, counts: list[int], damage) -> None:
     videos = open_whole_split(root, "train", "predcls")
     first = known_priors(videos)
@@ -91,7 +95,9 @@ def test_a_file_of_other_annotations_under_the_same_name_is_not_taken(root: Path
     assert len(counts) == 3
 
 
-def test_a_folder_that_cannot_be_written_to_only_costs_time(root: Path, counts: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_cannot_be_written_to_only_costs_time(
+    root: Path, counts: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(*_: object) -> None:
         raise OSError(28, "no space left on device")
 

@@ -62,11 +62,14 @@ def video(name: str, frames: list[list[tuple[int, list[int]]]]) -> VideoAnnotati
 
 @pytest.fixture
 def counted() -> PredicatePriors:
-    """In the first video a cup is held, held and touched (two in one frame), then a door is touched; in the second a cup held, then touched."""
+    """In the first video a cup is held, held and touched (two in one frame), then a door is
+    touched; in the second a cup held, then touched."""
     return count_priors(
         Videos(
             [
-                video("a", [[(CUP, [HOLDING])], [], [(DOOR, [TOUCHING]), (CUP, [HOLDING]), (CUP, [HOLDING, TOUCHING])]]),
+                video(
+                    "a", [[(CUP, [HOLDING])], [], [(DOOR, [TOUCHING]), (CUP, [HOLDING]), (CUP, [HOLDING, TOUCHING])]]
+                ),
                 video("b", [[(CUP, [HOLDING])], [(CUP, [TOUCHING])], [(CUP, [])]]),
             ]
         )
@@ -77,8 +80,11 @@ def test_counts_by_hand(counted: PredicatePriors) -> None:
     first = 9
     assert counted.pairs[[CUP, DOOR]].tolist() == [6, 1]
     assert counted.initial[CUP, [first + HOLDING, first + TOUCHING, 0]] == pytest.approx([4 / 6, 2 / 6, 1])
-    # After holding: in "a" (held, held and touched), in "b" (touched); means of videos, whatever their number of pairs.
-    assert counted.transition[CUP, HOLDING, [first + HOLDING, first + TOUCHING]] == pytest.approx([(1 + 0) / 2, (1 / 2 + 1) / 2])
+    # After holding: in "a" (held, held and touched), in "b" (touched); means of videos, whatever
+    # their number of pairs.
+    assert counted.transition[CUP, HOLDING, [first + HOLDING, first + TOUCHING]] == pytest.approx(
+        [(1 + 0) / 2, (1 / 2 + 1) / 2]
+    )
     # After touching in "a" comes nothing, in "b" a cup without contact.
     assert counted.transition[CUP, TOUCHING, [0, first + HOLDING]].tolist() == [1, 0]
     assert not counted.transition[DOOR].any()
@@ -94,7 +100,11 @@ def test_a_file_gives_the_same_back(counted: PredicatePriors, tmp_path: Path) ->
     document = json.loads(path.read_text())
     assert sorted(document) == sorted(map(str, (CUP, DOOR)))
     entry = document[str(CUP)]
-    assert (entry["obj_cls_name"], entry["c_rel_name"], entry["c_rel_idx"]) == (OBJECTS[CUP], ["holding", "touching"], [HOLDING, TOUCHING])
+    assert (entry["obj_cls_name"], entry["c_rel_name"], entry["c_rel_idx"]) == (
+        OBJECTS[CUP],
+        ["holding", "touching"],
+        [HOLDING, TOUCHING],
+    )
     assert np.shape(entry["specific_prior"]) == (2, 26)
     assert [p.name for p in path.parent.iterdir()] == ["TrainPrior.json"]
 
@@ -111,7 +121,10 @@ WRONG = {
     "another class": ({"obj_cls_name": "door"}, "is called 'door'; in 'action_genome' it is 'cup/glass/bottle'"),
     "no share": ({"initial_prior": [1.5] * 26}, "holds 1.5 to 1.5; shares lie between 0 and 1"),
     "too short": ({"initial_prior": [0.5] * 25}, "is not a table of 26 numbers"),
-    "a contact too far": ({"c_rel_idx": [5, 17]}, r"c_rel_idx is \[5, 17\], expected different numbers of contacting predicates, 0..16"),
+    "a contact too far": (
+        {"c_rel_idx": [5, 17]},
+        r"c_rel_idx is \[5, 17\], expected different numbers of contacting predicates, 0..16",
+    ),
     "a contact twice": ({"c_rel_idx": [5, 5]}, "expected different numbers"),
     "too many rows": ({"c_rel_idx": [5]}, "is not a table of 1 x 26 numbers"),
     "text": ({"specific_prior": "x"}, "specific_prior is 'x'; expected a list"),
@@ -124,7 +137,9 @@ def test_what_is_wrong_with_a_file_is_told(what: str, counted: PredicatePriors, 
     write_priors(path, counted, SCHEMA)
     document = json.loads(path.read_text())
     entry = {**document[str(CUP)], **changes}
-    path.write_text(json.dumps({**document, str(CUP): {name: value for name, value in entry.items() if value is not None}}))
+    path.write_text(
+        json.dumps({**document, str(CUP): {name: value for name, value in entry.items() if value is not None}})
+    )
     with pytest.raises(DataError, match=rf"^{re.escape(str(path))}: class '{CUP}'.*{message}"):
         read_priors(path, SCHEMA)
 

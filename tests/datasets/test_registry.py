@@ -25,7 +25,13 @@ def test_half_of_action_genome_says_which_file_is_missing(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    "inner", [".", "annts_in_new_format", "easg-generation/annts_in_new_format", "EASG-main/easg-generation/annts_in_new_format"]
+    "inner",
+    [
+        ".",
+        "annts_in_new_format",
+        "easg-generation/annts_in_new_format",
+        "EASG-main/easg-generation/annts_in_new_format",
+    ],
 )
 def test_easg_is_found_in_the_authors_folders_too(tmp_path: Path, inner: str) -> None:
     folder = tmp_path / inner
@@ -71,7 +77,8 @@ def test_a_folder_that_two_formats_recognise_is_neither(tmp_path: Path, monkeypa
     root = small_set(tmp_path)
     monkeypatch.setitem(FORMATS._admitted, "everything", _Everything())
     with pytest.raises(
-        DataError, match=r"is taken for several: Action Genome \(annotations/person_bbox\.pkl\) and Everything \(anything\.txt\)"
+        DataError,
+        match=r"is taken for several: Action Genome \(annotations/person_bbox\.pkl\) and Everything \(anything\.txt\)",
     ):
         open_whole_split(root, "train", "predcls")
 

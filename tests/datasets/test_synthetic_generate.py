@@ -33,7 +33,11 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file() and ".vidsgg" not in p.parts}
+    return {
+        p.relative_to(folder).as_posix(): p.read_bytes()
+        for p in sorted(folder.rglob("*"))
+        if p.is_file() and ".vidsgg" not in p.parts
+    }
 
 
 def test_several_processes_give_the_same_bytes(root: Path, tmp_path: Path) -> None:
@@ -50,14 +54,20 @@ def test_another_seed_gives_other_data(root: Path, tmp_path: Path) -> None:
 
 
 def test_pickles_have_the_published_structure(root: Path) -> None:
-    persons, objects = (load_pickle(root / "annotations" / f"{name}.pkl") for name in ("person_bbox", "object_bbox_and_relationship"))
+    persons, objects = (
+        load_pickle(root / "annotations" / f"{name}.pkl") for name in ("person_bbox", "object_bbox_and_relationship")
+    )
     assert set(persons) == set(objects) and list(persons) != list(objects)
     assert (root / "annotations/frame_list.txt").read_text(encoding="utf-8").splitlines() == list(persons)
     splits = set()
     for key, person in persons.items():
         count = len(person["bbox"])
         assert person["bbox"].dtype == np.float32 and person["bbox"].shape == (count, 4) and count in (0, 1)
-        assert person["bbox_score"].shape == (count,) and person["bbox_mode"] == "xyxy" and person["bbox_size"] == (160, 120)
+        assert (
+            person["bbox_score"].shape == (count,)
+            and person["bbox_mode"] == "xyxy"
+            and person["bbox_size"] == (160, 120)
+        )
         assert person["keypoints"].shape == (count, 17, 3) and person["keypoints_logits"].shape == (count, 17)
         for entry in objects[key]:
             assert entry["class"] in OBJECTS[2:]
@@ -71,7 +81,13 @@ def test_pickles_have_the_published_structure(root: Path) -> None:
                 assert len(lists[0]) == 1 and lists[1] and lists[2]
             else:
                 assert entry["bbox"] is None and lists == [None, None, None]
-    assert splits == {("S0000.mp4", "train"), ("S0001.mp4", "train"), ("S0002.mp4", "train"), ("S0003.mp4", "train"), ("S0004.mp4", "test")}
+    assert splits == {
+        ("S0000.mp4", "train"),
+        ("S0001.mp4", "train"),
+        ("S0002.mp4", "train"),
+        ("S0003.mp4", "train"),
+        ("S0004.mp4", "test"),
+    }
 
 
 def test_class_files_leave_out_the_separators(root: Path) -> None:
@@ -92,7 +108,8 @@ def test_the_loader_reads_it_and_pictures_equal_decoded_frames(root: Path) -> No
 
 
 def test_a_thing_is_drawn_where_its_box_is(root: Path) -> None:
-    """The person's box holds the picture's brightest change between the video's frames: what moves is inside of some box."""
+    """The person's box holds the picture's brightest change between the video's frames: what moves
+    is inside of some box."""
     train = open_whole_split(root, "train", "predcls")
     inside = outside = 0.0
     for i in range(len(train)):
@@ -100,7 +117,9 @@ def test_a_thing_is_drawn_where_its_box_is(root: Path) -> None:
         moved = np.abs(np.diff(np.stack(pictures).astype(np.float32), axis=0)).mean(-1)
         for f in range(annotation.frames - 1):
             boxed = np.zeros(moved.shape[1:], bool)
-            for x1, y1, x2, y2 in annotation.node_box[(annotation.node_frame == f) | (annotation.node_frame == f + 1)].round().astype(int):
+            for x1, y1, x2, y2 in (
+                annotation.node_box[(annotation.node_frame == f) | (annotation.node_frame == f + 1)].round().astype(int)
+            ):
                 boxed[max(y1 - 3, 0) : y2 + 3, max(x1 - 3, 0) : x2 + 3] = True
             strong = moved[f] > 40
             inside, outside = inside + (strong & boxed).sum(), outside + (strong & ~boxed).sum()
@@ -117,7 +136,10 @@ def test_a_foreign_folder_is_left_alone(tmp_path: Path) -> None:
 def test_files_of_a_user_stay_where_a_set_is_replaced(tmp_path: Path) -> None:
     config = SyntheticConfig(videos=5, width=160, height=120, workers=1, frames=True)
     generate(tmp_path, config)
-    theirs = [tmp_path / name for name in ("notes.txt", "videos/mine.mp4", "annotations/notes.txt", "frames/S0000.mp4/notes.txt")]
+    theirs = [
+        tmp_path / name
+        for name in ("notes.txt", "videos/mine.mp4", "annotations/notes.txt", "frames/S0000.mp4/notes.txt")
+    ]
     for path in theirs:
         path.write_text("of a user")
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
@@ -154,13 +176,16 @@ def test_an_interrupted_run_leaves_nothing_that_looks_complete(tmp_path: Path, m
     assert is_complete(tmp_path)
 
 
-def test_the_built_in_set_is_made_again_unless_it_was_finished(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_built_in_set_is_made_again_unless_it_was_finished(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made: list[Path] = []
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(generate_module, "generate", lambda folder, config: made.append(folder))
     shutil.copytree(root, tmp_path / SYNTHETIC_FOLDER)
     assert resolve_data_path("synthetic") == SYNTHETIC_FOLDER and made == []
-    (tmp_path / SYNTHETIC_FOLDER / "annotations" / "object_bbox_and_relationship.pkl").unlink()  # killed before the last file
+    # killed before the last file
+    (tmp_path / SYNTHETIC_FOLDER / "annotations" / "object_bbox_and_relationship.pkl").unlink()
     assert resolve_data_path("synthetic") == SYNTHETIC_FOLDER and made == [SYNTHETIC_FOLDER]
 
 

@@ -1,4 +1,5 @@
-"""The world of the synthetic data: its relations follow from geometry, and its habits are the real data's."""
+"""The world of the synthetic data: its relations follow from geometry, and its habits are the real
+data's."""
 
 from __future__ import annotations
 
@@ -54,13 +55,21 @@ def many() -> list[Story]:
         (0, Placement(0.0, -0.6, 0.1, 0.4, 0.4, enclosing=True), {"in"}),
     ],
 )
-def test_spatial_predicates_are_told_from_where_the_person_faces(facing: int, thing: Placement, expected: set[str]) -> None:
+def test_spatial_predicates_are_told_from_where_the_person_faces(
+    facing: int, thing: Placement, expected: set[str]
+) -> None:
     assert set(relations.spatial(body.skeleton(standing(facing)), facing, thing)) == expected
 
 
 @pytest.mark.parametrize(
     ("gaze", "expected"),
-    [((1, 0), "looking_at"), ((1, 0.2), "looking_at"), ((1, 0.7), "unsure"), ((0, 1), "not_looking_at"), ((0.1, 0), "not_looking_at")],
+    [
+        ((1, 0), "looking_at"),
+        ((1, 0.2), "looking_at"),
+        ((1, 0.7), "unsure"),
+        ((0, 1), "not_looking_at"),
+        ((0.1, 0), "not_looking_at"),
+    ],
     ids=["straight", "almost", "beside", "elsewhere", "to the viewer"],
 )
 def test_attention_is_the_angle_of_the_gaze(gaze: tuple[float, float], expected: str) -> None:
@@ -69,10 +78,14 @@ def test_attention_is_the_angle_of_the_gaze(gaze: tuple[float, float], expected:
     assert relations.attention(angle) == expected
 
 
-@pytest.mark.parametrize("goal", [(0.3, -0.6), (2.0, -0.6), (0.0, 0.0)], ids=["within reach", "too far", "on the floor"])
+@pytest.mark.parametrize(
+    "goal", [(0.3, -0.6), (2.0, -0.6), (0.0, 0.0)], ids=["within reach", "too far", "on the floor"]
+)
 def test_limbs_keep_their_length(goal: tuple[float, float]) -> None:
     pose = standing()
-    joints: Skeleton = body.skeleton(Pose(pose.hip, 0.1, 0.0, pose.gaze, np.array([pose.hands[0], goal]), pose.feet, 1.0))
+    joints: Skeleton = body.skeleton(
+        Pose(pose.hip, 0.1, 0.0, pose.gaze, np.array([pose.hands[0], goal]), pose.feet, 1.0)
+    )
     upper = np.hypot(*(joints.elbows - joints.shoulders).T)
     lower = np.hypot(*(joints.hands - joints.elbows).T)
     np.testing.assert_allclose(upper, body.UPPER_ARM, atol=1e-6)
@@ -144,7 +157,9 @@ def test_predicates_are_about_as_frequent_as_in_the_real_data(many: list[Story])
                 ours.update((found.attention, *found.spatial, *found.contacting))
                 pairs += 1
     for name in (*ATTENTION, *SPATIAL, *CONTACTING):
-        assert abs(ours[name] - real[name]) / pairs < 0.12, f"{name}: {ours[name] / pairs:.2f}, really {real[name] / pairs:.2f}"
+        assert abs(ours[name] - real[name]) / pairs < 0.12, (
+            f"{name}: {ours[name] / pairs:.2f}, really {real[name] / pairs:.2f}"
+        )
 
 
 @pytest.mark.parametrize("contact", ["holding", "not_contacting", "sitting_on", "wearing", "covered_by"])
@@ -156,7 +171,8 @@ def test_contacts_last_about_as_long_as_really(contact: str, many: list[Story]) 
                 if contact in a.contacting:
                     total += 1
                     kept += contact in b.contacting
-                    # No row: the contact never lasts to a second annotation, but the world may still let it happen.
+                    # No row: the contact never lasts to a second annotation, but the world may
+                    # still let it happen.
                     real += frequencies()[thing.name].following.get(contact, {}).get(contact, 0.0)
     assert total > 50
     assert abs(kept - real) / total < 0.12, f"{kept / total:.2f} of {total}, really {real / total:.2f}"

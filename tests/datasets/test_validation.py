@@ -1,4 +1,5 @@
-"""The report on damaged data sets: every kind of damage is put in and must be found, and nothing else."""
+"""The report on damaged data sets: every kind of damage is put in and must be found, and nothing
+else."""
 
 from __future__ import annotations
 
@@ -53,7 +54,9 @@ def damaged(root: Path) -> Path:
     moved = {k: persons[k] for k in sorted(persons, key=lambda k: k == key("AAAAA", 9))}
     write(root, moved, objects)
     lines = (root / "annotations" / "frame_list.txt").read_text(encoding="utf-8").splitlines()
-    (root / "annotations" / "frame_list.txt").write_text("\n".join([*lines[1:], "EXTRA.mp4/000001.png"]), encoding="utf-8")
+    (root / "annotations" / "frame_list.txt").write_text(
+        "\n".join([*lines[1:], "EXTRA.mp4/000001.png"]), encoding="utf-8"
+    )
     return root
 
 
@@ -75,7 +78,13 @@ def test_every_damage_is_found_and_counted(tmp_path: Path) -> None:
     }
     text = report.text()
     assert not report.clean and "verdict: not everything can be used; 6 errors, 7 warnings" in text
-    for part in ("dragon", "juggling", "[40.0, 6.0, 8.0, 60.0]", "[90.0, 5.0, 110.0, 25.0] in 96 x 64", "'../../evil.mp4/000001.png'"):
+    for part in (
+        "dragon",
+        "juggling",
+        "[40.0, 6.0, 8.0, 60.0]",
+        "[90.0, 5.0, 110.0, 25.0] in 96 x 64",
+        "'../../evil.mp4/000001.png'",
+    ):
         assert part in text
     assert found(check_dataset(tmp_path, "none")) == found(report)  # from the cache as well
 
@@ -125,7 +134,12 @@ def test_a_split_without_videos(tmp_path: Path) -> None:
 
 
 def test_pictures(tmp_path: Path) -> None:
-    videos = {"AAAAA": ("train", [1, 2, 3]), "BBBBB": ("train", [1, 2, 3]), "GONE1": ("train", [1, 2, 3]), "CCCCC": ("test", [1, 2, 3])}
+    videos = {
+        "AAAAA": ("train", [1, 2, 3]),
+        "BBBBB": ("train", [1, 2, 3]),
+        "GONE1": ("train", [1, 2, 3]),
+        "CCCCC": ("test", [1, 2, 3]),
+    }
     root = write(tmp_path, *plain(videos))
     write_video(root, "AAAAA", 3, size=(64, 96))
     write_video(root, "BBBBB", 3)
@@ -144,7 +158,9 @@ def test_pictures(tmp_path: Path) -> None:
     assert found(check_dataset(root, "all"))["test video whose pictures cannot be used"] == ("error", 1)
 
 
-def test_a_sample_reads_some_videos_of_each_split_and_all_reads_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sample_reads_some_videos_of_each_split_and_all_reads_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     videos = {f"{i:05d}": ("train" if i < 30 else "test", [1, 2, 3]) for i in range(34)}
     root = write(tmp_path, *plain(videos))
     for name in videos:
@@ -162,7 +178,17 @@ def test_a_sample_reads_some_videos_of_each_split_and_all_reads_all(tmp_path: Pa
 
 def test_counts_near_the_published_ones_are_compared() -> None:
     published = action_genome_check.Summary(
-        1750, 56923, 41, 19, 8636, frames=0, pairs=0, videos_empty=0, videos_two_frames=0, frames_nothing_visible=0, objects_small=0
+        1750,
+        56923,
+        41,
+        19,
+        8636,
+        frames=0,
+        pairs=0,
+        videos_empty=0,
+        videos_two_frames=0,
+        frames_nothing_visible=0,
+        objects_small=0,
     )
     book = Book()
     action_genome_check._compare("test", published, book)
@@ -183,15 +209,26 @@ def test_easg_that_cannot_be_read(tmp_path: Path) -> None:
     assert found(report) == {"unreadable train annotations": ("error", 1), "unreadable test annotations": ("error", 1)}
 
 
-@pytest.mark.skipif("VIDSGG_EASG" not in os.environ, reason="VIDSGG_EASG does not name the folder of the EASG annotations")
+@pytest.mark.skipif(
+    "VIDSGG_EASG" not in os.environ, reason="VIDSGG_EASG does not name the folder of the EASG annotations"
+)
 def test_the_published_easg_is_clean_and_counted() -> None:
     report = check_dataset(Path(os.environ["VIDSGG_EASG"]))
     assert report.clean
-    assert "train split: 129 videos" in report.text() and "  units: 3822" in report.facts and "  pairs: 5133" in report.facts
+    assert (
+        "train split: 129 videos" in report.text()
+        and "  units: 3822" in report.facts
+        and "  pairs: 5133" in report.facts
+    )
 
 
 def test_frames_that_were_not_dumped_are_counted(tmp_path: Path) -> None:
-    videos = {"EMPTY": ("train", [1, 2, 3]), "SOME1": ("train", [1, 2, 3]), "TORN1": ("train", [1, 2, 3]), "CCCCC": ("test", [1, 2, 3])}
+    videos = {
+        "EMPTY": ("train", [1, 2, 3]),
+        "SOME1": ("train", [1, 2, 3]),
+        "TORN1": ("train", [1, 2, 3]),
+        "CCCCC": ("test", [1, 2, 3]),
+    }
     root = write(tmp_path, *plain(videos))
     for name in videos:
         write_video(root, name, 3)
@@ -223,5 +260,7 @@ def test_a_folder_that_may_not_be_entered(tmp_path: Path, monkeypatch: pytest.Mo
     original = Path.is_file
     monkeypatch.setattr(Path, "is_file", closed)
     report = check_dataset(root, "all")
-    assert found(report) == {f"{split} video whose folders may not be entered": ("error", n) for split, n in (("train", 2), ("test", 1))}
+    assert found(report) == {
+        f"{split} video whose folders may not be entered": ("error", n) for split, n in (("train", 2), ("test", 1))
+    }
     assert "AAAAA.mp4: cannot be looked at (Permission denied); check its permissions." in report.text()

@@ -17,7 +17,8 @@ def one_thread():
 
 @pytest.fixture(scope="session")
 def reference_state():
-    """The published detector's state dict under the deterministic weights, with the exceptions that fill.json names."""
+    """The published detector's state dict under the deterministic weights, with the exceptions that
+    fill.json names."""
     state = filled_state_dict(read_json("fasterrcnn_ag", "params.json"))
     fill = read_json("fasterrcnn_ag", "fill.json")
     for name, factor in fill["multiply"].items():

@@ -61,7 +61,8 @@ def test_exactly_half_is_not_found():
 
 
 def test_a_taken_detection_goes_to_the_first_that_wants_it():
-    """The cup and the chair lie on one place: the chair gets the next best box, which hardly touches it."""
+    """The cup and the chair lie on one place: the chair gets the next best box, which hardly
+    touches it."""
     target, detection, _ = assigned([box(50), box(58), box(90)], [box(0), box(50), box(50)])
     assert detection == [-1, 0, 1]
     assert target == [2, 3, 0]
@@ -74,7 +75,8 @@ def test_a_missing_person_comes_behind_those_found():
 
 
 def test_the_person_may_take_what_looks_like_an_object():
-    """The person's best box overlaps the sofa still better: it is to be recognised as a sofa, and the sofa gets another."""
+    """The person's best box overlaps the sofa still better: it is to be recognised as a sofa, and
+    the sofa gets another."""
     target, detection, _ = assigned([box(2), box(100)], [box(0), box(2)])
     assert detection == [0, 1]
     assert target == [2, 2]
@@ -112,6 +114,12 @@ def test_nothing_detected_at_all():
 
 
 def test_several_subjects_do_not_share_a_detection():
-    given = np.array([0, 0]), np.array([box(0), box(1)]), np.array([0, 0]), np.array([box(0), box(0)]), np.array([PERSON, PERSON])
+    given = (
+        np.array([0, 0]),
+        np.array([box(0), box(1)]),
+        np.array([0, 0]),
+        np.array([box(0), box(0)]),
+        np.array([PERSON, PERSON]),
+    )
     assert assign(*given, ONE).detection.tolist() == [0, 0]
     assert assign(*given, SubjectRule((PERSON,), one=False)).detection.tolist() == [0, 1]

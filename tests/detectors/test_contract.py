@@ -1,4 +1,5 @@
-"""What the rest of the package relies on in every detector (detectors/base.py). Whoever adds one puts it into the list."""
+"""What the rest of the package relies on in every detector (detectors/base.py). Whoever adds one
+puts it into the list."""
 
 from __future__ import annotations
 
@@ -20,8 +21,12 @@ from vidsgg.detectors.torchvision_fpn import FPNConfig, TorchvisionFPN
 from vidsgg.errors import CheckpointError
 
 CLASSES = ("__background__", "person", "cup/glass/bottle", "chair", "pillow")
-SMALL = FPNConfig(min_size=64, max_size=110, rpn_post_nms_top_n_test=20, box_detections_per_img=10, box_batch_size_per_image=16)
-SMALL_COCO = FPNConfig(min_size=64, max_size=110, rpn_post_nms_top_n_test=20, box_detections_per_img=10, box_score_thresh=0)
+SMALL = FPNConfig(
+    min_size=64, max_size=110, rpn_post_nms_top_n_test=20, box_detections_per_img=10, box_batch_size_per_image=16
+)
+SMALL_COCO = FPNConfig(
+    min_size=64, max_size=110, rpn_post_nms_top_n_test=20, box_detections_per_img=10, box_score_thresh=0
+)
 CLOSE = {"rtol": 1e-3, "atol": 1e-4}
 
 
@@ -51,14 +56,19 @@ def detector(request: pytest.FixtureRequest) -> Detector:
 
 
 def pictures(*sizes: tuple[int, int]) -> list[np.ndarray]:
-    """Noise in blocks, so that something is left of it when it is scaled. Sizes are (width, height)."""
+    """Noise in blocks, so that something is left of it when it is scaled. Sizes are (width,
+    height)."""
     rs = np.random.RandomState(3)
-    return [rs.randint(0, 256, (-(-h // 8), -(-w // 8), 3)).repeat(8, 0).repeat(8, 1)[:h, :w].astype(np.uint8) for w, h in sizes]
+    return [
+        rs.randint(0, 256, (-(-h // 8), -(-w // 8), 3)).repeat(8, 0).repeat(8, 1)[:h, :w].astype(np.uint8)
+        for w, h in sizes
+    ]
 
 
 IMAGES = pictures((96, 64), (96, 64), (61, 83), (40, 30))
 SIZE = torch.tensor([[96.0, 64], [96, 64], [61, 83], [40, 30]])
-# Out of order, more than one in a frame, none in frame 1, one beyond the frame's edge and one thinner than a cell of any map.
+# Out of order, more than one in a frame, none in frame 1, one beyond the frame's edge and one
+# thinner than a cell of any map.
 FRAME = torch.tensor([3, 0, 2, 0, 2])
 BOX = torch.tensor([[2.0, 3, 38, 30], [5, 6, 70, 60], [0, 0, 61, 83], [-3, 10, 100, 50], [20, 20, 21, 70]])
 
@@ -109,9 +119,11 @@ def test_regions_are_told_apart_whatever_their_order(detector: Detector, maps: F
 
 
 def assert_same_features(actual: Tensor, expected: Tensor) -> None:
-    """But for rounding, which is small beside what a feature is summed up from, so beside the spread of features, and not beside a sum near 0.
+    """But for rounding, which is small beside what a feature is summed up from, so beside the
+    spread of features, and not beside a sum near 0.
 
-    Convolutions of other batches or with other threads differ by up to 6e-5 of the spread; a frame on a canvas of its own by a quarter.
+    Convolutions of other batches or with other threads differ by up to 6e-5 of the spread; a frame
+    on a canvas of its own by a quarter.
     """
     torch.testing.assert_close(actual, expected, rtol=0, atol=1e-3 * expected.std().item())
 
@@ -148,7 +160,9 @@ def test_detections_are_ordered_and_within_their_frames(detector: Detector, maps
 
 
 @torch.no_grad()
-def test_a_file_brings_it_back(detector: Detector, maps: FrameMaps, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_brings_it_back(
+    detector: Detector, maps: FrameMaps, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(ARCHITECTURES._admitted, detector.architecture, type(detector))
     save_detector(tmp_path / "detector.pth", detector)
     again = load_detector(tmp_path / "detector.pth")

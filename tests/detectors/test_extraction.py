@@ -1,4 +1,5 @@
-"""What clips look like behind a detector, with random weights and with one that finds what a test tells it to find."""
+"""What clips look like behind a detector, with random weights and with one that finds what a test
+tells it to find."""
 
 from __future__ import annotations
 
@@ -27,22 +28,31 @@ from vidsgg.structures.clip import Clip
 
 OBJECTS = ENTITY.vocabulary.objects
 PERSON, CUP, CHAIR, DOOR = 1, 2, 3, 4
-TINY = FasterRCNNConfig(BackboneConfig(depth=18, base_width=4, short_side=64), anchor_scales=(0.5, 1, 2, 3), rpn_width=8)
+TINY = FasterRCNNConfig(
+    BackboneConfig(depth=18, base_width=4, short_side=64), anchor_scales=(0.5, 1, 2, 3), rpn_width=8
+)
 FORMS = [("predcls", True), ("sgcls", True), ("sgcls", False), ("sgdet", True), ("sgdet", False)]
 
 
 @pytest.fixture(scope="module")
 def tiny():
-    """Random weights under which every class of every region is likely enough to be a detection, and classes differ."""
+    """Random weights under which every class of every region is likely enough to be a detection,
+    and classes differ."""
     detector = FasterRCNN(TINY, OBJECTS).requires_grad_(False).eval()
     random = torch.Generator().manual_seed(1)
-    for layer, spread in ((detector.class_score, 0.2), (detector.box_offset, 0.5), (detector.rpn.score, 1), (detector.rpn.offset, 0.5)):
+    for layer, spread in (
+        (detector.class_score, 0.2),
+        (detector.box_offset, 0.5),
+        (detector.rpn.score, 1),
+        (detector.rpn.offset, 0.5),
+    ):
         layer.weight.copy_(spread * torch.randn(layer.weight.shape, generator=random))
     return detector
 
 
 class Scripted(FasterRCNN):
-    """Finds in the frame of every number, which its picture begins with, what ``script`` says: boxes and their likely classes."""
+    """Finds in the frame of every number, which its picture begins with, what ``script`` says:
+    boxes and their likely classes."""
 
     def __init__(self, script: dict[int, list[tuple[list[float], dict[int, float]]]]) -> None:
         super().__init__(TINY, OBJECTS)
@@ -54,19 +64,25 @@ class Scripted(FasterRCNN):
         return super().encode(images, canvas)
 
     def detect(self, maps: FrameMaps) -> Detections:
-        found = [(t, box, likely) for t, number in enumerate(self.numbers) for box, likely in self.script.get(number, [])]
+        found = [
+            (t, box, likely) for t, number in enumerate(self.numbers) for box, likely in self.script.get(number, [])
+        ]
         frame = torch.tensor([t for t, _, _ in found], dtype=torch.int64)
         box = torch.tensor([box for _, box, _ in found], dtype=torch.float32).view(-1, 4)
         distribution = torch.zeros(len(found), len(OBJECTS))
         for row, (_, _, likely) in zip(distribution, found, strict=True):
             row[list(likely)] = torch.tensor(list(likely.values()))
         score = distribution.amax(1) / 2
-        return Detections(frame, box, distribution.argmax(1), score, self.embed(self.pool(maps, frame, box)), distribution)
+        return Detections(
+            frame, box, distribution.argmax(1), score, self.embed(self.pool(maps, frame, box)), distribution
+        )
 
 
 def pictures(annotation: VideoAnnotation, seed: int = 0) -> list[np.ndarray]:
     rs = np.random.RandomState(seed)
-    images = [rs.randint(0, 256, (int(height), int(width), 3)).astype(np.uint8) for width, height in annotation.frame_size]
+    images = [
+        rs.randint(0, 256, (int(height), int(width), 3)).astype(np.uint8) for width, height in annotation.frame_size
+    ]
     for t, image in enumerate(images):
         image[0, 0] = t
     return images
@@ -78,13 +94,16 @@ def video(
     """Pictures of one size (width, height) and their annotation."""
     annotation = entity_annotation(objects_of, seed, name)
     annotation = replace(
-        annotation, frame_size=np.tile(size, (annotation.frames, 1)), node_box=annotation.node_box * np.tile(size, 2) / 100
+        annotation,
+        frame_size=np.tile(size, (annotation.frames, 1)),
+        node_box=annotation.node_box * np.tile(size, 2) / 100,
     )
     return pictures(annotation, seed), annotation
 
 
 def annotated(frames: list[list[tuple[int, list[float]]]]) -> VideoAnnotation:
-    """A video of the given classes and boxes; the first of each frame is the person. Pairs are told apart by their predicates."""
+    """A video of the given classes and boxes; the first of each frame is the person. Pairs are told
+    apart by their predicates."""
     counts = np.array([len(nodes) for nodes in frames])
     plain = entity_annotation((counts - 1).tolist(), 0)
     labels = {name: np.zeros_like(hot) for name, hot in plain.labels.items()}
@@ -103,7 +122,9 @@ def assert_features_belong_to_boxes(detector: FasterRCNN, images: list[np.ndarra
     """Every node's and pair's features are those of its own box in its own frame."""
     maps = detector.encode(images, detector.canvas(images))
     with torch.no_grad():
-        torch.testing.assert_close(clip.node_feature, detector.embed(detector.pool(maps, clip.node_frame, clip.node_box)))
+        torch.testing.assert_close(
+            clip.node_feature, detector.embed(detector.pool(maps, clip.node_frame, clip.node_box))
+        )
         subject, obj = clip.node_box[clip.pair_subject], clip.node_box[clip.pair_object]
         torch.testing.assert_close(clip.pair_union, detector.pool(maps, clip.pair_frame, union_boxes(subject, obj)))
     assert torch.equal(clip.node_frame[clip.pair_subject], clip.pair_frame)
@@ -152,7 +173,8 @@ def test_sgcls_to_learn_from(tiny):
 
 
 def test_sgcls_to_be_scored(tiny):
-    """Which box is the person's is not known, so any two of a frame may be a pair, the earlier one first."""
+    """Which box is the person's is not known, so any two of a frame may be a pair, the earlier one
+    first."""
     images, annotation = video([2, 0, 1])
     read = ClipExtractor(tiny, "sgcls", learn=False)(images, Clip.from_annotation(annotation, "sgcls"))
     assert_features_belong_to_boxes(tiny, images, read)
@@ -190,14 +212,16 @@ def test_sgdet_to_learn_from():
     assert not read.classes_given and (read.node_class == -1).all() and (read.node_identity == -1).all()
 
     compat = ClipExtractor(detector, "sgdet", learn=True, reference_compat=True)(images, clip)
-    # A person that was found is "number 0", a missing one has as many before it as were found: here 1, then 0.
+    # A person that was found is "number 0", a missing one has as many before it as were found: here
+    # 1, then 0.
     assert compat.pair_subject.tolist() == [0, 0, 5, 7]
     assert torch.equal(compat.pair_object, read.pair_object)
     assert_features_belong_to_boxes(detector, images, compat)
 
 
 def test_the_reference_takes_no_box_of_another_frame():
-    """One box stands for three objects and the person is missing: its number, 3, is beyond the two boxes of the frame."""
+    """One box stands for three objects and the person is missing: its number, 3, is beyond the two
+    boxes of the frame."""
     annotation = annotated([[(PERSON, square(60, 60)), *[(c, square(0, 0)) for c in (CUP, CHAIR, DOOR)]]] * 2)
     detector = Scripted({0: [(square(0, 0), {CUP: 0.9})], 1: [(square(0, 0), {CUP: 0.9})]})
     clip = Clip.from_annotation(annotation, "sgdet")
@@ -206,7 +230,8 @@ def test_the_reference_takes_no_box_of_another_frame():
 
 
 def test_sgdet_to_be_scored():
-    """Frames: three things of which two are one; nothing; only a person; two that look like persons."""
+    """Frames: three things of which two are one; nothing; only a person; two that look like
+    persons."""
     annotation = video([1, 1, 1, 1])[1]
     detector = Scripted({
         0: [(square(0, 0), {CUP: 0.7, PERSON: 0.1}), (square(1, 0), {CUP: 0.6}), (square(60, 60), {PERSON: 0.9, DOOR: 0.1})],
@@ -228,7 +253,8 @@ def test_sgdet_to_be_scored():
 
 
 def test_raw_detections_are_left_to_the_model():
-    """Every detection, every two of a frame, and the doubted chair with itself, since it may make a pair with its copy."""
+    """Every detection, every two of a frame, and the doubted chair with itself, since it may make a
+    pair with its copy."""
     annotation = video([1, 1, 1])[1]
     detector = Scripted({
         0: [(square(0, 0), {CUP: 0.7, PERSON: 0.1}), (square(1, 0), {CUP: 0.6}), (square(60, 60), {CHAIR: 0.9})],
@@ -243,7 +269,9 @@ def test_raw_detections_are_left_to_the_model():
     assert read.pair_mask is None and read.labels is None and read.node_target is None
     np.testing.assert_allclose(read.node_distribution[0], [0, 0.1, 0.7, 0, 0])
     learnt, cleaned = (
-        ClipExtractor(detector, "sgdet", learn=True, raw_detections=raw)(images, Clip.from_annotation(annotation, "sgdet"))
+        ClipExtractor(detector, "sgdet", learn=True, raw_detections=raw)(
+            images, Clip.from_annotation(annotation, "sgdet")
+        )
         for raw in (True, False)
     )
     assert all(torch.equal(value, columns(cleaned)[name]) for name, value in columns(learnt).items())
@@ -253,7 +281,9 @@ def test_a_chair_may_be_something_else():
     """Chairs are doubted: a copy that may not be one counts as a door."""
     annotation = video([1])[1]
     detector = Scripted({0: [(square(0, 0), {PERSON: 0.9}), (square(50, 50), {CHAIR: 0.6, DOOR: 0.4})]})
-    read = ClipExtractor(detector, "sgdet", learn=False)(pictures(annotation), Clip.from_annotation(annotation, "sgdet"))
+    read = ClipExtractor(detector, "sgdet", learn=False)(
+        pictures(annotation), Clip.from_annotation(annotation, "sgdet")
+    )
     assert read.node_class.tolist() == [PERSON, CHAIR, DOOR]
     torch.testing.assert_close(read.node_distribution[1:], torch.tensor([[0, 0, 0, 0.6, 0.4], [0, 0, 0, 0, 0.4]]))
     assert read.node_box[1].equal(read.node_box[2]) and read.node_feature[1].equal(read.node_feature[2])
@@ -264,7 +294,11 @@ def test_nothing_found_in_the_whole_video():
     clip = Clip.from_annotation(annotation, "sgdet")
     read = ClipExtractor(Scripted({}), "sgdet", learn=False)(images, clip)
     assert (read.frames, read.nodes, read.pairs) == (2, 0, 0)
-    assert read.node_feature.shape == (0, 32) and read.pair_union.shape == (0, 16, 7, 7) and read.pair_mask.shape == (0, 2, 27, 27)
+    assert (
+        read.node_feature.shape == (0, 32)
+        and read.pair_union.shape == (0, 16, 7, 7)
+        and read.pair_mask.shape == (0, 2, 27, 27)
+    )
     learnt = ClipExtractor(Scripted({}), "sgdet", learn=True)(images, clip)
     assert torch.equal(learnt.node_box, clip.node_box) and torch.equal(learnt.node_target, clip.node_target)
     assert torch.equal(learnt.pair_object, clip.pair_object) and torch.equal(learnt.pair_subject, clip.pair_subject)
@@ -276,7 +310,9 @@ def test_a_video_without_annotation_is_scored():
     clip = Clip.from_annotation(annotation, "sgdet")
     none, long = torch.zeros(0, 4), torch.zeros(0, dtype=torch.int64)
     bare = {"node_box": none, "node_score": none[:, 0], "labels": None, "node_target": None}
-    bare |= dict.fromkeys(("node_class", "node_frame", "node_identity", "pair_subject", "pair_object", "pair_frame"), long)
+    bare |= dict.fromkeys(
+        ("node_class", "node_frame", "node_identity", "pair_subject", "pair_object", "pair_frame"), long
+    )
     detector = Scripted({1: [(square(0, 0), {PERSON: 0.9}), (square(50, 50), {DOOR: 0.4})]})
     extractor = ClipExtractor(detector, "sgdet", learn=False)
     with_truth, without = columns(extractor(images, clip)), columns(extractor(images, replace(clip, **bare)))
@@ -286,8 +322,13 @@ def test_a_video_without_annotation_is_scored():
 
 @pytest.mark.parametrize(("mode", "learn"), FORMS)
 def test_a_batch_equals_its_videos(tiny, mode, learn):
-    """Also when sizes differ between videos: each has its own canvas. And longer ones go through the backbone in parts."""
-    videos = [video([1, 2, 1], (80, 60), "a", 1), video([3] + [0, 1] * 5, (50, 90), "b", 2), video([0, 1], (80, 60), "c", 3)]
+    """Also when sizes differ between videos: each has its own canvas. And longer ones go through
+    the backbone in parts."""
+    videos = [
+        video([1, 2, 1], (80, 60), "a", 1),
+        video([3] + [0, 1] * 5, (50, 90), "b", 2),
+        video([0, 1], (80, 60), "c", 3),
+    ]
     clips = [Clip.from_annotation(annotation, mode) for _, annotation in videos]
     extractor = ClipExtractor(tiny, mode, learn=learn)
     batch = extractor([image for images, _ in videos for image in images], Clip.cat(clips))
@@ -313,7 +354,8 @@ def test_the_size_of_the_parts_does_not_matter(tiny, mode, learn, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("size", "count"), [((1, 1), 10), ((600, 1067), 10), ((800, 1333), 10), ((600, 2400), 8), ((600, 12000), 1), ((9999, 9999), 1)]
+    ("size", "count"),
+    [((1, 1), 10), ((600, 1067), 10), ((800, 1333), 10), ((600, 2400), 8), ((600, 12000), 1), ((9999, 9999), 1)],
 )
 def test_large_frames_are_fewer(size, count):
     assert frames_at_once(*size, CANVAS_PIXELS_AT_ONCE) == count
@@ -335,7 +377,8 @@ def test_ten_frames_of_one_video_at_once():
 
 
 def test_a_smaller_frame_keeps_its_own_scale(tiny):
-    """A frame shrunk to half has boxes of half the size: both then meet the network at one scale."""
+    """A frame shrunk to half has boxes of half the size: both then meet the network at one
+    scale."""
     _, annotation = video([1, 1], (128, 128))
     smooth = np.kron(np.random.RandomState(5).randint(0, 256, (8, 8, 3)), np.ones((16, 16, 1))).astype(np.uint8)
     box = annotation.node_box[:2]
@@ -395,7 +438,10 @@ def test_images_that_do_not_fit_are_refused(tiny, change, message):
     [
         ((*OBJECTS[:-1], "sofa"), "class 4 is 'sofa' to it and should be 'door'"),
         ((*OBJECTS[:3], *OBJECTS[:2:-1]), "class 3 is 'door' to it and should be 'chair'"),
-        (OBJECTS[:4], "tells 4 classes apart, data set 'toy_frames' has 5; class 4 is nothing to it and should be 'door'"),
+        (
+            OBJECTS[:4],
+            "tells 4 classes apart, data set 'toy_frames' has 5; class 4 is nothing to it and should be 'door'",
+        ),
     ],
     ids=["another", "order", "fewer"],
 )
@@ -403,7 +449,8 @@ def test_a_detector_of_other_classes_is_refused(classes, message):
     images, annotation = video([1])
     with pytest.raises(ConfigError, match=message):
         ClipExtractor(FasterRCNN(TINY, classes), "sgcls", learn=True)(images, Clip.from_annotation(annotation, "sgcls"))
-    ClipExtractor(FasterRCNN(TINY, classes), "predcls", learn=True)(images, Clip.from_annotation(annotation))  # reads no class
+    # reads no class
+    ClipExtractor(FasterRCNN(TINY, classes), "predcls", learn=True)(images, Clip.from_annotation(annotation))
 
 
 def test_actions_are_not_detected():

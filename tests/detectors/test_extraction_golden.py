@@ -25,7 +25,8 @@ CASES = [case["id"] for case in read_json("fasterrcnn_ag", "cases.json") if case
 
 
 class Prepared(FasterRCNN):
-    """The published detector with network input that is given instead of made; a picture's first value says which it is."""
+    """The published detector with network input that is given instead of made; a picture's first
+    value says which it is."""
 
     pixels: Tensor
     network_scale: float
@@ -76,7 +77,9 @@ def extracted(prepared: Prepared, config: dict[str, Any], **changes: bool) -> Cl
 def assert_sampled(ours: Tensor | None, recorded: dict[str, np.ndarray], name: str) -> None:
     assert ours is not None
     assert list(ours.shape) == recorded[f"{name}_shape"].tolist()
-    np.testing.assert_allclose(ours.flatten()[sample_index(ours.numel())], recorded[f"{name}_sampled"], err_msg=name, **TOLERANCE)
+    np.testing.assert_allclose(
+        ours.flatten()[sample_index(ours.numel())], recorded[f"{name}_sampled"], err_msg=name, **TOLERANCE
+    )
 
 
 def framed(frame: Tensor, box: Tensor) -> Tensor:
@@ -98,7 +101,10 @@ def assert_pairs(clip: Clip, recorded: dict[str, np.ndarray]) -> None:
 def test_equals_the_reference(case: str, prepared: Prepared, monkeypatch: pytest.MonkeyPatch) -> None:
     config, recorded = read_case("fasterrcnn_ag", case)
     if config["mode"] == "sgdet" and config["phase"] == "test":  # recorded before STTran cleans them
-        monkeypatch.setattr("vidsgg.detectors.extraction.clean", lambda frame, box, distribution, _: (torch.arange(len(box)), distribution))
+        monkeypatch.setattr(
+            "vidsgg.detectors.extraction.clean",
+            lambda frame, box, distribution, _: (torch.arange(len(box)), distribution),
+        )
     clip = extracted(prepared, config)
 
     np.testing.assert_allclose(framed(clip.node_frame, clip.node_box), recorded["boxes"], rtol=1e-4, atol=1e-3)
@@ -132,12 +138,15 @@ def test_equals_the_reference(case: str, prepared: Prepared, monkeypatch: pytest
     else:
         np.testing.assert_array_equal(clip.node_distribution.argmax(1), recorded["pred_labels"])
         np.testing.assert_allclose(clip.node_distribution.amax(1), recorded["scores"], **TOLERANCE)
-        beyond = clip.node_frame[(clip.node_box[:, 2:] > clip.frame_size[0] - 1 / config["scale"] + 1e-3).any(1)].unique()
+        beyond = clip.node_frame[
+            (clip.node_box[:, 2:] > clip.frame_size[0] - 1 / config["scale"] + 1e-3).any(1)
+        ].unique()
         assert beyond.tolist() == config["facts"]["frames_with_boxes_beyond_the_image"]
 
 
 def assert_candidates_hold_the_pairs(clip: Clip, recorded: dict[str, np.ndarray]) -> None:
-    """The annotated pairs are among the candidates, and every candidate has the map of its union box."""
+    """The annotated pairs are among the candidates, and every candidate has the map of its union
+    box."""
     assert clip.pairs_open and clip.labels is None and clip.pair_mask is None and clip.pair_union is not None
     candidates = set(zip(clip.pair_subject.tolist(), clip.pair_object.tolist(), strict=True))
     assert {tuple(pair) for pair in recorded["pair_idx"].astype(int).tolist()} <= candidates
@@ -145,7 +154,9 @@ def assert_candidates_hold_the_pairs(clip: Clip, recorded: dict[str, np.ndarray]
     assert len(candidates) == clip.pairs == (counts * (counts - 1) // 2).sum()
 
 
-def test_every_frame_is_clipped_unless_the_reference_is_wanted(prepared: Prepared, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_frame_is_clipped_unless_the_reference_is_wanted(
+    prepared: Prepared, monkeypatch: pytest.MonkeyPatch
+) -> None:
     config, _ = read_case("fasterrcnn_ag", "open-detector-sgdet-test")
     monkeypatch.setattr(prepared, "reference_compat", False)
     clip = extracted(prepared, config)
@@ -155,7 +166,8 @@ def test_every_frame_is_clipped_unless_the_reference_is_wanted(prepared: Prepare
 
 
 def test_the_person_of_a_pair_is_the_box_that_stands_for_it(prepared: Prepared) -> None:
-    """Where the reference takes box 0 of the frame, which is nothing here, we take the one that overlaps the annotated person."""
+    """Where the reference takes box 0 of the frame, which is nothing here, we take the one that
+    overlaps the annotated person."""
     config, _ = read_case("fasterrcnn_ag", "open-detector-sgdet-train")
     compat, ours = extracted(prepared, config), extracted(prepared, config, reference_compat=False)
     truth = annotation(config)

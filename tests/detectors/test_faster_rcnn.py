@@ -49,7 +49,9 @@ def test_proposals_and_second_stage_equal_the_reference(case: str, published: Fa
     score, offset = published.rpn(maps.maps)
     frames, _, h, w = maps.maps.shape
     anchors = len(published.rpn.cell)
-    probability = score.softmax(2).view(frames, h, w, anchors, 2).permute(0, 4, 3, 1, 2).reshape(frames, 2 * anchors, h, w)
+    probability = (
+        score.softmax(2).view(frames, h, w, anchors, 2).permute(0, 4, 3, 1, 2).reshape(frames, 2 * anchors, h, w)
+    )
     np.testing.assert_allclose(sampled(probability), recorded["rpn_prob_sampled"], **TOLERANCE)
     channels = offset.view(frames, h, w, 4 * anchors).permute(0, 3, 1, 2)
     np.testing.assert_allclose(sampled(channels), recorded["rpn_bbox_sampled"], **TOLERANCE)
@@ -61,7 +63,9 @@ def test_proposals_and_second_stage_equal_the_reference(case: str, published: Fa
     feature = published.embed(pool_regions(maps.maps, torch.cat([frame, regions], 2).flatten(0, 1)))
     np.testing.assert_allclose(sampled(feature), recorded["features_sampled"], **TOLERANCE)
     found, _ = published.second_stage(feature, regions.flatten(0, 1))
-    np.testing.assert_allclose(found.view(frames, -1, found.shape[1]).numpy(), recorded["cls_prob"], rtol=1e-3, atol=2e-4)
+    np.testing.assert_allclose(
+        found.view(frames, -1, found.shape[1]).numpy(), recorded["cls_prob"], rtol=1e-3, atol=2e-4
+    )
     np.testing.assert_allclose(sampled(published.box_offset(feature)), recorded["bbox_pred_sampled"], **TOLERANCE)
 
 
@@ -119,7 +123,10 @@ def test_detections_are_ordered_and_a_frame_has_one_person() -> None:
     assert [(found.frame == t)[found.klass == 1].sum().item() for t in range(3)] == [1, 1, 1]
     several = detector.detect(maps)
     for t in range(3):  # the one that stays is the best
-        assert found.score[(found.frame == t) & (found.klass == 1)] == several.score[(several.frame == t) & (several.klass == 1)].max()
+        assert (
+            found.score[(found.frame == t) & (found.klass == 1)]
+            == several.score[(several.frame == t) & (several.klass == 1)].max()
+        )
     assert (several.klass == 1).sum() > 3
     assert (found.klass == 2).sum() > 3
     torch.testing.assert_close(found.distribution.sum(1), torch.ones(len(found.frame)))
@@ -140,7 +147,11 @@ def test_nothing_above_the_least_probability_is_an_empty_result() -> None:
 def test_presets():
     """Widths and windows that files of features and of weights rely on."""
     published = DETECTORS["c4-resnet101"]
-    assert (published.backbone, published.anchor_scales, published.rpn_width) == (BackboneConfig(101, 64, 600), (4, 8, 16, 32), 512)
+    assert (published.backbone, published.anchor_scales, published.rpn_width) == (
+        BackboneConfig(101, 64, 600),
+        (4, 8, 16, 32),
+        512,
+    )
     assert published.lesson == REFERENCE
     small = FasterRCNN(DETECTORS["c4-small"], CLASSES)
     assert (small.union_channels, small.node_width, small.config.lesson) == (128, 256, QUICK)

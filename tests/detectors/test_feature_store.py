@@ -1,4 +1,5 @@
-"""The feature store: clips come back as they were written, and what does not fit is refused with the reason."""
+"""The feature store: clips come back as they were written, and what does not fit is refused with
+the reason."""
 
 from __future__ import annotations
 
@@ -87,7 +88,9 @@ def test_a_clip_comes_back_bit_for_bit(detector: FasterRCNN, tmp_path: Path, mod
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float16", 2**-11), ("bfloat16", 2**-8)])
-def test_smaller_types_round_the_features_alone(detector: FasterRCNN, tmp_path: Path, dtype: str, tolerance: float) -> None:
+def test_smaller_types_round_the_features_alone(
+    detector: FasterRCNN, tmp_path: Path, dtype: str, tolerance: float
+) -> None:
     store = store_in(tmp_path / "s", detector, "sgdet", dtype, learn=False)
     assert_same(extracted(detector, "sgdet", False), store.clip(store.open_record(source(), learn=False)), tolerance)
 
@@ -125,7 +128,9 @@ def test_values_that_half_precision_cannot_hold_are_no_infinities(detector: Fast
         if fits:
             store.write(clip, source(), learn=True)
         else:
-            with pytest.raises(ConfigError, match=r"'v0': pair_union reaches 7e\+04, but float16 ends at 6.55e\+04; .* -dtype bfloat16"):
+            with pytest.raises(
+                ConfigError, match=r"'v0': pair_union reaches 7e\+04, but float16 ends at 6.55e\+04; .* -dtype bfloat16"
+            ):
                 store.write(clip, source(), learn=True)
     clip.node_feature[0, 0] = torch.nan
     with pytest.raises(ConfigError, match="node_feature is not finite; the detector's weights are broken"):
@@ -139,23 +144,38 @@ def test_what_does_not_fit_is_named(detector: FasterRCNN, tmp_path: Path) -> Non
     vocabulary = replace(ENTITY.vocabulary, objects=("__background__", "person", "cup", "sofa", "door"))
     for wanted, reason in (
         (key_of(other), "other weights of the detector"),
-        (replace(key, detector={**key.detector, "short_side": 600}), "another detector or preprocessing: short_side 64 instead of 600"),
+        (
+            replace(key, detector={**key.detector, "short_side": 600}),
+            "another detector or preprocessing: short_side 64 instead of 600",
+        ),
         (
             replace(key, detector={**key.detector, "anchor_scales": [4, 8], "sizes": {"least": 1}}),
-            r"another detector or preprocessing: anchor_scales [\d .]+ instead of 4 8, sizes nothing instead of least 1",
+            (
+                r"another detector or preprocessing: anchor_scales [\d .]+ instead of 4 8, sizes nothing instead of"
+                r" least 1"
+            ),
         ),
         (replace(key, mode="sgdet"), "mode sgcls, not sgdet"),
         (replace(key, reference_compat=True), "reference_compat False, not True"),
-        (replace(key, schema=replace(ENTITY, vocabulary=vocabulary, often_wrong=())), "other classes: number 3 is chair, not sofa"),
+        (
+            replace(key, schema=replace(ENTITY, vocabulary=vocabulary, often_wrong=())),
+            "other classes: number 3 is chair, not sofa",
+        ),
         (replace(key, schema=ACTION), "other classes: number 1 is person, not cup"),
         (replace(key, schema=replace(ENTITY, name="x")), "other data"),
     ):
         assert wanted.digest != key.digest
         with pytest.raises(DataError, match=reason):
             store.require(wanted)
-        with pytest.raises(ConfigError, match=reason), FeatureStore.to_write(tmp_path / "s", wanted, "float32", store.widths):
+        with (
+            pytest.raises(ConfigError, match=reason),
+            FeatureStore.to_write(tmp_path / "s", wanted, "float32", store.widths),
+        ):
             pass
-    with pytest.raises(ConfigError, match="float32, not float16"), FeatureStore.to_write(tmp_path / "s", key, "float16", store.widths):
+    with (
+        pytest.raises(ConfigError, match="float32, not float16"),
+        FeatureStore.to_write(tmp_path / "s", key, "float16", store.widths),
+    ):
         pass
 
 
@@ -181,14 +201,19 @@ def test_other_formats_and_damaged_stores_are_refused(detector: FasterRCNN, tmp_
     for change, message in (
         ({"format": 99}, "are of format 99, this version reads format 1"),
         ({"key": "0"}, "store.json: its values contradict each other. The feature store is damaged: remove its folder"),
-        ({"dtype": "float8"}, "store.json: dtype is 'float8', which is none of the values that it can have. The feature store is damaged"),
+        (
+            {"dtype": "float8"},
+            "store.json: dtype is 'float8', which is none of the values that it can have. The feature store is damaged",
+        ),
         ({"made_from": {}}, "store.json: the whole lacks 'detector'. The feature store is damaged: remove its folder"),
     ):
         (folder / "store.json").write_text(json.dumps({**good, **change}), encoding="utf-8")
         with pytest.raises(DataError, match=message):
             FeatureStore.open(folder)
     (folder / "store.json").write_bytes(b"{")
-    with pytest.raises(DataError, match=r"store\.json: is not JSON.* The feature store is damaged: remove its folder") as damaged:
+    with pytest.raises(
+        DataError, match=r"store\.json: is not JSON.* The feature store is damaged: remove its folder"
+    ) as damaged:
         FeatureStore.open(folder)
     assert str(damaged.value).count("store.json") == 1
     with pytest.raises(DataError, match="is no feature store"):
@@ -211,7 +236,11 @@ def test_a_record_is_refused_when_its_source_has_changed(detector: FasterRCNN, t
     frame_key = ("x", *annotation.frame_key[1:])
     labels = {name: hot.copy() for name, hot in annotation.labels.items()}
     labels["spatial"][0] = ~labels["spatial"][0]
-    for changed in (replace(annotation, node_box=box), replace(annotation, frame_key=frame_key), replace(annotation, labels=labels)):
+    for changed in (
+        replace(annotation, node_box=box),
+        replace(annotation, frame_key=frame_key),
+        replace(annotation, labels=labels),
+    ):
         with pytest.raises(DataError, match="the annotation of video 'v0' has changed since the features were written"):
             store.open_record(RecordSource.of(VIDEOS, 0, changed), learn=True)
     with pytest.raises(DataError, match=r"has no features of video 'v0' \(score\)"):
@@ -249,7 +278,10 @@ def test_pictures_that_changed_are_noticed_and_may_be_away(detector: FasterRCNN,
         store.open_record(RecordSource.of(data, 0, data.annotation(0)), learn=True)
     for path in data.picture_files(0):
         path.unlink(missing_ok=True)
-    assert store.open_record(RecordSource.of(data, 0, data.annotation(0)), learn=True).about["pictures"] == made_from.pictures
+    assert (
+        store.open_record(RecordSource.of(data, 0, data.annotation(0)), learn=True).about["pictures"]
+        == made_from.pictures
+    )
 
 
 def test_a_damaged_record_is_refused_by_name(detector: FasterRCNN, tmp_path: Path) -> None:
@@ -278,7 +310,9 @@ def test_the_fitting_store_is_found(detector: FasterRCNN, tmp_path: Path) -> Non
     found, reasons = find_store(tmp_path, key)
     assert found == FeatureStore.open(half)
     assert len(reasons) == 1
-    assert reasons[0].startswith(f"the features in {default_folder(tmp_path, key_of(other), 'float16')} do not fit: other weights")
+    assert reasons[0].startswith(
+        f"the features in {default_folder(tmp_path, key_of(other), 'float16')} do not fit: other weights"
+    )
     # An exact one is preferred, but not while it lacks what is needed.
     full = default_folder(tmp_path, key, "float32")
     assert full.name.endswith("_float32")
@@ -318,7 +352,10 @@ def test_a_link_in_a_store_is_not_followed(detector: FasterRCNN, tmp_path: Path)
     store, key = store_in(tmp_path / "s", detector, count=0), key_of(detector)
     (tmp_path / "elsewhere").mkdir()
     link(store.path_of("v0", learn=True).parent, tmp_path / "elsewhere")
-    with FeatureStore.to_write(tmp_path / "s", key, "float32", store.widths), pytest.raises(ConfigError, match="is a link"):
+    with (
+        FeatureStore.to_write(tmp_path / "s", key, "float32", store.widths),
+        pytest.raises(ConfigError, match="is a link"),
+    ):
         store.write(extracted(detector, "sgcls", True), source(), learn=True)
     assert not list((tmp_path / "elsewhere").iterdir())
 

@@ -23,8 +23,13 @@ def changed(path: Path, change: Mapping[str, object]) -> Path:
 
 
 @pytest.mark.parametrize("wrapper", ["", "fasterRCNN."], ids=["detector", "inside STTran"])
-def test_the_published_file_is_read_as_it_is(wrapper: str, reference_state: Mapping[str, torch.Tensor], published, tmp_path: Path) -> None:
-    torch.save({"session": 1, "model": {wrapper + name: value for name, value in reference_state.items()}}, tmp_path / "faster_rcnn_ag.pth")
+def test_the_published_file_is_read_as_it_is(
+    wrapper: str, reference_state: Mapping[str, torch.Tensor], published, tmp_path: Path
+) -> None:
+    torch.save(
+        {"session": 1, "model": {wrapper + name: value for name, value in reference_state.items()}},
+        tmp_path / "faster_rcnn_ag.pth",
+    )
     detector = load_detector(tmp_path / "faster_rcnn_ag.pth")
     assert isinstance(detector, FasterRCNN)
     assert detector.classes == OBJECTS and detector.config.backbone.depth == 101
@@ -44,7 +49,9 @@ def test_what_is_no_detector_is_named(tmp_path: Path) -> None:
 def test_a_description_has_to_be_whole_and_to_fit_the_weights(tmp_path: Path) -> None:
     description = FasterRCNN(TINY, CLASSES).describe()
     with pytest.raises(CheckpointError, match="lacks 'rpn_width'"):
-        load_detector(changed(tmp_path / "a.pth", {"description": {k: v for k, v in description.items() if k != "rpn_width"}}))
+        load_detector(
+            changed(tmp_path / "a.pth", {"description": {k: v for k, v in description.items() if k != "rpn_width"}})
+        )
     with pytest.raises(CheckpointError, match=r"b\.pth: the weights do not fit.*rpn\.conv"):
         load_detector(changed(tmp_path / "b.pth", {"description": {**description, "rpn_width": 16}}))
     with pytest.raises(CheckpointError, match=r"c\.pth: the weights do not fit.*class_score"):

@@ -1,4 +1,5 @@
-"""torchvision's ImageNet weights in our ResNet: the same numbers from the same picture, as far as the two agree."""
+"""torchvision's ImageNet weights in our ResNet: the same numbers from the same picture, as far as
+the two agree."""
 
 from __future__ import annotations
 
@@ -38,17 +39,23 @@ def test_the_first_convolution_sees_the_same_colours(theirs: torchvision.models.
     pixels = network_input([image], 64, (64, 96))
     ours = torch.nn.functional.conv2d(pixels, net.conv1.weight, None, 2, 3)
     norm = net.bn1
-    ours = torch.nn.functional.batch_norm(ours, norm.running_mean, norm.running_var, norm.weight, norm.bias, False, 0, norm.eps)
+    ours = torch.nn.functional.batch_norm(
+        ours, norm.running_mean, norm.running_var, norm.weight, norm.bias, False, 0, norm.eps
+    )
     mean, spread = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
     rgb = ((torch.from_numpy(image) / 255 - mean) / spread).permute(2, 0, 1)[None]
     expected = theirs.bn1(theirs.conv1(rgb))
     torch.testing.assert_close(ours[:, :, 2:-2, 2:-2], expected[:, :, 2:-2, 2:-2], rtol=1e-4, atol=1e-4)
-    # At the border the zeros around the picture are Caffe's mean colour here and ImageNet's there, 0.9 grey levels apart.
+    # At the border the zeros around the picture are Caffe's mean colour here and ImageNet's there,
+    # 0.9 grey levels apart.
     torch.testing.assert_close(ours, expected, rtol=0, atol=0.1)
     # Behind the pool, in which the two differ, all is the same again.
     maps = torch.rand(1, 64, 16, 24)
     torch.testing.assert_close(
-        net.layer3(net.layer2(net.layer1(maps))), theirs.layer3(theirs.layer2(theirs.layer1(maps))), rtol=1e-4, atol=1e-4
+        net.layer3(net.layer2(net.layer1(maps))),
+        theirs.layer3(theirs.layer2(theirs.layer1(maps))),
+        rtol=1e-4,
+        atol=1e-4,
     )
 
 
@@ -56,7 +63,9 @@ def test_the_first_convolution_sees_the_same_colours(theirs: torchvision.models.
 def test_the_names_are_those_of_deeper_networks_too(depth: int) -> None:
     with torch.device("meta"):
         theirs = getattr(torchvision.models, f"resnet{depth}")(weights=None)
-    names = {name for name in theirs.state_dict() if not name.startswith("fc.") and not name.endswith("num_batches_tracked")}
+    names = {
+        name for name in theirs.state_dict() if not name.startswith("fc.") and not name.endswith("num_batches_tracked")
+    }
     state = {name: torch.zeros(value.shape) for name, value in theirs.state_dict().items()}
     detector = FasterRCNN(FasterRCNNConfig(BackboneConfig(depth, 64)), CLASSES)
     assert set(detector.backbone.state_dict()) == names

@@ -1,4 +1,5 @@
-"""Detectors of a few channels learn in a process of their own: what breaks below Python would end the tests."""
+"""Detectors of a few channels learn in a process of their own: what breaks below Python would end
+the tests."""
 
 from __future__ import annotations
 
@@ -29,12 +30,15 @@ assert all(p.grad.isfinite().all() for p in detector.parameters() if p.grad is n
 """
 
 
-@pytest.mark.parametrize("width", [2, 3, 4])  # 2 and 3 ended with SIGSEGV or SIGABRT, channels last; 4 wrote outside its memory
+# 2 and 3 ended with SIGSEGV or SIGABRT, channels last; 4 wrote outside its memory
+@pytest.mark.parametrize("width", [2, 3, 4])
 def test_a_narrow_detector_learns(width: int) -> None:
     done = subprocess.run([sys.executable, "-c", LEARN, str(width)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
 
 
-@pytest.mark.parametrize(("width", "fast"), [(1, False), (2, False), (3, False), (12, False), (8, True), (32, True), (64, True)])
+@pytest.mark.parametrize(
+    ("width", "fast"), [(1, False), (2, False), (3, False), (12, False), (8, True), (32, True), (64, True)]
+)
 def test_channels_come_last_only_where_eight_divides_them(width: int, fast: bool) -> None:
     assert (memory_layout(width) == torch.channels_last) == fast

@@ -8,7 +8,8 @@ from vidsgg.detectors.preprocess import PIXEL_MEANS, frame_scales, network_input
 
 
 def bilinear(image, scale, size):
-    """Half-pixel centres, exact scale, replicated borders, in double precision: (H, W, 3) to (*size, 3)."""
+    """Half-pixel centres, exact scale, replicated borders, in double precision: (H, W, 3) to
+    (*size, 3)."""
 
     def weights(count, length):
         source = np.clip((np.arange(count) + 0.5) / scale - 0.5, 0, length - 1)
@@ -28,13 +29,19 @@ def test_equals_the_reference(case):
     pixels = network_input(frames, 600, network_size(frames, 600))
     assert list(pixels.shape) == recorded["im_data_shape"].tolist()
     np.testing.assert_allclose(frame_scales(frames, 600).numpy(), recorded["scales"], rtol=1e-7)
-    np.testing.assert_allclose(recorded["im_info"], [[*network_size(frames, 600), frame_scales(frames, 600)[0]]] * len(frames), rtol=1e-7)
-    np.testing.assert_allclose(pixels.flatten()[sample_index(pixels.numel(), 4000)].numpy(), recorded["sampled"], atol=4e-5)
+    np.testing.assert_allclose(
+        recorded["im_info"], [[*network_size(frames, 600), frame_scales(frames, 600)[0]]] * len(frames), rtol=1e-7
+    )
+    np.testing.assert_allclose(
+        pixels.flatten()[sample_index(pixels.numel(), 4000)].numpy(), recorded["sampled"], atol=4e-5
+    )
     stats = [pixels.mean(), pixels.std(correction=0), pixels.min(), pixels.max()]
     np.testing.assert_allclose(stats, recorded["stats"], rtol=1e-4)
 
 
-@pytest.mark.parametrize("size", [(90, 60), (41, 120), (70, 90), (30, 31)], ids=["portrait", "wide, no cap", "shrinking", "growing"])
+@pytest.mark.parametrize(
+    "size", [(90, 60), (41, 120), (70, 90), (30, 31)], ids=["portrait", "wide, no cap", "shrinking", "growing"]
+)
 def test_equals_the_formula(size):
     """Reversed channels, means, exact scale; also when shrinking, where nothing is smoothed."""
     image = np.random.RandomState(0).randint(0, 256, (*size, 3)).astype(np.uint8)

@@ -16,7 +16,10 @@ def test_equals_the_reference_at_every_stage(case, published):
     tolerance = {"rtol": 1e-4, "atol": 2e-4 * config.get("amp", 1)}
     net = published.backbone
     stages = []
-    hooks = [stage.register_forward_hook(lambda *args: stages.append(args[2])) for stage in (net.layer1, net.layer2, net.layer3)]
+    hooks = [
+        stage.register_forward_hook(lambda *args: stages.append(args[2]))
+        for stage in (net.layer1, net.layer2, net.layer3)
+    ]
     with torch.no_grad():
         maps = net.trunk(torch.from_numpy(given["im_data"])).contiguous()
         pooled = pool_regions(maps, torch.from_numpy(given["rois"]))
@@ -25,9 +28,13 @@ def test_equals_the_reference_at_every_stage(case, published):
         hook.remove()
     for stage, shape, stats in zip(stages, recorded["stage_shapes"][2:], recorded["stage_stats"][2:], strict=True):
         assert list(stage.shape) == shape.tolist()
-        np.testing.assert_allclose([stage.mean(), stage.std(correction=0), stage.min(), stage.max()], stats, **tolerance)
+        np.testing.assert_allclose(
+            [stage.mean(), stage.std(correction=0), stage.min(), stage.max()], stats, **tolerance
+        )
     for name, ours, count in (("base_sampled", maps, 4000), ("pooled_sampled", pooled, 2000)):
-        np.testing.assert_allclose(ours.flatten()[sample_index(ours.numel(), count)].numpy(), recorded[name], **tolerance)
+        np.testing.assert_allclose(
+            ours.flatten()[sample_index(ours.numel(), count)].numpy(), recorded[name], **tolerance
+        )
     np.testing.assert_allclose(features.numpy(), recorded["roi_features"], **tolerance)
 
 
@@ -54,9 +61,12 @@ def test_a_random_start_is_a_function_of_its_seed_alone():
     "config", [BackboneConfig(18, 16), BackboneConfig(50, 8), BackboneConfig(101, 8)], ids=lambda c: f"ResNet-{c.depth}"
 )
 def test_a_random_start_neither_vanishes_nor_explodes_nor_forgets(config):
-    """On smooth pictures of pixel amplitude: root mean square near 1 at every stage, and regions stay apart in direction."""
+    """On smooth pictures of pixel amplitude: root mean square near 1 at every stage, and regions
+    stay apart in direction."""
     random = torch.Generator().manual_seed(0)
-    pixels = torch.nn.functional.interpolate(64 * torch.randn(6, 3, 12, 16, generator=random), (96, 128), mode="bilinear")
+    pixels = torch.nn.functional.interpolate(
+        64 * torch.randn(6, 3, 12, 16, generator=random), (96, 128), mode="bilinear"
+    )
     net = ResNetC4(config).eval()
     with torch.no_grad():
         x = net.layer1(torch.nn.functional.max_pool2d(net.conv1(pixels).relu(), 3, 2, ceil_mode=True))
@@ -89,4 +99,5 @@ def test_normalisation_is_that_of_the_batch_in_training_unless_it_is_settled():
     for _ in range(100):
         in_training = net.trunk(pixels)
     assert not torch.allclose(in_training, maps, rtol=0.1, atol=0.1)
-    torch.testing.assert_close(net.eval().trunk(pixels), in_training, rtol=0.02, atol=0.02)  # the stored statistics have arrived
+    # the stored statistics have arrived
+    torch.testing.assert_close(net.eval().trunk(pixels), in_training, rtol=0.02, atol=0.02)

@@ -20,7 +20,9 @@ def test_overlaps_count_sides_inclusively_and_leave_out_rows_that_fill_up():
 
 
 def test_frames_without_annotated_boxes_are_background():
-    nothing = Truth.of([torch.zeros(0, 4), torch.tensor([[0.0, 0, 9, 9]])], [torch.zeros(0, dtype=torch.long), torch.tensor([3])])
+    nothing = Truth.of(
+        [torch.zeros(0, 4), torch.tensor([[0.0, 0, 9, 9]])], [torch.zeros(0, dtype=torch.long), torch.tensor([3])]
+    )
     targets = window_targets(torch.tensor([[0.0, 0, 9, 9]]), nothing, SIZE.expand(2, 2), REFERENCE)
     assert targets.is_object.tolist() == [[False], [True]]
     assert targets.is_background.tolist() == [[True], [False]]
@@ -58,7 +60,9 @@ def test_a_box_that_no_window_meets_makes_no_object():
 
 
 def test_regions_are_objects_from_half_and_rows_without_extent_are_nothing():
-    regions = torch.tensor([[[10.0, 10, 29, 29], [10, 10, 29, 19], [10, 10, 29, 18], [60, 60, 79, 79], [0, 0, 0, 0], [5, 5, 5, 30]]])
+    regions = torch.tensor(
+        [[[10.0, 10, 29, 29], [10, 10, 29, 19], [10, 10, 29, 18], [60, 60, 79, 79], [0, 0, 0, 0], [5, 5, 5, 30]]]
+    )
     targets = region_targets(regions, truth(([60.0, 60, 75, 79], 3), ([10.0, 10, 29, 29], 2)))
     assert targets.is_object.tolist() == [[True, True, False, True, False, False]]
     assert targets.is_background.tolist() == [[False, False, True, False, False, False]]
@@ -66,7 +70,9 @@ def test_regions_are_objects_from_half_and_rows_without_extent_are_nothing():
 
 
 def test_a_sample_is_random_but_a_function_of_the_seed_and_background_fills_up():
-    windows = torch.rand(200, 2, generator=torch.Generator().manual_seed(0)).mul(80).repeat(1, 2) + torch.tensor([0, 0, 10, 10])
+    windows = torch.rand(200, 2, generator=torch.Generator().manual_seed(0)).mul(80).repeat(1, 2) + torch.tensor(
+        [0, 0, 10, 10]
+    )
     everything = region_targets(windows[None].expand(2, -1, -1), truth(([20.0, 20, 40, 40], 1)))
     assert everything.is_object.sum(1).tolist() == [everything.is_object[0].sum()] * 2
     samples = []
@@ -77,7 +83,9 @@ def test_a_sample_is_random_but_a_function_of_the_seed_and_background_fills_up()
     assert torch.equal(first.is_object, again.is_object) and torch.equal(first.is_background, again.is_background)
     assert not torch.equal(first.is_background, other.is_background)
     for sample in samples:
-        assert (sample.is_object <= everything.is_object).all() and (sample.is_background <= everything.is_background).all()
+        assert (sample.is_object <= everything.is_object).all() and (
+            sample.is_background <= everything.is_background
+        ).all()
         objects = min(4, int(everything.is_object[0].sum()))
         assert sample.is_object.sum(1).tolist() == [objects] * 2
         assert sample.is_background.sum(1).tolist() == [30 - objects] * 2

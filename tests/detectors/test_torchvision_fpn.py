@@ -1,4 +1,5 @@
-"""The adapter against torchvision's own way through its model, and what becomes of COCO's labels."""
+"""The adapter against torchvision's own way through its model, and what becomes of COCO's
+labels."""
 
 from __future__ import annotations
 
@@ -20,7 +21,9 @@ from vidsgg.detectors.torchvision_fpn import FPNConfig, TorchvisionFPN
 from vidsgg.errors import CheckpointError, ConfigError
 
 CLASSES = ("__background__", "person", "cup/glass/bottle", "chair", "pillow")
-SMALL = FPNConfig(min_size=64, max_size=110, rpn_post_nms_top_n_test=20, box_detections_per_img=10, box_batch_size_per_image=16)
+SMALL = FPNConfig(
+    min_size=64, max_size=110, rpn_post_nms_top_n_test=20, box_detections_per_img=10, box_batch_size_per_image=16
+)
 WEIGHTS_FILE = "fasterrcnn_resnet50_fpn_v2_coco-dd69338a.pth"
 
 
@@ -68,7 +71,11 @@ def test_detections_are_those_of_torchvision(small: TorchvisionFPN) -> None:
 
 @torch.no_grad()
 def test_features_are_those_of_torchvision(small: TorchvisionFPN) -> None:
-    boxes = [torch.tensor([[2.0, 3, 90, 60], [5, 6, 20, 30]]), torch.tensor([[100.0, 0, 180, 45]]), torch.tensor([[0.0, 0, 61, 83]])]
+    boxes = [
+        torch.tensor([[2.0, 3, 90, 60], [5, 6, 20, 30]]),
+        torch.tensor([[100.0, 0, 180, 45]]),
+        torch.tensor([[0.0, 0, 61, 83]]),
+    ]
     frames, targets = small.model.transform(as_tensors(IMAGES), [{"boxes": box} for box in boxes])
     levels = small.model.backbone(frames.tensors)
     theirs = small.model.roi_heads.box_roi_pool(levels, [target["boxes"] for target in targets], frames.image_sizes)
@@ -85,7 +92,8 @@ def test_features_are_those_of_torchvision(small: TorchvisionFPN) -> None:
 
 @torch.no_grad()
 def test_what_is_seen_first_does_not_matter(small: TorchvisionFPN) -> None:
-    """torchvision's pooler would guess the scales of its maps from a frame that is much lower than its canvas."""
+    """torchvision's pooler would guess the scales of its maps from a frame that is much lower than
+    its canvas."""
     wide, high = pictures((200, 45), (45, 200))
     box = torch.tensor([[10.0, 5, 150, 40]])
     fresh = TorchvisionFPN(SMALL, CLASSES).eval()
@@ -160,12 +168,17 @@ def test_labels_of_a_class_add_up_and_the_likeliest_moves_the_box() -> None:
     score, offset = predictor(feature)
     theirs = predictor.cls_score(feature).softmax(1)
     their_offset = predictor.bbox_pred(feature).view(6, 91, 4)
-    person, cups, chair = 1, [COCO_LABELS.index(name) for name in ("bottle", "wine glass", "cup")], COCO_LABELS.index("chair")
+    person, cups, chair = (
+        1,
+        [COCO_LABELS.index(name) for name in ("bottle", "wine glass", "cup")],
+        COCO_LABELS.index("chair"),
+    )
 
     probability = score.softmax(1)
     expected = torch.stack([theirs[:, person], theirs[:, cups].sum(1), theirs[:, chair], torch.zeros(6)], 1)
     torch.testing.assert_close(probability[:, 1:], expected)
-    torch.testing.assert_close(probability[:, 0], 1 - expected.sum(1))  # background, and all that is none of the classes
+    # background, and all that is none of the classes
+    torch.testing.assert_close(probability[:, 0], 1 - expected.sum(1))
     likeliest = torch.tensor(cups)[theirs[:, cups].argmax(1)]
     assert len(likeliest.unique()) > 1
     torch.testing.assert_close(offset.view(6, 5, 4)[:, 2], their_offset[torch.arange(6), likeliest])
@@ -218,7 +231,9 @@ def test_weights_come_from_the_cache(coco_file: Path, monkeypatch: pytest.Monkey
         (place / WEIGHTS_FILE).rename(coco_file)
 
 
-def test_without_a_network_the_message_names_the_file_and_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_network_the_message_names_the_file_and_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def no_network(*_: object, **__: object) -> None:
         raise URLError("no route to host")
 
@@ -258,7 +273,9 @@ def test_pretrained_weights_are_taken_over_for_training(origin: str, coco_file: 
     assert torch.equal(detector.model.roi_heads.box_predictor.cls_score.weight, head)
 
     detector.train()
-    losses = detector.losses(IMAGES[:2], [torch.tensor([[5.0, 6, 70, 60]]), torch.zeros(0, 4)], [torch.tensor([1]), torch.zeros(0).long()])
+    losses = detector.losses(
+        IMAGES[:2], [torch.tensor([[5.0, 6, 70, 60]]), torch.zeros(0, 4)], [torch.tensor([1]), torch.zeros(0).long()]
+    )
     sum(losses.values()).backward()
     state = part.state_dict()
     assert all(torch.equal(state[name], value) for name, value in taken.items())  # statistics have not moved

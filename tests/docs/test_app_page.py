@@ -29,10 +29,21 @@ def test_every_option_is_told() -> None:
 
 def test_commands_are_read() -> None:
     """They serve until they are ended, which tests/app does; here, that they mean something."""
-    lines = [line.split("#")[0].split() for text in blocks(PAGE, "bash") for line in text.splitlines() if line.startswith("vidsgg")]
-    read = [parse(AppOptions, words[2:], prog="vidsgg app", description="", positional=["checkpoints"]) for words in lines]
+    lines = [
+        line.split("#")[0].split()
+        for text in blocks(PAGE, "bash")
+        for line in text.splitlines()
+        if line.startswith("vidsgg")
+    ]
+    read = [
+        parse(AppOptions, words[2:], prog="vidsgg app", description="", positional=["checkpoints"]) for words in lines
+    ]
     assert {words[1] for words in lines} == {"app"} <= set(COMMANDS)
-    assert [options.checkpoints for options in read] == [(), ("output/sttran_sgdet",), ("output", "downloads/tempura.tar")]
+    assert [options.checkpoints for options in read] == [
+        (),
+        ("output/sttran_sgdet",),
+        ("output", "downloads/tempura.tar"),
+    ]
     assert read[-1].port == 9000
 
 

@@ -1,4 +1,5 @@
-"""The user guide is true: every command and every snippet of it runs, and its tables are those of the program."""
+"""The user guide is true: every command and every snippet of it runs, and its tables are those of
+the program."""
 
 from __future__ import annotations
 
@@ -22,13 +23,17 @@ def test_every_command_and_snippet_runs(tmp_path: Path, monkeypatch: pytest.Monk
     prepare(tmp_path)
     write_easg(tmp_path / "data" / "EASG", clips=4)
     ran = []
-    for kind, text in re.findall(r"^```(bash|python)\n(.*?)^```", GUIDE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL):
+    for kind, text in re.findall(
+        r"^```(bash|python)\n(.*?)^```", GUIDE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    ):
         if kind == "bash":
             ran += run_block(text, tmp_path)
         else:
             exec(compile(text, f"{GUIDE.name}: {text[:40]!r}", "exec"), {"__name__": "guide"})
     assert len(ran) == sum(map(len, map(_commands, blocks(GUIDE, "bash"))))
-    assert {"predcls", "sgcls", "sgdet", "easg", "again", "launched"} <= {path.name for path in (tmp_path / "output").iterdir()}
+    assert {"predcls", "sgcls", "sgdet", "easg", "again", "launched"} <= {
+        path.name for path in (tmp_path / "output").iterdir()
+    }
 
 
 def _commands(text: str) -> list[str]:
@@ -54,6 +59,15 @@ def test_the_defaults_that_are_told_are_the_programs(name: str, told: str) -> No
 
 
 def test_every_common_option_of_the_training_guide_is_told() -> None:
-    assert {"mode", "model", "data_path", "datasize", "lr", "batch_size", "epochs", "weight_decay", "clip_grad", "warmup_steps"} <= {
-        name for name, _ in _tables()
-    }
+    assert {
+        "mode",
+        "model",
+        "data_path",
+        "datasize",
+        "lr",
+        "batch_size",
+        "epochs",
+        "weight_decay",
+        "clip_grad",
+        "warmup_steps",
+    } <= {name for name, _ in _tables()}

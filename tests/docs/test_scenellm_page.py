@@ -1,4 +1,5 @@
-"""The page about SceneLLM is true: its commands run, what they are said to print they print, and the tests that it names exist."""
+"""The page about SceneLLM is true: its commands run, what they are said to print they print, and
+the tests that it names exist."""
 
 from __future__ import annotations
 

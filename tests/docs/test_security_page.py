@@ -19,7 +19,9 @@ def test_every_promise_names_a_test_that_exists() -> None:
         for file, name in named:
             path = ROOT / file
             assert path.is_file(), file
-            assert not name or re.search(rf"^def {name}\(", path.read_text(encoding="utf-8"), re.MULTILINE), f"{file}::{name}"
+            assert not name or re.search(rf"^def {name}\(", path.read_text(encoding="utf-8"), re.MULTILINE), (
+                f"{file}::{name}"
+            )
 
 
 def test_it_is_found() -> None:

@@ -1,4 +1,5 @@
-"""The pages about one's own videos and graph files are true: every command and snippet of them runs."""
+"""The pages about one's own videos and graph files are true: every command and snippet of them
+runs."""
 
 from __future__ import annotations
 
@@ -37,25 +38,35 @@ def prepare(folder: Path) -> None:
         assert run(train.main, arguments) == 0
 
 
-def test_every_command_and_snippet_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_command_and_snippet_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("VIDSGG_OPTIONS", SHORT.replace("epochs=1", "epochs=0"))
     prepare(tmp_path)
     ran = [line for text in blocks(VIDEO, "bash") for line in run_block(text, tmp_path)]
     assert len(ran) == 4
-    assert {path.name for path in (tmp_path / "graphs").iterdir()} == {f"{n}.graph.json" for n in ("kitchen", "one", "two", "walk")}
+    assert {path.name for path in (tmp_path / "graphs").iterdir()} == {
+        f"{n}.graph.json" for n in ("kitchen", "one", "two", "walk")
+    }
     names: dict[str, object] = {}
-    for kind, text in re.findall(r"^```(bash|python)\n(.*?)^```", GRAPHS.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL):
+    for kind, text in re.findall(
+        r"^```(bash|python)\n(.*?)^```", GRAPHS.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    ):
         if kind == "bash":
             ran += run_block(text, tmp_path)
         else:
             exec(compile(text, f"{GRAPHS.name}: {text[:40]!r}", "exec"), names)
-    assert {"graphs.csv", "coco.json", "kitchen.json", "kitchen.graphml", "graphs.cypher"} <= {path.name for path in tmp_path.iterdir()}
+    assert {"graphs.csv", "coco.json", "kitchen.json", "kitchen.graphml", "graphs.cypher"} <= {
+        path.name for path in tmp_path.iterdir()
+    }
     assert len(list((tmp_path / "tensors").iterdir())) == 4
     assert "MultiDiGraph with " in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("name", "told"), re.findall(r"^\| `-(\w+)` \| ([^|]+) \|", VIDEO.read_text(encoding="utf-8"), re.MULTILINE))
+@pytest.mark.parametrize(
+    ("name", "told"), re.findall(r"^\| `-(\w+)` \| ([^|]+) \|", VIDEO.read_text(encoding="utf-8"), re.MULTILINE)
+)
 def test_the_defaults_that_are_told_are_the_programs(name: str, told: str) -> None:
     annotation, field = fields_of(PredictOptions)[name]
     assert convert(name, told, annotation) == field.default

@@ -1,4 +1,5 @@
-"""The page about looking at graphs is true: its commands run, its defaults are the program's, and so are its keys."""
+"""The page about looking at graphs is true: its commands run, its defaults are the program's, and
+so are its keys."""
 
 from __future__ import annotations
 
@@ -57,10 +58,16 @@ def test_the_limits_are_the_programs() -> None:
     script = (ROOT / "src" / "vidsgg" / "viewer" / "page" / "content.js").read_text(encoding="utf-8")
     assert "const BETWEEN = 1.5;" in script and "at most 1.5 seconds apart" in TEXT
     assert f"A page holds {media.LONGEST / 60:.0f} minutes" in TEXT
-    assert "2.5 Mbit" in TEXT and media._BITS_A_SECOND == 2_500_000 and "40 MB" in TEXT and media._MOST_BYTES == 40_000_000
+    assert (
+        "2.5 Mbit" in TEXT and media._BITS_A_SECOND == 2_500_000 and "40 MB" in TEXT and media._MOST_BYTES == 40_000_000
+    )
 
 
 def test_the_keys_are_the_scripts() -> None:
     script = (ROOT / "src" / "vidsgg" / "viewer" / "page" / "controls.js").read_text(encoding="utf-8")
-    known = set(re.findall(r'^  "?([^\s":]+|\s)"?: (?:\(|nextLayer)', script.split("const keys = {")[1].split("\n};")[0], re.MULTILINE))
+    known = set(
+        re.findall(
+            r'^  "?([^\s":]+|\s)"?: (?:\(|nextLayer)', script.split("const keys = {")[1].split("\n};")[0], re.MULTILINE
+        )
+    )
     assert known == {" ", "ArrowRight", "ArrowLeft", "Home", "End", "b", "t", "+", "-", "?", "Escape"}

@@ -23,23 +23,30 @@ PATIENCE = 240  # seconds after which processes count as hanging
 
 
 def in_team(work: Callable[..., Any], *values: Any, silence: timedelta = distributed.SILENCE) -> list[str]:
-    """As ``in_processes``, with the team as the first argument. silence: how long the two wait for each other."""
+    """As ``in_processes``, with the team as the first argument. silence: how long the two wait for
+    each other."""
     return in_processes(_join, silence, work, *values)
 
 
 def in_processes(work: Callable[..., Any], *values: Any, size: int = 2) -> list[str]:
-    """Call ``work(*values)`` in several processes, each told its place as by a launcher. Returns how each ended: "" if it returned,
-    ``ValueError: text``, or ``SIGKILL``. Those that have not ended after four minutes hang: they are killed, and the test fails.
+    """Call ``work(*values)`` in several processes, each told its place as by a launcher. Returns
+    how each ended: "" if it returned,
+    ``ValueError: text``, or ``SIGKILL``. Those that have not ended after four minutes hang: they
+    are killed, and the test fails.
     """
     methods = multiprocessing.get_all_start_methods()
     context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
     if "forkserver" in methods:
-        context.set_forkserver_preload(["vidsgg.recipes.train", "torch.utils.tensorboard"])  # else every process takes seconds to import
+        # else every process takes seconds to import
+        context.set_forkserver_preload(["vidsgg.recipes.train", "torch.utils.tensorboard"])
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     pipes = [context.Pipe(duplex=False) for _ in range(size)]
-    processes = [context.Process(target=_member, args=(rank, size, port, told, work, values)) for rank, (_, told) in enumerate(pipes)]
+    processes = [
+        context.Process(target=_member, args=(rank, size, port, told, work, values))
+        for rank, (_, told) in enumerate(pipes)
+    ]
     for process in processes:
         process.start()
     ends = time.monotonic() + PATIENCE
@@ -55,7 +62,9 @@ def in_processes(work: Callable[..., Any], *values: Any, size: int = 2) -> list[
     ]
 
 
-def _member(rank: int, size: int, port: int, told: Connection, work: Callable[..., Any], values: tuple[Any, ...]) -> None:
+def _member(
+    rank: int, size: int, port: int, told: Connection, work: Callable[..., Any], values: tuple[Any, ...]
+) -> None:
     places = {
         "RANK": rank,
         "WORLD_SIZE": size,

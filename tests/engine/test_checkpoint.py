@@ -94,7 +94,9 @@ def test_one_flipped_bit_anywhere_is_noticed_or_without_effect(tmp_path: Path) -
     assert noticed > len(inside) + 30
 
 
-def test_a_file_is_compared_with_its_checksums_once_and_again_when_it_has_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_is_compared_with_its_checksums_once_and_again_when_it_has_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     looked: list[object] = []
     testzip = zipfile.ZipFile.testzip
     monkeypatch.setattr(zipfile.ZipFile, "testzip", lambda self: looked.append(self) or testzip(self))
@@ -108,7 +110,8 @@ def test_a_file_is_compared_with_its_checksums_once_and_again_when_it_has_change
     path.write_bytes(path.read_bytes().replace(torch.ones(2).numpy().tobytes(), torch.zeros(2).numpy().tobytes()))
     with pytest.raises(CheckpointError, match="is not what was written"):
         Checkpoint.load(path)
-    with pytest.raises(CheckpointError, match="is not what was written"):  # a damaged file is never taken for a known one
+    # a damaged file is never taken for a known one
+    with pytest.raises(CheckpointError, match="is not what was written"):
         Checkpoint.load(path)
 
 

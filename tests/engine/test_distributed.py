@@ -69,7 +69,9 @@ def test_loaders_cut_the_same_batches_into_shares(videos: int, size: int) -> Non
 def test_statistics_joined_are_those_of_one_after_the_other() -> None:
     def network() -> torch.nn.Module:
         torch.manual_seed(0)
-        norms = torch.nn.Sequential(torch.nn.BatchNorm1d(3, momentum=0.3), torch.nn.Linear(3, 2), torch.nn.BatchNorm1d(2, momentum=0.01))
+        norms = torch.nn.Sequential(
+            torch.nn.BatchNorm1d(3, momentum=0.3), torch.nn.Linear(3, 2), torch.nn.BatchNorm1d(2, momentum=0.01)
+        )
         norms(torch.randn(5, 3))
         return norms
 
@@ -122,8 +124,9 @@ def train_kinds(team: Team, path: Path) -> None:
 
 @pytest.fixture
 def one_thread() -> Iterator[None]:
-    """As the processes of a team have. With more of them convolutions round differently, and a max pooling passes its gradient to another
-    of two cells that are the same but for rounding: no small difference any more.
+    """As the processes of a team have. With more of them convolutions round differently, and a max
+    pooling passes its gradient to another of two cells that are the same but for rounding: no small
+    difference any more.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -142,7 +145,8 @@ def test_two_by_two_is_one_by_four(tmp_path: Path) -> None:
             max((one[key] - start[key]).abs().max() for key in one if key.endswith("weight")) > 0.002
         )  # a thousand times what is tolerated
         for key, value in one.items():
-            # With several batches a step, the running statistics have seen the same videos in another order.
+            # With several batches a step, the running statistics have seen the same videos in
+            # another order.
             if not ("running" in key and "accumulate" in changes):
                 torch.testing.assert_close(two[key], value, rtol=1e-4, atol=2e-6, msg=f"{name}: {key}")
         mine, other = (torch.load(tmp_path / "two" / name / f"weights_of_{rank}.pt") for rank in range(2))
@@ -164,7 +168,9 @@ def test_mixed_precision_gives_the_same_bits_in_all_processes_and_again(tmp_path
     for level in ("O1", "O2"):
         mine, other = (torch.load(tmp_path / level / f"weights_of_{rank}.pt") for rank in range(2))
         assert all(torch.equal(value, other[key]) for key, value in mine.items())
-        assert not torch.equal(mine["frame_position.weight"].float(), tiny_model().state_dict()["frame_position.weight"])
+        assert not torch.equal(
+            mine["frame_position.weight"].float(), tiny_model().state_dict()["frame_position.weight"]
+        )
 
 
 def drift(team: Team, path: Path) -> None:
@@ -230,7 +236,9 @@ def test_every_video_counts_once_in_an_epoch_and_in_an_evaluation(tmp_path: Path
     assert sorted(seen[0] + seen[1]) == [[epoch, f"v{i}"] for epoch in (1, 2, 3) for i in range(7)]
     assert min(map(len, seen)) >= 9
     for videos in (5, 1):
-        result, losses = evaluate_model(tiny_model(), ClipLoader(ToyVideos(videos), "predcls"), PREDCLS, criterion=Case(tmp_path).criterion)
+        result, losses = evaluate_model(
+            tiny_model(), ClipLoader(ToyVideos(videos), "predcls"), PREDCLS, criterion=Case(tmp_path).criterion
+        )
         for rank in range(2):
             of_two, losses_of_two = torch.load(tmp_path / f"result_{videos}_{rank}.pt")
             assert of_two == result.to_json()
@@ -246,7 +254,8 @@ def skip(team: Team, path: Path) -> None:
 
 def test_unreadable_videos_are_left_out_whoever_reads_them(tmp_path: Path) -> None:
     assert in_team(skip, tmp_path / "some") == ["", ""]
-    assert load_tensors(tmp_path / "some" / FINAL)["training_state"]["step"] == 4 * 2  # the steps that there would have been
+    # the steps that there would have been
+    assert load_tensors(tmp_path / "some" / FINAL)["training_state"]["step"] == 4 * 2
     assert in_team(skip, tmp_path / "all") == ["DataError: toy: no video could be read in epoch 1."] * 2
 
 
@@ -272,9 +281,19 @@ def test_processes_draw_differently_but_the_same_every_time(tmp_path: Path) -> N
 
 
 def train_until(team: Team, path: Path, kill_at: int | None, victim: int) -> None:
-    """Go on with the run in the folder; in the middle of step ``kill_at`` one of the processes is killed."""
+    """Go on with the run in the folder; in the middle of step ``kill_at`` one of the processes is
+    killed."""
     case = Case(
-        path, team=team, epochs=3, save_minutes=0.0, dropout=0.3, videos=7, batch_size=1, schedule="plateau", patience=9, eval_freq=1
+        path,
+        team=team,
+        epochs=3,
+        save_minutes=0.0,
+        dropout=0.3,
+        videos=7,
+        batch_size=1,
+        schedule="plateau",
+        patience=9,
+        eval_freq=1,
     )
     criterion = case.criterion
 
@@ -358,7 +377,9 @@ def test_without_a_launcher_there_is_one_process_or_a_message(monkeypatch: pytes
     with join_team() as team:
         assert team == ALONE
     with (
-        pytest.raises(ConfigError, match=r"-distributed: .*\n  torchrun --nproc_per_node=\d train.py -lr 1e-4 -save_path 'a b'$"),
+        pytest.raises(
+            ConfigError, match=r"-distributed: .*\n  torchrun --nproc_per_node=\d train.py -lr 1e-4 -save_path 'a b'$"
+        ),
         join_team(True),
     ):
         pass

@@ -29,7 +29,9 @@ def knowing(images: object, clip: Clip) -> Clip:
 
 def wrong(images: object, clip: Clip) -> Clip:
     """A detector that takes persons for the last class and everything else for persons."""
-    return opened(replace(clip, node_distribution=F.one_hot(torch.where(clip.node_target == 1, OBJECTS - 1, 1), OBJECTS).float()))
+    return opened(
+        replace(clip, node_distribution=F.one_hot(torch.where(clip.node_target == 1, OBJECTS - 1, 1), OBJECTS).float())
+    )
 
 
 def test_guessed_classes_decide_the_recall() -> None:
@@ -47,7 +49,12 @@ def test_guessed_classes_decide_the_recall() -> None:
 
 def test_sttran_guesses_for_itself() -> None:
     torch.manual_seed(0)
-    model = STTran(ENTITY, WIDTHS, STTranConfig(hidden_dim=8, embedding_dim=4, heads=2, feedforward_dim=16, temporal_layer=1), "sgcls")
+    model = STTran(
+        ENTITY,
+        WIDTHS,
+        STTranConfig(hidden_dim=8, embedding_dim=4, heads=2, feedforward_dim=16, temporal_layer=1),
+        "sgcls",
+    )
     recall = []
     for size in (1, 4):
         result, _ = evaluate_model(model, ClipLoader(ToyVideos(), "sgcls", batch_size=size, extractor=knowing), SGCLS)

@@ -9,7 +9,9 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_every_fault_has_a_test() -> None:
-    text = (ROOT / "docs" / "training.md").read_text(encoding="utf-8").split("## What can go wrong")[1].split("\n## ")[0]
+    text = (
+        (ROOT / "docs" / "training.md").read_text(encoding="utf-8").split("## What can go wrong")[1].split("\n## ")[0]
+    )
     rows = [line.strip("|").split("|") for line in text.splitlines() if line.startswith("|")][2:]
     assert len(rows) >= 12
     for what, _, proof in rows:

@@ -30,7 +30,14 @@ def train(path: Path, epochs: int = 4, **changes: Any) -> tuple[FitResult, STTra
 def test_training_learns_logs_and_saves(tmp_path: Path) -> None:
     result, _ = train(tmp_path / "run", epochs=12)
     files = {p.name for p in (tmp_path / "run").iterdir()}
-    assert {"logfile.txt", "config.yaml", "metrics.csv", "checkpoint_best.tar", "checkpoint_final.tar", "checkpoint_epoch_2.tar"} <= files
+    assert {
+        "logfile.txt",
+        "config.yaml",
+        "metrics.csv",
+        "checkpoint_best.tar",
+        "checkpoint_final.tar",
+        "checkpoint_epoch_2.tar",
+    } <= files
     assert any(name.startswith("events.out.tfevents") for name in files)
     lines = (tmp_path / "run" / "logfile.txt").read_text(encoding="utf-8").splitlines()
     losses = [float(line.split("Loss: ")[1].split()[0]) for line in lines if "Loss" in line]
@@ -39,7 +46,14 @@ def test_training_learns_logs_and_saves(tmp_path: Path) -> None:
     assert any(line.startswith("Epoch 2/12 - Eval - Recall@10: ") for line in lines)
     with (tmp_path / "run" / "metrics.csv").open(encoding="utf-8") as file:
         names = {row["name"] for row in csv.DictReader(file)}
-    assert {"train/loss/total", "train/lr", "train/grad_norm", "val/loss/attention", "val/with/recall@20", "val/no/mR_frame@50"} <= names
+    assert {
+        "train/loss/total",
+        "train/lr",
+        "train/grad_norm",
+        "val/loss/attention",
+        "val/with/recall@20",
+        "val/no/mR_frame@50",
+    } <= names
     best = load_tensors(tmp_path / "run" / "checkpoint_best.tar")
     assert best["training_state"]["best_score"] == result.best_score
     assert {"epoch", "model_state_dict", "optimizer_state_dict", "loss", "config"} <= set(best)
@@ -54,18 +68,23 @@ def test_the_same_seed_gives_the_same_bits(tmp_path: Path) -> None:
 def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path) -> None:
     case = Case(tmp_path / "run")
     case.state.model.frame_position.weight.data.fill_(torch.nan)  # type: ignore[operator]
-    with pytest.raises(TrainingError, match=r"loss is nan at step 0 of epoch 1, video v\d, v\d\. Last good checkpoint: none"):
+    with pytest.raises(
+        TrainingError, match=r"loss is nan at step 0 of epoch 1, video v\d, v\d\. Last good checkpoint: none"
+    ):
         case.run()
 
 
 def test_a_folder_with_a_run_in_it_is_refused(tmp_path: Path) -> None:
     with RunFolder(tmp_path / "run", {"epochs": 1}):
         (tmp_path / "run" / "checkpoint_last.tar").touch()
-    with pytest.raises(ConfigError, match="holds another run; name a new folder, remove the old one, or go on with -resume_from"):
+    with pytest.raises(
+        ConfigError, match="holds another run; name a new folder, remove the old one, or go on with -resume_from"
+    ):
         RunFolder(tmp_path / "run", {"epochs": 1})
     with RunFolder(tmp_path / "detector", {"epochs": 1}):
         (tmp_path / "detector" / "detector_best.pth").touch()
-    with pytest.raises(ConfigError, match=r"holds another run; name a new folder, remove the old one\.$"):  # these cannot go on
+    # these cannot go on
+    with pytest.raises(ConfigError, match=r"holds another run; name a new folder, remove the old one\.$"):
         RunFolder(tmp_path / "detector", {"epochs": 1})
     (tmp_path / "file").write_text("x", encoding="utf-8")
     with pytest.raises(ConfigError, match="is a file"):

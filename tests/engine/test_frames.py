@@ -20,7 +20,9 @@ class NumberedVideos(ToyVideos):
     def images(self, index: int, frames: Sequence[int] | None = None) -> list[Image]:
         if self.video_ids[index] in self.broken:
             raise DataError(f"{self.video_ids[index]} has no pictures")
-        return [np.full((100, 100, 3), 10 * index + frame, np.uint8) for frame in (range(3) if frames is None else frames)]
+        return [
+            np.full((100, 100, 3), 10 * index + frame, np.uint8) for frame in (range(3) if frames is None else frames)
+        ]
 
     def annotation(self, index: int):
         return self.annotations[index]
@@ -39,7 +41,9 @@ def test_every_frame_comes_once_an_epoch_in_an_order_of_its_own(workers: int) ->
     loader = FrameLoader(NumberedVideos(4), 5, shuffle=True, seed=3, workers=workers)
     first, second = seen(loader, 1), seen(loader, 2)
     assert [len(batch) for batch in first] == [5, 5, 2] and len(loader) == 3 and loader.frames == 12
-    assert sorted(flat(first)) == sorted(flat(second)) == [10 * video + frame for video in range(4) for frame in range(3)]
+    assert (
+        sorted(flat(first)) == sorted(flat(second)) == [10 * video + frame for video in range(4) for frame in range(3)]
+    )
     assert flat(first) != flat(second)
     assert len({value // 10 for value in first[0]}) > 1  # a batch has frames of several videos
     assert seen(FrameLoader(NumberedVideos(4), 5, shuffle=True, seed=3), 2) == second
@@ -116,7 +120,8 @@ class RareVideos(NumberedVideos):
 
 
 def test_frames_with_rare_classes_come_more_often() -> None:
-    """The chair is in a share of 1 / 40: sqrt(0.1 / 0.025) = 2 times. The door is frequent enough."""
+    """The chair is in a share of 1 / 40: sqrt(0.1 / 0.025) = 2 times. The door is frequent
+    enough."""
     videos = RareVideos()
     loader = FrameLoader(videos, 6, shuffle=True)
     assert loader.frames == 40

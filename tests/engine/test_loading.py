@@ -1,4 +1,5 @@
-"""Loading from a feature store: the same batches and the same training as with the detector on the fly."""
+"""Loading from a feature store: the same batches and the same training as with the detector on the
+fly."""
 
 from __future__ import annotations
 
@@ -48,11 +49,15 @@ def stores(detector: FasterRCNN, tmp_path_factory: pytest.TempPathFactory) -> di
     videos, stores = PictureVideos(), {}
     for mode in ("predcls", "sgcls", "sgdet"):
         folder, key = tmp_path_factory.mktemp("store") / mode, StoreKey.of(detector, ENTITY, mode)
-        with FeatureStore.to_write(folder, key, "float32", FeatureWidths(detector.node_width, detector.union_channels)) as store:
+        with FeatureStore.to_write(
+            folder, key, "float32", FeatureWidths(detector.node_width, detector.union_channels)
+        ) as store:
             for index in range(len(videos)):
                 annotation = videos.annotation(index)
                 for learn in (True, False):
-                    clip = ClipExtractor(detector, mode, learn=learn)(videos.images(index), Clip.from_annotation(annotation, mode))
+                    clip = ClipExtractor(detector, mode, learn=learn)(
+                        videos.images(index), Clip.from_annotation(annotation, mode)
+                    )
                     store.write(clip, RecordSource.of(videos, index, annotation), learn=learn)
         stores[mode] = FeatureStore.open(folder)
     return stores
@@ -96,14 +101,18 @@ def test_worker_processes_read_the_same(
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_a_damaged_record_stops_the_run_or_is_counted(stores: dict[str, FeatureStore], tmp_path: Path, workers: int) -> None:
+def test_a_damaged_record_stops_the_run_or_is_counted(
+    stores: dict[str, FeatureStore], tmp_path: Path, workers: int
+) -> None:
     path = stores["sgcls"].path_of("v2", learn=True)
     good = path.read_bytes()
     path.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
     try:
         with pytest.raises(DataError, match=f"{path.name}: is damaged"):
             list(ClipLoader(Unseen(), "sgcls", workers=workers, store=stores["sgcls"], learn=True).batches())
-        loader = ClipLoader(Unseen(), "sgcls", batch_size=2, workers=workers, store=stores["sgcls"], learn=True, skip_bad=True)
+        loader = ClipLoader(
+            Unseen(), "sgcls", batch_size=2, workers=workers, store=stores["sgcls"], learn=True, skip_bad=True
+        )
         assert [v for batch in loader.batches() for v in batch.clip.video_ids] == ["v0", "v1", "v3", "v4", "v5"]
         assert [path.name in message for message in loader.skipped] == [True]
     finally:
@@ -129,7 +138,9 @@ def losses(loader: ClipLoader, detector: FasterRCNN, mode: str) -> list[float]:
 
 
 @pytest.mark.parametrize("mode", ["predcls", "sgcls", "sgdet"])
-def test_training_with_a_store_is_training_on_the_fly_bit_for_bit(detector: FasterRCNN, stores: dict[str, FeatureStore], mode: str) -> None:
+def test_training_with_a_store_is_training_on_the_fly_bit_for_bit(
+    detector: FasterRCNN, stores: dict[str, FeatureStore], mode: str
+) -> None:
     extractor = ClipExtractor(detector, mode, learn=True)
     computed = losses(ClipLoader(PictureVideos(), mode, 2, True, extractor=extractor), detector, mode)
     read = losses(ClipLoader(Unseen(), mode, 2, True, store=stores[mode], learn=True), detector, mode)
@@ -139,8 +150,17 @@ def test_training_with_a_store_is_training_on_the_fly_bit_for_bit(detector: Fast
 
 
 def test_stages_decide_which_videos_an_epoch_reads() -> None:
-    loader = ClipLoader(ToyVideos(6), "predcls", batch_size=2, shuffle=True, seed=3, stages=[(0, [1, 4]), (2, [0, 1, 4]), (3, range(6))])
-    assert [sorted(loader.order(epoch)) for epoch in range(6)] == [[*range(6)], [1, 4], [1, 4], [0, 1, 4], [*range(6)], [*range(6)]]
+    loader = ClipLoader(
+        ToyVideos(6), "predcls", batch_size=2, shuffle=True, seed=3, stages=[(0, [1, 4]), (2, [0, 1, 4]), (3, range(6))]
+    )
+    assert [sorted(loader.order(epoch)) for epoch in range(6)] == [
+        [*range(6)],
+        [1, 4],
+        [1, 4],
+        [0, 1, 4],
+        [*range(6)],
+        [*range(6)],
+    ]
     assert [loader.steps(epoch) for epoch in range(6)] == [3, 1, 1, 2, 3, 3]
     read = [sorted(name for batch in loader.batches(epoch) for name in batch.clip.video_ids) for epoch in (2, 3, 1)]
     assert read == [["v1", "v4"], ["v0", "v1", "v4"], ["v1", "v4"]]

@@ -113,7 +113,8 @@ def test_a_logger_that_cannot_start_leaves_no_run_behind(tmp_path: Path) -> None
 
     with pytest.raises(ConfigError, match="no account"):
         RunFolder(tmp_path / "run", {}, logger=fails)
-    with RunFolder(tmp_path / "run", {}, logger=find_logger("none"), echo=False) as run:  # neither locked nor taken for a run
+    # neither locked nor taken for a run
+    with RunFolder(tmp_path / "run", {}, logger=find_logger("none"), echo=False) as run:
         use(run)
 
 
@@ -125,7 +126,8 @@ def test_on_a_cpu_there_is_no_gpu_to_measure() -> None:
 
 @pytest.fixture
 def pretended_gpu(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """CUDA's own functions as they would answer: memory in bytes, and percentages of use from the list (none: the library is missing)."""
+    """CUDA's own functions as they would answer: memory in bytes, and percentages of use from the
+    list (none: the library is missing)."""
     percentages: list[float] = []
 
     def utilization(device: torch.device) -> float:

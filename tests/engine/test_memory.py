@@ -1,4 +1,5 @@
-"""A model that gathers a memory over its epochs: going on, several processes, mixed precision, learning."""
+"""A model that gathers a memory over its epochs: going on, several processes, mixed precision,
+learning."""
 
 from __future__ import annotations
 
@@ -50,9 +51,12 @@ def train(path: Path, stop_at: int | None = None, **changes: Any) -> None:
     case.run(course=course)
 
 
-@pytest.mark.parametrize("changes", [{"batch_size": 1, "accumulate": 2}, {"level": "O2"}], ids=["accumulation", "bfloat16 weights"])
+@pytest.mark.parametrize(
+    "changes", [{"batch_size": 1, "accumulate": 2}, {"level": "O2"}], ids=["accumulation", "bfloat16 weights"]
+)
 def test_stopped_in_the_middle_it_ends_with_the_same_memory(tmp_path: Path, changes: dict[str, Any]) -> None:
-    """Steps 0 to 3 are the first epoch; 4 is stopped before its first step is done, 6 in its middle."""
+    """Steps 0 to 3 are the first epoch; 4 is stopped before its first step is done, 6 in its
+    middle."""
     changes = {"save_minutes": 0.0, **changes}
     train(tmp_path / "whole", **changes)
     for step in (4, 6, 11):
@@ -89,7 +93,8 @@ def work(team: Team, path: str) -> None:
 
 
 def test_two_processes_gather_as_one_does(tmp_path: Path) -> None:
-    """Same batches of two videos, same memory within rounding; and both processes hold the same one."""
+    """Same batches of two videos, same memory within rounding; and both processes hold the same
+    one."""
     assert in_team(work, str(tmp_path / "two")) == ["", ""]
     case, course = make(tmp_path / "one", batch_size=2, noise=False, epochs=3)
     case.run(course=course)

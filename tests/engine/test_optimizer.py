@@ -44,7 +44,9 @@ def test_torch_differs_where_gradients_are_as_small_as_eps():
     start, gradients = np.zeros(8, np.float32), np.full((3, 8), 1e-8, np.float32)
     values, _, _ = run(start, gradients, lr=1e-3)
     np.testing.assert_allclose(values, reference(start, gradients, 1e-3), rtol=1e-5)
-    theirs, _, _ = run(start, gradients, torch.optim.AdamW([parameter := torch.nn.Parameter(torch.zeros(8))], lr=1e-3), parameter)
+    theirs, _, _ = run(
+        start, gradients, torch.optim.AdamW([parameter := torch.nn.Parameter(torch.zeros(8))], lr=1e-3), parameter
+    )
     assert np.abs(theirs - values).max() > 1e-4
 
 
@@ -62,7 +64,8 @@ def test_state_dict_round_trip_is_exact_and_holds_the_nominal_eps():
 
 
 def test_a_parameter_that_sat_out_keeps_its_own_count():
-    """Tiny gradients, where eps decides: each parameter must follow the formula with its own number of updates."""
+    """Tiny gradients, where eps decides: each parameter must follow the formula with its own number
+    of updates."""
     often, seldom = torch.nn.Parameter(torch.zeros(4)), torch.nn.Parameter(torch.zeros(4))
     optimizer = ReferenceAdamW([{"params": [often, seldom]}], lr=1e-3)
     gradient = np.full(4, 1e-8, np.float32)

@@ -1,4 +1,5 @@
-"""Mixed precision: what is computed in which type, and that the float32 weights are those that count."""
+"""Mixed precision: what is computed in which type, and that the float32 weights are those that
+count."""
 
 from __future__ import annotations
 

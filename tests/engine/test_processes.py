@@ -108,9 +108,12 @@ if __name__ == "__main__":
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="there is no such signal on Windows")
-@pytest.mark.parametrize(("when", "how"), [("import", "SIGKILL"), ("setup", "SIGTERM"), ("task", "SIGKILL"), ("task", "SIGTERM")])
+@pytest.mark.parametrize(
+    ("when", "how"), [("import", "SIGKILL"), ("setup", "SIGTERM"), ("task", "SIGKILL"), ("task", "SIGTERM")]
+)
 def test_workers_end_with_their_parent_within_two_seconds(tmp_path: Path, when: str, how: str) -> None:
-    """Wherever they are: reading the setup, which for a model imports PyTorch, setting up, or at work."""
+    """Wherever they are: reading the setup, which for a model imports PyTorch, setting up, or at
+    work."""
     (tmp_path / "slow.py").write_text(SLOW, encoding="utf-8")
     (tmp_path / "script.py").write_text(SCRIPT, encoding="utf-8")
     command = [sys.executable, str(tmp_path / "script.py")]

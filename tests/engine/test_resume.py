@@ -29,7 +29,13 @@ EPOCHS, VIDEOS = 4, 10
 
 KINDS: dict[str, dict[str, Any]] = {
     "step schedule": {"schedule": "step", "save_minutes": 0.0},
-    "cosine, accumulation, workers": {"schedule": "cosine", "batch_size": 1, "accumulate": 3, "workers": 2, "save_minutes": 0.0},
+    "cosine, accumulation, workers": {
+        "schedule": "cosine",
+        "batch_size": 1,
+        "accumulate": 3,
+        "workers": 2,
+        "save_minutes": 0.0,
+    },
     "plateau, early stopping, saved once an epoch": {"schedule": "plateau", "patience": 20, "eval_freq": 1},
     "float16 with loss scaling": {"level": "O1", "half": torch.float16, "kind": "action", "save_minutes": 0.0},
     "bfloat16 weights": {"level": "O2", "kind": "action", "save_minutes": 0.0},
@@ -45,7 +51,8 @@ def make(path: Path, **changes: Any) -> Case:
 def train(path: Path, changes: dict[str, Any], kill_at: int | None) -> None:
     """Go on with the run in the folder; in the middle of step ``kill_at`` the process is killed."""
     if sys.version_info < (3, 12):
-        multiprocessing.set_start_method("fork", force=True)  # of workers, as in a program that was not started by multiprocessing
+        # of workers, as in a program that was not started by multiprocessing
+        multiprocessing.set_start_method("fork", force=True)
     case = make(path, **changes)
     criterion = case.criterion
 
@@ -64,7 +71,8 @@ def test_killed_at_five_steps_it_ends_with_the_same_bits(tmp_path: Path, kind: s
     changes = KINDS[kind]
     schedule = make(tmp_path, **changes).state.schedule
     assert in_process(train, tmp_path / "whole", changes, None) == 0
-    for step in sorted(random.Random(kind).sample(range(schedule.steps // EPOCHS + 1, schedule.steps), 5)):  # once there is a checkpoint
+    # once there is a checkpoint
+    for step in sorted(random.Random(kind).sample(range(schedule.steps // EPOCHS + 1, schedule.steps), 5)):
         assert in_process(train, tmp_path / "killed", changes, step) == -signal.SIGKILL
     assert in_process(train, tmp_path / "killed", changes, None) == 0
     assert_same_bits(tmp_path / "whole" / FINAL, tmp_path / "killed" / FINAL)
@@ -124,7 +132,8 @@ def test_a_signal_saves_and_says_how_to_go_on(tmp_path: Path, received: signal.S
     stopped = stopped_by(received, tmp_path / "run", 7)
     assert stopped.code == code
     assert (
-        str(stopped) == f"stopped by {received.name} at step 8 of epoch 2: saved. Go on with: vidsgg train -resume_from {tmp_path / 'run'}"
+        str(stopped) == f"stopped by {received.name} at step 8 of epoch 2: saved. Go on with: vidsgg train -resume_from"
+        f" {tmp_path / 'run'}"
     )
     assert str(stopped) in (tmp_path / "run" / "logfile.txt").read_text(encoding="utf-8")
     assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == handlers
@@ -188,10 +197,16 @@ class FullDisk(io.BytesIO):
         raise OSError(28, "No space left on device")
 
 
-def test_a_full_disk_ends_the_run_and_keeps_the_checkpoint_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_ends_the_run_and_keeps_the_checkpoint_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     case, save = make(tmp_path / "run", save_minutes=0.0), torch.save
-    monkeypatch.setattr(torch, "save", lambda content, file: save(content, FullDisk() if case.state.step == 8 else file))
-    with pytest.raises(CheckpointError, match=r"No space left on device\. .* intact\. Then go on with: vidsgg train -resume"):
+    monkeypatch.setattr(
+        torch, "save", lambda content, file: save(content, FullDisk() if case.state.step == 8 else file)
+    )
+    with pytest.raises(
+        CheckpointError, match=r"No space left on device\. .* intact\. Then go on with: vidsgg train -resume"
+    ):
         case.run()
     monkeypatch.undo()
     assert load_tensors(tmp_path / "run" / LAST)["training_state"]["step"] == 7
@@ -210,7 +225,9 @@ def test_a_damaged_checkpoint_is_passed_over(tmp_path: Path, how: str) -> None:
     if how == "truncated":
         content = content[: len(content) // 2]
     else:
-        weight = load_tensors(tmp_path / LAST)["model_state_dict"]["spatial.0.feedforward.linear1.weight"].numpy().tobytes()
+        weight = (
+            load_tensors(tmp_path / LAST)["model_state_dict"]["spatial.0.feedforward.linear1.weight"].numpy().tobytes()
+        )
         content[content.index(weight) + 2] ^= 1
     (tmp_path / LAST).write_bytes(content)
     newest = newest_checkpoint(tmp_path)

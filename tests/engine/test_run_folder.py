@@ -43,7 +43,8 @@ def test_a_second_run_in_a_folder_is_refused_and_told_who_has_it(tmp_path: Path)
         assert lock_holder(tmp_path / "run") is not None
         with pytest.raises(ConfigError, match=f"being written by process {os.getpid()} on "):
             RunFolder(tmp_path / "run", {}, goes_on_after=0)
-        assert in_process(be_refused, tmp_path / "run", f"process {os.getpid()} on ") == 0  # looking has not dropped the lock
+        # looking has not dropped the lock
+        assert in_process(be_refused, tmp_path / "run", f"process {os.getpid()} on ") == 0
     assert lock_holder(tmp_path / "run") is None
     with RunFolder(tmp_path / "run", {}, goes_on_after=0):
         pass
@@ -60,7 +61,9 @@ def test_the_lock_of_a_dead_process_is_none(tmp_path: Path) -> None:
         assert holder.pid == os.getpid()
 
 
-def test_a_file_system_without_locks_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_file_system_without_locks_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     def none(file: object) -> None:
         raise OSError(95, "Operation not supported")
 
@@ -92,7 +95,9 @@ def test_the_folder_itself_may_be_a_link(tmp_path: Path) -> None:
 def test_files_of_a_user_stay(tmp_path: Path) -> None:
     """Also in folders below, and those of a run in one of them."""
     (tmp_path / "run" / "inner").mkdir(parents=True)
-    theirs = [tmp_path / "run" / name for name in (".notes.tmp", "inner/.notes.tmp", "inner/.vidsgg-0123456789abcdef-a.tmp")]
+    theirs = [
+        tmp_path / "run" / name for name in (".notes.tmp", "inner/.notes.tmp", "inner/.vidsgg-0123456789abcdef-a.tmp")
+    ]
     for path in theirs:
         path.write_text("1")
     with RunFolder(tmp_path / "run", {}):

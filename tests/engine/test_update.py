@@ -20,7 +20,14 @@ def trained(path: Path, batch_size: int, accumulate: int, videos: int, broken: t
     """Two epochs of plain gradient descent, in which a wrong divisor would show."""
     dataset = ToyVideos(videos, broken=broken)
     case = Case(
-        path, epochs=2, batch_size=batch_size, accumulate=accumulate, dropout=0.0, optimizer=torch.optim.SGD, lr=0.1, dataset=dataset
+        path,
+        epochs=2,
+        batch_size=batch_size,
+        accumulate=accumulate,
+        dropout=0.0,
+        optimizer=torch.optim.SGD,
+        lr=0.1,
+        dataset=dataset,
     )
     case.loader.skip_bad = bool(broken)
     case.run()
@@ -41,7 +48,10 @@ def test_accumulation_equals_the_large_batch(
     torch.testing.assert_close(small.state.model.state_dict(), large.state.model.state_dict(), rtol=1e-5, atol=1e-6)
     assert small.state.losses == pytest.approx(large.state.losses, rel=1e-5)
     start = tiny_model(dropout=0.0)
-    assert max((a - b).abs().max().item() for a, b in zip(start.parameters(), large.state.model.parameters(), strict=True)) > 0.01
+    assert (
+        max((a - b).abs().max().item() for a, b in zip(start.parameters(), large.state.model.parameters(), strict=True))
+        > 0.01
+    )
 
 
 @pytest.mark.parametrize("videos_of", [[2, 2], [2, 1], [1]], ids=["full", "short batch", "short group"])
@@ -76,7 +86,8 @@ def test_a_run_whose_gradients_diverge_stops_before_its_weights_are_spoilt(tmp_p
         losses = original(logits, clip)  # type: ignore[arg-type]
         if case.state.step == 4:
             weight = next(case.state.model.parameters())
-            losses["total"] = losses["total"] + (weight * 0).abs().sqrt().sum()  # 0 in value, not a number in its gradient
+            # 0 in value, not a number in its gradient
+            losses["total"] = losses["total"] + (weight * 0).abs().sqrt().sum()
         return losses
 
     case.criterion = diverging  # type: ignore[assignment]

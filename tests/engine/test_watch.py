@@ -37,7 +37,8 @@ def test_a_healthy_run_warns_of_nothing(tmp_path: Path) -> None:
 
 
 def test_a_loss_that_does_not_fall_is_told_once(tmp_path: Path) -> None:
-    Case(tmp_path, epochs=6, lr=0.0, warmup=4).run()  # of 3 steps an epoch: epochs 3 to 5 are the first three after the warm-up
+    # of 3 steps an epoch: epochs 3 to 5 are the first three after the warm-up
+    Case(tmp_path, epochs=6, lr=0.0, warmup=4).run()
     (warning,) = warnings_of(tmp_path)
     assert warning.startswith("the loss has not fallen in 5 epochs (2.")
     assert "try a lower -lr" in warning
@@ -77,7 +78,9 @@ def test_an_error_names_the_checkpoint_that_the_run_went_on_from(tmp_path: Path)
     Case(tmp_path, epochs=2).run()
     case = Case(tmp_path, epochs=4)
     case.criterion = lambda *_: {"total": torch.tensor(torch.nan)}  # type: ignore[assignment]
-    with pytest.raises(TrainingError, match=r"loss is nan at step 6 of epoch 3, .* Last good checkpoint: checkpoint_last\.tar in "):
+    with pytest.raises(
+        TrainingError, match=r"loss is nan at step 6 of epoch 3, .* Last good checkpoint: checkpoint_last\.tar in "
+    ):
         case.run()
 
 
@@ -100,7 +103,9 @@ class DeadlyVideos(ToyVideos):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX")
 def test_a_worker_that_dies_ends_the_run_with_a_message(tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match=r"a process that reads data ended by itself.*Fewer -num_workers.*vidsgg train -resume_from"):
+    with pytest.raises(
+        TrainingError, match=r"a process that reads data ended by itself.*Fewer -num_workers.*vidsgg train -resume_from"
+    ):
         Case(tmp_path, workers=1, dataset=DeadlyVideos(6)).run()
 
 

@@ -38,12 +38,15 @@ from vidsgg.structures.widths import FeatureWidths
 
 def tiny_model(schema: Schema = ENTITY, dropout: float = 0.1, layers: int = 1) -> STTran:
     torch.manual_seed(0)
-    config = STTranConfig(hidden_dim=8, embedding_dim=4, heads=2, feedforward_dim=16, dropout=dropout, temporal_layer=layers)
+    config = STTranConfig(
+        hidden_dim=8, embedding_dim=4, heads=2, feedforward_dim=16, dropout=dropout, temporal_layer=layers
+    )
     return STTran(schema, WIDTHS if schema is ENTITY else FeatureWidths(), config)
 
 
 class Case:
-    """A run on toy videos: made with the same values, it is the same run. ``run`` goes on from what is in its folder."""
+    """A run on toy videos: made with the same values, it is the same run. ``run`` goes on from what
+    is in its folder."""
 
     def __init__(
         self,
@@ -106,7 +109,9 @@ class Case:
             self.state.go_to(Checkpoint.load(newest))
         self.state.update.learn_with(self.team, self.state.model)
         with closing(self.loader), self._folder(self.state.step if newest else None) as run:
-            return fit(self.state, self.criterion, self.loader, self.validate, run, self.settings, self.provenance, **named)
+            return fit(
+                self.state, self.criterion, self.loader, self.validate, run, self.settings, self.provenance, **named
+            )
 
     def _folder(self, goes_on_after: int | None) -> RunFolder:
         if self.team.leads:
@@ -124,19 +129,26 @@ def flat(content: Any, name: str = "") -> dict[str, Any]:
 
 
 def assert_same_bits(one: Path, other: Path) -> None:
-    """Two checkpoints hold the same: weights, optimiser, schedule, counters; their runs may have been started in different folders."""
+    """Two checkpoints hold the same: weights, optimiser, schedule, counters; their runs may have
+    been started in different folders."""
     a, b = (flat({**load_tensors(path), "started_in": None}) for path in (one, other))
     assert a.keys() == b.keys()
-    different = [name for name, value in a.items() if not (torch.equal(value, b[name]) if torch.is_tensor(value) else value == b[name])]
+    different = [
+        name
+        for name, value in a.items()
+        if not (torch.equal(value, b[name]) if torch.is_tensor(value) else value == b[name])
+    ]
     assert not different
 
 
 def in_process(work: Callable[..., Any], *values: Any) -> int:
-    """Call a function of a test module in a process of its own; returns the exit code, -9 after a SIGKILL."""
+    """Call a function of a test module in a process of its own; returns the exit code, -9 after a
+    SIGKILL."""
     methods = multiprocessing.get_all_start_methods()
     context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
     if "forkserver" in methods:
-        context.set_forkserver_preload(["vidsgg.recipes.train", "torch.utils.tensorboard"])  # else every process takes seconds to import
+        # else every process takes seconds to import
+        context.set_forkserver_preload(["vidsgg.recipes.train", "torch.utils.tensorboard"])
     process = context.Process(target=work, args=values)
     process.start()
     process.join()

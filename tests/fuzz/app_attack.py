@@ -1,4 +1,5 @@
-"""Hostile requests to the web app: whatever is asked, it answers, and never with a failure of its own."""
+"""Hostile requests to the web app: whatever is asked, it answers, and never with a failure of its
+own."""
 
 from __future__ import annotations
 
@@ -43,10 +44,27 @@ _HEADERS = {
 
 
 def _prepare(made: Path) -> Path:
-    tiny = "-hidden_dim 8 -temporal_layer 1 -embedding_dim 4 -feedforward_dim 8 -num_workers 0 -device cpu -epochs 0 -logger none"
+    tiny = (
+        "-hidden_dim 8 -temporal_layer 1 -embedding_dim 4 -feedforward_dim 8 -num_workers 0 -device cpu -epochs 0"
+        " -logger none"
+    )
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         data = sighted_set(made / "data")
-        assert main(["train", "-mode", "sgdet", "-data_path", str(data), "-save_path", str(made / "runs" / "run"), *tiny.split()]) == 0
+        assert (
+            main(
+                [
+                    "train",
+                    "-mode",
+                    "sgdet",
+                    "-data_path",
+                    str(data),
+                    "-save_path",
+                    str(made / "runs" / "run"),
+                    *tiny.split(),
+                ]
+            )
+            == 0
+        )
     (made / "secret.txt").write_text("secret")
     return made
 
@@ -78,7 +96,11 @@ def _one(made: Path, random: Random, place: Path) -> None:
 
 def _ask(client: TestClient, queue: JobQueue, known: list[str], random: Random, asked: list[str]) -> None:
     jobs = [job.id for job in queue.all()]
-    job = random.choice(jobs) if jobs and random.random() < 0.8 else random.choice(("0" * 16, "..", "%2e%2e", "x", "a" * 3000))
+    job = (
+        random.choice(jobs)
+        if jobs and random.random() < 0.8
+        else random.choice(("0" * 16, "..", "%2e%2e", "x", "a" * 3000))
+    )
     name = random.choice((*DOWNLOADS, "job.json", VIDEO, *map(_quoted, _NAMES)))
     checkpoint = random.choice((*known, "x"))
     path, method = random.choice(
@@ -95,7 +117,9 @@ def _ask(client: TestClient, queue: JobQueue, known: list[str], random: Random, 
         if random.random() < 0.15:
             query[key] = random.choice(_VALUES)
     text = "&".join(f"{key}={_quoted(value)}" for key, value in query.items())
-    headers = {"origin": _OWN} | {key: random.choice(values) for key, values in _HEADERS.items() if random.random() < 0.1}
+    headers = {"origin": _OWN} | {
+        key: random.choice(values) for key, values in _HEADERS.items() if random.random() < 0.1
+    }
     body = random.choice(TOKENS) * random.choice((1, 1, 3)) if method != "GET" else None
     asked.append(f"{method} {path}?{text} {headers} {len(body or b'')} bytes")
     answer = client.request(method, f"{path}?{text}", content=body, headers=headers)

@@ -1,4 +1,5 @@
-"""Commands that are killed at a random moment: every file is whole, no process stays, and what was begun can be finished."""
+"""Commands that are killed at a random moment: every file is whole, no process stays, and what was
+begun can be finished."""
 
 from __future__ import annotations
 
@@ -32,8 +33,8 @@ _ENDS = 2.0  # seconds after which no worker of a killed command may be at work
 
 @dataclass(frozen=True)
 class Command:
-    """furnish: writes into a folder what the command needs. line: its words, run in that folder. results: the files that must be the same whether it
-    was killed or not.
+    """furnish: writes into a folder what the command needs. line: its words, run in that folder.
+    results: the files that must be the same whether it was killed or not.
     """
 
     furnish: Callable[[Path], object]
@@ -80,8 +81,8 @@ COMMANDS = {
     ),
     "train-detector": Command(
         lambda folder: sighted_set(folder / "data"),
-        "train-detector -data_path data -save_path out -epochs 1 -num_workers 0 -device cpu -test False -pretrained none -depth 10 -base_width 8"
-        " -short_side 64",
+        "train-detector -data_path data -save_path out -epochs 1 -num_workers 0 -device cpu -test False -pretrained"
+        " none -depth 10 -base_width 8 -short_side 64",
         "out/detector_final.pth",
         ("out", "data/annotations/.vidsgg"),
     ),

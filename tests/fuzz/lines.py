@@ -1,4 +1,5 @@
-"""Malformed command lines: good ones with a few words lost, doubled, swapped, damaged or put in, among good and bad files."""
+"""Malformed command lines: good ones with a few words lost, doubled, swapped, damaged or put in,
+among good and bad files."""
 
 from __future__ import annotations
 
@@ -27,9 +28,10 @@ from vidsgg.cli.main import COMMANDS, main
 
 # Whatever a line asks for is short: options from the environment win.
 SHORT = (
-    "videos=5 width=96 height=96 datasize=large epochs=1 hidden_dim=8 embedding_dim=4 feedforward_dim=8 spatial_layer=1 temporal_layer=1"
-    " num_workers=0 workers=1 device=cpu warmup_steps=1 trials=1 jobs=1 pretrained=none depth=10 base_width=8 short_side=64 resamples=10"
-    " port=0 host=127.0.0.1 llm_name=random:llama:hidden=8,layers=1,heads=2 pretrain_epochs=0"
+    "videos=5 width=96 height=96 datasize=large epochs=1 hidden_dim=8 embedding_dim=4 feedforward_dim=8 spatial_layer=1"
+    " temporal_layer=1 num_workers=0 workers=1 device=cpu warmup_steps=1 trials=1 jobs=1 pretrained=none depth=10"
+    " base_width=8 short_side=64 resamples=10 port=0 host=127.0.0.1 llm_name=random:llama:hidden=8,layers=1,heads=2"
+    " pretrain_epochs=0"
 )
 GOOD = {
     "train": "-mode predcls -data_path data -save_path out/run",
@@ -52,7 +54,8 @@ GOOD = {
     "import-checkpoint": "data/detector.pth -out out/c.tar",
     "models": "",
 }
-# Files of every kind in place of every other; the last of them are not what anybody should read or write.
+# Files of every kind in place of every other; the last of them are not what anybody should read or
+# write.
 PLACES = (
     "data", "easg", "run", "film.mp4", "film.graph.json", "run/checkpoint_final.tar", "run/config.yaml", "data/detector.pth", "empty", "text.txt",
     "out", "out/new", ".", "..", "/", "", "-", "missing", "pipe", "link", "loop", "closed", "closed/x", "text.txt/x", "/dev/null", "/dev/full",
@@ -71,7 +74,10 @@ def _prepare(made: Path) -> tuple[Path, dict[str, str]]:
         sighted_set(made / "data")
         write_easg(made / "easg", clips=4, graphs=2)
         write_video(made / "film.mp4", frames=12, gop=6)
-        tiny = "-hidden_dim 8 -temporal_layer 1 -embedding_dim 4 -feedforward_dim 8 -num_workers 0 -device cpu -epochs 0 -logger none"
+        tiny = (
+            "-hidden_dim 8 -temporal_layer 1 -embedding_dim 4 -feedforward_dim 8 -num_workers 0 -device cpu -epochs 0"
+            " -logger none"
+        )
         assert main(["train", "-mode", "sgdet", "-data_path", "data", "-save_path", "run", *tiny.split()]) == 0
         assert main(["predict", "film.mp4", "-checkpoint", "run", "-o", ".", "-device", "cpu", "-fps", "1"]) == 0
     for folder in ("empty", "out", "keep", "keep/.vidsgg", "keep/0123456789abcdef"):
@@ -116,7 +122,9 @@ def malformed(random: Random) -> list[str]:
             words[1:] = random.sample(words[1:], len(words[1:]))
         elif what == 3 and word:
             letter = random.randrange(len(word))
-            words[at] = word[:letter] + random.choice(("", "=", " ", "-", "é", "\0", word[letter] * 2)) + word[letter + 1 :]
+            words[at] = (
+                word[:letter] + random.choice(("", "=", " ", "-", "é", "\0", word[letter] * 2)) + word[letter + 1 :]
+            )
         elif what == 4 and at:
             words[at : at + 1] = [random.choice(PLACES)]
         elif what == 5 and at:
@@ -136,7 +144,12 @@ def _one(prepared: tuple[Path, dict[str, str]], random: Random, place: Path) -> 
     words = malformed(random)
     there = listing(home)
     said = io.StringIO()
-    environment = {"VIDSGG_OPTIONS": SHORT, "HOME": str(place / "user"), "XDG_CACHE_HOME": str(place / "user"), "HF_HUB_OFFLINE": "1"}
+    environment = {
+        "VIDSGG_OPTIONS": SHORT,
+        "HOME": str(place / "user"),
+        "XDG_CACHE_HOME": str(place / "user"),
+        "HF_HUB_OFFLINE": "1",
+    }
     with (
         patch.dict(os.environ, environment),
         patch("uvicorn.Server.run", lambda *_, **__: None),

@@ -17,7 +17,8 @@ TOKENS = (
 
 
 def damaged(content: bytes, random: Random) -> bytes:
-    """Some bytes with a little damage: bits and parts that are changed, lost, doubled, swapped or put in."""
+    """Some bytes with a little damage: bits and parts that are changed, lost, doubled, swapped or
+    put in."""
     data = bytearray(content)
     for _ in range(random.choice((1, 1, 1, 2, 5))):
         begin = random.randrange(len(data) + 1)

@@ -75,8 +75,9 @@ _READERS: dict[str, Callable[[Path], None]] = {
 
 
 def check_whole(folder: Path, *, killed: bool = False) -> None:
-    """Raises AssertionError naming a file in ``folder`` that cannot be read as what its name says. killed: what a killed writer leaves under a
-    temporary name, and rows of a table that it was writing, are no fault.
+    """Raises AssertionError naming a file in ``folder`` that cannot be read as what its name says.
+    killed: what a killed writer leaves under a temporary name, and rows of a table that it was
+    writing, are no fault.
     """
     for path in sorted(folder.rglob("*")):
         if not path.is_file() or path.is_symlink():

@@ -54,7 +54,20 @@ from vidsgg.recipes.history import find_runs
 from vidsgg.recipes.scored import ScoredVideos
 from vidsgg.structures.widths import FeatureWidths
 
-SMALL = ["-hidden_dim", "8", "-temporal_layer", "1", "-embedding_dim", "4", "-feedforward_dim", "8", "-num_workers", "0", "-device", "cpu"]
+SMALL = [
+    "-hidden_dim",
+    "8",
+    "-temporal_layer",
+    "1",
+    "-embedding_dim",
+    "4",
+    "-feedforward_dim",
+    "8",
+    "-num_workers",
+    "0",
+    "-device",
+    "cpu",
+]
 
 
 @dataclass(frozen=True)
@@ -63,7 +76,8 @@ class Reader:
 
     make: Callable[[Path], Path]
     read: Callable[[Path], Any]
-    load: Callable[[bytes], Any] | None = None  # the file's content as plain values, to be damaged in one part, and back
+    # the file's content as plain values, to be damaged in one part, and back
+    load: Callable[[bytes], Any] | None = None
     dump: Callable[[Any], bytes] | None = None
     slow: bool = False  # a file takes more than a tenth of a second
 
@@ -74,7 +88,9 @@ def _graph(folder: Path) -> Path:
 
 
 def _csv(folder: Path) -> Path:
-    (folder / "boxes.csv").write_text("video,frame,x1,y1,x2,y2,label,score,track\nv,1,2,3,40,50,person,0.5,1\nv,2,2,3,40,50,chair,1,2\n")
+    (folder / "boxes.csv").write_text(
+        "video,frame,x1,y1,x2,y2,label,score,track\nv,1,2,3,40,50,person,0.5,1\nv,2,2,3,40,50,chair,1,2\n"
+    )
     return folder / "boxes.csv"
 
 
@@ -83,7 +99,9 @@ def _coco(folder: Path) -> Path:
         "images": [{"id": 1, "file_name": "a.png", "frame_id": 1, "video_id": 5}],
         "videos": [{"id": 5, "name": "v"}],
         "categories": [{"id": 3, "name": "chair"}],
-        "annotations": [{"id": 1, "image_id": 1, "category_id": 3, "bbox": [1, 2, 30, 40], "score": 0.5, "track_id": 4}],
+        "annotations": [
+            {"id": 1, "image_id": 1, "category_id": 3, "bbox": [1, 2, 30, 40], "score": 0.5, "track_id": 4}
+        ],
     }
     (folder / "coco.json").write_text(json.dumps(content))
     return folder / "coco.json"
@@ -95,7 +113,11 @@ def _boxes(path: Path, objects: Sequence[str] = OBJECTS) -> Any:
 
 
 def _record(folder: Path) -> Path:
-    write_record(folder / "r.safetensors", {"a": torch.arange(6.0).view(2, 3), "b": torch.zeros(0, 4)}, {"video_id": "v", "masks": True})
+    write_record(
+        folder / "r.safetensors",
+        {"a": torch.arange(6.0).view(2, 3), "b": torch.zeros(0, 4)},
+        {"video_id": "v", "masks": True},
+    )
     return folder / "r.safetensors"
 
 
@@ -118,7 +140,9 @@ def _store(folder: Path) -> Path:
 
 
 def _options(folder: Path) -> Path:
-    (folder / "run.yaml").write_text("model: sttran\nlr: 1e-4\nepochs: 3\nmode: predcls\nbce_loss: true\ndropout: 0.1\n")
+    (folder / "run.yaml").write_text(
+        "model: sttran\nlr: 1e-4\nepochs: 3\nmode: predcls\nbce_loss: true\ndropout: 0.1\n"
+    )
     return folder / "run.yaml"
 
 
@@ -137,7 +161,8 @@ def _priors(folder: Path) -> Path:
     random = torch.Generator().manual_seed(0)
     classes, predicates, contacts = len(OBJECTS), sum(groups.values()), groups["contacting"]
     initial, transition = (
-        torch.rand(shape, generator=random).numpy() for shape in ((classes, predicates), (classes, contacts, predicates))
+        torch.rand(shape, generator=random).numpy()
+        for shape in ((classes, predicates), (classes, contacts, predicates))
     )
     initial[0], initial[5:] = 0, 0
     write_priors(folder / "p.json", PredicatePriors(initial, transition, transition[..., 0] > 0.8), SCHEMA)
@@ -145,7 +170,9 @@ def _priors(folder: Path) -> Path:
 
 
 def _job(folder: Path) -> Path:
-    job = Job("0123456789abcdef", "v.mp4", "STTran", Asked("c.tar"), 1.5, notes=("a",), files=("video.html",), state="done")
+    job = Job(
+        "0123456789abcdef", "v.mp4", "STTran", Asked("c.tar"), 1.5, notes=("a",), files=("video.html",), state="done"
+    )
     (folder / job.id).mkdir()
     JobFolder(folder).save(job)
     return folder / job.id / "job.json"
@@ -153,7 +180,23 @@ def _job(folder: Path) -> Path:
 
 def _checkpoint(folder: Path) -> Path:
     data = small_set(folder / "data")
-    assert main(["train", "-epochs", "0", "-mode", "sgdet", "-data_path", str(data), "-save_path", str(folder / "run"), *SMALL]) == 0
+    assert (
+        main(
+            [
+                "train",
+                "-epochs",
+                "0",
+                "-mode",
+                "sgdet",
+                "-data_path",
+                str(data),
+                "-save_path",
+                str(folder / "run"),
+                *SMALL,
+            ]
+        )
+        == 0
+    )
     return shutil.copy(folder / "run" / "checkpoint_final.tar", folder / "c.tar")
 
 
@@ -285,7 +328,20 @@ def _study(storage: str) -> Callable[[Path], Path]:
 
 
 def _tune(root: Path, storage: str) -> list[str]:
-    counted = ["-model", "frequency", "-device", "cpu", "-num_workers", "0", "-logger", "none", "-search", "seed=0,1", "-sampler", "grid"]
+    counted = [
+        "-model",
+        "frequency",
+        "-device",
+        "cpu",
+        "-num_workers",
+        "0",
+        "-logger",
+        "none",
+        "-search",
+        "seed=0,1",
+        "-sampler",
+        "grid",
+    ]
     return ["tune", "-data_path", str(root), *counted, "-storage", storage]
 
 
@@ -306,7 +362,13 @@ def _features(folder: Path) -> Path:
 
 def _language_model(folder: Path) -> Path:
     (folder / "llm").mkdir()
-    sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 8, "vocab_size": 16}
+    sizes = {
+        "hidden_size": 8,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "intermediate_size": 8,
+        "vocab_size": 16,
+    }
     (folder / "llm" / "config.json").write_text(json.dumps({"model_type": "llama", **sizes}))
     return folder / "llm" / "config.json"
 
@@ -320,7 +382,23 @@ def _read_language_model(path: Path) -> Any:
 def _predictable(folder: Path) -> tuple[Path, Path]:
     """A checkpoint that predicts, and a film."""
     data = sighted_set(folder / "data")
-    assert main(["train", "-epochs", "0", "-mode", "sgdet", "-data_path", str(data), "-save_path", str(folder / "run"), *SMALL]) == 0
+    assert (
+        main(
+            [
+                "train",
+                "-epochs",
+                "0",
+                "-mode",
+                "sgdet",
+                "-data_path",
+                str(data),
+                "-save_path",
+                str(folder / "run"),
+                *SMALL,
+            ]
+        )
+        == 0
+    )
     return folder / "run", write_video(folder / "film.mp4", frames=24, gop=8)
 
 
@@ -339,7 +417,16 @@ class _Refused(Exception):
 def _predicted(path: Path) -> Any:
     out = path.parents[1] / "out"
     for argv in (
-        ["predict", str(path.parent / "film.mp4"), "-checkpoint", str(path.parent / "run"), "-o", str(out), "-device", "cpu"],
+        [
+            "predict",
+            str(path.parent / "film.mp4"),
+            "-checkpoint",
+            str(path.parent / "run"),
+            "-o",
+            str(out),
+            "-device",
+            "cpu",
+        ],
         ["view", str(out), "-overlay", "True", "-sheet", "True"],
     ):
         _command(argv)
@@ -385,7 +472,9 @@ READERS = {
     "PNG": Reader(_picture(".png"), read_image),
     "JPEG": Reader(_picture(".jpg"), read_image),
     "frame beside a video": Reader(_frame_beside_a_video, _read_frames, slow=True),
-    "list of frames": Reader(_text_of_action_genome("frame_list.txt"), lambda path: check_dataset(path.parents[1]), slow=True),
+    "list of frames": Reader(
+        _text_of_action_genome("frame_list.txt"), lambda path: check_dataset(path.parents[1]), slow=True
+    ),
     "class names": Reader(_text_of_action_genome("object_classes.txt"), _read_action_genome),
     "EASG class names": Reader(_easg_with_features("objects.txt"), _read_easg),
     "EASG boxes' features": Reader(_easg_with_features("roi_feats_train.pkl"), _read_easg, **AS_PICKLE),
@@ -396,11 +485,16 @@ READERS = {
     "run's evaluation": Reader(_of_run("evaluation_*.json"), lambda path: find_runs(path.parents[1]), **AS_JSON),
     "SQLite study": Reader(_study("study.db"), _read_study("study.db"), slow=True),
     "journal study": Reader(_study("journal:study.log"), _read_study("journal:study.log"), slow=True),
-    "prior cache": Reader(lambda folder: _known(folder), lambda path: known_priors(ActionGenome(path.parents[2], "train", "predcls"))),
+    "prior cache": Reader(
+        lambda folder: _known(folder), lambda path: known_priors(ActionGenome(path.parents[2], "train", "predcls"))
+    ),
     "language model": Reader(_language_model, _read_language_model, **AS_JSON, slow=True),
     "graph, exported and shown": Reader(_graph, _exported, **AS_JSON, slow=True),
     "checkpoint, used": Reader(
-        lambda folder: _predictable(folder)[0] / "checkpoint_final.tar", lambda path: _evaluated(path), **AS_TORCH, slow=True
+        lambda folder: _predictable(folder)[0] / "checkpoint_final.tar",
+        lambda path: _evaluated(path),
+        **AS_TORCH,
+        slow=True,
     ),
     "video, predicted": Reader(lambda folder: _predictable(folder)[1], _predicted, slow=True),
 }
@@ -415,7 +509,18 @@ def _evaluated(path: Path) -> Any:
     out, run_folder = path.parents[2] / "out", path.parent
     for file in run_folder.glob("checkpoint_[!f]*"):
         file.unlink()
-    film = ["predict", str(path.parents[1] / "film.mp4"), "-checkpoint", str(path), "-o", str(out), "-device", "cpu", "-least_score", "0.9"]
+    film = [
+        "predict",
+        str(path.parents[1] / "film.mp4"),
+        "-checkpoint",
+        str(path),
+        "-o",
+        str(out),
+        "-device",
+        "cpu",
+        "-least_score",
+        "0.9",
+    ]
     evaluation = ["evaluate", "-checkpoint", str(path), "-device", "cpu", "-num_workers", "0", "-charts", "False"]
     resumed = ["train", "-resume_from", str(path), "-save_path", str(out / "run"), "-epochs", "0"]
     codes = [main(argv) for argv in (film, evaluation, resumed)]
@@ -423,7 +528,8 @@ def _evaluated(path: Path) -> Any:
 
 
 def kind_of_damage(name: str) -> Kind:
-    """Damage of one file and its reader as cases: whatever comes, it is read, or one message ends the program with exit code 2."""
+    """Damage of one file and its reader as cases: whatever comes, it is read, or one message ends
+    the program with exit code 2."""
     reader = READERS[name]
 
     def prepare(made: Path) -> tuple[Path, Path, dict[str, str]]:
@@ -447,7 +553,8 @@ def kind_of_damage(name: str) -> Kind:
     return Kind(name, prepare, one, 300)
 
 
-# What is written beside the data that is read: caches, and what a run's folder gets when it goes on.
+# What is written beside the data that is read: caches, and what a run's folder gets when it goes
+# on.
 _OURS = (
     "ag/annotations/.vidsgg",
     "ag/features",
@@ -478,13 +585,19 @@ def _read(reader: Reader, file: Path, place: Path) -> None:
             return int(refused.args[0])
         return 0
 
-    with watched(place), contextlib.chdir(place), contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):
+    with (
+        watched(place),
+        contextlib.chdir(place),
+        contextlib.redirect_stderr(said),
+        contextlib.redirect_stdout(io.StringIO()),
+    ):
         code = run(command, [])
     assert_said(code, said.getvalue())
 
 
 def assert_said(code: int, said: str) -> None:
-    """How a command ends: with code 0, or with code 2 and a message of readable length. Never with a traceback."""
+    """How a command ends: with code 0, or with code 2 and a message of readable length. Never with
+    a traceback."""
     assert "Traceback" not in said, said[-3000:]
     assert code in (0, 2), f"exit code {code}: {said[-500:]}"
     if code == 2:

@@ -1,4 +1,5 @@
-"""Runs of many cases, each of which can be repeated: what is tried lives in a process of its own, which may be ended or end by itself.
+"""Runs of many cases, each of which can be repeated: what is tried lives in a process of its own,
+which may be ended or end by itself.
 
 A case is a number. With the kind's name and a seed it decides all that is random in it.
 """
@@ -25,12 +26,15 @@ from typing import Any, TextIO
 
 SECONDS = 60  # that one case may take
 MEMORY = 1 << 30  # bytes that one case may take beyond what the process had before
-_ADDRESSES = 6 << 30  # bytes of addresses beyond that: a case that wants more is refused by the system, so that the machine lives
+# bytes of addresses beyond that: a case that wants more is refused by the system, so that the
+# machine lives
+_ADDRESSES = 6 << 30
 
 
 @dataclass(frozen=True)
 class Kind:
-    """Cases of one kind. prepare: makes what all cases need in a folder, once. one: runs a case in an empty folder of its own; whatever it
+    """Cases of one kind. prepare: makes what all cases need in a folder, once. one: runs a case in
+    an empty folder of its own; whatever it
     raises is a fault. cases: how many a long run has.
     """
 
@@ -55,7 +59,9 @@ def run(kind: Kind, folder: Path, seed: int, cases: Iterable[int], budget: float
     made = folder / "made"
     made.mkdir(parents=True)
     prepared = kind.prepare(made)
-    gc.collect()  # a decoder that is left over would be closed in a process of its cases, where its threads are not: that waits for ever
+    # a decoder that is left over would be closed in a process of its cases, where its threads are
+    # not: that waits for ever
+    gc.collect()
     begin, todo = time.monotonic(), list(cases)
     while todo and (not report.ran or time.monotonic() - begin < budget):
         with _child(kind, prepared, folder, seed, todo) as (process, lines):
@@ -71,7 +77,8 @@ def run(kind: Kind, folder: Path, seed: int, cases: Iterable[int], budget: float
 
 
 def _messages(process: int, lines: TextIO, todo: list[int], seconds: float) -> Iterator[tuple[int, str]]:
-    """What came of each case, until all are done or the process has ended: then the case that it was at is a fault."""
+    """What came of each case, until all are done or the process has ended: then the case that it
+    was at is a fault."""
     current: int | None = None
     for _ in range(2 * len(todo)):
         ready, _, _ = select.select([lines], [], [], seconds)
@@ -104,7 +111,9 @@ def _child(kind: Kind, prepared: Any, folder: Path, seed: int, cases: list[int])
                 for case in cases:
                     print(json.dumps([case, None]), file=out, flush=True)
                     print(
-                        json.dumps([case, _one(kind, prepared, folder / f"case-{case}", Random(f"{seed}/{kind.name}/{case}"))]),
+                        json.dumps(
+                            [case, _one(kind, prepared, folder / f"case-{case}", Random(f"{seed}/{kind.name}/{case}"))]
+                        ),
                         file=out,
                         flush=True,
                     )

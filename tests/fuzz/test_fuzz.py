@@ -1,4 +1,5 @@
-"""A few cases of every kind of ``make fuzz``, which runs thousands: no traceback, nothing outside, nothing of others, nothing half-written."""
+"""A few cases of every kind of ``make fuzz``, which runs thousands: no traceback, nothing outside,
+nothing of others, nothing half-written."""
 
 from __future__ import annotations
 
@@ -20,7 +21,9 @@ SECONDS = 1.0  # for the cases of one kind
 KINDS = {kind.name: kind for kind in all_kinds()}
 
 
-@pytest.mark.parametrize("name", [name for name in KINDS if name not in kills.KINDS and not (name in READERS and READERS[name].slow)])
+@pytest.mark.parametrize(
+    "name", [name for name in KINDS if name not in kills.KINDS and not (name in READERS and READERS[name].slow)]
+)
 def test_some_cases(name: str, tmp_path: Path) -> None:
     report = run(KINDS[name], tmp_path / "run", seed=0, cases=range(12), budget=SECONDS)
     assert report.ran

@@ -1,4 +1,5 @@
-"""What a case must not do, seen while it runs: write, remove or rename anything outside its folders, start programs, call addresses."""
+"""What a case must not do, seen while it runs: write, remove or rename anything outside its
+folders, start programs, call addresses."""
 
 from __future__ import annotations
 
@@ -31,7 +32,8 @@ _PROGRAMS = {
 
 
 class _Guard:
-    """One for each process: what Python tells its audit hooks cannot be listened to for a while only."""
+    """One for each process: what Python tells its audit hooks cannot be listened to for a while
+    only."""
 
     def __init__(self) -> None:
         self.allowed: tuple[str, ...] | None = None  # while nobody watches: None
@@ -63,8 +65,11 @@ class _Guard:
 
 
 def _is_ours(event: str, arguments: tuple[Any, ...]) -> bool:
-    """matplotlib asks the system for its fonts, and the app listens at this machine's own address."""
-    return (event == "subprocess.Popen" and arguments[0] == "fc-list") or (event == "socket.getaddrinfo" and arguments[0] == "127.0.0.1")
+    """matplotlib asks the system for its fonts, and the app listens at this machine's own
+    address."""
+    return (event == "subprocess.Popen" and arguments[0] == "fc-list") or (
+        event == "socket.getaddrinfo" and arguments[0] == "127.0.0.1"
+    )
 
 
 _guard: _Guard | None = None
@@ -72,8 +77,9 @@ _guard: _Guard | None = None
 
 @contextlib.contextmanager
 def watched(folder: Path) -> Iterator[None]:
-    """Raises AssertionError at the end of the block if anything outside a folder was changed by Python code, a program was started or an
-    address was called. Temporary files go to a folder in it, and must be gone.
+    """Raises AssertionError at the end of the block if anything outside a folder was changed by
+    Python code, a program was started or an address was called. Temporary files go to a folder in
+    it, and must be gone.
     """
     global _guard
     _guard = _guard or _Guard()

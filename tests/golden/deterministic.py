@@ -1,8 +1,9 @@
-"""The deterministic weights under which the golden numbers were recorded, and where the recordings lie.
+"""The deterministic weights under which the golden numbers were recorded, and where the recordings
+lie.
 
-Every entry of a reference's state dict is drawn from its own *reference name*, so a test needs names and shapes
-(``params.json``), never a checkpoint file. The environment variable VIDSGG_GOLDEN names another folder of recordings, with other cases
-of the same kinds.
+Every entry of a reference's state dict is drawn from its own *reference name*, so a test needs
+names and shapes (``params.json``), never a checkpoint file. The environment variable VIDSGG_GOLDEN
+names another folder of recordings, with other cases of the same kinds.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ GOLDEN = Path(os.environ.get("VIDSGG_GOLDEN", Path(__file__).parent))
 
 
 def filled_tensor(name: str, shape: Sequence[int]) -> Tensor:
-    """The value of one entry: float32, or int64 for batch counters. ``name`` is the reference's, ``shape`` its shape."""
+    """The value of one entry: float32, or int64 for batch counters. ``name`` is the reference's,
+    ``shape`` its shape."""
     shape = tuple(shape)
     if name.endswith("num_batches_tracked"):
         return torch.zeros(shape, dtype=torch.int64)
@@ -42,7 +44,8 @@ def filled_tensor(name: str, shape: Sequence[int]) -> Tensor:
 
 
 def filled_state_dict(shapes: Mapping[str, Sequence[int]]) -> dict[str, Tensor]:
-    """The whole state dict, ``shapes`` giving the shape of every reference name (the content of a ``params.json``)."""
+    """The whole state dict, ``shapes`` giving the shape of every reference name (the content of a
+    ``params.json``)."""
     return {name: filled_tensor(name, shape) for name, shape in shapes.items()}
 
 
@@ -52,7 +55,8 @@ def read_json(folder: str, name: str) -> Any:
 
 
 def cases_of(folder: str, *kinds: str) -> list[dict[str, Any]]:
-    """Configurations of the cases of some kinds. Raises LookupError if there are none, so that no test runs over nothing."""
+    """Configurations of the cases of some kinds. Raises LookupError if there are none, so that no
+    test runs over nothing."""
     found = [case for case in read_json(folder, "cases.json") if case.get("kind") in kinds]
     if not found:
         raise LookupError(f"{GOLDEN / folder}: no case of kind {' or '.join(kinds)}")
@@ -60,7 +64,8 @@ def cases_of(folder: str, *kinds: str) -> list[dict[str, Any]]:
 
 
 def read_case(folder: str, case: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Configuration (its entry in ``cases.json``) and recorded outputs (its npz) of one golden case."""
+    """Configuration (its entry in ``cases.json``) and recorded outputs (its npz) of one golden
+    case."""
     config = next(entry for entry in read_json(folder, "cases.json") if entry["id"] == case)
     with np.load(GOLDEN / folder / f"{case}.npz") as outputs:
         return config, dict(outputs)

@@ -17,7 +17,9 @@ from vidsgg.viewer.page import write_page
 
 def test_a_prediction_becomes_its_likely_relations() -> None:
     annotation, clip = entity_annotation([1]), entity_clip([1])
-    (prediction,) = decode(clip, RelationLogits({g.name: clip.labels[g.name].float() for g in clip.schema.vocabulary.groups}))
+    (prediction,) = decode(
+        clip, RelationLogits({g.name: clip.labels[g.name].float() for g in clip.schema.vocabulary.groups})
+    )
     scores = {
         "attention": np.array([[0.2, 0.7, 0.1]]),
         "spatial": np.array([[0.3, 0.2]]),
@@ -44,7 +46,9 @@ def test_the_ground_truth_has_every_label_once() -> None:
 
 def test_edges_are_uncertain_above_the_threshold_which_changes_nothing_else(tmp_path: Path) -> None:
     annotation, clip = entity_annotation([1, 2]), entity_clip([1, 2])
-    (plain,) = decode(clip, RelationLogits({g.name: clip.labels[g.name].float() for g in clip.schema.vocabulary.groups}))
+    (plain,) = decode(
+        clip, RelationLogits({g.name: clip.labels[g.name].float() for g in clip.schema.vocabulary.groups})
+    )
     half = {name: np.full(rows.shape, 0.25) for name, rows in plain.scores.items()}
     first = {name: rows.copy() for name, rows in half.items()}
     for rows in first.values():
@@ -61,4 +65,7 @@ def test_edges_are_uncertain_above_the_threshold_which_changes_nothing_else(tmp_
 
     write_page(tmp_path / "page.html", prediction=graph)
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
-    assert f'"uncertain":{[int(bool(edge.uncertain)) for frame in graph.frames for edge in frame.edges]}'.replace(" ", "") in page
+    assert (
+        f'"uncertain":{[int(bool(edge.uncertain)) for frame in graph.frames for edge in frame.edges]}'.replace(" ", "")
+        in page
+    )

@@ -1,4 +1,5 @@
-"""Relations over time: cases counted by hand, an oracle that follows the rules word by word, and what must hold for any input."""
+"""Relations over time: cases counted by hand, an oracle that follows the rules word by word, and
+what must hold for any input."""
 
 from __future__ import annotations
 
@@ -57,7 +58,9 @@ def test_the_mean_counts_neighbours_by_time_not_by_number() -> None:
 def oracle(time: np.ndarray, score: np.ndarray, rules: IntervalRules) -> list[tuple[int, int]]:
     """The rules one by one, frame by frame."""
     near = 1e-6
-    smooth = [np.mean([s for u, s in zip(time, score, strict=True) if abs(u - t) <= rules.smooth / 2 + near]) for t in time]
+    smooth = [
+        np.mean([s for u, s in zip(time, score, strict=True) if abs(u - t) <= rules.smooth / 2 + near]) for t in time
+    ]
     groups: list[list[int]] = []
     for i in range(len(time)):
         if smooth[i] < rules.low - near:
@@ -82,9 +85,12 @@ def oracle(time: np.ndarray, score: np.ndarray, rules: IntervalRules) -> list[tu
 
 @st.composite
 def tracks(draw) -> tuple[np.ndarray, np.ndarray, IntervalRules]:
-    """Times that are multiples of a millisecond, so that no comparison hangs on a rounding, scores of a few values, and rules."""
+    """Times that are multiples of a millisecond, so that no comparison hangs on a rounding, scores
+    of a few values, and rules."""
     steps = draw(st.lists(st.sampled_from([40, 100, 500, 501, 1500]), max_size=25))
-    scores = draw(st.lists(st.sampled_from([0, 0, 0.2, 0.31, 0.49, 0.6, 0.97]), min_size=len(steps), max_size=len(steps)))
+    scores = draw(
+        st.lists(st.sampled_from([0, 0, 0.2, 0.31, 0.49, 0.6, 0.97]), min_size=len(steps), max_size=len(steps))
+    )
     rules = IntervalRules(
         smooth=draw(st.sampled_from([0, 1.0, 2.3])), high=draw(st.sampled_from([0.3, 0.5])), low=0.3,
         gap=draw(st.sampled_from([0.3, 1.0])), shortest=draw(st.sampled_from([0, 0.5])),
@@ -94,7 +100,9 @@ def tracks(draw) -> tuple[np.ndarray, np.ndarray, IntervalRules]:
 
 @settings(deadline=None, max_examples=200)
 @given(tracks())
-def test_runs_are_the_oracles_and_keep_what_the_rules_promise(case: tuple[np.ndarray, np.ndarray, IntervalRules]) -> None:
+def test_runs_are_the_oracles_and_keep_what_the_rules_promise(
+    case: tuple[np.ndarray, np.ndarray, IntervalRules],
+) -> None:
     time, score, rules = case
     found = list(find_intervals(time, score, rules))
     assert found == oracle(time, score, rules)
@@ -115,12 +123,24 @@ def frame(t: int, *edges: tuple[str, float], cup: int | None = 2, time: float | 
     nodes = (GraphNode("person", 0.9, (0, 0, 5, 5), 1), GraphNode("cup", 0.8, (0, 0, 3, 3), cup))
     seconds = t / 2 if time == -1.0 else time
     return GraphFrame(
-        str(t), 15 * t + 1, seconds, 10, 10, nodes, tuple(GraphEdge(0, 1, name, "contacting", score) for name, score in edges)
+        str(t),
+        15 * t + 1,
+        seconds,
+        10,
+        10,
+        nodes,
+        tuple(GraphEdge(0, 1, name, "contacting", score) for name, score in edges),
     )
 
 
 def test_intervals_carry_tracks_times_frame_numbers_and_the_mean() -> None:
-    frames = [frame(0), frame(1, ("holding", 0.8)), frame(2, ("holding", 0.9), ("drinking", 0.7)), frame(3, ("holding", 0.7)), frame(4)]
+    frames = [
+        frame(0),
+        frame(1, ("holding", 0.8)),
+        frame(2, ("holding", 0.9), ("drinking", 0.7)),
+        frame(3, ("holding", 0.7)),
+        frame(4),
+    ]
     (holding,) = relation_intervals(frames)
     assert (holding.subject_track, holding.object_track, holding.subject, holding.object) == (1, 2, "person", "cup")
     assert (holding.begin, holding.end, holding.begin_frame, holding.end_frame) == (0.5, 1.5, 16, 46)
@@ -137,7 +157,10 @@ def test_frames_in_which_one_of_both_is_not_seen_say_nothing() -> None:
 
 
 def test_another_thing_is_another_relation_and_untracked_things_have_none() -> None:
-    frames = [*(frame(t, ("holding", 0.9)) for t in range(2)), *(frame(t, ("holding", 0.9), cup=7) for t in range(2, 4))]
+    frames = [
+        *(frame(t, ("holding", 0.9)) for t in range(2)),
+        *(frame(t, ("holding", 0.9), cup=7) for t in range(2, 4)),
+    ]
     assert [(i.object_track, i.begin, i.end) for i in relation_intervals(frames)] == [(2, 0.0, 0.5), (7, 1.0, 1.5)]
     assert relation_intervals([frame(t, ("holding", 0.9), cup=None) for t in range(4)]) == ()
 
@@ -150,8 +173,19 @@ def test_without_times_intervals_have_frame_numbers_only() -> None:
 def test_a_long_video_takes_few_bytes_an_edge_though_tracks_come_and_go() -> None:
     def frame(i: int) -> GraphFrame:
         """A person and four things that are new in every frame."""
-        nodes = (GraphNode("person", 1.0, (0, 0, 9, 9), 1), *(GraphNode("cup", 1.0, (0, 0, 9, 9), 2 + 4 * i + k) for k in range(4)))
-        return GraphFrame(f"{i}", i + 1, i / 2, 9, 9, nodes, tuple(GraphEdge(0, k + 1, "holding", "contacting", 0.4) for k in range(4)))
+        nodes = (
+            GraphNode("person", 1.0, (0, 0, 9, 9), 1),
+            *(GraphNode("cup", 1.0, (0, 0, 9, 9), 2 + 4 * i + k) for k in range(4)),
+        )
+        return GraphFrame(
+            f"{i}",
+            i + 1,
+            i / 2,
+            9,
+            9,
+            nodes,
+            tuple(GraphEdge(0, k + 1, "holding", "contacting", 0.4) for k in range(4)),
+        )
 
     timeline = RelationTimeline()
     timeline.add(frame(0))

@@ -1,4 +1,5 @@
-"""Both trackers on the same scenes: things that move, are overlooked, cross, and are of two classes."""
+"""Both trackers on the same scenes: things that move, are overlooked, cross, and are of two
+classes."""
 
 from __future__ import annotations
 
@@ -14,13 +15,24 @@ SIZE = (320.0, 240.0)
 
 
 def scene(frame: int) -> tuple[np.ndarray, np.ndarray]:
-    """Boxes and classes: two things of class 2 that pass each other one above the other, and a third of class 1 that stands still."""
-    box = np.array([[10 + 12 * frame, 10, 60 + 12 * frame, 80], [190 - 12 * frame, 120, 240 - 12 * frame, 200], [100, 50, 160, 150]], float)
+    """Boxes and classes: two things of class 2 that pass each other one above the other, and a
+    third of class 1 that stands still."""
+    box = np.array(
+        [
+            [10 + 12 * frame, 10, 60 + 12 * frame, 80],
+            [190 - 12 * frame, 120, 240 - 12 * frame, 200],
+            [100, 50, 160, 150],
+        ],
+        float,
+    )
     return box, np.array([2, 2, 1])
 
 
-def followed(tracker: Tracker, missing: dict[int, list[int]], score: float = 0.9, frames: int = 12, order: int = 1) -> list[dict[int, int]]:
-    """Ids of the scene's things, frame by frame. missing: things that are overlooked in a frame. order -1: boxes come the other way round."""
+def followed(
+    tracker: Tracker, missing: dict[int, list[int]], score: float = 0.9, frames: int = 12, order: int = 1
+) -> list[dict[int, int]]:
+    """Ids of the scene's things, frame by frame. missing: things that are overlooked in a frame.
+    order -1: boxes come the other way round."""
     found = []
     for f in range(frames):
         box, klass = scene(f)
@@ -74,6 +86,9 @@ def test_byte_track_begins_nothing_with_an_unsure_box_and_goes_on_with_it() -> N
 def test_the_library_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "trackers", None)
     with pytest.raises(
-        ConfigError, match=r"-tracker bytetrack: trackers is not installed \(.*\); install it with: pip install 'vidsgg\[tracking\]'"
+        ConfigError,
+        match=(
+            r"-tracker bytetrack: trackers is not installed \(.*\); install it with: pip install 'vidsgg\[tracking\]'"
+        ),
     ):
         make_tracker("bytetrack", 2.0)

@@ -1,4 +1,5 @@
-"""Things keep their ids: in scenes whose truth is known, over missed frames, and one frame after another as all at once."""
+"""Things keep their ids: in scenes whose truth is known, over missed frames, and one frame after
+another as all at once."""
 
 from __future__ import annotations
 
@@ -48,7 +49,8 @@ def test_no_id_switches_in_simple_scenes(seed: int, missed: float) -> None:
 
 
 def test_annotated_and_found_boxes_of_the_synthetic_set_keep_their_ids(tmp_path) -> None:
-    """Its scenes have one thing of a class, so the class is the truth. Found boxes: the annotated ones, shaken and some of them lost."""
+    """Its scenes have one thing of a class, so the class is the truth. Found boxes: the annotated
+    ones, shaken and some of them lost."""
     generate(tmp_path / "d", SyntheticConfig(videos=10, width=160, height=120, workers=1))
     rng = np.random.default_rng(0)
     for split in ("train", "test"):
@@ -98,7 +100,8 @@ def test_ids_are_unique_in_a_frame_and_do_not_depend_on_how_a_video_is_cut(seed:
         for t in range(begin, end):
             ident, tracks = follow(tracks, box[frame == t], klass[frame == t], (600, 600))
             parts.append(ident)
-        tracks = Tracks(**{name: getattr(tracks, name) for name in Tracks.__dataclass_fields__})  # all there is to carry over
+        # all there is to carry over
+        tracks = Tracks(**{name: getattr(tracks, name) for name in Tracks.__dataclass_fields__})
     assert np.concatenate(parts).tolist() == whole.tolist()
 
 

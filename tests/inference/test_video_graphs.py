@@ -1,4 +1,5 @@
-"""A video in windows gives what it gives in one piece, holds no more than a window, and survives frames in which there is nothing."""
+"""A video in windows gives what it gives in one piece, holds no more than a window, and survives
+frames in which there is nothing."""
 
 from __future__ import annotations
 
@@ -52,7 +53,9 @@ def scorer(mode: str, detector: FasterRCNN) -> Scorer:
 
 def same(mine: list[GraphFrame], theirs: list[GraphFrame]) -> None:
     """Equal but for the last digits: a batch of another size is added up in another order."""
-    assert [(f.key, f.number, f.time, f.width, f.height) for f in mine] == [(f.key, f.number, f.time, f.width, f.height) for f in theirs]
+    assert [(f.key, f.number, f.time, f.width, f.height) for f in mine] == [
+        (f.key, f.number, f.time, f.width, f.height) for f in theirs
+    ]
     for one, other in zip(mine, theirs, strict=True):
         assert [(n.label, n.track) for n in one.nodes] == [(n.label, n.track) for n in other.nodes]
         scores = [{(e.subject, e.object, e.predicate): e.score for e in frame.edges} for frame in (one, other)]
@@ -85,7 +88,8 @@ def test_windows_give_what_one_piece_gives(detector: FasterRCNN, mode: str, wind
 def test_without_overlap_the_border_is_seen(detector: FasterRCNN) -> None:
     """That the test above can fail: the first frame behind a border has lost its neighbour."""
     parts, whole = (
-        list(video_graphs("v", pictures(12), scorer("sgdet", detector), KEEP_ALL, window)) for window in (Window(6, 0), Window(100, 0))
+        list(video_graphs("v", pictures(12), scorer("sgdet", detector), KEEP_ALL, window))
+        for window in (Window(6, 0), Window(100, 0))
     )
     same(parts[:8], whole[:8])
     with pytest.raises(AssertionError):
@@ -94,10 +98,14 @@ def test_without_overlap_the_border_is_seen(detector: FasterRCNN) -> None:
 
 def given(number: int, track: int = -1) -> FrameBoxes:
     """A person, a cup and a chair that move; of some frames less."""
-    rows = [(PERSON, 5, 5, 30, 50), (CUP, 10 + number % 5, 20, 30, 40), (CHAIR, 2, 30, 40, 58)][: 3 if number % 4 else number % 3]
+    rows = [(PERSON, 5, 5, 30, 50), (CUP, 10 + number % 5, 20, 30, 40), (CHAIR, 2, 30, 40, 58)][
+        : 3 if number % 4 else number % 3
+    ]
     table = np.array(rows, np.float32).reshape(-1, 5)
     ids = np.arange(len(rows)) + track if track >= 0 else np.full(len(rows), -1)
-    return FrameBoxes(f"frame {number}", table[:, 1:], table[:, 0].astype(np.int64), np.full(len(rows), 0.5, np.float32), ids)
+    return FrameBoxes(
+        f"frame {number}", table[:, 1:], table[:, 0].astype(np.int64), np.full(len(rows), 0.5, np.float32), ids
+    )
 
 
 def test_given_boxes_come_back_with_their_classes_and_tracks(detector: FasterRCNN) -> None:
@@ -114,9 +122,21 @@ def test_given_boxes_come_back_with_their_classes_and_tracks(detector: FasterRCN
 def test_boxes_that_leave_the_picture_are_cut_and_those_outside_are_left_out(detector: FasterRCNN) -> None:
     def boxes(*sides: list[float]) -> FrameBoxes:
         count = len(sides)
-        return FrameBoxes("b", np.array(sides, np.float32), np.array([PERSON, CUP][:count]), np.ones(count, np.float32), np.arange(count))
+        return FrameBoxes(
+            "b",
+            np.array(sides, np.float32),
+            np.array([PERSON, CUP][:count]),
+            np.ones(count, np.float32),
+            np.arange(count),
+        )
 
-    given = GivenBoxes({1: boxes([-3, 10, 500, 50], [10, 10, 20, 20]), 2: boxes([84, 0, 90, 9], [5, 60, 9, 70]), 3: boxes([0, 0, 84, 60])})
+    given = GivenBoxes(
+        {
+            1: boxes([-3, 10, 500, 50], [10, 10, 20, 20]),
+            2: boxes([84, 0, 90, 9], [5, 60, 9, 70]),
+            3: boxes([0, 0, 84, 60]),
+        }
+    )
     graphs = list(video_graphs("v", pictures(3), scorer("predcls", detector), boxes=given))
     assert [[node.box for node in frame.nodes] for frame in graphs] == [
         [(0, 10, 84, 50), (10, 10, 20, 20)],
@@ -127,7 +147,10 @@ def test_boxes_that_leave_the_picture_are_cut_and_those_outside_are_left_out(det
     assert given.notes() == [
         "2 of 5 boxes leave the picture and were cut at its edges",
         "2 of 5 boxes have no area inside the picture and were left out",
-        "so many boxes leave the picture that they may be of a picture of another size; they must be in pixels of this video",
+        (
+            "so many boxes leave the picture that they may be of a picture of another size; they must be in pixels of"
+            " this video"
+        ),
     ]
 
 
@@ -153,7 +176,9 @@ def test_no_more_is_read_and_held_than_a_window(detector: FasterRCNN) -> None:
             read += 1
             yield frame
 
-    ahead = [read - frame.number for frame in video_graphs("v", counted(), scorer("sgdet", detector), window=Window(10, 2))]
+    ahead = [
+        read - frame.number for frame in video_graphs("v", counted(), scorer("sgdet", detector), window=Window(10, 2))
+    ]
     assert max(ahead) <= 10 + 10  # a window, and what the detector takes at once
 
 

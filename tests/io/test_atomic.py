@@ -81,7 +81,8 @@ def test_what_is_being_written_stays(tmp_path: Path) -> None:
     with whole_file(tmp_path / "a") as file:
         file.write(b"new")
         code = (
-            "import sys; from pathlib import Path; from vidsgg.io.atomic import remove_left_behind; remove_left_behind(Path(sys.argv[1]))"
+            "import sys; from pathlib import Path; from vidsgg.io.atomic import remove_left_behind;"
+            " remove_left_behind(Path(sys.argv[1]))"
         )
         subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
         remove_left_behind(tmp_path)
@@ -91,7 +92,9 @@ def test_what_is_being_written_stays(tmp_path: Path) -> None:
 @posix
 def test_what_a_killed_writer_left_goes_with_the_next_file(tmp_path: Path) -> None:
     code = "import sys, time; from pathlib import Path; from vidsgg.io.atomic import whole_file\n"
-    code += "with whole_file(Path(sys.argv[1])) as f:\n f.write(b'half'); f.flush(); print(1, flush=True); time.sleep(600)"
+    code += (
+        "with whole_file(Path(sys.argv[1])) as f:\n f.write(b'half'); f.flush(); print(1, flush=True); time.sleep(600)"
+    )
     with subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "a")], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()
@@ -105,7 +108,9 @@ def test_what_a_killed_writer_left_goes_with_the_next_file(tmp_path: Path) -> No
 
 
 @posix
-def test_a_file_that_was_removed_before_it_was_locked_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_was_removed_before_it_was_locked_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A cleaner between the making and the locking of a temporary file."""
     import fcntl
 

@@ -1,4 +1,5 @@
-"""Boxes of somebody's own detector: from a table and from a graph file, and what is wrong with them by line."""
+"""Boxes of somebody's own detector: from a table and from a graph file, and what is wrong with them
+by line."""
 
 from __future__ import annotations
 
@@ -64,8 +65,14 @@ def test_videos_labels_scores_and_tracks_may_be_missing(tmp_path: Path) -> None:
             r"line 2: the box is \[5\.0, 0\.0, 4\.0, 5\.0\], not x1, y1, x2, y2 .* columns x, y, w, h",
         ),
         ("frame,label,x1,y1,x2,y2\n1,cup,5,0,nan,5\n", r"line 2: the box is .*must be numbers of pixels"),
-        ("frame,label,x1,y1,x2,y2\n1,cup,0.1,0,0.5,1\n", r"all coordinates lie between 0 and 1, .* multiply x by the width"),
-        ("frame,label,x1,y1,x2,y2\n0,cup,0,0,4,5\n", r"line 2: frame is 0; frames count from 1\. If yours count from 0, add 1"),
+        (
+            "frame,label,x1,y1,x2,y2\n1,cup,0.1,0,0.5,1\n",
+            r"all coordinates lie between 0 and 1, .* multiply x by the width",
+        ),
+        (
+            "frame,label,x1,y1,x2,y2\n0,cup,0,0,4,5\n",
+            r"line 2: frame is 0; frames count from 1\. If yours count from 0, add 1",
+        ),
         ("frame,label,x1,y1,x2,y2\n1,cup,0,0,4,5,6\n", r"line 2: has 7 values for 6 columns"),
         ("frame,label,x1,xmin,y1,x2,y2\n1,cup,0,0,4,5,6\n", r"two columns give 'x1'"),
         ("frame,label,x1,y1,w\n", r"column 'h' is missing; there must be frame and x1,y1,x2,y2 \(or x,y,w,h\)"),
@@ -76,7 +83,10 @@ def test_videos_labels_scores_and_tracks_may_be_missing(tmp_path: Path) -> None:
         ),
         ("frame,label,x1,y1,x2,y2,score\n1,cup,0,0,5,5,7\n", "line 2: score is 7.0"),
         ("frame,label,x1,y1,x2,y2,track\n1,cup,0,0,5,5,-1\n", "line 2: track is -1"),
-        ("frame,label,x1,y1,x2,y2,track\n1,cup,0,0,5,5,1\n1,cup,0,0,5,5,\n", "line 3: has no track, but other boxes have"),
+        (
+            "frame,label,x1,y1,x2,y2,track\n1,cup,0,0,5,5,1\n1,cup,0,0,5,5,\n",
+            "line 3: has no track, but other boxes have",
+        ),
         ("frame,label,x1,y1,x2,y2,track\n1,cup,0,0,5,5,1\n1,cup,0,0,6,5,1\n", "two boxes of frame 1 have one track"),
     ],
 )
@@ -160,14 +170,26 @@ def test_coco_files_with_frames_from_0_or_1_and_of_pictures(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ([{"image_id": 1}], "is a list, as COCO's results are, which say neither classes nor frames; give the whole file"),
+        (
+            [{"image_id": 1}],
+            "is a list, as COCO's results are, which say neither classes nor frames; give the whole file",
+        ),
         ({"a": 1}, "neither a graph file of 'vidsgg predict' nor COCO's JSON: it has no list 'images'"),
-        (coco(annotations=[{"image_id": [1], "category_id": 1}]), r"annotations\[0\]: image_id is \[1\], which 'images' does not have"),
+        (
+            coco(annotations=[{"image_id": [1], "category_id": 1}]),
+            r"annotations\[0\]: image_id is \[1\], which 'images' does not have",
+        ),
         (coco(annotations=[{"image_id": 10, "category_id": 2}]), "category_id is 2, which 'categories' does not have"),
-        (coco(annotations=[{"image_id": 10, "category_id": 1, "bbox": [1, 2, 3]}]), r"bbox is \[1, 2, 3\], not x, y, width, height"),
+        (
+            coco(annotations=[{"image_id": 10, "category_id": 1, "bbox": [1, 2, 3]}]),
+            r"bbox is \[1, 2, 3\], not x, y, width, height",
+        ),
         (coco(annotations=[{"image_id": 10, "category_id": 1, "bbox": [1, 2, -3, 4]}]), "not x1, y1, x2, y2 with"),
         (coco(annotations=[{"image_id": 10, "category_id": 1, "bbox": [1, 2, 3, 4], "score": "x"}]), "score is 'x'"),
-        (coco(categories=[{"id": 1, "name": "person"}, {"id": 9, "name": "mug"}]), "unknown class 'mug'; there are person, cup"),
+        (
+            coco(categories=[{"id": 1, "name": "person"}, {"id": 9, "name": "mug"}]),
+            "unknown class 'mug'; there are person, cup",
+        ),
     ],
 )
 def test_what_is_wrong_with_a_coco_file_is_named(tmp_path: Path, content: Any, message: str) -> None:
@@ -192,19 +214,24 @@ def test_a_near_class_is_suggested(label: str, hint: str) -> None:
 
 def test_all_unknown_classes_are_named_at_once(tmp_path: Path) -> None:
     with pytest.raises(
-        DataError, match=r"line 2: unknown class 'dog'; there are person, cup\. Also unknown: 'cups'; did you mean 'cup'\? 'car'"
+        DataError,
+        match=r"line 2: unknown class 'dog'; there are person, cup\. Also unknown: 'cups'; did you mean 'cup'\? 'car'",
     ):
         table(tmp_path, "frame,label,x1,y1,x2,y2\n1,dog,0,0,5,5\n2,cups,0,0,5,5\n3,dog,0,0,5,5\n4,car,0,0,5,5\n")
 
 
 def test_boxes_are_found_by_the_end_of_a_videos_path(tmp_path: Path) -> None:
     rows = [f"{name},1,cup,{i},0,9,9" for i, name in enumerate(("a/k.mp4", "k.mp4", "walk", "b\\\\k"))]
-    (tmp_path / "b.csv").write_text("video,frame,label,x1,y1,x2,y2\n" + "\n".join(rows).replace("\\\\", "\\"), encoding="utf-8")
+    (tmp_path / "b.csv").write_text(
+        "video,frame,label,x1,y1,x2,y2\n" + "\n".join(rows).replace("\\\\", "\\"), encoding="utf-8"
+    )
     found = read_boxes(tmp_path / "b.csv", OBJECTS, True)
     videos = [tmp_path / name for name in ("a/k.mp4", "c/k.mp4", "c/walk.avi", "b/k.mkv")]
     assert [int(found.of(video).frames[1].box[0, 0]) for video in videos] == [0, 1, 2, 3]
     found.check(videos)
-    with pytest.raises(ConfigError, match=r"b\.csv has boxes of 'k\.mp4', and 2 of the videos are called so; put the folder in front"):
+    with pytest.raises(
+        ConfigError, match=r"b\.csv has boxes of 'k\.mp4', and 2 of the videos are called so; put the folder in front"
+    ):
         found.check([*videos, tmp_path / "d" / "k.mp4"])
     with pytest.raises(DataError, match=r"x\.mp4: .*b\.csv has no boxes of it; it has those of a/k\.mp4, k\.mp4, walk"):
         found.of(tmp_path / "x.mp4")
@@ -223,7 +250,9 @@ def test_boxes_of_the_pictures_of_a_folder(tmp_path: Path) -> None:
     folder.mkdir()
     for name in ("2.jpg", "10.jpg", "1.jpg"):
         (folder / name).touch()
-    (tmp_path / "b.csv").write_text("filename,class,xmin,ymin,xmax,ymax\nwalk/10.jpg,cup,0,0,5,5\n1.jpg,cup,1,0,5,5\n", encoding="utf-8")
+    (tmp_path / "b.csv").write_text(
+        "filename,class,xmin,ymin,xmax,ymax\nwalk/10.jpg,cup,0,0,5,5\n1.jpg,cup,1,0,5,5\n", encoding="utf-8"
+    )
     assert sorted(read_boxes(tmp_path / "b.csv", OBJECTS, True).of(folder).frames) == [1, 3]
     (tmp_path / "b.csv").write_text("filename,class,xmin,ymin,xmax,ymax\nwalk.mp4,cup,0,0,5,5\n", encoding="utf-8")
     with pytest.raises(DataError, match=r"line 2: frame, a whole number, is missing"):
@@ -235,7 +264,10 @@ def test_boxes_of_the_pictures_of_a_folder(tmp_path: Path) -> None:
     [
         ("frame,label,x1,y1,x2,y2\n1,café,1,2,3,4\n".encode("latin1"), "is not text in UTF-8; save it as UTF-8"),
         ("frame,label,x1,y1,x2,y2\n1,cup,1,2,3,4\n".encode("utf-16"), "is text in UTF-16; save it as UTF-8"),
-        (b'frame,label,x1,y1,x2,y2\n1,"' + b"a" * 200_000, "is no table in CSV; a quotation mark may lack its other half"),
+        (
+            b'frame,label,x1,y1,x2,y2\n1,"' + b"a" * 200_000,
+            "is no table in CSV; a quotation mark may lack its other half",
+        ),
     ],
     ids=["latin1", "utf16", "quotation mark"],
 )

@@ -55,11 +55,17 @@ def schemas(draw: st.DrawFn) -> Schema:
 def annotations(draw: st.DrawFn, schema: Schema) -> VideoAnnotation:
     frames = draw(st.integers(1, 4))
     entity = schema.subject_has_box
-    unit = np.arange(frames) if schema.unit == "frame" else np.concatenate([[0], np.cumsum(draw(_list(st.integers(0, 1), frames - 1)))])
+    unit = (
+        np.arange(frames)
+        if schema.unit == "frame"
+        else np.concatenate([[0], np.cumsum(draw(_list(st.integers(0, 1), frames - 1)))])
+    )
     node_frame = np.sort(draw(st.lists(st.integers(0, frames - 1), max_size=5)))
     corner = st.floats(-100, 100, width=16)
     low = np.array(draw(_list(st.tuples(corner, corner), len(node_frame))), np.float32).reshape(-1, 2)
-    side = np.array(draw(_list(st.tuples(st.floats(1, 50, width=16), st.floats(1, 50, width=16)), len(node_frame))), np.float32)
+    side = np.array(
+        draw(_list(st.tuples(st.floats(1, 50, width=16), st.floats(1, 50, width=16)), len(node_frame))), np.float32
+    )
     # Pairs: any nodes of one frame, or the frame's action with a node of it.
     pairs = sorted(draw(st.lists(st.sampled_from(range(len(node_frame))), max_size=4))) if len(node_frame) else []
     frame = node_frame[pairs] if pairs else np.zeros(0, int)
@@ -68,7 +74,9 @@ def annotations(draw: st.DrawFn, schema: Schema) -> VideoAnnotation:
         if group.kind == "single":
             labels[group.name] = np.eye(len(group), dtype=bool)[draw(_list(st.integers(0, len(group) - 1), len(pairs)))]
         else:
-            labels[group.name] = np.array(draw(_list(_list(st.booleans(), len(group)), len(pairs))), bool).reshape(-1, len(group))
+            labels[group.name] = np.array(draw(_list(_list(st.booleans(), len(group)), len(pairs))), bool).reshape(
+                -1, len(group)
+            )
     vocabulary, units = schema.vocabulary, int(unit[-1]) + 1
     return VideoAnnotation(
         schema=schema,

@@ -1,4 +1,5 @@
-"""The frame numbers of ``ffmpeg -i VIDEO %06d.png``, on films of uneven rate: as recorded from the program, and as it says itself."""
+"""The frame numbers of ``ffmpeg -i VIDEO %06d.png``, on films of uneven rate: as recorded from the
+program, and as it says itself."""
 
 from __future__ import annotations
 
@@ -62,7 +63,8 @@ def runs(numbers: list[int]) -> str:
     return " ".join(f"{a}-{b}" if a < b else f"{a}x{n}" if n > 1 else str(a) for a, b, n in parts)
 
 
-# By kind and number of B-frames: what ``runs(dumped_by_ffmpeg(...))`` says of these films with ffmpeg 5.1.9.
+# By kind and number of B-frames: what ``runs(dumped_by_ffmpeg(...))`` says of these films with
+# ffmpeg 5.1.9.
 RECORDED = {
     ("even", "0"): "1-40",
     ("even", "2"): "1-40",
@@ -70,8 +72,14 @@ RECORDED = {
     ("gap", "2"): "1-10 11x9 12x2 13-40",
     ("faster", "0"): "1-24 27 30 33 37 40",
     ("faster", "2"): "1-24 27 30 33 37 40",
-    ("slower", "0"): "1-20 21x3 22x3 23x3 24x3 25x3 26x3 27x3 28x3 29x3 30x3 31x3 32x3 33x3 34x3 35x3 36x3 37x3 38x3 39x3 40",
-    ("slower", "2"): "1-20 21x2 22x3 23x3 24x3 25x3 26x3 27x3 28x3 29x3 30x3 31x3 32x3 33x3 34x3 35x3 36x3 37x3 38x3 39x3 40x3",
+    (
+        "slower",
+        "0",
+    ): "1-20 21x3 22x3 23x3 24x3 25x3 26x3 27x3 28x3 29x3 30x3 31x3 32x3 33x3 34x3 35x3 36x3 37x3 38x3 39x3 40",
+    (
+        "slower",
+        "2",
+    ): "1-20 21x2 22x3 23x3 24x3 25x3 26x3 27x3 28x3 29x3 30x3 31x3 32x3 33x3 34x3 35x3 36x3 37x3 38x3 39x3 40x3",
     ("jitter", "0"): "1-22 23x2 24-40",
     ("jitter", "2"): "1-5 6x2 7-40",
     ("mixed", "0"): "1-4 5x2 6-11 12x2 13x2 14x2 15x2 16 17x2 18x2 19-27 29 31 33-35 37 39-40",
@@ -136,8 +144,13 @@ def test_the_pictures_of_the_files(tmp_path: Path) -> None:
     video = write(tmp_path / "v.mp4", frames=40, stamps=stamps("gap"))
     numbers = dumped(video)
     assert len(numbers) > 45 and numbers != list(range(1, len(numbers) + 1))
-    assert [number_of(picture) for picture in read_dumped_frames(video, [48, 3, 15, 20])] == [numbers[n - 1] for n in (48, 3, 15, 20)]
-    with pytest.raises(DataError, match=rf"v\.mp4: frame 200 was asked for, the video has frames 1\.\.{len(numbers)} as ffmpeg dumps them"):
+    assert [number_of(picture) for picture in read_dumped_frames(video, [48, 3, 15, 20])] == [
+        numbers[n - 1] for n in (48, 3, 15, 20)
+    ]
+    with pytest.raises(
+        DataError,
+        match=rf"v\.mp4: frame 200 was asked for, the video has frames 1\.\.{len(numbers)} as ffmpeg dumps them",
+    ):
         read_dumped_frames(video, [200])
 
 

@@ -1,4 +1,5 @@
-"""Files that would make FFmpeg open other files or addresses, or decode frames that no memory holds, are refused before they can."""
+"""Files that would make FFmpeg open other files or addresses, or decode frames that no memory
+holds, are refused before they can."""
 
 from __future__ import annotations
 
@@ -18,9 +19,15 @@ from vidsgg.io.video import VideoReader
 LISTS = {
     "hls": "#EXTM3U\n#EXT-X-TARGETDURATION:3\n#EXTINF:2.4,\n{0}\n#EXT-X-ENDLIST\n",
     "concat": "ffconcat version 1.0\nfile {0}\n",
-    "dash": '<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static"><Period><AdaptationSet><Representation id="1">'
-    "<BaseURL>{0}</BaseURL></Representation></AdaptationSet></Period></MPD>",
-    "sdp": "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 5004 RTP/AVP 96\na=rtpmap:96 H264/90000\n",
+    "dash": (
+        '<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011"'
+        ' type="static"><Period><AdaptationSet><Representation'
+        ' id="1"><BaseURL>{0}</BaseURL></Representation></AdaptationSet></Period></MPD>'
+    ),
+    "sdp": (
+        "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 5004 RTP/AVP 96\na=rtpmap:96"
+        " H264/90000\n"
+    ),
 }
 
 
@@ -32,7 +39,9 @@ def test_lists_of_other_files_are_not_followed(tmp_path: Path, kind: str, name: 
     if kind == "concat":  # this is what would happen
         with av.open(str(tmp_path / name)) as followed:
             assert len(list(followed.decode(video=0))) == 20
-    with pytest.raises(DataError, match=r"(?s)v\S*: (is of a format that is not read, or a list of other files|not a readable video)"):
+    with pytest.raises(
+        DataError, match=r"(?s)v\S*: (is of a format that is not read, or a list of other files|not a readable video)"
+    ):
         VideoReader(tmp_path / name)
 
 
@@ -40,7 +49,9 @@ def test_lists_of_other_files_are_not_followed(tmp_path: Path, kind: str, name: 
 def test_no_address_is_called(tmp_path: Path, kind: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(0.2)
-        (tmp_path / "v.mp4").write_text(LISTS[kind].format(f"http://127.0.0.1:{server.getsockname()[1]}/a.ts"), encoding="utf-8")
+        (tmp_path / "v.mp4").write_text(
+            LISTS[kind].format(f"http://127.0.0.1:{server.getsockname()[1]}/a.ts"), encoding="utf-8"
+        )
         with pytest.raises(DataError, match=r"v\.mp4: "):
             VideoReader(tmp_path / "v.mp4")
         with pytest.raises(TimeoutError):
@@ -78,7 +89,8 @@ def enlarged(path: Path, width: int, height: int) -> Path:
 
 @pytest.mark.parametrize(("width", "height"), [(65535, 65535), (65535, 2)])
 def test_sizes_that_a_header_claims(tmp_path: Path, width: int, height: int) -> None:
-    """FFmpeg believes the pictures more than the header; whoever it believes, nothing large is made."""
+    """FFmpeg believes the pictures more than the header; whoever it believes, nothing large is
+    made."""
     try:
         reader = VideoReader(enlarged(write(tmp_path / "v.mp4", frames=3), width, height))
         assert reader.read([1])[0].shape == (HEIGHT, WIDTH, 3)

@@ -1,4 +1,5 @@
-"""Videos that we write are read back: every picture at its time, the colours of before, the index in front, whole or not at all."""
+"""Videos that we write are read back: every picture at its time, the colours of before, the index
+in front, whole or not at all."""
 
 from __future__ import annotations
 
@@ -36,7 +37,8 @@ def test_every_picture_is_at_its_time_to_a_tick(
     assert [number_of(picture) for picture in reader.frames(range(1, len(times) + 1))] == list(range(1, len(times) + 1))
     assert lasts == pytest.approx(times[-1] - begin + last, abs=2 * float(TICK))
     with av.open(str(path)) as file:
-        assert file.duration == pytest.approx(lasts * av.time_base, abs=1001)  # FFmpeg tells whole microseconds, MP4 milliseconds
+        # FFmpeg tells whole microseconds, MP4 milliseconds
+        assert file.duration == pytest.approx(lasts * av.time_base, abs=1001)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +72,8 @@ def test_colours_are_those_of_before_and_said_to_be(tmp_path: Path) -> None:
             assert picture[48, 32 * i + 16] == pytest.approx(colour, abs=5)
     with av.open(str(tmp_path / "v.mp4")) as file:
         codec = file.streams.video[0].codec_context
-        assert (codec.name, codec.pix_fmt, codec.colorspace, codec.color_range) == ("h264", "yuv420p", 1, 1)  # ITU-R BT.709, limited
+        # ITU-R BT.709, limited
+        assert (codec.name, codec.pix_fmt, codec.colorspace, codec.color_range) == ("h264", "yuv420p", 1, 1)
 
 
 def test_pictures_of_another_shape_are_shrunk_onto_black(tmp_path: Path) -> None:
@@ -89,7 +92,9 @@ def test_the_index_stands_before_the_pictures() -> None:
 
 def test_better_quality_takes_more_room() -> None:
     noise = np.random.default_rng(0).integers(0, 256, (8, 96, 128, 3), dtype=np.uint8)
-    fine, coarse = (len(encode_video(((i, image) for i, image in enumerate(noise)), Encoding(quality=q))[0]) for q in (10, 40))
+    fine, coarse = (
+        len(encode_video(((i, image) for i, image in enumerate(noise)), Encoding(quality=q))[0]) for q in (10, 40)
+    )
     assert fine > 3 * coarse
 
 
@@ -101,7 +106,11 @@ def test_what_goes_wrong_leaves_the_old_file(tmp_path: Path) -> None:
         yield from pictures([0, 1, 2])
         raise DataError("the source ends here")
 
-    for frames, said in [(broken(), "ends here"), (pictures([0, 1, 1]), "times must increase"), (pictures([]), "no picture")]:
+    for frames, said in [
+        (broken(), "ends here"),
+        (pictures([0, 1, 1]), "times must increase"),
+        (pictures([]), "no picture"),
+    ]:
         with pytest.raises(DataError, match=said):
             write_video(path, frames)
         assert [file.name for file in tmp_path.iterdir()] == ["v.mp4"] and path.read_bytes() == b"old"

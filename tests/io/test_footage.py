@@ -1,4 +1,5 @@
-"""Videos and folders of pictures as frames with times: the right ones, also of files that are odd or damaged."""
+"""Videos and folders of pictures as frames with times: the right ones, also of files that are odd
+or damaged."""
 
 from __future__ import annotations
 
@@ -19,12 +20,15 @@ from vidsgg.io.footage import open_footage, picture_files, sample, shown
 @given(st.lists(st.integers(1, 400), min_size=1, max_size=60), st.sampled_from([0.5, 2, 7, 30, 1000]))
 def test_a_sample_is_what_is_on_the_screen_at_every_tick(steps: list[int], fps: float) -> None:
     times = [t / 1000 for t in np.cumsum([0, *steps[1:]])]
-    on_screen = {max(i for i, t in enumerate(times) if t <= k / fps + 1e-6) for k in range(int(times[-1] * fps + 1e-6) + 1)}
+    on_screen = {
+        max(i for i, t in enumerate(times) if t <= k / fps + 1e-6) for k in range(int(times[-1] * fps + 1e-6) + 1)
+    }
     assert sample(times, fps) == sorted(on_screen)
 
 
 @pytest.mark.parametrize(
-    ("name", "how"), [("v.mp4", {}), ("v.mkv", {}), ("v.avi", {"codec": "mpeg4"}), ("v.ts", {}), ("raw.h264", {"format": "h264"})]
+    ("name", "how"),
+    [("v.mp4", {}), ("v.mkv", {}), ("v.avi", {"codec": "mpeg4"}), ("v.ts", {}), ("raw.h264", {"format": "h264"})],
 )
 def test_two_frames_a_second_of_any_container(tmp_path: Path, name: str, how: dict[str, str]) -> None:
     footage = open_footage(write(tmp_path / name, frames=60, **how), fps=2)
@@ -45,7 +49,9 @@ def test_a_variable_rate_is_followed_by_its_times(tmp_path: Path) -> None:
 
 def test_the_only_frame_and_asking_for_more_than_there_are(tmp_path: Path) -> None:
     assert [f.number for f in open_footage(write(tmp_path / "one.mp4", frames=1), fps=2).frames()] == [1]
-    assert [f.number for f in open_footage(write(tmp_path / "v.mp4", frames=9), fps=1000).frames()] == list(range(1, 10))
+    assert [f.number for f in open_footage(write(tmp_path / "v.mp4", frames=9), fps=1000).frames()] == list(
+        range(1, 10)
+    )
 
 
 def test_frames_may_be_named(tmp_path: Path) -> None:
@@ -73,7 +79,10 @@ def test_a_video_whose_end_is_missing_is_used_as_far_as_it_goes(tmp_path: Path) 
     assert 40 < len(frames) < 120
     assert [number_of(f.image) for f in frames] == list(range(1, len(frames) + 1))
     seconds = 0.04 * (200 - footage.numbers[-1])
-    assert footage.notes[0] == f"the end of the file is missing: {seconds + 0.04:.1f} seconds after frame {footage.numbers[-1]}"
+    assert (
+        footage.notes[0]
+        == f"the end of the file is missing: {seconds + 0.04:.1f} seconds after frame {footage.numbers[-1]}"
+    )
 
 
 def test_damage_in_the_middle_costs_the_frames_up_to_the_next_key_frame(tmp_path: Path) -> None:
@@ -176,7 +185,9 @@ def odd(path: Path, width: int, height: int, frames: int, rate: int, codec: str,
         ("tiny.mp4", (16, 16), ("mpeg4", "yuv420p")),
     ],
 )
-def test_sizes_and_depths_that_are_not_usual(tmp_path: Path, name: str, size: tuple[int, int], how: tuple[str, str]) -> None:
+def test_sizes_and_depths_that_are_not_usual(
+    tmp_path: Path, name: str, size: tuple[int, int], how: tuple[str, str]
+) -> None:
     frames = list(open_footage(odd(tmp_path / name, *size, 3, 10, *how), fps=10).frames())
     assert [f.image.shape for f in frames] == [(size[1], size[0], 3)] * 3
     assert [f.image.mean() for f in frames] == pytest.approx([0, 127, 255], abs=4)

@@ -1,4 +1,5 @@
-"""Graph files: what is read is what was written, earlier versions too, and whatever is wrong is named by its place."""
+"""Graph files: what is read is what was written, earlier versions too, and whatever is wrong is
+named by its place."""
 
 from __future__ import annotations
 
@@ -36,7 +37,9 @@ def nodes(draw: Any, labels: Any) -> GraphNode:
 def frames(draw: Any, labels: Any, predicates: Any) -> GraphFrame:
     found = tuple(draw(st.lists(nodes(labels), max_size=4)))
     ends = st.integers(0, len(found) - 1)
-    edges = st.builds(lambda one, other, said, score: GraphEdge(one, other, *said, score), ends, ends, predicates, scores)
+    edges = st.builds(
+        lambda one, other, said, score: GraphEdge(one, other, *said, score), ends, ends, predicates, scores
+    )
     return GraphFrame(
         draw(texts), draw(st.integers(1, 10**6)), draw(st.none() | st.floats(0, 1e5)), draw(st.floats(1, 1e4)), draw(st.floats(1, 1e4)),
         found, tuple(draw(st.lists(edges, max_size=4))) if found else (),
@@ -56,14 +59,24 @@ def graphs(draw: Any) -> VideoGraph:
         (subject, name), (thing, other) = draw(st.sampled_from(tracks)), draw(st.sampled_from(tracks))
         begin, length, times = draw(st.integers(1, 99)), draw(st.integers(0, 9)), draw(st.booleans())
         span = (begin / 3, (begin + length) / 3) if times else (None, None)
-        relations.append(RelationInterval(subject, thing, name, other, *draw(predicates), *span, begin, begin + length, draw(scores)))
+        relations.append(
+            RelationInterval(subject, thing, name, other, *draw(predicates), *span, begin, begin + length, draw(scores))
+        )
     named = st.tuples(texts, numbers)
     origins = st.builds(
         Origin, texts, st.sampled_from(["predcls", "sgcls", "sgdet"]), texts, texts, st.none() | texts, st.none() | st.floats(0.1, 99),
         st.lists(named, max_size=2, unique_by=lambda pair: pair[0]).map(tuple), st.lists(texts, max_size=2).map(tuple), st.none() | texts, st.none() | texts,
     )  # fmt: skip
     videos = st.builds(VideoFile, st.integers(0, 10**12), texts, st.integers(1, 10**6), st.none() | st.floats(0.1, 1e3))
-    return VideoGraph(draw(texts), draw(texts), seen, tuple(relations), draw(st.none() | origins), vocabulary, draw(st.none() | videos))
+    return VideoGraph(
+        draw(texts),
+        draw(texts),
+        seen,
+        tuple(relations),
+        draw(st.none() | origins),
+        vocabulary,
+        draw(st.none() | videos),
+    )
 
 
 @settings(deadline=None, max_examples=60)
@@ -120,7 +133,9 @@ def example() -> VideoGraph:
         (GraphEdge(0, 1, "holding", "contacting", 0.75),),
     )  # fmt: skip
     relation = RelationInterval(1, 2, "person", "cup", "holding", "contacting", 0.0, 0.0, 1, 1, 0.75)
-    origin = Origin("sttran", "sgdet", "run/checkpoint_best.tar", "00ff", "faster-rcnn-c4", 2.0, (("threshold", 0.5),), ("a note",))
+    origin = Origin(
+        "sttran", "sgdet", "run/checkpoint_best.tar", "00ff", "faster-rcnn-c4", 2.0, (("threshold", 0.5),), ("a note",)
+    )
     video = VideoFile(1234, "sha256:00ff", 25, 25.0)
     return VideoGraph("v.mp4", "toy_frames", (frame,), (relation,), origin, ENTITY.vocabulary, video)
 
@@ -129,7 +144,10 @@ def example() -> VideoGraph:
     ("change", "message"),
     [
         ({"label": "dragon"}, "'dragon' is no class of the graph's vocabulary"),
-        ({"predicate": "holding", "group": "spatial"}, "'holding' of the group 'spatial' is no predicate of the graph's vocabulary"),
+        (
+            {"predicate": "holding", "group": "spatial"},
+            "'holding' of the group 'spatial' is no predicate of the graph's vocabulary",
+        ),
     ],
 )
 def test_what_its_vocabulary_does_not_hold_is_refused(tmp_path: Path, change: dict[str, str], message: str) -> None:
@@ -149,7 +167,14 @@ def written(tmp_path: Path) -> dict[str, Any]:
 def test_a_frame_and_a_relation_take_a_line_each(tmp_path: Path) -> None:
     written(tmp_path)
     lines = (tmp_path / "g.json").read_text(encoding="utf-8").splitlines()
-    assert [line.split('"')[1] for line in lines if '"' in line] == ["format", "frames", "key", "relations", "subject_track", "made_by"]
+    assert [line.split('"')[1] for line in lines if '"' in line] == [
+        "format",
+        "frames",
+        "key",
+        "relations",
+        "subject_track",
+        "made_by",
+    ]
 
 
 def test_files_of_version_2_are_read(tmp_path: Path) -> None:
@@ -201,7 +226,9 @@ def test_files_of_version_1_are_read(tmp_path: Path) -> None:
         (("version",), 4, r"version 4; this program reads versions 1 to 3"),
     ],
 )
-def test_what_is_wrong_is_named_by_its_place(tmp_path: Path, place: tuple[str | int, ...], value: Any, message: str) -> None:
+def test_what_is_wrong_is_named_by_its_place(
+    tmp_path: Path, place: tuple[str | int, ...], value: Any, message: str
+) -> None:
     content = written(tmp_path)
     part: Any = content
     for step in place[:-1]:
@@ -214,7 +241,12 @@ def test_what_is_wrong_is_named_by_its_place(tmp_path: Path, place: tuple[str | 
 
 def test_every_required_entry_is_missed(tmp_path: Path) -> None:
     content = written(tmp_path)
-    places = {"": content, "frames[0]": content["frames"][0], "relations[0]": content["relations"][0], "made_by": content["made_by"]}
+    places = {
+        "": content,
+        "frames[0]": content["frames"][0],
+        "relations[0]": content["relations"][0],
+        "made_by": content["made_by"],
+    }
     definitions = graph_schema()["$defs"]
     rules = {
         "": graph_schema(),

@@ -19,7 +19,9 @@ def fill(root: Path, *names: str) -> Path:
 
 
 def left(root: Path) -> list[str]:
-    return sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if not path.is_dir() or path.is_symlink())
+    return sorted(
+        path.relative_to(root).as_posix() for path in root.rglob("*") if not path.is_dir() or path.is_symlink()
+    )
 
 
 def test_a_home_is_marked_and_stays_one(tmp_path: Path) -> None:
@@ -40,7 +42,13 @@ def test_a_folder_of_others_becomes_none(tmp_path: Path) -> None:
 
 def test_only_what_matches_is_removed_and_folders_that_become_empty(tmp_path: Path) -> None:
     root = fill(
-        tmp_path / "r", "videos/S0001.mp4", "videos/mine.mp4", "frames/S0001.mp4/000001.png", "frames/.DS_Store", "S0002.mp4", "x/S0003.mp4"
+        tmp_path / "r",
+        "videos/S0001.mp4",
+        "videos/mine.mp4",
+        "frames/S0001.mp4/000001.png",
+        "frames/.DS_Store",
+        "S0002.mp4",
+        "x/S0003.mp4",
     )
     (root / "empty").mkdir()
     remove_made(root, ["videos/S????.mp4", "frames/S????.mp4/??????.png", "nothing/*"])

@@ -1,4 +1,5 @@
-"""What tells one video from another: the whole content of usual ones, a sample of huge ones, names and content of pictures."""
+"""What tells one video from another: the whole content of usual ones, a sample of huge ones, names
+and content of pictures."""
 
 from __future__ import annotations
 
@@ -50,7 +51,12 @@ def test_of_pictures_names_order_and_content_count(tmp_path: Path) -> None:
 
     first = content_of(folder("a", p1="one", p2="two"))
     assert content_of(folder("b", p1="one", p2="two")) == first
-    others = [folder("c", p1="two", p2="one"), folder("d", p1="onet", p2="wo"), folder("e", p1="one", p3="two"), folder("f", p1="one")]
+    others = [
+        folder("c", p1="two", p2="one"),
+        folder("d", p1="onet", p2="wo"),
+        folder("e", p1="one", p3="two"),
+        folder("f", p1="one"),
+    ]
     assert len({content_of(other) for other in others} | {first}) == 5
 
 

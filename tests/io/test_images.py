@@ -55,12 +55,17 @@ def test_a_photo_is_turned_and_mirrored_as_its_camera_says(tmp_path: Path, suffi
     read = read_image(tmp_path / f"a.{suffix}")
     assert read.shape == ((32, 48, 3) if orientation < 5 else (48, 32, 3))
     assert np.array_equal(read, upright)
-    corner = (0 if orientation in (1, 2, 5, 6) else -1, 0 if orientation in (1, 4, 5, 8) else -1)  # where the white corner is shown
+    # where the white corner is shown
+    corner = (0 if orientation in (1, 2, 5, 6) else -1, 0 if orientation in (1, 4, 5, 8) else -1)
     assert read[corner].min() > 200 and [read[y, x].max() > 200 for y in (0, -1) for x in (0, -1)].count(True) == 1
 
 
 def test_damaged_camera_data_costs_nothing(tmp_path: Path) -> None:
-    for exif in (b"Exif\0\0", b"Exif\0\0II*\0\xff\xff\xff\xff", b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x02\0\0\0\x04abc\0"):
+    for exif in (
+        b"Exif\0\0",
+        b"Exif\0\0II*\0\xff\xff\xff\xff",
+        b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x02\0\0\0\x04abc\0",
+    ):
         Pillow.new("RGB", (8, 4), "white").save(tmp_path / "a.jpg", exif=exif)
         assert read_image(tmp_path / "a.jpg").shape == (4, 8, 3)
 
@@ -84,7 +89,9 @@ def test_floating_point_greys_go_from_0_to_1(tmp_path: Path) -> None:
     assert read_image(tmp_path / "a.tif")[0, :, 1].tolist() == [0, 64, 255]
 
 
-@pytest.mark.parametrize("values", [np.float32([[0, 300]]), np.float32([[0, np.nan]]), np.int32([[0, 70000]])], ids=["float", "nan", "int"])
+@pytest.mark.parametrize(
+    "values", [np.float32([[0, 300]]), np.float32([[0, np.nan]]), np.int32([[0, 70000]])], ids=["float", "nan", "int"]
+)
 def test_greys_without_a_known_white_are_refused(tmp_path: Path, values: np.ndarray) -> None:
     Pillow.fromarray(values).save(tmp_path / "a.tif")
     with pytest.raises(DataError, match=r"a\.tif: its greys are .* save it with 8 or 16 bits"):
@@ -112,7 +119,9 @@ def test_inks_are_subtracted_from_white(tmp_path: Path, suffix: str) -> None:
 @pytest.mark.parametrize("size", [(20000, 1), (1, 20000), (2100, 100)])
 def test_threads_of_pixels_are_refused(tmp_path: Path, size: tuple[int, int]) -> None:
     Pillow.new("RGB", size).save(tmp_path / "a.png")
-    with pytest.raises(DataError, match=rf"a\.png: is {size[0]} x {size[1]} pixels; no side may be longer than 20 times"):
+    with pytest.raises(
+        DataError, match=rf"a\.png: is {size[0]} x {size[1]} pixels; no side may be longer than 20 times"
+    ):
         read_image(tmp_path / "a.png")
 
 
@@ -157,7 +166,9 @@ def _photo() -> Pillow.Image:
         ("png", lambda: _photo().convert("LA")),
     ],
 )
-def test_whatever_is_damaged_ends_in_a_picture_or_one_message(tmp_path: Path, suffix: str, make: Callable[[], Pillow.Image]) -> None:
+def test_whatever_is_damaged_ends_in_a_picture_or_one_message(
+    tmp_path: Path, suffix: str, make: Callable[[], Pillow.Image]
+) -> None:
     exif, draw = Pillow.Exif(), random.Random(suffix)
     exif[ExifTags.Base.Orientation] = 6
     path = tmp_path / f"a.{suffix}"
@@ -167,7 +178,9 @@ def test_whatever_is_damaged_ends_in_a_picture_or_one_message(tmp_path: Path, su
         data = bytearray(whole)
         for _ in range(draw.choice((1, 2, 5))):
             at = draw.randrange(min(len(data), 200) if draw.random() < 0.7 else len(data))
-            data[at : at + 4] = draw.choice((b"\xff\xff\xff\xff", b"\0\0\0\0", b"\x7f\xff\xff\xff", draw.randbytes(1), b""))
+            data[at : at + 4] = draw.choice(
+                (b"\xff\xff\xff\xff", b"\0\0\0\0", b"\x7f\xff\xff\xff", draw.randbytes(1), b"")
+            )
         path.write_bytes(data)
         try:
             assert read_image(path).dtype == np.uint8

@@ -17,7 +17,9 @@ def test_links_are_told_from_files_and_folders(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     links = [link(tmp_path / f"to_{name}", tmp_path / name) for name in ("file", "folder", "nothing")]
     assert all(map(is_link, links))
-    assert not any(map(is_link, (tmp_path / "file", tmp_path / "folder", tmp_path / "nothing", tmp_path / "to_folder" / "x")))
+    assert not any(
+        map(is_link, (tmp_path / "file", tmp_path / "folder", tmp_path / "nothing", tmp_path / "to_folder" / "x"))
+    )
 
 
 @pytest.mark.parametrize("place", ["to_folder", "to_folder/x", "to_folder/x/y.npz", "folder/to_nothing"])

@@ -63,13 +63,16 @@ def test_case_and_accents_count_where_names_share_a_folder() -> None:
     assert file_name("caf\u00e9") != unicodedata.normalize("NFC", file_name("cafe\u0301"))
 
 
-@pytest.mark.parametrize("name", ["..", ".", "", "../x", "a/b", "a\\b", "C:x", "a\0", "a\n", ".x", "half\ud800", "x" * 241, 7, None, b"x"])
+@pytest.mark.parametrize(
+    "name", ["..", ".", "", "../x", "a/b", "a\\b", "C:x", "a\0", "a\n", ".x", "half\ud800", "x" * 241, 7, None, b"x"]
+)
 def test_what_a_loader_takes_for_no_name(name: object) -> None:
     assert not is_one_name(name)
 
 
 def check_inside(name: str) -> None:
-    """It is one component for every system, can be written in UTF-8, and leaves room for suffixes and temporary names."""
+    """It is one component for every system, can be written in UTF-8, and leaves room for suffixes
+    and temporary names."""
     assert is_one_name(name) and name[-1] not in ". " and len(name.encode()) <= LONGEST
     for flavour in (PurePosixPath, PureWindowsPath):
         assert flavour("folder", name + ".graph.json").parent == flavour("folder")

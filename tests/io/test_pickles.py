@@ -1,4 +1,5 @@
-"""A zoo of pickles: everything that annotation files hold is read, everything that could do harm is refused without running."""
+"""A zoo of pickles: everything that annotation files hold is read, everything that could do harm is
+refused without running."""
 
 import builtins
 import functools
@@ -27,7 +28,9 @@ def load_bytes(tmp_path: Path, data: bytes):
 
 def same(a, b) -> bool:
     if isinstance(a, np.ndarray | np.generic):
-        return type(a) is type(b) and a.dtype.newbyteorder("=") == b.dtype and a.shape == b.shape and np.array_equal(a, b)
+        return (
+            type(a) is type(b) and a.dtype.newbyteorder("=") == b.dtype and a.shape == b.shape and np.array_equal(a, b)
+        )
     if isinstance(a, dict):
         return type(b) is dict and list(a) == list(b) and all(same(a[k], b[k]) for k in a)
     if isinstance(a, list | tuple):
@@ -224,7 +227,9 @@ HOSTILE = {
     "set of a text": call(glob("builtins", "set"), "abc"),
     "complex of a text": call(glob("builtins", "complex"), "1", "2"),
     "preset shape": array(preset=(10**9,)),
-    "preset shape of another class": call(glob("numpy.core.multiarray", "_reconstruct"), Raw(glob("builtins", "set")), (0,), "b"),
+    "preset shape of another class": call(
+        glob("numpy.core.multiarray", "_reconstruct"), Raw(glob("builtins", "set")), (0,), "b"
+    ),
     "ndarray called": call(glob("numpy", "ndarray"), (10**9,)),
     "ndarray made by NEWOBJ": Raw(glob("numpy", "ndarray") + put((10**9,)) + b"\x81"),
     "object dtype": array(kind=dtype("O8"), data=[1, 2]),
@@ -272,7 +277,12 @@ def test_names_what_was_refused(tmp_path):
 def test_alters_nothing_for_the_next_file(tmp_path):
     """A file may set attributes of the functions it is given; the next file gets new ones."""
     spoil = Raw(put((None, {"__defaults__": (1, 2, 3), "__doc__": "x"})))
-    for module, name in [("numpy", "dtype"), ("_codecs", "encode"), ("numpy.core.multiarray", "scalar"), ("builtins", "bytes")]:
+    for module, name in [
+        ("numpy", "dtype"),
+        ("_codecs", "encode"),
+        ("numpy.core.multiarray", "scalar"),
+        ("builtins", "bytes"),
+    ]:
         load_bytes(tmp_path, program(Raw(glob(module, name) + spoil.code + b"b")))
     assert same(load_bytes(tmp_path, program(array())), np.zeros(2, np.float32))
     with pytest.raises(DataError):

@@ -1,4 +1,5 @@
-"""Places that a user names are looked at before any work: one message with the option, and nothing is made."""
+"""Places that a user names are looked at before any work: one message with the option, and nothing
+is made."""
 
 from __future__ import annotations
 
@@ -86,7 +87,9 @@ def test_commands_refuse_such_places_at_once(
     assert sorted(tmp_path.iterdir()) == before
 
 
-@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS, errno.ENOSPC, errno.ENAMETOOLONG, errno.EMFILE, errno.ENOTDIR])
+@pytest.mark.parametrize(
+    "number", [errno.EACCES, errno.EROFS, errno.ENOSPC, errno.ENAMETOOLONG, errno.EMFILE, errno.ENOTDIR]
+)
 def test_what_the_system_refuses_is_one_message(number: int, capsys: pytest.CaptureFixture[str]) -> None:
     def command(argv: list[str]) -> int:
         raise OSError(number, os.strerror(number), "some/place")

@@ -90,7 +90,9 @@ def test_every_flipped_bit_is_noticed(path: Path, where: str) -> None:
             Record(path).verify()
 
 
-@pytest.mark.parametrize("left", [0, 5, 8, 100, -1], ids=["empty", "inside the length", "no header", "half a header", "last byte gone"])
+@pytest.mark.parametrize(
+    "left", [0, 5, 8, 100, -1], ids=["empty", "inside the length", "no header", "half a header", "last byte gone"]
+)
 def test_a_file_that_is_cut_off(path: Path, left: int) -> None:
     path.write_bytes(path.read_bytes()[:left])
     with pytest.raises(DataError, match=re.escape(str(path))):

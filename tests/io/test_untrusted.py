@@ -1,4 +1,5 @@
-"""The decoder of outside values: whatever a file holds, one message that names the file and the place."""
+"""The decoder of outside values: whatever a file holds, one message that names the file and the
+place."""
 
 from __future__ import annotations
 
@@ -48,8 +49,14 @@ def message(content: bytes, tmp_path: Path, most: int = 100_000) -> str:
         (b'{"nodes": [{"name": "a", "score": -Infinity}]}', "nodes[0].score is -inf"),
         (b'{"nodes": [{"name": "a", "score": 1e999}]}', "nodes[0].score is inf"),
         (b'{"nodes": [{"name": "a", "track": ' + b"9" * 5000 + b"}]}", "is not JSON: Exceeds the limit"),
-        (b'{"nodes": [{"name": "a", "track": ' + b"9" * 400 + b"}]}", "nodes[0].track is a whole number of about 400 digits; expected"),
-        (b'{"nodes": [{"name": "a", "track": 9223372036854775808}]}', "nodes[0].track is 9223372036854775808; expected"),
+        (
+            b'{"nodes": [{"name": "a", "track": ' + b"9" * 400 + b"}]}",
+            "nodes[0].track is a whole number of about 400 digits; expected",
+        ),
+        (
+            b'{"nodes": [{"name": "a", "track": 9223372036854775808}]}',
+            "nodes[0].track is 9223372036854775808; expected",
+        ),
         (b'{"nodes": [{"name": "a", "track": true}]}', "nodes[0].track is True; expected a whole number"),
         (b'{"nodes": [{"name": "a"}, {"name": "b", "score": 1.5}]}', "nodes[1].score is 1.5; expected a number <= 1"),
         (b'{"nodes": [{"name": "a", "box": [1, 2, 3]}]}', "nodes[0].box is [1, 2, 3]; expected a list of length 4"),
@@ -127,14 +134,20 @@ def test_yaml_is_that_of_its_version_1_2(text: str, value: Any, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("\n".join([f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9) if i else 'lol'}]" for i in range(9)]), "the alias *a0 is not read"),
+        (
+            "\n".join([f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9) if i else 'lol'}]" for i in range(9)]),
+            "the alias *a0 is not read",
+        ),
         ("a: &x {b: *x}", "the alias *x is not read"),
         ("base: &b {lr: 1}\nother:\n  <<: *b", "the alias *b is not read"),
         ("lr: 1\nlr: 2", "the name 'lr' stands twice"),
         ("a: " + "9" * 5000, "is not read"),
         ("a: " + "[" * 20_000, "nested too deeply"),
         ("a: " + "[" * 150 + "]" * 150, "more than 100 levels"),
-        ("a: !!python/object/apply:os.system [x]", "the tag 'tag:yaml.org,2002:python/object/apply:os.system' is not read"),
+        (
+            "a: !!python/object/apply:os.system [x]",
+            "the tag 'tag:yaml.org,2002:python/object/apply:os.system' is not read",
+        ),
         ("a: !!binary aGk=", "is not read"),
         ("? [1, 2]\n: 3", "a list or table as a name"),
         ("a: b: c", "not valid YAML"),

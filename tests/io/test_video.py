@@ -43,7 +43,9 @@ def test_every_frame_is_the_one_asked_for(tmp_path: Path, name: str, how: dict) 
     assert reader.read([]) == []
 
 
-def test_seeking_decodes_fewer_frames_and_gives_the_same_pixels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_seeking_decodes_fewer_frames_and_gives_the_same_pixels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = write(tmp_path / "v.mp4", frames=120)
     everything = read_dumped_frames(path, range(1, 121))
     decoded: list[int] = []
@@ -85,7 +87,9 @@ def test_a_reader_goes_to_another_process(tmp_path: Path) -> None:
         ((0, -1, -1, 0), lambda plain: np.rot90(plain, 2).swapaxes(0, 1)),
     ],
 )
-def test_a_marked_video_is_turned_and_mirrored(tmp_path: Path, matrix: tuple[int, int, int, int], as_shown: Callable) -> None:
+def test_a_marked_video_is_turned_and_mirrored(
+    tmp_path: Path, matrix: tuple[int, int, int, int], as_shown: Callable
+) -> None:
     path = write(tmp_path / "v.mp4", frames=3)
     plain = read_dumped_frames(path, [2])[0]
     mark_turned(path, *matrix)
@@ -129,7 +133,11 @@ def test_missing_truncated_and_foreign_files(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"gone\.mp4: no such video"):
         read_dumped_frames(tmp_path / "gone.mp4", [1])
     whole = write(tmp_path / "v.mp4").read_bytes()
-    for name, data in {"cut.mp4": whole[: len(whole) // 2], "empty.mp4": b"", "text.mp4": b"not a video at all" * 50}.items():
+    for name, data in {
+        "cut.mp4": whole[: len(whole) // 2],
+        "empty.mp4": b"",
+        "text.mp4": b"not a video at all" * 50,
+    }.items():
         (tmp_path / name).write_bytes(data)
         with pytest.raises(DataError, match=name.replace(".", r"\.")):
             read_dumped_frames(tmp_path / name, [1])

@@ -1,4 +1,5 @@
-"""Sampled reading, with seeks, gives the pictures of decoding everything from the start: in number, order and pixels, in any codec and container."""
+"""Sampled reading, with seeks, gives the pictures of decoding everything from the start: in number,
+order and pixels, in any codec and container."""
 
 from __future__ import annotations
 
@@ -92,9 +93,19 @@ def agrees(path: Path, frames: int = FRAMES, track: int = 0) -> VideoReader:
     whole, reader = decoded(path, track), VideoReader(path, as_stored=True)
     assert reader.count == len(whole) == frames
     last = frames
-    for numbers in (list(range(1, last + 1)), [last], [5, last - 2], [frames // 3, 2 * frames // 3, last], *([n] for n in range(59, 65))):
+    for numbers in (
+        list(range(1, last + 1)),
+        [last],
+        [5, last - 2],
+        [frames // 3, 2 * frames // 3, last],
+        *([n] for n in range(59, 65)),
+    ):
         numbers = [n for n in numbers if n <= last]
-        wrong = [n for n, picture in zip(numbers, reader.read(numbers), strict=True) if not np.array_equal(picture, whole[n - 1])]
+        wrong = [
+            n
+            for n, picture in zip(numbers, reader.read(numbers), strict=True)
+            if not np.array_equal(picture, whole[n - 1])
+        ]
         assert wrong == [], f"of {numbers}"
     assert reader.times is None or (np.diff(reader.times) > 0).all()
     return reader
@@ -130,8 +141,11 @@ NOT_CODED = b"\0\0\1\xb6\x50\xcf"  # the empty packet that stands in the place o
 
 
 def packed(path: Path, frames: int) -> Path:
-    """MPEG-4 as DivX and XviD put it into AVI: a packet has a P- and a B-frame, and the next one nothing."""
-    source = packets(film(path.with_name("source.avi"), "mpeg4", frames=frames, g="30", bf="1", sc_threshold="1000000000"))
+    """MPEG-4 as DivX and XviD put it into AVI: a packet has a P- and a B-frame, and the next one
+    nothing."""
+    source = packets(
+        film(path.with_name("source.avi"), "mpeg4", frames=frames, g="30", bf="1", sc_threshold="1000000000")
+    )
     first = source[0].index(b"\0\0\1\xb6")
     group = source[0].find(b"\0\0\1\xb3")
     start = group if 0 <= group < first else first
@@ -178,7 +192,8 @@ def test_times_of_decoding_taken_for_times_of_presentation(tmp_path: Path, decod
 
 
 @pytest.mark.parametrize(
-    ("codec", "options"), [("libx264", X264), ("libx264", {"g": "30", "bf": "0"}), ("mpeg2video", {"g": "15", "bf": "2"})]
+    ("codec", "options"),
+    [("libx264", X264), ("libx264", {"g": "30", "bf": "0"}), ("mpeg2video", {"g": "15", "bf": "2"})],
 )
 @pytest.mark.parametrize("lengths", [(40, 40), (50, 20, 8)])
 def test_a_clock_that_goes_back(tmp_path: Path, codec: str, options: dict[str, str], lengths: tuple[int, ...]) -> None:
@@ -190,14 +205,16 @@ def test_a_clock_that_goes_back(tmp_path: Path, codec: str, options: dict[str, s
     path.write_bytes(b"".join(parts))
     reader = agrees(path, sum(lengths))
     assert reader.times is not None and reader.lost == 0
-    assert reader.times == pytest.approx([n / 25 for n in range(sum(lengths))], abs=0.09)  # a picture's delay at each joint
+    # a picture's delay at each joint
+    assert reader.times == pytest.approx([n / 25 for n in range(sum(lengths))], abs=0.09)
 
 
 def test_a_recording_that_begins_between_key_frames(tmp_path: Path, decoding: Decoding) -> None:
     whole = film(tmp_path / "whole.ts", frames=100, **X264)
     content = whole.read_bytes()
     path = tmp_path / "cut.ts"
-    path.write_bytes(content[: 188 * 3] + content[188 * (len(content) // 188 // 3) :])  # the tables, and what comes later
+    # the tables, and what comes later
+    path.write_bytes(content[: 188 * 3] + content[188 * (len(content) // 188 // 3) :])
     assert len(decoded(path)) < 80
     reader = agrees(path, len(decoded(path)))
     assert reader.times is not None and reader.times[0] == 0 and reader.refused == 0
@@ -249,7 +266,9 @@ def test_the_track_is_the_one_that_ffmpeg_takes(
     path = tracks(tmp_path / name, *which)
     assert VideoReader(path).read([3])[0].shape[1::-1] == taken
     if (ffmpeg := shutil.which("ffmpeg")) is not None:
-        raw = subprocess.run([ffmpeg, "-i", path, "-frames:v", "1", "-f", "rawvideo", "-"], capture_output=True, check=True).stdout
+        raw = subprocess.run(
+            [ffmpeg, "-i", path, "-frames:v", "1", "-f", "rawvideo", "-"], capture_output=True, check=True
+        ).stdout
         assert len(raw) == taken[0] * taken[1] * 3 // 2
 
 

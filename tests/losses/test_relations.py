@@ -29,7 +29,8 @@ SCHEMA = schema_of()
 
 
 def clip_of(pairs_per_frame, video_id="a", seed=0, schema=SCHEMA, units=None):
-    """One video with random labels: a subject in every frame and as many objects as the frame has pairs.
+    """One video with random labels: a subject in every frame and as many objects as the frame has
+    pairs.
 
     units: the label unit of every frame, for schemas whose subject is an action.
     """
@@ -70,7 +71,9 @@ def clip_of(pairs_per_frame, video_id="a", seed=0, schema=SCHEMA, units=None):
 
 def logits_of(clip, seed=0, objects=True, dtype=torch.float32):
     random = torch.Generator().manual_seed(seed)
-    groups = {g.name: torch.randn(clip.pairs, len(g), generator=random).to(dtype) for g in clip.schema.vocabulary.groups}
+    groups = {
+        g.name: torch.randn(clip.pairs, len(g), generator=random).to(dtype) for g in clip.schema.vocabulary.groups
+    }
     return RelationLogits(groups, torch.randn(clip.nodes, N_OBJ, generator=random).to(dtype) if objects else None)
 
 
@@ -88,11 +91,15 @@ def hot_of(label_lists, classes):
 @pytest.mark.parametrize("case", [case["id"] for case in cases_of("sttran", "losses")])
 @pytest.mark.parametrize("bce", [False, True], ids=["margin", "bce"])
 def test_equals_the_reference_with_gradients(case, bce):
-    """The reference's spatial and contacting inputs are probabilities: ours are their logits, so the chain rule adds p (1 - p)."""
+    """The reference's spatial and contacting inputs are probabilities: ours are their logits, so
+    the chain rule adds p (1 - p)."""
     config, recorded = read_case("sttran", case)
     given = make_losses(config["seed"], config["n"])
     probability = {name: torch.from_numpy(given[name]) for name in ("spatial", "contacting")}
-    scores = {"attention": torch.from_numpy(given["attention"]), **{name: p.double().logit().float() for name, p in probability.items()}}
+    scores = {
+        "attention": torch.from_numpy(given["attention"]),
+        **{name: p.double().logit().float() for name, p in probability.items()},
+    }
     scores = {name: score.requires_grad_() for name, score in scores.items()}
     objects = torch.from_numpy(given["objects"]).requires_grad_()
     clip = replace(  # n pairs and three more nodes, as in the recording
@@ -104,7 +111,12 @@ def test_equals_the_reference_with_gradients(case, bce):
     losses["total"].backward()
 
     kind = "bce" if bce else "mlm"
-    names = {"attention": "attention_relation", "spatial": "spatial_relation", "contacting": "contact_relation", "objects": "object"}
+    names = {
+        "attention": "attention_relation",
+        "spatial": "spatial_relation",
+        "contacting": "contact_relation",
+        "objects": "object",
+    }
     for ours, theirs in names.items():
         np.testing.assert_allclose(losses[ours].item(), recorded[f"{kind}_{theirs}_loss"], rtol=1e-5)
         gradient = torch.from_numpy(recorded[f"grad_{kind}_{ours}"])
@@ -116,7 +128,8 @@ def test_equals_the_reference_with_gradients(case, bce):
 
 
 def test_margin_counted_by_hand():
-    """Probabilities 0.5, 0.5, 0.5, labels {1}: two unlabelled classes, each with margin 1, over three classes."""
+    """Probabilities 0.5, 0.5, 0.5, labels {1}: two unlabelled classes, each with margin 1, over
+    three classes."""
     logits = torch.zeros(3, 3)
     hot = torch.tensor([[False, True, False], [True, True, True], [False, False, False]])
     assert multi_label_margin(logits, hot).tolist() == pytest.approx([2 / 3, 0, 0])
@@ -144,7 +157,9 @@ def test_a_batch_is_the_mean_of_its_videos():
 
 @pytest.mark.parametrize("bce", [False, True], ids=["margin", "bce"])
 @pytest.mark.parametrize(
-    "pairs", [[1], [0], [0, 0, 0], [0, 1, 0]], ids=["one pair", "no pair", "three empty frames", "one pair in three frames"]
+    "pairs",
+    [[1], [0], [0, 0, 0], [0, 1, 0]],
+    ids=["one pair", "no pair", "three empty frames", "one pair in three frames"],
 )
 def test_small_clips_give_finite_losses_with_a_graph(pairs, bce):
     clip = clip_of(pairs)
@@ -160,7 +175,9 @@ def test_small_clips_give_finite_losses_with_a_graph(pairs, bce):
 def test_float32_under_autocast():
     clip = clip_of([3, 4])
     logits = logits_of(clip, dtype=torch.bfloat16)
-    expected = RelationCriterion(SCHEMA)(RelationLogits({k: v.float() for k, v in logits.groups.items()}, logits.objects.float()), clip)
+    expected = RelationCriterion(SCHEMA)(
+        RelationLogits({k: v.float() for k, v in logits.groups.items()}, logits.objects.float()), clip
+    )
     with torch.autocast("cpu", torch.bfloat16):
         losses = RelationCriterion(SCHEMA)(logits, clip)
     for name, loss in losses.items():

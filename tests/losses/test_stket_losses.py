@@ -17,7 +17,11 @@ from vidsgg.losses.stket import StketCriterion
 from vidsgg.models.stket import StketLogits
 from vidsgg.structures.clip import Clip
 
-NAMES = {"attention": "attention_relation_loss", "spatial": "spatial_relation_loss", "contacting": "contact_relation_loss"}
+NAMES = {
+    "attention": "attention_relation_loss",
+    "spatial": "spatial_relation_loss",
+    "contacting": "contact_relation_loss",
+}
 
 
 def parts_of(case: dict[str, Any]) -> list[str]:
@@ -76,7 +80,9 @@ def test_a_prior_without_a_loss_of_its_own_is_left_out() -> None:
     whole = StketCriterion(clip.schema)(logits, clip)
     fewer = StketCriterion(clip.schema, spatial_prior=False)(logits, clip)
     assert whole.keys() - fewer.keys() == {f"spatial_prior_{group}" for group in GROUPS}
-    torch.testing.assert_close(whole["total"] - fewer["total"], sum(whole[f"spatial_prior_{group}"] for group in GROUPS))
+    torch.testing.assert_close(
+        whole["total"] - fewer["total"], sum(whole[f"spatial_prior_{group}"] for group in GROUPS)
+    )
     assert len(whole) == 15 + 1
 
 
@@ -88,4 +94,6 @@ def test_a_batch_has_the_mean_loss_of_its_videos() -> None:
     together = {part: {g: torch.cat([a.parts[part][g] for a in alone]) for g in GROUPS} for part in parts}
     batch = criterion(StketLogits({}, parts=together), Clip.cat(clips))
     for name, loss in batch.items():
-        torch.testing.assert_close(loss, sum(criterion(a, clip)[name] for a, clip in zip(alone, clips, strict=True)) / 2, msg=name)
+        torch.testing.assert_close(
+            loss, sum(criterion(a, clip)[name] for a, clip in zip(alone, clips, strict=True)) / 2, msg=name
+        )

@@ -61,21 +61,33 @@ def joined(parts: list[TempuraLogits]) -> TempuraLogits:
     return TempuraLogits(
         cat([part.groups for part in parts]),
         objects=torch.cat([part.objects for part in parts]),
-        uncertainty=Uncertainty(cat([p.uncertainty.aleatoric for p in parts]), cat([p.uncertainty.epistemic for p in parts])),
+        uncertainty=Uncertainty(
+            cat([p.uncertainty.aleatoric for p in parts]), cat([p.uncertainty.epistemic for p in parts])
+        ),
         node_features=torch.cat([part.node_features for part in parts]),
         mixture_weights=cat([part.mixture_weights for part in parts]),
         object_uncertainty=tuple(torch.cat([part.object_uncertainty[i] for part in parts]) for i in (0, 1)),
     )
 
 
-@pytest.mark.parametrize("changes", [{}, {"obj_con_loss": "info_nce", "mlm": True}, {"mlm": True, "reference_compat": True}], ids=str)
+@pytest.mark.parametrize(
+    "changes", [{}, {"obj_con_loss": "info_nce", "mlm": True}, {"mlm": True, "reference_compat": True}], ids=str
+)
 def test_a_batch_has_the_mean_of_its_videos(changes: dict[str, Any]) -> None:
     clips = [learning_clip([2, 1], 0, "a"), learning_clip([0], 1, "b"), learning_clip([3], 2, "c")]
     parts = [logits_of(clip, seed) for seed, clip in enumerate(clips)]
     criterion = TempuraCriterion(ENTITY, replace(EVERYTHING, **changes))
     together = criterion(joined(parts), Clip.cat(clips))
     alone = [criterion(part, clip) for part, clip in zip(parts, clips, strict=True)]
-    assert together.keys() == {"attention", "spatial", "contacting", "objects", "contrastive", "gmm_regularization_loss", "total"}
+    assert together.keys() == {
+        "attention",
+        "spatial",
+        "contacting",
+        "objects",
+        "contrastive",
+        "gmm_regularization_loss",
+        "total",
+    }
     for name, value in together.items():
         torch.testing.assert_close(value, torch.stack([losses[name] for losses in alone]).mean(), msg=name)
     torch.testing.assert_close(together["total"], sum(value for name, value in together.items() if name != "total"))
@@ -93,11 +105,15 @@ def test_plain_linear_heads_have_the_losses_of_the_other_methods(mlm: bool) -> N
 
 
 @pytest.mark.parametrize(
-    ("log_weight", "share"), [([0.0, 0.0, 0.0], 0.0), ([60.0, -60.0, -60.0], 1.0), ([0.0, 0.0, -60.0], 1 - math.log(2) / math.log(3))]
+    ("log_weight", "share"),
+    [([0.0, 0.0, 0.0], 0.0), ([60.0, -60.0, -60.0], 1.0), ([0.0, 0.0, -60.0], 1 - math.log(2) / math.log(3))],
 )
 def test_components_that_die_cost_as_much_as_the_regularisation(log_weight: list[float], share: float) -> None:
     clip = entity_clip([2, 1])
-    weights = {group.name: torch.tensor([log_weight]).log_softmax(1).repeat(clip.pairs, 1) for group in ENTITY.vocabulary.groups}
+    weights = {
+        group.name: torch.tensor([log_weight]).log_softmax(1).repeat(clip.pairs, 1)
+        for group in ENTITY.vocabulary.groups
+    }
     logits = replace(logits_of(clip), objects=None, mixture_weights=weights)
     losses = TempuraCriterion(ENTITY, TempuraLossConfig(gmm_regularization=0.4))(logits, clip)
     assert losses["gmm_regularization_loss"].item() == pytest.approx(0.4 * share, abs=1e-6)
@@ -110,7 +126,10 @@ def test_one_component_cannot_die() -> None:
     clip = entity_clip([2, 1])
     weights = {group.name: torch.zeros(clip.pairs, 1) for group in ENTITY.vocabulary.groups}
     logits = replace(logits_of(clip), objects=None, mixture_weights=weights)
-    assert TempuraCriterion(ENTITY, TempuraLossConfig(gmm_regularization=0.4))(logits, clip)["gmm_regularization_loss"] == 0
+    assert (
+        TempuraCriterion(ENTITY, TempuraLossConfig(gmm_regularization=0.4))(logits, clip)["gmm_regularization_loss"]
+        == 0
+    )
 
 
 def test_a_mixture_that_is_sure_of_the_wrong_class_costs_no_more_than_a_small_probability() -> None:
@@ -124,7 +143,9 @@ def test_a_mixture_that_is_sure_of_the_wrong_class_costs_no_more_than_a_small_pr
 def test_uncertain_rows_weigh_more_within_their_video() -> None:
     uncertainty = torch.tensor([[0.5, 0.5], [0.0, 0.0], [0.2, 0.1]])
     first = math.e / (1 + math.e)
-    torch.testing.assert_close(row_weights(uncertainty, torch.tensor([0, 0, 1]), 2), torch.tensor([1 + first, 2 - first, 2.0]))
+    torch.testing.assert_close(
+        row_weights(uncertainty, torch.tensor([0, 0, 1]), 2), torch.tensor([1 + first, 2 - first, 2.0])
+    )
     assert len(row_weights(torch.zeros(0, 2), torch.zeros(0, dtype=torch.int64), 1)) == 0
 
 
@@ -138,7 +159,8 @@ def test_background_nodes_weigh_what_they_are_given() -> None:
 
 
 def test_contrast_of_four_nodes() -> None:
-    """Two equal ones of class 1, one of class 1 at a right angle, one of class 2 near the first two."""
+    """Two equal ones of class 1, one of class 1 at a right angle, one of class 2 near the first
+    two."""
     near = math.radians(30)
     features = torch.tensor([[2.0, 0.0], [1.0, 0.0], [0.0, 3.0], [math.cos(near), math.sin(near)]])
     label, video = torch.tensor([1, 1, 1, 2]), torch.zeros(4, dtype=torch.int64)

@@ -1,4 +1,5 @@
-"""TEMPURA's losses against numbers recorded from the authors' statements. Every case of a kind that stands here is run."""
+"""TEMPURA's losses against numbers recorded from the authors' statements. Every case of a kind that
+stands here is run."""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ NAMES |= {name: f"{name}_relation_loss" for name in GROUPS}
 
 
 def clip_of(out: dict[str, Any]) -> Clip:
-    """One frame with the nodes and pairs of ``inputs.predictions``, of which the losses read labels alone."""
+    """One frame with the nodes and pairs of ``inputs.predictions``, of which the losses read labels
+    alone."""
     nodes, pairs = len(out["labels"]), len(out["attention_gt"])
     one, none = torch.zeros(1, dtype=torch.int64), torch.zeros(0, dtype=torch.int64)
     return Clip(
@@ -39,7 +41,9 @@ def clip_of(out: dict[str, Any]) -> Clip:
 
 
 def logits_of(case: dict[str, Any], out: dict[str, Any], unsure: dict[str, Any]) -> TempuraLogits:
-    told: dict[str, Tensor] = {name: torch.from_numpy(value) for name, value in out.items() if isinstance(value, np.ndarray)}
+    told: dict[str, Tensor] = {
+        name: torch.from_numpy(value) for name, value in out.items() if isinstance(value, np.ndarray)
+    }
     groups = {name: told[f"{name}_distribution"].logit() for name in ("spatial", "contacting")}
     attention = told["attention_distribution"]
     groups["attention"] = attention.log() if case["rel_head"] == "gmm" else attention

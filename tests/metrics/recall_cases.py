@@ -1,4 +1,5 @@
-"""Structures for the tests of recall: the goldens' inputs as annotated videos and predictions, and small videos drawn at random."""
+"""Structures for the tests of recall: the goldens' inputs as annotated videos and predictions, and
+small videos drawn at random."""
 
 from __future__ import annotations
 
@@ -25,16 +26,26 @@ def frame_schema(objects: int = 35, sizes: tuple[int, int, int] = (3, 6, 17)) ->
         PredicateGroup("spatial", _names("spatial", spatial), "multi", "object->subject"),
         PredicateGroup("contacting", _names("contacting", contacting), "multi"),
     )
-    return Schema("frames", Vocabulary((BACKGROUND, "person", *_names("object", objects)), ("person",), groups), "entity")
+    return Schema(
+        "frames", Vocabulary((BACKGROUND, "person", *_names("object", objects)), ("person",), groups), "entity"
+    )
 
 
 def event_schema(actions: int, objects: int, relations: int) -> Schema:
     """EASG's shape."""
     vocabulary = Vocabulary(
-        (BACKGROUND, *_names("object", objects)), _names("action", actions), (PredicateGroup("relation", _names("relation", relations)),)
+        (BACKGROUND, *_names("object", objects)),
+        _names("action", actions),
+        (PredicateGroup("relation", _names("relation", relations)),),
     )
     return Schema(
-        "events", vocabulary, "action", unit="event", slots=("pre", "pnr", "post"), subject_given=("predcls", "sgcls"), has_frames=False
+        "events",
+        vocabulary,
+        "action",
+        unit="event",
+        slots=("pre", "pnr", "post"),
+        subject_given=("predcls", "sgcls"),
+        has_frames=False,
     )
 
 
@@ -71,7 +82,8 @@ def golden_video(video: dict[str, Any], schema: Schema, video_id: str) -> tuple[
         pair_object=np.concatenate([start + 1 + np.arange(size) for start, size in zip(first, sizes, strict=True)]),
         pair_frame=np.repeat(np.arange(len(frames)), sizes),
         labels={
-            group.name: hot([label for frame in frames for label in frame[group.name]], len(group)) for group in schema.vocabulary.groups
+            group.name: hot([label for frame in frames for label in frame[group.name]], len(group))
+            for group in schema.vocabulary.groups
         },
     )
     pred = video["pred"]
@@ -105,9 +117,11 @@ def event_video(
     video_id: str = "clip",
     seen: list[list[int]] | None = None,
 ) -> tuple[VideoAnnotation, VideoPrediction]:
-    """A clip of events: graphs of golden/easg_recall/inputs.py, class ids without background, and (action, object, relation) scores.
+    """A clip of events: graphs of golden/easg_recall/inputs.py, class ids without background, and
+    (action, object, relation) scores.
 
-    seen: for every graph in how many frames (1 to 3) each of its objects is boxed; once if not given.
+    seen: for every graph in how many frames (1 to 3) each of its objects is boxed; once if not
+    given.
     """
     if seen is None:
         seen = [[1] * len(graph["objs"]) for graph in graphs]
@@ -164,7 +178,9 @@ def event_video(
     return annotation, prediction
 
 
-def event_probabilities(logits: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+def event_probabilities(
+    logits: list[tuple[np.ndarray, np.ndarray, np.ndarray]],
+) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """softmax, softmax, sigmoid in float32, as the published evaluation applies them."""
     return [
         (

@@ -22,7 +22,16 @@ from vidsgg.structures.vocabulary import BACKGROUND, PredicateGroup, Vocabulary
 
 SCHEMA = frame_schema()
 PROTOCOL = protocol_for(SCHEMA, "sgdet")
-CONFIG = {"seed": 5, "mode": "sgdet", "videos": 7, "frames": (1, 5), "objects": (1, 5), "label_acc": 0.8, "detect": 0.9, "extra": (0, 9)}
+CONFIG = {
+    "seed": 5,
+    "mode": "sgdet",
+    "videos": 7,
+    "frames": (1, 5),
+    "objects": (1, 5),
+    "label_acc": 0.8,
+    "detect": 0.9,
+    "extra": (0, 9),
+}
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +116,8 @@ def test_reset_forgets(videos):
 
 
 def test_frames_without_a_relation_are_left_out(videos):
-    """A copy of a video with more frames that hold no pair: same averages, candidates there or not."""
+    """A copy of a video with more frames that hold no pair: same averages, candidates there or
+    not."""
     annotation, prediction = videos[0]
     frames = annotation.frames
     more = {
@@ -162,7 +172,10 @@ def test_the_table_names_the_protocol_and_holds_every_number(videos):
     assert lines[2].split() == ["constraint", *(f"{a}@{k}" for a in ("R", "mR") for k in PROTOCOL.ks)]
     assert len({len(line) for line in lines[2:]}) == 1
     for line, constraint in zip(lines[3:6], ("with", "semi", "no"), strict=True):
-        assert line.split() == [constraint, *(f"{100 * result.value(constraint, k, a):.2f}" for a in ("R", "mR") for k in PROTOCOL.ks)]
+        assert line.split() == [
+            constraint,
+            *(f"{100 * result.value(constraint, k, a):.2f}" for a in ("R", "mR") for k in PROTOCOL.ks),
+        ]
 
 
 def test_rows_and_json_hold_the_same_numbers(videos):
@@ -192,7 +205,12 @@ def test_value_refuses_what_is_not_measured(videos):
 @pytest.mark.parametrize("mode", ["predcls", "sgcls", "sgdet"])
 def test_protocols_follow_the_schema(mode):
     frames, events = protocol_for(SCHEMA, mode), protocol_for(event_schema(3, 3, 3), mode)
-    assert (frames.ks, frames.constraints, frames.score, frames.iou) == ((10, 20, 50, 100), ("with", "semi", "no"), "product", 0.5)
+    assert (frames.ks, frames.constraints, frames.score, frames.iou) == (
+        (10, 20, 50, 100),
+        ("with", "semi", "no"),
+        "product",
+        0.5,
+    )
     assert (events.ks, events.constraints, events.score, events.iou) == ((10, 20, 50), ("with", "no"), "sum", None)
     assert (events.subject_given, events.object_given) == (mode != "sgdet", mode == "predcls")
     assert "IoU >= 0.5" in frames.describe()
@@ -210,7 +228,15 @@ def test_shapes_without_a_protocol_are_refused():
 
 @pytest.mark.parametrize(
     "change",
-    [{"ks": ()}, {"ks": (20, 10)}, {"ks": (0, 10)}, {"pool": 50}, {"iou": None}, {"semi_threshold": None}, {"constraints": ("no", "no")}],
+    [
+        {"ks": ()},
+        {"ks": (20, 10)},
+        {"ks": (0, 10)},
+        {"pool": 50},
+        {"iou": None},
+        {"semi_threshold": None},
+        {"constraints": ("no", "no")},
+    ],
     ids=str,
 )
 def test_a_protocol_that_contradicts_itself_is_refused(change):

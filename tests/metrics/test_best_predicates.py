@@ -1,4 +1,5 @@
-"""What a model says of the pairs that are there: which pairs count, and which predicate is right, counted by hand."""
+"""What a model says of the pairs that are there: which pairs count, and which predicate is right,
+counted by hand."""
 
 from __future__ import annotations
 
@@ -14,7 +15,16 @@ from vidsgg.metrics.protocol import protocol_for
 from vidsgg.ops.boxes import aligned_iou
 
 FRAMES, EVENTS = frame_schema(), event_schema(6, 4, 3)
-CONFIG = {"seed": 5, "mode": "sgdet", "videos": 5, "frames": (1, 5), "objects": (1, 5), "label_acc": 0.8, "detect": 0.9, "extra": (0, 9)}
+CONFIG = {
+    "seed": 5,
+    "mode": "sgdet",
+    "videos": 5,
+    "frames": (1, 5),
+    "objects": (1, 5),
+    "label_acc": 0.8,
+    "detect": 0.9,
+    "extra": (0, 9),
+}
 
 
 def videos(mode="sgdet", seed=5):
@@ -23,7 +33,10 @@ def videos(mode="sgdet", seed=5):
 
 def with_uncertainty(prediction, seed=0):
     rng = np.random.default_rng(seed)
-    tables = {kind: {name: rng.random(t.shape, np.float32) for name, t in prediction.scores.items()} for kind in ("aleatoric", "epistemic")}
+    tables = {
+        kind: {name: rng.random(t.shape, np.float32) for name, t in prediction.scores.items()}
+        for kind in ("aleatoric", "epistemic")
+    }
     return replace(prediction, **tables)
 
 
@@ -34,9 +47,13 @@ def statements(pairs, schema=FRAMES, mode="sgdet"):
 def plain_statements(annotation, prediction, schema=FRAMES):
     """The same by loops over pairs: (confidence, right, aleatoric or None) by group."""
     found = {group.name: [] for group in schema.vocabulary.groups}
-    for p, (subject, obj, frame) in enumerate(zip(prediction.pair_subject, prediction.pair_object, prediction.pair_frame, strict=True)):
+    for p, (subject, obj, frame) in enumerate(
+        zip(prediction.pair_subject, prediction.pair_object, prediction.pair_frame, strict=True)
+    ):
         matches = []
-        for t, (a, b, f) in enumerate(zip(annotation.pair_subject, annotation.pair_object, annotation.pair_frame, strict=True)):
+        for t, (a, b, f) in enumerate(
+            zip(annotation.pair_subject, annotation.pair_object, annotation.pair_frame, strict=True)
+        ):
             same = f == frame and all(
                 annotation.node_class[x] == prediction.node_class[y]
                 and aligned_iou(annotation.node_box[[x]], prediction.node_box[[y]], inclusive=True)[0] >= 0.5
@@ -85,7 +102,10 @@ def test_groups_in_which_nothing_is_annotated_are_left_out():
     annotation, prediction = videos("predcls")[0]
     labels = {name: hot.copy() for name, hot in annotation.labels.items()}
     labels["contacting"][0] = False
-    before, after = (statements([(replace(annotation, labels=each), prediction)], mode="predcls") for each in (annotation.labels, labels))
+    before, after = (
+        statements([(replace(annotation, labels=each), prediction)], mode="predcls")
+        for each in (annotation.labels, labels)
+    )
     assert len(after["contacting"]) == len(before["contacting"]) - 1
     assert len(after["spatial"]) == len(before["spatial"])
     np.testing.assert_array_equal(after["contacting"].confidence, before["contacting"].confidence[1:])
@@ -93,7 +113,10 @@ def test_groups_in_which_nothing_is_annotated_are_left_out():
 
 def events(**changes):
     """Two events: two objects seen in two frames and one, and an object of its own."""
-    graphs = [{"verb": 2, "objs": [3, 1], "rels": [[1, 0, 0], [0, 1, 1]]}, {"verb": 0, "objs": [0], "rels": [[0, 0, 1]]}]
+    graphs = [
+        {"verb": 2, "objs": [3, 1], "rels": [[1, 0, 0], [0, 1, 1]]},
+        {"verb": 0, "objs": [0], "rels": [[0, 0, 1]]},
+    ]
     action = np.eye(6, dtype=np.float32)[[2, 0]]
     obj = [np.eye(4, dtype=np.float32)[[3, 1]], np.eye(4, dtype=np.float32)[[0]]]
     relation = [np.array([[0.5, 0.25, 0], [0, 0.75, 0.5]], np.float32), np.array([[0.25, 1, 0]], np.float32)]
@@ -115,7 +138,10 @@ def test_objects_of_events_give_one_statement_each(mode):
 def test_objects_with_a_wrong_class_or_action_do_not_count():
     wrong_class = events(object=[np.eye(4, dtype=np.float32)[[2, 1]], np.eye(4, dtype=np.float32)[[0]]])
     wrong_action = events(action=np.eye(6, dtype=np.float32)[[2, 5]])
-    counts = {mode: [len(statements([pair], EVENTS, mode)["relation"]) for pair in (wrong_class, wrong_action)] for mode in EVENTS.modes}
+    counts = {
+        mode: [len(statements([pair], EVENTS, mode)["relation"]) for pair in (wrong_class, wrong_action)]
+        for mode in EVENTS.modes
+    }
     assert counts == {"predcls": [3, 3], "sgcls": [2, 3], "sgdet": [2, 2]}
 
 
@@ -123,6 +149,7 @@ def test_uncertainty_of_an_object_is_its_mean_over_frames():
     annotation, prediction = events()
     aleatoric = {"relation": np.arange(12, dtype=np.float32).reshape(4, 3)}
     found = statements([(annotation, replace(prediction, aleatoric=aleatoric))], EVENTS, "predcls")["relation"]
-    # Rows: both objects in the first frame, the first again in the second, the other event's. Best relations: 0, 1 and 1.
+    # Rows: both objects in the first frame, the first again in the second, the other event's. Best
+    # relations: 0, 1 and 1.
     np.testing.assert_array_equal(found.aleatoric, np.array([(0 + 6) / 2, 4, 10], np.float32))
     assert found.epistemic is None

@@ -1,4 +1,5 @@
-"""The bootstrap: resamples that repeat, intervals that cover as often as they say, means that do not slide."""
+"""The bootstrap: resamples that repeat, intervals that cover as often as they say, means that do
+not slide."""
 
 from __future__ import annotations
 
@@ -15,7 +16,14 @@ def counters(rng: np.random.Generator, videos: int, predicates: int = 4) -> Reca
     hits = rng.binomial(relations[:, None, None], 0.6, (videos, 2, 3, predicates))
     units = rng.integers(1, 5, videos)
     share = rng.random((videos, 2, 3, predicates)) * (relations > 0)[:, None, None]
-    return RecallCounts(units, relations, (relations > 0).astype(np.int64), rng.random((videos, 2, 3)) * units[:, None, None], hits, share)
+    return RecallCounts(
+        units,
+        relations,
+        (relations > 0).astype(np.int64),
+        rng.random((videos, 2, 3)) * units[:, None, None],
+        hits,
+        share,
+    )
 
 
 def test_resamples_draw_as_many_videos_as_there_are_and_repeat():
@@ -52,14 +60,18 @@ def test_zero_is_left_out_or_not():
 
 
 def test_means_over_predicates_do_not_slide_where_resamples_lack_rare_ones():
-    """Twenty predicates of which each occurs in one video of twenty and is always found: every resample finds all that it has."""
+    """Twenty predicates of which each occurs in one video of twenty and is always found: every
+    resample finds all that it has."""
     relations = np.eye(20, dtype=np.int64)
     hits = np.broadcast_to(relations[:, None, None], (20, 1, 1, 20))
-    counts = RecallCounts(np.ones(20, np.int64), relations, relations, np.ones((20, 1, 1)), hits, hits.astype(np.float64))
+    counts = RecallCounts(
+        np.ones(20, np.int64), relations, relations, np.ones((20, 1, 1)), hits, hits.astype(np.float64)
+    )
     rows = counts.weighted(resample(20))
     mean = averages(rows)["mR"][:, 0, 0]
     assert mean.mean() < 0.7
     np.testing.assert_allclose(mean * correction(rows.relations, relations.sum(0)), 1)
     assert (correction(counts.total().relations, relations.sum(0)) == 1).all()
-    half = relations.sum(0) * (np.arange(20) < 10)  # predicates that never occur count 0 in all videos and in every resample
+    # predicates that never occur count 0 in all videos and in every resample
+    half = relations.sum(0) * (np.arange(20) < 10)
     assert correction(np.stack([half, half * (np.arange(20) < 5)]), half).tolist() == [1, 2]

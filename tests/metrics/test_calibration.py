@@ -19,7 +19,16 @@ from vidsgg.metrics.protocol import protocol_for
 
 SCHEMA = frame_schema()
 PROTOCOL = protocol_for(SCHEMA, "predcls")
-CONFIG = {"seed": 3, "mode": "predcls", "videos": 6, "frames": (2, 6), "objects": (1, 5), "label_acc": 0.8, "detect": 1, "extra": (0, 1)}
+CONFIG = {
+    "seed": 3,
+    "mode": "predcls",
+    "videos": 6,
+    "frames": (2, 6),
+    "objects": (1, 5),
+    "label_acc": 0.8,
+    "detect": 1,
+    "extra": (0, 1),
+}
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +49,8 @@ def same(a, b):
 
 
 def claiming(annotation, prediction, confidence, right):
-    """Contacting predictions that put ``confidence`` on an annotated predicate where ``right`` (P,), else on one that is not."""
+    """Contacting predictions that put ``confidence`` on an annotated predicate where ``right``
+    (P,), else on one that is not."""
     hot = annotation.labels["contacting"]
     best = np.where(right, hot.argmax(1), hot.argmin(1))
     table = np.zeros_like(prediction.scores["contacting"])
@@ -49,7 +59,8 @@ def claiming(annotation, prediction, confidence, right):
 
 
 def test_an_error_that_is_known(videos):
-    """A third of the statements is made with 0.9 and right in half of the cases, the rest with 0.2 and never right."""
+    """A third of the statements is made with 0.9 and right in half of the cases, the rest with 0.2
+    and never right."""
     rng, claims = np.random.default_rng(0), []
     wrong = sure = total = 0
     for annotation, prediction in videos:
@@ -88,7 +99,8 @@ def test_it_is_that_of_the_statements_themselves(videos):
     for g, statements in enumerate(found.values()):
         edges = np.digitize(statements.confidence.astype(np.float64), np.arange(1, BINS) / BINS)
         gaps = [
-            (edges == b).mean() * abs(statements.right[edges == b].mean() - statements.confidence[edges == b].mean(dtype=np.float64))
+            (edges == b).mean()
+            * abs(statements.right[edges == b].mean() - statements.confidence[edges == b].mean(dtype=np.float64))
             for b in np.unique(edges)
         ]
         assert result.error[g] == pytest.approx(sum(gaps), abs=1e-9)

@@ -7,7 +7,9 @@ from vidsgg.metrics.detection import DetectionScores, LabelledBoxes, average_pre
 
 CLASSES = ("__background__", "person", "cup", "chair")
 # Two frames: a person and a cup, then a person.
-TRUTH = LabelledBoxes(np.array([0, 0, 1]), np.array([1, 2, 1]), np.array([[0, 0, 10, 10], [50, 50, 60, 80], [5, 5, 25, 45]], float))
+TRUTH = LabelledBoxes(
+    np.array([0, 0, 1]), np.array([1, 2, 1]), np.array([[0, 0, 10, 10], [50, 50, 60, 80], [5, 5, 25, 45]], float)
+)
 
 
 def found(*rows: tuple[int, int, list[float], float]) -> LabelledBoxes:
@@ -17,7 +19,9 @@ def found(*rows: tuple[int, int, list[float], float]) -> LabelledBoxes:
 
 
 def test_perfect_detections():
-    result = average_precision(2, TRUTH, LabelledBoxes(TRUTH.frame, TRUTH.klass, TRUTH.box, np.array([0.3, 0.9, 0.6])), CLASSES)
+    result = average_precision(
+        2, TRUTH, LabelledBoxes(TRUTH.frame, TRUTH.klass, TRUTH.box, np.array([0.3, 0.9, 0.6])), CLASSES
+    )
     np.testing.assert_allclose(result.ap50, [np.nan, 1, 1, np.nan])
     np.testing.assert_allclose(result.ap, [np.nan, 1, 1, np.nan])
     assert (result.map50, result.map, result.scored) == (1, 1, 2)
@@ -30,9 +34,13 @@ def test_nothing_found():
 
 
 def test_precision_falls_with_false_ones_before_the_true_ones():
-    """Persons by falling score: wrong, right, right. Precision at recall 1/2 is 1/2, at 1 it is 2/3; so it is 2/3 everywhere."""
+    """Persons by falling score: wrong, right, right. Precision at recall 1/2 is 1/2, at 1 it is
+    2/3; so it is 2/3 everywhere."""
     result = average_precision(
-        2, TRUTH, found((0, 1, [50, 50, 60, 80], 0.9), (0, 1, [0, 0, 10, 10], 0.8), (1, 1, [5, 5, 25, 45], 0.7)), CLASSES
+        2,
+        TRUTH,
+        found((0, 1, [50, 50, 60, 80], 0.9), (0, 1, [0, 0, 10, 10], 0.8), (1, 1, [5, 5, 25, 45], 0.7)),
+        CLASSES,
     )
     np.testing.assert_allclose(result.ap50, [np.nan, 2 / 3, 0, np.nan])
     assert result.map50 == pytest.approx(1 / 3)  # over the two classes that are annotated
@@ -45,17 +53,23 @@ def test_a_box_found_twice_counts_once():
 
 
 def test_sides_are_counted_on_a_continuous_axis():
-    """A box of half the height overlaps by exactly 1/2, which is enough; counted inclusively it would be 66 / 121."""
+    """A box of half the height overlaps by exactly 1/2, which is enough; counted inclusively it
+    would be 66 / 121."""
     just, less = ([[0, 0, 10, height]] for height in (5.0, 4.9))
     for box, right in ((just, 0.5), (less, 0.0)):
-        result = average_precision(2, TRUTH, LabelledBoxes(np.array([0]), np.array([1]), np.array(box), np.array([0.9])), CLASSES)
+        result = average_precision(
+            2, TRUTH, LabelledBoxes(np.array([0]), np.array([1]), np.array(box), np.array([0.9])), CLASSES
+        )
         assert result.ap50[1] == pytest.approx(51 / 101 if right else 0)
 
 
 def test_overlap_decides_the_stricter_mean():
     """An overlap of 0.72 counts at 0.5, ..., 0.7: five of ten."""
     result = average_precision(
-        1, LabelledBoxes(*(c[:1] for c in (TRUTH.frame, TRUTH.klass, TRUTH.box))), found((0, 1, [0, 0, 10, 7.2], 0.9)), CLASSES
+        1,
+        LabelledBoxes(*(c[:1] for c in (TRUTH.frame, TRUTH.klass, TRUTH.box))),
+        found((0, 1, [0, 0, 10, 7.2], 0.9)),
+        CLASSES,
     )
     assert (result.map50, result.map) == (1, pytest.approx(0.5))
 
@@ -67,7 +81,9 @@ def test_frames_that_come_in_parts_score_as_all_together():
     corner = rng.uniform(0, 50, (count, 2))
     box = np.concatenate([corner, corner + rng.uniform(10, 40, (count, 2))], 1)
     truth = LabelledBoxes(frame, klass, box)
-    guess = LabelledBoxes(frame, np.where(rng.random(count) < 0.8, klass, 1), box + rng.normal(0, 3, box.shape), rng.random(count))
+    guess = LabelledBoxes(
+        frame, np.where(rng.random(count) < 0.8, klass, 1), box + rng.normal(0, 3, box.shape), rng.random(count)
+    )
     whole = average_precision(6, truth, guess, CLASSES)
     parts = DetectionScores(CLASSES)
     for start, stop in ((0, 1), (1, 4), (4, 6)):
@@ -75,7 +91,10 @@ def test_frames_that_come_in_parts_score_as_all_together():
         def within(boxes: LabelledBoxes, start: int = start, stop: int = stop) -> LabelledBoxes:
             rows = (boxes.frame >= start) & (boxes.frame < stop)
             return LabelledBoxes(
-                boxes.frame[rows] - start, boxes.klass[rows], boxes.box[rows], None if boxes.score is None else boxes.score[rows]
+                boxes.frame[rows] - start,
+                boxes.klass[rows],
+                boxes.box[rows],
+                None if boxes.score is None else boxes.score[rows],
             )
 
         parts.update(stop - start, within(truth), within(guess))

@@ -1,4 +1,5 @@
-"""Comparisons of counters: the numbers of an evaluation bit for bit, and intervals as a loop over resamples finds them."""
+"""Comparisons of counters: the numbers of an evaluation bit for bit, and intervals as a loop over
+resamples finds them."""
 
 from __future__ import annotations
 
@@ -20,7 +21,16 @@ from vidsgg.metrics.result import AVERAGES, RecallResult
 SCHEMA = frame_schema()
 PROTOCOL = protocol_for(SCHEMA, "sgdet")
 PREDICATES = SCHEMA.vocabulary.predicates
-CONFIG = {"seed": 5, "mode": "sgdet", "videos": 8, "frames": (1, 5), "objects": (1, 5), "label_acc": 0.8, "detect": 0.9, "extra": (0, 9)}
+CONFIG = {
+    "seed": 5,
+    "mode": "sgdet",
+    "videos": 8,
+    "frames": (1, 5),
+    "objects": (1, 5),
+    "label_acc": 0.8,
+    "detect": 0.9,
+    "extra": (0, 9),
+}
 TAIL = LongTail.of(np.arange(26)[::-1])
 
 
@@ -33,7 +43,9 @@ def counts() -> dict[str, RecallCounts]:
         for i, video in enumerate(make_case(CONFIG)):
             annotation, prediction = golden_video(video, SCHEMA, f"v{i}")
             if name == "worse" and i % 2:
-                prediction = replace(prediction, scores={group: 1 - table for group, table in prediction.scores.items()})
+                prediction = replace(
+                    prediction, scores={group: 1 - table for group, table in prediction.scores.items()}
+                )
             accumulator.update(annotation, prediction)
         found[name] = accumulator.counts()
     return found
@@ -44,7 +56,9 @@ def differences(counts: dict[str, RecallCounts]) -> Differences:
     return Differences.of(PROTOCOL, PREDICATES, TAIL, counts)
 
 
-def test_estimates_are_those_of_an_evaluation_bit_for_bit(differences: Differences, counts: dict[str, RecallCounts]) -> None:
+def test_estimates_are_those_of_an_evaluation_bit_for_bit(
+    differences: Differences, counts: dict[str, RecallCounts]
+) -> None:
     for name, each in counts.items():
         result = RecallResult.of(PROTOCOL, PREDICATES, each)
         for average in AVERAGES:
@@ -54,7 +68,9 @@ def test_estimates_are_those_of_an_evaluation_bit_for_bit(differences: Differenc
             np.testing.assert_array_equal(differences.value(name, part)[0], TAIL.means(result.predicate_recall)[..., i])
 
 
-def test_intervals_are_those_of_a_loop_over_resamples(differences: Differences, counts: dict[str, RecallCounts]) -> None:
+def test_intervals_are_those_of_a_loop_over_resamples(
+    differences: Differences, counts: dict[str, RecallCounts]
+) -> None:
     drawn = resample(8).astype(int)
     occurring = np.count_nonzero(counts["good"].relations.sum(0))
     samples = {name: {"R": [], "mR": [], "mR_frame_all": [], "tail": []} for name in counts}
@@ -64,7 +80,9 @@ def test_intervals_are_those_of_a_loop_over_resamples(differences: Differences, 
             result = RecallResult.of(PROTOCOL, PREDICATES, RecallCounts.cat([each.video(i) for i in rows]))
             there = np.count_nonzero(result.relations)
             tail = TAIL.part == 2
-            known = np.count_nonzero(counts["good"].relations.sum(0)[tail]) / max(np.count_nonzero(result.relations[tail]), 1)
+            known = np.count_nonzero(counts["good"].relations.sum(0)[tail]) / max(
+                np.count_nonzero(result.relations[tail]), 1
+            )
             samples[name]["R"].append(result.R)
             samples[name]["mR"].append(result.mR * occurring / there)
             samples[name]["mR_frame_all"].append(result.mR_frame_all)
@@ -74,7 +92,9 @@ def test_intervals_are_those_of_a_loop_over_resamples(differences: Differences, 
         for name in counts:
             np.testing.assert_allclose(ours[name], np.array(samples[name][measure]), rtol=0, atol=1e-12)
         low, high = np.percentile(
-            differences.models["worse"].samples[measure] - differences.models["good"].samples[measure], [2.5, 97.5], axis=0
+            differences.models["worse"].samples[measure] - differences.models["good"].samples[measure],
+            [2.5, 97.5],
+            axis=0,
         )
         interval = differences.difference("worse", measure)[1]
         np.testing.assert_allclose([interval.low, interval.high], [low, high], rtol=0, atol=1e-12)
@@ -100,5 +120,9 @@ def test_rows_hold_everything(differences: Differences) -> None:
     assert len(rows) == 2 * 12 * (len(AVERAGES) + len(PARTS) + 26)
     row = next(r for r in rows if (r["run"], r["constraint"], r["measure"], r["k"]) == ("worse", "no", "mR", 50))
     value, interval = differences.difference("worse", "mR")
-    assert (row["difference"], row["difference_low"], row["difference_high"]) == (value[2, 2], interval.low[2, 2], interval.high[2, 2])
+    assert (row["difference"], row["difference_low"], row["difference_high"]) == (
+        value[2, 2],
+        interval.low[2, 2],
+        interval.high[2, 2],
+    )
     assert row["value"] == differences.value("worse", "mR")[0][2, 2]

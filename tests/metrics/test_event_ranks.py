@@ -41,8 +41,10 @@ def test_edges_rank_the_relations_of_given_objects():
 def test_scores_are_sums_and_one_node_may_name_many_classes():
     probabilities = [(f32(*[0.1] * 6), f32([0.6, 0.3, 0.1, 0.0]), f32([0.2, 0.5, 0.3]))]
     pair = event_video(SCHEMA, [graph(3, [1], [[1, 1, 0]])], probabilities)
-    # with: relation 1 only, classes by p_o: 0, 1, ... -> (1, 1) is second. no: sums 1.1 .9 .8 | .8 .6 .5 | .6 ...
-    # class 0: 1.1, 0.9, 0.8; class 1: relation 1 0.8 (after class 0's equal 0.8 in order of generation), relation 2 0.6, relation 0 0.5.
+    # with: relation 1 only, classes by p_o: 0, 1, ... -> (1, 1) is second. no: sums 1.1 .9 .8 | .8
+    # .6 .5 | .6 ...
+    # class 0: 1.1, 0.9, 0.8; class 1: relation 1 0.8 (after class 0's equal 0.8 in order of
+    # generation), relation 2 0.6, relation 0 0.5.
     found = ranks_of("sgcls", *pair)
     assert found[1][0] == 1
     assert found[0][0] is None
@@ -72,7 +74,8 @@ def test_probabilities_of_an_object_are_averaged_over_its_frames():
 def test_a_relation_of_two_instances_of_a_class_is_one_triple():
     graphs = [graph(0, [1, 1], [[1, 0, 0], [1, 0, 1]])]
     probabilities = [(f32(*[0.1] * 6), f32([0.5] * 4, [0.5] * 4), f32([0.9, 0.2, 0.1], [0.8, 0.3, 0.7]))]
-    # Candidates without constraint: 0.9 (1, 0), 0.8 (1, 0) again, 0.7 (1, 2), ...: the copy uses up a rank.
+    # Candidates without constraint: 0.9 (1, 0), 0.8 (1, 0) again, 0.7 (1, 2), ...: the copy uses up
+    # a rank.
     assert ranks_of("predcls", *event_video(SCHEMA, graphs, probabilities)) == [(0, 0), (None, 2)]
 
 
@@ -91,7 +94,9 @@ def test_the_listing_order_changes_nothing_not_even_among_ties(seed, mode, ties)
     graphs, probabilities = [], []
     for _ in range(3):
         n = int(rng.integers(1, 5))
-        graphs.append(graph(int(rng.integers(6)), rng.permutation(4)[:n], (rng.random((n, 3)) < 0.5) | (np.arange(3) == 1)))
+        graphs.append(
+            graph(int(rng.integers(6)), rng.permutation(4)[:n], (rng.random((n, 3)) < 0.5) | (np.arange(3) == 1))
+        )
         tables = [rng.random(6), rng.random((n, 4)), rng.random((n, 3))]
         probabilities.append(tuple(np.round(table, 1 if ties else 7).astype(np.float32) for table in tables))
     annotation, p = event_video(SCHEMA, graphs, probabilities)
@@ -100,7 +105,10 @@ def test_the_listing_order_changes_nothing_not_even_among_ties(seed, mode, ties)
     node = rng.permutation(len(p.node_class))
     shuffled = replace(
         p,
-        **{name: getattr(p, name)[node] for name in ("node_box", "node_class", "node_score", "node_frame", "node_identity")},
+        **{
+            name: getattr(p, name)[node]
+            for name in ("node_box", "node_class", "node_score", "node_frame", "node_identity")
+        },
         object_scores=p.object_scores[node],
         pair_subject=p.pair_subject[order],
         pair_object=np.argsort(node)[p.pair_object[order]],
@@ -129,7 +137,8 @@ def test_objects_need_an_identity():
 
 
 def test_sums_are_rounded_in_the_stated_order():
-    """(action + object) + relation in float32, on two candidates that any other order would swap."""
+    """(action + object) + relation in float32, on two candidates that any other order would
+    swap."""
     rng = np.random.default_rng(0)
     v = rng.uniform(0.3, 0.9, 100_000).astype(np.float32)
     o, r = (rng.uniform(0.3, 0.7, (2, 100_000)).astype(np.float32) for _ in range(2))

@@ -20,12 +20,20 @@ WITH, SEMI, NO = 0, 1, 2
 
 
 def frame(attention, spatial, contacting, classes=None):
-    """Truth of one frame: the person and cups (classes 2, 3, ...) that lie apart, with their labels."""
+    """Truth of one frame: the person and cups (classes 2, 3, ...) that lie apart, with their
+    labels."""
     count = len(attention)
     boxes = np.array([CUP] * count) + 100.0 * np.arange(count)[:, None]
     classes = np.arange(2, 2 + count) if classes is None else np.array(classes)
     person = np.array(PERSON, dtype=np.float32)
-    return {"person": person, "boxes": boxes, "classes": classes, "attention": attention, "spatial": spatial, "contacting": contacting}
+    return {
+        "person": person,
+        "boxes": boxes,
+        "classes": classes,
+        "attention": attention,
+        "spatial": spatial,
+        "contacting": contacting,
+    }
 
 
 def logits(rows):
@@ -41,7 +49,8 @@ def one(size, **entries):
 
 
 def video(truth, rows, boxes=None, labels=None, scores=None):
-    """One frame with predictions: rows of (attention, spatial, contacting) for person and each other box."""
+    """One frame with predictions: rows of (attention, spatial, contacting) for person and each
+    other box."""
     if boxes is None:
         boxes = [PERSON, *truth["boxes"]]
         labels = [1, *truth["classes"]]
@@ -60,10 +69,14 @@ def video(truth, rows, boxes=None, labels=None, scores=None):
 
 
 def ranks_of(pair, mode="sgdet"):
-    """{predicate: (with, semi, no)} of a video whose true predicates are all different; None where not found."""
+    """{predicate: (with, semi, no)} of a video whose true predicates are all different; None where
+    not found."""
     ranks = video_ranks([pair[0]], [pair[1]], SCHEMA.vocabulary, protocol_for(SCHEMA, mode))
     assert len(set(ranks.predicate)) == len(ranks.predicate)
-    return {int(p): tuple(None if r == NOT_FOUND else int(r) for r in ranks.rank[:, i]) for i, p in enumerate(ranks.predicate)}
+    return {
+        int(p): tuple(None if r == NOT_FOUND else int(r) for r in ranks.rank[:, i])
+        for i, p in enumerate(ranks.predicate)
+    }
 
 
 SURE = (0.98, 0.01, 0.01)
@@ -72,7 +85,8 @@ SURE = (0.98, 0.01, 0.01)
 def test_every_constraint_counts_its_own_candidates():
     truth = frame([0], [[1, 4]], [[2]])
     pair = video(truth, [((0.6, 0.3, 0.1), one(6, p1=0.95, p4=0.92, p0=0.97), one(17, p2=0.5))])
-    # with: spatial 0 (0.97), attention 0 (0.6), contacting 2 (0.5). semi: spatial 0, 1, 4, then attention. Contacting 2 is not above 0.9.
+    # with: spatial 0 (0.97), attention 0 (0.6), contacting 2 (0.5). semi: spatial 0, 1, 4, then
+    # attention. Contacting 2 is not above 0.9.
     assert ranks_of(pair) == {
         0: (1, 3, 3),
         3 + 1: (None, 1, 1),
@@ -104,7 +118,14 @@ def test_a_relation_found_twice_counts_once_and_the_copy_uses_up_a_rank():
         boxes=[PERSON, truth["boxes"][0], truth["boxes"][0], truth["boxes"][1]],
         labels=[1, 2, 2, 3],
     )
-    assert ranks_of(twice) == {0: (0, 0, 0), 3: (2, None, 2), 9: (4, None, 4), 1: (6, 2, 6), 4: (7, None, 7), 10: (8, None, 8)}
+    assert ranks_of(twice) == {
+        0: (0, 0, 0),
+        3: (2, None, 2),
+        9: (4, None, 4),
+        1: (6, 2, 6),
+        4: (7, None, 7),
+        10: (8, None, 8),
+    }
 
 
 def test_one_candidate_may_match_several_relations():
@@ -112,11 +133,20 @@ def test_one_candidate_may_match_several_relations():
     truth["boxes"][1] = truth["boxes"][0] + 1
     pair = video(truth, [(SURE, one(6, p0=0.9), one(17, p0=0.8))], boxes=[PERSON, truth["boxes"][0]], labels=[1, 2])
     ranks = video_ranks([pair[0]], [pair[1]], SCHEMA.vocabulary, protocol_for(SCHEMA, "sgdet"))
-    assert sorted(zip(ranks.predicate.tolist(), ranks.rank[WITH].tolist(), strict=True)) == [(0, 0), (0, 0), (3, 1), (3, 1), (9, 2), (9, 2)]
+    assert sorted(zip(ranks.predicate.tolist(), ranks.rank[WITH].tolist(), strict=True)) == [
+        (0, 0),
+        (0, 0),
+        (3, 1),
+        (3, 1),
+        (9, 2),
+        (9, 2),
+    ]
 
 
 @pytest.mark.parametrize(
-    ("right", "matches"), [(224.0, True), (223.9, False)], ids=["IoU is exactly 0.5 with inclusive pixels", "IoU is just below 0.5"]
+    ("right", "matches"),
+    [(224.0, True), (223.9, False)],
+    ids=["IoU is exactly 0.5 with inclusive pixels", "IoU is just below 0.5"],
 )
 def test_boxes_match_at_half_overlap(right, matches):
     truth = frame([0], [[0]], [[0]])  # the cup is 50 pixels wide: 200..249
@@ -125,7 +155,9 @@ def test_boxes_match_at_half_overlap(right, matches):
     assert all((rank is not None) == matches for ranks in ranks_of(pair).values() for rank in ranks[:1])
 
 
-@pytest.mark.parametrize("wrong", ["class of the object", "class of the person", "box of the object", "box of the person"])
+@pytest.mark.parametrize(
+    "wrong", ["class of the object", "class of the person", "box of the object", "box of the person"]
+)
 def test_both_ends_must_match(wrong):
     truth = frame([0], [[0]], [[0]])
     boxes, labels = [PERSON, truth["boxes"][0]], [1, 2]
@@ -149,14 +181,26 @@ def test_equal_scores_keep_the_order_of_generation():
     truth = frame([0, 1], [[0, 5], [1]], [[0], [1]])
     half = (0.5, one(6, p0=0.5, p1=0.5, p5=0.5), one(17, p0=0.5, p1=0.5))
     found = ranks_of(video(truth, [((0.5, 0.25, 0.25), *half[1:]), ((0.25, 0.5, 0.25), *half[1:])]))
-    # Groups first, then pairs, then predicates; with: only the first of equal predicates of a pair and group is a candidate.
-    assert {p: ranks[WITH] for p, ranks in found.items()} == {0: 0, 1: 1, 3: 2, 3 + 5: None, 3 + 1: None, 9: 4, 9 + 1: None}
+    # Groups first, then pairs, then predicates; with: only the first of equal predicates of a pair
+    # and group is a candidate.
+    assert {p: ranks[WITH] for p, ranks in found.items()} == {
+        0: 0,
+        1: 1,
+        3: 2,
+        3 + 5: None,
+        3 + 1: None,
+        9: 4,
+        9 + 1: None,
+    }
     assert {p: ranks[NO] for p, ranks in found.items()} == {0: 0, 1: 1, 3: 2, 3 + 5: 4, 3 + 1: 6, 9: 8, 9 + 1: 11}
 
 
 def test_without_constraint_only_the_pool_is_ranked():
     truth = frame([0] * 5, [[0]] * 5, [[0]] * 5)
-    rows = [((0.9, 0.05, 0.05), np.full(6, 0.8) - 0.001 * i, np.full(17, 0.7) - 0.001 * np.arange(17) - 0.02 * i) for i in range(5)]
+    rows = [
+        ((0.9, 0.05, 0.05), np.full(6, 0.8) - 0.001 * i, np.full(17, 0.7) - 0.001 * np.arange(17) - 0.02 * i)
+        for i in range(5)
+    ]
     rows[4][2][0] = 0.001  # 130 cells, this one last
     pair = video(truth, rows)
     ranks = video_ranks([pair[0]], [pair[1]], SCHEMA.vocabulary, protocol_for(SCHEMA, "sgdet"))
@@ -207,7 +251,13 @@ def result_of(videos, mode):
 @given(CASE)
 def test_recall_is_a_share_and_grows_with_k(case):
     result = result_of(videos_of(case), case["mode"])
-    for table in (result.R, result.mR, result.mR_frame, result.mR_frame_all, np.moveaxis(result.predicate_recall, -1, 0)):
+    for table in (
+        result.R,
+        result.mR,
+        result.mR_frame,
+        result.mR_frame_all,
+        np.moveaxis(result.predicate_recall, -1, 0),
+    ):
         assert (table >= 0).all()
         assert (table <= 1).all()
         assert (np.diff(table, axis=-1) >= 0).all()
@@ -223,7 +273,10 @@ def test_the_order_of_nodes_and_pairs_changes_nothing(case, random):
         place = np.argsort(nodes)
         pairs = np.array(random.sample(range(len(p.pair_frame)), len(p.pair_frame)), dtype=np.int64)
         pairs = pairs[np.argsort(p.pair_frame[pairs], kind="stable")]
-        columns = {name: getattr(p, name)[nodes] for name in ("node_box", "node_class", "node_score", "node_frame", "node_identity")}
+        columns = {
+            name: getattr(p, name)[nodes]
+            for name in ("node_box", "node_class", "node_score", "node_frame", "node_identity")
+        }
         prediction = replace(
             p,
             **columns,
@@ -233,7 +286,10 @@ def test_the_order_of_nodes_and_pairs_changes_nothing(case, random):
             scores={name: table[pairs] for name, table in p.scores.items()},
         )
         shuffled.append((annotation, prediction))
-    before, after = (video_ranks(*zip(*v, strict=True), SCHEMA.vocabulary, protocol_for(SCHEMA, case["mode"])) for v in (videos, shuffled))
+    before, after = (
+        video_ranks(*zip(*v, strict=True), SCHEMA.vocabulary, protocol_for(SCHEMA, case["mode"]))
+        for v in (videos, shuffled)
+    )
     np.testing.assert_array_equal(before.rank, after.rank)
 
 
@@ -263,13 +319,15 @@ def test_float64_decides_where_float32_is_wrong():
 
 
 def test_the_last_of_the_pool_is_still_ranked_in_a_large_frame():
-    """Forty pairs whose 120 best predicates stand above all others: rank 99 is in, rank 100 is not."""
+    """Forty pairs whose 120 best predicates stand above all others: rank 99 is in, rank 100 is
+    not."""
     count = 40
     truth = frame([0] * count, [[0]] * count, [[0]] * count, classes=[2] * count)
     truth["boxes"] = np.array([(250.0 * i, 0.0, 250.0 * i + 49, 49.0) for i in range(1, count + 1)])
     spatial = 0.99 - 0.001 * np.arange(count)
     rows = [((1 / 3,) * 3, one(6, p0=v), one(17, p0=v - 0.1)) for v in spatial]
-    # Spatial and contacting scores are 0.99..0.851, attention 1/3 each: ranks 0..79, then 120 equal ones in order of pairs.
+    # Spatial and contacting scores are 0.99..0.851, attention 1/3 each: ranks 0..79, then 120 equal
+    # ones in order of pairs.
     pair = video(truth, rows)
     ranks = video_ranks([pair[0]], [pair[1]], SCHEMA.vocabulary, protocol_for(SCHEMA, "sgdet"))
     attention = ranks.rank[NO][ranks.predicate == 0]

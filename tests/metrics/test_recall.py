@@ -5,7 +5,8 @@ import numpy as np
 from vidsgg.metrics.ranks import NOT_FOUND, RelationRanks
 from vidsgg.metrics.recall import RecallCounts, count_recall, unit_recall
 
-# Four units: 0 holds predicates 0, 0, 1; 1 holds 0; 2 nothing; 3 holds 1. Predicate 2 never occurs. Videos: units 0-1 and 2-3.
+# Four units: 0 holds predicates 0, 0, 1; 1 holds 0; 2 nothing; 3 holds 1. Predicate 2 never occurs.
+# Videos: units 0-1 and 2-3.
 RANKS = RelationRanks(
     unit=np.array([0, 0, 0, 1, 3]),
     predicate=np.array([0, 0, 1, 0, 1]),
@@ -44,7 +45,9 @@ def test_parts_put_together_are_the_whole():
 
 
 def test_no_relation_at_all():
-    nothing = RelationRanks(unit=np.zeros(0, np.int64), predicate=np.zeros(0, np.int64), rank=np.zeros((2, 0), np.int32))
+    nothing = RelationRanks(
+        unit=np.zeros(0, np.int64), predicate=np.zeros(0, np.int64), rank=np.zeros((2, 0), np.int32)
+    )
     counts = count_recall(nothing, np.array([0, 1]), 2, 3, KS)
     assert counts.units.tolist() == [0, 0]
     assert not counts.hits.any()

@@ -18,12 +18,34 @@ FRAME_KINDS = {
     "one object a frame": {"mode": "predcls", "videos": 3, "frames": (2, 3), "objects": (1, 1)},
     "crowd": {"mode": "predcls", "videos": 2, "frames": (8, 8), "objects": (5, 6)},
     "more relations than K": {"mode": "predcls", "videos": 1, "frames": (2, 3), "objects": (12, 30)},
-    "two objects of a class": {"mode": "sgcls", "label_acc": 0.9, "videos": 2, "frames": (3, 6), "objects": (2, 5), "repeat_class": True},
+    "two objects of a class": {
+        "mode": "sgcls",
+        "label_acc": 0.9,
+        "videos": 2,
+        "frames": (3, 6),
+        "objects": (2, 5),
+        "repeat_class": True,
+    },
     "hard classes": {"mode": "sgcls", "label_acc": 0.3, "videos": 2, "frames": (3, 6), "objects": (1, 6)},
     "many boxes": {**SGDET, "videos": 1, "frames": (3, 5), "objects": (3, 6), "extra": (20, 50)},
-    "frames without pairs": {**SGDET, "videos": 2, "frames": (6, 9), "objects": (1, 6), "extra": (0, 5), "empty_every": 3},
+    "frames without pairs": {
+        **SGDET,
+        "videos": 2,
+        "frames": (6, 9),
+        "objects": (1, 6),
+        "extra": (0, 5),
+        "empty_every": 3,
+    },
     "no pair at all": {**SGDET, "videos": 2, "frames": (2, 4), "objects": (1, 6), "empty_every": 1},
-    "low scores": {**SGDET, "videos": 2, "frames": (3, 6), "objects": (1, 6), "extra": (0, 5), "gain": 0.0, "noise": 0.3},
+    "low scores": {
+        **SGDET,
+        "videos": 2,
+        "frames": (3, 6),
+        "objects": (1, 6),
+        "extra": (0, 5),
+        "gain": 0.0,
+        "noise": 0.3,
+    },
     "ties": {"mode": "sgcls", "label_acc": 0.8, "videos": 2, "frames": (3, 6), "objects": (2, 6), "quantise": 10},
     "ties of few boxes": {"mode": "predcls", "videos": 2, "frames": (3, 6), "objects": (1, 6), "quantise": 10},
     "ties of many boxes": {**SGDET, "videos": 1, "frames": (3, 4), "objects": (3, 6), "extra": (20, 50), "quantise": 4},
@@ -52,7 +74,8 @@ def test_frames(kind, seed):
 @pytest.mark.parametrize("kind", ["ties", "ties of few boxes", "ties of many boxes"])
 @pytest.mark.parametrize("seed", range(4))
 def test_scores_that_float32_cannot_tell_apart(kind, seed):
-    """Products that differ by a few roundings: the cut of "no" goes by float32, the order within it by float64."""
+    """Products that differ by a few roundings: the cut of "no" goes by float32, the order within it
+    by float64."""
     schema = frame_schema()
     config = {**FRAME_KINDS[kind], "seed": 3000 + seed}
     protocol = protocol_for(schema, config["mode"])
@@ -62,12 +85,17 @@ def test_scores_that_float32_cannot_tell_apart(kind, seed):
         return table * (1 + rng.integers(-3, 4, table.shape) * np.float32(2**-23)).astype(np.float32)
 
     videos = [golden_video(video, schema, f"v{i}") for i, video in enumerate(frame_inputs.make_case(config))]
-    videos = [(a, replace(p, scores={n: nudged(t) for n, t in p.scores.items()}, node_score=nudged(p.node_score))) for a, p in videos]
+    videos = [
+        (a, replace(p, scores={n: nudged(t) for n, t in p.scores.items()}, node_score=nudged(p.node_score)))
+        for a, p in videos
+    ]
     same_ranks(video_ranks(*zip(*videos, strict=True), schema.vocabulary, protocol), plain_ranks(videos, protocol))
 
 
 def plain_ranks(videos, protocol):
-    return [unit for annotation, prediction in videos for unit in plain_recall.frame_ranks(annotation, prediction, protocol)]
+    return [
+        unit for annotation, prediction in videos for unit in plain_recall.frame_ranks(annotation, prediction, protocol)
+    ]
 
 
 EVENT_KINDS = {

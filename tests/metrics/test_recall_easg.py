@@ -1,4 +1,5 @@
-"""The ceiling of edge classification on the real EASG annotations: multi-label pairs get one slot under "with"."""
+"""The ceiling of edge classification on the real EASG annotations: multi-label pairs get one slot
+under "with"."""
 
 import os
 from pathlib import Path
@@ -11,7 +12,9 @@ from vidsgg.metrics.accumulator import RecallAccumulator
 from vidsgg.metrics.protocol import protocol_for
 from vidsgg.structures.prediction import VideoPrediction
 
-pytestmark = pytest.mark.skipif(not os.environ.get("VIDSGG_EASG"), reason="set VIDSGG_EASG to the folder of the EASG annotations")
+pytestmark = pytest.mark.skipif(
+    not os.environ.get("VIDSGG_EASG"), reason="set VIDSGG_EASG to the folder of the EASG annotations"
+)
 
 
 def test_an_oracle_reaches_the_published_ceiling():

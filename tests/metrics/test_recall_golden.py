@@ -18,7 +18,9 @@ from vidsgg.metrics.protocol import protocol_for
 from vidsgg.metrics.recall import unit_recall
 
 GOLDEN = Path(__file__).parent.parent / "golden"
-FRAME_CASES = [case for case in json.loads((GOLDEN / "recall/cases.json").read_text(encoding="utf-8")) if case.get("kind") != "iou"]
+FRAME_CASES = [
+    case for case in json.loads((GOLDEN / "recall/cases.json").read_text(encoding="utf-8")) if case.get("kind") != "iou"
+]
 EVENT_CASES = json.loads((GOLDEN / "easg_recall/cases.json").read_text(encoding="utf-8"))["cases"]
 TASKS = ("predcls", "sgcls", "sgdet")
 

@@ -1,4 +1,5 @@
-"""Risk over coverage: curves counted by hand, ties, and statements that are kept only where there is uncertainty."""
+"""Risk over coverage: curves counted by hand, ties, and statements that are kept only where there
+is uncertainty."""
 
 from __future__ import annotations
 
@@ -19,7 +20,16 @@ from vidsgg.metrics.protocol import protocol_for
 from vidsgg.metrics.risk_coverage import POINTS, GroupRisk, RiskCoverageAccumulator, risk_curve
 
 SCHEMA = frame_schema()
-CONFIG = {"seed": 3, "mode": "sgdet", "videos": 6, "frames": (2, 6), "objects": (1, 5), "label_acc": 0.8, "detect": 0.9, "extra": (0, 4)}
+CONFIG = {
+    "seed": 3,
+    "mode": "sgdet",
+    "videos": 6,
+    "frames": (2, 6),
+    "objects": (1, 5),
+    "label_acc": 0.8,
+    "detect": 0.9,
+    "extra": (0, 4),
+}
 
 
 def test_risk_is_the_share_of_errors_among_the_surest():
@@ -44,7 +54,9 @@ def test_the_oracle_is_least_and_an_order_that_tells_nothing_gives_the_error_rat
     rng = np.random.default_rng(0)
     right = rng.random(5000) < 0.7
     confidence = np.where(right, rng.uniform(0.4, 1, 5000), rng.uniform(0, 0.8, 5000)).astype(np.float32)
-    group = GroupRisk.of(Statements(np.zeros(5000), right, confidence, np.ones(5000, np.float32), -right.astype(np.float32)))
+    group = GroupRisk.of(
+        Statements(np.zeros(5000), right, confidence, np.ones(5000, np.float32), -right.astype(np.float32))
+    )
     assert group.area["aleatoric"] == pytest.approx(group.error_rate)
     assert group.area["epistemic"] == group.area["oracle"]
     assert group.area["oracle"] < group.area["confidence"] < group.error_rate
@@ -60,7 +72,10 @@ def videos():
     for i, video in enumerate(make_case(CONFIG)):
         annotation, prediction = golden_video(video, SCHEMA, f"v{i}")
         rng = np.random.default_rng(i)
-        tables = {kind: {n: rng.random(t.shape, np.float32) for n, t in prediction.scores.items()} for kind in ("aleatoric", "epistemic")}
+        tables = {
+            kind: {n: rng.random(t.shape, np.float32) for n, t in prediction.scores.items()}
+            for kind in ("aleatoric", "epistemic")
+        }
         made.append((annotation, replace(prediction, **tables)))
     return made
 
@@ -77,7 +92,12 @@ def test_processes_agree_with_one(videos):
     first = counted(videos[3:])
     first.merge(pickle.loads(pickle.dumps(counted(videos[:4]).state())))
     assert first.compute().to_json() == whole.to_json() == counted(videos[::-1]).compute().to_json()
-    assert set(json.loads(json.dumps(whole.to_json()))["spatial"]["area"]) == {"confidence", "aleatoric", "epistemic", "oracle"}
+    assert set(json.loads(json.dumps(whole.to_json()))["spatial"]["area"]) == {
+        "confidence",
+        "aleatoric",
+        "epistemic",
+        "oracle",
+    }
     lines = whole.describe().split("\n")
     assert len(lines) == 4
     assert lines[1].startswith("  attention: confidence ")

@@ -19,7 +19,14 @@ from vidsgg.models.stket import Stket
 from vidsgg.structures.widths import FeatureWidths
 
 SETTINGS = {"enc_layer_num": 2, "dec_layer_num": 2, "window_size": 4}
-SIZES = {"spatial_layer": 2, "temporal_layer": 2, "window_size": 4, "hidden_dim": 512, "embedding_dim": 200, "feedforward_dim": 2048}
+SIZES = {
+    "spatial_layer": 2,
+    "temporal_layer": 2,
+    "window_size": 4,
+    "hidden_dim": 512,
+    "embedding_dim": 200,
+    "feedforward_dim": 2048,
+}
 OPTIONS = {"mode": "sgcls", "use_spatial_prior": True, "use_temporal_prior": True}
 
 
@@ -44,7 +51,9 @@ def test_sizes_are_read_off_the_weights() -> None:
 
 
 @pytest.mark.parametrize("layers", [(2, 2), (1, 0), (0, 2)], ids=str)
-@pytest.mark.parametrize("changes", [{}, {"mode": "predcls"}, {"use_spatial_prior": False}, {"use_temporal_prior": False}], ids=str)
+@pytest.mark.parametrize(
+    "changes", [{}, {"mode": "predcls"}, {"use_spatial_prior": False}, {"use_temporal_prior": False}], ids=str
+)
 def test_every_weight_of_ours_is_one_of_theirs(layers: tuple[int, int], changes: dict[str, Any]) -> None:
     authors = state(enc_layer_num=layers[0], dec_layer_num=layers[1])
     sizes, widths = infer_stket(authors)
@@ -53,7 +62,9 @@ def test_every_weight_of_ours_is_one_of_theirs(layers: tuple[int, int], changes:
     priors = {name: options[name] for name in ("use_spatial_prior", "use_temporal_prior")}
     with torch.device("meta"):
         model = Stket(SCHEMA, widths, StketConfig(**sizes, **priors), options["mode"])
-    assert {name: value.shape for name, value in ours.items()} == {name: value.shape for name, value in model.state_dict().items()}
+    assert {name: value.shape for name, value in ours.items()} == {
+        name: value.shape for name, value in model.state_dict().items()
+    }
     assert len(ours) + len(left_over) == len(authors)
     never_used = ["a_rel_compress", "s_rel_compress", "c_rel_compress"] if layers[0] else []
     assert {name.split(".")[0] for name in left_over} >= set(never_used)

@@ -32,7 +32,13 @@ def test_predcls_leaves_the_object_classifier_out(published: dict[str, Tensor]) 
 
 def test_sizes_are_read_off_the_weights(published: dict[str, Tensor]) -> None:
     sizes, widths = infer_sttran(published)
-    assert sizes == {"spatial_layer": 1, "temporal_layer": 3, "hidden_dim": 512, "embedding_dim": 200, "feedforward_dim": 2048}
+    assert sizes == {
+        "spatial_layer": 1,
+        "temporal_layer": 3,
+        "hidden_dim": 512,
+        "embedding_dim": 200,
+        "feedforward_dim": 2048,
+    }
     assert widths == FeatureWidths(node=2048, union=1024)
     bare = {name: value for name, value in published.items() if ".layers." not in name}
     assert infer_sttran(bare)[0] == {"spatial_layer": 0, "temporal_layer": 0, "hidden_dim": 512, "embedding_dim": 200}

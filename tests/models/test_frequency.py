@@ -1,4 +1,5 @@
-"""The frequency baseline: by hand, on EASG's format, and on the real files against the specification's numbers."""
+"""The frequency baseline: by hand, on EASG's format, and on the real files against the
+specification's numbers."""
 
 from __future__ import annotations
 
@@ -10,7 +11,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from clips import ACTION, ENTITY, action_annotation, action_clip, entity_annotation, entity_clip, learning_clip, open_clip
+from clips import (
+    ACTION,
+    ENTITY,
+    action_annotation,
+    action_clip,
+    entity_annotation,
+    entity_clip,
+    learning_clip,
+    open_clip,
+)
 from datasets.easg_files import write_easg
 
 from vidsgg.datasets.base import VideoDataset
@@ -79,7 +89,9 @@ def test_one_subject_class_means_given_the_object():
         n, n_r = (obj == klass).sum(), hot[obj == klass].sum(0)
         given_object = (n_r + 16 * hot.mean(0)) / (n + 16)
         expected = (n_r + 2 * given_object) / (n + 2)
-        torch.testing.assert_close(logits[obj == klass], expected.clamp(1e-9, 1 - 1e-7).expand((obj == klass).sum(), -1))
+        torch.testing.assert_close(
+            logits[obj == klass], expected.clamp(1e-9, 1 - 1e-7).expand((obj == klass).sum(), -1)
+        )
 
 
 def test_pairs_of_an_event_count_once_however_many_frames():
@@ -100,7 +112,8 @@ def test_unknown_identities_and_frames_count_each():
     assert model.pairs.sum() == 6
     frames = FrequencyModel(ENTITY)
     same = entity_annotation([1, 1, 1])
-    frames.observe(Clip.from_annotation(replace(same, node_identity=np.zeros(same.nodes, int))))  # each frame is a unit of its own
+    # each frame is a unit of its own
+    frames.observe(Clip.from_annotation(replace(same, node_identity=np.zeros(same.nodes, int))))
     assert frames.pairs.sum() == 3
 
 
@@ -221,7 +234,8 @@ def test_it_learns_what_classes_tell_on_files_in_easgs_format(tmp_path):
 
 @needs_easg
 def test_real_easg_gives_the_specifications_numbers():
-    """Baselines (b) and (a), and P(rel): with a huge beta the object decides alone, with a huge alpha too nothing but the prior."""
+    """Baselines (b) and (a), and P(rel): with a huge beta the object decides alone, with a huge
+    alpha too nothing but the prior."""
     train, test = (EASG(Path(REAL), split) for split in ("train", "test"))
     model = fitted(train)
     assert (int(model.pairs.sum()), int(model.pairs_relation.sum())) == (8297, 8485)

@@ -98,7 +98,11 @@ def test_a_loss_reaches_the_tables_of_knowledge() -> None:
     model, clip = tiny().train(), entity_clip([3, 2, 3])
     StketCriterion(KNOWING)(model(clip), clip)["total"].backward()
     classes = clip.node_class[clip.pair_object].unique()
-    for table in (model.spatial_knowledge.initial, model.temporal_knowledge.initial, model.temporal_knowledge.transition):
+    for table in (
+        model.spatial_knowledge.initial,
+        model.temporal_knowledge.initial,
+        model.temporal_knowledge.transition,
+    ):
         learnt = table.grad.flatten(1).abs().sum(1) > 0
         assert torch.isin(torch.nonzero(learnt).flatten(), classes).all()
         assert learnt.any()
@@ -160,7 +164,8 @@ def test_oracle_contacts_are_read_and_predicted_ones_are_not() -> None:
 
 
 def test_the_past_of_a_class_matters_to_the_ensemble_as_far_as_its_window_reaches() -> None:
-    """One object of one class in six frames, of which the window holds three; two neighbours are read in windows of frames."""
+    """One object of one class in six frames, of which the window holds three; two neighbours are
+    read in windows of frames."""
     clip = entity_clip([1] * 6)
     clip = replace(clip, node_class=clip.node_class.masked_fill(clip.node_class != 1, 3))
     model = tiny(window_size=3, use_temporal_prior=False)
@@ -187,7 +192,9 @@ class Overheard:
         model.temporal_knowledge.after = listening
         features: dict[str, torch.Tensor] = {}
         hooks = [
-            heads["attention"].register_forward_pre_hook(lambda module, args, part=part: features.setdefault(part, args[0]))
+            heads["attention"].register_forward_pre_hook(
+                lambda module, args, part=part: features.setdefault(part, args[0])
+            )
             for part, heads in model.heads.items()
         ]
         with torch.no_grad():
@@ -213,9 +220,15 @@ HOW = ["predcls", "predcls, oracle", "predcls, training", "sgcls", "sgdet", "sgc
 
 @pytest.mark.parametrize("how", HOW)
 @settings(max_examples=15, deadline=None)
-@given(shapes=st.lists(st.lists(st.integers(0, 5), min_size=1, max_size=7), min_size=1, max_size=3), seed=st.integers(0, 1000))
-def test_pairs_of_a_class_in_a_frame_are_represented_as_in_the_reference(how: str, shapes: list[list[int]], seed: int) -> None:
-    """Whose contacts give the transition priors, and what the ensemble reads, against a loop over the pairs of every video."""
+@given(
+    shapes=st.lists(st.lists(st.integers(0, 5), min_size=1, max_size=7), min_size=1, max_size=3),
+    seed=st.integers(0, 1000),
+)
+def test_pairs_of_a_class_in_a_frame_are_represented_as_in_the_reference(
+    how: str, shapes: list[list[int]], seed: int
+) -> None:
+    """Whose contacts give the transition priors, and what the ensemble reads, against a loop over
+    the pairs of every video."""
     mode, length = how.split(",")[0], 1 + seed % 4
     model = tiny(mode, window_size=length, oracle_contacts="oracle" in how).train("training" in how)
     make = open_clip if how == "sgcls" else learning_clip if how == "sgcls, training" else entity_clip
@@ -240,7 +253,12 @@ def test_pairs_of_a_class_in_a_frame_are_represented_as_in_the_reference(how: st
     for video in range(len(shapes)):
         pairs = torch.nonzero(pair_video == video).flatten()
         objects = settled.pair_object[pairs]
-        walked = walk(settled.pair_frame[pairs].tolist(), klass[objects].tolist(), None if score is None else score[pairs].tolist(), length)
+        walked = walk(
+            settled.pair_frame[pairs].tolist(),
+            klass[objects].tolist(),
+            None if score is None else score[pairs].tolist(),
+            length,
+        )
         for pair, transition, before, chain in zip(pairs, walked.transition, walked.before, walked.chain, strict=True):
             assert torch.equal(heard.asked[0][pair], own[pairs[transition]])
             assert torch.equal(heard.asked[1][pair], own[pairs[before]])
@@ -258,8 +276,12 @@ def test_pairs_of_a_class_in_a_frame_are_represented_as_in_the_reference(how: st
     ],
     ids=["given", "the surer one second", "the surer one first", "equally sure"],
 )
-def test_of_two_of_a_class_the_second_gets_the_result_of_the_first_if_that_is_as_sure(mode: str, score: list[float], same: bool) -> None:
-    clip = replace(entity_clip([2, 1]), node_class=torch.tensor([1, 2, 2, 1, 2]), node_score=torch.tensor([0.9, *score, 0.9, 0.8]))
+def test_of_two_of_a_class_the_second_gets_the_result_of_the_first_if_that_is_as_sure(
+    mode: str, score: list[float], same: bool
+) -> None:
+    clip = replace(
+        entity_clip([2, 1]), node_class=torch.tensor([1, 2, 2, 1, 2]), node_score=torch.tensor([0.9, *score, 0.9, 0.8])
+    )
     logits = tiny(mode)(clip).groups["spatial"]
     assert torch.equal(logits[0], logits[1]) == same
 
@@ -335,7 +357,10 @@ def test_training_lowers_the_loss() -> None:
 def test_what_contradicts_itself_is_refused() -> None:
     for changes, message in (
         ({"pred_contact_threshold": 1.0}, "is -oracle_contacts True here"),
-        ({"part": "ensemble", "temporal_layer": 0}, "there is no 'ensemble' part with 2 spatial and 0 temporal layers, only spatial"),
+        (
+            {"part": "ensemble", "temporal_layer": 0},
+            "there is no 'ensemble' part with 2 spatial and 0 temporal layers, only spatial",
+        ),
     ):
         with pytest.raises(ConfigError, match=message):
             tiny(**changes)
@@ -348,7 +373,9 @@ def test_what_contradicts_itself_is_refused() -> None:
 
 
 def test_data_without_contacts_is_refused_with_the_reason() -> None:
-    with pytest.raises(ConfigError, match=r"'toy_frames' has 0 groups of predicates one of which says that none of the others holds"):
+    with pytest.raises(
+        ConfigError, match=r"'toy_frames' has 0 groups of predicates one of which says that none of the others holds"
+    ):
         contact_group(ENTITY)
     with pytest.raises(ConfigError, match=r"'toy_events', whose subjects are of kind 'action'"):
         Stket.capabilities.check("stket", "predcls", ACTION)
@@ -361,7 +388,9 @@ def test_data_without_contacts_is_refused_with_the_reason() -> None:
 
 def test_the_schema_says_which_predicate_is_negative() -> None:
     def two(schema: Schema) -> Schema:
-        groups = tuple(replace(g, negative=g.predicates[0]) if g.kind == "multi" else g for g in schema.vocabulary.groups)
+        groups = tuple(
+            replace(g, negative=g.predicates[0]) if g.kind == "multi" else g for g in schema.vocabulary.groups
+        )
         return replace(schema, vocabulary=replace(schema.vocabulary, groups=groups))
 
     with pytest.raises(ConfigError, match="has 2 groups"):

@@ -1,4 +1,5 @@
-"""STKET against numbers recorded from the authors' implementation, through the map of their state dict's names.
+"""STKET against numbers recorded from the authors' implementation, through the map of their state
+dict's names.
 
 Every case of a kind that stands here is run, so cases put beside the recorded ones are too.
 """
@@ -68,14 +69,20 @@ def run(model: Stket, clip: Clip) -> tuple[StketLogits, dict[str, Tensor]]:
     hooks = [model.pair_encoder.register_forward_hook(lambda module, args, out: seen["rel_tokens"].append(out))]
     for part, heads in model.heads.items():
         calls = seen.setdefault(part, [])
-        hooks.append(heads["attention"].register_forward_pre_hook(lambda module, args, calls=calls: calls.append(args[0])))
+        hooks.append(
+            heads["attention"].register_forward_pre_hook(lambda module, args, calls=calls: calls.append(args[0]))
+        )
     with torch.no_grad():
         logits = model(clip)
     for hook in hooks:
         hook.remove()
     (tokens,) = seen.pop("rel_tokens")
     # A part's heads run for its features and then, where it has one, for its prior.
-    features = {f"{part}_{kind}": x for part, calls in seen.items() for kind, x in zip(("features", "priors"), calls, strict=False)}
+    features = {
+        f"{part}_{kind}": x
+        for part, calls in seen.items()
+        for kind, x in zip(("features", "priors"), calls, strict=False)
+    }
     return logits, {"rel_tokens": tokens, **features}
 
 
@@ -88,7 +95,9 @@ def outputs(model: Stket, case: dict[str, Any]) -> dict[str, Tensor]:
             have[f"{part}_{group}_distribution"] = table if group == "attention" else table.sigmoid()
     if not model.config.spatial_layer:  # the spatial part is then that of the plain heads
         plain = {name: head(have["rel_tokens"]) for name, head in model.heads["spatial"].items()}
-        have |= {f"{name}_distribution": table if name == "attention" else table.sigmoid() for name, table in plain.items()}
+        have |= {
+            f"{name}_distribution": table if name == "attention" else table.sigmoid() for name, table in plain.items()
+        }
     settled = logits.clip or clip
     if logits.clip is None and logits.objects is not None:
         have["distribution"] = logits.objects
@@ -156,6 +165,8 @@ def test_the_heads_that_nobody_reads_would_give_what_the_reference_says(case: di
         pytest.skip("only the first columns of the tokens are recorded")
     for short, group in (("a", "attention"), ("s", "spatial"), ("c", "contacting")):
         count = want[f"{group}_distribution"].shape[1]
-        logits = tokens @ entry(f"{short}_rel_compress.weight", (count, 1936)).T + entry(f"{short}_rel_compress.bias", (count,))
+        logits = tokens @ entry(f"{short}_rel_compress.weight", (count, 1936)).T + entry(
+            f"{short}_rel_compress.bias", (count,)
+        )
         have = logits if group == "attention" else logits.sigmoid()
         np.testing.assert_allclose(have.numpy(), want[f"{group}_distribution"], **TOLERANCE)

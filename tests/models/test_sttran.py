@@ -62,7 +62,10 @@ def test_permuting_the_pairs_of_a_frame_permutes_the_outputs(shape: list[int], s
     order = shuffle[torch.argsort(clip.pair_frame[shuffle], stable=True)]
     moved = replace(
         clip,
-        **{name: getattr(clip, name)[order] for name in ("pair_subject", "pair_object", "pair_frame", "pair_union", "pair_mask")},
+        **{
+            name: getattr(clip, name)[order]
+            for name in ("pair_subject", "pair_object", "pair_frame", "pair_union", "pair_mask")
+        },
         labels={name: hot[order] for name, hot in clip.labels.items()},
     )
     torch.testing.assert_close(flat(model, moved), flat(model, clip)[order], rtol=1e-4, atol=1e-5)
@@ -74,7 +77,15 @@ def test_permuting_the_nodes_of_a_frame_changes_nothing() -> None:
     place = torch.argsort(order)
     columns = {
         name: getattr(clip, name)[order]
-        for name in ("node_box", "node_class", "node_score", "node_frame", "node_identity", "node_feature", "node_target")
+        for name in (
+            "node_box",
+            "node_class",
+            "node_score",
+            "node_frame",
+            "node_identity",
+            "node_feature",
+            "node_target",
+        )
     }
     moved = replace(clip, **columns, pair_subject=place[clip.pair_subject], pair_object=place[clip.pair_object])
     torch.testing.assert_close(flat(model, moved), flat(model, clip))
@@ -86,13 +97,16 @@ def test_the_order_of_an_events_objects_changes_nothing() -> None:
     order = torch.cat([torch.nonzero(clip.node_frame == frame).squeeze(1).flip(0) for frame in range(clip.frames)])
     nodes = ("node_box", "node_class", "node_score", "node_frame", "node_identity", "node_target")
     moved = replace(
-        clip, **{name: getattr(clip, name)[order] for name in nodes}, labels={name: hot[order] for name, hot in clip.labels.items()}
+        clip,
+        **{name: getattr(clip, name)[order] for name in nodes},
+        labels={name: hot[order] for name, hot in clip.labels.items()},
     )
     torch.testing.assert_close(flat(model, moved), flat(model, clip)[order], rtol=1e-4, atol=1e-5)
 
 
 def test_without_features_boxes_are_read_to_a_hundredth_of_the_frame() -> None:
-    """Finer digits tell boxes drawn on EASG's annotation grid from others, and with that their relation."""
+    """Finer digits tell boxes drawn on EASG's annotation grid from others, and with that their
+    relation."""
     model, clip = tiny(ACTION), action_clip([3, 2])  # frames are 100 wide and high
     on_grid = replace(clip, node_box=clip.node_box.round())
     off_grid = replace(clip, node_box=on_grid.node_box + 0.4)
@@ -111,7 +125,9 @@ def test_every_pair_gets_a_finite_score_and_gradient(shape: list[int], layers: t
     model = tiny(spatial_layer=layers[0], temporal_layer=layers[1]).train()
     clip = entity_clip(shape)
     logits = model(clip)
-    assert {name: tuple(x.shape) for name, x in logits.groups.items()} == {g.name: (clip.pairs, len(g)) for g in ENTITY.vocabulary.groups}
+    assert {name: tuple(x.shape) for name, x in logits.groups.items()} == {
+        g.name: (clip.pairs, len(g)) for g in ENTITY.vocabulary.groups
+    }
     RelationCriterion(ENTITY)(logits, clip)["total"].backward()
     gradients = [p.grad for p in model.parameters() if p.grad is not None]
     assert all(torch.isfinite(g).all() for g in gradients)
@@ -211,7 +227,9 @@ def test_what_a_model_was_not_made_for_is_refused() -> None:
 
 def test_predcls_models_have_no_object_classifier_and_start_alike_in_every_mode() -> None:
     predcls, sgdet = tiny().state_dict(), tiny(mode="sgdet").state_dict()
-    assert {name for name in sgdet if name not in predcls} == {name for name in sgdet if name.startswith("object_classifier.")}
+    assert {name for name in sgdet if name not in predcls} == {
+        name for name in sgdet if name.startswith("object_classifier.")
+    }
     assert all(torch.equal(value, sgdet[name]) for name, value in predcls.items())
 
 

@@ -1,4 +1,5 @@
-"""STTran against numbers recorded from the authors' implementation, through the map of their state dict's names.
+"""STTran against numbers recorded from the authors' implementation, through the map of their state
+dict's names.
 
 Every case of a kind that stands here is run, so cases put beside the recorded ones are too.
 """
@@ -56,7 +57,8 @@ def model_of(enc: int, dec: int, mode: str) -> STTran:
 
 @pytest.fixture(scope="module")
 def models() -> Iterator[Any]:
-    """The last model that was asked for, which serves all modes: predcls never reads its object classifier."""
+    """The last model that was asked for, which serves all modes: predcls never reads its object
+    classifier."""
     kept: dict[tuple[int, int], tuple[STTran, dict[str, Tensor]]] = {}
 
     def get(case: dict[str, Any]) -> STTran:
@@ -98,7 +100,12 @@ def run(model: STTran, clip: Clip) -> tuple[RelationLogits, dict[str, Tensor]]:
 
 def losses_of(logits: RelationLogits, clip: Clip) -> dict[str, Tensor]:
     kinds = {kind: RelationCriterion(SCHEMA, bce=kind == "bce")(logits, clip) for kind in ("mlm", "bce")}
-    return {f"loss_{kind}_{LOSSES[name]}": value for kind, losses in kinds.items() for name, value in losses.items() if name != "total"}
+    return {
+        f"loss_{kind}_{LOSSES[name]}": value
+        for kind, losses in kinds.items()
+        for name, value in losses.items()
+        if name != "total"
+    }
 
 
 def scored_parts(clip: Clip, scale: float) -> dict[str, Tensor]:
@@ -144,7 +151,13 @@ def sgdet(model: STTran, case: dict[str, Any]) -> dict[str, Tensor]:
     return run(model, clip)[1] | scored_parts(clip, float(make_detect(case)["im_info"]))
 
 
-OUTPUTS = {"predcls-eval": predcls, "sgcls-train": learning, "sgdet-train": learning, "sgcls-eval": sgcls, "sgdet-eval": sgdet}
+OUTPUTS = {
+    "predcls-eval": predcls,
+    "sgcls-train": learning,
+    "sgdet-train": learning,
+    "sgcls-eval": sgcls,
+    "sgdet-eval": sgdet,
+}
 CASES = sorted(cases_of("sttran", *OUTPUTS), key=lambda case: (case["enc"], case["dec"]))  # few models are made
 
 

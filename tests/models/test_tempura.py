@@ -64,9 +64,15 @@ def test_a_batch_gives_each_video_the_result_it_has_alone(mode: str, shapes: lis
     with torch.inference_mode():
         together, alone = model(Clip.cat(clips)), [model(clip) for clip in clips]
     if mode != "predcls":
-        assert together.clip.node_class.tolist() == [klass for logits in alone for klass in logits.clip.node_class.tolist()]
-        torch.testing.assert_close(together.objects, torch.cat([logits.objects for logits in alone]), rtol=1e-4, atol=1e-4)
-        torch.testing.assert_close(together.node_features, torch.cat([logits.node_features for logits in alone]), rtol=1e-4, atol=1e-4)
+        assert together.clip.node_class.tolist() == [
+            klass for logits in alone for klass in logits.clip.node_class.tolist()
+        ]
+        torch.testing.assert_close(
+            together.objects, torch.cat([logits.objects for logits in alone]), rtol=1e-4, atol=1e-4
+        )
+        torch.testing.assert_close(
+            together.node_features, torch.cat([logits.node_features for logits in alone]), rtol=1e-4, atol=1e-4
+        )
     for name, rows in together.groups.items():
         torch.testing.assert_close(rows, torch.cat([logits.groups[name] for logits in alone]), rtol=1e-4, atol=1e-4)
         for kind in ("aleatoric", "epistemic"):
@@ -88,7 +94,9 @@ def learnt(mode: str) -> list[Clip]:
     return [make([2, 1], 0, "a"), make([1], 1, "b"), make([1, 3], 2, "c")]
 
 
-@pytest.mark.parametrize("changes", [{}, {"rel_mem_weight_type": "both", "rel_unc": True}, {"mem_fusion": "early"}], ids=str)
+@pytest.mark.parametrize(
+    "changes", [{}, {"rel_mem_weight_type": "both", "rel_unc": True}, {"mem_fusion": "early"}], ids=str
+)
 @pytest.mark.parametrize("mode", ["predcls", "sgcls"])
 def test_training_on_a_batch_equals_steps_on_its_videos_added_up(mode: str, changes: dict[str, Any]) -> None:
     """Gradients, running statistics and what is gathered for the memory."""
@@ -116,7 +124,9 @@ def test_every_pair_gets_a_finite_score_and_gradient(mode: str, shape: list[int]
     changes = {"obj_head": "gmm", "obj_mem_compute": True, "take_obj_mem_feat": True} if mode == "sgcls" else {}
     model = remembering(mode, **changes).train()
     clip = (entity_clip if mode == "predcls" else learning_clip)(shape)
-    loss = TempuraCriterion(ENTITY, TempuraLossConfig(obj_head="gmm", obj_con_loss="euc_con" if mode == "sgcls" else None))
+    loss = TempuraCriterion(
+        ENTITY, TempuraLossConfig(obj_head="gmm", obj_con_loss="euc_con" if mode == "sgcls" else None)
+    )
     loss(model(clip), clip)["total"].backward()
     gradients = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
     assert all(torch.isfinite(g).all() for g in gradients.values())
@@ -140,7 +150,8 @@ def test_a_checkpoint_runs_with_windows_of_any_size() -> None:
     feature = clip.node_feature.clone()
     feature[clip.node_frame == 1] += 5
     moved = replace(clip, node_feature=feature)
-    reached = {1: [1], 2: [0, 1, 2], 3: [0, 1, 2, 3], 10: [0, 1, 2, 3, 4, 5]}  # frames before the window's end share the first window
+    # frames before the window's end share the first window
+    reached = {1: [1], 2: [0, 1, 2], 3: [0, 1, 2, 3], 10: [0, 1, 2, 3, 4, 5]}
     states = set()
     for size, frames in reached.items():
         model = tiny(temporal_window=size)
@@ -294,7 +305,11 @@ def test_half_precision_stays_near() -> None:
 @pytest.mark.parametrize(
     ("changes", "mode", "message"),
     [
-        ({"rel_head": "linear", "rel_unc": True}, "predcls", "-rel_unc: a linear head has no uncertainty; use -rel_head gmm"),
+        (
+            {"rel_head": "linear", "rel_unc": True},
+            "predcls",
+            "-rel_unc: a linear head has no uncertainty; use -rel_head gmm",
+        ),
         ({"obj_unc": True}, "sgcls", "-obj_unc: a linear head has no uncertainty; use -obj_head gmm"),
         ({"rel_mem_weight_type": "al"}, "predcls", "-rel_mem_weight_type al weights by uncertainty; use -rel_unc True"),
         ({"embedding_dim": 5}, "sgcls", "-embedding_dim: nodes are 139 wide"),

@@ -1,4 +1,5 @@
-"""TEMPURA against numbers recorded from the authors' implementation, through the map of their state dict's names.
+"""TEMPURA against numbers recorded from the authors' implementation, through the map of their state
+dict's names.
 
 Every case of a kind that stands here is run, so cases put beside the recorded ones are too.
 """
@@ -45,7 +46,8 @@ def models() -> Iterator[Any]:
 
 
 def recorded_noise(case: dict[str, Any], model: TEMPURA, clip: Clip) -> Noise:
-    """What the reference's heads drew, in the order in which ours draw: one table a component there, all components at once here."""
+    """What the reference's heads drew, in the order in which ours draw: one table a component
+    there, all components at once here."""
     k = model.config.num_mixtures
     shapes = [(clip.nodes, 37)] * k * (model.objects is not None and model.config.obj_head == "gmm")
     shapes += [(clip.pairs, width) for width in GROUPS.values() for _ in range(k)] * (model.config.rel_head == "gmm")
@@ -82,7 +84,8 @@ def run(model: TEMPURA, case: dict[str, Any]) -> dict[str, Any]:
 
     late = model.memory is not None and model.config.mem_fusion == "late"
     place = seen["temporal" if late else "spatial"]
-    # Where the reference mixes early, or has no memory, our reading of what it calls rel_mem_features may be either of these.
+    # Where the reference mixes early, or has no memory, our reading of what it calls
+    # rel_mem_features may be either of these.
     have: dict[str, Any] = {
         "rel_tokens": seen["tokens"],
         "rel_features": place,
@@ -123,7 +126,9 @@ def assert_equal(have: Tensor, want: np.ndarray, name: str) -> None:
     np.testing.assert_allclose(have.numpy(), want, err_msg=name, **tolerance)
 
 
-@pytest.mark.parametrize("case", sorted(cases_of("tempura", "model"), key=lambda case: str(case["settings"])), ids=lambda case: case["id"])
+@pytest.mark.parametrize(
+    "case", sorted(cases_of("tempura", "model"), key=lambda case: str(case["settings"])), ids=lambda case: case["id"]
+)
 def test_outputs_equal_the_reference(models: Any, case: dict[str, Any]) -> None:
     _, want = read_case("tempura", case["id"])
     have = run(models(case), case)
@@ -144,7 +149,9 @@ def test_mixture_heads_equal_the_reference(case: dict[str, Any]) -> None:
     single = case["rel_type"] not in ("spatial", "contact", "contacting")
     shapes = {"mu": (classes, hidden), "var": (classes, hidden), "pi": (1, hidden)}
     theirs = {
-        f"heads.{part}_{i}.{kind}": torch.from_numpy(inputs.weight(f"heads.{part}_{i}.{kind}", shape if kind == "weight" else shape[:1]))
+        f"heads.{part}_{i}.{kind}": torch.from_numpy(
+            inputs.weight(f"heads.{part}_{i}.{kind}", shape if kind == "weight" else shape[:1])
+        )
         for part, shape in shapes.items()
         for i in range(1, k + 1)
         for kind in ("weight", "bias")
@@ -176,7 +183,8 @@ def test_mixture_heads_equal_the_reference(case: dict[str, Any]) -> None:
 @pytest.mark.parametrize("case", cases_of("tempura", "memory"), ids=lambda case: case["id"])
 def test_prototypes_equal_the_reference(case: dict[str, Any]) -> None:
     _, want = read_case("tempura", case["id"])
-    # Uncertainties of the cases reach 2 where ours end at 1.25; objects weigh simply, the only way in which the reference's work.
+    # Uncertainties of the cases reach 2 where ours end at 1.25; objects weigh simply, the only way
+    # in which the reference's work.
     config = TempuraConfig(
         obj_head="gmm",
         rel_unc=case["rel_unc"],

@@ -10,7 +10,9 @@ from vidsgg.ops.boxes import aligned_iou, pairwise_iou, xywh_to_xyxy
 GOLDEN = Path(__file__).parent.parent / "golden/recall"
 
 
-@pytest.mark.parametrize("case", [c for c in json.loads((GOLDEN / "cases.json").read_text(encoding="utf-8")) if c.get("kind") == "iou"])
+@pytest.mark.parametrize(
+    "case", [c for c in json.loads((GOLDEN / "cases.json").read_text(encoding="utf-8")) if c.get("kind") == "iou"]
+)
 def test_overlaps_agree_with_the_reference(case):
     expected = np.load(GOLDEN / f"{case['id']}.npz")["overlaps"]
     np.testing.assert_allclose(pairwise_iou(*make_iou(case["seed"]), inclusive=True), expected, rtol=0, atol=1e-6)

@@ -12,7 +12,8 @@ from stket_loop import walk
 
 from vidsgg.ops.history import ClassHistory, class_history
 
-frames = st.lists(st.lists(st.integers(0, 2), max_size=5), min_size=1, max_size=8)  # classes of the pairs of every frame
+# classes of the pairs of every frame
+frames = st.lists(st.lists(st.integers(0, 2), max_size=5), min_size=1, max_size=8)
 
 
 def packed(videos: list[list[list[int]]]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -71,7 +72,10 @@ def test_three_of_a_class_in_each_of_two_frames(
 ) -> None:
     pair_frame = torch.tensor([0, 0, 0, 2, 2, 2])
     history = class_history(
-        torch.full((6,), 3), pair_frame, torch.zeros(3, dtype=torch.int64), None if score is None else torch.tensor(score)
+        torch.full((6,), 3),
+        pair_frame,
+        torch.zeros(3, dtype=torch.int64),
+        None if score is None else torch.tensor(score),
     )
     assert (history.running.tolist(), history.before().tolist(), chains(history, 4)) == (running, before, chain)
     assert (history.final.tolist(), history.of.tolist(), history.depth.tolist()) == (

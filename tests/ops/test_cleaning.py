@@ -31,7 +31,8 @@ def step_by_step(frame, box, distribution, cleaned):
 
 
 def detections(seed, counts, classes, likely=()):
-    """Overlapping boxes and distributions over ``classes`` columns in which the classes ``likely`` often lead."""
+    """Overlapping boxes and distributions over ``classes`` columns in which the classes ``likely``
+    often lead."""
     rs = np.random.RandomState(seed)
     frame = np.repeat(np.arange(len(counts)), counts)
     corner = rs.randint(0, 3, (len(frame), 2)) * 12 + rs.uniform(0, 6, (len(frame), 2))
@@ -56,7 +57,8 @@ def test_equals_the_rule_step_by_step(seed):
 
 
 def test_a_copy_of_a_copy():
-    """A book that looks like a chair next, then like food, comes four times: each copy has one class less to choose from."""
+    """A book that looks like a chair next, then like food, comes four times: each copy has one
+    class less to choose from."""
     distribution = torch.zeros(1, len(OBJECTS))
     distribution[0, [5, 8, 17, 2]] = torch.tensor([0.4, 0.3, 0.2, 0.1])
     row, cleaned = clean(torch.tensor([3]), torch.tensor([[0.0, 0, 9, 9]]), distribution, OFTEN_WRONG)

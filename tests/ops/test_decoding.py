@@ -35,7 +35,8 @@ def test_a_batch_decodes_like_its_videos() -> None:
         for name in ("node_box", "node_class", "node_frame", "frame_unit", "pair_subject", "pair_object", "pair_frame"):
             assert np.array_equal(getattr(prediction, name), getattr(alone, name)), name
         for group in ENTITY.vocabulary.groups:
-            # Some versions of PyTorch compute the last few values of an array by another routine than the others.
+            # Some versions of PyTorch compute the last few values of an array by another routine
+            # than the others.
             np.testing.assert_allclose(prediction.scores[group.name], alone.scores[group.name], rtol=3e-7)
         np.testing.assert_allclose(prediction.scores["attention"].sum(1), 1, rtol=1e-5)
         np.testing.assert_allclose(prediction.scores["spatial"], part["spatial"].sigmoid().numpy(), rtol=1e-6)
@@ -83,7 +84,8 @@ def test_predicted_classes_of_an_events_objects_replace_the_hidden_ones() -> Non
 
 
 def test_where_subjects_are_boxes_classes_come_with_the_pairs() -> None:
-    """Object logits alone would not do: they know neither the person nor what became of namesakes."""
+    """Object logits alone would not do: they know neither the person nor what became of
+    namesakes."""
     clips = [open_clip([2, 0, 3], 0, "a"), open_clip([1], 1, "b")]
     whole = Clip.cat(clips)
     settled = settle(whole, whole.node_distribution)

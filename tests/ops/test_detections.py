@@ -20,12 +20,15 @@ PERSON, CUP, CHAIR, DOOR = 1, 2, 3, 4  # of which chairs are doubted
 
 
 def detections(counts: list[int], seed: int, name: str = "video") -> Clip:
-    """Overlapping boxes of random looks. The union feature of the candidate of nodes a and b is 1000 a + b everywhere."""
+    """Overlapping boxes of random looks. The union feature of the candidate of nodes a and b is
+    1000 a + b everywhere."""
     rs = np.random.RandomState(seed)
     frame = np.repeat(np.arange(len(counts)), counts)
     corner = rs.randint(0, 2, (len(frame), 2)) * 12 + rs.uniform(0, 5, (len(frame), 2))
     frames = len(counts)
-    distribution = np.concatenate([np.zeros((len(frame), 1)), rs.dirichlet(np.ones(len(OBJECTS) - 1) / 2, len(frame))], 1)
+    distribution = np.concatenate(
+        [np.zeros((len(frame), 1)), rs.dirichlet(np.ones(len(OBJECTS) - 1) / 2, len(frame))], 1
+    )
     none, unknown = torch.zeros(0, dtype=torch.int64), torch.full((len(frame),), -1)
     bare = Clip(
         schema=ENTITY, video_ids=(name,), frame_video=torch.zeros(frames, dtype=torch.int64), frame_unit=torch.arange(frames),
@@ -93,7 +96,8 @@ def test_equals_the_rule_node_by_node(seed: int) -> None:
 
 
 def test_a_person_makes_a_pair_with_its_copy() -> None:
-    """The detector saw a chair; the model sees a person first and a door next, in box and copy alike: one of them is the person."""
+    """The detector saw a chair; the model sees a person first and a door next, in box and copy
+    alike: one of them is the person."""
     clip = detections([2], 0)
     looks = torch.zeros(2, len(OBJECTS))
     looks[:, CHAIR] = 1.0
@@ -102,7 +106,13 @@ def test_a_person_makes_a_pair_with_its_copy() -> None:
     assert torch.stack([first, second], 1).tolist() == [[0, 0], [0, 1], [1, 1]]
     union = (1000.0 * first + second).view(-1, 1, 1, 1).expand(-1, 3, 7, 7)
     clip = replace(
-        clip, node_box=far, node_distribution=looks, pair_subject=first, pair_object=second, pair_frame=first * 0, pair_union=union
+        clip,
+        node_box=far,
+        node_distribution=looks,
+        pair_subject=first,
+        pair_object=second,
+        pair_frame=first * 0,
+        pair_union=union,
     )
     new = torch.zeros(2, len(OBJECTS))
     new[0, [PERSON, CHAIR, DOOR]] = torch.tensor([0.3, 0.4, 0.2])

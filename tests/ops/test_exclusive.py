@@ -14,7 +14,8 @@ def test_odds_are_shared_out_within_a_unit():
 
 
 def test_it_is_the_chance_of_being_the_only_one():
-    """Against the definition: independent objects, given that exactly one of them has the predicate."""
+    """Against the definition: independent objects, given that exactly one of them has the
+    predicate."""
     p = np.array([0.3, 0.6, 0.8])
     alone = np.array([p[i] * np.prod(1 - np.delete(p, i)) for i in range(3)])
     resolved = resolve_exclusive(p[:, None], np.zeros(3, np.int64), [0])
@@ -45,7 +46,9 @@ def test_order_of_rows_changes_nothing():
     scores, unit, identity = random.random((60, 5)), random.integers(0, 6, 60), random.integers(0, 4, 60)
     shuffle = random.permutation(60)
     resolved = resolve_exclusive(scores, unit, [1, 3], identity)
-    np.testing.assert_allclose(resolve_exclusive(scores[shuffle], unit[shuffle], [1, 3], identity[shuffle]), resolved[shuffle], rtol=1e-12)
+    np.testing.assert_allclose(
+        resolve_exclusive(scores[shuffle], unit[shuffle], [1, 3], identity[shuffle]), resolved[shuffle], rtol=1e-12
+    )
     for u in range(6):
         objects = {i: resolved[(unit == u) & (identity == i)][:, [1, 3]] for i in set(identity[unit == u])}
         assert all((rows == rows[0]).all() for rows in objects.values())

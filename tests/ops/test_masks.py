@@ -31,7 +31,8 @@ def test_counted_by_hand():
 
 
 def test_box_thinner_than_a_cell_follows_the_reference():
-    """The thin box spans 0.25 to 0.5 of the first cell: (1 - 0.25) * 0.5, not the covered quarter."""
+    """The thin box spans 0.25 to 0.5 of the first cell: (1 - 0.25) * 0.5, not the covered
+    quarter."""
     _, thin = masks_of([0, 0, 2, 2], [0.25, 0, 0.5, 2], size=2)
     assert thin.tolist() == [[0.375, 0], [0.375, 0]]
 

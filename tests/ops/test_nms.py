@@ -47,7 +47,8 @@ def test_equals_the_definition_within_every_group(seed, at_once, monkeypatch):
 
 @pytest.mark.parametrize("at_most", [1, 3, 8, 40])
 def test_the_best_of_every_group_are_those_of_all(at_most):
-    """Also where more boxes have to be looked at than at first: half of them are copies of one that beats them."""
+    """Also where more boxes have to be looked at than at first: half of them are copies of one that
+    beats them."""
     box, score, group = random_boxes(0, 400, 3)
     box[score > 0.5] = box[0]
     all_kept = greedy(box, score, group, 0.4)
@@ -58,7 +59,8 @@ def test_the_best_of_every_group_are_those_of_all(at_most):
 
 
 def test_many_groups_far_apart_keep_their_precision():
-    """Boxes in the thousandth group overlap as they do in the first: by 1/3 + 1e-5 and 1/3 - 1e-5 of pixels."""
+    """Boxes in the thousandth group overlap as they do in the first: by 1/3 + 1e-5 and 1/3 - 1e-5
+    of pixels."""
     box = torch.tensor([[0.0, 0, 9, 9], [5.0, 0, 14, 9]]).repeat(1000, 1)
     group = torch.arange(1000).repeat_interleave(2)
     score = torch.tensor([0.9, 0.8]).repeat(1000)

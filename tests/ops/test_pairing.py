@@ -1,4 +1,5 @@
-"""Classes, subjects and pairs from class distributions: by hand, and against loops over frames written from the description."""
+"""Classes, subjects and pairs from class distributions: by hand, and against loops over frames
+written from the description."""
 
 from __future__ import annotations
 
@@ -52,7 +53,8 @@ def by_loops(d: np.ndarray, frame: np.ndarray) -> tuple[np.ndarray, np.ndarray, 
 def test_the_most_person_like_node_of_a_frame_is_the_person():
     distribution = table([0.6, 0.1, 0.3, 0.0], [0.7, 0.2, 0.1, 0.0], [0.1, 0.2, 0.3, 0.4])
     klass, score = label_nodes(distribution, frames(2, 1), ONE)
-    assert klass.tolist() == [3, 1, 1]  # the first looks like a person too, but less than the second; a lone node is the person
+    # the first looks like a person too, but less than the second; a lone node is the person
+    assert klass.tolist() == [3, 1, 1]
     torch.testing.assert_close(score, torch.tensor([0.3, 0.7, 0.1]))
 
 
@@ -62,13 +64,17 @@ def test_of_equal_values_the_first_counts():
 
 
 def test_another_class_may_be_the_subject():
-    klass, score = label_nodes(table([0.6, 0.1, 0.3, 0.0], [0.5, 0.3, 0.2, 0.0]), frames(2), SubjectRule((3,), one=True))
+    klass, score = label_nodes(
+        table([0.6, 0.1, 0.3, 0.0], [0.5, 0.3, 0.2, 0.0]), frames(2), SubjectRule((3,), one=True)
+    )
     assert klass.tolist() == [3, 1]
     assert score.tolist() == pytest.approx([0.3, 0.5])
 
 
 def test_namesakes_are_told_apart_once():
-    distribution = table([0.9, 0.1, 0.0, 0.0], [0.0, 0.5, 0.4, 0.1], [0.0, 0.6, 0.1, 0.3], [0.3, 0.4, 0.2, 0.1], [0.0, 0.1, 0.6, 0.3])
+    distribution = table(
+        [0.9, 0.1, 0.0, 0.0], [0.0, 0.5, 0.4, 0.1], [0.0, 0.6, 0.1, 0.3], [0.3, 0.4, 0.2, 0.1], [0.0, 0.1, 0.6, 0.3]
+    )
     klass, score = label_nodes(distribution, frames(5), ONE)
     assert klass.tolist() == [1, 2, 2, 2, 3]
     changed, klass, score = part_namesakes(distribution, frames(5), klass, score)
@@ -81,7 +87,9 @@ def test_namesakes_are_told_apart_once():
 
 
 def test_of_equally_frequent_classes_the_first_is_told_apart():
-    distribution = table([0.9, 0.0, 0.1, 0.0], [0.0, 0.1, 0.2, 0.7], [0.0, 0.2, 0.2, 0.6], [0.0, 0.5, 0.1, 0.4], [0.1, 0.6, 0.2, 0.1])
+    distribution = table(
+        [0.9, 0.0, 0.1, 0.0], [0.0, 0.1, 0.2, 0.7], [0.0, 0.2, 0.2, 0.6], [0.0, 0.5, 0.1, 0.4], [0.1, 0.6, 0.2, 0.1]
+    )
     klass, score = label_nodes(distribution, frames(5), ONE)
     assert klass.tolist() == [1, 4, 4, 2, 2]
     assert part_namesakes(distribution, frames(5), klass, score)[1].tolist() == [1, 4, 4, 4, 2]
@@ -103,7 +111,8 @@ def test_settling_equals_loops_over_frames(shapes: list[list[int]], seed: int):
     clip = replace(clip, **{name: getattr(clip, name)[shuffled] for name in columns})
     mark = torch.arange(clip.pairs, dtype=torch.float32)
     clip = replace(clip, pair_union=mark.view(-1, 1, 1, 1).expand_as(clip.pair_union))
-    d = np.random.default_rng(seed).choice([0.0, 0.1, 0.2, 0.5, 0.7], (clip.nodes, CLASSES)).astype(np.float32)  # ties are frequent
+    # ties are frequent
+    d = np.random.default_rng(seed).choice([0.0, 0.1, 0.2, 0.5, 0.7], (clip.nodes, CLASSES)).astype(np.float32)
     d[:, 0] = 0
     settled = settle(clip, torch.from_numpy(d))
     changed, klass, score, pairs = by_loops(d, clip.node_frame.numpy())
@@ -124,7 +133,9 @@ def test_settling_equals_loops_over_frames(shapes: list[list[int]], seed: int):
 
 def test_a_missing_candidate_is_a_bug_of_ours():
     clip = open_clip([2])
-    lacking = replace(clip, **{name: getattr(clip, name)[1:] for name in ("pair_subject", "pair_object", "pair_frame", "pair_union")})
+    lacking = replace(
+        clip, **{name: getattr(clip, name)[1:] for name in ("pair_subject", "pair_object", "pair_frame", "pair_union")}
+    )
     with pytest.raises((AssertionError, IndexError)):
         settle(lacking, table([0.9, 0.0, 0.1, 0.0], [0.1, 0.9, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0]))
 
@@ -132,7 +143,9 @@ def test_a_missing_candidate_is_a_bug_of_ours():
 def test_the_rule_follows_from_the_schema():
     assert SubjectRule.of(ENTITY) == ONE
     vocabulary = replace(ENTITY.vocabulary, subjects=("cup", "person"))
-    assert SubjectRule.of(Schema("two", vocabulary, "entity", mutual=False)) == SubjectRule((2, 1), one=False, mutual=False)
+    assert SubjectRule.of(Schema("two", vocabulary, "entity", mutual=False)) == SubjectRule(
+        (2, 1), one=False, mutual=False
+    )
     with pytest.raises(ConfigError, match="actions of 3 classes"):
         SubjectRule.of(ACTION)
 
@@ -142,7 +155,10 @@ def all_pairs_by_loops(frame: np.ndarray, klass: np.ndarray, rule: SubjectRule) 
         (s, o)
         for s in range(len(frame))
         for o in range(len(frame))
-        if frame[s] == frame[o] and s != o and klass[s] in rule.classes and (rule.mutual or klass[o] not in rule.classes)
+        if frame[s] == frame[o]
+        and s != o
+        and klass[s] in rule.classes
+        and (rule.mutual or klass[o] not in rule.classes)
     ]
 
 
@@ -153,7 +169,9 @@ def test_every_subject_has_its_pairs(counts: list[int], mutual: bool, seed: int)
     frame = frames(*counts)
     klass = torch.from_numpy(np.random.default_rng(seed).integers(1, CLASSES, len(frame)))
     subject, obj = subject_pairs(frame, klass, torch.zeros(len(frame)), rule)
-    assert list(zip(subject.tolist(), obj.tolist(), strict=True)) == all_pairs_by_loops(frame.numpy(), klass.numpy(), rule)
+    assert list(zip(subject.tolist(), obj.tolist(), strict=True)) == all_pairs_by_loops(
+        frame.numpy(), klass.numpy(), rule
+    )
 
 
 def test_without_a_rule_of_one_subject_a_node_is_what_it_looks_like():

@@ -25,7 +25,9 @@ def test_packing_undoes_padding(counts: list[int]) -> None:
     assert torch.equal(table[~layout.valid], torch.zeros_like(table[~layout.valid]))
 
 
-def windows_by_hand(videos: list[list[int]], size: int) -> tuple[set[tuple[tuple[int, int], ...]], dict[int, tuple[tuple[int, int], ...]]]:
+def windows_by_hand(
+    videos: list[list[int]], size: int
+) -> tuple[set[tuple[tuple[int, int], ...]], dict[int, tuple[tuple[int, int], ...]]]:
     """The windows as tuples of (pair, slot), and for each pair the window from which it is read."""
     windows, read, pair = set(), {}, 0
     for counts in videos:
@@ -78,12 +80,15 @@ def test_segments(empty: bool) -> None:
 
 
 def test_taking_repeated_rows_has_one_gradient() -> None:
-    """The same bits every time, also with several threads; and the gradient of plain indexing within rounding."""
+    """The same bits every time, also with several threads; and the gradient of plain indexing
+    within rounding."""
     generator = torch.Generator().manual_seed(0)
     table = torch.randn(2, 512, generator=generator, requires_grad=True)
     rows = torch.randint(2, (4000,), generator=generator)
     weight = torch.randn(4000, 512, generator=generator)
     gradients = [torch.autograd.grad((take_rows(table, rows) * weight).sum(), table)[0] for _ in range(5)]
     assert all(torch.equal(gradients[0], other) for other in gradients[1:])
-    torch.testing.assert_close(gradients[0], torch.autograd.grad((table[rows] * weight).sum(), table)[0], rtol=1e-4, atol=1e-3)
+    torch.testing.assert_close(
+        gradients[0], torch.autograd.grad((table[rows] * weight).sum(), table)[0], rtol=1e-4, atol=1e-3
+    )
     assert torch.equal(take_rows(table, rows), table[rows])

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from vidsgg.ops.sequences import class_sequences, sine_positions
 
-videos_of_frames_of_classes = st.lists(st.lists(st.lists(st.integers(0, 2), max_size=3), min_size=1, max_size=4), min_size=1, max_size=3)
+videos_of_frames_of_classes = st.lists(
+    st.lists(st.lists(st.integers(0, 2), max_size=3), min_size=1, max_size=4), min_size=1, max_size=3
+)
 
 
 @settings(max_examples=100, deadline=None)

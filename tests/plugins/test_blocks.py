@@ -1,4 +1,5 @@
-"""A package of its own with a method, a data set format, a detector and an export format: installed, then used like built-in ones."""
+"""A package of its own with a method, a data set format, a detector and an export format:
+installed, then used like built-in ones."""
 
 from __future__ import annotations
 
@@ -50,9 +51,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     shutil.copytree(HERE / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     info = folder / f"{name}-{about['version']}.dist-info"
     info.mkdir()
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {about['name']}\nVersion: {about['version']}\n", encoding="utf-8")
+    (info / "METADATA").write_text(
+        f"Metadata-Version: 2.1\nName: {about['name']}\nVersion: {about['version']}\n", encoding="utf-8"
+    )
     lines = [
-        f"[{group}]\n" + "".join(f"{key} = {value}\n" for key, value in points.items()) for group, points in about["entry-points"].items()
+        f"[{group}]\n" + "".join(f"{key} = {value}\n" for key, value in points.items())
+        for group, points in about["entry-points"].items()
     ]
     (info / "entry_points.txt").write_text("\n".join(lines), encoding="utf-8")
     sys.path.insert(0, str(folder))
@@ -75,8 +79,24 @@ def data(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def predcls(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run whose detector is named as code."""
     path = tmp_path_factory.mktemp("runs") / "predcls"
-    words = ["-data_path", str(data), "-model", "nearness", "-mode", "predcls", "-steps", "2", "-save_freq", "2", "-epochs", "4"]
-    assert run(train.main, [*words, "-detector", "vidsgg_blocks.detector:ColourDetector", "-save_path", str(path), *QUICK]) == 0
+    words = [
+        "-data_path",
+        str(data),
+        "-model",
+        "nearness",
+        "-mode",
+        "predcls",
+        "-steps",
+        "2",
+        "-save_freq",
+        "2",
+        "-epochs",
+        "4",
+    ]
+    assert (
+        run(train.main, [*words, "-detector", "vidsgg_blocks.detector:ColourDetector", "-save_path", str(path), *QUICK])
+        == 0
+    )
     return path
 
 
@@ -126,7 +146,9 @@ def test_the_data_set_is_checked(data: Path, tmp_path: Path, capsys: pytest.Capt
     (damaged / "v01" / "2.png").unlink()
     assert run(check.main, ["-data_path", str(damaged)]) == 1
     said = capsys.readouterr().out
-    assert "error: train video that contradicts itself (1)" in said and "error: train frame without a picture (1)" in said
+    assert (
+        "error: train video that contradicts itself (1)" in said and "error: train frame without a picture (1)" in said
+    )
     assert run(check.main, ["-data_path", str(tmp_path)]) == 2
     said = capsys.readouterr().err
     assert "did you mean" in said and "damaged" in said
@@ -137,12 +159,16 @@ def test_a_run_goes_on_with_the_same_numbers(predcls: Path, tmp_path: Path, caps
     assert run(train.main, words) == 2
     assert "option -detector: " in capsys.readouterr().err  # a checkpoint does not choose code
     assert run(train.main, [*words, "-detector", "vidsgg_blocks.detector:ColourDetector"]) == 0
-    one, other = (torch.load(path / "checkpoint_final.tar", weights_only=True) for path in (predcls, tmp_path / "again"))
+    one, other = (
+        torch.load(path / "checkpoint_final.tar", weights_only=True) for path in (predcls, tmp_path / "again")
+    )
     mine, theirs = one["model_state_dict"], other["model_state_dict"]
     assert mine.keys() == theirs.keys() and all(torch.equal(mine[name], theirs[name]) for name in mine)
 
 
-def test_runs_are_scored_and_compared(data: Path, predcls: Path, sgdet: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_runs_are_scored_and_compared(
+    data: Path, predcls: Path, sgdet: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     score = ["-charts", "False", "-device", "cpu", "-num_workers", "0"]
     assert run(evaluate.main, ["-checkpoint", str(predcls), *score]) == 2
     assert "give -detector vidsgg_blocks.detector:ColourDetector" in capsys.readouterr().err
@@ -171,12 +197,22 @@ def film(data: Path, path: Path) -> Path:
 
 def test_a_plain_video_gets_a_graph_with_two_subjects(data: Path, sgdet: Path, tmp_path: Path) -> None:
     video, out = film(data, tmp_path / "film.mp4"), tmp_path / "graphs"
-    assert run(predict.main, [str(video), str(data / "v07"), "-checkpoint", str(sgdet), "-o", str(out), "-device", "cpu"]) == 0
+    assert (
+        run(predict.main, [str(video), str(data / "v07"), "-checkpoint", str(sgdet), "-o", str(out), "-device", "cpu"])
+        == 0
+    )
     graph = read_graph(out / "film.graph.json")
     assert len(graph.frames) == 5 and graph.dataset == "blocks"
     subjects = {frame.nodes[edge.subject].label for frame in graph.frames for edge in frame.edges}
     assert subjects == {"robot", "child"}
-    assert {edge.predicate for frame in graph.frames for edge in frame.edges} <= {"near", "far", "left_of", "right_of", "above", "below"}
+    assert {edge.predicate for frame in graph.frames for edge in frame.edges} <= {
+        "near",
+        "far",
+        "left_of",
+        "right_of",
+        "above",
+        "below",
+    }
     assert run(view.main, [str(out / "film.graph.json"), "-o", str(tmp_path / "page"), "-video", str(video)]) == 0
     (page,) = (tmp_path / "page").rglob("*.html")
     assert "robot" in page.read_text(encoding="utf-8")
@@ -206,9 +242,23 @@ def test_a_built_in_model_reads_several_subjects_too(data: Path, tmp_path: Path)
     assert run(train.main, [*words, *small, "-save_path", str(tmp_path / "run"), *QUICK]) == 0
 
 
-def test_code_that_is_not_installed_is_taken_from_the_user(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_code_that_is_not_installed_is_taken_from_the_user(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path, model = tmp_path / "run", "vidsgg_blocks.method:METHOD"
-    words = ["-data_path", str(data), "-mode", "sgdet", "-detector", "colours", "-epochs", "1", "-save_path", str(path), *QUICK]
+    words = [
+        "-data_path",
+        str(data),
+        "-mode",
+        "sgdet",
+        "-detector",
+        "colours",
+        "-epochs",
+        "1",
+        "-save_path",
+        str(path),
+        *QUICK,
+    ]
     assert run(train.main, [*words, "-model", model, "-steps", "0"]) == 0
     METHODS._admitted.clear()
     score = ["-checkpoint", str(path), "-charts", "False", "-device", "cpu", "-num_workers", "0"]
@@ -217,12 +267,22 @@ def test_code_that_is_not_installed_is_taken_from_the_user(data: Path, tmp_path:
     assert run(predict.main, [str(data / "v07"), "-checkpoint", str(path), "-o", str(tmp_path / "out")]) == 2
     assert run(evaluate.main, [*score, "-model", model]) == 0
     METHODS._admitted.clear()
-    assert run(predict.main, [str(data / "v07"), "-checkpoint", str(path), "-o", str(tmp_path / "out"), "-model", model]) == 0
+    assert (
+        run(predict.main, [str(data / "v07"), "-checkpoint", str(path), "-o", str(tmp_path / "out"), "-model", model])
+        == 0
+    )
     METHODS._admitted.clear()
 
 
 def test_the_same_in_python(data: Path, tmp_path: Path) -> None:
-    options = {"data_path": str(data), "mode": "sgdet", "detector": "colours", "width": 8, "num_workers": 0, "device": "cpu"}
+    options = {
+        "data_path": str(data),
+        "mode": "sgdet",
+        "detector": "colours",
+        "width": 8,
+        "num_workers": 0,
+        "device": "cpu",
+    }
     for number, name in enumerate(("nearness", "vidsgg_blocks.method:METHOD")):
         trained = vidsgg.train(model=name, save_path=str(tmp_path / str(number)), epochs=1, **options)
         METHODS._admitted.clear()
@@ -237,7 +297,9 @@ def test_the_same_in_python(data: Path, tmp_path: Path) -> None:
         vidsgg.train(model="nearnes")
 
 
-def test_a_detector_without_weights_cannot_be_trained(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_detector_without_weights_cannot_be_trained(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     words = ["-data_path", str(data), "-save_path", str(tmp_path / "run"), "-device", "cpu"]
     assert run(train_detector.main, ["-detector", "colours", "-pretrained", "none", *words]) == 2
     assert "colours" in capsys.readouterr().err

@@ -24,7 +24,9 @@ class Recall:
 
 
 def test_a_row_is_the_mean_and_the_spread_of_its_runs() -> None:
-    lines = table({("counted", "no"): [Recall(0.5)], ("trained", "yes"): [Recall(0.7), Recall(0.8), Recall(0.9)]}).splitlines()  # type: ignore[list-item]
+    lines = table(
+        {("counted", "no"): [Recall(0.5)], ("trained", "yes"): [Recall(0.7), Recall(0.8), Recall(0.9)]}
+    ).splitlines()  # type: ignore[list-item]
     assert lines[2] == "| counted | no | 50.00 | 50.00 | 50.00 |"
     assert lines[3] == "| trained | yes | " + " | ".join(["80.00 +- 10.00"] * 3) + " |"
 

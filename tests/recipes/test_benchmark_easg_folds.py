@@ -31,7 +31,9 @@ def test_similarity_is_one_with_itself_and_symmetric(tmp_path: Path) -> None:
     np.testing.assert_allclose(similar, similar.T)
 
 
-def test_folds_share_out_the_clips_and_each_is_scored_by_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_folds_share_out_the_clips_and_each_is_scored_by_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(easg_folds, "similarity", lambda dataset: np.eye(len(dataset)))
     data = write_easg(tmp_path / "data", clips=9)
     dataset = EASG(data, "train")

@@ -7,7 +7,12 @@ from benchmarks.store import RandomVideos, speeds
 
 def test_every_way_of_writing_and_reading_is_timed() -> None:
     table = speeds(2, repeats=1)
-    for row in ("plain files, the same bytes", "records from float32 clips", "records to float32 clips", "batches of one, 2 workers"):
+    for row in (
+        "plain files, the same bytes",
+        "records from float32 clips",
+        "records to float32 clips",
+        "batches of one, 2 workers",
+    ):
         assert f"| {row} | " in table
 
 

@@ -28,7 +28,20 @@ from vidsgg.options import fields_of
 from vidsgg.plugins import load_plugin, names_code, plugin_options, withhold_code
 
 PACKAGE = Path(vidsgg.__file__).parent
-TINY = ["-hidden_dim", "8", "-temporal_layer", "1", "-embedding_dim", "4", "-num_workers", "0", "-device", "cpu", "-eval_freq", "1"]
+TINY = [
+    "-hidden_dim",
+    "8",
+    "-temporal_layer",
+    "1",
+    "-embedding_dim",
+    "4",
+    "-num_workers",
+    "0",
+    "-device",
+    "cpu",
+    "-eval_freq",
+    "1",
+]
 LAST = "checkpoint_last.tar"
 # Where names of modules are constants of ours: lists of commands, models and formats.
 IMPORT_BY_OUR_NAMES = {
@@ -51,10 +64,12 @@ def option_classes() -> list[type]:
 
 
 def notes_module(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A module that Python finds, which tells by a file that it was imported; its class is a good logger."""
+    """A module that Python finds, which tells by a file that it was imported; its class is a good
+    logger."""
     mark = folder / "imported"
     (folder / "notes_of_mine.py").write_text(
-        f"open({str(mark)!r}, 'w').close()\nfrom vidsgg.engine.loggers import NoLogger\nclass Logger(NoLogger): pass\n", encoding="utf-8"
+        f"open({str(mark)!r}, 'w').close()\nfrom vidsgg.engine.loggers import NoLogger\nclass Logger(NoLogger): pass\n",
+        encoding="utf-8",
     )
     monkeypatch.syspath_prepend(str(folder))
     monkeypatch.delitem(sys.modules, "notes_of_mine", raising=False)
@@ -94,13 +109,25 @@ def test_the_options_that_take_code() -> None:
 @pytest.mark.parametrize("option", ["logger"])
 @pytest.mark.parametrize("place", ["a run", "a checkpoint", "last", "a run without a checkpoint"])
 def test_code_that_a_run_names_is_not_imported_until_the_user_names_it(
-    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], option: str, place: str
+    whole: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    option: str,
+    place: str,
 ) -> None:
-    mark, path = notes_module(tmp_path, monkeypatch), from_elsewhere(whole, tmp_path / "run", option, "notes_of_mine:Logger")
+    mark, path = (
+        notes_module(tmp_path, monkeypatch),
+        from_elsewhere(whole, tmp_path / "run", option, "notes_of_mine:Logger"),
+    )
     if place == "a run without a checkpoint":
         for file in path.glob("checkpoint_*.tar"):
             file.unlink()
-    words = ["last", "-save_path", str(path)] if place == "last" else [str(path / LAST if place == "a checkpoint" else path)]
+    words = (
+        ["last", "-save_path", str(path)]
+        if place == "last"
+        else [str(path / LAST if place == "a checkpoint" else path)]
+    )
     assert run(train.main, ["-resume_from", *words]) == 2
     error = capsys.readouterr().err
     assert f"option -{option}: " in error and f"give -{option} notes_of_mine:Logger again" in error
@@ -111,9 +138,16 @@ def test_code_that_a_run_names_is_not_imported_until_the_user_names_it(
 
 @pytest.mark.parametrize("command", [train.main, evaluate.main, compare.main, predict.main, runs.main])
 def test_code_of_a_model_that_a_checkpoint_names_is_not_imported(
-    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: Callable[[list[str]], int]
+    whole: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: Callable[[list[str]], int],
 ) -> None:
-    mark, path = notes_module(tmp_path, monkeypatch), from_elsewhere(whole, tmp_path / "run", "model", "notes_of_mine:Logger")
+    mark, path = (
+        notes_module(tmp_path, monkeypatch),
+        from_elsewhere(whole, tmp_path / "run", "model", "notes_of_mine:Logger"),
+    )
     words = {train.main: ["-resume_from", str(path)], compare.main: [str(path), str(whole)], runs.main: [str(tmp_path)]}
     code = run(command, words.get(command, ["-checkpoint", str(path)]))
     said = capsys.readouterr()
@@ -125,9 +159,24 @@ def test_code_of_a_model_that_a_checkpoint_names_is_not_imported(
 
 
 def test_other_commands_never_import_it(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    mark, path = notes_module(tmp_path, monkeypatch), from_elsewhere(whole, tmp_path / "run", "logger", "notes_of_mine:Logger")
+    mark, path = (
+        notes_module(tmp_path, monkeypatch),
+        from_elsewhere(whole, tmp_path / "run", "logger", "notes_of_mine:Logger"),
+    )
     assert run(evaluate.main, ["-checkpoint", str(path), "-charts", "False", "-device", "cpu"]) == 0
-    weights = ["-resume_from", str(path), "-mode", "predcls", "-model", "stket", "-epochs", "0", "-save_path", str(tmp_path / "new"), *TINY]
+    weights = [
+        "-resume_from",
+        str(path),
+        "-mode",
+        "predcls",
+        "-model",
+        "stket",
+        "-epochs",
+        "0",
+        "-save_path",
+        str(tmp_path / "new"),
+        *TINY,
+    ]
     assert run(train.main, weights) == 2  # whatever comes of it: stket has no EASG
     assert not mark.exists()
 
@@ -135,11 +184,16 @@ def test_other_commands_never_import_it(whole: Path, tmp_path: Path, monkeypatch
 def test_a_file_of_the_users_own_may_name_code(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mark, file = notes_module(tmp_path, monkeypatch), tmp_path / "mine.yaml"
     file.write_text("logger: notes_of_mine:Logger\nepochs: 0\n", encoding="utf-8")
-    assert run(train.main, ["-config", str(file), "-data_path", str(data), "-save_path", str(tmp_path / "new"), *TINY]) == 0
+    assert (
+        run(train.main, ["-config", str(file), "-data_path", str(data), "-save_path", str(tmp_path / "new"), *TINY])
+        == 0
+    )
     assert mark.exists()
 
 
-def test_the_command_that_goes_on_names_code_again(whole: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_that_goes_on_names_code_again(
+    whole: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from vidsgg.engine.run_folder import RunFolder
 
     told: list[str] = []
@@ -171,9 +225,13 @@ def test_every_option_that_takes_code_is_declared() -> None:
         for field in dataclasses.fields(kind):
             told = field.metadata.get("help", "")
             if field.name == "model" and issubclass(kind, _RunOptions):
-                continue  # stays in checkpoints; the registry of methods takes it only from the user (test_code_of_a_model_...)
+                # stays in checkpoints; the registry of methods takes it only from the user
+                # (test_code_of_a_model_...)
+                continue
             if re.search(r"\bmodule:|:Class\b|:NAME\b", told):
-                assert field.metadata.get("plugin"), f"{kind.__name__}.{field.name} takes code: declare it with option(..., plugin=True)"
+                assert field.metadata.get("plugin"), (
+                    f"{kind.__name__}.{field.name} takes code: declare it with option(..., plugin=True)"
+                )
 
 
 def test_modules_are_imported_by_names_from_outside_in_one_place() -> None:
@@ -188,7 +246,9 @@ def test_modules_are_imported_by_names_from_outside_in_one_place() -> None:
     assert found - IMPORT_BY_OUR_NAMES == {"plugins.py"}
 
 
-@pytest.mark.parametrize("name", ["os", "os:", ":system", "os:system()", "../evil:X", "a b:C", "os.:x", "", None, 3, ["os:system"]])
+@pytest.mark.parametrize(
+    "name", ["os", "os:", ":system", "os:system()", "../evil:X", "a b:C", "os.:x", "", None, 3, ["os:system"]]
+)
 def test_what_is_not_of_the_form_is_never_imported(name: Any) -> None:
     assert not names_code(name)
     with pytest.raises(ConfigError, match=r"package\.module:NAME"):

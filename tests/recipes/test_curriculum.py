@@ -1,4 +1,5 @@
-"""Training from easy to hard: what the log says, how many steps there are, and going on after a stop in any stage."""
+"""Training from easy to hard: what the log says, how many steps there are, and going on after a
+stop in any stage."""
 
 from __future__ import annotations
 
@@ -37,7 +38,10 @@ def test_stages_are_told_and_counted(data: Path, tmp_path: Path) -> None:
     log = (tmp_path / "run" / "logfile.txt").read_text(encoding="utf-8")
     videos = int(log.split(" videos to train on")[0].rsplit(" ", 1)[1])
     easy, medium = round(videos / 3), round(2 * videos / 3)
-    assert f"curriculum: easy ({easy} videos) after 0 epochs, medium ({medium} videos) after 1 epochs, full ({videos} videos)" in log
+    assert (
+        f"curriculum: easy ({easy} videos) after 0 epochs, medium ({medium} videos) after 1 epochs, full ({videos}"
+        " videos)" in log
+    )
     assert "warning: -curriculum: 9:full never begins in 3 epochs" in log
     assert load_tensors(tmp_path / "run" / FINAL)["training_state"]["step"] == easy + 2 * medium
 
@@ -65,7 +69,9 @@ def test_a_run_goes_on_exactly_from_any_stage(data: Path, tmp_path: Path, stage:
 def test_a_run_goes_on_with_its_own_stages_only(data: Path, tmp_path: Path) -> None:
     run_training(options(data, tmp_path / "run", epochs=1), echo=False)
     with pytest.raises(ConfigError, match="option -curriculum: 0:full was asked for"):
-        run_training(options(data, tmp_path / "run", curriculum="0:full", resume_from=str(tmp_path / "run")), echo=False)
+        run_training(
+            options(data, tmp_path / "run", curriculum="0:full", resume_from=str(tmp_path / "run")), echo=False
+        )
 
 
 def test_wrong_stages_are_found_before_anything_is_written(data: Path, tmp_path: Path) -> None:

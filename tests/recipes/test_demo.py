@@ -25,15 +25,30 @@ def test_the_demo_ends_with_a_table_and_a_page(tmp_path: Path, capsys: pytest.Ca
     page = Path(printed.rsplit("Open this page: ", 1)[1].strip())
     assert page.parent == out
     theirs = {
-        out / name for name in ("notes.txt", "sttran_sgdet/notes.txt", "mine/config.yaml", "data/features/notes.txt", "data/mine.mp4")
+        out / name
+        for name in (
+            "notes.txt",
+            "sttran_sgdet/notes.txt",
+            "mine/config.yaml",
+            "data/features/notes.txt",
+            "data/mine.mp4",
+        )
     }
     for path in theirs:
         path.parent.mkdir(exist_ok=True)
         path.write_text("of a user")
-    made_again = {out / "data" / MARKER, *(out / "data" / "videos").iterdir(), *(out / "data" / "annotations").rglob("*")}
+    made_again = {
+        out / "data" / MARKER,
+        *(out / "data" / "videos").iterdir(),
+        *(out / "data" / "annotations").rglob("*"),
+    }
     remove_demo(out)  # as the second demo begins
     left = {path for path in out.rglob("*") if path.is_file()}
-    assert left == {path for path in made_again if path.is_file()} | theirs | {page, page.with_suffix(".graph.json"), out / ".vidsgg-demo"}
+    assert left == {path for path in made_again if path.is_file()} | theirs | {
+        page,
+        page.with_suffix(".graph.json"),
+        out / ".vidsgg-demo",
+    }
 
 
 @pytest.mark.parametrize("names", [["thesis.tex"], ["data/synthetic.json", "sttran_predcls/config.yaml", "thesis.tex"]])
@@ -43,7 +58,9 @@ def test_a_folder_of_others_is_refused_and_untouched(tmp_path: Path, names: list
         (tmp_path / name).write_text("1")
     with pytest.raises(ConfigError, match="no folder of 'vidsgg demo'"):
         run_demo(DemoOptions(out=str(tmp_path)))
-    assert sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()) == sorted(names)
+    assert sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()) == sorted(
+        names
+    )
 
 
 def test_modes_are_those_of_the_field(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -39,7 +39,9 @@ def test_a_file_has_to_have_the_classes_of_the_data_set(tmp_path: Path) -> None:
     detector, line = build_detector(str(tmp_path / "good.pth"), SCHEMA, CPU)
     assert detector.classes == OBJECTS and str(tmp_path / "good.pth") in line
     save_detector(tmp_path / "other.pth", tiny_detector((*OBJECTS[:3], "bunk", *OBJECTS[4:])))
-    with pytest.raises(ConfigError, match=r"other\.pth was trained on other classes.*'bunk' stands where the data set has 'bed'"):
+    with pytest.raises(
+        ConfigError, match=r"other\.pth was trained on other classes.*'bunk' stands where the data set has 'bed'"
+    ):
         build_detector(str(tmp_path / "other.pth"), SCHEMA, CPU)
 
 

@@ -1,4 +1,5 @@
-"""Names for what is written about files: short where they differ, longer where they do not, on every system."""
+"""Names for what is written about files: short where they differ, longer where they do not, on
+every system."""
 
 from __future__ import annotations
 
@@ -39,7 +40,10 @@ def test_a_longer_name_is_nobody_elses_short_one(tmp_path: Path) -> None:
 
 def test_names_leave_room_for_suffixes_and_stay_apart(tmp_path: Path) -> None:
     """A file's own name may be as long as a file system takes, 255 bytes."""
-    files = [tmp_path / "f" / f"{letter * 251}.mp4" for letter in "ab"] + [tmp_path / ("g" * 250) / "a.mp4", tmp_path / "f" / "a.mp4"]
+    files = [tmp_path / "f" / f"{letter * 251}.mp4" for letter in "ab"] + [
+        tmp_path / ("g" * 250) / "a.mp4",
+        tmp_path / "f" / "a.mp4",
+    ]
     for i, file in enumerate(files):
         names = names_of(file)
         assert all(len(name.encode()) <= 200 for name in names) and len(set(names)) == len(names), i

@@ -1,4 +1,5 @@
-"""A model that has learnt from drawn films says so: in its checkpoint, and where that is older, by its data set."""
+"""A model that has learnt from drawn films says so: in its checkpoint, and where that is older, by
+its data set."""
 
 from __future__ import annotations
 
@@ -30,8 +31,21 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def test_it_is_in_the_checkpoint_and_on_the_page(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["-model", "frequency", "-mode", "predcls", "-data_path", str(data), "-save_path", str(tmp_path / "run"), "-num_workers", "0"]
+def test_it_is_in_the_checkpoint_and_on_the_page(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [
+        "-model",
+        "frequency",
+        "-mode",
+        "predcls",
+        "-data_path",
+        str(data),
+        "-save_path",
+        str(tmp_path / "run"),
+        "-num_workers",
+        "0",
+    ]
     assert run(train.main, words) == 0
     file = next(file for file in (tmp_path / "run").glob("checkpoint_*.tar"))
     assert load_tensors(file)["synthetic"] is True
@@ -44,7 +58,8 @@ def test_it_is_in_the_checkpoint_and_on_the_page(data: Path, tmp_path: Path, cap
     assert made_by is not None and said in made_by.notes[0]
     (page,) = (tmp_path / "g").glob("*.html")
     assert said in page.read_text(encoding="utf-8")
-    # A checkpoint of version 0.1.0 does not say it. Its data set does, and without that the names of its videos.
+    # A checkpoint of version 0.1.0 does not say it. Its data set does, and without that the names
+    # of its videos.
     content = load_tensors(file)
     del content["synthetic"]
     older = tmp_path / "older" / FINAL
@@ -85,5 +100,10 @@ def test_the_names_of_the_videos_tell(data: Path, tmp_path: Path, val: str) -> N
         for name, part in (("train", learn), ("val", held))
     }
     assert learnt_from_drawings(saved(tmp_path / FINAL, videos=record))
-    for wrong in ({"train": record["val"], "val": record["val"]}, {"train": "x"}, {"train": ""}, {"train": f"{10**9} 0"}):
+    for wrong in (
+        {"train": record["val"], "val": record["val"]},
+        {"train": "x"},
+        {"train": ""},
+        {"train": f"{10**9} 0"},
+    ):
         assert not learnt_from_drawings(saved(tmp_path / FINAL, videos=wrong))

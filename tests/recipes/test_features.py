@@ -40,7 +40,8 @@ PATIENCE = 240  # seconds
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data set with its detector, found by ``-detector auto``. Tests only read it, and write their stores elsewhere."""
+    """A data set with its detector, found by ``-detector auto``. Tests only read it, and write
+    their stores elsewhere."""
     root = tmp_path_factory.mktemp("data")
     videos = {f"V{i}": ("train" if i < TRAIN else "test", [1, 3, 4 + i % 2, 8]) for i in range(TRAIN + TEST)}
     write(root, *plain(videos))
@@ -56,7 +57,9 @@ def copy_of(data: Path, root: Path) -> Path:
 
 
 def options(data: Path, out: Path, **changes: Any) -> FeaturesOptions:
-    return FeaturesOptions(**{"data_path": str(data), "out": str(out), "num_workers": 1, "device": "cpu", "mode": "sgdet", **changes})
+    return FeaturesOptions(
+        **{"data_path": str(data), "out": str(out), "num_workers": 1, "device": "cpu", "mode": "sgdet", **changes}
+    )
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -91,12 +94,24 @@ def test_all_records_are_written_where_training_finds_them(
 
 
 def test_parts_of_the_data_and_other_places(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["-data_path", str(data), "-mode", "sgcls", "-out", str(tmp_path / "s"), "-num_workers", "1", "-dtype", "float32"]
+    arguments = [
+        "-data_path",
+        str(data),
+        "-mode",
+        "sgcls",
+        "-out",
+        str(tmp_path / "s"),
+        "-num_workers",
+        "1",
+        "-dtype",
+        "float32",
+    ]
     assert run(features.main, [*arguments, "-split", "test"]) == 0
     assert "written: 3 records" in capsys.readouterr().out
     assert run(features.main, [*arguments, "-datasize", "mini"]) == 0
     printed = capsys.readouterr().out
-    assert "written: 3 records" in printed  # one video to learn from; of the held-out and the test videos there are one each
+    # one video to learn from; of the held-out and the test videos there are one each
+    assert "written: 3 records" in printed
     assert "; 1 were there already" in printed
     assert f"-datasize mini -features {tmp_path / 's'}" in printed
     assert run(features.main, arguments) == 0
@@ -174,7 +189,12 @@ def test_the_estimate_is_close_and_writes_nothing(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], mode: str, tolerance: float
 ) -> None:
     out = tmp_path / "s"
-    assert run(features.main, ["-data_path", str(data), "-mode", mode, "-out", str(out), "--estimate", "-num_workers", "1"]) == 0
+    assert (
+        run(
+            features.main, ["-data_path", str(data), "-mode", mode, "-out", str(out), "--estimate", "-num_workers", "1"]
+        )
+        == 0
+    )
     printed = capsys.readouterr().out
     assert "expected size: " in printed
     assert "expected time: about " in printed
@@ -199,7 +219,8 @@ def test_several_processes_write_the_same(data: Path, tmp_path: Path, whole: dic
     assert content(tmp_path / "s") == whole
 
 
-# What follows runs in processes of their own, which start at once from a server that has imported everything.
+# What follows runs in processes of their own, which start at once from a server that has imported
+# everything.
 
 
 def _write(data: Path, out: Path, limit: int | None, slow_disk: float, stalls: bool) -> None:
@@ -230,7 +251,9 @@ def test_a_link_in_the_data_set_is_not_followed_unless_it_is_named(data: Path, t
     root = copy_of(data, tmp_path / "data")
     (tmp_path / "elsewhere").mkdir()
     link(root / "features", tmp_path / "elsewhere")
-    with pytest.raises(ConfigError, match=r"features is a link, .*; if it is yours, name the folder that it leads to with -out"):
+    with pytest.raises(
+        ConfigError, match=r"features is a link, .*; if it is yours, name the folder that it leads to with -out"
+    ):
         run_features(replace(options(root, root), out=None))
     assert not list((tmp_path / "elsewhere").iterdir())
     assert run_features(options(root, root / "features" / "mine", split="test")).written > 0
@@ -241,7 +264,8 @@ def temporaries(out: Path) -> list[Path]:
 
 
 def start(data: Path, out: Path, limit: int | None = None, slow_disk: float = 0.0, stalls: bool = False) -> BaseProcess:
-    """slow_disk: seconds that every record takes to reach it. stalls: the second does not in our time."""
+    """slow_disk: seconds that every record takes to reach it. stalls: the second does not in our
+    time."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["vidsgg.recipes.features"])
     process = context.Process(target=_write, args=(data, out, limit, slow_disk, stalls))
@@ -295,7 +319,9 @@ def test_a_full_disk_is_one_message(data: Path, tmp_path: Path, whole: dict[str,
     process = start(data, out, limit=sizes[len(sizes) // 2])
     process.join(120)
     assert process.exitcode == 2
-    assert re.fullmatch(r"error: cannot write .*: File too large\. Once it can be, run the same command again: .*\n", log_of(out))
+    assert re.fullmatch(
+        r"error: cannot write .*: File too large\. Once it can be, run the same command again: .*\n", log_of(out)
+    )
     assert not temporaries(out)
     assert content(out).items() < whole.items()
     run_features(options(data, out))

@@ -40,7 +40,9 @@ def write_run(folder: Path, log: str = "", rows: Any = ROWS, **config: Any) -> P
 
 
 def test_everything_is_read(tmp_path: Path) -> None:
-    run = read_run_record(write_run(tmp_path / "run", "best: Recall@20 25.00 after epoch 2, in run/checkpoint_best.tar\n"))
+    run = read_run_record(
+        write_run(tmp_path / "run", "best: Recall@20 25.00 after epoch 2, in run/checkpoint_best.tar\n")
+    )
     assert (run.state, run.message) == ("finished", "")
     assert (run.dataset, run.model, run.mode) == ("easg", "sttran", "predcls")
     assert run.started == datetime(2026, 11, 22, 10)
@@ -68,24 +70,40 @@ def test_everything_is_read(tmp_path: Path) -> None:
         ("stopped by Pruned: others were better after epoch 2\n", "pruned", "others were better after epoch 2"),
         ("", "killed", "it ended without a word: killed, or the machine went down"),
         (
-            "stopped by KeyboardInterrupt: \nresumed: 2026-11-23 09:30:00 on there, vidsgg 0.1.0, torch 2.15.0\nbest: Recall@20 25.00\n",
+            (
+                "stopped by KeyboardInterrupt: \nresumed: 2026-11-23 09:30:00 on there, vidsgg 0.1.0, torch"
+                " 2.15.0\nbest: Recall@20 25.00\n"
+            ),
             "finished",
             "",
         ),
-        ("best: Recall@20 25.00\nresumed: 2026-11-23 09:30:00 on there, vidsgg 0.1.0, torch 2.15.0\n", "killed", "it ended without a word"),
+        (
+            "best: Recall@20 25.00\nresumed: 2026-11-23 09:30:00 on there, vidsgg 0.1.0, torch 2.15.0\n",
+            "killed",
+            "it ended without a word",
+        ),
     ],
 )
-def test_how_a_run_ended_is_told_by_what_it_said_since_it_last_started(tmp_path: Path, log: str, state: str, message: str) -> None:
+def test_how_a_run_ended_is_told_by_what_it_said_since_it_last_started(
+    tmp_path: Path, log: str, state: str, message: str
+) -> None:
     run = read_run_record(write_run(tmp_path / "run", log))
     assert run.state == state
     assert run.message.startswith(message)
-    assert run.started == datetime(2026, 11, 23 if "resumed" in log else 22, 9 if "resumed" in log else 10, 30 if "resumed" in log else 0)
+    assert run.started == datetime(
+        2026, 11, 23 if "resumed" in log else 22, 9 if "resumed" in log else 10, 30 if "resumed" in log else 0
+    )
 
 
 def test_a_run_whose_folder_is_locked_is_running(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run")
-    code = "import sys; from pathlib import Path; from vidsgg.engine.run_lock import RunLock; lock = RunLock(Path(sys.argv[1])); print(1, flush=True); input()"
-    with subprocess.Popen([sys.executable, "-c", code, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    code = (
+        "import sys; from pathlib import Path; from vidsgg.engine.run_lock import RunLock; lock ="
+        " RunLock(Path(sys.argv[1])); print(1, flush=True); input()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout and process.stdin
         process.stdout.readline()
         for _ in range(2):  # looking takes nothing away
@@ -97,7 +115,9 @@ def test_a_run_whose_folder_is_locked_is_running(tmp_path: Path) -> None:
     assert read_run_record(folder).state == "killed"
 
 
-@pytest.mark.parametrize("monitor", ["val_recall@20", "val_mR@50", "val_no/recall@10", "val_semi/mR_frame@20", "val_loss"])
+@pytest.mark.parametrize(
+    "monitor", ["val_recall@20", "val_mR@50", "val_no/recall@10", "val_semi/mR_frame@20", "val_loss"]
+)
 def test_what_is_monitored_has_the_name_that_training_gives_it(monitor: str) -> None:
     from vidsgg.datasets.action_genome import SCHEMA
 
@@ -110,11 +130,20 @@ def test_a_loss_is_best_where_it_is_lowest(tmp_path: Path) -> None:
 
 
 def test_detectors_have_runs_too(tmp_path: Path) -> None:
-    folder = write_run(tmp_path / "run", "best: mAP50 30.00 on the held-out videos\n", [(2, 9, "val/mAP50", 0.3), (2, 9, "val/mAP", 0.1)])
+    folder = write_run(
+        tmp_path / "run",
+        "best: mAP50 30.00 on the held-out videos\n",
+        [(2, 9, "val/mAP50", 0.3), (2, 9, "val/mAP", 0.1)],
+    )
     config = {**TrainDetectorOptions().__dict__, "detector": "c4-small", "epochs": TrainDetectorOptions().epochs + 1}
     (folder / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
     run = read_run_record(folder)
-    assert (run.model, run.mode, run.best, run.changed) == ("c4-small", "detector", "mAP50 30.00 (epoch 2)", {"epochs": config["epochs"]})
+    assert (run.model, run.mode, run.best, run.changed) == (
+        "c4-small",
+        "detector",
+        "mAP50 30.00 (epoch 2)",
+        {"epochs": config["epochs"]},
+    )
 
 
 @pytest.mark.parametrize(
@@ -189,4 +218,11 @@ def test_the_run_that_training_writes_is_read(tmp_path: Path) -> None:
     assert run.started is not None and began <= run.started <= datetime.now()
     assert (run.best_epoch, run.best_score) == (outcome.best_epoch, pytest.approx(outcome.best_score, abs=1e-6))
     assert len(run.curve("train/loss/total")) == len(run.curve("val/with/mR@20")) == 2
-    assert run.changed.keys() == {"epochs", "eval_freq", "hidden_dim", "embedding_dim", "feedforward_dim", "temporal_layer"}
+    assert run.changed.keys() == {
+        "epochs",
+        "eval_freq",
+        "hidden_dim",
+        "embedding_dim",
+        "feedforward_dim",
+        "temporal_layer",
+    }

@@ -28,7 +28,8 @@ SIZES = {"spatial_layer": 1, "temporal_layer": 2, "hidden_dim": 8, "embedding_di
 
 
 def under_their_names(ours: dict[str, Tensor], folder: str, rename) -> dict[str, Tensor]:
-    """A state dict of ours as the authors would have saved it, by the recorded list of their names."""
+    """A state dict of ours as the authors would have saved it, by the recorded list of their
+    names."""
     theirs = list(read_json(folder, "params.json"))
     place = rename({name: torch.tensor(i) for i, name in enumerate(theirs)})
     return {theirs[int(place[name])]: value for name, value in ours.items()}
@@ -62,21 +63,28 @@ def files(detector: FasterRCNN, sttran: STTran, tmp_path_factory: pytest.TempPat
     return {"detector": folder / "faster_rcnn_ag.pth", "sttran": folder / "sttran.tar"}
 
 
-def test_a_detector_comes_through_unchanged(files: dict[str, Path], detector: FasterRCNN, tmp_path: Path, capsys) -> None:
+def test_a_detector_comes_through_unchanged(
+    files: dict[str, Path], detector: FasterRCNN, tmp_path: Path, capsys
+) -> None:
     out = tmp_path / "detector.pth"
     assert main(["import-checkpoint", str(files["detector"]), "-out", str(out)]) == 0
     printed = capsys.readouterr().out
     assert "depth: 18\n" in printed
     assert "base_width: 2\n" in printed
     assert "classes: 37, Action Genome's" in printed
-    assert "left out: 1 entries, counters of batch normalisation, which is frozen here: RCNN_base.1.num_batches_tracked\n" in printed
+    assert (
+        "left out: 1 entries, counters of batch normalisation, which is frozen here: RCNN_base.1.num_batches_tracked\n"
+        in printed
+    )
     again = load_detector(out)
     assert again.classes == OBJECTS
     assert all(torch.equal(value, detector.state_dict()[name]) for name, value in again.state_dict().items())
 
 
 @pytest.mark.parametrize("mode", ["predcls", "sgcls", "sgdet"])
-def test_sttran_is_imported_and_scored_in_every_mode(files: dict[str, Path], sttran: STTran, mode: str, tmp_path: Path, capsys) -> None:
+def test_sttran_is_imported_and_scored_in_every_mode(
+    files: dict[str, Path], sttran: STTran, mode: str, tmp_path: Path, capsys
+) -> None:
     out = tmp_path / "imported.tar"
     assert run(import_checkpoint.main, [str(files["sttran"]), "-mode", mode, "-out", str(out)]) == 0
     printed = capsys.readouterr().out
@@ -122,14 +130,39 @@ def change_nothing(state: dict[str, Tensor]) -> dict[str, Tensor]:
         (lambda s: {"a.weight": torch.zeros(2)}, ["-mode", "sgcls"], "neither the detector"),
         (lambda s: {**s, "step": 3}, ["-mode", "sgcls"], "holds 'step', a int"),
         (lambda s: {}, ["-mode", "sgcls"], "holds nothing"),
-        (lambda s: {n: v for n, v in s.items() if n != "vr_fc.weight"}, ["-mode", "sgcls"], "pair_encoder.union.flatten.weight"),
-        (lambda s: {**s, "obj_embed.weight": s["obj_embed.weight"][1:]}, ["-mode", "sgcls"], "obj_embed.weight has 36 rows"),
-        (lambda s: {n: v for n, v in s.items() if n != "a_rel_compress.weight"}, ["-mode", "sgcls"], "a_rel_compress.weight is missing"),
+        (
+            lambda s: {n: v for n, v in s.items() if n != "vr_fc.weight"},
+            ["-mode", "sgcls"],
+            "pair_encoder.union.flatten.weight",
+        ),
+        (
+            lambda s: {**s, "obj_embed.weight": s["obj_embed.weight"][1:]},
+            ["-mode", "sgcls"],
+            "obj_embed.weight has 36 rows",
+        ),
+        (
+            lambda s: {n: v for n, v in s.items() if n != "a_rel_compress.weight"},
+            ["-mode", "sgcls"],
+            "a_rel_compress.weight is missing",
+        ),
         (lambda s: {n: v for n, v in s.items() if n != "subj_fc.weight"}, ["-mode", "sgcls"], "subj_fc.weight"),
     ],
-    ids=["no mode", "other model", "misspelt mode", "stranger", "no tensor", "empty", "missing", "classes", "predicates", "sizes"],
+    ids=[
+        "no mode",
+        "other model",
+        "misspelt mode",
+        "stranger",
+        "no tensor",
+        "empty",
+        "missing",
+        "classes",
+        "predicates",
+        "sizes",
+    ],
 )
-def test_what_does_not_fit_is_refused(files: dict[str, Path], tmp_path: Path, capsys, change, arguments: list[str], message: str) -> None:
+def test_what_does_not_fit_is_refused(
+    files: dict[str, Path], tmp_path: Path, capsys, change, arguments: list[str], message: str
+) -> None:
     state = torch.load(files["sttran"], weights_only=True)["state_dict"]
     torch.save(change(state), tmp_path / "given.tar")
     assert run(import_checkpoint.main, [str(tmp_path / "given.tar"), *arguments]) == 2

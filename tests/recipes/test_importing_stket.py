@@ -22,7 +22,14 @@ from vidsgg.models.stket import Stket
 from vidsgg.structures.widths import FeatureWidths
 
 OBJECTS = SCHEMA.vocabulary.objects
-SIZES = {"spatial_layer": 1, "temporal_layer": 2, "window_size": 3, "hidden_dim": 8, "embedding_dim": 12, "feedforward_dim": 10}
+SIZES = {
+    "spatial_layer": 1,
+    "temporal_layer": 2,
+    "window_size": 3,
+    "hidden_dim": 8,
+    "embedding_dim": 12,
+    "feedforward_dim": 10,
+}
 ASKED = {"-use_spatial_prior": "True", "-use_temporal_prior": "True", "-pred_contact_threshold": "0.8"}
 
 
@@ -59,7 +66,9 @@ def file(model: Stket, tmp_path_factory: pytest.TempPathFactory) -> Path:
         {name: torch.tensor(i) for i, name in enumerate(names)},
         {**SIZES, "mode": "sgdet", "use_spatial_prior": True, "use_temporal_prior": True},
     )
-    state = {names[int(place[name])]: value for name, value in model.state_dict().items()} | {name: torch.zeros(1) for name in unused}
+    state = {names[int(place[name])]: value for name, value in model.state_dict().items()} | {
+        name: torch.zeros(1) for name in unused
+    }
     path = tmp_path_factory.mktemp("authors") / "model_9.tar"
     torch.save({"state_dict": state}, path)
     return path
@@ -81,7 +90,11 @@ def test_it_is_imported_and_scored_in_every_mode(
         assert f"  {name}: {size}\n" in printed
     assert "which the reference has for parts that it does not use" in printed
     content = load_tensors(out)
-    assert (content["config"]["mode"], content["config"]["reference_compat"], content["config"]["N_layer"]) == (mode, True, 1)
+    assert (content["config"]["mode"], content["config"]["reference_compat"], content["config"]["N_layer"]) == (
+        mode,
+        True,
+        1,
+    )
     assert all(torch.equal(value, model.state_dict()[name]) for name, value in content["model_state_dict"].items())
 
     arguments = ["-checkpoint", str(out), "-data_path", str(data), "-features", "off", "-num_workers", "0"]
@@ -91,7 +104,9 @@ def test_it_is_imported_and_scored_in_every_mode(
     assert "Side by side" in printed  # with the authors' bugs, and without
 
 
-def test_what_the_file_does_not_tell_is_asked_for(file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_the_file_does_not_tell_is_asked_for(
+    file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = ["-out", str(tmp_path / "x.tar")]
     assert run(import_checkpoint.main, [str(file), *out]) == 2
     message = capsys.readouterr().err

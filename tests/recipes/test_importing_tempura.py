@@ -29,14 +29,17 @@ PLACES = {"sgcls": 400, "sgdet": 600}
 
 
 def under_their_names(model: TEMPURA, params: str) -> dict[str, Tensor]:
-    """A model's weights as the authors would have saved them: a mixture's layers are apart there, one for every component."""
+    """A model's weights as the authors would have saved them: a mixture's layers are apart there,
+    one for every component."""
     theirs = [name for name in read_json("tempura", f"params/{params}.json") if not name.endswith(".pe")]
     place, _ = tempura_state({name: torch.tensor([i]) for i, name in enumerate(theirs)}, "sgcls")
     ours = model.state_dict()
     return {
         theirs[i]: part.squeeze(0) if "num_batches" in name else part
         for name, where in place.items()
-        for i, part in zip(where.tolist(), ours[name].chunk(len(where)) if ours[name].dim() else (ours[name][None],), strict=True)
+        for i, part in zip(
+            where.tolist(), ours[name].chunk(len(where)) if ours[name].dim() else (ours[name][None],), strict=True
+        )
     }
 
 
@@ -70,13 +73,21 @@ def saved(path: Path, model: TEMPURA, mode: str, memory: bool = True) -> Path:
 
 
 @pytest.mark.parametrize("mode", ["sgcls", "sgdet"])
-def test_it_is_imported_and_scored_with_its_memory(model: TEMPURA, eyes: Path, mode: str, tmp_path: Path, capsys: Any) -> None:
+def test_it_is_imported_and_scored_with_its_memory(
+    model: TEMPURA, eyes: Path, mode: str, tmp_path: Path, capsys: Any
+) -> None:
     file, out = saved(tmp_path / "tempura.tar", model, mode), tmp_path / "imported.tar"
     how = ["-memory", "True", "-mem_feat_lambda", "0.3", "-mem_fusion", "late"] + ["-mode", "sgcls"] * (mode == "sgcls")
     assert run(import_checkpoint.main, [str(file), "-out", str(out), *how]) == 0
     printed = capsys.readouterr().out
     assert f"TEMPURA (Nag et al., CVPR 2023), for mode {mode}\n" in printed
-    for name, value in {**SIZES, "num_mixtures": 4, "tracking": True, "rel_mem_compute": "joint", "mem_feat_lambda": 0.3}.items():
+    for name, value in {
+        **SIZES,
+        "num_mixtures": 4,
+        "tracking": True,
+        "rel_mem_compute": "joint",
+        "mem_feat_lambda": 0.3,
+    }.items():
         assert f"  {name}: {value}\n" in printed
     assert "left out: 1 entries, the table of positions, which is computed" in printed
     content = load_tensors(out)
@@ -90,7 +101,18 @@ def test_it_is_imported_and_scored_with_its_memory(model: TEMPURA, eyes: Path, m
         assert content["model_state_dict"][f"banks.{name}.renewals"] == 1
 
     data = small_set(tmp_path / "data")
-    arguments = ["-checkpoint", str(out), "-data_path", str(data), "-features", "off", "-num_workers", "0", "-detector", str(eyes)]
+    arguments = [
+        "-checkpoint",
+        str(out),
+        "-data_path",
+        str(data),
+        "-features",
+        "off",
+        "-num_workers",
+        "0",
+        "-detector",
+        str(eyes),
+    ]
     assert run(evaluate.main, [*arguments, "-save_path", str(tmp_path / "tables")]) == 0
     assert f"tempura, {mode}, {out}" in capsys.readouterr().out
 
@@ -115,7 +137,9 @@ def test_by_default_the_memory_stays_where_it_is(model: TEMPURA, tmp_path: Path,
         (["-mode", "sgcls", "-N_layer", "2"], "holds TEMPURA, which has no such option"),
     ],
 )
-def test_what_the_file_does_not_tell_is_asked_for(model: TEMPURA, tmp_path: Path, capsys: Any, arguments: list[str], message: str) -> None:
+def test_what_the_file_does_not_tell_is_asked_for(
+    model: TEMPURA, tmp_path: Path, capsys: Any, arguments: list[str], message: str
+) -> None:
     file = saved(tmp_path / "tempura.tar", model, "sgcls")
     assert run(import_checkpoint.main, [str(file), *arguments]) == 2
     assert message in capsys.readouterr().err
@@ -136,7 +160,10 @@ def test_a_memory_that_is_not_there_cannot_be_restored(model: TEMPURA, tmp_path:
         ("predcls-linear", {"rel_head": "linear", "rel_mem_compute": None}),
         ("predcls-separate-early-auto", {"rel_mem_compute": "separate", "mem_feat_selection": "automated"}),
         ("sgcls-objmem", {"obj_head": "gmm", "obj_mem_compute": True, "take_obj_mem_feat": True, "tracking": False}),
-        ("sgcls-track-objmem", {"obj_head": "gmm", "obj_mem_compute": True, "take_obj_mem_feat": True, "tracking": True}),
+        (
+            "sgcls-track-objmem",
+            {"obj_head": "gmm", "obj_mem_compute": True, "take_obj_mem_feat": True, "tracking": True},
+        ),
         ("sgdet-readme", {"rel_head": "gmm", "obj_head": "linear", "take_obj_mem_feat": False, "tracking": True}),
     ],
 )

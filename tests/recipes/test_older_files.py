@@ -56,13 +56,24 @@ def test_a_run_is_scored(
 ) -> None:
     monkeypatch.chdir(older)
     arguments = ["-checkpoint", older / name, "-data_path", older / RUNS[name], "-num_workers", "0", "-device", "cpu"]
-    assert run(evaluate.main, [*map(str, arguments), "-charts", "False", "-save_path", str(tmp_path)]) == 0, capsys.readouterr().err
+    assert run(evaluate.main, [*map(str, arguments), "-charts", "False", "-save_path", str(tmp_path)]) == 0, (
+        capsys.readouterr().err
+    )
     assert "R@20" in capsys.readouterr().out or list(tmp_path.glob("evaluation*.json"))
 
 
 def test_a_run_goes_on(older: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(older)  # the run's data set is "data"
-    arguments = ["-resume_from", "sttran_sgdet", "-epochs", "2", "-save_path", str(tmp_path / "on"), "-num_workers", "0"]
+    arguments = [
+        "-resume_from",
+        "sttran_sgdet",
+        "-epochs",
+        "2",
+        "-save_path",
+        str(tmp_path / "on"),
+        "-num_workers",
+        "0",
+    ]
     assert run(train.main, arguments) == 0
     assert read_run(tmp_path / "on").checkpoint.epoch == 2
 
@@ -76,7 +87,9 @@ def test_a_detection_model_reads_a_video(older: Path, tmp_path: Path, monkeypatc
     assert [frame.number for frame in now.frames] == [frame.number for frame in before.frames]
     for frame, other in zip(now.frames, before.frames, strict=True):
         assert [(node.label, node.track) for node in frame.nodes] == [(node.label, node.track) for node in other.nodes]
-        assert [(e.subject, e.object, e.predicate) for e in frame.edges] == [(e.subject, e.object, e.predicate) for e in other.edges]
+        assert [(e.subject, e.object, e.predicate) for e in frame.edges] == [
+            (e.subject, e.object, e.predicate) for e in other.edges
+        ]
 
 
 def test_features_are_read_and_written_on(older: Path) -> None:
@@ -91,7 +104,8 @@ def test_features_are_read_and_written_on(older: Path) -> None:
 
 
 def test_features_of_uneven_videos_are_made_again(older: Path) -> None:
-    """Version 0.1.0 took frame N for the N-th picture of the video, also where its rate is uneven."""
+    """Version 0.1.0 took frame N for the N-th picture of the video, also where its rate is
+    uneven."""
     dataset = open_whole_split(older / "data", "test", "sgdet")
     [file] = (older / "data" / "features").glob("*/store.json")
     store, source = FeatureStore.open(file.parent), RecordSource.of(dataset, 0, dataset.annotation(0))

@@ -1,4 +1,5 @@
-"""A checkpoint finds its data set and its detector from any folder, and after its tree of files was moved."""
+"""A checkpoint finds its data set and its detector from any folder, and after its tree of files was
+moved."""
 
 from __future__ import annotations
 
@@ -19,18 +20,43 @@ from vidsgg.detectors.torchvision_fpn import TorchvisionFPN
 from vidsgg.io.tensors import load_tensors
 from vidsgg.methods.registry import methods
 
-TINY = ["-hidden_dim", "8", "-temporal_layer", "1", "-embedding_dim", "4", "-num_workers", "0", "-device", "cpu", "-features", "off"]
+TINY = [
+    "-hidden_dim",
+    "8",
+    "-temporal_layer",
+    "1",
+    "-embedding_dim",
+    "4",
+    "-num_workers",
+    "0",
+    "-device",
+    "cpu",
+    "-features",
+    "off",
+]
 BEST, FINAL = "checkpoint_best.tar", "checkpoint_final.tar"
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a data set, a detector that lies elsewhere in it, and a run that was started there, everything named by relative paths."""
+    """A folder with a data set, a detector that lies elsewhere in it, and a run that was started
+    there, everything named by relative paths."""
     project = tmp_path_factory.mktemp("place") / "project"
     data = sighted_set(project / "data" / "ag")
     (project / "weights").mkdir()
     (data / "detector.pth").rename(project / "weights" / "seeing.pth")
-    words = ["train", "-mode", "sgdet", "-epochs", "0", "-data_path", "data/ag", "-detector", "weights/seeing.pth", *TINY]
+    words = [
+        "train",
+        "-mode",
+        "sgdet",
+        "-epochs",
+        "0",
+        "-data_path",
+        "data/ag",
+        "-detector",
+        "weights/seeing.pth",
+        *TINY,
+    ]
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(project)
         assert main([*words, "-save_path", "output/run"]) == 0
@@ -63,7 +89,12 @@ def words(command: str, run: object, project: Path) -> list[str]:
 @pytest.mark.parametrize("moved", [False, True], ids=["in its place", "moved"])
 @pytest.mark.parametrize("make", [lambda project: None, as_of_version_0_1_0], ids=["new", "of version 0.1.0"])
 def test_it_works_from_any_folder(
-    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Callable[[Path], None], moved: bool, command: str
+    trained: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    make: Callable[[Path], None],
+    moved: bool,
+    command: str,
 ) -> None:
     # Where it was trained: for a run that has been moved, a folder that is no longer there.
     project = Path(shutil.copytree(trained, tmp_path / "moved")) if moved else trained
@@ -108,7 +139,12 @@ def test_a_lone_checkpoint_finds_them_from_the_folder_that_one_is_in(
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("lost", ["data", "weights"])
 def test_what_is_not_found_is_told_with_the_option_that_helps(
-    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], lost: str, command: str
+    trained: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    lost: str,
+    command: str,
 ) -> None:
     project = Path(shutil.copytree(trained, tmp_path / "moved"))
     content = load_tensors(project / "output" / "run" / BEST)
@@ -131,13 +167,19 @@ def test_what_is_not_found_is_told_with_the_option_that_helps(
     assert "is not found. Name it" in error.replace("Name its folder", "Name it")
     assert f"with {'-data_path' if lost == 'data' else '-detector'}" in error
     assert f"{tmp_path / 'gone' / gone}" in error and f"{project / gone}" in error
-    found = ["-data_path", str(tmp_path / "other" / "ag")] if lost == "data" else ["-detector", str(tmp_path / "other" / "seeing.pth")]
+    found = (
+        ["-data_path", str(tmp_path / "other" / "ag")]
+        if lost == "data"
+        else ["-detector", str(tmp_path / "other" / "seeing.pth")]
+    )
     if command == "compare" and lost == "weights":
         return  # it has no -detector: put it beside the checkpoint
     assert main([*line, *found]) == 0
 
 
-def test_the_app_offers_nothing_whose_detector_is_not_there(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_app_offers_nothing_whose_detector_is_not_there(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     (choice,) = Checkpoints([str(trained / "output")])()
     assert choice.problem is None
@@ -152,7 +194,12 @@ def test_the_app_offers_nothing_whose_detector_is_not_there(trained: Path, tmp_p
 @pytest.mark.parametrize("name", ["fasterrcnn_resnet50_fpn_v2", "c4-resnet101", "c4-small"])
 @pytest.mark.parametrize("command", ["evaluate", "predict another video", "go on"])
 def test_widths_are_compared_before_any_weights_are_fetched(
-    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, command: str
+    trained: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    command: str,
 ) -> None:
     def fetch(*_: object) -> None:
         raise AssertionError("weights were fetched")
@@ -190,4 +237,6 @@ def test_every_option_that_names_a_file_to_read_is_declared() -> None:
 )
 @pytest.mark.skipif(Path("/x").absolute() != Path("/x"), reason="paths of POSIX")
 def test_possible_places(value: str, started_in: object, expected: Sequence[str]) -> None:
-    assert possible_places(value, Path("/r/a"), started_in) == [Path(place.format(cwd=Path.cwd())) for place in expected]
+    assert possible_places(value, Path("/r/a"), started_in) == [
+        Path(place.format(cwd=Path.cwd())) for place in expected
+    ]

@@ -1,4 +1,5 @@
-"""SceneLLM's stages on toy videos: what learns when, at which rate, and that a run that was stopped anywhere goes on exactly."""
+"""SceneLLM's stages on toy videos: what learns when, at which rate, and that a run that was stopped
+anywhere goes on exactly."""
 
 from __future__ import annotations
 
@@ -42,9 +43,18 @@ class Staged(Case):
     """A run of SceneLLM; ``at`` is called in the middle of every step."""
 
     def __init__(
-        self, path: Path, *, level: str = "O0", team: Team = ALONE, workers: int = 0, at: Callable[[int], None] | None = None, **model: Any
+        self,
+        path: Path,
+        *,
+        level: str = "O0",
+        team: Team = ALONE,
+        workers: int = 0,
+        at: Callable[[int], None] | None = None,
+        **model: Any,
     ) -> None:
-        super().__init__(path, epochs=EPOCHS, save_minutes=0.0, eval_freq=1, team=team, workers=workers, batch_size=2 // team.size)
+        super().__init__(
+            path, epochs=EPOCHS, save_minutes=0.0, eval_freq=1, team=team, workers=workers, batch_size=2 // team.size
+        )
         scene: SceneLLM = tiny(**model)
         lead = LEAD if scene.quantiser is not None else 0
         self.course = SceneLLMCourse(
@@ -73,7 +83,9 @@ class Staged(Case):
 def scalars(path: Path) -> dict[tuple[int, str], float]:
     with (path / "metrics.csv").open(encoding="utf-8") as file:
         rows = [
-            (int(row["epoch"]), row["name"], float(row["value"])) for row in csv.DictReader(file) if not row["name"].startswith("time/")
+            (int(row["epoch"]), row["name"], float(row["value"]))
+            for row in csv.DictReader(file)
+            if not row["name"].startswith("time/")
         ]
     assert len({row[:2] for row in rows}) == len(rows)
     return {(epoch, name): value for epoch, name, value in rows}
@@ -95,7 +107,13 @@ def test_each_stage_moves_its_own_weights_alone(tmp_path: Path) -> None:
         changed = {name for name, value in state.items() if not torch.equal(value, before.get(name, torch.zeros(0)))}
         before.update({name: value.clone() for name, value in state.items()})
         return {
-            "llm" if name.startswith("language.llm.") else name.split(".")[0] if name.startswith(("quantiser", "words")) else "own"
+            (
+                "llm"
+                if name.startswith("language.llm.")
+                else name.split(".")[0]
+                if name.startswith(("quantiser", "words"))
+                else "own"
+            )
             for name in changed
         }
 
@@ -122,7 +140,8 @@ def test_the_log_and_the_metrics_tell_each_stage(whole: Path) -> None:
     assert {epoch for epoch, name in values if name == "train/loss/attention"} == {3, 4, 5}
     assert {epoch for epoch, name in values if name == "val/with/recall@20"} == {3, 4, 5}
     assert {epoch for epoch, name in values if name == "train/words/count"} == {4}
-    assert {epoch for epoch, name in values if name == "train/codes/used"} == {1, 2, 3}  # the last of what stage 1 has come to
+    # the last of what stage 1 has come to
+    assert {epoch for epoch, name in values if name == "train/codes/used"} == {1, 2, 3}
     assert 1 < values[1, "train/codes/used"] <= TINY.codes
     assert 1 <= values[2, "train/codes/perplexity"] <= values[2, "train/codes/used"]
     assert values[4, "train/words/entropy"] <= values[4, "train/words/entropy_of_frames"]
@@ -144,7 +163,8 @@ def test_every_group_has_its_own_rate_and_the_schedule_begins_after_the_lead() -
 
 
 def stopped_at(path: Path, steps: list[int], **changes: Any) -> None:
-    """Train in the folder, ending by an error in the middle of each of these steps and going on from the last checkpoint."""
+    """Train in the folder, ending by an error in the middle of each of these steps and going on
+    from the last checkpoint."""
     for step in steps:
 
         def fail(now: int, step: int = step) -> None:
@@ -157,14 +177,16 @@ def stopped_at(path: Path, steps: list[int], **changes: Any) -> None:
 
 
 def test_stopped_anywhere_it_ends_with_the_same_bits(whole: Path, tmp_path: Path) -> None:
-    # In the middle of stage 1, at its second epoch (which revives codes), at the first steps of 2a and 2b (which learns words), within both.
+    # In the middle of stage 1, at its second epoch (which revives codes), at the first steps of 2a
+    # and 2b (which learns words), within both.
     stopped_at(tmp_path / "run", [1, 3, 4, 6, 7, 9, 10, 13])
     assert_same_bits(whole / FINAL, tmp_path / "run" / FINAL)
     assert scalars(whole) == scalars(tmp_path / "run")
 
 
 def test_samples_that_end_early_leave_workers_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stages, "SAMPLE", 1)  # the first batch is enough; what workers have read ahead is not to come up in the epoch
+    # the first batch is enough; what workers have read ahead is not to come up in the epoch
+    monkeypatch.setattr(stages, "SAMPLE", 1)
     Staged(tmp_path / "alone").run()
     Staged(tmp_path / "together", workers=2).run()
     assert_same_bits(tmp_path / "alone" / FINAL, tmp_path / "together" / FINAL)
@@ -197,7 +219,10 @@ def test_checkpoints_hold_no_base_model(whole: Path) -> None:
             {"quantise": False, "ot_mode": "cluster"},
             ("2a: all but the language model learns", "2b: all learns, the language model by its adapters"),
         ),
-        ({"language": None, "ot_mode": "tconv"}, ("2a: all but the codebook learns", "2b: all but the codebook learns")),
+        (
+            {"language": None, "ot_mode": "tconv"},
+            ("2a: all but the codebook learns", "2b: all but the codebook learns"),
+        ),
     ],
 )
 def test_ablations_go_through_their_stages(changes: dict[str, Any], said: tuple[str, str], tmp_path: Path) -> None:
@@ -224,7 +249,9 @@ def test_two_processes_learn_as_one_does(whole: Path, tmp_path: Path) -> None:
             assert two[epoch, name] == pytest.approx(value, rel=0.05, abs=0.02), (epoch, name)
 
 
-def test_the_environment_replaces_the_default_model_and_the_choice_is_written_down(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_replaces_the_default_model_and_the_choice_is_written_down(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.delenv("VIDSGG_LLM_NAME", raising=False)
     assert SceneLLMOptions().llm_name == DEFAULT_LANGUAGE_MODEL
     monkeypatch.setenv("VIDSGG_LLM_NAME", "random:llama:hidden=64,layers=2,heads=4")

@@ -19,8 +19,34 @@ from vidsgg.cli.main import run
 from vidsgg.errors import ConfigError
 from vidsgg.io.tensors import load_tensors
 
-TINY = ["-hidden_dim", "8", "-temporal_layer", "1", "-embedding_dim", "4", "-num_workers", "0", "-device", "cpu", "-eval_freq", "1"]
-OTHER = ["-epochs", "4", "-lr", "1e-3", "-batch_size", "2", "-save_freq", "1", "-scheduler", "cosine", "-dropout", "0.3"]
+TINY = [
+    "-hidden_dim",
+    "8",
+    "-temporal_layer",
+    "1",
+    "-embedding_dim",
+    "4",
+    "-num_workers",
+    "0",
+    "-device",
+    "cpu",
+    "-eval_freq",
+    "1",
+]
+OTHER = [
+    "-epochs",
+    "4",
+    "-lr",
+    "1e-3",
+    "-batch_size",
+    "2",
+    "-save_freq",
+    "1",
+    "-scheduler",
+    "cosine",
+    "-dropout",
+    "0.3",
+]
 FINAL, LAST, BEST = "checkpoint_final.tar", "checkpoint_last.tar", "checkpoint_best.tar"
 
 
@@ -41,7 +67,12 @@ def whole(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def cut(whole: Path, path: Path, epoch: int) -> Path:
     """The run as it was after an epoch: killed while it did the next."""
     path.mkdir(parents=True)
-    for name in ("config.yaml", "metrics.csv", "logfile.txt", *(f"checkpoint_epoch_{e}.tar" for e in range(1, epoch + 1))):
+    for name in (
+        "config.yaml",
+        "metrics.csv",
+        "logfile.txt",
+        *(f"checkpoint_epoch_{e}.tar" for e in range(1, epoch + 1)),
+    ):
         shutil.copy(whole / name, path)
     shutil.copy(path / f"checkpoint_epoch_{epoch}.tar", path / LAST)
     best = load_tensors(path / LAST)["training_state"]["best_epoch"]
@@ -115,7 +146,9 @@ def test_last_is_the_newest_run_of_the_same_kind(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     arguments = ("-data_path", data, "-mode", "predcls", "-model", "sttran")
-    assert "there is no checkpoint to go on from in output/*/*, for sttran in mode predcls" in fails(capsys, "last", *arguments)
+    assert "there is no checkpoint to go on from in output/*/*, for sttran in mode predcls" in fails(
+        capsys, "last", *arguments
+    )
     runs = tmp_path / "output" / "easg"
     older, newer, other = cut(whole, runs / "b", 1), cut(whole, runs / "a", 2), cut(whole, runs / "c", 3)
     for age, path in enumerate((older, newer, other)):
@@ -136,9 +169,16 @@ def test_last_is_the_newest_run_of_the_same_kind(
     assert_same_bits(whole / FINAL, older / FINAL)
 
 
-def test_what_decides_the_numbers_may_not_differ(whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_decides_the_numbers_may_not_differ(
+    whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = cut(whole, tmp_path / "run", 2)
-    for name, value, had in (("lr", "0.5", "0.001"), ("batch_size", "1", "2"), ("hidden_dim", "16", "8"), ("datasize", "small", "large")):
+    for name, value, had in (
+        ("lr", "0.5", "0.001"),
+        ("batch_size", "1", "2"),
+        ("hidden_dim", "16", "8"),
+        ("datasize", "small", "large"),
+    ):
         error = fails(capsys, path, f"-{name}", value)
         assert f"option -{name}: {value} was asked for, but {path / LAST} is of a run with {had}" in error
         assert f"Leave -{name} out to go on" in error
@@ -147,7 +187,18 @@ def test_what_decides_the_numbers_may_not_differ(whole: Path, tmp_path: Path, ca
 
 def test_where_and_how_it_runs_may_differ(whole: Path, data: Path, tmp_path: Path) -> None:
     path, moved = cut(whole, tmp_path / "run", 2), shutil.copytree(data, tmp_path / "moved")
-    free = ["-num_workers", "1", "-save_freq", "3", "-grad_checkpointing", "True", "-deterministic", "True", "-data_path", str(moved)]
+    free = [
+        "-num_workers",
+        "1",
+        "-save_freq",
+        "3",
+        "-grad_checkpointing",
+        "True",
+        "-deterministic",
+        "True",
+        "-data_path",
+        str(moved),
+    ]
     assert resumed(path, *free) == 0
     assert_same_weights(whole, path)
     log = (path / "logfile.txt").read_text(encoding="utf-8")
@@ -163,9 +214,13 @@ def test_another_number_of_threads_is_told(whole: Path, tmp_path: Path) -> None:
     torch.save({**content, "threads": now + 3}, path / LAST)
     assert resumed(path) == 0
     log = (path / "logfile.txt").read_text(encoding="utf-8")
-    assert f"warning: goes on with {now} threads instead of {now + 3}: on a CPU not the same bits; OMP_NUM_THREADS={now + 3} in" in log
+    assert (
+        f"warning: goes on with {now} threads instead of {now + 3}: on a CPU not the same bits;"
+        f" OMP_NUM_THREADS={now + 3} in" in log
+    )
     old = cut(whole, tmp_path / "old", 2)
-    torch.save({name: value for name, value in content.items() if name != "threads"}, old / LAST)  # as version 0.1.0 wrote it
+    # as version 0.1.0 wrote it
+    torch.save({name: value for name, value in content.items() if name != "threads"}, old / LAST)
     assert resumed(old) == 0
     assert "goes on with" not in (old / "logfile.txt").read_text(encoding="utf-8")
 
@@ -178,7 +233,8 @@ def test_more_epochs_are_another_schedule_and_said(whole: Path, tmp_path: Path) 
     assert len(content["training_state"]["losses"]) == 6
     log = (path / "logfile.txt").read_text(encoding="utf-8")
     assert (
-        "warning: with -epochs 6 instead of 4 the cosine schedule is one over 18 steps: the next learning rate is 2.77e-4, not 0e0" in log
+        "warning: with -epochs 6 instead of 4 the cosine schedule is one over 18 steps: the next learning rate is"
+        " 2.77e-4, not 0e0" in log
     )
     assert "Epoch 6/6 - Loss" in log
 
@@ -217,7 +273,9 @@ def test_train_model_takes_options_by_name_and_returns_the_score(data: Path, tmp
     assert 0 <= score <= 1
     loss = train_model(epochs=1, monitor="val_loss", save_path=tmp_path / "loss", **options)
     lines = (tmp_path / "loss" / "metrics.csv").read_text(encoding="utf-8").splitlines()
-    assert [float(line.split(",")[3]) for line in lines if ",val/loss/total," in line] == [pytest.approx(loss, rel=1e-5)]
+    assert [float(line.split(",")[3]) for line in lines if ",val/loss/total," in line] == [
+        pytest.approx(loss, rel=1e-5)
+    ]
     with pytest.raises(ConfigError, match=r"unknown option 'batchsize'; did you mean 'batch_size'"):
         train_model(batchsize=2)
     with pytest.raises(ConfigError, match="did you mean 'predcls'"):
@@ -233,7 +291,9 @@ def test_train_model_takes_options_by_name_and_returns_the_score(data: Path, tmp
         (["-patience", "0"], "-patience: 0 is too small"),
     ],
 )
-def test_wrong_options(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], argv: list[str], message: str) -> None:
+def test_wrong_options(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], argv: list[str], message: str
+) -> None:
     assert run(train.main, ["-data_path", str(data), "-save_path", str(tmp_path / "run"), *argv]) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
@@ -241,7 +301,13 @@ def test_wrong_options(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 
 def test_guessed_pairs_have_no_validation_loss(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root = small_set(tmp_path / "data")
-    assert run(train.main, ["-data_path", str(root), "-mode", "sgcls", "-monitor", "val_loss", "-save_path", str(tmp_path / "run")]) == 2
+    assert (
+        run(
+            train.main,
+            ["-data_path", str(root), "-mode", "sgcls", "-monitor", "val_loss", "-save_path", str(tmp_path / "run")],
+        )
+        == 2
+    )
     assert "there is no validation loss in mode 'sgcls'" in capsys.readouterr().err
 
 
@@ -249,14 +315,27 @@ def test_an_option_without_effect_is_told(data: Path, tmp_path: Path, capsys: py
     arguments = ["-data_path", str(data), *TINY, "-epochs", "1"]
     assert run(train.main, [*arguments, "-save_path", str(tmp_path / "a"), "-opt_level", "O2"]) == 0
     assert "warning: -opt_level O2 does nothing without -use_amp True" in capsys.readouterr().out
-    amp = ["-use_amp", "True", "-opt_level", "O2", "-grad_checkpointing", "True", "-accumulate_grad_batches", "2", "-patience", "3"]
+    amp = [
+        "-use_amp",
+        "True",
+        "-opt_level",
+        "O2",
+        "-grad_checkpointing",
+        "True",
+        "-accumulate_grad_batches",
+        "2",
+        "-patience",
+        "3",
+    ]
     assert run(train.main, [*arguments, "-save_path", str(tmp_path / "b"), *amp]) == 0
     out = capsys.readouterr().out
     assert "mixed precision: O2, bfloat16" in out
     assert "gradient checkpointing: 2 layers are computed again" in out
 
 
-def test_a_model_that_counts_has_nothing_to_go_on_from(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_model_that_counts_has_nothing_to_go_on_from(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     arguments = ["-data_path", str(data), "-model", "frequency", "-device", "cpu", "-num_workers", "0"]
     assert run(train.main, [*arguments, "-save_path", str(tmp_path / "a")]) == 0
     capsys.readouterr()

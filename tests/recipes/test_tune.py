@@ -1,4 +1,5 @@
-"""vidsgg tune on a tiny data set: whole searches, stops and kills, several processes, and the training guide's own snippet."""
+"""vidsgg tune on a tiny data set: whole searches, stops and kills, several processes, and the
+training guide's own snippet."""
 
 from __future__ import annotations
 
@@ -28,7 +29,10 @@ from vidsgg.recipes.command_options import TuneOptions
 from vidsgg.recipes.history import find_runs, read_run_record
 from vidsgg.tuning import search
 
-TINY = "-hidden_dim 8 -embedding_dim 8 -feedforward_dim 16 -temporal_layer 1 -warmup_steps 2 -device cpu -num_workers 0 -logger none"
+TINY = (
+    "-hidden_dim 8 -embedding_dim 8 -feedforward_dim 16 -temporal_layer 1 -warmup_steps 2 -device cpu -num_workers 0"
+    " -logger none"
+)
 
 
 @pytest.fixture(scope="module")
@@ -56,18 +60,31 @@ def test_a_grid_from_the_command_to_the_table_and_back(data: Path, capsys: pytes
     assert run(tune.main, argv) == 0
     printed = capsys.readouterr().out
     rows = table("grid")
-    assert [(row["lr"], row["dropout"]) for row in rows] == [("0.001", "0.0"), ("0.001", "0.5"), ("0.01", "0.0"), ("0.01", "0.5")]
+    assert [(row["lr"], row["dropout"]) for row in rows] == [
+        ("0.001", "0.0"),
+        ("0.001", "0.5"),
+        ("0.01", "0.0"),
+        ("0.01", "0.5"),
+    ]
     best = max(rows, key=lambda row: float(row["val_recall@20"]))
-    assert f"best: trial {best['trial']}, Recall@20 {100 * float(best['val_recall@20']):.2f} after epoch {best['epoch']}" in printed
+    assert (
+        f"best: trial {best['trial']}, Recall@20 {100 * float(best['val_recall@20']):.2f} after epoch {best['epoch']}"
+        in printed
+    )
     assert "Epoch 1/2 - Loss" not in printed  # that is in the trials' own logs
     folder = Path("output", "tune", "grid")
-    assert {"study.db", "trials.csv", "history.png", "parallel.png", "trial_0000", "trial_0003"} <= {p.name for p in folder.iterdir()}
+    assert {"study.db", "trials.csv", "history.png", "parallel.png", "trial_0000", "trial_0003"} <= {
+        p.name for p in folder.iterdir()
+    }
     assert [run.state for run in find_runs(folder)] == ["finished"] * 4
 
     command = shlex.split(printed.strip().splitlines()[-1])
     assert command[:2] == ["vidsgg", "train"]
     assert run(train.main, [*command[2:], "-save_path", "again"]) == 0
-    first, second = (load_tensors(path / BEST)["model_state_dict"] for path in (folder / f"trial_{int(best['trial']):04d}", Path("again")))
+    first, second = (
+        load_tensors(path / BEST)["model_state_dict"]
+        for path in (folder / f"trial_{int(best['trial']):04d}", Path("again"))
+    )
     assert all(torch.equal(first[name], second[name]) for name in first)
 
     capsys.readouterr()
@@ -77,8 +94,11 @@ def test_a_grid_from_the_command_to_the_table_and_back(data: Path, capsys: pytes
 
 
 def test_a_search_that_is_stopped_goes_on_where_it_was(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The second trial dies in its second epoch: it goes on from its checkpoint, and everything ends as without the stop."""
-    argv = words(data, "-search", "lr=log:1e-3:1e-1 batch_size=1,2", "-sampler", "random", "-trials", "3", "-pruner", "none")
+    """The second trial dies in its second epoch: it goes on from its checkpoint, and everything
+    ends as without the stop."""
+    argv = words(
+        data, "-search", "lr=log:1e-3:1e-1 batch_size=1,2", "-sampler", "random", "-trials", "3", "-pruner", "none"
+    )
     assert run(tune.main, [*argv, "-study", "whole"]) == 0
     save = torch.save
 
@@ -96,10 +116,14 @@ def test_a_search_that_is_stopped_goes_on_where_it_was(data: Path, monkeypatch: 
     log = Path("output", "tune", "stopped", "trial_0001", "logfile.txt").read_text(encoding="utf-8")
     assert "goes on from" in log
     names = ("lr", "batch_size", "val_recall@20", "epoch", "state")
-    assert [[row[name] for name in names] for row in table("stopped")] == [[row[name] for name in names] for row in table("whole")]
-    for one, other in (("trial_0001", "trial_0001"), ("trial_0002", "trial_0003")):  # number 2 was the second attempt of trial 1
+    assert [[row[name] for name in names] for row in table("stopped")] == [
+        [row[name] for name in names] for row in table("whole")
+    ]
+    # number 2 was the second attempt of trial 1
+    for one, other in (("trial_0001", "trial_0001"), ("trial_0002", "trial_0003")):
         first, second = (
-            load_tensors(Path("output", "tune", *parts, FINAL))["model_state_dict"] for parts in (("whole", one), ("stopped", other))
+            load_tensors(Path("output", "tune", *parts, FINAL))["model_state_dict"]
+            for parts in (("whole", one), ("stopped", other))
         )
         assert all(torch.equal(first[name], second[name]) for name in first)
 
@@ -113,7 +137,9 @@ def test_two_processes_at_one_study_of_which_one_is_killed(data: Path, tmp_path:
     command = [sys.executable, "-c", code, *words(data, *search_for, epochs=4)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     victim, survivor = (
-        subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        subprocess.Popen(
+            command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
         for _ in range(2)
     )
     assert victim.stdout and survivor.stdout
@@ -124,7 +150,9 @@ def test_two_processes_at_one_study_of_which_one_is_killed(data: Path, tmp_path:
     victim.wait()
     assert survivor.wait() == 0, printed
     rows = table("team")
-    assert sorted((float(row["lr"]), int(row["batch_size"])) for row in rows) == [(lr, size) for lr in (1e-3, 1e-2) for size in (1, 2)]
+    assert sorted((float(row["lr"]), int(row["batch_size"])) for row in rows) == [
+        (lr, size) for lr in (1e-3, 1e-2) for size in (1, 2)
+    ]
     assert {row["state"] for row in rows} == {"complete"}
     assert len(find_runs(Path("output", "tune", "team"))) == 4
 
@@ -146,7 +174,12 @@ def test_options_that_some_values_make_impossible_fail_alone(data: Path, capsys:
 
 
 def test_models_are_searched_with_the_options_that_all_have(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(tune.main, words(data, "-search", "model=sttran,frequency seed=1,2", "-sampler", "grid", "-study", "models")) == 0
+    assert (
+        run(
+            tune.main, words(data, "-search", "model=sttran,frequency seed=1,2", "-sampler", "grid", "-study", "models")
+        )
+        == 0
+    )
     found = {run.path.name: (run.model, run.options["seed"]) for run in find_runs(Path("output", "tune", "models"))}
     assert found == {
         "trial_0000": ("sttran", 1),
@@ -158,7 +191,13 @@ def test_models_are_searched_with_the_options_that_all_have(data: Path, capsys: 
 
 
 def test_losses_are_searched_downwards(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(tune.main, words(data, "-search", "lr=1e-5,1e-2", "-sampler", "grid", "-monitor", "val_loss", "-study", "loss")) == 0
+    assert (
+        run(
+            tune.main,
+            words(data, "-search", "lr=1e-5,1e-2", "-sampler", "grid", "-monitor", "val_loss", "-study", "loss"),
+        )
+        == 0
+    )
     losses = [float(row["val_loss"]) for row in table("loss")]
     assert losses[1] < losses[0]
     assert f"best: trial 1, loss {losses[1]:.4f}" in capsys.readouterr().out
@@ -170,7 +209,10 @@ def test_losses_are_searched_downwards(data: Path, capsys: pytest.CaptureFixture
         ([], "option -search is required"),
         (["-search", "lr=1e-4,fast"], "option -search: 'lr=1e-4,fast': option -lr: expected a number, got 'fast'"),
         (["-search", "mode=predcls,sgcls"], "mode cannot be searched: trials on other data"),
-        (["-search", "model=sttran,frequency dropout=0,0.5"], "dropout cannot be searched: not an option of sttran and frequency"),
+        (
+            ["-search", "model=sttran,frequency dropout=0,0.5"],
+            "dropout cannot be searched: not an option of sttran and frequency",
+        ),
         (["-search", "lr=1e-4:1e-3", "-sampler", "grid"], "a grid needs single values or a step"),
         (["-search", "lr=1e-4,1e-3", "-sampler", "grid", "-trials", "3"], "the grid has 2 points"),
         (["-search", "lr=1,2", "-sampler", "gird"], "did you mean 'grid'"),
@@ -207,13 +249,20 @@ def test_another_search_under_the_same_name_is_refused(data: Path, capsys: pytes
 def test_options_and_search_may_stand_in_a_file(data: Path) -> None:
     """Also in the file that a run has left: it names no folder, so every trial can have its own."""
     assert run(train.main, words(data, "-save_path", "run", "-lr", "1e-3", epochs=1)) == 0
-    Path("search.yaml").write_text(Path("run", "config.yaml").read_text() + "search: batch_size=1,2\nsampler: grid\nstudy: file\n")
+    Path("search.yaml").write_text(
+        Path("run", "config.yaml").read_text() + "search: batch_size=1,2\nsampler: grid\nstudy: file\n"
+    )
     assert run(tune.main, ["-config", "search.yaml"]) == 0
-    found = [(run.options["lr"], run.options["batch_size"], run.epochs_done) for run in find_runs(Path("output", "tune", "file"))]
+    found = [
+        (run.options["lr"], run.options["batch_size"], run.epochs_done)
+        for run in find_runs(Path("output", "tune", "file"))
+    ]
     assert found == [(1e-3, 1, 1), (1e-3, 2, 1)]
 
 
-def test_without_optuna_it_says_how_to_install_it(data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_optuna_it_says_how_to_install_it(
+    data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(tune.importlib.util, "find_spec", lambda name: None)
     assert run(tune.main, words(data, "-search", "lr=1,2")) == 2
     assert "pip install 'vidsgg[tune]'" in capsys.readouterr().err
@@ -244,7 +293,8 @@ GUIDE = """
 
 @pytest.mark.filterwarnings("ignore:suggest_loguniform has been deprecated:FutureWarning")
 def test_the_training_guides_own_search(data: Path) -> None:
-    """As printed, but for two trials of a small model. Where Optuna no longer has suggest_loguniform, docs/tuning.md names what replaces it."""
+    """As printed, but for two trials of a small model. Where Optuna no longer has
+    suggest_loguniform, docs/tuning.md names what replaces it."""
     text = textwrap.dedent(GUIDE).replace("n_trials=100", "n_trials=2")
     if not hasattr(optuna.Trial, "suggest_loguniform"):
         text = text.replace("suggest_loguniform('lr', 1e-5, 1e-3)", "suggest_float('lr', 1e-5, 1e-3, log=True)")

@@ -152,7 +152,9 @@ def test_clips_travel_between_processes() -> None:
     back = pickle.loads(pickle.dumps(clip))
     for f in fields(Clip):
         mine, theirs = getattr(clip, f.name), getattr(back, f.name)
-        assert mine is theirs or (torch.equal(mine, theirs) if isinstance(mine, torch.Tensor) else str(mine) == str(theirs)), f.name
+        assert mine is theirs or (
+            torch.equal(mine, theirs) if isinstance(mine, torch.Tensor) else str(mine) == str(theirs)
+        ), f.name
 
 
 def test_schemas_travel_between_processes() -> None:
@@ -166,7 +168,9 @@ def test_a_graph_reads_back_identically(tmp_path) -> None:
         GraphNode("cut", 1.0),
     )
     edges = (GraphEdge(0, 1, "holding", "contacting", 0.75), GraphEdge(1, 0, "in_front_of", "spatial", 0.5))
-    graph = VideoGraph("001YG.mp4", "action_genome", (GraphFrame("001YG.mp4/000089.png", 89, 3.52, 480.0, 270.0, nodes, edges),))
+    graph = VideoGraph(
+        "001YG.mp4", "action_genome", (GraphFrame("001YG.mp4/000089.png", 89, 3.52, 480.0, 270.0, nodes, edges),)
+    )
     write_graph(tmp_path / "g.json", graph)
     assert read_graph(tmp_path / "g.json") == graph
     with pytest.raises(DataError, match="points to node 7"):
@@ -174,7 +178,8 @@ def test_a_graph_reads_back_identically(tmp_path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "message"), [("{", "not JSON"), ("[]", "not a video graph"), ('{"format": "vidsgg.video_graph", "version": 9}', "version 9")]
+    ("text", "message"),
+    [("{", "not JSON"), ("[]", "not a video graph"), ('{"format": "vidsgg.video_graph", "version": 9}', "version 9")],
 )
 def test_foreign_graph_files_are_refused(tmp_path, text: str, message: str) -> None:
     (tmp_path / "g.json").write_text(text, encoding="utf-8")

@@ -1,4 +1,5 @@
-"""The loop over trials: what is tried, in which order, what happens to failed, pruned and abandoned trials."""
+"""The loop over trials: what is tried, in which order, what happens to failed, pruned and abandoned
+trials."""
 
 from __future__ import annotations
 
@@ -37,14 +38,17 @@ def quick_beats(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
 
 
-def study_in_memory(sampler: str = "random", space: Space = SPACE, pruner: optuna.pruners.BasePruner | None = None, seed: int = 0) -> Study:
+def study_in_memory(
+    sampler: str = "random", space: Space = SPACE, pruner: optuna.pruners.BasePruner | None = None, seed: int = 0
+) -> Study:
     return optuna.create_study(
         direction="maximize", sampler=make_sampler(sampler, space, seed), pruner=pruner or optuna.pruners.NopPruner()
     )
 
 
 class Trials:
-    """Objective and listener of a search: ``score`` tells a trial's end, ``tried`` what was tried, ``told`` how it ended."""
+    """Objective and listener of a search: ``score`` tells a trial's end, ``tried`` what was tried,
+    ``told`` how it ended."""
 
     def __init__(self, score: Callable[[int, dict[str, Any]], float] = lambda number, values: values["lr"]) -> None:
         self.score, self.tried, self.told, self.watched = score, list[dict[str, Any]](), list[str](), list[list[int]]()
@@ -121,13 +125,16 @@ def test_three_failures_in_a_row_stop_the_search_until_it_goes_on() -> None:
     trials.run(study, limit=8)
     assert trials.tried[6:9] == trials.tried[3:6]  # those three again, with the same values
     rows = {row.number: row for row in read_results(study)}
-    assert {number: row.state for number, row in rows.items()} == {**dict.fromkeys((0, 2, 3, 4, 5), "complete"), 1: "failed"} | {
-        row.number: "complete" for row in rows.values() if row.number > 5
-    }
+    assert {number: row.state for number, row in rows.items()} == {
+        **dict.fromkeys((0, 2, 3, 4, 5), "complete"),
+        1: "failed",
+    } | {row.number: "complete" for row in rows.values() if row.number > 5}
     assert len(rows) == 8
 
 
-@pytest.mark.parametrize(("epochs", "states"), [(1, ["complete"] * 4), (2, ["complete", "complete", "pruned", "pruned"])])
+@pytest.mark.parametrize(
+    ("epochs", "states"), [(1, ["complete"] * 4), (2, ["complete", "complete", "pruned", "pruned"])]
+)
 def test_bad_trials_are_pruned_but_not_after_their_last_epoch(epochs: int, states: list[str]) -> None:
     def objective(number: int, values: dict[str, Any], report: ReportScore) -> tuple[float, int]:
         for epoch in range(1, epochs + 1):
@@ -138,7 +145,11 @@ def test_bad_trials_are_pruned_but_not_after_their_last_epoch(epochs: int, state
     run_search(study, SPACE, objective, 4, lambda trial: None, lambda numbers: None)
     rows = {row.number: row for row in read_results(study)}
     assert [rows[number].state for number in range(4)] == states
-    assert (rows[2].score, rows[2].epoch, rows[2].message) == (-2.0, 1, "" if epochs == 1 else "others were better after epoch 1")
+    assert (rows[2].score, rows[2].epoch, rows[2].message) == (
+        -2.0,
+        1,
+        "" if epochs == 1 else "others were better after epoch 1",
+    )
 
 
 def test_an_interrupted_trial_is_tried_again_with_what_it_has_reported() -> None:
@@ -238,14 +249,21 @@ def test_importance_is_told_by_what_sets_good_trials_apart() -> None:
 @pytest.mark.parametrize("place", ["study.db", "journal:study.journal"])
 def test_a_study_is_kept_and_refuses_another_search(place: str, tmp_path: Path) -> None:
     where = place.replace("study.", f"{tmp_path.as_posix()}/deep/study.")
-    settings: dict[str, Any] = {"sampler": "random", "pruner": "none", "seed": 0, "options": {"epochs": 3, "mode": "predcls"}}
+    settings: dict[str, Any] = {
+        "sampler": "random",
+        "pruner": "none",
+        "seed": 0,
+        "options": {"epochs": 3, "mode": "predcls"},
+    }
     trials = Trials()
     trials.run(open_study("s", where, SPACE, **settings), limit=2)
     trials.run(open_study("s", where, SPACE, **{**settings, "sampler": "bayes", "pruner": "median"}), limit=3)
     assert len(trials.tried) == 3
     with pytest.raises(ConfigError, match=r"epochs was 3, is 4\. Name another -study"):
         open_study("s", where, SPACE, **{**settings, "options": {"epochs": 4, "mode": "predcls"}})
-    with pytest.raises(ConfigError, match=r"-search lr was log:1e-05:0\.001, is 0\.0001,0\.001, -sampler was samples, is grid"):
+    with pytest.raises(
+        ConfigError, match=r"-search lr was log:1e-05:0\.001, is 0\.0001,0\.001, -sampler was samples, is grid"
+    ):
         open_study("s", where, GRID, **{**settings, "sampler": "grid"})
     optuna.create_study(storage=open_storage(where), study_name="strange").add_trial(
         optuna.trial.create_trial(state=TrialState.COMPLETE, value=1.0)

@@ -13,7 +13,9 @@ OPTIONS = fields_of(STTranOptions)
 
 
 def test_ranges_and_choices_take_the_types_of_their_options() -> None:
-    space = parse_search("lr=log:1e-5:1e-3 batch_size=1,2,4\n dropout=0.0:0.5 hidden_dim=int:64:512:64 scheduler=step,cosine", OPTIONS)
+    space = parse_search(
+        "lr=log:1e-5:1e-3 batch_size=1,2,4\n dropout=0.0:0.5 hidden_dim=int:64:512:64 scheduler=step,cosine", OPTIONS
+    )
     assert space == {
         "lr": Range(1e-5, 1e-3, log=True),
         "batch_size": Choice((1, 2, 4)),

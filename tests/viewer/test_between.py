@@ -66,10 +66,14 @@ def test_every_graph_shows_what_it_saw_and_between_only_what_graphs_on_both_side
     steps: list[float], seen: list[set[int]], part: float
 ) -> None:
     times = [sum(steps[:i]) for i in range(len(steps) + 1)]
-    found = moments(times, {track: {i: (i, i, i + 1.0, i + 1.0) for i in at if i < len(times)} for track, at in enumerate(seen)})
+    found = moments(
+        times, {track: {i: (i, i, i + 1.0, i + 1.0) for i in at if i < len(times)} for track, at in enumerate(seen)}
+    )
     for i, (time, frame) in enumerate(zip(times, found.frames, strict=True)):
         now = boxes(found, time)
-        assert {track: box for track, (box, bridged) in now.items() if not bridged} == {node.track: node.box for node in frame.nodes}
+        assert {track: box for track, (box, bridged) in now.items() if not bridged} == {
+            node.track: node.box for node in frame.nodes
+        }
         end = times[i + 1] if i + 1 < len(times) else time + 1
         for track, (box, _) in boxes(found, time + part * (end - time) * 0.999).items():
             around = [j for j in seen[track or 0] if j < len(times)]

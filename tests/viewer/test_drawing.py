@@ -1,4 +1,5 @@
-"""Pictures of graphs: the size that is promised, colours of the right things, and something where the boxes are."""
+"""Pictures of graphs: the size that is promised, colours of the right things, and something where
+the boxes are."""
 
 from __future__ import annotations
 
@@ -78,5 +79,13 @@ def test_actions_are_subjects_without_a_box() -> None:
 
 def test_things_of_a_label_that_are_seen_at_once_are_numbered_in_their_order() -> None:
     rows = [[(7, "cup"), (2, "chair")], [(3, "cup"), (9, "chair"), (7, "cup")], [(None, "cup")]]
-    frames = [replace(FRAME, nodes=tuple(GraphNode(label, 1.0, (0, 0, 9, 9), track) for track, label in row), edges=()) for row in rows]
-    assert thing_names(frames) == {(7, "cup"): "cup 1", (3, "cup"): "cup 2", (2, "chair"): "chair", (9, "chair"): "chair"}
+    frames = [
+        replace(FRAME, nodes=tuple(GraphNode(label, 1.0, (0, 0, 9, 9), track) for track, label in row), edges=())
+        for row in rows
+    ]
+    assert thing_names(frames) == {
+        (7, "cup"): "cup 1",
+        (3, "cup"): "cup 2",
+        (2, "chair"): "chair",
+        (9, "chair"): "chair",
+    }

@@ -35,7 +35,8 @@ def read(content: bytes, path: Path) -> VideoReader:
 
 
 def test_noise_stays_small(tmp_path: Path) -> None:
-    """No picture is harder to write: 2 seconds of it stay within what 30 seconds may take in 15 MB of text."""
+    """No picture is harder to write: 2 seconds of it stay within what 30 seconds may take in 15 MB
+    of text."""
     write_video(tmp_path / "v.mp4", noise(60, 320, 240, 30), Encoding(quality=10, preset="ultrafast"))
     given = graph((1, 30), 320, 240)
     found = media_of(given, [0.0, 29 / 30], tmp_path / "v.mp4", 640)
@@ -44,7 +45,9 @@ def test_noise_stays_small(tmp_path: Path) -> None:
 
 
 def test_the_video_of_the_page_has_the_moments_of_the_file(tmp_path: Path) -> None:
-    write_video(tmp_path / "v.mp4", ((t, image) for t, (_, image) in zip((0.0, 0.1, 0.5, 0.6, 2.0), noise(5), strict=True)))
+    write_video(
+        tmp_path / "v.mp4", ((t, image) for t, (_, image) in zip((0.0, 0.1, 0.5, 0.6, 2.0), noise(5), strict=True))
+    )
     found = media_of(graph(), [0.0, 2.0], tmp_path / "v.mp4", 80)
     assert found.video is not None
     reader = read(found.video, tmp_path / "small.mp4")

@@ -1,4 +1,5 @@
-"""The film: every picture of the video at its time, boxes where things are, relations while they hold."""
+"""The film: every picture of the video at its time, boxes where things are, relations while they
+hold."""
 
 from __future__ import annotations
 
@@ -23,12 +24,24 @@ STAMPS = [40 * i + 7 * (i % 3) for i in range(60)]
 def graph_of(
     numbers: list[int] = NUMBERS, width: float = WIDTH, height: float = HEIGHT, relation: tuple[int, int] = (13, 38)
 ) -> VideoGraph:
-    """A person that moves to the right below the squares of the number, and holds a cup for a while."""
+    """A person that moves to the right below the squares of the number, and holds a cup for a
+    while."""
     frames = []
     for i, number in enumerate(numbers):
-        nodes = (GraphNode("person", 1.0, (10 + 10 * i, 40, 40 + 10 * i, 90), 1), GraphNode("cup", 0.9, (100, 60, 120, 80), 2))
+        nodes = (
+            GraphNode("person", 1.0, (10 + 10 * i, 40, 40 + 10 * i, 90), 1),
+            GraphNode("cup", 0.9, (100, 60, 120, 80), 2),
+        )
         frames.append(
-            GraphFrame(f"v.mp4/{number:06d}", number, None, width, height, nodes, (GraphEdge(0, 1, "holding", "contacting", 0.8),))
+            GraphFrame(
+                f"v.mp4/{number:06d}",
+                number,
+                None,
+                width,
+                height,
+                nodes,
+                (GraphEdge(0, 1, "holding", "contacting", 0.8),),
+            )
         )
     held = RelationInterval(1, 2, "person", "cup", "holding", "contacting", None, None, *relation, 0.8)
     return VideoGraph("v.mp4", "toy", tuple(frames), (held,))
@@ -58,17 +71,25 @@ def test_all_pictures_at_their_times_with_boxes_that_move(tmp_path: Path) -> Non
 def test_a_relation_is_told_from_its_begin_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     told = []
     monkeypatch.setattr(
-        overlay.FilmLayout, "draw", lambda self, image, frame, _: told.append((frame.key, [e.predicate for e in frame.edges])) or image
+        overlay.FilmLayout,
+        "draw",
+        lambda self, image, frame, _: told.append((frame.key, [e.predicate for e in frame.edges])) or image,
     )
     write_overlay(tmp_path / "film.mp4", graph_of(), write(tmp_path / "v.mp4"))
-    assert [i + 1 for i, (_, said) in enumerate(told) if said == ["holding"]] == list(range(13, 51))  # until the next graph says no
+    # until the next graph says no
+    assert [i + 1 for i, (_, said) in enumerate(told) if said == ["holding"]] == list(range(13, 51))
     assert all(said in ([], ["holding"]) for _, said in told)
     assert told[0][0] == "0:00.0   frame 1" and told[59][0] == "0:02.3   frame 60"
 
 
 @pytest.mark.parametrize(
     ("size", "most", "becomes"),
-    [((320, 240), 1280, (640, 480)), ((1920, 1080), 1280, (1280, 720)), ((1080, 1920), 1280, (1080, 1920)), ((640, 480), 320, (320, 240))],
+    [
+        ((320, 240), 1280, (640, 480)),
+        ((1920, 1080), 1280, (1280, 720)),
+        ((1080, 1920), 1280, (1080, 1920)),
+        ((640, 480), 320, (320, 240)),
+    ],
 )
 def test_sizes(size: tuple[int, int], most: int, becomes: tuple[int, int]) -> None:
     layout = overlay.FilmLayout.of(*size, {}, (), most, {})
@@ -102,13 +123,18 @@ def test_another_video_is_refused_and_nothing_written(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("count", [4, 7, 8, 20])
 def test_what_does_not_fit_beside_the_picture_is_counted(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    nodes = (GraphNode("person", 1.0, (1, 1, 9, 9), 0), *(GraphNode(f"thing {i}", 1.0, (1, 1, 9, 9), i + 1) for i in range(count)))
+    nodes = (
+        GraphNode("person", 1.0, (1, 1, 9, 9), 0),
+        *(GraphNode(f"thing {i}", 1.0, (1, 1, 9, 9), i + 1) for i in range(count)),
+    )
     edges = tuple(GraphEdge(0, i + 1, "holding", "contacting", 0.5) for i in range(count))
     layout = overlay.FilmLayout.of(WIDTH, HEIGHT, {node.label: (0, 0, 0) for node in nodes}, ("person",), 640, {})
     said: list[tuple[float, str]] = []
     text = ImageDraw.ImageDraw.text
     monkeypatch.setattr(
-        ImageDraw.ImageDraw, "text", lambda self, at, words, **how: said.append((at[1], words)) or text(self, at, words, **how)
+        ImageDraw.ImageDraw,
+        "text",
+        lambda self, at, words, **how: said.append((at[1], words)) or text(self, at, words, **how),
     )
     drawn = layout.draw(numbered(1), GraphFrame("0", 1, 0, WIDTH, HEIGHT, nodes, edges))
     assert drawn.shape == (480, 970, 3)

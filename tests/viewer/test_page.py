@@ -1,4 +1,5 @@
-"""The page as a file: complete in itself, safe with any name, and refused where things do not fit together."""
+"""The page as a file: complete in itself, safe with any name, and refused where things do not fit
+together."""
 
 from __future__ import annotations
 
@@ -101,7 +102,9 @@ def test_pictures_are_made_small_and_their_rows_are_the_frames(tmp_path: Path) -
 def test_what_made_the_graph_is_told(tmp_path: Path) -> None:
     graph = annotated_graph(entity_annotation([1]))
     write_page(
-        tmp_path / "page.html", prediction=replace(graph, made_by=Origin("sttran", "sgdet", "c", "w", notes=("cut",))), notes=["more"]
+        tmp_path / "page.html",
+        prediction=replace(graph, made_by=Origin("sttran", "sgdet", "c", "w", notes=("cut",))),
+        notes=["more"],
     )
     told = content(tmp_path / "page.html")
     assert (told["about"], told["notes"]) == ("toy frames · sttran, sgdet", ["cut", "more"])

@@ -20,11 +20,19 @@ CUP, FAR = (10.0, 10.0, 20.0, 20.0), (60.0, 60.0, 70.0, 70.0)
 
 
 def frame(
-    number: int, *things: tuple[str, tuple[float, float, float, float], int], edges: tuple[tuple[int, int, str, float], ...] = ()
+    number: int,
+    *things: tuple[str, tuple[float, float, float, float], int],
+    edges: tuple[tuple[int, int, str, float], ...] = (),
 ) -> GraphFrame:
     nodes = tuple(GraphNode(label, 0.9, box, track) for label, box, track in things)
     return GraphFrame(
-        f"v/{number}", number, (number - 1) / 2, 100, 100, nodes, tuple(GraphEdge(s, o, p, "g", score) for s, o, p, score in edges)
+        f"v/{number}",
+        number,
+        (number - 1) / 2,
+        100,
+        100,
+        nodes,
+        tuple(GraphEdge(s, o, p, "g", score) for s, o, p, score in edges),
     )
 
 
@@ -132,7 +140,9 @@ def test_the_surest_things_stay_with_their_relations(most: int) -> None:
     annotation = entity_annotation([6, 6, 6], seed=5)
     graph = tracked(replace(annotated_graph(annotation), vocabulary=annotation.schema.vocabulary))
     scored = tuple(
-        replace(f, nodes=tuple(replace(n, score=1.0 if n.label == "person" else 0.1 * i) for i, n in enumerate(f.nodes)))
+        replace(
+            f, nodes=tuple(replace(n, score=1.0 if n.label == "person" else 0.1 * i) for i, n in enumerate(f.nodes))
+        )
         for f in graph.frames
     )
     few = surest(replace(graph, frames=scored), most)

@@ -1,4 +1,5 @@
-"""The contact sheet: frames in which something begins, from all parts of the video, with their own pictures."""
+"""The contact sheet: frames in which something begins, from all parts of the video, with their own
+pictures."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ NODES = (GraphNode("person", 1.0, (4, 40, 60, 90), 1), GraphNode("cup", 1.0, (80
 def graph_of(frames: int, begins: list[int], edges: Sequence[int] = ()) -> VideoGraph:
     """Frames 1, 3, 5, ...; relations that begin in some of them; edges in others."""
     relations = tuple(
-        RelationInterval(1, 2, "person", "cup", f"p{i}", "g", None, None, number, 2 * frames - 1, 0.9) for i, number in enumerate(begins)
+        RelationInterval(1, 2, "person", "cup", f"p{i}", "g", None, None, number, 2 * frames - 1, 0.9)
+        for i, number in enumerate(begins)
     )
     return VideoGraph(
         "v.mp4", "toy",
@@ -43,7 +45,9 @@ def graph_of(frames: int, begins: list[int], edges: Sequence[int] = ()) -> Video
         (10, [1, 3, 5], [], 3, [1, 7, 13]),
     ],
 )
-def test_of_every_part_the_frame_in_which_most_begins(frames: int, begins: list[int], edges: list[int], most: int, told: list[int]) -> None:
+def test_of_every_part_the_frame_in_which_most_begins(
+    frames: int, begins: list[int], edges: list[int], most: int, told: list[int]
+) -> None:
     assert [frame.number for frame in telling_frames(graph_of(frames, begins, edges), most)] == told
 
 

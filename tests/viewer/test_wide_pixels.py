@@ -1,4 +1,5 @@
-"""Videos whose pixels are not square: graphs of what is shown, and graphs in the pixels of the file, each lie on their own pictures."""
+"""Videos whose pixels are not square: graphs of what is shown, and graphs in the pixels of the
+file, each lie on their own pictures."""
 
 from __future__ import annotations
 
@@ -50,7 +51,9 @@ def test_page_overlay_and_sheet_follow_the_graph(tmp_path: Path, width: int, tur
         assert drawn[height // 16, wide // 16].min() > 200 and drawn[height // 8, wide * 3 // 16].max() < 60
         row = drawn[height // 4, :wide]
         colourful = np.flatnonzero(row.max(1) - row.min(1) > 60)
-        assert colourful.min() == pytest.approx(wide * 2 / 8, abs=6) and colourful.max() == pytest.approx(wide * 3 / 8, abs=6)
+        assert colourful.min() == pytest.approx(wide * 2 / 8, abs=6) and colourful.max() == pytest.approx(
+            wide * 3 / 8, abs=6
+        )
     write_sheet(tmp_path / "s.png", graph, video)
     assert Image.open(tmp_path / "s.png").size[0] == 2 * 430 + 10
 

@@ -56,8 +56,8 @@ class _Look:
 
 
 class Checkpoints:
-    """What is there now; files are looked into again only when they, or the files of their detectors, have changed. Safe to call from any
-    thread."""
+    """What is there now; files are looked into again only when they, or the files of their
+    detectors, have changed. Safe to call from any thread."""
 
     def __init__(self, places: Sequence[str]) -> None:
         """Raises ConfigError if a place that was named is not there or holds no checkpoint."""
@@ -69,14 +69,17 @@ class Checkpoints:
             for place in self._places:
                 if not any(_files(place)):
                     raise ConfigError(
-                        f"{place} {'holds no checkpoint' if place.exists() else 'does not exist'}; name a run or a checkpoint."
+                        f"{place} {'holds no checkpoint' if place.exists() else 'does not exist'}; name a run or a"
+                        " checkpoint."
                     )
 
     def __call__(self) -> list[CheckpointChoice]:
         """All of them, those that read plain videos first, then the latest."""
         with self._lock:
             looks = [look for file in dict.fromkeys(self._found()) if (look := self._look(file)) is not None]
-        return [look.choice for look in sorted(looks, key=lambda look: (look.choice.problem is not None, -look.stamp[0]))]
+        return [
+            look.choice for look in sorted(looks, key=lambda look: (look.choice.problem is not None, -look.stamp[0]))
+        ]
 
     def _found(self) -> Iterator[Path]:
         return (file.resolve() for place in self._places for file in _files(place))
@@ -109,7 +112,9 @@ class Checkpoints:
             choice = replace(choice, problem=str(error).removeprefix(f"{file} ").removeprefix(f"{file}: "))
         except Exception as error:  # a file that is not as it should be costs itself only
             traceback.print_exc()
-            choice = replace(choice, problem=f"cannot be used; it may be damaged ({type(error).__name__}: {str(error)[:200]}).")
+            choice = replace(
+                choice, problem=f"cannot be used; it may be damaged ({type(error).__name__}: {str(error)[:200]})."
+            )
         return _Look(stamp, tuple((place, _stamp(Path(place))) for place in places), choice)
 
     def _record_of(self, schema: Schema, name: str) -> DetectorRecord | None:
@@ -120,7 +125,9 @@ class Checkpoints:
             file = None if named is None else named[0].download(named[1])
             if file is not None and not file.is_file():
                 raise ConfigError(f"the weights of {name} are not on this machine, and the app downloads nothing")
-            self._records[key] = open_source(Path(), schema, "sgdet", torch.device("cpu"), looks=True, detector=name).detector_record()
+            self._records[key] = open_source(
+                Path(), schema, "sgdet", torch.device("cpu"), looks=True, detector=name
+            ).detector_record()
         return self._records[key]
 
 

@@ -1,4 +1,5 @@
-"""Who may ask the app: pages of its own only, by names of its own only, with headers that let a browser do as little as possible."""
+"""Who may ask the app: pages of its own only, by names of its own only, with headers that let a
+browser do as little as possible."""
 
 from __future__ import annotations
 
@@ -13,13 +14,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LOCAL = frozenset(("127.0.0.1", "localhost", "::1"))
 POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; frame-src 'self';"
-    " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; frame-src"
+    " 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-# A page of results is a file that asks for nothing: it gets no origin, and what may run in it is told by the hashes in the page itself.
+# A page of results is a file that asks for nothing: it gets no origin, and what may run in it is
+# told by the hashes in the page itself.
 PAGE_POLICY = (
-    "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:;"
-    " media-src data: blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+    "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:"
+    " blob:; media-src data: blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
 )
 _HEADERS = {
     "content-security-policy": POLICY,
@@ -32,10 +34,11 @@ _HEADERS = {
 
 
 class Guard:
-    """Refuses requests by another name than ours (a site whose name suddenly means this machine), and changes asked for by other sites.
+    """Refuses requests by another name than ours (a site whose name suddenly means this machine),
+    and changes asked for by other sites.
 
-    host: where the app listens. At an address of this machine only, its names are those of LOCAL; elsewhere also any address in digits,
-    which no other site can claim, and this machine's name.
+    host: where the app listens. At an address of this machine only, its names are those of LOCAL;
+    elsewhere also any address in digits, which no other site can claim, and this machine's name.
     """
 
     def __init__(self, app: ASGIApp, host: str) -> None:
@@ -48,7 +51,9 @@ class Guard:
             return
         headers = Headers(scope=scope)
         if not self._is_own(headers.get("host", "")):
-            answer = JSONResponse({"message": "This app is not known by that name; open the address that it printed."}, 421)
+            answer = JSONResponse(
+                {"message": "This app is not known by that name; open the address that it printed."}, 421
+            )
             await answer(scope, receive, _hardened(send))
         elif scope["method"] not in ("GET", "HEAD") and not _from_own_page(headers):
             answer = JSONResponse({"message": "Only the app's own pages may ask for this."}, 403)

@@ -1,4 +1,5 @@
-"""What was asked of the app: a folder for each video, with what is known of it in ``job.json``, so that it outlives the program."""
+"""What was asked of the app: a folder for each video, with what is known of it in ``job.json``, so
+that it outlives the program."""
 
 from __future__ import annotations
 
@@ -91,15 +92,16 @@ class JobFolder:
         _remove(self.path(job))
 
     def clear(self, job: Job) -> None:
-        """Leave the video and the record, and what the app has not made. Raises OSError if the video is not there any more."""
+        """Leave the video and the record, and what the app has not made. Raises OSError if the
+        video is not there any more."""
         (self.path(job) / VIDEO).stat()
         remove_left_behind(self.path(job))
         for name in _RESULTS:
             (self.path(job) / name).unlink(missing_ok=True)
 
     def load(self) -> Iterator[Job]:
-        """Jobs of earlier calls. What was under way is stopped, and one whose record cannot be read is damaged; folders without a record, of
-        uploads that were cut off, are removed.
+        """Jobs of earlier calls. What was under way is stopped, and one whose record cannot be read
+        is damaged; folders without a record, of uploads that were cut off, are removed.
         """
         for folder in _job_folders(self.root):
             if not os.path.lexists(folder / _RECORD):
@@ -121,13 +123,14 @@ class JobFolder:
 
 
 def own_folder(folder: Path) -> None:
-    """Make the app's folder if it is not there. Raises ConfigError if it is somebody else's, OSError if it cannot be written to."""
+    """Make the app's folder if it is not there. Raises ConfigError if it is somebody else's,
+    OSError if it cannot be written to."""
     claim_home(folder, "app", "-data", unmarked=_made_before_marks)
 
 
 def _made_before_marks(root: Path) -> bool:
-    """Whether versions that wrote no mark have used this folder: a job's record that can be read tells, or there is nothing but folders of
-    jobs and the lock.
+    """Whether versions that wrote no mark have used this folder: a job's record that can be read
+    tells, or there is nothing but folders of jobs and the lock.
     """
     folders = _job_folders(root)
     for folder in folders:
@@ -151,7 +154,8 @@ def _remove(folder: Path) -> None:
 
 
 def _job(folder: Path) -> Job:
-    """Raises DataError if the folder's record cannot be read, or is not as ``JobFolder.save`` writes them."""
+    """Raises DataError if the folder's record cannot be read, or is not as ``JobFolder.save``
+    writes them."""
     path = folder / _RECORD
     if is_link(path):
         raise DataError(f"{path}: is a link, which is not followed.")

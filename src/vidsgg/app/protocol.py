@@ -10,9 +10,11 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 
 class PatientProtocol(H11Protocol):
-    """Closes a connection on which the head of a request does not arrive within ``patience`` seconds; the server itself waits for ever.
+    """Closes a connection on which the head of a request does not arrive within ``patience``
+    seconds; the server itself waits for ever.
 
-    Uploads have a limit of their own (``uploads.receive_file``), and so have connections that are kept for more requests.
+    Uploads have a limit of their own (``uploads.receive_file``), and so have connections that are
+    kept for more requests.
     """
 
     patience = 30.0

@@ -1,4 +1,5 @@
-"""The jobs of the app while it runs: one is worked on at a time, in the order in which they came."""
+"""The jobs of the app while it runs: one is worked on at a time, in the order in which they
+came."""
 
 from __future__ import annotations
 
@@ -27,7 +28,12 @@ class JobQueue:
     """
 
     def __init__(
-        self, folder: JobFolder, device: str, minutes: float, most_waiting: int, work: Callable[[JobTask], Worker] = Worker
+        self,
+        folder: JobFolder,
+        device: str,
+        minutes: float,
+        most_waiting: int,
+        work: Callable[[JobTask], Worker] = Worker,
     ) -> None:
         self.folder = folder
         self._most = most_waiting
@@ -66,7 +72,8 @@ class JobQueue:
                 raise Full(f"{self._most} videos are waiting already; try again when one is done.")
 
     def add(self, job: Job) -> None:
-        """Its video is in its folder. Raises Full, also if ``check_room`` did not a moment ago, and OSError if the disk refuses."""
+        """Its video is in its folder. Raises Full, also if ``check_room`` did not a moment ago, and
+        OSError if the disk refuses."""
         with self._changed:
             self.check_room()
             self.folder.save(job)
@@ -85,10 +92,15 @@ class JobQueue:
             return True
 
     def again(self, number: str) -> bool:
-        """Put one that came to nothing at the end of the queue; False if it cannot be. Raises Full, OSError if its folder is not there."""
+        """Put one that came to nothing at the end of the queue; False if it cannot be. Raises Full,
+        OSError if its folder is not there."""
         with self._changed:
             job = self._jobs.get(number)
-            if job is None or job.state in (*UNFINISHED, "done", "damaged") or (self._worker and self._worker[0] == number):
+            if (
+                job is None
+                or job.state in (*UNFINISHED, "done", "damaged")
+                or (self._worker and self._worker[0] == number)
+            ):
                 return False
             self.check_room()
             self.folder.clear(job)
@@ -111,21 +123,32 @@ class JobQueue:
         try:
             self.folder.save(job)
         except OSError as error:
-            print(f"{self.folder.path(job)} cannot be written, so this is forgotten when the app ends: {error.strerror}", flush=True)
+            print(
+                f"{self.folder.path(job)} cannot be written, so this is forgotten when the app ends: {error.strerror}",
+                flush=True,
+            )
 
     def _run(self) -> None:
         while True:
             with self._changed:
-                while not self._closed and not (waiting := [job for job in self._jobs.values() if job.state == "waiting"]):
+                while not self._closed and not (
+                    waiting := [job for job in self._jobs.values() if job.state == "waiting"]
+                ):
                     self._changed.wait()
                 if self._closed:
                     return
                 job = replace(min(waiting, key=lambda job: job.created), state="running", step="starting")
                 self._put(job)
                 try:
-                    worker = self._work(JobTask(self.folder.path(job), job.name, job.asked, self._device, self._minutes))
+                    worker = self._work(
+                        JobTask(self.folder.path(job), job.name, job.asked, self._device, self._minutes)
+                    )
                 except OSError as error:
-                    self._put(replace(job, state="failed", message=f"No process could be started: {error.strerror}.", **NEW_STEP))
+                    self._put(
+                        replace(
+                            job, state="failed", message=f"No process could be started: {error.strerror}.", **NEW_STEP
+                        )
+                    )
                     continue
                 self._worker = job.id, worker
             try:
@@ -144,13 +167,20 @@ class JobQueue:
         for message in worker.messages():
             with self._changed:
                 job = self._jobs[number]
-                if job.state != "running" or self._closed:  # cancelled, or about to be stopped: go on until the process has ended
+                # cancelled, or about to be stopped: go on until the process has ended
+                if job.state != "running" or self._closed:
                     continue
                 if isinstance(message, JobStep):
                     if message.name != step:
                         step, began = message.name, time.monotonic()
-                    left = (time.monotonic() - began) * (message.total - message.done) / message.done if message.done else None
-                    self._jobs[number] = replace(job, step=message.name, done=message.done, total=message.total, left=left)
+                    left = (
+                        (time.monotonic() - began) * (message.total - message.done) / message.done
+                        if message.done
+                        else None
+                    )
+                    self._jobs[number] = replace(
+                        job, step=message.name, done=message.done, total=message.total, left=left
+                    )
                 elif isinstance(message, JobResult):
                     self._put(replace(job, state="done", **{**NEW_STEP, **asdict(message)}))
                 elif isinstance(message, Failure):

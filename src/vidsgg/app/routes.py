@@ -1,4 +1,5 @@
-"""The addresses of the app. No part of an address ever becomes part of a path: ids and names of files are looked up in what there is."""
+"""The addresses of the app. No part of an address ever becomes part of a path: ids and names of
+files are looked up in what there is."""
 
 from __future__ import annotations
 
@@ -35,16 +36,22 @@ _STATIC = {"start.js": _SCRIPT, "result.js": _SCRIPT, "common.js": _SCRIPT, "app
 _SUMMARIES = {GRAPH: "the graph", PAGE: "this page, for offline", OVERLAY: "the video with boxes and relations"}
 # Files in a job's folder that can be taken along: what they are, and how their names end.
 DOWNLOADS = {name: (summary, name.removeprefix("video")) for name, summary in _SUMMARIES.items()} | {
-    form.name + form.suffix: (form.summary, form.suffix if form.suffix == f".{form.name}" else f".{form.name}{form.suffix}")
+    form.name + form.suffix: (
+        form.summary,
+        form.suffix if form.suffix == f".{form.name}" else f".{form.name}{form.suffix}",
+    )
     for form in FORMATS.all().values()
 }
 
 
 class JSONResponse(StrictJSONResponse):
-    """Also of names that are no Unicode, as files may have: half surrogates are written as JSON's escapes."""
+    """Also of names that are no Unicode, as files may have: half surrogates are written as JSON's
+    escapes."""
 
     def render(self, content: object) -> bytes:
-        return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
+        return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode(
+            "utf-8", "backslashreplace"
+        )
 
 
 class Routes:
@@ -96,7 +103,11 @@ class Routes:
         jobs = self._queue.all()
         limits = {"bytes": self._limit, "minutes": self._options.max_minutes}
         return JSONResponse(
-            {"checkpoints": [_choice_json(c) for c in checkpoints], "jobs": [_job_json(job) for job in jobs], "limits": limits}
+            {
+                "checkpoints": [_choice_json(c) for c in checkpoints],
+                "jobs": [_job_json(job) for job in jobs],
+                "limits": limits,
+            }
         )
 
     async def job(self, request: Request) -> Response:
@@ -127,7 +138,8 @@ class Routes:
 
     @contextmanager
     def _arriving(self, job: Job) -> Iterator[Path]:
-        """Where to put the video of a new job. The job's folder goes again if it comes to nothing."""
+        """Where to put the video of a new job. The job's folder goes again if it comes to
+        nothing."""
         folder = self._queue.folder.path(job)
         self._uploads += 1
         try:
@@ -152,7 +164,9 @@ class Routes:
         try:
             done = await run_in_threadpool(action, job.id)
         except OSError as error:
-            raise HTTPException(409, f"{job.name}: its folder cannot be used ({error.strerror}); remove it and send it again.") from error
+            raise HTTPException(
+                409, f"{job.name}: its folder cannot be used ({error.strerror}); remove it and send it again."
+            ) from error
         if not done:
             raise HTTPException(409, f"{job.name} is {job.state} now; this cannot be done.")
         return JSONResponse({})
@@ -194,7 +208,11 @@ def _choice_json(choice: CheckpointChoice) -> dict[str, object]:
 
 
 def _job_json(job: Job) -> dict[str, object]:
-    files = [{"name": name, "summary": DOWNLOADS[name][0], "suffix": DOWNLOADS[name][1]} for name in job.files if name in DOWNLOADS]
+    files = [
+        {"name": name, "summary": DOWNLOADS[name][0], "suffix": DOWNLOADS[name][1]}
+        for name in job.files
+        if name in DOWNLOADS
+    ]
     return {**asdict(job), "files": files, "page": PAGE in job.files}
 
 
@@ -214,7 +232,9 @@ async def _full(request: Request, error: Full) -> Response:
 
 async def _failed(request: Request, error: Exception) -> Response:
     """Our mistake: the server shows where, in the terminal."""
-    return await _told(request, HTTPException(500, "The app failed at this; the terminal in which it runs shows where."))
+    return await _told(
+        request, HTTPException(500, "The app failed at this; the terminal in which it runs shows where.")
+    )
 
 
 @cache

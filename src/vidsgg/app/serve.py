@@ -24,7 +24,8 @@ from vidsgg.app.queue import JobQueue
 
 
 def run_app(options: AppOptions) -> None:
-    """Serve until interrupted. Raises ConfigError if the port is taken, the folder cannot be used, or a checkpoint is not there."""
+    """Serve until interrupted. Raises ConfigError if the port is taken, the folder cannot be used,
+    or a checkpoint is not there."""
     folder = Path(options.data)
     with closing(_listen(options.host, options.port)) as listening:
         lock = _own(folder)
@@ -88,5 +89,8 @@ def _greeting(options: AppOptions, listening: socket.socket, checkpoints: int) -
     host = f"[{options.host}]" if ":" in options.host else options.host
     lines = [f"open http://{host}:{port} ({checkpoints} checkpoint{'s' * (checkpoints != 1)}; ends with Ctrl-C)"]
     if options.host not in LOCAL:
-        lines.append("warning: whoever reaches this address can upload videos, see all results and remove them; there is no password.")
+        lines.append(
+            "warning: whoever reaches this address can upload videos, see all results and remove them; there is no"
+            " password."
+        )
     return "\n".join(lines)

@@ -45,10 +45,12 @@ def shown_name(name: str) -> str:
 
 
 async def receive_file(request: Request, path: Path, limit: int, patience: float = PATIENCE) -> None:
-    """Write the body to a file as it comes. patience: seconds in which at least 32 KiB or the rest have to come.
+    """Write the body to a file as it comes. patience: seconds in which at least 32 KiB or the rest
+    have to come.
 
-    Raises HTTPException 413 as soon as it is more than ``limit`` bytes, 400 if there is nothing, 408 if it comes too slowly, 415 if it is
-    packed in a form or compressed, 507 if the disk refuses.
+    Raises HTTPException 413 as soon as it is more than ``limit`` bytes, 400 if there is nothing,
+    408 if it comes too slowly, 415 if it is packed in a form or compressed, 507 if the disk
+    refuses.
     """
     _check_kind(request)
     announced = request.headers.get("content-length", "")
@@ -71,7 +73,9 @@ async def receive_file(request: Request, path: Path, limit: int, patience: float
 def _check_kind(request: Request) -> None:
     kind, encoding = request.headers.get("content-type", ""), request.headers.get("content-encoding", "identity")
     if kind.lower().startswith("multipart/"):
-        raise HTTPException(415, "Send the video itself as the body, not a form: curl --data-binary @FILE instead of -F.")
+        raise HTTPException(
+            415, "Send the video itself as the body, not a form: curl --data-binary @FILE instead of -F."
+        )
     if encoding.lower() != "identity":
         raise HTTPException(415, f"Send the video as it is, not compressed ({encoding[:20]}).")
 
@@ -91,10 +95,14 @@ async def _parts(request: Request, patience: float) -> AsyncIterator[bytes]:
             if came >= _LEAST_BYTES:
                 since, came = loop.time(), 0
     except TimeoutError:
-        raise HTTPException(408, f"The upload stalled: less than 32 KiB came in {patience:g} seconds. Send it again.") from None
+        raise HTTPException(
+            408, f"The upload stalled: less than 32 KiB came in {patience:g} seconds. Send it again."
+        ) from None
 
 
 def _too_large(limit: int) -> HTTPException:
     return HTTPException(
-        413, f"The video is larger than {limit / 1e6:g} MB, the most that this app takes. Cut it, or start the app with -max_upload_mb."
+        413,
+        f"The video is larger than {limit / 1e6:g} MB, the most that this app takes. Cut it, or start the app with"
+        " -max_upload_mb.",
     )

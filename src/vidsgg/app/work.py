@@ -1,4 +1,5 @@
-"""One prediction in a process of its own: whatever a video does to its decoder, the server goes on, and cancelling is at once."""
+"""One prediction in a process of its own: whatever a video does to its decoder, the server goes on,
+and cancelling is at once."""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ from vidsgg.recipes.command_options import PredictOptions
 
 @dataclass(frozen=True)
 class JobTask:
-    """What a process is given. folder: of the job, with the video in it. minutes: a video's length at most."""
+    """What a process is given. folder: of the job, with the video in it. minutes: a video's length
+    at most."""
 
     folder: Path
     name: str
@@ -65,7 +67,8 @@ Message = JobStep | JobResult | Failure
 
 
 class Worker:
-    """A process at work on one task. ``messages`` ends with a Result or a Failure, however the process ends."""
+    """A process at work on one task. ``messages`` ends with a Result or a Failure, however the
+    process ends."""
 
     def __init__(self, task: JobTask) -> None:
         context = multiprocessing.get_context("spawn")
@@ -80,7 +83,10 @@ class Worker:
                 message: Message = self._connection.recv()
             except (EOFError, OSError):
                 self._process.join()
-                yield Failure(f"The process that did this ended with code {self._process.exitcode}; perhaps there was too little memory.")
+                yield Failure(
+                    f"The process that did this ended with code {self._process.exitcode}; perhaps there was too little"
+                    " memory."
+                )
                 return
             if isinstance(message, JobStep):
                 yield message
@@ -98,7 +104,8 @@ class Worker:
 def _work(task: JobTask, connection: Connection[Any, Any]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is for the server, which stops its processes
     end_with_parent()
-    tqdm.set_lock(threading.RLock())  # its own is shared with other processes, and would be left behind when this one is killed
+    # its own is shared with other processes, and would be left behind when this one is killed
+    tqdm.set_lock(threading.RLock())
     with suppress(BrokenPipeError):  # the server is gone
         connection.send(answer_to(task, connection.send))
 
@@ -111,10 +118,13 @@ def answer_to(task: JobTask, tell: Callable[[Message], None]) -> JobResult | Fai
         return Failure(_told(str(error), task))
     except MemoryError:
         return Failure(
-            f"{task.name}: there is too little memory for it. Cut it, make its pictures smaller, or ask for fewer graphs a second."
+            f"{task.name}: there is too little memory for it. Cut it, make its pictures smaller, or ask for fewer"
+            " graphs a second."
         )
     except OSError as error:
-        return Failure(_told(f"{task.name}: {error.strerror or error}. Free some space or memory, and try again.", task))
+        return Failure(
+            _told(f"{task.name}: {error.strerror or error}. Free some space or memory, and try again.", task)
+        )
     except Exception as error:
         traceback.print_exc()  # our mistake: for the terminal
         return Failure(_told(f"{task.name}: {unforeseen(error)}", task))
@@ -123,11 +133,15 @@ def answer_to(task: JobTask, tell: Callable[[Message], None]) -> JobResult | Fai
 def unforeseen(error: Exception) -> str:
     """What to say of an error that only we can have made."""
     said = " ".join(str(error).split())
-    return f"this cannot be done ({type(error).__name__}: {said[:200]}). The terminal in which the app runs shows where it ended."
+    return (
+        f"this cannot be done ({type(error).__name__}: {said[:200]}). The terminal in which the app runs shows where it"
+        " ended."
+    )
 
 
 def make(task: JobTask, tell: Callable[[Message], None]) -> JobResult:
-    """Graph, page and exports of a video, told step by step. Raises what vidsgg.errors has if there can be no graph."""
+    """Graph, page and exports of a video, told step by step. Raises what vidsgg.errors has if there
+    can be no graph."""
     tell(JobStep("reading"))
     video, graph = task.folder / VIDEO, task.folder / GRAPH
     _check_length(video, task.minutes)
@@ -136,7 +150,11 @@ def make(task: JobTask, tell: Callable[[Message], None]) -> JobResult:
 
     asked = task.asked
     options = PredictOptions(
-        checkpoint=asked.checkpoint, fps=asked.fps, least_score=asked.least_score, threshold=asked.threshold, device=task.device
+        checkpoint=asked.checkpoint,
+        fps=asked.fps,
+        least_score=asked.least_score,
+        threshold=asked.threshold,
+        device=task.device,
     )
     done = predict_one(options, video, graph, task.name, lambda number, total: tell(JobStep("frames", number, total)))
     if done.problem:
@@ -156,7 +174,9 @@ def make(task: JobTask, tell: Callable[[Message], None]) -> JobResult:
     for name in FORMATS.all():
         with _noted(name, notes):
             files.append(_export(name, graph))
-    return JobResult(done.frames, done.relations, done.seconds, tuple(_told(note, task) for note in notes), tuple(files))
+    return JobResult(
+        done.frames, done.relations, done.seconds, tuple(_told(note, task) for note in notes), tuple(files)
+    )
 
 
 def _check_length(video: Path, minutes: float) -> None:
@@ -166,7 +186,8 @@ def _check_length(video: Path, minutes: float) -> None:
     seconds = reader.times[-1] if reader.times else reader.count / (reader.fps or 25)
     if seconds > 60 * minutes:
         raise DataError(
-            f"{video}: lasts for {seconds / 60:.1f} minutes; this app takes {minutes:g}. Cut it, or start the app with -max_minutes."
+            f"{video}: lasts for {seconds / 60:.1f} minutes; this app takes {minutes:g}. Cut it, or start the app with"
+            " -max_minutes."
         )
 
 
@@ -180,7 +201,9 @@ def _draw(graph: Path, video: Path, watch: Callable[[int, int], None]) -> None:
 def _export(name: str, graph: Path) -> str:
     from vidsgg.recipes.export import ExportOptions, run_export
 
-    (written,) = run_export(ExportOptions((str(graph),), name, str(graph.with_name(name + FORMATS.get(name).suffix)))).files
+    (written,) = run_export(
+        ExportOptions((str(graph),), name, str(graph.with_name(name + FORMATS.get(name).suffix)))
+    ).files
     return written.name
 
 

@@ -18,15 +18,17 @@ SYNTHETIC_FOLDER = Path("data") / "synthetic"
 
 
 def choose_device(name: str, team: Team = ALONE) -> torch.device:
-    """ "auto" is the first CUDA device, else the CPU. Raises ConfigError for a device that is not there.
+    """ "auto" is the first CUDA device, else the CPU. Raises ConfigError for a device that is not
+    there.
 
     Of several processes each has the CUDA device of its number on its machine.
     """
     if team.size > 1 and (name == "cuda" or (name == "auto" and torch.cuda.is_available())):
         if team.local_size > torch.cuda.device_count():
             raise ConfigError(
-                f"option -device: {team.local_size} processes were started on a machine with {torch.cuda.device_count()} CUDA devices;"
-                f" start as many as there are (torchrun --nproc_per_node={torch.cuda.device_count()}), or train with -device cpu."
+                f"option -device: {team.local_size} processes were started on a machine with"
+                f" {torch.cuda.device_count()} CUDA devices; start as many as there are (torchrun"
+                f" --nproc_per_node={torch.cuda.device_count()}), or train with -device cpu."
             )
         torch.cuda.set_device(team.local_rank)
         return torch.device("cuda", team.local_rank)
@@ -48,12 +50,14 @@ def move_to(model: nn.Module, device: torch.device) -> None:
     except torch.OutOfMemoryError as error:
         size = sum(p.numel() * p.element_size() for p in model.parameters()) / 2**30
         raise ConfigError(
-            f"option -device: the memory of {device} does not suffice for the {size:.1f} GiB of the model's weights: {str(error).splitlines()[0]}"
+            f"option -device: the memory of {device} does not suffice for the {size:.1f} GiB of the model's weights:"
+            f" {str(error).splitlines()[0]}"
         ) from error
 
 
 def resolve_data_path(given: str | None) -> Path:
-    """The data set's folder; makes the built-in synthetic set for ``synthetic``. Raises ConfigError if nothing is given or found."""
+    """The data set's folder; makes the built-in synthetic set for ``synthetic``. Raises ConfigError
+    if nothing is given or found."""
     if given == "synthetic":
         from vidsgg.datasets.synthetic.generate import SyntheticConfig, generate, is_complete
 
@@ -72,16 +76,21 @@ class Splits:
 
 
 def open_splits(root: Path, mode: str, *, datasize: str, val: str, skip_bad: bool) -> Splits:
-    """val: "holdout", a fixed tenth of the training videos; "test", the test split, and all training videos to learn from."""
+    """val: "holdout", a fixed tenth of the training videos; "test", the test split, and all
+    training videos to learn from."""
     whole = open_whole_split(root, "train", mode, skip_bad=skip_bad)
     if val == "test":
-        return Splits(take_datasize(whole, datasize), take_datasize(open_whole_split(root, "test", mode, skip_bad=skip_bad), datasize))
+        return Splits(
+            take_datasize(whole, datasize),
+            take_datasize(open_whole_split(root, "test", mode, skip_bad=skip_bad), datasize),
+        )
     learn, held_out = hold_out_validation(whole)
     return Splits(take_datasize(learn, datasize), take_datasize(held_out, datasize))
 
 
 def open_split(root: Path, mode: str, split: str, *, datasize: str, skip_bad: bool) -> VideoDataset:
-    """test, val (the held-out tenth of the training videos) or train (the other training videos)."""
+    """test, val (the held-out tenth of the training videos) or train (the other training
+    videos)."""
     if split == "test":
         return take_datasize(open_whole_split(root, "test", mode, skip_bad=skip_bad), datasize)
     learn, held_out = hold_out_validation(open_whole_split(root, "train", mode, skip_bad=skip_bad))

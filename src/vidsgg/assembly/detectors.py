@@ -14,12 +14,14 @@ from vidsgg.options import closest
 from vidsgg.structures.schema import Schema
 from vidsgg.structures.widths import FeatureWidths
 
-# What ``-detector auto`` looks for in the data set's folder: a trained one of ours, then the published one under its authors' name.
+# What ``-detector auto`` looks for in the data set's folder: a trained one of ours, then the
+# published one under its authors' name.
 IN_DATA_FOLDER = ("detector.pth", "faster_rcnn_ag.pth")
 
 
 def find_detector(name: str, root: Path) -> str:
-    """``auto`` becomes the trained detector in the data set's folder, else ``c4-small``; anything else stays what it is."""
+    """``auto`` becomes the trained detector in the data set's folder, else ``c4-small``; anything
+    else stays what it is."""
     if name != "auto":
         return name
     return next((str(root / file) for file in IN_DATA_FOLDER if (root / file).is_file()), "c4-small")
@@ -31,16 +33,20 @@ def is_detector_name(name: str) -> bool:
 
 
 def widths_of(name: str) -> FeatureWidths | None:
-    """Widths of the features of a detector that has a name, without its weights; None of a file, and of one that does not tell."""
+    """Widths of the features of a detector that has a name, without its weights; None of a file,
+    and of one that does not tell."""
     named = named_detector(name)
     return None if named is None else named[0].widths(named[1])
 
 
-def build_detector(name: str, schema: Schema, device: torch.device, *, reference_compat: bool = False) -> tuple[Detector, str]:
-    """The frozen detector that ``name`` (as ``find_detector`` gives it, and only from the user where it is code) stands for, and one line
-    that says what it is.
+def build_detector(
+    name: str, schema: Schema, device: torch.device, *, reference_compat: bool = False
+) -> tuple[Detector, str]:
+    """The frozen detector that ``name`` (as ``find_detector`` gives it, and only from the user
+    where it is code) stands for, and one line that says what it is.
 
-    Raises ConfigError for a name that is none, CheckpointError for a file that does not fit, or whose classes are not the data set's.
+    Raises ConfigError for a name that is none, CheckpointError for a file that does not fit, or
+    whose classes are not the data set's.
     """
     classes, named = schema.vocabulary.objects, named_detector(name)
     if named is not None:
@@ -51,12 +57,18 @@ def build_detector(name: str, schema: Schema, device: torch.device, *, reference
         path = Path(name)
         if not path.is_file():
             names = detector_names()
-            raise ConfigError(f"option -detector: {name!r} is neither a file nor one of {', '.join(names)}{closest(name, names)}")
+            raise ConfigError(
+                f"option -detector: {name!r} is neither a file nor one of {', '.join(names)}{closest(name, names)}"
+            )
         detector = load_detector(path, classes)
         line, where = f"{detector.architecture} with the weights of {path}", str(path)
     if detector.classes != classes:
         differing = next((pair for pair in zip(detector.classes, classes, strict=False) if pair[0] != pair[1]), None)
-        what = f"{differing[0]!r} stands where the data set has {differing[1]!r}" if differing else "the numbers of classes differ"
+        what = (
+            f"{differing[0]!r} stands where the data set has {differing[1]!r}"
+            if differing
+            else "the numbers of classes differ"
+        )
         raise ConfigError(f"option -detector: {where} was trained on other classes than {schema.name!r} has: {what}.")
     detector.reference_compat = reference_compat
     return detector.requires_grad_(False).eval().to(device), "; ".join([line, *detector.remarks])

@@ -1,4 +1,5 @@
-"""Whether a model has learnt from drawn films: then what it says of real footage means nothing, and everybody who reads it should know."""
+"""Whether a model has learnt from drawn films: then what it says of real footage means nothing, and
+everybody who reads it should know."""
 
 from __future__ import annotations
 
@@ -13,30 +14,35 @@ SHORT = "trained on drawn films: meaningless on real footage"
 
 
 def drawn_note(run: SavedRun) -> tuple[str, ...]:
-    """A sentence for graphs and logs where the model has learnt from the synthetic world, else none."""
+    """A sentence for graphs and logs where the model has learnt from the synthetic world, else
+    none."""
     if not learnt_from_drawings(run):
         return ()
     return ("The model was trained on drawn films (synthetic data): what it says of real footage is meaningless.",)
 
 
 def learnt_from_drawings(run: SavedRun) -> bool:
-    """As the checkpoint says. Older ones do not: then by the data set's folder if it is there, else by the names of the videos."""
+    """As the checkpoint says. Older ones do not: then by the data set's folder if it is there, else
+    by the names of the videos."""
     if run.made.synthetic is not None:
         return run.made.synthetic
     path = run.made.config.get("data_path")
-    # A relative path may be meant from where the run lies, which may have been moved along with its data.
+    # A relative path may be meant from where the run lies, which may have been moved along with its
+    # data.
     places = [Path(), *run.file.resolve().parents] if path else []
     return any(is_synthetic(place / str(path)) for place in places) or _has_their_videos(run)
 
 
 def _has_their_videos(run: SavedRun) -> bool:
-    """Whether the training videos are those that a synthetic data set of this size has; parts of one (``-datasize``) are not recognised."""
+    """Whether the training videos are those that a synthetic data set of this size has; parts of
+    one (``-datasize``) are not recognised."""
     record = run.made.videos
     counts = {name: text.split()[0] for name, text in record.items() if text.split()}
     if "train" not in counts or not all(count.isdecimal() and len(count) < 6 for count in counts.values()):
         return False
     learnt = int(counts["train"])
-    for total in {learnt, learnt + int(counts.get("val", 0))}:  # with the test split to validate on, and with a part held out
+    # with the test split to validate on, and with a part held out
+    for total in {learnt, learnt + int(counts.get("val", 0))}:
         ids = training_ids(total)
         held = set(held_out(ids)) if len(ids) > 1 else set()
         for left in (ids, [name for i, name in enumerate(ids) if i not in held]):

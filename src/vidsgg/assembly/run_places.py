@@ -1,7 +1,9 @@
-"""Where the files and folders lie now that a run names: its data set, detector, features, word vectors, language model.
+"""Where the files and folders lie now that a run names: its data set, detector, features, word
+vectors, language model.
 
-Options that may name what is read are declared with ``option(..., place="input")``. Runs record such places as absolute paths, and
-beside them the folder in which they were started. So a checkpoint works from any folder, and after its tree was moved or copied.
+Options that may name what is read are declared with ``option(..., place="input")``. Runs record
+such places as absolute paths, and beside them the folder in which they were started. So a
+checkpoint works from any folder, and after its tree was moved or copied.
 """
 
 from __future__ import annotations
@@ -13,7 +15,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 T = TypeVar("T")
-_WORDS = ("auto", "off", "none", "synthetic", "last")  # values that stand for something else, whatever files are called so
+# values that stand for something else, whatever files are called so
+_WORDS = ("auto", "off", "none", "synthetic", "last")
 
 
 def place_options(kind: type) -> tuple[str, ...]:
@@ -30,8 +33,9 @@ def absolute_places(values: Mapping[str, Any], kind: type) -> dict[str, Any]:
 def possible_places(value: str, folder: Path, started_in: object = None) -> list[Path]:
     """Where a file or folder may lie now that a run names, the likeliest first.
 
-    folder: where the run, or its checkpoint, lies now. started_in: the folder in which the run was started, if its checkpoint says so;
-    version 0.1.0 did not, and recorded paths as they were typed.
+    folder: where the run, or its checkpoint, lies now. started_in: the folder in which the run was
+    started, if its checkpoint says so; version 0.1.0 did not, and recorded paths as they were
+    typed.
     """
     given, here = Path(value), Path(os.path.abspath(folder))
     found, within = [Path(os.path.abspath(given))], given
@@ -44,7 +48,8 @@ def possible_places(value: str, folder: Path, started_in: object = None) -> list
 
 
 def find_places(options: T, folder: Path, started_in: object = None) -> T:
-    """Options of a run with the places that are no longer where they were, but are found elsewhere, by where they are now."""
+    """Options of a run with the places that are no longer where they were, but are found elsewhere,
+    by where they are now."""
     changes = {}
     for name in place_options(type(options)):
         value = getattr(options, name)

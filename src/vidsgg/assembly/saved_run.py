@@ -28,7 +28,8 @@ from vidsgg.structures.widths import FeatureWidths
 
 @dataclass(frozen=True, eq=False)
 class SavedRun:
-    """A checkpoint with its file, and the options of the run that wrote it (or that an import gave it)."""
+    """A checkpoint with its file, and the options of the run that wrote it (or that an import gave
+    it)."""
 
     file: Path
     checkpoint: Checkpoint
@@ -36,7 +37,8 @@ class SavedRun:
     code: Mapping[str, str] = field(default_factory=dict)  # the options by which it does, see vidsgg/plugins.py
 
     def had(self, name: str) -> Any:
-        """The value of an option as the run had it, to be compared with another and not to be used."""
+        """The value of an option as the run had it, to be compared with another and not to be
+        used."""
         return self.code.get(name, getattr(self.options, name, None))
 
     @property
@@ -51,7 +53,8 @@ class SavedRun:
 
 @dataclass(frozen=True, eq=False)
 class ReadyModel:
-    """A network with the weights of its checkpoint, and what it reads. options: those of its run, with what the caller changed."""
+    """A network with the weights of its checkpoint, and what it reads. options: those of its run,
+    with what the caller changed."""
 
     model: nn.Module
     source: FeatureSource
@@ -59,9 +62,11 @@ class ReadyModel:
 
 
 def read_run(path: Path, *, mmap: bool = False, model: str | None = None) -> SavedRun:
-    """path: a checkpoint file or a run's folder. mmap: as load_tensors. model: as the user names it, which also lets in code of his own.
+    """path: a checkpoint file or a run's folder. mmap: as load_tensors. model: as the user names
+    it, which also lets in code of his own.
 
-    Raises CheckpointError if it is none of ours, or of code that was not named; ConfigError if it is of another model than ``model``.
+    Raises CheckpointError if it is none of ours, or of code that was not named; ConfigError if it
+    is of another model than ``model``.
     """
     if model is not None:
         METHODS.admit(model)
@@ -81,12 +86,14 @@ def read_run(path: Path, *, mmap: bool = False, model: str | None = None) -> Sav
 
 
 def data_of(run: SavedRun, given: str | None) -> Path:
-    """The folder of the data set that is given, else of the one that a run was trained on. Raises ConfigError naming where it is not."""
+    """The folder of the data set that is given, else of the one that a run was trained on. Raises
+    ConfigError naming where it is not."""
     had = run.options.data_path
     if given is None and had is not None and not os.path.exists(had):
         looked = ", ".join(map(str, places_of(run, had)))
         raise ConfigError(
-            f"the data set that {run.file} was trained on is not found. Name its folder with -data_path. Looked for: {looked}."
+            f"the data set that {run.file} was trained on is not found. Name its folder with -data_path. Looked for:"
+            f" {looked}."
         )
     return resolve_data_path(given or had)
 
@@ -99,10 +106,11 @@ def places_of(run: SavedRun, value: str) -> list[Path]:
 def load_model(
     run: SavedRun, root: Path, datasets: Sequence[VideoDataset], device: str, *, team: Team = ALONE, **changes: Any
 ) -> ReadyModel:
-    """Build the model of a checkpoint to score the videos of a data set. changes: options to use in place of the run's; None changes nothing.
+    """Build the model of a checkpoint to score the videos of a data set. changes: options to use in
+    place of the run's; None changes nothing.
 
-    Raises CheckpointError if checkpoint and data set do not fit, or if the detector is not the one that the model was trained with and
-    was not asked for.
+    Raises CheckpointError if checkpoint and data set do not fit, or if the detector is not the one
+    that the model was trained with and was not asked for.
     """
     options = replace(run.options, **{name: value for name, value in changes.items() if value is not None})
     schema = datasets[0].schema
@@ -110,11 +118,19 @@ def load_model(
     entry.capabilities.check(entry.name, options.mode, schema)
     if not run.checkpoint.schema.same_classes(schema):
         raise CheckpointError(
-            f"{run.file} was trained on other classes than {schema.name!r} has; evaluate it on a data set of its own kind."
+            f"{run.file} was trained on other classes than {schema.name!r} has; evaluate it on a data set of its own"
+            " kind."
         )
-    if options.features not in ("auto", "off") and not os.path.exists(options.features) and changes.get("features") is None:
+    if (
+        options.features not in ("auto", "off")
+        and not os.path.exists(options.features)
+        and changes.get("features") is None
+    ):
         looked = ", ".join(map(str, places_of(run, options.features)))
-        raise ConfigError(f"the features that {run.file} was trained on are not found. Name them with -features. Looked for: {looked}.")
+        raise ConfigError(
+            f"the features that {run.file} was trained on are not found. Name them with -features. Looked for:"
+            f" {looked}."
+        )
     chosen = choose_device(device, team)
 
     def source_with(detector: str) -> FeatureSource:
@@ -135,11 +151,15 @@ def load_model(
     return model_on(run, source, schema, options, any_detector=changes.get("detector") is not None)
 
 
-def trained_source(run: SavedRun, given: str | None, folders: Sequence[Path], source_with: Callable[[str], FeatureSource]) -> FeatureSource:
-    """What the detector gives that a model was trained with, or the one that is given, as ``source_with`` opens it by its name or file.
+def trained_source(
+    run: SavedRun, given: str | None, folders: Sequence[Path], source_with: Callable[[str], FeatureSource]
+) -> FeatureSource:
+    """What the detector gives that a model was trained with, or the one that is given, as
+    ``source_with`` opens it by its name or file.
 
-    folders: data sets in which it may lie. Raises ConfigError if what is given gives features of other widths, before anything is fetched
-    or read; CheckpointError naming where it was looked for if the model's own is not found.
+    folders: data sets in which it may lie. Raises ConfigError if what is given gives features of
+    other widths, before anything is fetched or read; CheckpointError naming where it was looked for
+    if the model's own is not found.
     """
     if given is not None:
         check_widths(run, given)
@@ -157,8 +177,8 @@ def trained_source(run: SavedRun, given: str | None, folders: Sequence[Path], so
 
 
 def find_detector_of(run: SavedRun, folders: Sequence[Path], record_of: Callable[[str], DetectorRecord | None]) -> str:
-    """The name or file of the detector that a model was trained with. record_of: ``FeatureSource.detector_record`` of a name or file, or a
-    VidsggError that says why it has none.
+    """The name or file of the detector that a model was trained with. record_of:
+    ``FeatureSource.detector_record`` of a name or file, or a VidsggError that says why it has none.
 
     Raises CheckpointError naming where it was looked for if it is not found.
     """
@@ -179,12 +199,12 @@ def find_detector_of(run: SavedRun, folders: Sequence[Path], record_of: Callable
     if "detector" in run.code:
         code = run.code["detector"]
         raise CheckpointError(
-            f"{run.file} was trained with {code!r}, which is code, and a checkpoint does not choose the code that is run. If you trust it,"
-            f" give -detector {code}."
+            f"{run.file} was trained with {code!r}, which is code, and a checkpoint does not choose the code that is"
+            f" run. If you trust it, give -detector {code}."
         )
     raise CheckpointError(
-        f"{run.file}: the detector that it was trained with is not found. Name it with -detector, or put it beside the checkpoint as"
-        f" {IN_DATA_FOLDER[0]}. Looked for: {'; '.join(tried)}."
+        f"{run.file}: the detector that it was trained with is not found. Name it with -detector, or put it beside the"
+        f" checkpoint as {IN_DATA_FOLDER[0]}. Looked for: {'; '.join(tried)}."
     )
 
 
@@ -194,7 +214,8 @@ def looks_at_pictures(run: SavedRun) -> bool:
 
 
 def detector_places(run: SavedRun, folders: Sequence[Path] = ()) -> tuple[str, ...]:
-    """Where the detector of a run may be: beside the checkpoint, where the run had it, in data folders. Names and files."""
+    """Where the detector of a run may be: beside the checkpoint, where the run had it, in data
+    folders. Names and files."""
     found = [str(run.file.parent / name) for name in IN_DATA_FOLDER]
     if is_detector_name(run.options.detector):
         found.append(run.options.detector)
@@ -206,20 +227,24 @@ def detector_places(run: SavedRun, folders: Sequence[Path] = ()) -> tuple[str, .
 
 
 def check_widths(run: SavedRun, detector: str) -> None:
-    """Raises ConfigError if a detector that is known by its name gives features of other widths than a model reads."""
+    """Raises ConfigError if a detector that is known by its name gives features of other widths
+    than a model reads."""
     widths, trained = widths_of(detector), run.made.widths
     if widths is None or trained is None or (widths.node, widths.union) == (trained.node, trained.union):
         return
     known = run.made.detector.architecture if run.made.detector else ""
     raise ConfigError(
-        f"option -detector: {detector} gives {widths.node} numbers for an object and {widths.union} for a pair, but {run.file} was trained on"
-        f" {trained.node} and {trained.union}{f', by a {known}' if known else ''}. Leave -detector out to look with the detector"
-        " that it was trained with, or name a file of one of the same kind."
+        f"option -detector: {detector} gives {widths.node} numbers for an object and {widths.union} for a pair, but"
+        f" {run.file} was trained on {trained.node} and {trained.union}{f', by a {known}' if known else ''}. Leave"
+        " -detector out to look with the detector that it was trained with, or name a file of one of the same kind."
     )
 
 
-def model_on(run: SavedRun, source: FeatureSource, schema: Schema, options: TrainOptions, *, any_detector: bool) -> ReadyModel:
-    """The model of a checkpoint, to read what ``source`` gives. any_detector: also another one than it was trained with.
+def model_on(
+    run: SavedRun, source: FeatureSource, schema: Schema, options: TrainOptions, *, any_detector: bool
+) -> ReadyModel:
+    """The model of a checkpoint, to read what ``source`` gives. any_detector: also another one than
+    it was trained with.
 
     Raises CheckpointError as load_model does.
     """
@@ -228,19 +253,22 @@ def model_on(run: SavedRun, source: FeatureSource, schema: Schema, options: Trai
         advice = "Leave -detector out, or name" if any_detector else "Name"
         raise CheckpointError(
             f"{run.file} was trained on features of other widths ({_in_words(run.made.widths)}) than there are now"
-            f" ({_in_words(source.widths)}; {source.lines[0]}). {advice} the detector that it was trained with by -detector."
+            f" ({_in_words(source.widths)}; {source.lines[0]}). {advice} the detector that it was trained with by"
+            " -detector."
         )
     trained_with = run.made.detector
     if not any_detector and trained_with is not None and trained_with != source.detector_record():
         raise CheckpointError(
-            f"{run.file} was trained with another detector than {source.name!r} is now. Name the one that it was trained with by -detector;"
-            " a detector that is named is used whatever it is."
+            f"{run.file} was trained with another detector than {source.name!r} is now. Name the one that it was"
+            " trained with by -detector; a detector that is named is used whatever it is."
         )
     model = entry.build(schema, source.widths, options)
     try:
         model.load_state_dict(run.checkpoint.weights)
     except RuntimeError as error:
-        raise CheckpointError(f"{run.file} does not fit model {options.model!r}: {' '.join(str(error).split())[:300]}") from error
+        raise CheckpointError(
+            f"{run.file} does not fit model {options.model!r}: {' '.join(str(error).split())[:300]}"
+        ) from error
     move_to(model, source.device)
     return ReadyModel(model.eval(), source, options)
 

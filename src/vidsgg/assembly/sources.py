@@ -1,4 +1,5 @@
-"""Where the features of a run's clips come from: a store, a detector as they are needed, the data set's own files, or nowhere."""
+"""Where the features of a run's clips come from: a store, a detector as they are needed, the data
+set's own files, or nowhere."""
 
 from __future__ import annotations
 
@@ -25,8 +26,10 @@ from vidsgg.structures.widths import FeatureWidths
 
 @dataclass(frozen=True, eq=False)
 class FeatureSource:
-    """widths: of the features that models read. lines: what it is, for the log. detector: the frozen one that looks at pictures; store:
-    what it gave before, read instead. name: the name or file by which the detector was asked for. key: what decides the features.
+    """widths: of the features that models read. lines: what it is, for the log. detector: the
+    frozen one that looks at pictures; store:
+    what it gave before, read instead. name: the name or file by which the detector was asked for.
+    key: what decides the features.
     """
 
     mode: str
@@ -51,7 +54,8 @@ class FeatureSource:
         stages: Sequence[tuple[int, Sequence[int]]] = (),
         team: Team = ALONE,
     ) -> ClipLoader:
-        """Batches of a data set; learn: clips to learn from, with what is annotated, or to be scored, with what the mode gives.
+        """Batches of a data set; learn: clips to learn from, with what is annotated, or to be
+        scored, with what the mode gives.
 
         The rest is as in ClipLoader; workers: None for as many as are worth their while.
         """
@@ -60,12 +64,28 @@ class FeatureSource:
             assert self.key is not None
             key = self.key
             extractor = ClipExtractor(
-                self.detector, self.mode, learn=learn, reference_compat=key.reference_compat, raw_detections=key.raw_detections
+                self.detector,
+                self.mode,
+                learn=learn,
+                reference_compat=key.reference_compat,
+                raw_detections=key.raw_detections,
             )
         if workers is None:  # without pictures a worker costs more than it saves
             workers = max(1, min(4, (os.cpu_count() or 1) // team.local_size)) if extractor is not None else 0
         return ClipLoader(
-            dataset, self.mode, batch_size, shuffle, seed, workers, self.device, extractor, skip_bad, self.store, learn, stages, team
+            dataset,
+            self.mode,
+            batch_size,
+            shuffle,
+            seed,
+            workers,
+            self.device,
+            extractor,
+            skip_bad,
+            self.store,
+            learn,
+            stages,
+            team,
         )
 
     def detector_record(self) -> DetectorRecord | None:
@@ -86,14 +106,18 @@ def open_source(
     raw_detections: bool = False,
     needed: Sequence[Needed] = (),
 ) -> FeatureSource:
-    """looks, raw_detections: whether pictures have to be looked at, and how (see Capabilities). features: "auto", "off" or a store's folder,
-    as -features. needed: the videos that will be read. Raises ConfigError or DataError if what was asked for does not fit.
+    """looks, raw_detections: whether pictures have to be looked at, and how (see Capabilities).
+    features: "auto", "off" or a store's folder,
+    as -features. needed: the videos that will be read. Raises ConfigError or DataError if what was
+    asked for does not fit.
     """
     if not looks:
         return FeatureSource(mode, device, _file_widths(schema), ("features: not used",))
     if not schema.has_frames:
         listed = ", ".join(f"{name} {width}" for name, width in schema.features.items())
-        line = f"features: {listed} wide, from the data set's files" if listed else "features: none; labels and boxes only"
+        line = (
+            f"features: {listed} wide, from the data set's files" if listed else "features: none; labels and boxes only"
+        )
         return FeatureSource(mode, device, _file_widths(schema), (line,))
     name = find_detector(detector, root)
     built, line = build_detector(name, schema, device, reference_compat=reference_compat)
@@ -106,7 +130,9 @@ def open_source(
         store = FeatureStore.open(Path(features))
         store.require(key, needed)
     if store is not None:
-        return FeatureSource(mode, device, widths, (f"features: {store.dtype} from {store.folder}, by {line}",), None, store, name, key)
+        return FeatureSource(
+            mode, device, widths, (f"features: {store.dtype} from {store.folder}, by {line}",), None, store, name, key
+        )
     lines = (
         f"features: computed as they are needed, by {line}",
         *(f"  not used: {reason}" for reason in reasons),

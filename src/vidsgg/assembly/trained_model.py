@@ -43,22 +43,30 @@ Picture = npt.NDArray[np.uint8]  # RGB (H, W, 3)
 
 
 class TrainedModel:
-    """A model that was trained, with the classes that it knows; its detector is loaded when it is first needed.
+    """A model that was trained, with the classes that it knows; its detector is loaded when it is
+    first needed.
 
-    run: its checkpoint with the options of its run. device, detector: as in ``vidsgg predict``; detector None: the one that it was
+    run: its checkpoint with the options of its run. device, detector: as in ``vidsgg predict``;
+    detector None: the one that it was
     trained with. folders: data sets in which that may lie.
     """
 
-    def __init__(self, run: SavedRun, device: str = "auto", detector: str | None = None, folders: Sequence[Path] = ()) -> None:
+    def __init__(
+        self, run: SavedRun, device: str = "auto", detector: str | None = None, folders: Sequence[Path] = ()
+    ) -> None:
         self.run, self.device, self.detector, self._folders = run, device, detector, tuple(folders)
 
     @staticmethod
-    def load(path: str | Path, *, device: str = "auto", detector: str | None = None, method: str | None = None) -> TrainedModel:
+    def load(
+        path: str | Path, *, device: str = "auto", detector: str | None = None, method: str | None = None
+    ) -> TrainedModel:
         """The model of a run's folder (its best checkpoint) or of a checkpoint file.
 
-        device: auto (the first CUDA device, else the CPU), cpu, cuda, ... detector: a name or a file, by default the one that the model
-        was trained with. method: needed where the model is code of your own, ``package.module:METHOD``; a checkpoint never chooses code.
-        Raises CheckpointError if there is no such checkpoint or it is damaged; ConfigError if it is of another method.
+        device: auto (the first CUDA device, else the CPU), cpu, cuda, ... detector: a name or a
+        file, by default the one that the model
+        was trained with. method: needed where the model is code of your own,
+        ``package.module:METHOD``; a checkpoint never chooses code. Raises CheckpointError if there
+        is no such checkpoint or it is damaged; ConfigError if it is of another method.
         """
         return TrainedModel(read_run(Path(path), model=method), device, detector)
 
@@ -78,7 +86,9 @@ class TrainedModel:
         return self.run.checkpoint.schema
 
     def __repr__(self) -> str:
-        classes = f"{len(self.schema.vocabulary.objects) - 1} classes, {len(self.schema.vocabulary.predicates)} predicates"
+        classes = (
+            f"{len(self.schema.vocabulary.objects) - 1} classes, {len(self.schema.vocabulary.predicates)} predicates"
+        )
         return f"TrainedModel({self.name}, {self.mode}, {self.schema.title}: {classes}, {self.run.file})"
 
     def predict(
@@ -92,15 +102,19 @@ class TrainedModel:
         uncertainty_threshold: float | None = None,
         tracker: Tracking = TRACKER,
     ) -> VideoGraph:
-        """The graph of a video file, or of a folder of pictures: frames, ids of things, relations over time.
+        """The graph of a video file, or of a folder of pictures: frames, ids of things, relations
+        over time.
 
-        fps: graphs a second; of pictures, which are all used, how many were taken a second. boxes: a table or graph file with the boxes
-        of the video, for models of predcls and sgcls. threshold, least_score: probabilities (0..1) that predicates and things must
+        fps: graphs a second; of pictures, which are all used, how many were taken a second. boxes:
+        a table or graph file with the boxes of the video, for models of predcls and sgcls.
+        threshold, least_score: probabilities (0..1) that predicates and things must
         have. uncertainty_threshold: edges above it are marked. tracker: "overlap" or "bytetrack".
-        Raises DataError if the video cannot be read, ConfigError if the model cannot read videos or not with these values,
-        CheckpointError if its detector is not found.
+        Raises DataError if the video cannot be read, ConfigError if the model cannot read videos or
+        not with these values, CheckpointError if its detector is not found.
         """
-        settings = VideoSettings(fps, None if boxes is None else Path(boxes), threshold, least_score, uncertainty_threshold, tracker)
+        settings = VideoSettings(
+            fps, None if boxes is None else Path(boxes), threshold, least_score, uncertainty_threshold, tracker
+        )
         return self.on_videos(settings).graph(Path(video))
 
     def stream(
@@ -113,22 +127,26 @@ class TrainedModel:
         uncertainty_threshold: float | None = None,
         tracker: Tracking = TRACKER,
     ) -> Iterator[GraphFrame]:
-        """Graphs of frames as they arrive, one for each, in order, with ids of things. For models of sgdet.
+        """Graphs of frames as they arrive, one for each, in order, with ids of things. For models
+        of sgdet.
 
-        frames: RGB pictures (H, W, 3) uint8, ``fps`` a second, or pairs of a time in seconds and a picture. Graphs come a window of
-        frames at a time, since a model looks at several frames together; no more than a window is held.
-        Raises ConfigError as ``predict``, DataError for a frame of another shape or type.
+        frames: RGB pictures (H, W, 3) uint8, ``fps`` a second, or pairs of a time in seconds and a
+        picture. Graphs come a window of frames at a time, since a model looks at several frames
+        together; no more than a window is held. Raises ConfigError as ``predict``, DataError for a
+        frame of another shape or type.
         """
         predictor = self.on_videos(
             VideoSettings(fps, None, threshold, least_score, uncertainty_threshold, tracker),
         )
         return predictor.frames("stream", _numbered(frames, fps))
 
-    def score(self, data: VideoDataset | Clip, *, batch_size: int = 1, num_workers: int | None = 0) -> Iterator[VideoPrediction]:
+    def score(
+        self, data: VideoDataset | Clip, *, batch_size: int = 1, num_workers: int | None = 0
+    ) -> Iterator[VideoPrediction]:
         """Probabilities of all predicates for every pair, a VideoPrediction per video.
 
-        data: a data set (``vidsgg.open_dataset``) of the model's classes, or a clip with the features that the model reads.
-        Raises CheckpointError if data set and model do not fit.
+        data: a data set (``vidsgg.open_dataset``) of the model's classes, or a clip with the
+        features that the model reads. Raises CheckpointError if data set and model do not fit.
         """
         if isinstance(data, Clip):
             yield from self._decoded(self._for_videos, data)
@@ -140,9 +158,11 @@ class TrainedModel:
             yield from self._decoded(ready, batch.clip)
 
     def evaluate(self, dataset: VideoDataset, *, batch_size: int = 1, num_workers: int | None = 0) -> RecallResult:
-        """Recall and mean recall on a data set, by the protocol of its schema and the model's mode (docs/recall.md), as fractions of 1.
+        """Recall and mean recall on a data set, by the protocol of its schema and the model's mode
+        (docs/recall.md), as fractions of 1.
 
-        Raises CheckpointError if data set and model do not fit, DataError naming a video that cannot be read.
+        Raises CheckpointError if data set and model do not fit, DataError naming a video that
+        cannot be read.
         """
         dataset = dataset.in_mode(self.mode)
         ready = self.on([dataset])
@@ -151,8 +171,11 @@ class TrainedModel:
         score(ready.model, loader, [recall], exclusive=ready.options.exclusive_decoding)
         return recall.compute()
 
-    def on(self, datasets: Sequence[VideoDataset], *, root: Path | None = None, team: Team = ALONE, **changes: Any) -> ReadyModel:
-        """The network with what it reads of data sets in one folder. changes: options to use in place of the run's.
+    def on(
+        self, datasets: Sequence[VideoDataset], *, root: Path | None = None, team: Team = ALONE, **changes: Any
+    ) -> ReadyModel:
+        """The network with what it reads of data sets in one folder. changes: options to use in
+        place of the run's.
 
         Raises CheckpointError as ``load_model``.
         """
@@ -160,13 +183,15 @@ class TrainedModel:
         return load_model(self.run, where, datasets, self.device, team=team, detector=self.detector, **changes)
 
     def on_videos(self, settings: VideoSettings) -> VideoPredictor:
-        """Ready for videos that belong to no data set. Raises ConfigError or CheckpointError if that cannot be."""
+        """Ready for videos that belong to no data set. Raises ConfigError or CheckpointError if
+        that cannot be."""
         check_reads_videos(self.run, boxes=settings.boxes is not None)
         return VideoPredictor(self.run, self._for_videos, settings)
 
     @cached_property
     def _for_videos(self) -> ReadyModel:
-        """The network and its detector. Raises CheckpointError naming where it was looked for if the detector is not found."""
+        """The network and its detector. Raises CheckpointError naming where it was looked for if
+        the detector is not found."""
         options, device = self.run.options, choose_device(self.device)
 
         def source_with(detector: str) -> FeatureSource:

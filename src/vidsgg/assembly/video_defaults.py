@@ -1,4 +1,5 @@
-"""What is asked of a video where nothing else is said: of the command line and of Python. Nothing heavy is imported here."""
+"""What is asked of a video where nothing else is said: of the command line and of Python. Nothing
+heavy is imported here."""
 
 from __future__ import annotations
 

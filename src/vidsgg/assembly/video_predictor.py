@@ -46,26 +46,30 @@ class VideoSettings:
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"option -{name}: {getattr(self, name)} is not a number from 0 to 1.")
         if self.tracker not in get_args(Tracking):
-            raise ConfigError(f"option -tracker: there is no {self.tracker!r}; there are {', '.join(get_args(Tracking))}.")
+            raise ConfigError(
+                f"option -tracker: there is no {self.tracker!r}; there are {', '.join(get_args(Tracking))}."
+            )
 
 
 def check_reads_videos(run: SavedRun, *, boxes: bool = False) -> Schema:
-    """What the checkpoint knows of the world. boxes: whether they are given. Raises ConfigError with the remedy if it cannot read a
-    video, or not in this way."""
+    """What the checkpoint knows of the world. boxes: whether they are given. Raises ConfigError
+    with the remedy if it cannot read a video, or not in this way."""
     mode, schema = run.options.mode, run.checkpoint.schema
     if not schema.subject_has_box:
         raise ConfigError(
-            f"{run.file} relates actions ({', '.join(schema.vocabulary.subjects[:3])}, ...) to things, as EASG does: which actions and things"
-            " there are comes with its annotated clips, not from a video. Name one of its clips with -video, without a video file."
+            f"{run.file} relates actions ({', '.join(schema.vocabulary.subjects[:3])}, ...) to things, as EASG does:"
+            " which actions and things there are comes with its annotated clips, not from a video. Name one of its"
+            " clips with -video, without a video file."
         )
     if mode != "sgdet" and not boxes:
         raise ConfigError(
-            f"{run.file} is a model for {mode}, which reads given boxes: give them with -boxes FILE, or take a checkpoint of mode sgdet,"
-            " which finds them itself."
+            f"{run.file} is a model for {mode}, which reads given boxes: give them with -boxes FILE, or take a"
+            " checkpoint of mode sgdet, which finds them itself."
         )
     if mode == "sgdet" and boxes:
         raise ConfigError(
-            f"{run.file} is a model for sgdet, which finds boxes itself: leave out -boxes, or take one of mode predcls or sgcls."
+            f"{run.file} is a model for sgdet, which finds boxes itself: leave out -boxes, or take one of mode predcls"
+            " or sgcls."
         )
     find_method(run.options.model).capabilities.check(run.options.model, mode, schema)
     return schema
@@ -75,7 +79,8 @@ class VideoPredictor:
     """A model, its detector and what was asked, ready for one video after another."""
 
     def __init__(self, run: SavedRun, ready: ReadyModel, settings: VideoSettings) -> None:
-        """Raises ConfigError or DataError if the settings do not fit the model, before any video is looked at."""
+        """Raises ConfigError or DataError if the settings do not fit the model, before any video is
+        looked at."""
         self.run, self.ready, self.settings = run, ready, settings
         self.schema = check_reads_videos(run, boxes=settings.boxes is not None)
         self.scorer = _scorer_of(ready, self.schema)
@@ -83,7 +88,9 @@ class VideoPredictor:
         unsure = unsure_above(run, settings.uncertainty_threshold)
         self.rules = GraphRules(settings.threshold, settings.least_score if mode == "sgdet" else 0.0, unsure)
         objects = self.schema.vocabulary.objects
-        self.boxes: BoxFile | None = None if settings.boxes is None else read_boxes(settings.boxes, objects, mode == "predcls")
+        self.boxes: BoxFile | None = (
+            None if settings.boxes is None else read_boxes(settings.boxes, objects, mode == "predcls")
+        )
         self.drawn = drawn_note(run)
         self.tracker()  # its library must be there before any video is looked at
         values = {"threshold": self.rules.threshold, "least_score": self.rules.least}
@@ -97,12 +104,16 @@ class VideoPredictor:
         return make_tracker(self.settings.tracker, self.settings.fps)
 
     def open(self, video: Path) -> tuple[Footage, GivenBoxes | None]:
-        """The frames that are wanted of a video, and its boxes where they are given. Raises DataError naming the video."""
+        """The frames that are wanted of a video, and its boxes where they are given. Raises
+        DataError naming the video."""
         boxes = None if self.boxes is None else self.boxes.of(video)
         return open_footage(video, self.settings.fps, None if boxes is None else boxes.frames.keys()), boxes
 
-    def frames(self, name: str, frames: Iterable[FootageFrame], boxes: GivenBoxes | None = None) -> Iterator[GraphFrame]:
-        """Graphs of frames in order, with ids of things. They come a window of frames at a time, see ``inference.video.Window``."""
+    def frames(
+        self, name: str, frames: Iterable[FootageFrame], boxes: GivenBoxes | None = None
+    ) -> Iterator[GraphFrame]:
+        """Graphs of frames in order, with ids of things. They come a window of frames at a time,
+        see ``inference.video.Window``."""
         return video_graphs(name, frames, self.scorer, self.rules, boxes=boxes, tracker=self.tracker())
 
     def graph(self, video: Path) -> VideoGraph:
@@ -115,26 +126,34 @@ class VideoPredictor:
         notes = (*self.drawn, *footage.notes, *(boxes.notes() if boxes else ()))
         made_by = replace(self.origin, notes=notes, source=str(video.resolve()))
         known, vocabulary = video_file(video, footage), self.schema.vocabulary
-        return VideoGraph(footage.name, self.schema.name, tuple(frames), timeline.intervals(), made_by, vocabulary, known)
+        return VideoGraph(
+            footage.name, self.schema.name, tuple(frames), timeline.intervals(), made_by, vocabulary, known
+        )
 
 
 def video_file(video: Path, footage: Footage) -> VideoFile:
     """What a video is known by."""
     content, seconds = content_of(video), footage.time_of(footage.count)
-    return VideoFile(content.size, content.digest, footage.count, round((footage.count - 1) / seconds, 6) if seconds > 0 else None)
+    return VideoFile(
+        content.size, content.digest, footage.count, round((footage.count - 1) / seconds, 6) if seconds > 0 else None
+    )
 
 
 def unsure_above(run: SavedRun, given: float | None) -> float | None:
-    """The uncertainty above which edges are marked; None of models that know none. Raises ConfigError if it is asked for of those."""
+    """The uncertainty above which edges are marked; None of models that know none. Raises
+    ConfigError if it is asked for of those."""
     trained = find_method(run.options.model).unsure_above(run.options)
     if trained is None and given is not None:
         raise ConfigError(
-            f"option -uncertainty_threshold: {run.file} is of model {run.options.model!r}, which knows no uncertainty; leave it out."
+            f"option -uncertainty_threshold: {run.file} is of model {run.options.model!r}, which knows no uncertainty;"
+            " leave it out."
         )
     return trained if given is None else given
 
 
-def origin_of(run: SavedRun, ready: ReadyModel, fps: float | None = None, settings: dict[str, float] | None = None) -> Origin:
+def origin_of(
+    run: SavedRun, ready: ReadyModel, fps: float | None = None, settings: dict[str, float] | None = None
+) -> Origin:
     """What graphs say of what made them."""
     key = ready.source.key
     weights = weights_digest(run.checkpoint.weights) + (key.weights if key else "")
@@ -154,5 +173,7 @@ def _scorer_of(ready: ReadyModel, schema: Schema) -> Scorer:
     if source.detector is not None:
         assert source.key is not None
         compat, raw = source.key.reference_compat, source.key.raw_detections
-        extractor = ClipExtractor(source.detector, source.mode, learn=False, reference_compat=compat, raw_detections=raw)
+        extractor = ClipExtractor(
+            source.detector, source.mode, learn=False, reference_compat=compat, raw_detections=raw
+        )
     return Scorer(ready.model, extractor, schema, source.mode, source.device, ready.options.exclusive_decoding)

@@ -15,7 +15,8 @@ LINES: tuple[Literal["-", "--", ":", "-."], ...] = ("-", "--", ":", "-.")  # ano
 
 @dataclass(frozen=True)
 class Panel:
-    """curves: by the name of the run, values by epoch. percent: whether the values are fractions to be shown in percent."""
+    """curves: by the name of the run, values by epoch. percent: whether the values are fractions to
+    be shown in percent."""
 
     title: str
     curves: Mapping[str, Sequence[tuple[int, float]]]
@@ -23,7 +24,8 @@ class Panel:
 
 
 def draw_curves(path: Path, panels: Sequence[Panel]) -> Path:
-    """Write the panels side by side; a run has the same colour and mark in all of them. Raises ConfigError if the file cannot be written."""
+    """Write the panels side by side; a run has the same colour and mark in all of them. Raises
+    ConfigError if the file cannot be written."""
     from matplotlib.lines import Line2D
     from matplotlib.ticker import MaxNLocator
 
@@ -32,7 +34,16 @@ def draw_curves(path: Path, panels: Sequence[Panel]) -> Path:
     def line(name: str, x: Sequence[float], y: Sequence[float]) -> Line2D:
         i = names.index(name)
         colour, mark, style = COLOURS[i % len(COLOURS)], MARKS[i % len(MARKS)], LINES[i // len(COLOURS) % len(LINES)]
-        return Line2D(x, y, color=colour, marker=mark, linestyle=style, linewidth=1.6, markersize=4.5, markevery=max(1, len(x) // 12))
+        return Line2D(
+            x,
+            y,
+            color=colour,
+            marker=mark,
+            linestyle=style,
+            linewidth=1.6,
+            markersize=4.5,
+            markevery=max(1, len(x) // 12),
+        )
 
     figure = new_figure(4.6 * len(panels), 3.9 + 0.22 * math.ceil(len(names) / 3))
     for axis, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):

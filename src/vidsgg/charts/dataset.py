@@ -19,7 +19,8 @@ _MOST = 40  # bars in one chart: EASG has hundreds of classes
 
 
 def write_charts(folder: Path, statistics: DatasetStatistics) -> list[Path]:
-    """Write ``objects.png``, ``predicates.png``, ``sizes.png`` and ``given_class.png``; returns their paths.
+    """Write ``objects.png``, ``predicates.png``, ``sizes.png`` and ``given_class.png``; returns
+    their paths.
 
     Raises ConfigError if the folder cannot be written to.
     """
@@ -28,7 +29,12 @@ def write_charts(folder: Path, statistics: DatasetStatistics) -> list[Path]:
 
     order = [int(i) for i in np.argsort(-statistics.objects, kind="stable") if statistics.objects[i]][:_MOST]
     figure = new_figure(9, 1.2 + 0.22 * len(order))
-    _bars(figure.subplots(), [vocabulary.objects[i] for i in order], [int(statistics.objects[i]) for i in order], "objects")
+    _bars(
+        figure.subplots(),
+        [vocabulary.objects[i] for i in order],
+        [int(statistics.objects[i]) for i in order],
+        "objects",
+    )
     charts["objects.png"] = figure
 
     sizes = [len(group) for group in vocabulary.groups]
@@ -74,6 +80,8 @@ def _bars(axis: Axes, names: list[str], counts: list[int], title: str) -> None:
     axis.invert_yaxis()
     axis.margins(y=0.01)
     for position, count in zip(positions, counts, strict=True):
-        axis.annotate(f"{count:,}", (count, position), xytext=(4, 0), textcoords="offset points", va="center", fontsize=8)
+        axis.annotate(
+            f"{count:,}", (count, position), xytext=(4, 0), textcoords="offset points", va="center", fontsize=8
+        )
     axis.grid(axis="x", color=GRID)
     plain(axis, title)

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe and Ito's colours, told apart by the colour-blind too (without their yellow, which is faint on white), and the marks that go with them.
+# Okabe and Ito's colours, told apart by the colour-blind too (without their yellow, which is faint
+# on white), and the marks that go with them.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKS = ("o", "s", "^", "D", "v", "P", "X")
 GREY, GRID = "#8a919e", "#dfe2e7"
@@ -34,7 +35,8 @@ def plain(axis: Axes, title: str) -> None:
 
 
 def save_figure(figure: Figure, path: Path, remark: str = "") -> Path:
-    """Write a PNG, and its folder if it is not there. remark: above everything. Raises ConfigError if it cannot be written."""
+    """Write a PNG, and its folder if it is not there. remark: above everything. Raises ConfigError
+    if it cannot be written."""
     if remark:
         figure.suptitle(remark, color=COLOURS[1], fontweight="bold")
     try:

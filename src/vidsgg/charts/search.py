@@ -26,9 +26,11 @@ def write_search_charts(
     label: str,
     shown: Callable[[float], float],
 ) -> list[Path]:
-    """Write ``history.png``, ``parallel.png`` and ``importance.png`` (each if there is anything to show) and return their paths.
+    """Write ``history.png``, ``parallel.png`` and ``importance.png`` (each if there is anything to
+    show) and return their paths.
 
-    rows: as read_results gives them. label, shown: name of the score and how it is shown. Raises ConfigError if they cannot be written.
+    rows: as read_results gives them. label, shown: name of the score and how it is shown. Raises
+    ConfigError if they cannot be written.
     """
     charts: dict[str, Figure] = {}
     scored = [row for row in rows if row.score is not None]
@@ -56,12 +58,19 @@ def _history(rows: Sequence[TrialRow], label: str, shown: Callable[[float], floa
             so_far.append((row.number, shown(best)))
     if so_far:
         axis.step(*zip(*so_far, strict=True), where="post", color=_ORANGE, linewidth=1.6, label="best so far")
-    for state, marker, colour in (("complete", "o", _BLUE), ("pruned", "D", GREY), ("running", ">", GREY), ("failed", "X", "#000000")):
+    for state, marker, colour in (
+        ("complete", "o", _BLUE),
+        ("pruned", "D", GREY),
+        ("running", ">", GREY),
+        ("failed", "X", "#000000"),
+    ):
         points = [(row.number, shown(row.score)) for row in rows if row.state == state and row.score is not None]
         if points:
             faces = colour if state == "complete" else "none" if state != "failed" else colour
             numbers, scores = zip(*points, strict=True)
-            axis.scatter(numbers, scores, marker=marker, facecolors=faces, edgecolors=colour, s=34, label=state, zorder=3)
+            axis.scatter(
+                numbers, scores, marker=marker, facecolors=faces, edgecolors=colour, s=34, label=state, zorder=3
+            )
     axis.set_xlabel("trial")
     axis.set_ylabel(label)
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -112,7 +121,14 @@ def _importance(importances: Mapping[str, float], trials: int) -> Figure:
     axis = figure.subplots()
     axis.barh(list(importances), [100 * share for share in importances.values()], color=_BLUE, height=0.62)
     for position, share in enumerate(importances.values()):
-        axis.annotate(f"{100 * share:.0f} %", (100 * share, position), xytext=(4, 0), textcoords="offset points", va="center", fontsize=9)
+        axis.annotate(
+            f"{100 * share:.0f} %",
+            (100 * share, position),
+            xytext=(4, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=9,
+        )
     axis.invert_yaxis()
     axis.set_xlim(0, 108)
     axis.grid(axis="x", color=GRID)

@@ -1,8 +1,10 @@
-"""Command line options generated from a dataclass: ``-lr 1e-4`` and ``--lr 1e-4``, YAML files, and did-you-mean.
+"""Command line options generated from a dataclass: ``-lr 1e-4`` and ``--lr 1e-4``, YAML files, and
+did-you-mean.
 
-A field of the dataclass is an option. Its default, type and ``option(help, choices)`` metadata say everything; nothing is
-written twice. Values come from the defaults, then the YAML file of ``-config``, then the command line, and last from the environment
-variable ``VIDSGG_OPTIONS``, so that a script of long runs can be tried out in minutes without being edited.
+A field of the dataclass is an option. Its default, type and ``option(help, choices)`` metadata say
+everything; nothing is written twice. Values come from the defaults, then the YAML file of
+``-config``, then the command line, and last from the environment variable ``VIDSGG_OPTIONS``, so
+that a script of long runs can be tried out in minutes without being edited.
 """
 
 from __future__ import annotations
@@ -19,7 +21,16 @@ from vidsgg.cli.words import NEGATIVE_NUMBER, as_typed, prepared
 from vidsgg.errors import ConfigError, DataError, short
 from vidsgg.io.places import check_place
 from vidsgg.io.untrusted import read_yaml
-from vidsgg.options import aliases_of, check_bounds, check_text, closest, convert, fields_of, kind_of, options_from_environment
+from vidsgg.options import (
+    aliases_of,
+    check_bounds,
+    check_text,
+    closest,
+    convert,
+    fields_of,
+    kind_of,
+    options_from_environment,
+)
 from vidsgg.recipes.recipe_files import find_recipe
 
 T = TypeVar("T")
@@ -44,7 +55,8 @@ def read_yaml_values(path: Path) -> dict[str, Any]:
 
 
 def read_options(path: Path, config: type) -> dict[str, Any]:
-    """Options of a YAML file, checked against ``config``. Raises ConfigError naming the file and the key."""
+    """Options of a YAML file, checked against ``config``. Raises ConfigError naming the file and
+    the key."""
     known, aliases, values = fields_of(config), aliases_of(config), {}
     for key, value in read_yaml_values(path).items():
         key = aliases.get(key, key)
@@ -59,22 +71,25 @@ def read_options(path: Path, config: type) -> dict[str, Any]:
 
 
 def without_local_rank(argv: Sequence[str]) -> list[str]:
-    """The arguments without the ``--local-rank=0`` of ``python -m torch.distributed.launch``, whose environment says it as well."""
+    """The arguments without the ``--local-rank=0`` of ``python -m torch.distributed.launch``, whose
+    environment says it as well."""
     return [word for word in argv if not re.fullmatch(r"--local[-_]rank=\d+", word)]
 
 
 def parse(config: type[T], argv: Sequence[str], *, prog: str, description: str, positional: Sequence[str] = ()) -> T:
-    """Build ``config`` from command line arguments. ``positional`` names fields that are given without a dash,
-    those of type ``tuple[str, ...]`` any number of times, once at least where they have no default.
+    """Build ``config`` from command line arguments. ``positional`` names fields that are given
+    without a dash, those of type ``tuple[str, ...]`` any number of times, once at least where they
+    have no default.
 
-    Raises ConfigError for an unknown option or value, naming the closest; ``-h`` prints the options and exits with 0.
+    Raises ConfigError for an unknown option or value, naming the closest; ``-h`` prints the options
+    and exits with 0.
     """
     return build(config, parse_values(config, argv, prog=prog, description=description, positional=positional))
 
 
 def build(config: type[T], values: Mapping[str, Any]) -> T:
-    """Options from their values. Raises ConfigError for a number out of bounds, an input that cannot be read or an output that cannot be
-    written, before any work is done.
+    """Options from their values. Raises ConfigError for a number out of bounds, an input that
+    cannot be read or an output that cannot be written, before any work is done.
     """
     built = config(**values)
     check_bounds(built)
@@ -85,20 +100,31 @@ def build(config: type[T], values: Mapping[str, Any]) -> T:
 
 
 def check_option_place(field: dataclasses.Field[Any], given: Any) -> None:
-    """Raises ConfigError if what an option names cannot be read, or written to, as its declaration says."""
+    """Raises ConfigError if what an option names cannot be read, or written to, as its declaration
+    says."""
     place = field.metadata.get("place")
     if place and given is not None:
         for path in given if isinstance(given, tuple) else (given,):
             check_place(f"option -{field.name}", Path(path), place)
 
 
-def parse_values(config: type, argv: Sequence[str], *, prog: str, description: str, positional: Sequence[str] = ()) -> dict[str, Any]:
-    """The options that are given, on the command line or in its YAML file, as ``parse`` takes them."""
+def parse_values(
+    config: type, argv: Sequence[str], *, prog: str, description: str, positional: Sequence[str] = ()
+) -> dict[str, Any]:
+    """The options that are given, on the command line or in its YAML file, as ``parse`` takes
+    them."""
     known = fields_of(config)
-    parser = _Parser(prog=prog, description=description, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = _Parser(
+        prog=prog, description=description, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser._negative_number_matcher = NEGATIVE_NUMBER
     if "config" not in known:
-        parser.add_argument("-config", "--config", metavar="FILE", help="YAML file of options, or a recipe of ours; the command line wins")
+        parser.add_argument(
+            "-config",
+            "--config",
+            metavar="FILE",
+            help="YAML file of options, or a recipe of ours; the command line wins",
+        )
     for name, (annotation, field) in known.items():
         default = "" if field.default in (dataclasses.MISSING, None, ()) else f" (default {field.default})"
         choices = kind_of(annotation)[2] or field.metadata.get("choices", ())
@@ -112,7 +138,9 @@ def parse_values(config: type, argv: Sequence[str], *, prog: str, description: s
             continue
         names = [dash + word for word in (name, *field.metadata.get("aliases", ())) for dash in ("-", "--")]
         if kind_of(annotation)[0] is bool:  # alone it means True
-            parser.add_argument(*names, dest=name, default=argparse.SUPPRESS, help=text, metavar=name.upper(), nargs="?", const="True")
+            parser.add_argument(
+                *names, dest=name, default=argparse.SUPPRESS, help=text, metavar=name.upper(), nargs="?", const="True"
+            )
         else:
             parser.add_argument(*names, dest=name, default=argparse.SUPPRESS, help=text, metavar=name.upper())
     options = [*(n for n in known if n not in positional), *aliases_of(config), "config", "h", "help"]

@@ -8,7 +8,8 @@ from vidsgg.cli.command_line import parse
 from vidsgg.recipes.command_options import DemoOptions
 
 DESCRIPTION = (
-    "Make a synthetic data set, train a detector and STTran on it, compare it with a yardstick on held-out videos, write a page to open."
+    "Make a synthetic data set, train a detector and STTran on it, compare it with a yardstick on held-out videos,"
+    " write a page to open."
 )
 
 

@@ -19,10 +19,15 @@ def main(argv: Sequence[str], prog: str = "vidsgg evaluate") -> int:
         with_methods(EvaluateOptions, "evaluation"),
         without_local_rank(argv),
         prog=prog,
-        description="Score a trained model: recall and mean recall under every constraint, head, body and tail, calibration.",
+        description=(
+            "Score a trained model: recall and mean recall under every constraint, head, body and tail, calibration."
+        ),
     )
     if not options.checkpoint:
-        raise ConfigError(f"option -checkpoint is required: a checkpoint file, or the folder of a run such as output/...\nSee '{prog} -h'.")
+        raise ConfigError(
+            f"option -checkpoint is required: a checkpoint file, or the folder of a run such as output/...\nSee '{prog}"
+            " -h'."
+        )
     from vidsgg.recipes.evaluate import run_evaluation  # torch
 
     evaluation = run_evaluation(options)

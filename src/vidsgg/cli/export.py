@@ -15,7 +15,9 @@ DESCRIPTION = "Write graphs in the formats of others."
 def main(argv: Sequence[str]) -> int:
     formats = "\n".join(f"{form.name:12} {form.summary}" for form in FORMATS.all().values())
     description = f"{DESCRIPTION}\n\n{formats}"
-    exported = run_export(parse(ExportOptions, argv, prog="vidsgg export", description=description, positional=["graphs"]))
+    exported = run_export(
+        parse(ExportOptions, argv, prog="vidsgg export", description=description, positional=["graphs"])
+    )
     for path in exported.files:
         print(path)
     for note in exported.notes:

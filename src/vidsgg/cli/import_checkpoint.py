@@ -8,7 +8,10 @@ from vidsgg.cli.command_line import parse
 from vidsgg.recipes.command_options import ImportCheckpointOptions
 from vidsgg.recipes.method_options import with_methods
 
-DESCRIPTION = "Turn a file that a method's authors published, of the Action Genome detector or of a relation model, into one of ours."
+DESCRIPTION = (
+    "Turn a file that a method's authors published, of the Action Genome detector or of a relation model, into one of"
+    " ours."
+)
 
 
 def main(argv: Sequence[str]) -> int:

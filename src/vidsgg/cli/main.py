@@ -1,4 +1,5 @@
-"""The installed program: ``vidsgg COMMAND ...``. A command's module is imported only when it is called."""
+"""The installed program: ``vidsgg COMMAND ...``. A command's module is imported only when it is
+called."""
 
 from __future__ import annotations
 
@@ -34,7 +35,8 @@ COMMANDS = {
 
 
 def run(command: Callable[[list[str]], int], argv: Sequence[str]) -> int:
-    """Call a command; mistakes of the user, and what their disks refuse, become one message on stderr and exit code 2."""
+    """Call a command; mistakes of the user, and what their disks refuse, become one message on
+    stderr and exit code 2."""
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="backslashreplace")  # names of files need not be text
     try:
@@ -62,10 +64,13 @@ def run(command: Callable[[list[str]], int], argv: Sequence[str]) -> int:
     except (MemoryError, RuntimeError) as error:
         if not _is_lack_of_memory(error):
             raise
-        return _say(f"not enough memory: {str(error).splitlines()[0][:200] if str(error) else 'the system gave no more'}")
+        return _say(
+            f"not enough memory: {str(error).splitlines()[0][:200] if str(error) else 'the system gave no more'}"
+        )
 
 
-# What a disk, a folder or the system refuses, wherever it comes up; any other OSError is a mistake of ours.
+# What a disk, a folder or the system refuses, wherever it comes up; any other OSError is a mistake
+# of ours.
 _OF_THE_MACHINE = {
     getattr(errno, name): remedy
     for name, remedy in {
@@ -110,12 +115,18 @@ def _refused(error: OSError) -> str:
 
 
 def _is_lack_of_memory(error: Exception) -> bool:
-    """PyTorch raises errors of its own for the memory of a GPU, and plain ones for that of the machine."""
-    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "DefaultCPUAllocator" in str(error)
+    """PyTorch raises errors of its own for the memory of a GPU, and plain ones for that of the
+    machine."""
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or "DefaultCPUAllocator" in str(error)
+    )
 
 
 def _write_no_more() -> None:
-    """Let what stdout still holds go nowhere, or Python would try it again at its end, and complain."""
+    """Let what stdout still holds go nowhere, or Python would try it again at its end, and
+    complain."""
     try:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (OSError, ValueError):  # it is no file, as in tests and notebooks
@@ -128,8 +139,8 @@ def _process() -> int:
 
 
 def _let_the_cause_be_told(error: VidsggError) -> None:
-    """Of several processes, one should say what went wrong. Those that only miss it, and those that have made the same mistake as the first,
-    wait a while, in which the launcher ends them.
+    """Of several processes, one should say what went wrong. Those that only miss it, and those that
+    have made the same mistake as the first, wait a while, in which the launcher ends them.
     """
     if isinstance(error, ProcessLost):
         time.sleep(10)

@@ -33,5 +33,7 @@ def main(argv: Sequence[str]) -> int:
             )
         )
     print("\n".join(columns(rows)))
-    print(f"\nrecipes, the settings that authors published, for 'vidsgg train -config NAME': {', '.join(recipe_files())}")
+    print(
+        f"\nrecipes, the settings that authors published, for 'vidsgg train -config NAME': {', '.join(recipe_files())}"
+    )
     return 0

@@ -18,18 +18,29 @@ def main(argv: Sequence[str]) -> int:
     options = parse(PredictOptions, argv, prog="vidsgg predict", description=DESCRIPTION, positional=["videos"])
     if not options.checkpoint:
         raise ConfigError(
-            "option -checkpoint is required: a checkpoint file, or the folder of a run such as output/...\nSee 'vidsgg predict -h'."
+            "option -checkpoint is required: a checkpoint file, or the folder of a run such as output/...\nSee 'vidsgg"
+            " predict -h'."
         )
     if options.videos:
         return _own_videos(options)
     if options.boxes:
         raise ConfigError(
-            "option -boxes: boxes of your own belong to videos of your own; name these first, as in 'vidsgg predict VIDEO ...'."
+            "option -boxes: boxes of your own belong to videos of your own; name these first, as in 'vidsgg predict"
+            " VIDEO ...'."
         )
     from vidsgg.recipes.predict import run_prediction  # torch
 
     done = run_prediction(options)
-    print("\n".join([f"video: {done.video_id}", f"graph: {done.graph}", f"page:  {done.page}", *(f"note:  {note}" for note in done.notes)]))
+    print(
+        "\n".join(
+            [
+                f"video: {done.video_id}",
+                f"graph: {done.graph}",
+                f"page:  {done.page}",
+                *(f"note:  {note}" for note in done.notes),
+            ]
+        )
+    )
     return 0
 
 

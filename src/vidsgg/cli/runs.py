@@ -36,7 +36,9 @@ class CompareRunsOptions:
 
 def main(argv: Sequence[str]) -> int:
     if argv and argv[0] == "compare":
-        options = parse(CompareRunsOptions, argv[1:], prog="vidsgg runs compare", description=COMPARE, positional=["runs"])
+        options = parse(
+            CompareRunsOptions, argv[1:], prog="vidsgg runs compare", description=COMPARE, positional=["runs"]
+        )
         if len(options.runs) < 2:
             raise ConfigError("two or more runs are needed for a comparison.\nSee 'vidsgg runs compare -h'.")
         return _compare(choose_runs(options.runs, Path(options.folder)), Path(options.out))
@@ -53,7 +55,18 @@ def main(argv: Sequence[str]) -> int:
 
 def _table(runs: Sequence[RunRecord], root: Path) -> str:
     rows: list[tuple[str, ...]] = [
-        ("run", "started", "state", "data set", "model", "mode", "epochs", "best", "time", "options that are not the defaults")
+        (
+            "run",
+            "started",
+            "state",
+            "data set",
+            "model",
+            "mode",
+            "epochs",
+            "best",
+            "time",
+            "options that are not the defaults",
+        )
     ]
     notes = [""]
     for run in runs:
@@ -90,20 +103,32 @@ def _compare(runs: Sequence[RunRecord], out: Path) -> int:
         ("epochs", *(f"{run.epochs_done}/{run.epochs_planned}" for run in runs)),
         ("time", *(duration(run.seconds) for run in runs)),
         ("best", *(run.best for run in runs)),
-        ("last loss", *(f"{points[-1][1]:.4f}" if (points := run.curve("train/loss/total")) else "none" for run in runs)),
+        (
+            "last loss",
+            *(f"{points[-1][1]:.4f}" if (points := run.curve("train/loss/total")) else "none" for run in runs),
+        ),
     ]
-    scores = [key for key in ("val/with/recall@20", "val/with/mR@20", "val/mAP50") if any(run.curve(key) for run in runs)]
+    scores = [
+        key for key in ("val/with/recall@20", "val/with/mR@20", "val/mAP50") if any(run.curve(key) for run in runs)
+    ]
     rows += [
         (
             f"highest {_label(key)}",
-            *(f"{100 * max(value for _, value in points):.2f}" if (points := run.curve(key)) else "none" for run in runs),
+            *(
+                f"{100 * max(value for _, value in points):.2f}" if (points := run.curve(key)) else "none"
+                for run in runs
+            ),
         )
         for key in scores
     ]
     print("\n".join([*columns(rows), *_notes(runs)]))
     panels = [Panel("training loss", dict(zip(names, (run.curve("train/loss/total") for run in runs), strict=True)))]
     panels += [
-        Panel(f"validation {_label(key)}, in %", dict(zip(names, (run.curve(key) for run in runs), strict=True)), percent=True)
+        Panel(
+            f"validation {_label(key)}, in %",
+            dict(zip(names, (run.curve(key) for run in runs), strict=True)),
+            percent=True,
+        )
         for key in scores
     ]
     print(f"\ncurves: {draw_curves(out, panels)}")
@@ -117,14 +142,17 @@ def _notes(runs: Sequence[RunRecord]) -> list[str]:
 
 
 def _different(runs: Sequence[RunRecord]) -> list[str]:
-    """Options that the runs do not agree in. One that some runs do not have counts where another run has changed it."""
+    """Options that the runs do not agree in. One that some runs do not have counts where another
+    run has changed it."""
 
     def differs(key: str) -> bool:
         having = [run for run in runs if key in run.options]
         several = any(run.options[key] != having[0].options[key] for run in having)
         return several or (len(having) < len(runs) and any(key in run.changed for run in having))
 
-    return [key for key in dict.fromkeys(key for run in runs for key in run.options) if key != "save_path" and differs(key)]
+    return [
+        key for key in dict.fromkeys(key for run in runs for key in run.options) if key != "save_path" and differs(key)
+    ]
 
 
 def _names(runs: Sequence[RunRecord]) -> list[str]:

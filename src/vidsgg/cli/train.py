@@ -23,10 +23,14 @@ def peek(argv: Sequence[str], name: str) -> str | None:
     return None
 
 
-def read_train(argv: Sequence[str], prog: str, description: str, also: type | None = None) -> tuple[type[TrainOptions], dict[str, Any]]:
-    """The options class of the model that is asked for, and the values that are given, for it or for the options class ``also``.
+def read_train(
+    argv: Sequence[str], prog: str, description: str, also: type | None = None
+) -> tuple[type[TrainOptions], dict[str, Any]]:
+    """The options class of the model that is asked for, and the values that are given, for it or
+    for the options class ``also``.
 
-    Two passes: the model first, then the options of that model. An option of another model says whose it is.
+    Two passes: the model first, then the options of that model. An option of another model says
+    whose it is.
     """
     name = peek(argv, "model")
     config = peek(argv, "config")
@@ -41,7 +45,10 @@ def read_train(argv: Sequence[str], prog: str, description: str, also: type | No
         if re.match(r"^--?[A-Za-z]", word) and option not in mine and owners:
             raise ConfigError(f"option -{option} belongs to {', '.join(owners)}, not to model {entry.name!r}")
     others = ", ".join(model for model in methods() if model != entry.name)
-    text = f"{description}\n\n{entry.name}: {entry.summary} ({entry.source}). Options of the other models: -model {{{others}}} -h"
+    text = (
+        f"{description}\n\n{entry.name}: {entry.summary} ({entry.source}). Options of the other models: -model"
+        f" {{{others}}} -h"
+    )
     return entry.options, parse_values(known, argv, prog=prog, description=text)
 
 

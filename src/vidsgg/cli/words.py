@@ -1,4 +1,5 @@
-"""The words of a command line before argparse sees them: which are options, which are values that only look like options."""
+"""The words of a command line before argparse sees them: which are options, which are values that
+only look like options."""
 
 from __future__ import annotations
 
@@ -15,11 +16,15 @@ _MARK = "\0"  # no word of a command line holds it
 _BOOLEANS = ("true", "false", "1", "0", "yes", "no")
 
 
-def prepared(argv: Sequence[str], options: Sequence[str], switches: Collection[str], positional: bool, prog: str) -> list[str]:
-    """The words for argparse: those behind ``--`` as plain values, whatever they begin with; ``as_typed`` gives them back.
+def prepared(
+    argv: Sequence[str], options: Sequence[str], switches: Collection[str], positional: bool, prog: str
+) -> list[str]:
+    """The words for argparse: those behind ``--`` as plain values, whatever they begin with;
+    ``as_typed`` gives them back.
 
-    options: names without dashes. switches: those of them that need no value; in a command with positional words one takes the next word
-    only if that says yes or no. Raises ConfigError for an unknown option, naming the closest, or how to give a value that begins with a dash.
+    options: names without dashes. switches: those of them that need no value; in a command with
+    positional words one takes the next word only if that says yes or no. Raises ConfigError for an
+    unknown option, naming the closest, or how to give a value that begins with a dash.
     """
     end = argv.index("--") if "--" in argv else len(argv)
     words = []
@@ -27,10 +32,13 @@ def prepared(argv: Sequence[str], options: Sequence[str], switches: Collection[s
         name = word.lstrip("-").split("=")[0]
         if word.startswith("-") and word != "-" and not NEGATIVE_NUMBER.match(word) and name not in options:
             raise ConfigError(
-                f"unknown option {word.split('=')[0][:60]}{_hint(word, name, options, argv[i - 1] if i else '')}\nSee '{prog} -h'."
+                f"unknown option {word.split('=')[0][:60]}{_hint(word, name, options, argv[i - 1] if i else '')}\nSee"
+                f" '{prog} -h'."
             )
         following = argv[i + 1].lower() if i + 1 < end else ""
-        bare = positional and word.startswith("-") and "=" not in word and name in switches and following not in _BOOLEANS
+        bare = (
+            positional and word.startswith("-") and "=" not in word and name in switches and following not in _BOOLEANS
+        )
         words.append(f"{word}=True" if bare else word)
     return words + [_MARK + word for word in argv[end + 1 :]]
 

@@ -1,6 +1,7 @@
 """Action Genome: its classes and predicates, and its videos as the published methods read them.
 
-The rules of what is kept are those of yrcong/STTran ``dataloader/action_genome.py``, which published results rest on.
+The rules of what is kept are those of yrcong/STTran ``dataloader/action_genome.py``, which
+published results rest on.
 """
 
 from __future__ import annotations
@@ -67,7 +68,8 @@ CLASS_FILES = {"object_classes.txt": OBJECTS[1:], "relationship_classes.txt": VO
 
 
 def check_class_file(path: Path) -> None:
-    """The names of a class file are Action Genome's, in order, with or without the separators that its text files lack.
+    """The names of a class file are Action Genome's, in order, with or without the separators that
+    its text files lack.
 
     Raises DataError naming the file, the line and the expected name.
     """
@@ -79,7 +81,8 @@ def check_class_file(path: Path) -> None:
     for i, (have, want) in enumerate(zip(lines, wanted, strict=False), 1):
         if compact_name(have) != compact_name(want):
             raise DataError(
-                f"{path}: line {i} is {short(have)}, Action Genome has {short(compact_name(want))} there; use the original file."
+                f"{path}: line {i} is {short(have)}, Action Genome has {short(compact_name(want))} there; use the"
+                " original file."
             )
     if len(lines) != len(wanted):
         raise DataError(f"{path}: has {len(lines)} names, Action Genome has {len(wanted)}; use the original file.")
@@ -93,26 +96,34 @@ def compact_name(name: str) -> str:
 class ActionGenome(VideoDataset):
     """One split of Action Genome, as the reference loader keeps it for ``mode``.
 
-    A frame is kept if its first object entry belongs to the split, a person box was found and an object is visible; a video if
-    more than two of its frames are kept. Videos and frames follow person_bbox.pkl. In sgcls and sgdet objects with a side under
-    16 pixels count as invisible, as in the authors' separate file for these modes. Nodes of a frame: the person, then the objects
-    in annotation order; one pair (person, object) for each object. Boxes are left as annotated, also where they leave the frame.
+    A frame is kept if its first object entry belongs to the split, a person box was found and an
+    object is visible; a video if more than two of its frames are kept. Videos and frames follow
+    person_bbox.pkl. In sgcls and sgdet objects with a side under 16 pixels count as invisible, as
+    in the authors' separate file for these modes. Nodes of a frame: the person, then the objects in
+    annotation order; one pair (person, object) for each object. Boxes are left as annotated, also
+    where they leave the frame.
 
-    The first opening reads the pickles, later ones a cache (see action_genome_files.load_records). The class files are
-    compared with the known names if they are there; nothing else is taken from them. Entries that cannot be used raise DataError
-    naming the key and the value, or are dropped and counted with ``skip_bad``: a frame for what is wrong with its key, split or
-    person, else just the object.
+    The first opening reads the pickles, later ones a cache (see action_genome_files.load_records).
+    The class files are compared with the known names if they are there; nothing else is taken from
+    them. Entries that cannot be used raise DataError naming the key and the value, or are dropped
+    and counted with ``skip_bad``: a frame for what is wrong with its key, split or person, else
+    just the object.
 
-    summary: what was kept and dropped. Raises ConfigError for an unknown split or mode and DataError naming the file.
+    summary: what was kept and dropped. Raises ConfigError for an unknown split or mode and
+    DataError naming the file.
     """
 
     schema = SCHEMA
 
     def __init__(self, root: Path, split: str, mode: str = "predcls", skip_bad: bool = False) -> None:
         if split not in SPLITS:
-            raise ConfigError(f"Action Genome has no split {short(split)}, only 'train' and 'test'{closest(split, SPLITS)}")
+            raise ConfigError(
+                f"Action Genome has no split {short(split)}, only 'train' and 'test'{closest(split, SPLITS)}"
+            )
         if mode not in SCHEMA.modes:
-            raise ConfigError(f"Action Genome has no mode {short(mode)}, only {', '.join(SCHEMA.modes)}{closest(mode, SCHEMA.modes)}")
+            raise ConfigError(
+                f"Action Genome has no mode {short(mode)}, only {', '.join(SCHEMA.modes)}{closest(mode, SCHEMA.modes)}"
+            )
         self.root, self.split, self.mode, self._skip_bad = Path(root), split, mode, skip_bad
         self.layout = find_layout(self.root)
         for name in CLASS_FILES:
@@ -127,13 +138,16 @@ class ActionGenome(VideoDataset):
             hint = f" {more} more entries cannot be used;" if more else ""
             text = next(iter(records.messages(first, split)), first)
             raise DataError(
-                f"{self.layout.annotations}: {text}{hint} 'vidsgg data check' lists what is wrong, -skip_bad True leaves it out."
+                f"{self.layout.annotations}: {text}{hint} 'vidsgg data check' lists what is wrong, -skip_bad True"
+                " leaves it out."
             )
         self.summary, self._table = select(records, split, SCHEMA, drop_small=mode != "predcls", skipped=problems)
         self.video_ids = list(self._table.video_id)
         self._uneven: dict[int, str | None] = {}  # what ``uneven`` has found
         if not self.video_ids:
-            raise DataError(f"{self.root}: no video of split {short(split)} has more than two usable frames.\n{self.summary.text()}")
+            raise DataError(
+                f"{self.root}: no video of split {short(split)} has more than two usable frames.\n{self.summary.text()}"
+            )
 
     def in_mode(self, mode: str) -> ActionGenome:
         return self if mode == self.mode else ActionGenome(self.root, self.split, mode, self._skip_bad)
@@ -152,10 +166,13 @@ class ActionGenome(VideoDataset):
         return digest.hexdigest()
 
     def frame_sources(self, index: int, frames: Sequence[int] | None = None) -> list[FrameSource]:
-        """The dumped picture of each frame, ``frames/VIDEO.mp4/NNNNNN.png`` (or ``.jpg``), else its number in ``videos/VIDEO.mp4``.
+        """The dumped picture of each frame, ``frames/VIDEO.mp4/NNNNNN.png`` (or ``.jpg``), else its
+        number in ``videos/VIDEO.mp4``.
 
-        The authors dumped with ``ffmpeg -i VIDEO %06d.png`` (JingweiJ/ActionGenome ``tools/dump_frames.py``), and that is how frames are
-        numbered: where a video's rate is uneven, frame N is not its N-th picture (see io/constant_rate.py).
+        The authors dumped with ``ffmpeg -i VIDEO %06d.png`` (JingweiJ/ActionGenome
+        ``tools/dump_frames.py``), and that is how frames are
+        numbered: where a video's rate is uneven, frame N is not its N-th picture (see
+        io/constant_rate.py).
         """
         video_id, (first, last) = self.video_ids[index], self._table.start["frame"][index : index + 2].tolist()
         keys = self._table.frame_key.span(first, last)
@@ -165,10 +182,13 @@ class ActionGenome(VideoDataset):
             folders, video = self.layout.dumped(video_id), self.layout.video(video_id)
             for row in range(last - first) if frames is None else frames:
                 key, number = keys[row], numbers[row]
-                # Names out of a cache file are as foreign as those out of a pickle: they must not leave the folder.
+                # Names out of a cache file are as foreign as those out of a pickle: they must not
+                # leave the folder.
                 usual = plain and key == f"{video_id}.mp4/{number:06d}.png"
                 if not usual and split_key(key) != (video_id, number):
-                    raise DataError(f"{self.root}: frame key {short(key)} is not frame {number} of video {short(video_id)}.")
+                    raise DataError(
+                        f"{self.root}: frame key {short(key)} is not frame {number} of video {short(video_id)}."
+                    )
                 name = key.rpartition("/")[2]
                 picture = picture_of(folders, name.removesuffix(".png"))
                 lacking = folders[0] / name if folders and picture is None else None
@@ -181,20 +201,28 @@ class ActionGenome(VideoDataset):
                 else:
                     sources.append(FrameSource(self.layout.videos[0] / f"{video_id}.mp4", number, there=False))
         except OSError as error:
-            raise DataError(f"{error.filename}: cannot be looked at ({error.strerror}); check its permissions.") from error
+            raise DataError(
+                f"{error.filename}: cannot be looked at ({error.strerror}); check its permissions."
+            ) from error
         return sources
 
     def images(self, index: int, frames: Sequence[int] | None = None) -> list[Image]:
         """The annotated frames, each from where ``frame_sources`` finds it.
 
-        RGB (H, W, 3) uint8. Raises DataError naming the file if one is missing, damaged or of another size than annotated.
+        RGB (H, W, 3) uint8. Raises DataError naming the file if one is missing, damaged or of
+        another size than annotated.
         """
-        sources, (first, last) = self.frame_sources(index, frames), self._table.start["frame"][index : index + 2].tolist()
+        sources, (first, last) = (
+            self.frame_sources(index, frames),
+            self._table.start["frame"][index : index + 2].tolist(),
+        )
         sizes = self._table.columns["frame_size"][first:last][slice(None) if frames is None else list(frames)].tolist()
         if lacking := next((source for source in sources if not source.there), None):
             raise DataError(self._no_picture(self.video_ids[index], lacking))
         numbers = [source.number for source in sources if source.number is not None]
-        decoded = iter(read_dumped_frames(next(s.file for s in sources if s.number is not None), numbers) if numbers else ())
+        decoded = iter(
+            read_dumped_frames(next(s.file for s in sources if s.number is not None), numbers) if numbers else ()
+        )
         pictures = [read_image(source.file) if source.number is None else next(decoded) for source in sources]
         for source, picture, (width, height) in zip(sources, pictures, sizes, strict=True):
             if picture.shape[:2] != (height, width):
@@ -224,11 +252,16 @@ class ActionGenome(VideoDataset):
 
     def _video(self, index: int) -> Path | None:
         """The video file, if pictures are read from it."""
-        return next((source.file for source in self.frame_sources(index) if source.there and source.number is not None), None)
+        return next(
+            (source.file for source in self.frame_sources(index) if source.there and source.number is not None), None
+        )
 
     def _no_picture(self, video: str, source: FrameSource) -> str:
         file = self.layout.videos[0] / f"{video}.mp4"
         if source.instead_of is not None:
-            return f"{source.file}: no such picture, and {file} is not there to take it from; dump the frames again, or add the video."
+            return (
+                f"{source.file}: no such picture, and {file} is not there to take it from; dump the frames again, or"
+                " add the video."
+            )
         folder = self.layout.frames[0] / f"{video}.mp4"
         return f"{self.root}: has no pictures of video {short(video)}: neither {folder} nor {file} is there."

@@ -20,8 +20,8 @@ FRAME_LIST = "frame_list.txt"
 _FRAME_LIST_SIZE = 1 << 28  # bytes at most; the original has about 6 million
 _OUTSIDE = 1.0  # pixels by which a box may leave the frame unremarked: detectors and annotators round
 
-# What the reference loader prints for the original files (yrcong/STTran, predcls): videos, valid frames, videos without person,
-# videos with one frame, frames without person.
+# What the reference loader prints for the original files (yrcong/STTran, predcls): videos, valid
+# frames, videos without person, videos with one frame, frames without person.
 _PUBLISHED = {"train": (7584, 177330, 144, 49, 21643), "test": (1750, 56923, 41, 19, 8636)}
 
 
@@ -105,7 +105,8 @@ def _box_text(records: Records, frame: int, box: Array) -> str:
 
 
 def _check_frames(records: Records, book: Book) -> None:
-    """Classes that occur twice in a frame, and frames of a video that do not follow each other in time."""
+    """Classes that occur twice in a frame, and frames of a video that do not follow each other in
+    time."""
     column = records.columns
     frame_of = np.repeat(np.arange(len(records.key)), np.diff(records.start))
     thing = column["visible"] & (column["object_problem"] == 0)
@@ -124,7 +125,13 @@ def _check_frames(records: Records, book: Book) -> None:
 
 def _compare(split: str, summary: Summary, book: Book) -> None:
     """Counts beside the published ones; a set of another size is another set, not a damaged one."""
-    found = (summary.videos, summary.valid_frames, summary.videos_no_person, summary.videos_one_frame, summary.frames_no_person)
+    found = (
+        summary.videos,
+        summary.valid_frames,
+        summary.videos_no_person,
+        summary.videos_one_frame,
+        summary.frames_no_person,
+    )
     published = _PUBLISHED[split]
     if found == published:
         book.facts.append("  the published counts")
@@ -133,6 +140,8 @@ def _compare(split: str, summary: Summary, book: Book) -> None:
     else:
         names = ("videos", "valid frames", "videos without person", "videos with one frame", "frames without person")
         differ = [
-            f"{split}: {have} {name}, published {want}" for name, have, want in zip(names, found, published, strict=True) if have != want
+            f"{split}: {have} {name}, published {want}"
+            for name, have, want in zip(names, found, published, strict=True)
+            if have != want
         ]
         book.warning("counts differ from the published ones", differ)

@@ -1,8 +1,9 @@
 """Action Genome's annotation pickles as flat columns, and the cache that spares reading them twice.
 
-The pickles hold one small dict per object and take long to read. What the loader needs of them, both splits and before any
-filter, fits in a few arrays; they are kept in one file beside the pickles (or in the user's cache folder when the data set is
-read-only) and used for as long as the pickles stay the same.
+The pickles hold one small dict per object and take long to read. What the loader needs of them,
+both splits and before any filter, fits in a few arrays; they are kept in one file beside the
+pickles (or in the user's cache folder when the data set is read-only) and used for as long as the
+pickles stay the same.
 """
 
 from __future__ import annotations
@@ -66,14 +67,17 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, eq=False)
 class Records:
-    """The annotation pickles as columns. V videos, F frames in the order of person_bbox.pkl, N object entries in file order.
+    """The annotation pickles as columns. V videos, F frames in the order of person_bbox.pkl, N
+    object entries in file order.
 
     video (V): names without ``.mp4``, by first appearance. key (F): ``VIDEO.mp4/NNNNNN.png``.
-    columns, over frames: ``video`` row of the frame's video, ``number`` in the video file, ``split`` index into SPLITS or
-    UNKNOWN_SPLIT, ``person`` whether a person was found, ``person_box`` (F, 4) xyxy float32, ``size`` (F, 2) width and height,
-    ``frame_problem`` index into PROBLEMS. Over objects: ``class`` index into the vocabulary, ``visible``, ``small`` whether the
-    shorter side is under 16 pixels, ``box`` (N, 4) xyxy float32, ``predicates`` bit set by global predicate id, ``object_problem``.
-    start (F + 1): first object row of every frame. unmatched: keys of the object file without a person entry, never used.
+    columns, over frames: ``video`` row of the frame's video, ``number`` in the video file,
+    ``split`` index into SPLITS or UNKNOWN_SPLIT, ``person`` whether a person was found,
+    ``person_box`` (F, 4) xyxy float32, ``size`` (F, 2) width and height, ``frame_problem`` index
+    into PROBLEMS. Over objects: ``class`` index into the vocabulary, ``visible``, ``small`` whether
+    the shorter side is under 16 pixels, ``box`` (N, 4) xyxy float32, ``predicates`` bit set by
+    global predicate id, ``object_problem``. start (F + 1): first object row of every frame.
+    unmatched: keys of the object file without a person entry, never used.
     examples: problem -> split ("train", "test" or "unknown") -> the first few messages.
     """
 
@@ -103,7 +107,9 @@ class Records:
         """How often each problem occurs in ``splits``; frames of unknown split belong to all."""
         mine = np.isin(self.columns["split"], [*map(SPLITS.index, splits), UNKNOWN_SPLIT])
         counts = np.bincount(self.columns["frame_problem"][mine], minlength=len(PROBLEMS))
-        counts += np.bincount(self.columns["object_problem"][np.repeat(mine, np.diff(self.start))], minlength=len(PROBLEMS))
+        counts += np.bincount(
+            self.columns["object_problem"][np.repeat(mine, np.diff(self.start))], minlength=len(PROBLEMS)
+        )
         return {name: int(count) for name, count in zip(PROBLEMS[1:], counts[1:], strict=True) if count}
 
     def messages(self, problem: str, *splits: str) -> list[str]:
@@ -124,10 +130,13 @@ _KEY = re.compile(r"(.+)\.mp4/([0-9]{6,9})\.png", re.DOTALL)
 
 
 def split_key(key: str) -> tuple[str, int]:
-    """Video name and frame number of a key ``VIDEO.mp4/NNNNNN.png``. Raises DataError for any other text."""
+    """Video name and frame number of a key ``VIDEO.mp4/NNNNNN.png``. Raises DataError for any other
+    text."""
     match = _KEY.fullmatch(key) if isinstance(key, str) else None
     if match is None or int(match[2]) < 1 or not is_one_name(match[1]):
-        raise DataError(f"frame key {short(key)} is not 'VIDEO.mp4/NNNNNN.png', with a file name and a frame number from 000001.")
+        raise DataError(
+            f"frame key {short(key)} is not 'VIDEO.mp4/NNNNNN.png', with a file name and a frame number from 000001."
+        )
     return match[1], int(match[2])
 
 
@@ -152,7 +161,8 @@ class _Collector:
 
 
 def parse_records(persons: Any, objects: Any, vocabulary: Vocabulary) -> Records:
-    """Both pickles' contents as columns. What is wrong with single entries is marked and counted, for the caller to judge.
+    """Both pickles' contents as columns. What is wrong with single entries is marked and counted,
+    for the caller to judge.
 
     Raises DataError when the contents are not Action Genome's structure at all.
     """
@@ -166,7 +176,9 @@ def parse_records(persons: Any, objects: Any, vocabulary: Vocabulary) -> Records
     rows: dict[str, list[Any]] = {name: [] for name in _COLUMNS}
     start = [0]
     nobody = np.zeros(4, np.float32)
-    for key, entry in tqdm(persons.items(), desc="Action Genome's annotations", unit=" frames", delay=2, file=sys.stderr, disable=None):
+    for key, entry in tqdm(
+        persons.items(), desc="Action Genome's annotations", unit=" frames", delay=2, file=sys.stderr, disable=None
+    ):
         entries = objects.get(key)
         problem, split = 0, UNKNOWN_SPLIT
         video, number, person, box, size = "", 0, False, nobody, (1.0, 1.0)
@@ -199,9 +211,13 @@ def parse_records(persons: Any, objects: Any, vocabulary: Vocabulary) -> Records
         start.append(len(rows["class"]))
 
     corners, sides = np.split(np.array(rows["box"], np.float64).reshape(-1, 4), 2, axis=1)
-    # Corners by x + w and y + h, without the pixel that other conventions subtract (yrcong/STTran dataloader/action_genome.py).
-    # The authors "drop the boxes whose short edge < 16 pixel", so exactly 16 stays; their README's "larger than 16" reads otherwise.
-    made = {"box": np.concatenate([corners, corners + sides], axis=1), "small": sides.min(1, initial=np.inf) < SMALL_SIDE}
+    # Corners by x + w and y + h, without the pixel that other conventions subtract (yrcong/STTran
+    # dataloader/action_genome.py). The authors "drop the boxes whose short edge < 16 pixel", so
+    # exactly 16 stays; their README's "larger than 16" reads otherwise.
+    made = {
+        "box": np.concatenate([corners, corners + sides], axis=1),
+        "small": sides.min(1, initial=np.inf) < SMALL_SIDE,
+    }
     columns = {
         name: np.array(made[name] if name in made else rows[name], kind).reshape((-1, width) if width else (-1,))
         for name, (kind, width) in _COLUMNS.items()
@@ -220,14 +236,17 @@ _NO_BOX = (0.0, 0.0, 1.0, 1.0)
 def _split_of(key: str, entries: Any) -> int:
     if not isinstance(entries, list) or not entries:
         raise _Problem(
-            "frame without object entries", f"{OBJECTS}[{short(key)}]: is {short(entries)}, expected a list with an entry per object."
+            "frame without object entries",
+            f"{OBJECTS}[{short(key)}]: is {short(entries)}, expected a list with an entry per object.",
         )
     try:
         name = entries[0]["metadata"]["set"]
     except MISFITS:
         raise _Problem("unknown split", f"{OBJECTS}[{short(key)}][0]: has no metadata with a 'set'.") from None
     if not isinstance(name, str) or name not in SPLITS:
-        raise _Problem("unknown split", f"{OBJECTS}[{short(key)}][0]: metadata set is {short(name)}, expected one of {SPLITS}.")
+        raise _Problem(
+            "unknown split", f"{OBJECTS}[{short(key)}][0]: metadata set is {short(name)}, expected one of {SPLITS}."
+        )
     return SPLITS.index(name)
 
 
@@ -245,24 +264,31 @@ def _person_of(key: str, entry: Any) -> tuple[bool, Array, tuple[float, float]]:
         width, height = (float(side) for side in entry["bbox_size"])
         mode = entry.get("bbox_mode", "xyxy")
     except MISFITS as error:
-        raise _Problem("malformed person entry", f"{PERSONS}[{short(key)}]: {short(error)} in {short(entry)}.") from None
+        raise _Problem(
+            "malformed person entry", f"{PERSONS}[{short(key)}]: {short(error)} in {short(entry)}."
+        ) from None
     if boxes.size % 4 or (boxes.size and boxes.ndim != 2) or not (isinstance(mode, str) and mode == "xyxy"):
         raise _Problem(
-            "malformed person entry", f"{PERSONS}[{short(key)}]: bbox is {short(boxes.tolist())} ({short(mode)}), expected (n, 4) xyxy."
+            "malformed person entry",
+            f"{PERSONS}[{short(key)}]: bbox is {short(boxes.tolist())} ({short(mode)}), expected (n, 4) xyxy.",
         )
     if not (0 < width <= _WIDEST and 0 < height <= _WIDEST):
         raise _Problem(
-            "malformed person entry", f"{PERSONS}[{short(key)}]: bbox_size is {(width, height)}, expected width and height in pixels."
+            "malformed person entry",
+            f"{PERSONS}[{short(key)}]: bbox_size is {(width, height)}, expected width and height in pixels.",
         )
     if boxes.size == 0:
         return False, np.zeros(4, np.float32), (width, height)
     if len(boxes) > 1:
-        raise _Problem("several person boxes", f"{PERSONS}[{short(key)}]: has {len(boxes)} person boxes, expected one or none.")
+        raise _Problem(
+            "several person boxes", f"{PERSONS}[{short(key)}]: has {len(boxes)} person boxes, expected one or none."
+        )
     return True, boxes[0], (width, height)
 
 
 def _object_reader(vocabulary: Vocabulary) -> Callable[[Any], tuple[int, bool, tuple[float, ...], int]]:
-    """A function from an object entry to (class, visible, xywh, predicate bits); of an invisible object only the class is read."""
+    """A function from an object entry to (class, visible, xywh, predicate bits); of an invisible
+    object only the class is read."""
     classes = {name: i for i, name in enumerate(vocabulary.objects) if i}
     bits = {
         group.name: {name: 1 << (vocabulary.offsets[group.name] + i) for i, name in enumerate(group.predicates)}
@@ -278,17 +304,23 @@ def _object_reader(vocabulary: Vocabulary) -> Callable[[Any], tuple[int, bool, t
             if not visible:
                 return classes.get(name, 0), False, _NO_BOX, 0
             if name not in classes:
-                raise _Problem("unknown object class", f"class {short(name)} is not Action Genome's{closest(name, list(classes))}")
+                raise _Problem(
+                    "unknown object class", f"class {short(name)} is not Action Genome's{closest(name, list(classes))}"
+                )
             x, y, width, height = (float(value) for value in entry["bbox"])
             predicates = 0
             for group, known in bits.items():
                 given = entry[f"{group}_relationship"]
                 if group in single and len(given) != 1:
-                    raise _Problem("not one attention label", f"{group}_relationship of {short(name)} is {short(given)}, expected one")
+                    raise _Problem(
+                        "not one attention label",
+                        f"{group}_relationship of {short(name)} is {short(given)}, expected one",
+                    )
                 for predicate in given:
                     if predicate not in known:
                         raise _Problem(
-                            "unknown predicate", f"{short(predicate)} is not a {group} predicate{closest(predicate, list(known))}"
+                            "unknown predicate",
+                            f"{short(predicate)} is not a {group} predicate{closest(predicate, list(known))}",
                         )
                     predicates |= known[predicate]
         except MISFITS as error:
@@ -299,10 +331,18 @@ def _object_reader(vocabulary: Vocabulary) -> Callable[[Any], tuple[int, bool, t
 
 
 def _mark_bad_boxes(columns: dict[str, Array], keys: list[str], start: Array, collector: _Collector) -> None:
-    """Mark boxes that are not finite x1 < x2, y1 < y2 in float32, the type that every later stage sees."""
+    """Mark boxes that are not finite x1 < x2, y1 < y2 in float32, the type that every later stage
+    sees."""
     frame_of = np.repeat(np.arange(len(keys)), np.diff(start))
     for kind, file, boxes, used, mark, frames in (
-        ("bad person box", PERSONS, columns["person_box"], columns["person"], columns["frame_problem"], np.arange(len(keys))),
+        (
+            "bad person box",
+            PERSONS,
+            columns["person_box"],
+            columns["person"],
+            columns["frame_problem"],
+            np.arange(len(keys)),
+        ),
         ("bad object box", OBJECTS, columns["box"], columns["visible"], columns["object_problem"], frame_of),
     ):
         good = np.isfinite(boxes).all(1) & (boxes[:, 0] < boxes[:, 2]) & (boxes[:, 1] < boxes[:, 3])
@@ -315,10 +355,12 @@ def _mark_bad_boxes(columns: dict[str, Array], keys: list[str], start: Array, co
 
 
 def load_records(root: Path, vocabulary: Vocabulary) -> Records:
-    """The annotations of the data set at ``root``, from the cache if the pickles are those it was made of, else from the pickles.
+    """The annotations of the data set at ``root``, from the cache if the pickles are those it was
+    made of, else from the pickles.
 
-    A pickle with the size and modification time that the cache noted is taken to be unchanged; with another time its content is
-    compared (SHA-256). A cache that is torn or belongs to other files is made again. Raises DataError naming the file.
+    A pickle with the size and modification time that the cache noted is taken to be unchanged; with
+    another time its content is compared (SHA-256). A cache that is torn or belongs to other files
+    is made again. Raises DataError naming the file.
     """
     folder = find_layout(root).annotations
     stamps = {name: _stamp(folder / name) for name in (PERSONS, OBJECTS)}
@@ -329,7 +371,10 @@ def load_records(root: Path, vocabulary: Vocabulary) -> Records:
             return cached
     size = sum(stamp["size"] for stamp in stamps.values())
     if size > _SLOW_BYTES:
-        print(f"Reading Action Genome's annotations ({size / 1e6:.0f} MB) once; later runs take the cache.", file=sys.stderr)
+        print(
+            f"Reading Action Genome's annotations ({size / 1e6:.0f} MB) once; later runs take the cache.",
+            file=sys.stderr,
+        )
     digests = {name: {**stamp, "sha256": _sha256(folder / name)} for name, stamp in stamps.items()}
     with _no_collector():
         records = parse_records(load_pickle(folder / PERSONS), load_pickle(folder / OBJECTS), vocabulary)
@@ -339,7 +384,8 @@ def load_records(root: Path, vocabulary: Vocabulary) -> Records:
 
 @contextmanager
 def _no_collector() -> Iterator[None]:
-    """Without Python's cycle collector, which goes through the millions of new objects again and again: reading takes half the time."""
+    """Without Python's cycle collector, which goes through the millions of new objects again and
+    again: reading takes half the time."""
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -350,7 +396,8 @@ def _no_collector() -> Iterator[None]:
 
 
 def cache_places(root: Path) -> list[Path]:
-    """Where the cache of a data set may lie, best first: beside the annotations, else in the user's cache folder.
+    """Where the cache of a data set may lie, best first: beside the annotations, else in the user's
+    cache folder.
 
     VIDSGG_CACHE names another folder for the latter.
     """
@@ -406,11 +453,18 @@ def _read_cache(root: Path, place: Path, folder: Path, stamps: Mapping[str, dict
         _log.warning("%s is not a usable cache (%s) and is made again", place, error)
         return None
     if moved:  # note the new times, or every opening would hash the pickles
-        _write_cache(root, [place], records, {name: {**stamp, "sha256": sources[name]["sha256"]} for name, stamp in stamps.items()})
+        _write_cache(
+            root,
+            [place],
+            records,
+            {name: {**stamp, "sha256": sources[name]["sha256"]} for name, stamp in stamps.items()},
+        )
     return records
 
 
-def _write_cache(root: Path, places: Sequence[Path], records: Records, sources: Mapping[str, Mapping[str, Any]]) -> None:
+def _write_cache(
+    root: Path, places: Sequence[Path], records: Records, sources: Mapping[str, Mapping[str, Any]]
+) -> None:
     header = {
         "format": _FORMAT, "version": _VERSION, "sources": {name: dict(source) for name, source in sources.items()},
         "unmatched": records.unmatched, "examples": records.examples,
@@ -427,4 +481,6 @@ def _write_cache(root: Path, places: Sequence[Path], records: Records, sources: 
             return
         except OSError as error:
             _log.info("cannot keep the annotation cache at %s: %s", place, error)
-    _log.warning("the annotations are read from the pickles at every start: none of %s can be written", [str(p) for p in places])
+    _log.warning(
+        "the annotations are read from the pickles at every start: none of %s can be written", [str(p) for p in places]
+    )

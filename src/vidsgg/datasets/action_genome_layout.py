@@ -1,8 +1,10 @@
-"""Where the parts of Action Genome lie in its folder: as its authors' tools put them, or as its archives unpack.
+"""Where the parts of Action Genome lie in its folder: as its authors' tools put them, or as its
+archives unpack.
 
-The tools (JingweiJ/ActionGenome README) make ``annotations/``, ``videos/`` and ``frames/``. The archive of the annotations holds a
-folder ``action_genome_v1.0``, that of the videos, Charades scaled to 480p, a folder ``Charades_v1_480``. Some programs unpack an
-archive into one more folder of its name.
+The tools (JingweiJ/ActionGenome README) make ``annotations/``, ``videos/`` and ``frames/``. The
+archive of the annotations holds a folder ``action_genome_v1.0``, that of the videos, Charades
+scaled to 480p, a folder ``Charades_v1_480``. Some programs unpack an archive into one more folder
+of its name.
 """
 
 from __future__ import annotations
@@ -35,7 +37,8 @@ class ActionGenomeLayout:
         return next((file for folder in self.videos if (file := folder / f"{name}.mp4").is_file()), None)
 
     def dumped(self, name: str) -> list[Path]:
-        """The folders of a video's dumped frames, empty ones included. Raises OSError if a folder may not be entered."""
+        """The folders of a video's dumped frames, empty ones included. Raises OSError if a folder
+        may not be entered."""
         return [place for folder in self.frames if (place := folder / f"{name}.mp4").is_dir()]
 
 
@@ -43,19 +46,28 @@ def find_layout(root: Path) -> ActionGenomeLayout:
     """Look for the parts below ``root``. Raises OSError if a folder may not be entered."""
     annotations = root / (_annotations(root) or _ANNOTATIONS[0])
     inside = annotations.relative_to(root)
-    folders = [root, *(root / part for part in reversed(inside.parents) if part.parts), *([annotations] if inside.parts else [])]
+    folders = [
+        root,
+        *(root / part for part in reversed(inside.parents) if part.parts),
+        *([annotations] if inside.parts else []),
+    ]
     return ActionGenomeLayout(
-        root, annotations, tuple(folder / FRAMES for folder in folders), tuple(folder / name for folder in folders for name in _VIDEOS)
+        root,
+        annotations,
+        tuple(folder / FRAMES for folder in folders),
+        tuple(folder / name for folder in folders for name in _VIDEOS),
     )
 
 
 def has_annotations(root: Path) -> bool:
-    """Whether a pickle of the data set lies where ``find_layout`` looks. Raises OSError if a folder may not be entered."""
+    """Whether a pickle of the data set lies where ``find_layout`` looks. Raises OSError if a folder
+    may not be entered."""
     return _annotations(root) is not None
 
 
 def is_inner_folder(root: Path) -> bool:
-    """Whether ``root`` only holds the annotations of a data set whose folder is the one above it. Raises OSError."""
+    """Whether ``root`` only holds the annotations of a data set whose folder is the one above it.
+    Raises OSError."""
     root = Path(os.path.abspath(root))
     if _annotations(root) != "." or root.name not in ("annotations", ARCHIVE):
         return False
@@ -64,7 +76,8 @@ def is_inner_folder(root: Path) -> bool:
 
 
 def picture_of(folders: list[Path], frame: str) -> Path | None:
-    """The picture of a frame, given as ``000089``, in the folders of its video. Raises OSError if one may not be entered."""
+    """The picture of a frame, given as ``000089``, in the folders of its video. Raises OSError if
+    one may not be entered."""
     for folder in folders:
         for suffix in _SUFFIXES:
             if _is_file(place := os.path.join(folder, frame + suffix)):
@@ -73,7 +86,8 @@ def picture_of(folders: list[Path], frame: str) -> Path | None:
 
 
 def _is_file(path: str) -> bool:
-    """As Path.is_file, without a Path for each: a run looks for every annotated frame before it begins."""
+    """As Path.is_file, without a Path for each: a run looks for every annotated frame before it
+    begins."""
     try:
         return stat.S_ISREG(os.stat(path).st_mode)
     except (FileNotFoundError, NotADirectoryError):
@@ -81,4 +95,6 @@ def _is_file(path: str) -> bool:
 
 
 def _annotations(root: Path) -> str | None:
-    return next((inner for inner in _ANNOTATIONS if any((root / inner / name).is_file() for name in (PERSONS, OBJECTS))), None)
+    return next(
+        (inner for inner in _ANNOTATIONS if any((root / inner / name).is_file() for name in (PERSONS, OBJECTS))), None
+    )

@@ -1,6 +1,7 @@
 """Which of Action Genome's annotations are kept, and how they become a table of annotations.
 
-The rules are those of yrcong/STTran ``dataloader/action_genome.py``, which published results rest on.
+The rules are those of yrcong/STTran ``dataloader/action_genome.py``, which published results rest
+on.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ from vidsgg.structures.schema import Schema
 class Summary:
     """What was kept of a split and what was left out.
 
-    The first five are the numbers that the reference prints, under its names: ``valid_frames`` includes the frames of videos
-    that are too short, and ``videos_no_person`` counts every video that lost all its frames and also the two-frame videos.
+    The first five are the numbers that the reference prints, under its names: ``valid_frames``
+    includes the frames of videos that are too short, and ``videos_no_person`` counts every video
+    that lost all its frames and also the two-frame videos.
     """
 
     videos: int
@@ -42,8 +44,10 @@ class Summary:
         lines = [
             f"{self.videos} videos with {self.frames} frames and {self.pairs} pairs",
             f"{self.valid_frames} valid frames, those of videos left out as too short included",
-            f"{self.videos_no_person} videos left out as without person: {self.videos_empty} without any valid frame,"
-            f" {self.videos_two_frames} with two frames (the reference counts them here)",
+            (
+                f"{self.videos_no_person} videos left out as without person: {self.videos_empty} without any valid"
+                f" frame, {self.videos_two_frames} with two frames (the reference counts them here)"
+            ),
             f"{self.videos_one_frame} videos left out with only one frame",
             f"{self.frames_no_person} frames left out without a person box",
             f"{self.frames_nothing_visible} frames left out without a visible object",
@@ -98,10 +102,18 @@ def select(
 
 
 def _table(
-    records: Records, split: str, schema: Schema, videos: Array, rows: Array, object_rows: Array, objects: Array, frames: Array
+    records: Records,
+    split: str,
+    schema: Schema,
+    videos: Array,
+    rows: Array,
+    object_rows: Array,
+    objects: Array,
+    frames: Array,
 ) -> AnnotationTable:
-    """Columns of the kept entries. rows (F): frames, ordered by video; object_rows (P): objects, ordered by frame; objects (F):
-    how many each frame has; frames (V): how many frames each video has."""
+    """Columns of the kept entries. rows (F): frames, ordered by video; object_rows (P): objects,
+    ordered by frame; objects (F): how many each frame has; frames (V): how many frames each video
+    has."""
     column = records.columns
     frame_start = np.concatenate([[0], np.cumsum(frames)])
     frame = np.arange(len(rows)) - np.repeat(frame_start[:-1], frames)  # counted inside the video

@@ -30,9 +30,11 @@ class FrameSource:
 
 
 class VideoDataset(ABC):
-    """Annotated videos of one split, in a fixed order; cheap to open, each video built when asked for.
+    """Annotated videos of one split, in a fixed order; cheap to open, each video built when asked
+    for.
 
-    root: the data set's folder. split: "train" or "test". video_ids: one name per video, by position.
+    root: the data set's folder. split: "train" or "test". video_ids: one name per video, by
+    position.
     """
 
     schema: Schema
@@ -50,9 +52,11 @@ class VideoDataset(ABC):
 
     @abstractmethod
     def images(self, index: int, frames: Sequence[int] | None = None) -> list[Image]:
-        """The annotated frames of video ``index``, RGB (H, W, 3) uint8, in order. Raises DataError if one cannot be read.
+        """The annotated frames of video ``index``, RGB (H, W, 3) uint8, in order. Raises DataError
+        if one cannot be read.
 
-        frames: positions of those that are wanted, in any order; all by default. Only these are read.
+        frames: positions of those that are wanted, in any order; all by default. Only these are
+        read.
         """
 
     def frame_sources(self, index: int, frames: Sequence[int] | None = None) -> list[FrameSource]:
@@ -63,47 +67,57 @@ class VideoDataset(ABC):
         return []
 
     def picture_files(self, index: int) -> list[Path]:
-        """The files under ``root`` that ``images`` reads, each once, whether or not they are there."""
+        """The files under ``root`` that ``images`` reads, each once, whether or not they are
+        there."""
         return list(dict.fromkeys(source.file for source in self.frame_sources(index)))
 
     def video_frames(self, index: int) -> list[int]:
-        """The numbers, in its video file, of the pictures of video ``index``'s frames: the annotation's, if the data set counts in the same
-        way. Raises DataError if the video cannot be read."""
+        """The numbers, in its video file, of the pictures of video ``index``'s frames: the
+        annotation's, if the data set counts in the same way. Raises DataError if the video cannot
+        be read."""
         numbers: list[int] = self.annotation(index).frame_number.tolist()
         return numbers
 
     def uneven(self, index: int) -> str | None:
-        """How the frames of a video differ from the pictures of its file, where they are counted otherwise; None if frame N is the N-th
-        picture, or nothing is read from a video file. Raises DataError if the video cannot be read."""
+        """How the frames of a video differ from the pictures of its file, where they are counted
+        otherwise; None if frame N is the N-th picture, or nothing is read from a video file. Raises
+        DataError if the video cannot be read."""
         return None
 
     def features(self, index: int) -> Mapping[str, npt.NDArray[Any]]:
-        """Clip columns that the data set's own files bring along (``node_feature``, ``action_feature``); see Schema.features."""
+        """Clip columns that the data set's own files bring along (``node_feature``,
+        ``action_feature``); see Schema.features."""
         return {}
 
     def predicate_counts(self) -> npt.NDArray[np.int64]:
-        """(C,) annotated relations of every predicate, by global id; those of one object that an event shows in several frames count once."""
+        """(C,) annotated relations of every predicate, by global id; those of one object that an
+        event shows in several frames count once."""
         counts = np.zeros(len(self.schema.vocabulary.predicates), np.int64)
         for annotation in self:
             labels = np.concatenate([annotation.labels[group.name] for group in self.schema.vocabulary.groups], axis=1)
             if self.schema.unit == "event":
-                things = np.stack([annotation.frame_unit[annotation.pair_frame], annotation.node_identity[annotation.pair_object]])
+                things = np.stack(
+                    [annotation.frame_unit[annotation.pair_frame], annotation.node_identity[annotation.pair_object]]
+                )
                 labels = labels[np.unique(things, axis=1, return_index=True)[1]]
             counts += labels.sum(0)
         return counts
 
     def in_mode(self, mode: str) -> VideoDataset:
-        """The same videos, annotated as another mode needs them. Raises ConfigError if they have to be opened anew for it."""
+        """The same videos, annotated as another mode needs them. Raises ConfigError if they have to
+        be opened anew for it."""
         if self.mode in ("", mode):
             return self
         raise ConfigError(f"the videos of {self.root} were opened for mode {self.mode!r}; open them for {mode!r}.")
 
     def fingerprint(self) -> str | None:
-        """SHA-256 of everything that is annotated, in hexadecimal; None where only building every video would tell."""
+        """SHA-256 of everything that is annotated, in hexadecimal; None where only building every
+        video would tell."""
         return None
 
     def find(self, video: str) -> int:
-        """Position of a video given by its name, or by its number from 0. Raises ConfigError naming the closest."""
+        """Position of a video given by its name, or by its number from 0. Raises ConfigError naming
+        the closest."""
         names = list(self.video_ids)
         if video in names:
             return names.index(video)
@@ -112,7 +126,8 @@ class VideoDataset(ABC):
         if video.isdecimal():
             raise ConfigError(f"option -video: the {self.split} split has the videos 0..{len(names) - 1}, not {video}")
         raise ConfigError(
-            f"option -video: no video {video!r} in the {self.split} split, which has {names[0]!r}, ...{closest(video, names)}"
+            f"option -video: no video {video!r} in the {self.split} split, which has {names[0]!r},"
+            f" ...{closest(video, names)}"
         )
 
     def __iter__(self) -> Iterator[VideoAnnotation]:

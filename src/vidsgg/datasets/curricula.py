@@ -1,9 +1,11 @@
-"""From easy to hard: how difficult a video is, and training that starts with the easy ones (Bengio et al., ICML 2009).
+"""From easy to hard: how difficult a video is, and training that starts with the easy ones (Bengio
+et al., ICML 2009).
 
-Difficulty is told by the annotations alone. A video has three marks: its pairs, its frames, and the rarity of its predicates, which is
-the mean over its labels of -log2(share of the data set's pairs that carry the label's predicate). Each mark is turned into a rank among the
-videos of the data set, from 0 (lowest) to 1 (highest), equal marks sharing the mean of their ranks; the difficulty is the mean of the
-three ranks. Ranks, because the marks have different units and a few very long videos.
+Difficulty is told by the annotations alone. A video has three marks: its pairs, its frames, and the
+rarity of its predicates, which is the mean over its labels of -log2(share of the data set's pairs
+that carry the label's predicate). Each mark is turned into a rank among the videos of the data set,
+from 0 (lowest) to 1 (highest), equal marks sharing the mean of their ranks; the difficulty is the
+mean of the three ranks. Ranks, because the marks have different units and a few very long videos.
 """
 
 from __future__ import annotations
@@ -19,7 +21,8 @@ from vidsgg.datasets.base import Subset, VideoDataset
 from vidsgg.errors import ConfigError
 from vidsgg.options import closest
 
-# What share of the videos a level takes, the easiest first. Every level contains the one before: what was learned is not forgotten.
+# What share of the videos a level takes, the easiest first. Every level contains the one before:
+# what was learned is not forgotten.
 LEVELS = {"easy": 1 / 3, "medium": 2 / 3, "full": 1.0}
 
 _known: weakref.WeakKeyDictionary[VideoDataset, npt.NDArray[np.float64]] = weakref.WeakKeyDictionary()
@@ -34,7 +37,8 @@ class CurriculumStage:
 
 
 def parse_curriculum(text: str) -> tuple[CurriculumStage, ...]:
-    """The stages of ``0:easy,20:medium,60:full``. Raises ConfigError naming the stage that is wrong."""
+    """The stages of ``0:easy,20:medium,60:full``. Raises ConfigError naming the stage that is
+    wrong."""
     stages: list[CurriculumStage] = []
     for number, part in enumerate(text.split(","), 1):
         where = f"option -curriculum: stage {number} is {part!r};"
@@ -52,7 +56,8 @@ def parse_curriculum(text: str) -> tuple[CurriculumStage, ...]:
 
 
 def difficulty(dataset: VideoDataset) -> npt.NDArray[np.float64]:
-    """(V,) from 0 to 1, higher is harder; see above. Reads every annotation once, then remembers. Raises DataError as they do."""
+    """(V,) from 0 to 1, higher is harder; see above. Reads every annotation once, then remembers.
+    Raises DataError as they do."""
     if dataset not in _known:
         marks = _marks(dataset)
         _known[dataset] = np.mean([_ranks(mark) for mark in marks], axis=0)
@@ -60,7 +65,8 @@ def difficulty(dataset: VideoDataset) -> npt.NDArray[np.float64]:
 
 
 def easiest(dataset: VideoDataset, level: str) -> list[int]:
-    """Positions of the videos of a level, ascending; at least one. Equally difficult videos are taken by their names."""
+    """Positions of the videos of a level, ascending; at least one. Equally difficult videos are
+    taken by their names."""
     names = np.array(dataset.video_ids)
     order = np.lexsort((names, difficulty(dataset)))  # the last key counts first
     return sorted(order[: max(1, round(LEVELS[level] * len(dataset)))].tolist())
@@ -87,7 +93,9 @@ def _marks(dataset: VideoDataset) -> tuple[Sequence[float], Sequence[float], Seq
     for annotation in dataset:
         pairs.append(annotation.pairs)
         frames.append(annotation.frames)
-        labels.append(np.concatenate([annotation.labels[group.name].sum(0) for group in dataset.schema.vocabulary.groups]))
+        labels.append(
+            np.concatenate([annotation.labels[group.name].sum(0) for group in dataset.schema.vocabulary.groups])
+        )
     carried = np.stack(labels).astype(np.float64)  # (V, all predicates), pairs of a video that carry each
     with np.errstate(divide="ignore"):
         bits = -np.log2(carried.sum(0) / max(sum(pairs), 1))
@@ -98,6 +106,7 @@ def _marks(dataset: VideoDataset) -> tuple[Sequence[float], Sequence[float], Seq
 
 def _ranks(mark: Sequence[float]) -> npt.NDArray[np.float64]:
     """Ranks from 0 to 1; equal values share the mean of theirs."""
-    _, group, count = np.unique(np.round(mark, 9), return_inverse=True, return_counts=True)  # sums differ in their last bits
+    # sums differ in their last bits
+    _, group, count = np.unique(np.round(mark, 9), return_inverse=True, return_counts=True)
     last = np.cumsum(count) - 1
     return ((last - (count - 1) / 2) / max(len(mark) - 1, 1))[group]

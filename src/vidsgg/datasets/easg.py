@@ -1,7 +1,9 @@
-"""EASG: egocentric action scene graphs (Rodin et al., CVPR 2024), from the authors' annotation pickles.
+"""EASG: egocentric action scene graphs (Rodin et al., CVPR 2024), from the authors' annotation
+pickles.
 
-A video is a clip; its label units are actions. The subject of every relation is the action's verb, which has no box; each action
-has up to three key frames, named pre, pnr and post, and in each the boxes of its objects. There are no pictures. The authors' files
+A video is a clip; its label units are actions. The subject of every relation is the action's verb,
+which has no box; each action has up to three key frames, named pre, pnr and post, and in each the
+boxes of its objects. There are no pictures. The authors' files
 have no test split: ``test`` is their ``val``, on which they score.
 """
 
@@ -28,7 +30,8 @@ from vidsgg.structures.checks import Array
 from vidsgg.structures.schema import MODES, Schema
 from vidsgg.structures.vocabulary import BACKGROUND, PredicateGroup, Vocabulary
 
-# The files hold boxes relative to an image whose size they do not tell; 4:3 as the grid on which many of them were drawn.
+# The files hold boxes relative to an image whose size they do not tell; 4:3 as the grid on which
+# many of them were drawn.
 NOMINAL_SIZE = (1440.0, 1080.0)  # width and height, pixels
 FPS = 30.0
 HANDS = ("left_hand", "right_hand", "both_hands")
@@ -36,12 +39,15 @@ MIN_SIDE = 1e-3  # of the image; smaller boxes are slips of the mouse
 
 
 def easg_schema(layout: EasgLayout, split: str) -> Schema:
-    """The schema of a data set's files, with the features that lie there. Raises DataError naming the file."""
+    """The schema of a data set's files, with the features that lie there. Raises DataError naming
+    the file."""
     verbs, objects, relations = (read_names(layout.annotations / name) for name in VOCABULARY_FILES)
     return schema_of(verbs, objects, relations, {name: WIDTHS[name] for name in feature_files(layout, split)})
 
 
-def schema_of(verbs: tuple[str, ...], objects: tuple[str, ...], relations: tuple[str, ...], features: Mapping[str, int]) -> Schema:
+def schema_of(
+    verbs: tuple[str, ...], objects: tuple[str, ...], relations: tuple[str, ...], features: Mapping[str, int]
+) -> Schema:
     """EASG's schema with the given names. features: width of each that the files bring along."""
     return Schema(
         name="easg",
@@ -69,26 +75,32 @@ def feature_files(layout: EasgLayout, split: str) -> dict[str, Path]:
 
 
 class EASG(VideoDataset):
-    """One split of EASG, for ``predcls`` (the paper's edge classification), ``sgcls`` and ``sgdet`` (action scene graph classification).
+    """One split of EASG, for ``predcls`` (the paper's edge classification), ``sgcls`` and ``sgdet``
+    (action scene graph classification).
 
-    Videos are clips, by name; units are (graph uid, verb), by frame of the point of no return, then verb; frames are the key frames
-    in which the unit has a box; nodes of a frame are its objects by class, one for each, each in one pair with the unit's action.
-    Entries of a unit are merged by class, their relations united. A node's identity is its object's rank by class in the unit.
+    Videos are clips, by name; units are (graph uid, verb), by frame of the point of no return, then
+    verb; frames are the key frames in which the unit has a box; nodes of a frame are its objects by
+    class, one for each, each in one pair with the unit's action. Entries of a unit are merged by
+    class, their relations united. A node's identity is its object's rank by class in the unit.
     Nothing is in the order of the files, which tells the direct object.
 
-    Boxes are scaled by NOMINAL_SIZE after repair: cut off at the image's edge; a box with a side under MIN_SIDE is dropped, unless the
-    object would lose all its boxes: then these are grown to MIN_SIDE inside the image, so that no relation is lost. Several boxes of
-    one object in one frame become their union for hands, and for other objects the largest one (not the first listed: the order
-    of the list must not matter here).
+    Boxes are scaled by NOMINAL_SIZE after repair: cut off at the image's edge; a box with a side
+    under MIN_SIDE is dropped, unless the
+    object would lose all its boxes: then these are grown to MIN_SIDE inside the image, so that no
+    relation is lost. Several boxes of one object in one frame become their union for hands, and for
+    other objects the largest one (not the first listed: the order of the list must not matter
+    here).
 
-    frame_number is the frame's number in the clip, as in the files. Files of the authors' features (see easg_layout, easg_features)
-    come along through ``features``. Raises ConfigError for an unknown split or mode, DataError naming the file and the entry.
+    frame_number is the frame's number in the clip, as in the files. Files of the authors' features
+    (see easg_layout, easg_features) come along through ``features``. Raises ConfigError for an
+    unknown split or mode, DataError naming the file and the entry.
     """
 
     def __init__(self, root: Path, split: str, mode: str = "predcls") -> None:
         if split not in PICKLES:
             raise ConfigError(
-                f"EASG has no split {short(split)}, only 'train' and 'test' (the authors' val){closest(split, list(PICKLES))}"
+                f"EASG has no split {short(split)}, only 'train' and 'test' (the authors'"
+                f" val){closest(split, list(PICKLES))}"
             )
         if mode not in MODES:
             raise ConfigError(f"EASG has no mode {short(mode)}, only {', '.join(MODES)}{closest(mode, MODES)}")
@@ -99,7 +111,9 @@ class EASG(VideoDataset):
         vocabulary = self.schema.vocabulary
         path = self.layout.annotations / PICKLES[split]
         annotations = load_pickle(path)
-        self._merged = merge_graphs(annotations, vocabulary.subjects, vocabulary.objects[1:], vocabulary.predicates, path)
+        self._merged = merge_graphs(
+            annotations, vocabulary.subjects, vocabulary.objects[1:], vocabulary.predicates, path
+        )
         self._boxes = _repair(self._merged)
         self._table = _sorted_table(self._merged, self._boxes, vocabulary)
         self.video_ids = self._table.clips
@@ -140,7 +154,10 @@ class EASG(VideoDataset):
             source_id=t.clips[index],
             split=self.split,
             fps=FPS,
-            frame_key=tuple(f"{names[u]}/{SLOTS[s]}" for u, s in zip(frame_unit.tolist(), t.frame_slot[frames].tolist(), strict=True)),
+            frame_key=tuple(
+                f"{names[u]}/{SLOTS[s]}"
+                for u, s in zip(frame_unit.tolist(), t.frame_slot[frames].tolist(), strict=True)
+            ),
             frame_number=t.frame_number[frames],
             frame_unit=frame_unit,
             frame_slot=t.frame_slot[frames],
@@ -157,19 +174,26 @@ class EASG(VideoDataset):
         )
 
     def images(self, index: int, frames: Sequence[int] | None = None) -> list[Image]:
-        raise DataError(f"{self.root}: EASG's annotations have no pictures; use models and runs that read features, boxes and classes.")
+        raise DataError(
+            f"{self.root}: EASG's annotations have no pictures; use models and runs that read features, boxes and"
+            " classes."
+        )
 
     def features(self, index: int) -> Mapping[str, Array]:
-        """node_feature (N, 1024): mean over the node's boxes, those of repeated entries included; action_feature (U, 2304).
+        """node_feature (N, 1024): mean over the node's boxes, those of repeated entries included;
+        action_feature (U, 2304).
 
-        A column is there if its file is. Raises DataError naming the file and the annotation that it lacks or that does not fit.
+        A column is there if its file is. Raises DataError naming the file and the annotation that
+        it lacks or that does not fit.
         """
         columns: dict[str, Array] = {}
         units, _, nodes = self._table.spans(index)
         if self._roi_features is not None:
             rows = np.flatnonzero((self._table.box_node >= nodes.start) & (self._table.box_node < nodes.stop))
             values = self._roi_features.rows(self._merged, rows)
-            columns["node_feature"] = mean_rows(values, self._table.box_node[rows] - nodes.start, nodes.stop - nodes.start)
+            columns["node_feature"] = mean_rows(
+                values, self._table.box_node[rows] - nodes.start, nodes.stop - nodes.start
+            )
         if self._clip_features is not None:
             columns["action_feature"] = self._clip_features.rows(self._table.unit_action_key[units])
         return columns
@@ -208,7 +232,8 @@ def _repair(merged: MergedGraphs) -> _Boxes:
 
 @dataclass(frozen=True, eq=False)
 class _Table:
-    """The split, sorted: C clips, U units, F frames, N nodes; indices count over the whole split. box_node (B,): -1 for dropped boxes."""
+    """The split, sorted: C clips, U units, F frames, N nodes; indices count over the whole split.
+    box_node (B,): -1 for dropped boxes."""
 
     clips: tuple[str, ...]
     clip_units: Array
@@ -242,7 +267,8 @@ def _sorted_table(merged: MergedGraphs, boxes: _Boxes, vocabulary: Vocabulary) -
     by_class = np.lexsort((merged.object_class, object_unit))
     identity = _inverse(by_class) - np.searchsorted(object_unit[by_class], np.arange(len(unit_graph)))[object_unit]
 
-    # Rows of one node, the largest box first; corners decide between boxes of equal area, never the place in the file.
+    # Rows of one node, the largest box first; corners decide between boxes of equal area, never the
+    # place in the file.
     rows = np.flatnonzero(boxes.kept)
     xyxy, thing, slot = boxes.xyxy[rows], merged.box_object[rows], merged.box_slot[rows]
     area = (xyxy[:, 2:] - xyxy[:, :2]).prod(1)

@@ -1,8 +1,10 @@
-"""EASG's feature files, as the authors' scripts write them. All are optional; each split reads those that lie next to its pickle.
+"""EASG's feature files, as the authors' scripts write them. All are optional; each split reads
+those that lie next to its pickle.
 
-``verb_features.pt``: a dict from annotation id to the 2304-d SlowFast feature of the action. ``roi_feats_train.pkl`` and
-``roi_feats_val.pkl``: graph uid -> annotation id -> list with a place for every entry -> key frame -> (k, 1024) box features, k as in
-the annotations.
+``verb_features.pt``: a dict from annotation id to the 2304-d SlowFast feature of the action.
+``roi_feats_train.pkl`` and
+``roi_feats_val.pkl``: graph uid -> annotation id -> list with a place for every entry -> key frame
+-> (k, 1024) box features, k as in the annotations.
 """
 
 from __future__ import annotations
@@ -40,17 +42,26 @@ class ClipFeatures:
             raise DataError(f"{error} A dict of tensors by annotation id is expected; get the file again.") from error
 
     def rows(self, annotation_ids: Iterable[str]) -> Array:
-        """(U, 2304) float32. Raises DataError naming the annotation that is missing or of another size."""
+        """(U, 2304) float32. Raises DataError naming the annotation that is missing or of another
+        size."""
         rows = []
         for aid in annotation_ids:
             if aid not in self._features:
-                raise DataError(f"{self.path}: no feature for annotation {short(aid)}; get the file that belongs to the annotations.")
+                raise DataError(
+                    f"{self.path}: no feature for annotation {short(aid)}; get the file that belongs to the"
+                    " annotations."
+                )
             try:
                 row = np.asarray(self._features[aid], dtype=np.float32).reshape(-1)
             except (*MISFITS, RuntimeError) as error:
-                raise DataError(f"{self.path}: feature of annotation {short(aid)} is {short(self._features[aid])}, no numbers.") from error
+                raise DataError(
+                    f"{self.path}: feature of annotation {short(aid)} is {short(self._features[aid])}, no numbers."
+                ) from error
             if row.shape != (WIDTHS["action"],):
-                raise DataError(f"{self.path}: feature of annotation {short(aid)} has {row.size} values, expected {WIDTHS['action']}.")
+                raise DataError(
+                    f"{self.path}: feature of annotation {short(aid)} has {row.size} values, expected"
+                    f" {WIDTHS['action']}."
+                )
             rows.append(row)
         return np.stack(rows)
 
@@ -63,7 +74,8 @@ class RoiFeatures:
         self._features = load_pickle(path)
 
     def rows(self, merged: MergedGraphs, boxes: Array) -> Array:
-        """(len(boxes), 1024) float32, a row for each of the boxes, given by their index in ``merged``.
+        """(len(boxes), 1024) float32, a row for each of the boxes, given by their index in
+        ``merged``.
 
         Raises DataError naming the annotation whose features are missing or do not fit its boxes.
         """
@@ -75,7 +87,9 @@ class RoiFeatures:
         rows = np.empty((len(boxes), WIDTHS["object"]), np.float32)
         for i, box in enumerate(boxes.tolist()):
             if cell[box] not in loaded:
-                loaded[cell[box]] = self._cell(merged.entry_key[merged.box_entry[box]], SLOTS[merged.box_slot[box]], int(size[box]))
+                loaded[cell[box]] = self._cell(
+                    merged.entry_key[merged.box_entry[box]], SLOTS[merged.box_slot[box]], int(size[box])
+                )
             rows[i] = loaded[cell[box]][box - start[box]]
         return rows
 

@@ -1,8 +1,10 @@
 """EASG's files: their vocabularies and annotation pickles, and how entries become graphs.
 
-Rodin et al., CVPR 2024. The files come from the authors' repository (easg-generation/annts_in_new_format); they are not part of
-this package. A pickle holds, for every moment ``<clip>_<frame>`` (graph uid), the frame numbers of three key frames and lists of
-entries by annotation id. An entry says: this verb has this relation to this object, which has these boxes in these frames.
+Rodin et al., CVPR 2024. The files come from the authors' repository
+(easg-generation/annts_in_new_format); they are not part of this package. A pickle holds, for every
+moment ``<clip>_<frame>`` (graph uid), the frame numbers of three key frames and lists of
+entries by annotation id. An entry says: this verb has this relation to this object, which has these
+boxes in these frames.
 """
 
 from __future__ import annotations
@@ -27,16 +29,20 @@ VOCABULARY_FILES = ("verbs.txt", "objects.txt", "relationships.txt")
 
 @dataclass(frozen=True, eq=False)
 class MergedGraphs:
-    """Entries put together: one graph for each (graph uid, verb), in it one object for each class, with the union of its relations.
+    """Entries put together: one graph for each (graph uid, verb), in it one object for each class,
+    with the union of its relations.
 
-    This is the grouping of the reference (run_easg.py, ``EASGData``). G graphs in the order of the file, verbs of a uid as first seen;
-    O objects by graph, as first seen; E entries; B boxes in the order of the file. **The order of objects gives the direct object
-    away** (it is listed first nearly always): sort before anything learns from it.
+    This is the grouping of the reference (run_easg.py, ``EASGData``). G graphs in the order of the
+    file, verbs of a uid as first seen; O objects by graph, as first seen; E entries; B boxes in the
+    order of the file. **The order of objects gives the direct object away** (it is listed first
+    nearly always): sort before anything learns from it.
 
-    graph_uid (G). frame_number (G, 3): numbers in the clip of the three key frames. verb (G,): index of the verb. action_key (G):
-    annotation id whose clip feature stands for the graph, the last one read. object_graph, object_class (O,): indices of graph and
-    class, from 0. relations (O, R) bool. entry_key (E): (graph uid, annotation id, position in its list). entry_object (E,).
-    box_entry, box_slot (B,): never decreasing entry, and key frame. boxes (B, 4) float32: x, y, width, height over the image's.
+    graph_uid (G). frame_number (G, 3): numbers in the clip of the three key frames. verb (G,):
+    index of the verb. action_key (G): annotation id whose clip feature stands for the graph, the
+    last one read. object_graph, object_class (O,): indices of graph and class, from 0. relations
+    (O, R) bool. entry_key (E): (graph uid, annotation id, position in its list). entry_object (E,).
+    box_entry, box_slot (B,): never decreasing entry, and key frame. boxes (B, 4) float32: x, y,
+    width, height over the image's.
     repeated: entries that say again what another one of their annotation id says.
     """
 
@@ -72,8 +78,11 @@ def read_names(path: Path) -> tuple[str, ...]:
 def merge_graphs(
     annotations: Any, verbs: Sequence[str], objects: Sequence[str], relations: Sequence[str], where: str | Path
 ) -> MergedGraphs:
-    """``annotations`` as the pickle ``where`` holds them, merged. Raises DataError naming file, graph, annotation and entry."""
-    verb_id, object_id, relation_id = ({name: i for i, name in enumerate(names)} for names in (verbs, objects, relations))
+    """``annotations`` as the pickle ``where`` holds them, merged. Raises DataError naming file,
+    graph, annotation and entry."""
+    verb_id, object_id, relation_id = (
+        {name: i for i, name in enumerate(names)} for names in (verbs, objects, relations)
+    )
     slot_id = {name: i for i, name in enumerate(SLOTS)}
     graph_uid: list[str] = []
     frame_number: list[list[int]] = []
@@ -90,11 +99,14 @@ def merge_graphs(
     repeated = 0
 
     if not isinstance(annotations, Mapping) or not annotations:
-        raise DataError(f"{where}: holds {_kind(annotations)}, expected a dict of graphs; use the authors' annotation pickle.")
+        raise DataError(
+            f"{where}: holds {_kind(annotations)}, expected a dict of graphs; use the authors' annotation pickle."
+        )
     for uid, graph in annotations.items():
         if not isinstance(uid, str) or not is_one_name(clip_name(uid)):
             raise DataError(
-                f"{where}: graph {short(uid, 120)} is not '<clip>_<frame>' with a plain name of a clip; use the authors' annotation pickle."
+                f"{where}: graph {short(uid, 120)} is not '<clip>_<frame>' with a plain name of a clip; use the"
+                " authors' annotation pickle."
             )
         numbers, lists = _graph_parts(graph, f"{where}: graph {short(uid)}")
         graphs: dict[int, int] = {}  # verb -> graph
@@ -107,7 +119,11 @@ def merge_graphs(
                     cells_here = entry["bbox"].items()
                 except MISFITS:
                     raise _bad_entry(
-                        entry, verb_id, object_id, relation_id, f"{where}: graph {short(uid)}, annotation {short(aid)}, entry {position}"
+                        entry,
+                        verb_id,
+                        object_id,
+                        relation_id,
+                        f"{where}: graph {short(uid)}, annotation {short(aid)}, entry {position}",
                     ) from None
                 if v not in graphs:
                     graphs[v] = len(graph_uid)
@@ -124,14 +140,17 @@ def merge_graphs(
                 for slot, boxes in cells_here:
                     if slot not in slot_id or not _are_boxes(boxes):
                         raise DataError(
-                            f"{where}: graph {short(uid)}, annotation {short(aid)}, entry {position}: box of {short(slot)} is {_kind(boxes)};"
-                            f" expected numbers (k, 4) for {', '.join(SLOTS)}."
+                            f"{where}: graph {short(uid)}, annotation {short(aid)}, entry {position}: box of"
+                            f" {short(slot)} is {_kind(boxes)}; expected numbers (k, 4) for {', '.join(SLOTS)}."
                         )
                     cell_entry.append(len(entry_key))
                     cell_slot.append(slot_id[slot])
                     cells.append(boxes)
                 if not cells_here:
-                    raise DataError(f"{where}: graph {short(uid)}, annotation {short(aid)}, entry {position} has no box; remove the entry.")
+                    raise DataError(
+                        f"{where}: graph {short(uid)}, annotation {short(aid)}, entry {position} has no box; remove the"
+                        " entry."
+                    )
                 repeated += (v, o, r) in said
                 said.add((v, o, r))
                 entry_key.append((uid, aid, position))
@@ -167,7 +186,10 @@ def merge_graphs(
     if len(bad):
         uid, aid, position = entry_key[merged.box_entry[bad[0]]]
         box = [round(float(side), 4) for side in merged.boxes[bad[0]]]
-        raise DataError(f"{where}: graph {short(uid)}, annotation {short(aid)}, entry {position}: box {box} is not (x, y, width, height).")
+        raise DataError(
+            f"{where}: graph {short(uid)}, annotation {short(aid)}, entry {position}: box {box} is not (x, y, width,"
+            " height)."
+        )
     return merged
 
 
@@ -177,7 +199,13 @@ def clip_name(graph_uid: str) -> str:
 
 
 def _are_boxes(value: Any) -> bool:
-    return isinstance(value, np.ndarray) and value.ndim == 2 and value.shape[1] == 4 and len(value) > 0 and value.dtype.kind in "fiu"
+    return (
+        isinstance(value, np.ndarray)
+        and value.ndim == 2
+        and value.shape[1] == 4
+        and len(value) > 0
+        and value.dtype.kind in "fiu"
+    )
 
 
 def _graph_parts(graph: Any, where: str) -> tuple[list[int], Mapping[str, Any]]:
@@ -190,17 +218,27 @@ def _graph_parts(graph: Any, where: str) -> tuple[list[int], Mapping[str, Any]]:
             raise TypeError
     except MISFITS:
         raise DataError(
-            f"{where}: expected 'clip_frame_number' with {', '.join(SLOTS)} (frame numbers) and 'annotations' with lists of entries; use the authors' file."
+            f"{where}: expected 'clip_frame_number' with {', '.join(SLOTS)} (frame numbers) and 'annotations' with"
+            " lists of entries; use the authors' file."
         ) from None
     return numbers, lists
 
 
-def _bad_entry(entry: Any, verbs: Mapping[str, int], objects: Mapping[str, int], relations: Mapping[str, int], where: str) -> DataError:
-    if not isinstance(entry, Mapping) or not {"verb", "obj", "rel", "bbox"} <= entry.keys() or not isinstance(entry["bbox"], Mapping):
+def _bad_entry(
+    entry: Any, verbs: Mapping[str, int], objects: Mapping[str, int], relations: Mapping[str, int], where: str
+) -> DataError:
+    if (
+        not isinstance(entry, Mapping)
+        or not {"verb", "obj", "rel", "bbox"} <= entry.keys()
+        or not isinstance(entry["bbox"], Mapping)
+    ):
         return DataError(f"{where} is {_kind(entry)}; expected a dict with verb, obj, rel and bbox (a dict of arrays).")
     for key, names, file in zip(("verb", "obj", "rel"), (verbs, objects, relations), VOCABULARY_FILES, strict=True):
         if not isinstance(entry[key], str) or entry[key] not in names:
-            return DataError(f"{where}: {key} {short(entry[key])} is not in {file}; use the vocabulary files that belong to the pickle.")
+            return DataError(
+                f"{where}: {key} {short(entry[key])} is not in {file}; use the vocabulary files that belong to the"
+                " pickle."
+            )
     raise AssertionError(f"{where} is well-formed")
 
 

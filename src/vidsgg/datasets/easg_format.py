@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 class EASGFormat(DatasetFormat):
     name = "easg"
     title = "EASG"
-    marks = ("easg_train.pkl", "annts_in_new_format/easg_train.pkl", "easg-generation/annts_in_new_format/easg_train.pkl")
+    marks = (
+        "easg_train.pkl",
+        "annts_in_new_format/easg_train.pkl",
+        "easg-generation/annts_in_new_format/easg_train.pkl",
+    )
 
     def recognises(self, folder: Path) -> bool:
         return easg_layout.has_annotations(folder)
@@ -54,8 +58,14 @@ class EASGFormat(DatasetFormat):
                     broken.append(str(error))
             book.error(f"{split} video that contradicts itself", broken)
             counters: Mapping[str, int] = data.report()
-            book.facts += [f"{split} split: {len(data)} videos", *(f"  {name}: {count}" for name, count in counters.items())]
-            files = [f"  features of {'actions' if name == 'action' else 'objects'}: {path}" for name, path in data.feature_files.items()]
+            book.facts += [
+                f"{split} split: {len(data)} videos",
+                *(f"  {name}: {count}" for name, count in counters.items()),
+            ]
+            files = [
+                f"  features of {'actions' if name == 'action' else 'objects'}: {path}"
+                for name, path in data.feature_files.items()
+            ]
             book.facts += files or ["  features: none are there, so models learn from labels and boxes"]
 
 

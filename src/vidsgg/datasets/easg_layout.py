@@ -1,4 +1,5 @@
-"""Where EASG's files lie in a folder: bare, as in the authors' repository, or as the archive of that unpacks."""
+"""Where EASG's files lie in a folder: bare, as in the authors' repository, or as the archive of
+that unpacks."""
 
 from __future__ import annotations
 
@@ -15,13 +16,15 @@ _FULL_RELEASE = "EASG_unict_master_final*.json"  # EASG.zip: another format, of 
 
 @dataclass(frozen=True)
 class EasgLayout:
-    """A data set's folder. Where no pickle is found, everything is looked for in the folder itself."""
+    """A data set's folder. Where no pickle is found, everything is looked for in the folder
+    itself."""
 
     root: Path
     annotations: Path  # the folder of the pickles and the word lists
 
     def feature_file(self, name: str) -> Path | None:
-        """A file of features, which are downloads of their own: beside the pickles, or in a folder between these and ``root``.
+        """A file of features, which are downloads of their own: beside the pickles, or in a folder
+        between these and ``root``.
 
         Raises OSError if a folder may not be entered.
         """
@@ -35,7 +38,8 @@ def find_layout(root: Path) -> EasgLayout:
 
 
 def has_annotations(root: Path) -> bool:
-    """Whether a pickle lies where ``find_layout`` looks. Raises OSError if a folder may not be entered."""
+    """Whether a pickle lies where ``find_layout`` looks. Raises OSError if a folder may not be
+    entered."""
     return _annotations(root) is not None
 
 
@@ -45,4 +49,6 @@ def has_full_release(root: Path) -> bool:
 
 
 def _annotations(root: Path) -> str | None:
-    return next((inner for inner in _ANNOTATIONS if any((root / inner / name).is_file() for name in PICKLES.values())), None)
+    return next(
+        (inner for inner in _ANNOTATIONS if any((root / inner / name).is_file() for name in PICKLES.values())), None
+    )

@@ -23,7 +23,8 @@ _SAMPLE = 10  # videos per split whose pictures a sample reads
 
 @dataclass(frozen=True)
 class Finding:
-    """One kind of trouble. severity: an "error" stops the loader, a "warning" does not. examples: the first few cases."""
+    """One kind of trouble. severity: an "error" stops the loader, a "warning" does not. examples:
+    the first few cases."""
 
     name: str
     severity: Literal["error", "warning"]
@@ -79,7 +80,8 @@ class Book:
 
 
 def check_annotations(data: VideoDataset, book: Book) -> None:
-    """Build the annotation of every video; counts are facts, videos that contradict themselves an error."""
+    """Build the annotation of every video; counts are facts, videos that contradict themselves an
+    error."""
     videos = frames = pairs = 0
     broken = []
     for i in range(len(data)):
@@ -102,16 +104,21 @@ def check_pictures(
 ) -> None:
     """Look for the picture of every annotated frame, and read those of a few videos or of all.
 
-    looked_in: folders, for messages. look: called with the position of every video that is read, before it is.
+    looked_in: folders, for messages. look: called with the position of every video that is read,
+    before it is.
     """
     if pictures == "none":
         return
     count = count_pictures(data, _progress(range(len(data)), f"{data.split} pictures, looked for"))
     book.facts.append(f"  {count.text()}")
     book.error(f"{data.split} video whose folders may not be entered", count.closed.values())
-    book.error(f"{data.split} video without pictures{f' (looked for in {looked_in})' if looked_in else ''}", count.without)
+    book.error(
+        f"{data.split} video without pictures{f' (looked for in {looked_in})' if looked_in else ''}", count.without
+    )
     book.error(f"{data.split} frame without a picture", chain(*count.partly.values()))
-    book.warning(f"{data.split} frame missing among the dumped ones, read from the video", chain(*count.instead.values()))
+    book.warning(
+        f"{data.split} frame missing among the dumped ones, read from the video", chain(*count.instead.values())
+    )
     unusable = count.unusable
     whole = np.array([i for i in range(len(data)) if data.video_ids[i] not in unusable], np.int64)
     if pictures == "sample" and len(whole):

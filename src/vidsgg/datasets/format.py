@@ -1,4 +1,5 @@
-"""A data set format: how folders of one kind of data set are recognised, opened and checked. Nothing heavy is imported here."""
+"""A data set format: how folders of one kind of data set are recognised, opened and checked.
+Nothing heavy is imported here."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ SPLITS = ("train", "test")
 
 
 class DatasetFormat(ABC):
-    """What generic code asks a format; its object is found by the name ``vidsgg.datasets`` of entry points."""
+    """What generic code asks a format; its object is found by the name ``vidsgg.datasets`` of entry
+    points."""
 
     name: ClassVar[str]  # as in the schema of its data sets
     title: ClassVar[str]  # for people
@@ -24,28 +26,33 @@ class DatasetFormat(ABC):
 
     @abstractmethod
     def recognises(self, folder: Path) -> bool:
-        """Whether a folder holds such a data set, by the names of a few files: every run asks. May raise OSError."""
+        """Whether a folder holds such a data set, by the names of a few files: every run asks. May
+        raise OSError."""
 
     @abstractmethod
     def open(self, folder: Path, split: str, mode: str, skip_bad: bool) -> VideoDataset:
         """The videos of "train" or "test", for "predcls", "sgcls" or "sgdet".
 
-        skip_bad: leave out and count what cannot be used, instead of raising. Raises DataError naming the file and what is wrong,
-        ConfigError for an unknown split or mode.
+        skip_bad: leave out and count what cannot be used, instead of raising. Raises DataError
+        naming the file and what is wrong, ConfigError for an unknown split or mode.
         """
 
     def inside(self, folder: Path) -> bool:
-        """Whether a folder that is recognised is only the inner part of a data set, whose folder is the one above. May raise OSError."""
+        """Whether a folder that is recognised is only the inner part of a data set, whose folder is
+        the one above. May raise OSError."""
         return False
 
     def refusal(self, folder: Path) -> str:
-        """Why a folder is not read that is nearly one of these, as the end of a sentence about it; "" where nothing is to be said."""
+        """Why a folder is not read that is nearly one of these, as the end of a sentence about it;
+        "" where nothing is to be said."""
         return ""
 
     def check(self, folder: Path, pictures: Pictures, book: Book) -> None:
-        """Look for everything that is wrong. pictures: read those of no video, of a few per split, or of all.
+        """Look for everything that is wrong. pictures: read those of no video, of a few per split,
+        or of all.
 
-        By default every split is opened, the annotation of every video built and its pictures looked for.
+        By default every split is opened, the annotation of every video built and its pictures
+        looked for.
         """
         from vidsgg.datasets.findings import check_annotations, check_pictures
 

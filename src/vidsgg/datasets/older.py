@@ -1,4 +1,5 @@
-"""Schemas as version 0.1.0 wrote them: without the rules by which graphs are made, or as class names alone."""
+"""Schemas as version 0.1.0 wrote them: without the rules by which graphs are made, or as class
+names alone."""
 
 from __future__ import annotations
 
@@ -11,25 +12,35 @@ from vidsgg.structures.schema import Schema
 
 
 def read_schema(document: object) -> Schema:
-    """The schema of a file, with the rules that version 0.1.0 did not write down. Raises DataError as ``Schema.from_dict`` does."""
+    """The schema of a file, with the rules that version 0.1.0 did not write down. Raises DataError
+    as ``Schema.from_dict`` does."""
     schema = Schema.from_dict(document)
     if isinstance(document, Mapping) and "version" not in document:
         known = action_genome.SCHEMA
         if schema.vocabulary == known.vocabulary:
-            rules = {name: getattr(known, name) for name in ("title", "one_subject", "mutual", "often_wrong", "once_per_frame")}
+            rules = {
+                name: getattr(known, name)
+                for name in ("title", "one_subject", "mutual", "often_wrong", "once_per_frame")
+            }
             return replace(schema, vocabulary=known.vocabulary, **rules)
     return schema
 
 
 def schema_of_names(names: Mapping[str, Any], features: Mapping[str, int]) -> Schema | None:
-    """The schema of a checkpoint of version 0.1.0, which held class names alone; None if they are of no data set that it knew.
+    """The schema of a checkpoint of version 0.1.0, which held class names alone; None if they are
+    of no data set that it knew.
 
-    names: ``objects`` and ``subjects``, and the ``predicates`` of every group. features: widths that the data set's files brought
-    along, see ``Schema``. Raises DataError if the names contradict each other.
+    names: ``objects`` and ``subjects``, and the ``predicates`` of every group. features: widths
+    that the data set's files brought along, see ``Schema``. Raises DataError if the names
+    contradict each other.
     """
     if names == class_names(action_genome.SCHEMA):
         return action_genome.SCHEMA
-    objects, subjects, predicates = names.get("objects") or (), names.get("subjects") or (), names.get("predicates") or {}
+    objects, subjects, predicates = (
+        names.get("objects") or (),
+        names.get("subjects") or (),
+        names.get("predicates") or {},
+    )
     if list(predicates) != ["relation"]:
         return None
     return easg.schema_of(tuple(subjects), tuple(objects[1:]), tuple(predicates["relation"]), features)

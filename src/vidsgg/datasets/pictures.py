@@ -14,10 +14,12 @@ from vidsgg.errors import DataError
 
 @dataclass
 class PictureCount:
-    """Frames of some videos, by what their pictures are read from. Missing pictures are named below the data set's folder."""
+    """Frames of some videos, by what their pictures are read from. Missing pictures are named below
+    the data set's folder."""
 
     places: Counter[str] = field(default_factory=Counter)  # "frames (.png)" or "videos", below the data set's folder
-    instead: dict[str, list[str]] = field(default_factory=dict)  # video: dumped pictures that are missing, read from the video
+    # video: dumped pictures that are missing, read from the video
+    instead: dict[str, list[str]] = field(default_factory=dict)
     partly: dict[str, list[str]] = field(default_factory=dict)  # video: missing pictures, where some others are there
     without: dict[str, int] = field(default_factory=dict)  # video that has no picture at all: frames
     closed: dict[str, str] = field(default_factory=dict)  # video whose folders may not be entered: what is wrong
@@ -51,13 +53,18 @@ class PictureCount:
         return sum(self.without.values()) + sum(map(len, self.partly.values()))
 
     def text(self) -> str:
-        """As in ``pictures of 8 frames: 5 from frames (.png), 2 from videos, 1 without a picture``."""
-        parts = [f"{count} from {place}" for place, count in sorted(self.places.items(), key=lambda item: (-item[1], item[0]))]
+        """As in ``pictures of 8 frames: 5 from frames (.png), 2 from videos, 1 without a
+        picture``."""
+        parts = [
+            f"{count} from {place}"
+            for place, count in sorted(self.places.items(), key=lambda item: (-item[1], item[0]))
+        ]
         parts += [f"{self.frames_without} without a picture"] if self.frames_without else []
         return f"pictures of {sum(self.places.values()) + self.frames_without} frames: {', '.join(parts)}"
 
     def notes(self) -> list[str]:
-        """What a user should know before the pictures are read; nothing where all of them are where they are expected."""
+        """What a user should know before the pictures are read; nothing where all of them are where
+        they are expected."""
         notes = []
         if self.instead:
             frames = _frames(sum(map(len, self.instead.values())), self.instead)
@@ -68,7 +75,8 @@ class PictureCount:
 
 
 def picture_notes(datasets: Iterable[VideoDataset]) -> list[str]:
-    """``PictureCount.notes`` about all videos of several data sets. Looks for every picture, which costs one look at the disk each."""
+    """``PictureCount.notes`` about all videos of several data sets. Looks for every picture, which
+    costs one look at the disk each."""
     count = PictureCount()
     for dataset in datasets:
         for index in range(len(dataset)):

@@ -1,4 +1,5 @@
-"""Priors that were counted before: a small file beside the annotation cache for every choice of videos."""
+"""Priors that were counted before: a small file beside the annotation cache for every choice of
+videos."""
 
 from __future__ import annotations
 
@@ -23,10 +24,11 @@ _log = logging.getLogger(__name__)
 
 
 def known_priors(dataset: VideoDataset) -> PredicatePriors:
-    """What ``count_priors`` gives, from the file that an earlier count of exactly these annotations left, else counted and kept.
+    """What ``count_priors`` gives, from the file that an earlier count of exactly these annotations
+    left, else counted and kept.
 
-    A file that is torn or was made of other annotations is made again; a folder that cannot be written to costs the next count only.
-    Raises what ``count_priors`` raises.
+    A file that is torn or was made of other annotations is made again; a folder that cannot be
+    written to costs the next count only. Raises what ``count_priors`` raises.
     """
     contact_group(dataset.schema)
     fingerprint = dataset.fingerprint()
@@ -45,7 +47,11 @@ def known_priors(dataset: VideoDataset) -> PredicatePriors:
 def _read(place: Path, fingerprint: str, schema: Schema) -> PredicatePriors | None:
     if not place.is_file():
         return None
-    objects, predicates, contacts = len(schema.vocabulary.objects), len(schema.vocabulary.predicates), len(contact_group(schema)[0])
+    objects, predicates, contacts = (
+        len(schema.vocabulary.objects),
+        len(schema.vocabulary.predicates),
+        len(contact_group(schema)[0]),
+    )
     shapes = ((objects, predicates), (objects, contacts, predicates), (objects, contacts), (objects,))
     try:
         columns, header = load_columns(place)
@@ -55,7 +61,10 @@ def _read(place: Path, fingerprint: str, schema: Schema) -> PredicatePriors | No
     except (DataError, KeyError) as error:
         _log.warning("%s is not a usable cache (%s) and is made again", place, error)
         return None
-    fits = all(table.dtype == _KINDS[name] and table.shape == shape for (name, table), shape in zip(tables.items(), shapes, strict=True))
+    fits = all(
+        table.dtype == _KINDS[name] and table.shape == shape
+        for (name, table), shape in zip(tables.items(), shapes, strict=True)
+    )
     return PredicatePriors(**tables) if fits else None
 
 

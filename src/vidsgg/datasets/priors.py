@@ -1,4 +1,5 @@
-"""How often predicates hold given the class of an object, and given the contact before: STKET's knowledge (IEEE TIP 2024, section 3.2).
+"""How often predicates hold given the class of an object, and given the contact before: STKET's
+knowledge (IEEE TIP 2024, section 3.2).
 
 Letters: O object classes, R predicates of all groups, C predicates of the contact group.
 """
@@ -27,10 +28,11 @@ _LARGEST = 100_000_000  # bytes of a file of priors; the authors' has half a mil
 
 @dataclass(frozen=True, eq=False)
 class PredicatePriors:
-    """initial (O, R) float32: share of a class's pairs that have the predicate. transition (O, C, R) float32: the same of pairs whose
-    predecessor, the pair of that class before in the same video, has the contact; first within every video, then the mean over videos.
-    Zero where there is nothing to count. contacts (O, C) bool: those that occur with the class. pairs (O,) int64: how many were counted,
-    or None where a file does not tell.
+    """initial (O, R) float32: share of a class's pairs that have the predicate. transition (O, C,
+    R) float32: the same of pairs whose predecessor, the pair of that class before in the same
+    video, has the contact; first within every video, then the mean over videos. Zero where there is
+    nothing to count. contacts (O, C) bool: those that occur with the class. pairs (O,) int64: how
+    many were counted, or None where a file does not tell.
     """
 
     initial: Array
@@ -43,17 +45,24 @@ class PredicatePriors:
         known = self.initial.any(1)
         pairs = "" if self.pairs is None else f"{int(self.pairs.sum()):,} pairs, "
         lacking = int((self.contacts & ~self.transition.any(2)).sum())
-        return f"{pairs}{int(known.sum())} classes with {int(self.contacts.sum())} contacts, {lacking} of which nothing follows"
+        return (
+            f"{pairs}{int(known.sum())} classes with {int(self.contacts.sum())} contacts, {lacking} of which nothing"
+            " follows"
+        )
 
 
 def count_priors(dataset: VideoDataset) -> PredicatePriors:
-    """Counted over the annotations of all videos. Two pairs of a class in one frame follow each other, and no frame is too far away.
+    """Counted over the annotations of all videos. Two pairs of a class in one frame follow each
+    other, and no frame is too far away.
 
-    Raises ConfigError if the schema has no group of contacts, DataError if there is no pair to count.
+    Raises ConfigError if the schema has no group of contacts, DataError if there is no pair to
+    count.
     """
     vocabulary = dataset.schema.vocabulary
     group, _ = contact_group(dataset.schema)
-    of_video = [(a.node_class[a.pair_object], np.concatenate([a.labels[g.name] for g in vocabulary.groups], 1)) for a in dataset]
+    of_video = [
+        (a.node_class[a.pair_object], np.concatenate([a.labels[g.name] for g in vocabulary.groups], 1)) for a in dataset
+    ]
     if not sum(len(klass) for klass, _ in of_video):
         raise DataError(f"{dataset.root}: the {dataset.split} split has no pair to count priors from.")
     klass, hot = (np.concatenate(column) for column in zip(*of_video, strict=True))
@@ -82,7 +91,8 @@ def count_priors(dataset: VideoDataset) -> PredicatePriors:
 
 
 def write_priors(path: Path, priors: PredicatePriors, schema: Schema) -> None:
-    """A file of the form of the authors' ``TrainPrior.json``, with the classes that were counted. Raises OSError."""
+    """A file of the form of the authors' ``TrainPrior.json``, with the classes that were counted.
+    Raises OSError."""
     group, _ = contact_group(schema)
     document = {}
     for k in np.flatnonzero(priors.initial.any(1)).tolist():
@@ -99,16 +109,20 @@ def write_priors(path: Path, priors: PredicatePriors, schema: Schema) -> None:
 
 
 def read_priors(path: Path, schema: Schema) -> PredicatePriors:
-    """The authors' ``TrainPrior.json``, or one of ``write_priors``. Raises DataError naming the file, the class and what is wrong."""
+    """The authors' ``TrainPrior.json``, or one of ``write_priors``. Raises DataError naming the
+    file, the class and what is wrong."""
     group, _ = contact_group(schema)
     objects, predicates = schema.vocabulary.objects, len(schema.vocabulary.predicates)
     try:
         document = read_json(path, dict[str, Any], _LARGEST)
     except DataError as error:
-        raise DataError(f"{error} The authors' TrainPrior.json, or a file of 'vidsgg data priors -out FILE', is expected.") from error
+        raise DataError(
+            f"{error} The authors' TrainPrior.json, or a file of 'vidsgg data priors -out FILE', is expected."
+        ) from error
     if not document:
         raise DataError(
-            f"{path}: holds no priors; an entry for each class of objects is expected, as 'vidsgg data priors -out FILE' writes."
+            f"{path}: holds no priors; an entry for each class of objects is expected, as 'vidsgg data priors -out"
+            " FILE' writes."
         )
     initial = np.zeros((len(objects), predicates), np.float32)
     transition = np.zeros((len(objects), len(group), predicates), np.float32)
@@ -116,7 +130,9 @@ def read_priors(path: Path, schema: Schema) -> PredicatePriors:
     for key, said in document.items():
         where = f"{path}: class {short(key)}"
         if not key.isdecimal() or len(key) > 9 or not 0 < int(key) < len(objects):
-            raise DataError(f"{where} is no number of a class of objects; {short(schema.name)} has 1..{len(objects) - 1}.")
+            raise DataError(
+                f"{where} is no number of a class of objects; {short(schema.name)} has 1..{len(objects) - 1}."
+            )
         k = int(key)
         entry = as_type(said, _Entry, f"{where}: ")
         name, found = entry.obj_cls_name, entry.c_rel_idx
@@ -124,7 +140,8 @@ def read_priors(path: Path, schema: Schema) -> PredicatePriors:
             raise DataError(f"{where} is called {short(name)}; in {short(schema.name)} it is {short(objects[k])}.")
         if not all(0 <= c < len(group) for c in found) or len(set(found)) != len(found):
             raise DataError(
-                f"{where}: c_rel_idx is {short(found)}, expected different numbers of {group.name} predicates, 0..{len(group) - 1}."
+                f"{where}: c_rel_idx is {short(found)}, expected different numbers of {group.name} predicates,"
+                f" 0..{len(group) - 1}."
             )
         initial[k] = _shares(where, "initial_prior", entry.initial_prior, (predicates,))
         transition[k, found] = _shares(where, "specific_prior", entry.specific_prior, (len(found), predicates))

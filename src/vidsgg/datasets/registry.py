@@ -1,4 +1,5 @@
-"""Which data set a folder holds: every format, built-in or installed, is asked whether it recognises it."""
+"""Which data set a folder holds: every format, built-in or installed, is asked whether it
+recognises it."""
 
 from __future__ import annotations
 
@@ -33,13 +34,16 @@ FORMATS: Registry[DatasetFormat] = Registry(
 
 
 def identify(path: Path) -> tuple[str, Path]:
-    """(name of the data set, folder to open it with). Raises DataError naming the folder and what was looked for."""
+    """(name of the data set, folder to open it with). Raises DataError naming the folder and what
+    was looked for."""
     path = Path(path)
     try:
         if path.is_dir() and (form := _format_of(path)):
             if form.inside(path):
                 above = Path(os.path.abspath(path)).parent if path.name in ("", "..") else path.parent
-                raise DataError(f"{path} holds only the annotations of a data set; did you mean its folder, {_said(above)}?")
+                raise DataError(
+                    f"{path} holds only the annotations of a data set; did you mean its folder, {_said(above)}?"
+                )
             return form.name, path
         return _nothing(path)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
@@ -47,8 +51,8 @@ def identify(path: Path) -> tuple[str, Path]:
             raise
         where = getattr(error, "filename", None) or path
         raise DataError(
-            f"data set folder {path!s:.200} cannot be looked at: {where!s:.200}: {getattr(error, 'strerror', None) or error}."
-            " Check the path and its permissions."
+            f"data set folder {path!s:.200} cannot be looked at: {where!s:.200}:"
+            f" {getattr(error, 'strerror', None) or error}. Check the path and its permissions."
         ) from error
 
 
@@ -57,8 +61,8 @@ def _format_of(folder: Path) -> DatasetFormat | None:
     found = [form for form in FORMATS.all().values() if form.recognises(folder)]
     if len(found) > 1:
         raise DataError(
-            f"data set folder {folder} is taken for several: {' and '.join(f'{form.title} ({form.marks[0]})' for form in found)}."
-            " Move one into a folder of its own."
+            f"data set folder {folder} is taken for several:"
+            f" {' and '.join(f'{form.title} ({form.marks[0]})' for form in found)}. Move one into a folder of its own."
         )
     return found[0] if found else None
 
@@ -103,7 +107,8 @@ def _said(path: Path) -> str:
 
 
 def open_whole_split(path: Path, split: str, mode: str, skip_bad: bool = False) -> VideoDataset:
-    """The data set in a folder. ``split``: "train" or "test"; ``mode``: "predcls", "sgcls" or "sgdet".
+    """The data set in a folder. ``split``: "train" or "test"; ``mode``: "predcls", "sgcls" or
+    "sgdet".
 
     skip_bad: leave out and count entries that cannot be used, instead of raising.
     Raises DataError naming the folder or file, ConfigError for an unknown split or mode.
@@ -113,7 +118,8 @@ def open_whole_split(path: Path, split: str, mode: str, skip_bad: bool = False) 
 
 
 def default_data_path() -> Path:
-    """The folder to use when none is given: ``data/action_genome`` under the working directory. Raises ConfigError if it is not there."""
+    """The folder to use when none is given: ``data/action_genome`` under the working directory.
+    Raises ConfigError if it is not there."""
     if not _DEFAULT.is_dir():
         raise ConfigError(f"option -data_path is required: give the folder of a data set ({_DEFAULT} is not there)")
     return _DEFAULT

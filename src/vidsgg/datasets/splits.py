@@ -1,6 +1,8 @@
-"""Fixed parts of a data set, chosen by a hash of the videos' names: the same videos on every machine and in every order.
+"""Fixed parts of a data set, chosen by a hash of the videos' names: the same videos on every
+machine and in every order.
 
-SHA-256 and not a checksum: checksums such as CRC-32 are linear, so the choices for two purposes would depend on each other.
+SHA-256 and not a checksum: checksums such as CRC-32 are linear, so the choices for two purposes
+would depend on each other.
 """
 
 from __future__ import annotations
@@ -17,19 +19,23 @@ _TENTH = 2**64 // 10
 
 
 def take_datasize(dataset: VideoDataset, datasize: str) -> VideoDataset:
-    """ "large": all videos. "small" (or "mini"): a fixed tenth, at least one video. Raises ConfigError for another word."""
+    """ "large": all videos. "small" (or "mini"): a fixed tenth, at least one video. Raises
+    ConfigError for another word."""
     if datasize not in DATASIZES:
         raise ConfigError(f"unknown datasize {datasize!r}, only {', '.join(DATASIZES)}{closest(datasize, DATASIZES)}")
     return dataset if datasize == "large" else Subset(dataset, sorted(_tenth(dataset.video_ids, "datasize")))
 
 
 def hold_out_validation(dataset: VideoDataset) -> tuple[Subset, Subset]:
-    """(training videos, validation videos): a fixed tenth is held out, at least one video and never all.
+    """(training videos, validation videos): a fixed tenth is held out, at least one video and never
+    all.
 
     Raises DataError for a data set of a single video.
     """
     if len(dataset) < 2:
-        raise DataError(f"{dataset.root}: one video of split {dataset.split!r} cannot be shared between training and validation.")
+        raise DataError(
+            f"{dataset.root}: one video of split {dataset.split!r} cannot be shared between training and validation."
+        )
     held = set(held_out(dataset.video_ids))
     return Subset(dataset, [i for i in range(len(dataset)) if i not in held]), Subset(dataset, sorted(held))
 

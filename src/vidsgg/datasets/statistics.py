@@ -1,4 +1,5 @@
-"""Counts over a data set: what there is, how often, and how much the class of a thing tells about its relations."""
+"""Counts over a data set: what there is, how often, and how much the class of a thing tells about
+its relations."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ Counts = npt.NDArray[np.int64]
 class DatasetStatistics:
     """Counts of one split.
 
-    frames_per_video, pairs_per_frame: one entry per video or frame. objects (O,): nodes per class. pairs (O,): pairs per class of
+    frames_per_video, pairs_per_frame: one entry per video or frame. objects (O,): nodes per class.
+    pairs (O,): pairs per class of
     their object. predicates: per group (O, C), how many of these pairs carry the predicate.
     """
 
@@ -32,7 +34,8 @@ class DatasetStatistics:
     predicates: Mapping[str, Counts]
 
     def given_class(self, group: str) -> npt.NDArray[np.float64]:
-        """(O, C): share of a class's pairs that carry the predicate; zeros for classes without pairs."""
+        """(O, C): share of a class's pairs that carry the predicate; zeros for classes without
+        pairs."""
         return self.predicates[group] / np.maximum(self.pairs, 1)[:, None]
 
 
@@ -54,5 +57,11 @@ def dataset_statistics(dataset: VideoDataset) -> DatasetStatistics:
         for name, table in predicates.items():
             np.add.at(table, thing, annotation.labels[name])
     return DatasetStatistics(
-        dataset.schema, len(frames), np.array(frames, np.int64), np.concatenate(per_frame).astype(np.int64), objects, pairs, predicates
+        dataset.schema,
+        len(frames),
+        np.array(frames, np.int64),
+        np.concatenate(per_frame).astype(np.int64),
+        objects,
+        pairs,
+        predicates,
     )

@@ -12,7 +12,8 @@ def check_dataset(path: Path, pictures: Pictures = "sample") -> ValidationReport
     """Look for everything that is wrong with the data set in a folder.
 
     pictures: read the annotated frames of no video, of a few videos per split, or of all.
-    Raises DataError if the folder does not exist or holds no known data set; all else becomes a finding.
+    Raises DataError if the folder does not exist or holds no known data set; all else becomes a
+    finding.
     """
     name, root = identify(path)
     form, book = FORMATS.get(name), Book()

@@ -1,6 +1,8 @@
-"""Which detections stand for the annotated boxes while SGDET is learnt. Letters: R detections, N annotated nodes, F frames.
+"""Which detections stand for the annotated boxes while SGDET is learnt. Letters: R detections, N
+annotated nodes, F frames.
 
-Source: yrcong/STTran ``lib/funcs.py`` ``assign_relations``, ``lib/object_detector.py`` lines 121-233.
+Source: yrcong/STTran ``lib/funcs.py`` ``assign_relations``, ``lib/object_detector.py`` lines
+121-233.
 """
 
 from __future__ import annotations
@@ -20,9 +22,10 @@ LEAST_OVERLAP = 0.5  # that counts as found; exactly 0.5 does not
 class Assignment:
     """What became of some annotated nodes.
 
-    target (R,) int64: the class that each detection should be recognised as, 0 for nothing. detection (N,) int64: the detection that
-    stands for each node, -1 if it is missing; rarely one stands for two. position (N,) int64: place of each node in the list of its
-    frame, in which found nodes come before missing ones, and subjects before others.
+    target (R,) int64: the class that each detection should be recognised as, 0 for nothing.
+    detection (N,) int64: the detection that stands for each node, -1 if it is missing; rarely one
+    stands for two. position (N,) int64: place of each node in the list of its frame, in which found
+    nodes come before missing ones, and subjects before others.
     """
 
     target: Array
@@ -35,14 +38,19 @@ class Assignment:
         return np.flatnonzero(self.detection < 0)
 
 
-def assign(frame: Array, box: Array, node_frame: Array, node_box: Array, node_class: Array, rule: SubjectRule) -> Assignment:
+def assign(
+    frame: Array, box: Array, node_frame: Array, node_box: Array, node_class: Array, rule: SubjectRule
+) -> Assignment:
     """Detections of some frames, held against the annotated nodes of the same frames.
 
-    frame (R,), node_frame (N,): never decreasing. box (R, 4), node_box (N, 4): xyxy in pixels; sides count inclusively, overlaps are
-    computed in double precision. A detection whose best overlap exceeds 0.5 is to be recognised as the node that it overlaps best,
-    all others as nothing. A node that any detection overlaps by more than 0.5 is found: the one subject of a frame in the detection that
-    overlaps it best; then each other node, subjects before others, in order, in the best one that is not taken yet, however little that one overlaps (if all are
-    taken, in the best one), and that detection is to be recognised as the node's class. Of equal overlaps the first counts.
+    frame (R,), node_frame (N,): never decreasing. box (R, 4), node_box (N, 4): xyxy in pixels;
+    sides count inclusively, overlaps are computed in double precision. A detection whose best
+    overlap exceeds 0.5 is to be recognised as the node that it overlaps best, all others as
+    nothing. A node that any detection overlaps by more than 0.5 is found: the one subject of a
+    frame in the detection that overlaps it best; then each other node, subjects before others, in
+    order, in the best one that is not taken yet, however little that one overlaps (if all are
+    taken, in the best one), and that detection is to be recognised as the node's class. Of equal
+    overlaps the first counts.
     """
     target, detection = np.zeros(len(frame), np.int64), np.full(len(node_frame), -1)
     other = ~np.isin(node_class, rule.classes)
@@ -51,7 +59,9 @@ def assign(frame: Array, box: Array, node_frame: Array, node_box: Array, node_cl
         rows = slice(*np.searchsorted(frame, [t, t + 1]))
         nodes = subjects_first[slice(*np.searchsorted(node_frame, [t, t + 1]))]
         if rows.start < rows.stop:
-            target[rows], found = _assign_frame(box[rows], node_box[nodes], node_class[nodes], other[nodes] | (not rule.one))
+            target[rows], found = _assign_frame(
+                box[rows], node_box[nodes], node_class[nodes], other[nodes] | (not rule.one)
+            )
             detection[nodes] = np.where(found < 0, -1, rows.start + found)
 
     position = np.empty_like(detection)
@@ -61,7 +71,8 @@ def assign(frame: Array, box: Array, node_frame: Array, node_box: Array, node_cl
 
 
 def _assign_frame(box: Array, node_box: Array, node_class: Array, yields: Array) -> tuple[Array, Array]:
-    """Targets of a frame's detections, at least one, and for each of its nodes, subjects first, its detection or -1.
+    """Targets of a frame's detections, at least one, and for each of its nodes, subjects first, its
+    detection or -1.
 
     yields: nodes (N,) bool that take only what no earlier node has taken, while there is any.
     """

@@ -1,6 +1,8 @@
-"""The published detector, as its authors wrote it: its names mapped on ours, and the detector itself.
+"""The published detector, as its authors wrote it: its names mapped on ours, and the detector
+itself.
 
-``faster_rcnn_ag.pth`` holds its state dict under "model"; STTran's wrapper prefixes ``fasterRCNN.``.
+``faster_rcnn_ag.pth`` holds its state dict under "model"; STTran's wrapper prefixes
+``fasterRCNN.``.
 """
 
 from __future__ import annotations
@@ -42,7 +44,8 @@ def is_detector(state: Mapping[str, object]) -> bool:
 
 
 def our_name(name: str) -> str | None:
-    """Our name of one entry; None for what has no place here (the counters of frozen batch normalisation)."""
+    """Our name of one entry; None for what has no place here (the counters of frozen batch
+    normalisation)."""
     name = name.removeprefix(WRAPPER)
     if name.endswith("num_batches_tracked"):
         return None
@@ -53,7 +56,8 @@ def our_name(name: str) -> str | None:
 
 
 def detector_state(authors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
-    """The state dict under our names, and the authors' names that have no place in it. Raises CheckpointError if nothing fits."""
+    """The state dict under our names, and the authors' names that have no place in it. Raises
+    CheckpointError if nothing fits."""
     ours: dict[str, Tensor] = {}
     left_over = []
     for name, value in authors.items():
@@ -62,47 +66,63 @@ def detector_state(authors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], li
         else:
             ours[mine] = value
     if not ours:
-        raise CheckpointError(f"no weight of a detector among {len(authors)} entries, the first of which is {next(iter(authors), None)!r}.")
+        raise CheckpointError(
+            f"no weight of a detector among {len(authors)} entries, the first of which is"
+            f" {next(iter(authors), None)!r}."
+        )
     return ours, left_over
 
 
 def infer_config(state: Mapping[str, Tensor], short_side: int = 600) -> tuple[FasterRCNNConfig, int]:
     """Architecture and number of classes, background included, of a state dict under our names.
 
-    short_side: not in the weights; 600 is the published detector's. Raises CheckpointError if the blocks are those of no ResNet known here.
+    short_side: not in the weights; 600 is the published detector's. Raises CheckpointError if the
+    blocks are those of no ResNet known here.
     """
     try:
         base_width = len(state["backbone.conv1.weight"])
         anchors = len(state["rpn.score.weight"]) // 2
         rpn_width, classes = len(state["rpn.conv.weight"]), len(state["class_score.weight"])
     except KeyError as error:
-        raise CheckpointError(f"the detector's weights lack {error.args[0]!r}; a whole Faster R-CNN is expected.") from None
-    blocks = tuple(len({name.split(".")[2] for name in state if name.startswith(f"backbone.layer{stage}.")}) for stage in (1, 2, 3, 4))
+        raise CheckpointError(
+            f"the detector's weights lack {error.args[0]!r}; a whole Faster R-CNN is expected."
+        ) from None
+    blocks = tuple(
+        len({name.split(".")[2] for name in state if name.startswith(f"backbone.layer{stage}.")})
+        for stage in (1, 2, 3, 4)
+    )
     bottleneck = any(name.endswith("0.conv3.weight") for name in state)
     depth = next((depth for depth, stages in STAGES.items() if stages == (blocks, bottleneck)), None)
     if depth is None:
         raise CheckpointError(
-            f"the detector's backbone has {blocks} blocks; known are {', '.join(f'ResNet-{d} {s[0]}' for d, s in STAGES.items())}."
+            f"the detector's backbone has {blocks} blocks; known are"
+            f" {', '.join(f'ResNet-{d} {s[0]}' for d, s in STAGES.items())}."
         )
     if anchors != 4 * len(RATIOS):
-        raise CheckpointError(f"the detector has {anchors} anchors per cell; {4 * len(RATIOS)} (4 scales, 3 ratios) are expected.")
+        raise CheckpointError(
+            f"the detector has {anchors} anchors per cell; {4 * len(RATIOS)} (4 scales, 3 ratios) are expected."
+        )
     return FasterRCNNConfig(BackboneConfig(depth, base_width, short_side), rpn_width=rpn_width), classes
 
 
 def read_authors(path: Path, content: Mapping[str, Any]) -> tuple[FasterRCNN, list[str]]:
-    """The published Faster R-CNN from the content of its authors' file, and the entries of it that have no place in ours."""
+    """The published Faster R-CNN from the content of its authors' file, and the entries of it that
+    have no place in ours."""
     state = content.get("model", content)
     if not isinstance(state, Mapping) or not all(isinstance(name, str) for name in state) or not is_detector(state):
         raise CheckpointError(
             f"{path} holds no detector: entries such as 'RCNN_base.0.weight' are expected, at the top or under 'model'."
-            f" Its first entries are {', '.join(map(short, list(state)[:3])) if isinstance(state, Mapping) else type(state).__name__}."
+            " Its first entries are"
+            f" {', '.join(map(short, list(state)[:3])) if isinstance(state, Mapping) else type(state).__name__}."
         )
     check_weights(path, state)
     ours, left_over = detector_state({name.removeprefix(WRAPPER): value for name, value in state.items()})
     config, count = infer_config(ours)
     classes = SCHEMA.vocabulary.objects
     if count != len(classes):
-        raise CheckpointError(f"{path}: the detector has {count} classes; Action Genome's {len(classes)} (with background) are expected.")
+        raise CheckpointError(
+            f"{path}: the detector has {count} classes; Action Genome's {len(classes)} (with background) are expected."
+        )
     detector = FasterRCNN(config, classes)
     fill(detector, ours, str(path))
     return detector, left_over

@@ -1,6 +1,7 @@
 """What a detector has to offer so that everything else works with it.
 
-Letters: T frames, R regions, C channels and D width of region features, O object classes with the background at 0.
+Letters: T frames, R regions, C channels and D width of region features, O object classes with the
+background at 0.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ SOURCE_PIXELS_AT_ONCE = 20 * 2**20  # as they were decoded: ten frames of 1920 x
 
 
 def frames_at_once(height: int, width: int, pixels: int) -> int:
-    """How many frames of that size are held together: FRAMES_AT_ONCE, fewer where they have more than ``pixels``, one at least."""
+    """How many frames of that size are held together: FRAMES_AT_ONCE, fewer where they have more
+    than ``pixels``, one at least."""
     return max(1, min(FRAMES_AT_ONCE, pixels // (height * width)))
 
 
@@ -34,8 +36,9 @@ def frames_at_once(height: int, width: int, pixels: int) -> int:
 class FrameMaps:
     """Some frames of one video behind a backbone.
 
-    maps: whatever the detector pools regions from. scale (T,) float32: network pixels = original pixels * scale. size (T, 2) float32:
-    width and height of every frame in network pixels. canvas: height and width of the network's input, at least every frame's.
+    maps: whatever the detector pools regions from. scale (T,) float32: network pixels = original
+    pixels * scale. size (T, 2) float32: width and height of every frame in network pixels. canvas:
+    height and width of the network's input, at least every frame's.
     """
 
     maps: Any
@@ -51,8 +54,9 @@ class FrameMaps:
 class Detections:
     """Boxes found in some frames, ordered by frame, class and falling score. R boxes.
 
-    frame (R,) long: position among the frames. box (R, 4) float32: xyxy in pixels of the original frame. klass (R,) long: the class
-    under which the box was found, never 0. score (R,): its probability. feature (R, D). distribution (R, O): as ``classify`` gives it.
+    frame (R,) long: position among the frames. box (R, 4) float32: xyxy in pixels of the original
+    frame. klass (R,) long: the class under which the box was found, never 0. score (R,): its
+    probability. feature (R, D). distribution (R, O): as ``classify`` gives it.
     """
 
     frame: Tensor
@@ -73,8 +77,10 @@ class Detections:
 class Detector(nn.Module, ABC):
     """A two-stage detector, frozen except while it is trained itself.
 
-    classes: names by index, the background first; the same as the vocabulary's objects of the data set that it is used on.
-    architecture: its name in files. node_width: D. union_channels: C. Regions are pooled to 7 x 7 cells.
+    classes: names by index, the background first; the same as the vocabulary's objects of the data
+    set that it is used on.
+    architecture: its name in files. node_width: D. union_channels: C. Regions are pooled to 7 x 7
+    cells.
     """
 
     architecture: str
@@ -90,7 +96,8 @@ class Detector(nn.Module, ABC):
 
     @classmethod
     def widths(cls, name: str) -> FeatureWidths | None:
-        """Widths of the features of the detector of a name, told without building it; None if that cannot be."""
+        """Widths of the features of the detector of a name, told without building it; None if that
+        cannot be."""
         node, union = (getattr(cls, width, None) for width in ("node_width", "union_channels"))
         return FeatureWidths(node=node, union=union) if isinstance(node, int) and isinstance(union, int) else None
 
@@ -98,13 +105,18 @@ class Detector(nn.Module, ABC):
     def untrained(cls, name: str, classes: Sequence[str], seed: int, shape: Mapping[str, int]) -> Self:
         """The detector of a name with new weights, to be trained.
 
-        shape: values of -depth, -base_width and -short_side that are given. Raises ConfigError naming one that it does not have.
+        shape: values of -depth, -base_width and -short_side that are given. Raises ConfigError
+        naming one that it does not have.
         """
-        raise ConfigError(f"option -detector: {name} has no new weights to start from; name a file of its weights, or another detector.")
+        raise ConfigError(
+            f"option -detector: {name} has no new weights to start from; name a file of its weights, or another"
+            " detector."
+        )
 
     @classmethod
     def ready(cls, name: str, classes: Sequence[str]) -> tuple[Self, str]:
-        """The detector of a name to look with, and one line that says what it is. Raises ConfigError if weights cannot be had."""
+        """The detector of a name to look with, and one line that says what it is. Raises
+        ConfigError if weights cannot be had."""
         line = (
             f"{name} with untrained weights (seed 0): its features tell things apart, but it finds nothing;"
             " train one with 'vidsgg train-detector' and name its file with -detector"
@@ -118,19 +130,22 @@ class Detector(nn.Module, ABC):
 
     @property
     def origins(self) -> tuple[str, ...]:
-        """Pretrained weights that ``start_from`` takes, the best first: some of "imagenet" and "coco"."""
+        """Pretrained weights that ``start_from`` takes, the best first: some of "imagenet" and
+        "coco"."""
         return ()
 
     def start_from(self, origin: str, weights: Mapping[str, Tensor] | None = None) -> str:
-        """Takes over pretrained weights, one of ``origins``, to be trained further; returns what else is to be said of them, or "".
+        """Takes over pretrained weights, one of ``origins``, to be trained further; returns what
+        else is to be said of them, or "".
 
-        weights: torchvision's state dict; None: the one that torchvision publishes. Raises ConfigError if that cannot be had,
-        CheckpointError if the weights do not fit.
+        weights: torchvision's state dict; None: the one that torchvision publishes. Raises
+        ConfigError if that cannot be had, CheckpointError if the weights do not fit.
         """
         raise NotImplementedError
 
     def settle(self) -> None:
-        """Keeps what trained weights know while they are trained further, such as statistics of normalisation. Nothing by default."""
+        """Keeps what trained weights know while they are trained further, such as statistics of
+        normalisation. Nothing by default."""
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -139,7 +154,8 @@ class Detector(nn.Module, ABC):
 
     @abstractmethod
     def describe(self) -> dict[str, Any]:
-        """Plain values that, with classes and weights, decide every number it gives: ``detector`` (its architecture), preprocessing, ...
+        """Plain values that, with classes and weights, decide every number it gives: ``detector``
+        (its architecture), preprocessing, ...
 
         ``from_description(description, classes)`` builds it again, without its weights.
         """
@@ -147,7 +163,8 @@ class Detector(nn.Module, ABC):
     @classmethod
     @abstractmethod
     def from_description(cls, description: Mapping[str, Any], classes: Sequence[str]) -> Self:
-        """A detector with random weights. Raises CheckpointError if the description lacks something."""
+        """A detector with random weights. Raises CheckpointError if the description lacks
+        something."""
 
     @abstractmethod
     def canvas(self, images: Sequence[Image]) -> tuple[int, int]:
@@ -159,7 +176,8 @@ class Detector(nn.Module, ABC):
 
     @abstractmethod
     def pool(self, maps: FrameMaps, frame: Tensor, box: Tensor) -> Tensor:
-        """Regions as small maps (R, C, 7, 7). frame (R,) long among ``maps``; box (R, 4) in pixels of the original frame."""
+        """Regions as small maps (R, C, 7, 7). frame (R,) long among ``maps``; box (R, 4) in pixels
+        of the original frame."""
 
     @abstractmethod
     def embed(self, pooled: Tensor) -> Tensor:
@@ -167,7 +185,8 @@ class Detector(nn.Module, ABC):
 
     @abstractmethod
     def classify(self, feature: Tensor) -> Tensor:
-        """(R, O) class distribution of features (R, D): a softmax over the objects alone, 0 for the background."""
+        """(R, O) class distribution of features (R, D): a softmax over the objects alone, 0 for the
+        background."""
 
     @abstractmethod
     def detect(self, maps: FrameMaps) -> Detections:
@@ -175,7 +194,8 @@ class Detector(nn.Module, ABC):
 
     @abstractmethod
     def losses(self, images: Sequence[Image], boxes: Sequence[Tensor], classes: Sequence[Tensor]) -> dict[str, Tensor]:
-        """Losses of a training step by name, to be added up. boxes (n, 4) and classes (n,) of every image, in its original pixels."""
+        """Losses of a training step by name, to be added up. boxes (n, 4) and classes (n,) of every
+        image, in its original pixels."""
 
     @property
     def device(self) -> torch.device:

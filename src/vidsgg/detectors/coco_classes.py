@@ -1,4 +1,5 @@
-"""What COCO's labels mean in another vocabulary, so that a detector trained on COCO can name that vocabulary's classes."""
+"""What COCO's labels mean in another vocabulary, so that a detector trained on COCO can name that
+vocabulary's classes."""
 
 from __future__ import annotations
 
@@ -10,10 +11,12 @@ from torchvision.models.detection import FasterRCNN_ResNet50_FPN_V2_Weights
 from torchvision.models.detection.faster_rcnn import FastRCNNPredictor
 
 COCO_WEIGHTS = FasterRCNN_ResNet50_FPN_V2_Weights.DEFAULT
-COCO_LABELS: tuple[str, ...] = tuple(COCO_WEIGHTS.meta["categories"])  # 91 by index: background, 80 labels, 10 times "N/A"
+# 91 by index: background, 80 labels, 10 times "N/A"
+COCO_LABELS: tuple[str, ...] = tuple(COCO_WEIGHTS.meta["categories"])
 
-# Action Genome's classes for which COCO has other names. A label is listed if whatever bears it in COCO belongs to the class in
-# Action Genome; one that only sometimes does (suitcase, tie, vase, bench) is not.
+# Action Genome's classes for which COCO has other names. A label is listed if whatever bears it in
+# COCO belongs to the class in Action Genome; one that only sometimes does (suitcase, tie, vase,
+# bench) is not.
 EQUIVALENTS: dict[str, tuple[str, ...]] = {
     "bag": ("backpack", "handbag"),
     "cup/glass/bottle": ("bottle", "wine glass", "cup"),
@@ -27,17 +30,19 @@ EQUIVALENTS: dict[str, tuple[str, ...]] = {
 
 
 def labels_of(classes: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """COCO's labels of every class that has any, in the order of ``classes``: those of the table, else the label of the same name."""
+    """COCO's labels of every class that has any, in the order of ``classes``: those of the table,
+    else the label of the same name."""
     same = {name: (name,) for name in COCO_LABELS[1:] if name != "N/A"}
     return {name: labels for name in classes[1:] if (labels := EQUIVALENTS.get(name, same.get(name)))}
 
 
 class CocoPredictor(FastRCNNPredictor):  # type: ignore[misc]  # torchvision has no types
-    """The last layers of a detector trained on COCO, which speak of other classes. R regions, O classes with the background at 0.
+    """The last layers of a detector trained on COCO, which speak of other classes. R regions, O
+    classes with the background at 0.
 
-    A class is as probable as its labels together, and its box moves as the likeliest of them says. The background takes all labels
-    that belong to no class, so a region that shows only such things is no detection. A class without a label has probability 0.
-    The state dict is torchvision's.
+    A class is as probable as its labels together, and its box moves as the likeliest of them says.
+    The background takes all labels that belong to no class, so a region that shows only such things
+    is no detection. A class without a label has probability 0. The state dict is torchvision's.
     """
 
     members: Tensor
@@ -51,7 +56,8 @@ class CocoPredictor(FastRCNNPredictor):  # type: ignore[misc]  # torchvision has
         self.register_buffer("members", members, persistent=False)
 
     def forward(self, feature: Tensor) -> tuple[Tensor, Tensor]:
-        """Features (R, D) to logits (R, O), -inf for classes without a label, and offsets (R, O * 4)."""
+        """Features (R, D) to logits (R, O), -inf for classes without a label, and offsets (R, O *
+        4)."""
         score, offset = super().forward(feature)
         # Probabilities that add up are logits under a logsumexp, which cannot underflow.
         of_class = score[:, None].masked_fill(~self.members, -torch.inf)

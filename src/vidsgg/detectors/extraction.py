@@ -1,6 +1,8 @@
-"""From the pictures of a clip to what a model reads of them: in PredCLS and SGCLS of given boxes, in SGDET of those that are found.
+"""From the pictures of a clip to what a model reads of them: in PredCLS and SGCLS of given boxes,
+in SGDET of those that are found.
 
-Source: yrcong/STTran ``lib/object_detector.py``, ``lib/sttran.py``. Letters: N nodes, P pairs, O object classes.
+Source: yrcong/STTran ``lib/object_detector.py``, ``lib/sttran.py``. Letters: N nodes, P pairs, O
+object classes.
 """
 
 from __future__ import annotations
@@ -14,7 +16,14 @@ import torch
 from torch import Tensor
 
 from vidsgg.detectors.assignment import assign
-from vidsgg.detectors.base import CANVAS_PIXELS_AT_ONCE, CANVAS_PIXELS_ON_CPU, Detections, Detector, FrameMaps, frames_at_once
+from vidsgg.detectors.base import (
+    CANVAS_PIXELS_AT_ONCE,
+    CANVAS_PIXELS_ON_CPU,
+    Detections,
+    Detector,
+    FrameMaps,
+    frames_at_once,
+)
 from vidsgg.errors import ConfigError, DataError
 from vidsgg.io.images import Image
 from vidsgg.ops.cleaning import clean
@@ -28,34 +37,54 @@ from vidsgg.structures.schema import Schema
 class ClipExtractor:
     """A frozen detector that makes of a clip's frames the clip that a model reads in a mode.
 
-    learn: the clips are to be learnt from, so relations are those of the annotation; otherwise they are to be scored, and outside
-    PredCLS nothing of the annotation but SGCLS's boxes is used. PredCLS knows no difference. What the clips look like:
+    learn: the clips are to be learnt from, so relations are those of the annotation; otherwise they
+    are to be scored, and outside PredCLS nothing of the annotation but SGCLS's boxes is used.
+    PredCLS knows no difference. What the clips look like:
 
     * predcls: ``node_feature``, ``pair_union`` and ``pair_mask`` are added.
     * sgcls, learn: ``node_distribution`` too; ``node_score`` is its maximum.
-    * sgcls, score: the same, but without labels, and the pairs are open: ``pair_union`` belongs to candidates, ``pair_mask`` is None.
-    * sgdet, learn: nodes are all detections of a frame, then the annotated boxes that were not found; pairs are the annotated ones, of
-      objects that were found before others, between the boxes that stand for them.
-    * sgdet, score: nodes are the detections that remain after ``clean``, with classes, and pairs join subjects with their objects, see
-      ``subject_pairs``. A frame in which nothing is found has no nodes (the reference crashes).
-    * sgdet, score, with ``raw_detections``: nodes are all detections, without classes, and the pairs are open: ``candidate_pairs``. For
-      models that classify them anew before they clean them.
+    * sgcls, score: the same, but without labels, and the pairs are open: ``pair_union`` belongs to
+      candidates, ``pair_mask`` is None.
+    * sgdet, learn: nodes are all detections of a frame, then the annotated boxes that were not
+      found; pairs are the annotated ones, of objects that were found before others, between the
+      boxes that stand for them.
+    * sgdet, score: nodes are the detections that remain after ``clean``, with classes, and pairs
+      join subjects with their objects, see ``subject_pairs``. A frame in which nothing is found has
+      no nodes (the reference crashes).
+    * sgdet, score, with ``raw_detections``: nodes are all detections, without classes, and the
+      pairs are open: ``candidate_pairs``. For models that classify them anew before they clean
+      them.
 
-    reference_compat: in SGDET, learn, the subject of a pair is the box that the reference takes by mistake: it uses the subject's place in
-    the list of annotated boxes, those found first, as the number of a box of the frame.
+    reference_compat: in SGDET, learn, the subject of a pair is the box that the reference takes by
+    mistake: it uses the subject's place in the list of annotated boxes, those found first, as the
+    number of a box of the frame.
     """
 
-    def __init__(self, detector: Detector, mode: str, *, learn: bool, reference_compat: bool = False, raw_detections: bool = False) -> None:
+    def __init__(
+        self,
+        detector: Detector,
+        mode: str,
+        *,
+        learn: bool,
+        reference_compat: bool = False,
+        raw_detections: bool = False,
+    ) -> None:
         self.detector = detector.requires_grad_(False).eval()
-        self.mode, self.learn, self.reference_compat, self.raw_detections = mode, learn, reference_compat, raw_detections
+        self.mode, self.learn, self.reference_compat, self.raw_detections = (
+            mode,
+            learn,
+            reference_compat,
+            raw_detections,
+        )
 
     @torch.no_grad()
     def __call__(self, images: Sequence[Image], clip: Clip) -> Clip:
         """The clip with its features, on the given clip's device.
 
-        images: one per frame of the clip, RGB (H, W, 3) uint8 in original size. clip: one or several videos, as
-        ``Clip.from_annotation`` makes them for the mode. What a video gets does not depend on the others.
-        Raises DataError if the images do not fit the clip, ConfigError if the detector does not fit the data set.
+        images: one per frame of the clip, RGB (H, W, 3) uint8 in original size. clip: one or
+        several videos, as ``Clip.from_annotation`` makes them for the mode. What a video gets does
+        not depend on the others. Raises DataError if the images do not fit the clip, ConfigError if
+        the detector does not fit the data set.
         """
         _check_images(images, clip)
         self._check_schema(clip.schema)
@@ -64,7 +93,8 @@ class ClipExtractor:
         most = CANVAS_PIXELS_ON_CPU if self.detector.device.type == "cpu" else CANVAS_PIXELS_AT_ONCE
         parts = []
         for start, stop in pairwise(first_frame):
-            # Every video has its own canvas: the zeros that pad a smaller frame reach into its features.
+            # Every video has its own canvas: the zeros that pad a smaller frame reach into its
+            # features.
             canvas = self.detector.canvas(images[start:stop])
             step = frames_at_once(*canvas, most)
             for begin in range(start, stop, step):
@@ -106,7 +136,8 @@ class ClipExtractor:
         return self.detector.detect(maps).once(schema.object_ids(schema.once_per_frame))
 
     def _assigned_detections(self, maps: FrameMaps, clip: Clip) -> Clip:
-        """Detections and missing boxes as nodes, annotated pairs between those that stand for their boxes."""
+        """Detections and missing boxes as nodes, annotated pairs between those that stand for their
+        boxes."""
         found, target, labels = self._detect(maps, clip.schema), clip.node_target, clip.labels
         assert target is not None and labels is not None
         assigned = assign(
@@ -118,7 +149,8 @@ class ClipExtractor:
             SubjectRule.of(clip.schema),
         )
         match, position, missing, found_target = (
-            torch.from_numpy(array).to(clip.device) for array in (assigned.detection, assigned.position, assigned.missing, assigned.target)
+            torch.from_numpy(array).to(clip.device)
+            for array in (assigned.detection, assigned.position, assigned.missing, assigned.target)
         )
         lost_frame, lost_box = clip.node_frame[missing], clip.node_box[missing]
         lost_feature = self._features(maps, lost_frame, lost_box)
@@ -130,7 +162,8 @@ class ClipExtractor:
         subject, pair_frame = clip.pair_subject[pairs], clip.pair_frame[pairs]
         if self.reference_compat:
             first, end = torch.searchsorted(frame, pair_frame), torch.searchsorted(frame, pair_frame, right=True)
-            stands = torch.minimum(first + position[subject], end - 1)  # beyond the last box the reference stops with an error
+            # beyond the last box the reference stops with an error
+            stands = torch.minimum(first + position[subject], end - 1)
         else:
             stands = stands_for[subject]
         return replace(
@@ -175,7 +208,9 @@ class ClipExtractor:
     def _cleaned_detections(self, maps: FrameMaps, clip: Clip) -> Clip:
         """Cleaned detections as nodes, their classes and pairs as the distributions say."""
         found, rule = self._detect(maps, clip.schema), SubjectRule.of(clip.schema)
-        row, distribution = clean(found.frame, found.box, found.distribution, clip.schema.object_ids(clip.schema.often_wrong))
+        row, distribution = clean(
+            found.frame, found.box, found.distribution, clip.schema.object_ids(clip.schema.often_wrong)
+        )
         frame = found.frame[row]
         klass, score = label_nodes(distribution, frame, rule)
         subject, obj = subject_pairs(frame, klass, score, rule)
@@ -202,19 +237,26 @@ class ClipExtractor:
         SubjectRule.of(schema)
         theirs, ours = self.detector.classes, schema.vocabulary.objects
         if theirs != ours:
-            i = next((i for i, (one, other) in enumerate(zip(theirs, ours, strict=False)) if one != other), min(len(theirs), len(ours)))
+            i = next(
+                (i for i, (one, other) in enumerate(zip(theirs, ours, strict=False)) if one != other),
+                min(len(theirs), len(ours)),
+            )
             name, wanted = (repr(names[i]) if i < len(names) else "nothing" for names in (theirs, ours))
             raise ConfigError(
-                f"the detector tells {len(theirs)} classes apart, data set {schema.name!r} has {len(ours)}; class {i} is {name} to it and"
-                f" should be {wanted}. Mode {self.mode} needs a detector that was trained on the data set's classes."
+                f"the detector tells {len(theirs)} classes apart, data set {schema.name!r} has {len(ours)}; class {i}"
+                f" is {name} to it and should be {wanted}. Mode {self.mode} needs a detector that was trained on the"
+                " data set's classes."
             )
 
 
 def _open_pairs(clip: Clip) -> Clip:
-    """Every two nodes of a frame as a candidate, the earlier one as its subject, in place of the annotated pairs."""
+    """Every two nodes of a frame as a candidate, the earlier one as its subject, in place of the
+    annotated pairs."""
     together = (clip.node_frame[:, None] == clip.node_frame).triu(diagonal=1)
     subject, obj = together.nonzero(as_tuple=True)
-    return replace(clip, pair_subject=subject, pair_object=obj, pair_frame=clip.node_frame[obj], labels=None, pairs_open=True)
+    return replace(
+        clip, pair_subject=subject, pair_object=obj, pair_frame=clip.node_frame[obj], labels=None, pairs_open=True
+    )
 
 
 def _check_images(images: Sequence[Image], clip: Clip) -> None:
@@ -224,6 +266,6 @@ def _check_images(images: Sequence[Image], clip: Clip) -> None:
     for i, (image, (width, height)) in enumerate(zip(images, clip.frame_size.tolist(), strict=True)):
         if image.dtype != np.uint8 or image.shape != (height, width, 3):
             raise DataError(
-                f"{where}: image {i} is {image.dtype} of shape {image.shape}; its frame is {width:g} x {height:g}, so RGB uint8 of shape "
-                f"({height:g}, {width:g}, 3) is expected."
+                f"{where}: image {i} is {image.dtype} of shape {image.shape}; its frame is {width:g} x {height:g}, so"
+                f" RGB uint8 of shape ({height:g}, {width:g}, 3) is expected."
             )

@@ -1,6 +1,8 @@
-"""The detector that every published Action Genome model was trained with: Faster R-CNN on ResNet C4 (Ren et al. 2015).
+"""The detector that every published Action Genome model was trained with: Faster R-CNN on ResNet C4
+(Ren et al. 2015).
 
-Source: yrcong/STTran ``fasterRCNN/lib/model/faster_rcnn``, ``lib/object_detector.py``. Letters as in ``detectors/base.py``; K proposals.
+Source: yrcong/STTran ``fasterRCNN/lib/model/faster_rcnn``, ``lib/object_detector.py``. Letters as
+in ``detectors/base.py``; K proposals.
 """
 
 from __future__ import annotations
@@ -39,9 +41,10 @@ LEAST_PROBABILITY, OVERLAP = 0.1, 0.4  # of a detection; of two boxes of one cla
 class Lesson:
     """What a training step looks at in every frame.
 
-    windows: those that the proposal network learns from. proposals: how many it hands on. regions: how many of these and the annotated
-    boxes go through the second stage; object_share: how many of them at most are objects. shaken: how many copies of every annotated box,
-    a little beside it, are among the regions too: until small objects are proposed they would hardly be learnt.
+    windows: those that the proposal network learns from. proposals: how many it hands on. regions:
+    how many of these and the annotated boxes go through the second stage; object_share: how many of
+    them at most are objects. shaken: how many copies of every annotated box, a little beside it,
+    are among the regions too: until small objects are proposed they would hardly be learnt.
     """
 
     windows: WindowSampling = field(default_factory=WindowSampling)
@@ -58,12 +61,18 @@ QUICK = Lesson(WindowSampling(128, 0.6, 0.5), ProposalLimits(1000, 100), regions
 
 @dataclass(frozen=True)
 class FasterRCNNConfig:
-    """backbone; anchor_scales: sides of the proposal windows in cells of its maps; rpn_width: channels of the proposal network;
+    """backbone; anchor_scales: sides of the proposal windows in cells of its maps; rpn_width:
+    channels of the proposal network;
     proposals: which of them ``detect`` looks at.
     """
 
     backbone: BackboneConfig = field(default_factory=BackboneConfig)
-    anchor_scales: tuple[Annotated[int, Meta(ge=1, le=1_000_000)] | Annotated[float, Meta(gt=0, le=1_000_000)], ...] = (4, 8, 16, 32)
+    anchor_scales: tuple[Annotated[int, Meta(ge=1, le=1_000_000)] | Annotated[float, Meta(gt=0, le=1_000_000)], ...] = (
+        4,
+        8,
+        16,
+        32,
+    )
     rpn_width: Annotated[int, Meta(ge=1, le=65_536)] = 512
     proposals: ProposalLimits = AT_TEST
 
@@ -76,15 +85,19 @@ class FasterRCNNConfig:
 DETECTORS = {
     "c4-resnet101": FasterRCNNConfig(),  # the published one
     # For CPUs. The windows are 20 to 136 network pixels wide.
-    "c4-small": FasterRCNNConfig(BackboneConfig(depth=10, base_width=32, short_side=240, stride=8), (2.5, 4, 6.5, 10.5, 17), 96),
+    "c4-small": FasterRCNNConfig(
+        BackboneConfig(depth=10, base_width=32, short_side=240, stride=8), (2.5, 4, 6.5, 10.5, 17), 96
+    ),
 }
 
 
 def memory_layout(base_width: int) -> torch.memory_format:
-    """In which order the values of maps lie: channels last, which is faster, but only where 8 divides all numbers of channels.
+    """In which order the values of maps lie: channels last, which is faster, but only where 8
+    divides all numbers of channels.
 
-    Over maps of 2, 3 or 4 channels that come last, oneDNN's weight gradient of a 1 x 1 convolution of stride 2 writes outside its memory
-    (seen with torch 2.14 on an AVX2 processor): the process ends at once, or later. In the usual order it does not, nor with 8 or 16.
+    Over maps of 2, 3 or 4 channels that come last, oneDNN's weight gradient of a 1 x 1 convolution
+    of stride 2 writes outside its memory (seen with torch 2.14 on an AVX2 processor): the process
+    ends at once, or later. In the usual order it does not, nor with 8 or 16.
     """
     return torch.channels_last if base_width % 8 == 0 else torch.contiguous_format
 
@@ -92,8 +105,9 @@ def memory_layout(base_width: int) -> torch.memory_format:
 class FasterRCNN(Detector):
     """Faster R-CNN, ResNet C4.
 
-    reference_compat: of every ten frames that go through ``detect`` together only the first is clipped to the picture, as in the
-    reference, from whose frames 2 to 10 boxes may reach beyond the right and bottom edge; by default all are clipped.
+    reference_compat: of every ten frames that go through ``detect`` together only the first is
+    clipped to the picture, as in the reference, from whose frames 2 to 10 boxes may reach beyond
+    the right and bottom edge; by default all are clipped.
     """
 
     architecture = "faster-rcnn-c4"
@@ -126,15 +140,17 @@ class FasterRCNN(Detector):
 
     @property
     def origins(self) -> tuple[str, ...]:
-        """What ``start_from`` takes: "imagenet", if torchvision has weights for a backbone of this depth and width."""
+        """What ``start_from`` takes: "imagenet", if torchvision has weights for a backbone of this
+        depth and width."""
         backbone = self.config.backbone
         return ("imagenet",) if backbone.depth in WEIGHTS and backbone.base_width == BASE_WIDTH else ()
 
     def start_from(self, origin: str, weights: Mapping[str, Tensor] | None = None) -> str:
-        """Takes over pretrained weights of the backbone, one of ``origins``, to be trained further, and settles it.
+        """Takes over pretrained weights of the backbone, one of ``origins``, to be trained further,
+        and settles it.
 
-        weights: torchvision's state dict; None: the one that torchvision publishes. Raises ConfigError if that cannot be had,
-        CheckpointError if the weights do not fit.
+        weights: torchvision's state dict; None: the one that torchvision publishes. Raises
+        ConfigError if that cannot be had, CheckpointError if the weights do not fit.
         """
         given = fetch_weights(WEIGHTS[self.config.backbone.depth]) if weights is None else weights
         fill(self.backbone, backbone_state(given), f"{origin} weights")
@@ -142,8 +158,13 @@ class FasterRCNN(Detector):
         return f", which had been learnt with other {DIFFERENCES}"
 
     def settle(self) -> None:
-        """Keeps what pretrained weights know: the first stage and all normalisation stay as they are in training too, as in the reference."""
-        frozen = [self.backbone.conv1, self.backbone.layer1, *(module for module in self.modules() if isinstance(module, Norm))]
+        """Keeps what pretrained weights know: the first stage and all normalisation stay as they
+        are in training too, as in the reference."""
+        frozen = [
+            self.backbone.conv1,
+            self.backbone.layer1,
+            *(module for module in self.modules() if isinstance(module, Norm)),
+        ]
         for module in frozen:
             module.requires_grad_(False)
             if isinstance(module, Norm):
@@ -178,7 +199,8 @@ class FasterRCNN(Detector):
         return self.encode_pixels(pixels, frame_scales(images, short_side).to(device), pixels.new_tensor(sides))
 
     def encode_pixels(self, pixels: Tensor, scale: Tensor, size: Tensor) -> FrameMaps:
-        """Frames that are network input already: pixels (T, 3, H, W) as ``network_input`` makes them; scale (T,), size (T, 2)."""
+        """Frames that are network input already: pixels (T, 3, H, W) as ``network_input`` makes
+        them; scale (T,), size (T, 2)."""
         maps = self.backbone.trunk(pixels.contiguous(memory_format=self._layout)).contiguous()
         return FrameMaps(maps, scale, size, (pixels.shape[2], pixels.shape[3]))
 
@@ -211,10 +233,13 @@ class FasterRCNN(Detector):
         group = frame[row] * len(self.classes) + klass
         kept = nms_inclusive(box, score, group, OVERLAP)
         row = row[kept]
-        return Detections(frame[row], box[kept].clamp(min=0), klass[kept], score[kept], feature[row], self.classify(feature[row]))
+        return Detections(
+            frame[row], box[kept].clamp(min=0), klass[kept], score[kept], feature[row], self.classify(feature[row])
+        )
 
     def second_stage(self, feature: Tensor, region: Tensor) -> tuple[Tensor, Tensor]:
-        """Class probabilities (R, O), background included, and the box of every class (R, O, 4) of regions with their features.
+        """Class probabilities (R, O), background included, and the box of every class (R, O, 4) of
+        regions with their features.
 
         Regions (R, 4) and boxes are in network pixels; nothing is clipped.
         """
@@ -227,9 +252,12 @@ class FasterRCNN(Detector):
         score, offset = self.rpn(maps.maps)
         windows = self.rpn.anchors(maps.maps)
         regions = self.rpn.propose(score, offset, windows, maps.canvas, lesson.proposals)
-        # The annotated boxes themselves are among the regions, or at first there would be no objects to learn.
+        # The annotated boxes themselves are among the regions, or at first there would be no
+        # objects to learn.
         first = self.rpn.losses(score, offset, windows, truth, maps.size, lesson.windows)
-        return first | self._second_stage_losses(maps, torch.cat([regions, truth.box, truth.shaken(lesson.shaken)], dim=1), truth, lesson)
+        return first | self._second_stage_losses(
+            maps, torch.cat([regions, truth.box, truth.shaken(lesson.shaken)], dim=1), truth, lesson
+        )
 
     def _second_stage_losses(self, maps: FrameMaps, regions: Tensor, truth: Truth, lesson: Lesson) -> dict[str, Tensor]:
         """regions (T, K, 4) in network pixels."""
@@ -252,7 +280,8 @@ class FasterRCNN(Detector):
         return pool_regions(maps.maps, torch.cat([frame[:, None], region], dim=1), self.config.backbone.stride)
 
     def _clip(self, box: Tensor, maps: FrameMaps) -> Tensor:
-        """Boxes (T, K, O, 4) in network pixels, held within their frames and given in original pixels."""
+        """Boxes (T, K, O, 4) in network pixels, held within their frames and given in original
+        pixels."""
         if self.reference_compat:
             canvas = maps.size.new_tensor([maps.canvas[1], maps.canvas[0]])
             box = torch.cat([clip_boxes(box[:1], canvas), box[1:]])
@@ -262,7 +291,8 @@ class FasterRCNN(Detector):
 
     @torch.no_grad()
     def _start(self, random: torch.Generator) -> None:
-        """Small random weights around zero for everything behind the backbone, as in the reference, from their own generator."""
+        """Small random weights around zero for everything behind the backbone, as in the reference,
+        from their own generator."""
         for layer, spread in (
             (self.rpn.conv, 0.01), (self.rpn.score, 0.01), (self.rpn.offset, 0.01), (self.class_score, 0.01), (self.box_offset, 0.001),
         ):  # fmt: skip
@@ -271,9 +301,13 @@ class FasterRCNN(Detector):
 
 
 def pool_regions(maps: Tensor, region: Tensor, stride: int = 16) -> Tensor:
-    """RoIAlign in its first form: no half-pixel shift, as many samples per bin as it has cells, regions of at least one cell.
+    """RoIAlign in its first form: no half-pixel shift, as many samples per bin as it has cells,
+    regions of at least one cell.
 
-    maps: (T, C, h, w), a cell for every ``stride`` network pixels. region: (R, 5), frame and xyxy in network pixels. Returns (R, C, 7, 7).
+    maps: (T, C, h, w), a cell for every ``stride`` network pixels. region: (R, 5), frame and xyxy
+    in network pixels. Returns (R, C, 7, 7).
     """
-    pooled: Tensor = roi_align(maps, region, output_size=POOLED, spatial_scale=1 / stride, sampling_ratio=-1, aligned=False)
+    pooled: Tensor = roi_align(
+        maps, region, output_size=POOLED, spatial_scale=1 / stride, sampling_ratio=-1, aligned=False
+    )
     return pooled

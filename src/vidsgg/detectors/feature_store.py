@@ -1,7 +1,9 @@
-"""What a detector gives for every video, kept on disk: a record a video, from which the very clip comes back that extraction made.
+"""What a detector gives for every video, kept on disk: a record a video, from which the very clip
+comes back that extraction made.
 
-A store is a folder: ``store.json`` says what its numbers depend on, the records lie in sub-folders by a hash of the video's name. In
-PredCLS a video has one record, elsewhere one to learn from and one to be scored (see ``ClipExtractor``).
+A store is a folder: ``store.json`` says what its numbers depend on, the records lie in sub-folders
+by a hash of the video's name. In PredCLS a video has one record, elsewhere one to learn from and
+one to be scored (see ``ClipExtractor``).
 """
 
 from __future__ import annotations
@@ -36,7 +38,8 @@ DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.
 STORE_FILE, LEFT_OUT_FILE = "store.json", "left_out.json"
 _RECORD_FOLDERS = "[0-9a-f][0-9a-f]"  # by the first digits of a hash of the video's name
 _LARGEST = 100_000_000  # bytes of such a file; one that notes every video of a large data set has a few million
-STORE_FILES = (STORE_FILE, LEFT_OUT_FILE, ".lock", f"{_RECORD_FOLDERS}/*.safetensors")  # patterns; earlier versions wrote a lock
+# patterns; earlier versions wrote a lock
+STORE_FILES = (STORE_FILE, LEFT_OUT_FILE, ".lock", f"{_RECORD_FOLDERS}/*.safetensors")
 _AGAIN = "run 'vidsgg features' again, it writes what is missing or no longer fits"
 _REMOVE = "The feature store is damaged: remove its folder, then run 'vidsgg features' again."
 
@@ -55,7 +58,8 @@ class _Document(msgspec.Struct, forbid_unknown_fields=True):
 
 @dataclass(frozen=True)
 class FeatureStore:
-    """A folder of records. dtype: of the features, a key of DTYPES. It holds no open file, so it goes to other processes as it is."""
+    """A folder of records. dtype: of the features, a key of DTYPES. It holds no open file, so it
+    goes to other processes as it is."""
 
     folder: Path
     key: StoreKey
@@ -68,9 +72,14 @@ class FeatureStore:
     def to_write(folder: Path, key: StoreKey, dtype: str, widths: FeatureWidths) -> Iterator[FeatureStore]:
         """The store in a folder, made if it is not there; others may write to it at the same time.
 
-        Raises ConfigError if the folder holds another store or anything else, or if it cannot be written to.
+        Raises ConfigError if the folder holds another store or anything else, or if it cannot be
+        written to.
         """
-        if folder.is_dir() and not (folder / STORE_FILE).exists() and any(not entry.name.startswith(".") for entry in folder.iterdir()):
+        if (
+            folder.is_dir()
+            and not (folder / STORE_FILE).exists()
+            and any(not entry.name.startswith(".") for entry in folder.iterdir())
+        ):
             raise ConfigError(f"{folder} is not empty and no feature store; name another folder.")
         store = FeatureStore(folder, key, dtype, widths, key.digest)
         try:
@@ -80,7 +89,13 @@ class FeatureStore:
                 store._check_same(there)
                 store = there
             else:
-                document = {"format": FORMAT, "key": key.digest, "dtype": dtype, "widths": asdict(widths), "made_from": key.to_json()}
+                document = {
+                    "format": FORMAT,
+                    "key": key.digest,
+                    "dtype": dtype,
+                    "widths": asdict(widths),
+                    "made_from": key.to_json(),
+                }
                 _write_json(folder / STORE_FILE, document)
             store._clean()
         except OSError as error:
@@ -97,9 +112,13 @@ class FeatureStore:
             remove_left_behind(folder)
 
     def _check_same(self, there: FeatureStore) -> None:
-        reasons = there.key.differences(self.key) + ([f"{there.dtype}, not {self.dtype}"] if there.dtype != self.dtype else [])
+        reasons = there.key.differences(self.key) + (
+            [f"{there.dtype}, not {self.dtype}"] if there.dtype != self.dtype else []
+        )
         if reasons:
-            raise ConfigError(f"{self.folder} holds other features ({'; '.join(reasons)}); name another folder, or remove it.")
+            raise ConfigError(
+                f"{self.folder} holds other features ({'; '.join(reasons)}); name another folder, or remove it."
+            )
 
     @staticmethod
     def open(folder: Path) -> FeatureStore:
@@ -112,10 +131,15 @@ class FeatureStore:
                 raise DataError(f"{folder} is no feature store: it has no {STORE_FILE}.") from error
             raise DataError(f"{error} {_REMOVE}") from error
         if (version := content.get("format")) != FORMAT:
-            raise DataError(f"{folder}: the features are of format {short(version)}, this version reads format {FORMAT}; write them again.")
+            raise DataError(
+                f"{folder}: the features are of format {short(version)}, this version reads format {FORMAT}; write them"
+                " again."
+            )
         try:
             document = as_type(content, _Document)
-            store = FeatureStore(folder, StoreKey.from_json(document.made_from), document.dtype, document.widths, document.key)
+            store = FeatureStore(
+                folder, StoreKey.from_json(document.made_from), document.dtype, document.widths, document.key
+            )
             if digest_of(document.made_from) != store.digest:
                 raise DataError("its values contradict each other.")
         except DataError as error:
@@ -123,18 +147,22 @@ class FeatureStore:
         return store
 
     def require(self, key: StoreKey, needed: Sequence[Needed] = ()) -> None:
-        """Raises DataError saying what differs if the features were not made under ``key``, or how many of the needed videos they lack.
+        """Raises DataError saying what differs if the features were not made under ``key``, or how
+        many of the needed videos they lack.
 
         A video that is noted as left out does not count as lacking: reading it says why it was.
         """
         if reasons := self.key.differences(key):
-            raise DataError(f"the features in {self.folder} do not fit: {'; '.join(reasons)}. Write others with 'vidsgg features'.")
+            raise DataError(
+                f"the features in {self.folder} do not fit: {'; '.join(reasons)}. Write others with 'vidsgg features'."
+            )
         left_out = self.left_out()
         for dataset, learn in needed:
             lacking = [v for v in dataset.video_ids if v not in left_out and not self.path_of(v, learn=learn).exists()]
             if lacking:
                 raise DataError(
-                    f"the features in {self.folder} lack {len(lacking)} of {len(dataset)} videos, {short(lacking[0])} first; {_AGAIN}."
+                    f"the features in {self.folder} lack {len(lacking)} of {len(dataset)} videos, {short(lacking[0])}"
+                    f" first; {_AGAIN}."
                 )
 
     def left_out(self) -> dict[str, str]:
@@ -146,7 +174,8 @@ class FeatureStore:
             raise DataError(f"{error} Remove it, then {_AGAIN}.") from error
 
     def leave_out(self, videos: Mapping[str, str]) -> None:
-        """Note videos that cannot be read, and why, in place of those noted before. To be called while the store is open to write."""
+        """Note videos that cannot be read, and why, in place of those noted before. To be called
+        while the store is open to write."""
         path = self.folder / LEFT_OUT_FILE
         try:
             _write_json(path, dict(videos))
@@ -165,13 +194,14 @@ class FeatureStore:
         return self.folder / name[:2] / f"{readable}.{name}.{self.form(learn)}.safetensors"
 
     def content(self, clip: Clip, source: RecordSource, *, learn: bool) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Tensors and plain values of a video's record. Raises ConfigError if a feature does not fit the store's type."""
+        """Tensors and plain values of a video's record. Raises ConfigError if a feature does not
+        fit the store's type."""
         columns, about = columns_of(clip, DTYPES[self.dtype])
         return columns, {**about, **source.to_dict(), "key": self.digest, "form": self.form(learn)}
 
     def write(self, clip: Clip, source: RecordSource, *, learn: bool) -> int:
-        """Write the extracted clip of one video; returns the record's size in bytes. Raises ConfigError as ``content`` does, and if the
-        disk refuses."""
+        """Write the extracted clip of one video; returns the record's size in bytes. Raises
+        ConfigError as ``content`` does, and if the disk refuses."""
         path, content = self.path_of(source.video_id, learn=learn), self.content(clip, source, learn=learn)
         try:
             check_no_links(path.parent, below=self.folder)
@@ -181,7 +211,8 @@ class FeatureStore:
             raise _refused(path, error) from error
 
     def open_record(self, source: RecordSource, *, learn: bool, verify: bool = True) -> Record:
-        """The record of a video, if it was made from this very source; verify: also compare its checksum, reading all of it once.
+        """The record of a video, if it was made from this very source; verify: also compare its
+        checksum, reading all of it once.
 
         Raises DataError naming the file and what is wrong.
         """
@@ -197,27 +228,33 @@ class FeatureStore:
         expected = {"key": self.digest, "form": self.form(learn), "video_id": source.video_id}
         if any(record.about.get(name) != value for name, value in expected.items()):
             raise DataError(f"{path}: is of another store or video; remove it, then {_AGAIN}.")
-        # Pictures may be away while features are read; those that are there must be the ones that were looked at.
+        # Pictures may be away while features are read; those that are there must be the ones that
+        # were looked at.
         for name in ("annotation", "pictures"):
             now, then = getattr(source, name), record.about.get(name)
             if now != then and None not in (now, then):
                 verb = "has" if name == "annotation" else "have"
                 raise DataError(
-                    f"{path}: the {name} of video {short(source.video_id)} {verb} changed since the features were written; {_AGAIN}."
+                    f"{path}: the {name} of video {short(source.video_id)} {verb} changed since the features were"
+                    f" written; {_AGAIN}."
                 )
         if "counting" not in record.about and (how := source.uneven()):
-            raise DataError(f"{path}: was written when frames of uneven videos were counted otherwise ({how}); {_AGAIN}.")
+            raise DataError(
+                f"{path}: was written when frames of uneven videos were counted otherwise ({how}); {_AGAIN}."
+            )
         if verify:
             record.verify()
         return record
 
     def clip(self, record: Record, device: torch.device | str = "cpu") -> Clip:
-        """The clip that was written, on a device; its features are float32 again, rounded to the store's type."""
+        """The clip that was written, on a device; its features are float32 again, rounded to the
+        store's type."""
         return clip_of(record, self.key.schema, torch.device(device))
 
 
 def default_folder(root: Path, key: StoreKey, dtype: str) -> Path:
-    """Where the features of a data set lie unless another place is named: where there are such already, else in a folder of their own."""
+    """Where the features of a data set lie unless another place is named: where there are such
+    already, else in a folder of their own."""
     for path in sorted(root.glob(f"features/*/{STORE_FILE}")):
         with contextlib.suppress(DataError):
             there = FeatureStore.open(path.parent)
@@ -228,7 +265,8 @@ def default_folder(root: Path, key: StoreKey, dtype: str) -> Path:
 
 
 def find_store(root: Path, key: StoreKey, needed: Sequence[Needed] = ()) -> tuple[FeatureStore | None, list[str]]:
-    """The features below a data set's folder that fit, the most exact ones; or None, and why each of those present does not."""
+    """The features below a data set's folder that fit, the most exact ones; or None, and why each
+    of those present does not."""
     fitting, reasons = [], []
     for path in sorted(root.glob(f"features/*/{STORE_FILE}")):
         try:
@@ -242,7 +280,10 @@ def find_store(root: Path, key: StoreKey, needed: Sequence[Needed] = ()) -> tupl
 
 
 def _refused(path: Path, error: OSError) -> ConfigError:
-    return ConfigError(f"cannot write {path}: {error.strerror}. Once it can be, run the same command again: it goes on where it stopped.")
+    return ConfigError(
+        f"cannot write {path}: {error.strerror}. Once it can be, run the same command again: it goes on where it"
+        " stopped."
+    )
 
 
 def _write_json(path: Path, document: Mapping[str, object]) -> None:

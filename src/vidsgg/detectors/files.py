@@ -1,4 +1,5 @@
-"""Detectors on disk: our own files, the published one as its authors wrote it, and torchvision's."""
+"""Detectors on disk: our own files, the published one as its authors wrote it, and
+torchvision's."""
 
 from __future__ import annotations
 
@@ -23,7 +24,8 @@ KIND = "detector"
 
 
 def save_detector(path: Path, detector: Detector, about: Mapping[str, Any] | None = None) -> None:
-    """A detector with everything that it needs to be built again. about: plain values to keep beside it, such as how it was trained."""
+    """A detector with everything that it needs to be built again. about: plain values to keep
+    beside it, such as how it was trained."""
     content = {
         "kind": KIND,
         "description": detector.describe(),
@@ -35,10 +37,12 @@ def save_detector(path: Path, detector: Detector, about: Mapping[str, Any] | Non
 
 
 def load_detector(path: Path, classes: Sequence[str] | None = None) -> Detector:
-    """A detector from our own file, the authors' or torchvision's; frozen, in evaluation mode, on the CPU.
+    """A detector from our own file, the authors' or torchvision's; frozen, in evaluation mode, on
+    the CPU.
 
-    classes: those of the data set. Only torchvision's file needs them: its labels, COCO's, are mapped on them. The other files tell or
-    imply theirs. Raises CheckpointError if the file holds no detector, or one that does not fit its description.
+    classes: those of the data set. Only torchvision's file needs them: its labels, COCO's, are
+    mapped on them. The other files tell or imply theirs. Raises CheckpointError if the file holds
+    no detector, or one that does not fit its description.
     """
     content = load_tensors(path)
     if content.get("kind") == KIND:
@@ -75,12 +79,15 @@ def _build(path: Path, content: Mapping[str, Any]) -> Detector:
 
 def _of_torchvision(path: Path, classes: Sequence[str] | None, state: Mapping[str, Tensor]) -> TorchvisionFPN:
     if classes is None:
-        raise CheckpointError(f"{path}: torchvision's weights tell COCO's labels apart; which classes these stand for, a data set says.")
+        raise CheckpointError(
+            f"{path}: torchvision's weights tell COCO's labels apart; which classes these stand for, a data set says."
+        )
     check_weights(path, state)
     count = (state[CLASS_HEAD + "cls_score.weight"].shape or (0,))[0]
     if count != len(COCO_LABELS):
         raise CheckpointError(
-            f"{path}: the weights of torchvision's detector tell {count} classes apart, but not which; COCO's {len(COCO_LABELS)} are expected."
+            f"{path}: the weights of torchvision's detector tell {count} classes apart, but not which; COCO's"
+            f" {len(COCO_LABELS)} are expected."
         )
     detector = TorchvisionFPN.with_coco_labels(classes)
     fill(detector.model, state, str(path))

@@ -24,13 +24,21 @@ DIFFERENCES = "strides (in the second convolution of a block, here in the first)
 def backbone_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """A state dict of torchvision's ResNet as one of ``ResNetC4``, without classifier and counters.
 
-    The entries have the same names, but the input differs: torchvision reads R, G, B from 0 to 1, centred and divided by a spread, the
-    detector B, G, R from 0 to 255, centred by Caffe's means. The difference goes into the first convolution and the mean of its
-    normalisation, which makes the two equal except at the border, where the zeros around a picture stand for slightly different colours.
+    The entries have the same names, but the input differs: torchvision reads R, G, B from 0 to 1,
+    centred and divided by a spread, the detector B, G, R from 0 to 255, centred by Caffe's means.
+    The difference goes into the first convolution and the mean of its normalisation, which makes
+    the two equal except at the border, where the zeros around a picture stand for slightly
+    different colours.
     """
-    ours = {name: value for name, value in state.items() if not name.startswith("fc.") and not name.endswith("num_batches_tracked")}
+    ours = {
+        name: value
+        for name, value in state.items()
+        if not name.startswith("fc.") and not name.endswith("num_batches_tracked")
+    }
     kernel = ours["conv1.weight"].flip(1)  # now B, G, R
-    mean, spread, centre = (kernel.new_tensor(values)[None, :, None, None] for values in (MEAN[::-1], SPREAD[::-1], PIXEL_MEANS))
+    mean, spread, centre = (
+        kernel.new_tensor(values)[None, :, None, None] for values in (MEAN[::-1], SPREAD[::-1], PIXEL_MEANS)
+    )
     # What torchvision's input is where ours is 0.
     offset = (centre / 255 - mean) / spread
     ours["conv1.weight"] = kernel / (255 * spread)

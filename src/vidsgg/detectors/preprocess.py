@@ -9,12 +9,14 @@ from torch import Tensor
 
 from vidsgg.io.images import Image
 
-# Caffe's ImageNet means in the channel order of its weights, B, G, R. There is no division by a standard deviation.
+# Caffe's ImageNet means in the channel order of its weights, B, G, R. There is no division by a
+# standard deviation.
 PIXEL_MEANS = (102.9801, 115.9465, 122.7717)
 
 
 def scaled_size(height: int, width: int, short_side: int) -> tuple[int, int, float]:
-    """Height, width and scale of a frame whose shorter side becomes ``short_side``; the long side has no cap."""
+    """Height, width and scale of a frame whose shorter side becomes ``short_side``; the long side
+    has no cap."""
     scale = short_side / min(height, width)
     return round(height * scale), round(width * scale), scale
 
@@ -22,10 +24,13 @@ def scaled_size(height: int, width: int, short_side: int) -> tuple[int, int, flo
 def frame_scales(images: Sequence[Image], short_side: int) -> Tensor:
     """(T,) float32: network pixels = original pixels * scale.
 
-    The reference multiplies the boxes of all frames with the first frame's scale. A frame's own scale is the same number unless sizes
-    differ within a video, and then the reference's boxes miss what they should frame.
+    The reference multiplies the boxes of all frames with the first frame's scale. A frame's own
+    scale is the same number unless sizes differ within a video, and then the reference's boxes miss
+    what they should frame.
     """
-    return torch.tensor([scaled_size(image.shape[0], image.shape[1], short_side)[2] for image in images], dtype=torch.float32)
+    return torch.tensor(
+        [scaled_size(image.shape[0], image.shape[1], short_side)[2] for image in images], dtype=torch.float32
+    )
 
 
 def network_size(images: Sequence[Image], short_side: int) -> tuple[int, int]:
@@ -34,24 +39,29 @@ def network_size(images: Sequence[Image], short_side: int) -> tuple[int, int]:
     return max(height for height, _, _ in sizes), max(width for _, width, _ in sizes)
 
 
-def network_input(images: Sequence[Image], short_side: int, size: tuple[int, int], device: torch.device | str = "cpu") -> Tensor:
-    """Frames as the detector reads them: B, G, R minus the means, scaled, at the top left of a canvas of zeros.
+def network_input(
+    images: Sequence[Image], short_side: int, size: tuple[int, int], device: torch.device | str = "cpu"
+) -> Tensor:
+    """Frames as the detector reads them: B, G, R minus the means, scaled, at the top left of a
+    canvas of zeros.
 
-    images: T frames, RGB (H, W, 3) uint8, of any sizes. size: the ``network_size`` of the video that they belong to.
-    Returns (T, 3, *size) float32. Source: yrcong/STTran ``fasterRCNN/lib/model/utils/blob.py``.
+    images: T frames, RGB (H, W, 3) uint8, of any sizes. size: the ``network_size`` of the video
+    that they belong to. Returns (T, 3, *size) float32. Source: yrcong/STTran
+    ``fasterRCNN/lib/model/utils/blob.py``.
     """
     pixels = torch.zeros(len(images), 3, *size, device=device)
-    # In double precision, because torch computes positions in the precision of the pixels, which is visible in single (1e-3 grey
-    # levels). Apple's GPUs have no double: there the CPU scales. One channel of one frame at a time: a film of 8192 x 4320 pixels takes
-    # 283 MB for each.
+    # In double precision, because torch computes positions in the precision of the pixels, which is
+    # visible in single (1e-3 grey levels). Apple's GPUs have no double: there the CPU scales. One
+    # channel of one frame at a time: a film of 8192 x 4320 pixels takes 283 MB for each.
     scaler = torch.device("cpu") if pixels.device.type == "mps" else pixels.device
     for canvas, image in zip(pixels, images, strict=True):
         height, width, scale = scaled_size(image.shape[0], image.shape[1], short_side)
         rgb = torch.tensor(image, device=scaler)
         for channel, mean in enumerate(PIXEL_MEANS):
             values = rgb[None, None, :, :, 2 - channel].double().sub_(mean)
-            # The exact scale, not the ratio of the rounded sizes that interpolate(size=...) takes: that moves the far edge by up to
-            # half a pixel. interpolate(scale_factor=...) would floor the size instead of rounding it.
+            # The exact scale, not the ratio of the rounded sizes that interpolate(size=...) takes:
+            # that moves the far edge by up to half a pixel. interpolate(scale_factor=...) would
+            # floor the size instead of rounding it.
             scaled = torch.ops.aten.upsample_bilinear2d(values, [height, width], False, scale, scale)
             canvas[channel, :height, :width] = scaled[0, 0].to(pixels)
     return pixels

@@ -16,7 +16,11 @@ def _wrong(name: str, thing: Any) -> str:
     if lacking:
         return f"the class lacks {', '.join(lacking)}"
     stated = getattr(thing, "architecture", None)
-    return "" if names_code(name) or stated == name else f"the class states the architecture {short(stated)}; give both one name"
+    return (
+        ""
+        if names_code(name) or stated == name
+        else f"the class states the architecture {short(stated)}; give both one name"
+    )
 
 
 ARCHITECTURES: Registry[type[Detector]] = Registry(
@@ -31,13 +35,15 @@ ARCHITECTURES: Registry[type[Detector]] = Registry(
 
 
 def detector_names() -> tuple[str, ...]:
-    """What ``-detector`` may be besides a file: names of built-in and installed detectors, and of those that the user has named."""
+    """What ``-detector`` may be besides a file: names of built-in and installed detectors, and of
+    those that the user has named."""
     found = {name: None for kind in ARCHITECTURES.all().values() for name in kind.names()}
     return (*found, *(name for name in ARCHITECTURES.all() if names_code(name)))
 
 
 def named_detector(name: str) -> tuple[type[Detector], str] | None:
-    """The class that a value of -detector stands for, as the user typed it, and what the class calls it; None if it is no name.
+    """The class that a value of -detector stands for, as the user typed it, and what the class
+    calls it; None if it is no name.
 
     Raises ConfigError if it names code that cannot be used.
     """
@@ -51,7 +57,8 @@ def named_detector(name: str) -> tuple[type[Detector], str] | None:
 
 
 def architecture(name: str) -> type[Detector]:
-    """The class of the detector in a file, which states it by name. Raises ConfigError if there is none."""
+    """The class of the detector in a file, which states it by name. Raises ConfigError if there is
+    none."""
     if name in ARCHITECTURES.names():
         return ARCHITECTURES.get(name)
     known = {kind.architecture: kind for kind in ARCHITECTURES.all().values()}

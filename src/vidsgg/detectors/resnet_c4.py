@@ -1,6 +1,8 @@
-"""ResNet as the two-stage detectors of 2017 cut it: a trunk for the frame, the last stage as head for every box.
+"""ResNet as the two-stage detectors of 2017 cut it: a trunk for the frame, the last stage as head
+for every box.
 
-Letters: T frames, R regions, C channels of the trunk, D width of the head. Source: yrcong/STTran ``fasterRCNN``.
+Letters: T frames, R regions, C channels of the trunk, D width of the head. Source: yrcong/STTran
+``fasterRCNN``.
 """
 
 from __future__ import annotations
@@ -28,9 +30,10 @@ RELU_VARIANCE = 0.5 - 0.5 / math.pi
 class BackboneConfig:
     """What decides the features of a frame, apart from loaded weights.
 
-    depth: 10, 18, 50 or 101 layers. base_width: channels of the first stage; all others follow. short_side: length in pixels to which
-    the shorter side of a frame is scaled. seed: of the random start. stride: network pixels for a cell of the trunk's maps, 16 or 8, for
-    objects that are small in network pixels; the third stage then keeps the size of its maps.
+    depth: 10, 18, 50 or 101 layers. base_width: channels of the first stage; all others follow.
+    short_side: length in pixels to which the shorter side of a frame is scaled. seed: of the random
+    start. stride: network pixels for a cell of the trunk's maps, 16 or 8, for objects that are
+    small in network pixels; the third stage then keeps the size of its maps.
     """
 
     depth: Annotated[int, Meta(ge=1, le=1000)] = 101
@@ -63,7 +66,8 @@ class BackboneConfig:
 class Norm(nn.Module):
     """Batch normalisation: torch.nn.BatchNorm2d without its counter.
 
-    settled: keeps to its stored statistics in training mode too, as the reference does with what it took from ImageNet.
+    settled: keeps to its stored statistics in training mode too, as the reference does with what it
+    took from ImageNet.
     """
 
     running_mean: Tensor
@@ -81,7 +85,8 @@ class Norm(nn.Module):
 class ResNetC4(nn.Module):
     """Trunk (stages 1 to 3) and head (stage 4).
 
-    Starts from random weights that are a function of ``config`` alone and leaves the global random state untouched.
+    Starts from random weights that are a function of ``config`` alone and leaves the global random
+    state untouched.
     """
 
     def __init__(self, config: BackboneConfig) -> None:
@@ -104,24 +109,29 @@ class ResNetC4(nn.Module):
         self._start(torch.Generator().manual_seed(config.seed))
 
     def trunk(self, pixels: Tensor) -> Tensor:
-        """Network input (T, 3, H, W) to maps (T, C, ~H/stride, ~W/stride), C = ``trunk_channels``."""
+        """Network input (T, 3, H, W) to maps (T, C, ~H/stride, ~W/stride), C =
+        ``trunk_channels``."""
         x = F.relu(_convolve(pixels, self.conv1, self.bn1), inplace=True)
         x = F.max_pool2d(x, kernel_size=3, stride=2, padding=0, ceil_mode=True)
         maps: Tensor = self.layer3(self.layer2(self.layer1(x)))
         return maps
 
     def head(self, pooled: Tensor) -> Tensor:
-        """Regions pooled from the trunk's maps, (R, C, 7, 7), to features (R, D), D = ``head_channels``."""
+        """Regions pooled from the trunk's maps, (R, C, 7, 7), to features (R, D), D =
+        ``head_channels``."""
         feature: Tensor = self.layer4(pooled).mean(dim=(2, 3))
         return feature
 
     @torch.no_grad()
     def _start(self, random: torch.Generator) -> None:
-        """Random weights under which activations keep a root mean square near 1 and different inputs stay different.
+        """Random weights under which activations keep a root mean square near 1 and different
+        inputs stay different.
 
-        He et al.'s start alone does neither here, without batch statistics: each block adds its variance to the stream, 2^33 times
-        in ResNet-101, and since ReLU outputs are positive, all features drift towards their common mean. So each branch is scaled by
-        1 / sqrt(number of blocks), which bounds the growth of the variance by e, and kernels sum to zero, which removes the mean.
+        He et al.'s start alone does neither here, without batch statistics: each block adds its
+        variance to the stream, 2^33 times in ResNet-101, and since ReLU outputs are positive, all
+        features drift towards their common mean. So each branch is scaled by 1 / sqrt(number of
+        blocks), which bounds the growth of the variance by e, and kernels sum to zero, which
+        removes the mean.
         """
         blocks = [module for module in self.modules() if isinstance(module, BasicBlock | Bottleneck)]
         last = {id(block.last_norm) for block in blocks}
@@ -132,13 +142,16 @@ class ResNetC4(nn.Module):
                 if module is self.conv1:  # pixels are centred and have a root mean square of about 64
                     module.weight.copy_(weight / (64 * math.sqrt(fan_in)))
                 else:
-                    module.weight.copy_((weight - weight.mean(dim=(1, 2, 3), keepdim=True)) / math.sqrt(fan_in * RELU_VARIANCE))
+                    module.weight.copy_(
+                        (weight - weight.mean(dim=(1, 2, 3), keepdim=True)) / math.sqrt(fan_in * RELU_VARIANCE)
+                    )
             elif isinstance(module, Norm) and id(module) in last:
                 module.weight.fill_(1 / math.sqrt(len(blocks)))
 
 
 class Bottleneck(nn.Module):
-    """1x1, 3x3, 1x1 convolutions around a shortcut. Caffe's form: the stride is in the first, not in the 3x3 as in torchvision."""
+    """1x1, 3x3, 1x1 convolutions around a shortcut. Caffe's form: the stride is in the first, not
+    in the 3x3 as in torchvision."""
 
     expansion = 4
 
@@ -195,12 +208,17 @@ def _projection(inputs: int, outputs: int, stride: int) -> nn.Sequential | None:
 
 
 def _convolve(x: Tensor, conv: nn.Conv2d, norm: Norm) -> Tensor:
-    """Convolution and normalisation. Stored statistics are folded into the kernel, which saves passes over the maps."""
+    """Convolution and normalisation. Stored statistics are folded into the kernel, which saves
+    passes over the maps."""
     if norm.training and not norm.settled:
         x = F.conv2d(x, conv.weight, None, conv.stride, conv.padding)
-        return F.batch_norm(x, norm.running_mean, norm.running_var, norm.weight, norm.bias, True, norm.momentum, norm.eps)
+        return F.batch_norm(
+            x, norm.running_mean, norm.running_var, norm.weight, norm.bias, True, norm.momentum, norm.eps
+        )
     scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
-    return F.conv2d(x, conv.weight * scale[:, None, None, None], norm.bias - norm.running_mean * scale, conv.stride, conv.padding)
+    return F.conv2d(
+        x, conv.weight * scale[:, None, None, None], norm.bias - norm.running_mean * scale, conv.stride, conv.padding
+    )
 
 
 def _shortcut(x: Tensor, downsample: nn.Sequential | None) -> Tensor:

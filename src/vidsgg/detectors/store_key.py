@@ -20,7 +20,8 @@ from vidsgg.io.untrusted import as_type
 from vidsgg.structures.schema import Schema
 
 _LONGEST = 100  # characters of a value in a message
-_KEPT_ONE = "faster-rcnn-c4"  # the only architecture whose detections version 0.1.0 brought down to one person in a frame
+# the only architecture whose detections version 0.1.0 brought down to one person in a frame
+_KEPT_ONE = "faster-rcnn-c4"
 
 
 class _Document(msgspec.Struct):
@@ -36,8 +37,8 @@ class _Document(msgspec.Struct):
 
 @dataclass(frozen=True)
 class StoreKey:
-    """detector: what it says of itself. weights: SHA-256 of names and values. reference_compat, raw_detections: of the extraction, see
-    ClipExtractor; only SGDET has any.
+    """detector: what it says of itself. weights: SHA-256 of names and values. reference_compat,
+    raw_detections: of the extraction, see ClipExtractor; only SGDET has any.
     """
 
     detector: Mapping[str, Any]
@@ -48,7 +49,9 @@ class StoreKey:
     raw_detections: bool = False
 
     @staticmethod
-    def of(detector: Detector, schema: Schema, mode: str, *, reference_compat: bool = False, raw_detections: bool = False) -> StoreKey:
+    def of(
+        detector: Detector, schema: Schema, mode: str, *, reference_compat: bool = False, raw_detections: bool = False
+    ) -> StoreKey:
         description = json.loads(json.dumps(detector.describe()))  # tuples become lists, as they come back from a file
         detects = mode == "sgdet"
         weights = weights_digest(detector.state_dict())
@@ -80,13 +83,19 @@ class StoreKey:
         return StoreKey(known.detector, known.weights, known.mode, known.reference_compat, schema, known.raw_detections)
 
     def differences(self, wanted: StoreKey) -> list[str]:
-        """What keeps features made under this key from being used where ``wanted`` is asked for; empty if nothing does."""
+        """What keeps features made under this key from being used where ``wanted`` is asked for;
+        empty if nothing does."""
         reasons = []
         if self.mode != wanted.mode:
             reasons.append(f"mode {self.mode}, not {wanted.mode}")
-        changed = [n for n in sorted({*self.detector, *wanted.detector}) if self.detector.get(n) != wanted.detector.get(n)]
+        changed = [
+            n for n in sorted({*self.detector, *wanted.detector}) if self.detector.get(n) != wanted.detector.get(n)
+        ]
         if changed:
-            told = ", ".join(f"{name} {_said(self.detector.get(name))} instead of {_said(wanted.detector.get(name))}" for name in changed)
+            told = ", ".join(
+                f"{name} {_said(self.detector.get(name))} instead of {_said(wanted.detector.get(name))}"
+                for name in changed
+            )
             reasons.append(f"another detector or preprocessing: {told}")
         elif self.weights != wanted.weights:
             reasons.append("other weights of the detector")
@@ -115,19 +124,29 @@ def weights_digest(state: Mapping[str, Tensor]) -> str:
 
 
 def _said(value: Any) -> str:
-    """A value of a description in words: names and numbers as they are, lists with commas, tables entry by entry."""
+    """A value of a description in words: names and numbers as they are, lists with commas, tables
+    entry by entry."""
     if value is None:
         return "nothing"
     if isinstance(value, Mapping):
         value = [f"{name} {_said(entry)}" for name, entry in value.items()]
-    text = " ".join(map(_said, value)) if isinstance(value, (list, tuple)) else value if isinstance(value, str) else short(value)
+    text = (
+        " ".join(map(_said, value))
+        if isinstance(value, (list, tuple))
+        else value
+        if isinstance(value, str)
+        else short(value)
+    )
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
 def _schema_difference(mine: Schema, wanted: Schema) -> str:
     theirs, ours = mine.vocabulary.objects, wanted.vocabulary.objects
     if theirs != ours:
-        i = next((i for i, pair in enumerate(zip(theirs, ours, strict=False)) if pair[0] != pair[1]), min(len(theirs), len(ours)))
+        i = next(
+            (i for i, pair in enumerate(zip(theirs, ours, strict=False)) if pair[0] != pair[1]),
+            min(len(theirs), len(ours)),
+        )
         name, other = ((names[i] if i < len(names) else None) for names in (theirs, ours))
         return f"other classes: number {i} is {_said(name)}, not {_said(other)}"
     return f"other data: {short(mine.name)} with predicates in groups or units unlike those of {short(wanted.name)}"

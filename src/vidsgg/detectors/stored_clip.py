@@ -40,18 +40,27 @@ class RecordSource:
     def of(dataset: VideoDataset, index: int, annotation: VideoAnnotation) -> RecordSource:
         """The source as it is now."""
         uneven = partial(dataset.uneven, index)
-        return RecordSource(annotation.video_id, annotation_digest(annotation), _pictures_digest(dataset, index), uneven)
+        return RecordSource(
+            annotation.video_id, annotation_digest(annotation), _pictures_digest(dataset, index), uneven
+        )
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for a record. counting: how frames of uneven videos are counted; version 0.1.0, which wrote none, took frame N for
-        the N-th picture."""
-        return {"video_id": self.video_id, "annotation": self.annotation, "pictures": self.pictures, "counting": COUNTING}
+        """Plain values for a record. counting: how frames of uneven videos are counted; version
+        0.1.0, which wrote none, took frame N for the N-th picture."""
+        return {
+            "video_id": self.video_id,
+            "annotation": self.annotation,
+            "pictures": self.pictures,
+            "counting": COUNTING,
+        }
 
 
 def columns_of(clip: Clip, dtype: torch.dtype) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The columns of a clip of one video with features rounded to ``dtype``, and the plain values that belong to them.
+    """The columns of a clip of one video with features rounded to ``dtype``, and the plain values
+    that belong to them.
 
-    ``pair_mask`` is left out: it follows from the boxes. Raises ConfigError if a feature is not finite or too large for the type.
+    ``pair_mask`` is left out: it follows from the boxes. Raises ConfigError if a feature is not
+    finite or too large for the type.
     """
     columns = {}
     for column in fields(Clip):
@@ -75,7 +84,9 @@ def clip_of(record: Record, schema: Schema, device: torch.device) -> Clip:
         box = columns["node_box"]
         columns["pair_mask"] = union_masks(box[columns["pair_subject"]], box[columns["pair_object"]]) - 0.5
     if record.about["labels"]:
-        columns["labels"] = {name.removeprefix(LABELS): _loaded(record[name], device) for name in record if name.startswith(LABELS)}
+        columns["labels"] = {
+            name.removeprefix(LABELS): _loaded(record[name], device) for name in record if name.startswith(LABELS)
+        }
     flags = {name: record.about[name] for name in ("classes_given", "pairs_open")}
     return Clip(schema=schema, video_ids=(record.about["video_id"],), **flags, **columns)
 
@@ -90,17 +101,20 @@ def _rounded(clip: Clip, name: str, dtype: torch.dtype) -> Tensor:
         raise ConfigError(f"{where} is not finite; the detector's weights are broken.")
     kind, largest = str(dtype).removeprefix("torch."), torch.finfo(dtype).max
     raise ConfigError(
-        f"{where} reaches {value.abs().max():.3g}, but {kind} ends at {largest:.3g}; write the features with -dtype bfloat16 or float32."
+        f"{where} reaches {value.abs().max():.3g}, but {kind} ends at {largest:.3g}; write the features with -dtype"
+        " bfloat16 or float32."
     )
 
 
 def _all_finite(values: Tensor) -> bool:
-    """A NaN becomes the minimum and the maximum. Many times faster than asking every value, which takes longer than all the rest."""
+    """A NaN becomes the minimum and the maximum. Many times faster than asking every value, which
+    takes longer than all the rest."""
     return not values.numel() or all(bool(end.isfinite()) for end in values.aminmax())
 
 
 def _loaded(stored: Tensor, device: torch.device) -> Tensor:
-    """In memory of its own: arithmetic may depend on how numbers are aligned, and in the file they are not."""
+    """In memory of its own: arithmetic may depend on how numbers are aligned, and in the file they
+    are not."""
     kind = torch.float32 if stored.dtype in (torch.float16, torch.bfloat16) else stored.dtype
     if device.type == "cpu":
         return stored.to(kind, copy=True)
@@ -110,7 +124,9 @@ def _loaded(stored: Tensor, device: torch.device) -> Tensor:
 def annotation_digest(annotation: VideoAnnotation) -> str:
     """SHA-256 of everything in an annotation, in hexadecimal."""
     digest = hashlib.sha256("\n".join(annotation.frame_key).encode("utf-8", "surrogatepass"))
-    columns = {f.name: getattr(annotation, f.name) for f in fields(annotation)} | {f"{LABELS}{n}": v for n, v in annotation.labels.items()}
+    columns = {f.name: getattr(annotation, f.name) for f in fields(annotation)} | {
+        f"{LABELS}{n}": v for n, v in annotation.labels.items()
+    }
     for name, value in columns.items():
         if isinstance(value, np.ndarray):
             digest.update(f"\n{name} {value.dtype} {value.shape}\n".encode())

@@ -1,6 +1,8 @@
-"""torchvision's Faster R-CNN with a feature pyramid, version 2 (Li et al. 2021, arXiv:2111.11429), as one of our detectors.
+"""torchvision's Faster R-CNN with a feature pyramid, version 2 (Li et al. 2021, arXiv:2111.11429),
+as one of our detectors.
 
-Letters as in ``detectors/base.py``: T frames, R regions, O object classes. Its boxes are continuous: a side is x2 - x1.
+Letters as in ``detectors/base.py``: T frames, R regions, O object classes. Its boxes are
+continuous: a side is x2 - x1.
 """
 
 from __future__ import annotations
@@ -27,7 +29,12 @@ from vidsgg.io.untrusted import as_type
 
 CLASS_HEAD = "roi_heads.box_predictor."
 # torchvision's names of losses, and ours, which the C4 port has too.
-LOSSES = {"loss_objectness": "rpn_score", "loss_rpn_box_reg": "rpn_box", "loss_classifier": "class", "loss_box_reg": "box"}
+LOSSES = {
+    "loss_objectness": "rpn_score",
+    "loss_rpn_box_reg": "rpn_box",
+    "loss_classifier": "class",
+    "loss_box_reg": "box",
+}
 PRETRAINED = {"coco": COCO_WEIGHTS, "imagenet": ResNet50_Weights.DEFAULT}
 
 
@@ -35,7 +42,8 @@ PRETRAINED = {"coco": COCO_WEIGHTS, "imagenet": ResNet50_Weights.DEFAULT}
 class FPNConfig:
     """What can be set, under torchvision's names and with its values. seed: of the random start.
 
-    box_score_thresh is not torchvision's 0.05 but that of the published Action Genome detector: in SGDET every detection costs a pair.
+    box_score_thresh is not torchvision's 0.05 but that of the published Action Genome detector: in
+    SGDET every detection costs a pair.
     """
 
     min_size: Annotated[int, Meta(ge=16, le=8192)] = 800
@@ -53,7 +61,8 @@ DEFAULTS = FPNConfig()
 
 @dataclass(frozen=True, eq=False)
 class Pyramid:
-    """frames: network input, with each frame's height and width in it. levels: its maps by name. original (T, 2): width and height."""
+    """frames: network input, with each frame's height and width in it. levels: its maps by name.
+    original (T, 2): width and height."""
 
     frames: ImageList
     levels: dict[str, Tensor]
@@ -63,21 +72,28 @@ class Pyramid:
 class TorchvisionFPN(Detector):
     """``fasterrcnn_resnet50_fpn_v2`` with random weights.
 
-    coco_labels: which of COCO's labels stand for which class, for COCO's weights (``from_coco``); None: a class head for ``classes``.
+    coco_labels: which of COCO's labels stand for which class, for COCO's weights (``from_coco``);
+    None: a class head for ``classes``.
     """
 
     architecture = "fasterrcnn_resnet50_fpn_v2"
     node_width, union_channels = 1024, 256
 
-    def __init__(self, config: FPNConfig, classes: Sequence[str], coco_labels: Mapping[str, Sequence[str]] | None = None) -> None:
+    def __init__(
+        self, config: FPNConfig, classes: Sequence[str], coco_labels: Mapping[str, Sequence[str]] | None = None
+    ) -> None:
         super().__init__()
         self.config, self.classes = config, tuple(classes)
-        self.coco_labels = None if coco_labels is None else {name: tuple(labels) for name, labels in coco_labels.items()}
+        self.coco_labels = (
+            None if coco_labels is None else {name: tuple(labels) for name, labels in coco_labels.items()}
+        )
         settings = asdict(config)
         # Only the CPU's generator draws here; torch.manual_seed would disturb those of all devices.
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(settings.pop("seed"))
-            self.model = fasterrcnn_resnet50_fpn_v2(weights=None, weights_backbone=None, num_classes=len(self.classes), **settings)
+            self.model = fasterrcnn_resnet50_fpn_v2(
+                weights=None, weights_backbone=None, num_classes=len(self.classes), **settings
+            )
             if self.coco_labels is not None:
                 self.model.roi_heads.box_predictor = CocoPredictor(self.node_width, self.classes, self.coco_labels)
         self._fix_pooling_scales()
@@ -85,20 +101,23 @@ class TorchvisionFPN(Detector):
 
     @classmethod
     def with_coco_labels(cls, classes: Sequence[str], config: FPNConfig = DEFAULTS) -> TorchvisionFPN:
-        """Into ``model`` of this one COCO's weights fit, which name those of ``classes`` that COCO knows (``unseen``: the others).
+        """Into ``model`` of this one COCO's weights fit, which name those of ``classes`` that COCO
+        knows (``unseen``: the others).
 
         Raises ConfigError if COCO knows none.
         """
         labels = labels_of(classes)
         if not labels:
             raise ConfigError(
-                f"detector {cls.architecture}: COCO has none of the classes {', '.join(classes[1:6])}, ...; train one with them."
+                f"detector {cls.architecture}: COCO has none of the classes {', '.join(classes[1:6])}, ...; train one"
+                " with them."
             )
         return cls(config, classes, labels)
 
     @classmethod
     def from_coco(cls, classes: Sequence[str]) -> TorchvisionFPN:
-        """With the COCO weights that torchvision publishes. Raises ConfigError also if they cannot be had (``fetch_weights``)."""
+        """With the COCO weights that torchvision publishes. Raises ConfigError also if they cannot
+        be had (``fetch_weights``)."""
         detector = cls.with_coco_labels(classes)
         fill(detector.model, fetch_weights(COCO_WEIGHTS), COCO_WEIGHTS.url)
         return detector
@@ -124,18 +143,23 @@ class TorchvisionFPN(Detector):
 
     @property
     def unseen(self) -> tuple[str, ...]:
-        """Classes that it never finds and to which it gives probability 0, because COCO has no label for them."""
-        return () if self.coco_labels is None else tuple(name for name in self.classes[1:] if name not in self.coco_labels)
+        """Classes that it never finds and to which it gives probability 0, because COCO has no
+        label for them."""
+        return (
+            () if self.coco_labels is None else tuple(name for name in self.classes[1:] if name not in self.coco_labels)
+        )
 
     @property
     def remarks(self) -> tuple[str, ...]:
         return (f"COCO does not know, so it never finds: {', '.join(self.unseen)}",) if self.unseen else ()
 
     def start_from(self, origin: str, weights: Mapping[str, Tensor] | None = None) -> str:
-        """Takes over pretrained weights to be trained further: "coco", all but the class head, or "imagenet", the backbone.
+        """Takes over pretrained weights to be trained further: "coco", all but the class head, or
+        "imagenet", the backbone.
 
-        What was taken over is settled. weights: torchvision's state dict; None: the one that torchvision publishes. Raises ConfigError
-        if that cannot be had, CheckpointError if the weights do not fit.
+        What was taken over is settled. weights: torchvision's state dict; None: the one that
+        torchvision publishes. Raises ConfigError if that cannot be had, CheckpointError if the
+        weights do not fit.
         """
         part, left = (self.model, CLASS_HEAD) if origin == "coco" else (self.model.backbone.body, "fc.")
         given = fetch_weights(PRETRAINED[origin]) if weights is None else weights
@@ -146,7 +170,8 @@ class TorchvisionFPN(Detector):
         return ""
 
     def settle(self) -> None:
-        """Keeps what pretrained weights know: the first stage of the backbone and all normalisation stay as they are in training too.
+        """Keeps what pretrained weights know: the first stage of the backbone and all normalisation
+        stay as they are in training too.
 
         A few frames, many of one video, give poor statistics.
         """
@@ -171,7 +196,9 @@ class TorchvisionFPN(Detector):
 
     @classmethod
     def from_description(cls, description: Mapping[str, Any], classes: Sequence[str]) -> TorchvisionFPN:
-        lacking = [name for name in (*(field.name for field in fields(FPNConfig)), "coco_labels") if name not in description]
+        lacking = [
+            name for name in (*(field.name for field in fields(FPNConfig)), "coco_labels") if name not in description
+        ]
         if lacking:
             raise CheckpointError(f"the description of a {cls.architecture} detector lacks {lacking[0]!r}.")
         config = as_type(description, FPNConfig, "its description: ")
@@ -184,7 +211,10 @@ class TorchvisionFPN(Detector):
 
     def canvas(self, images: Sequence[Image]) -> tuple[int, int]:
         # The model's own resizing of tensors without contents tells sizes without doing the work.
-        sizes = [self._resized(torch.empty(3, *shape[:2], device="meta")).shape[1:] for shape in {image.shape for image in images}]
+        sizes = [
+            self._resized(torch.empty(3, *shape[:2], device="meta")).shape[1:]
+            for shape in {image.shape for image in images}
+        ]
         step = self.model.transform.size_divisible
         height, width = (-(-max(sides) // step) * step for sides in zip(*sizes, strict=True))
         return height, width
@@ -215,11 +245,13 @@ class TorchvisionFPN(Detector):
         return feature
 
     def classify(self, feature: Tensor) -> Tensor:
-        """With COCO's weights the softmax is over the classes that COCO knows: what a region is, given that it is one of them."""
+        """With COCO's weights the softmax is over the classes that COCO knows: what a region is,
+        given that it is one of them."""
         return nn.functional.pad(self.model.roi_heads.box_predictor(feature)[0][:, 1:].softmax(dim=1), (1, 0))
 
     def detect(self, maps: FrameMaps) -> Detections:
-        """Features and distributions are those of the found box, so equal to what the box would get if it were given."""
+        """Features and distributions are those of the found box, so equal to what the box would get
+        if it were given."""
         pyramid = maps.maps
         proposals, _ = self.model.rpn(pyramid.frames, pyramid.levels)
         found, _ = self.model.roi_heads(pyramid.levels, proposals, pyramid.frames.image_sizes)
@@ -231,16 +263,21 @@ class TorchvisionFPN(Detector):
         order = order[(frame * len(self.classes) + klass)[order].argsort(stable=True)]
         frame, box, klass, score = frame[order], box[order], klass[order], score[order]
         # Clipped in network pixels already, but scaling back may round beyond the edge.
-        box = torch.minimum(box * (pyramid.original / maps.size)[frame].repeat(1, 2), pyramid.original[frame].repeat(1, 2))
+        box = torch.minimum(
+            box * (pyramid.original / maps.size)[frame].repeat(1, 2), pyramid.original[frame].repeat(1, 2)
+        )
         feature = self.embed(self.pool(maps, frame, box))
         return Detections(frame, box, klass, score, feature, self.classify(feature))
 
     def losses(self, images: Sequence[Image], boxes: Sequence[Tensor], classes: Sequence[Tensor]) -> dict[str, Tensor]:
-        """torchvision's four. Raises RuntimeError outside training mode, and with COCO's labels, some classes of which cannot be learnt."""
+        """torchvision's four. Raises RuntimeError outside training mode, and with COCO's labels,
+        some classes of which cannot be learnt."""
         if not self.training or self.coco_labels is not None:
             raise RuntimeError("losses need training mode and a class head of the detector's own classes.")
         device = self.device
-        targets = [{"boxes": box.to(device), "labels": klass.to(device)} for box, klass in zip(boxes, classes, strict=True)]
+        targets = [
+            {"boxes": box.to(device), "labels": klass.to(device)} for box, klass in zip(boxes, classes, strict=True)
+        ]
         losses = self.model([_pixels(image, device) for image in images], targets)
         return {ours: losses[theirs] for theirs, ours in LOSSES.items()}
 
@@ -249,7 +286,8 @@ class TorchvisionFPN(Detector):
         return resized
 
     def _fix_pooling_scales(self) -> None:
-        """The pooler guesses the scales of its maps from the first frames that it meets, wrongly if these fill little of their canvas."""
+        """The pooler guesses the scales of its maps from the first frames that it meets, wrongly if
+        these fill little of their canvas."""
         sides = {"0": 8, "1": 4, "2": 2, "3": 1}
         levels = {name: torch.zeros(1, self.union_channels, side, side) for name, side in sides.items()}
         self.model.roi_heads.box_roi_pool(levels, [torch.zeros(0, 4)], [(32, 32)])

@@ -1,4 +1,5 @@
-"""Checkpoints of runs: what is in one, how it stands in its file, and which one a run's folder offers.
+"""Checkpoints of runs: what is in one, how it stands in its file, and which one a run's folder
+offers.
 
 This module alone knows the keys of the file.
 """
@@ -35,9 +36,11 @@ class Provenance:
     config: Mapping[str, Plain]  # the run's options, see TrainOptions.to_dict
     schema: Schema  # the classes, and the rules by which graphs are made
     widths: FeatureWidths | None = None  # of the features that the model reads; None: not recorded
-    detector: DetectorRecord | None = None  # the one that looked at the pictures; None if nothing did, or it is not known
+    # the one that looked at the pictures; None if nothing did, or it is not known
+    detector: DetectorRecord | None = None
     features: str | None = None  # whether they were stored, and with which precision
-    videos: Mapping[str, str] = field(default_factory=dict)  # of "train" and "val" how many, and a digest of their names
+    # of "train" and "val" how many, and a digest of their names
+    videos: Mapping[str, str] = field(default_factory=dict)
     synthetic: bool | None = None  # whether the pictures are drawn; None: not recorded
     processes: int = 1  # that trained together
     threads: int | None = None  # of every process; None: not recorded
@@ -69,7 +72,8 @@ class Waited:
 
 @dataclass(frozen=True, eq=False)
 class Continuation:
-    """What a run needs, besides its weights, to go on exactly. optimizer, scaler, schedule: their state dicts."""
+    """What a run needs, besides its weights, to go on exactly. optimizer, scaler, schedule: their
+    state dicts."""
 
     progress: Progress
     optimizer: Mapping[str, Any]
@@ -94,14 +98,16 @@ class Checkpoint:
 
     @property
     def position(self) -> tuple[int, int, int]:
-        """How far it has come: epoch, batch in the epoch, step; zeros for one that cannot be continued."""
+        """How far it has come: epoch, batch in the epoch, step; zeros for one that cannot be
+        continued."""
         at = self.continuation.progress if self.continuation else None
         return (at.epoch, at.batch, at.step) if at else (0, 0, 0)
 
     def to_dict(self) -> dict[str, Any]:
         """The content of a file: tensors and plain values.
 
-        ``epoch``, ``model_state_dict``, ``optimizer_state_dict``, ``loss`` and ``config`` are what the training guide promises.
+        ``epoch``, ``model_state_dict``, ``optimizer_state_dict``, ``loss`` and ``config`` are what
+        the training guide promises.
         """
         made, going_on = self.provenance, self.continuation
         content = {
@@ -139,8 +145,8 @@ class Checkpoint:
     def load(path: Path, *, mmap: bool = False) -> Checkpoint:
         """Read a file of ours, also one of version 0.1.0. mmap: as load_tensors.
 
-        Raises CheckpointError as load_tensors does, if the file is of another kind, and if it is of version 0.1.0 and does not say
-        enough of its classes.
+        Raises CheckpointError as load_tensors does, if the file is of another kind, and if it is of
+        version 0.1.0 and does not say enough of its classes.
         """
         content = load_tensors(path, mmap=mmap)
         if any(key not in content for key in _REQUIRED):
@@ -208,20 +214,26 @@ def _checkpoint_of(file: _File, content: Mapping[str, Any], schema: Schema) -> C
     )
     continuation = None
     if file.training_state is not None:
-        optimizer, scaler, schedule = (content.get(f"{part}_state_dict") or {} for part in ("optimizer", "scaler", "schedule"))
+        optimizer, scaler, schedule = (
+            content.get(f"{part}_state_dict") or {} for part in ("optimizer", "scaler", "schedule")
+        )
         continuation = Continuation(file.training_state, optimizer, scaler, schedule, file.stopping_state_dict)
     return Checkpoint(provenance, content["model_state_dict"], file.epoch, file.loss, continuation)
 
 
 def _schema_of(file: _File) -> Schema | None:
-    """The schema that a file holds, or the one that the names in a file of version 0.1.0 stand for; None if there is none."""
+    """The schema that a file holds, or the one that the names in a file of version 0.1.0 stand for;
+    None if there is none."""
     if file.schema is not None:
         return Schema.from_dict(file.schema)
     if file.vocabulary is None:
         return None
     widths = file.feature_widths or FeatureWidths()
-    brought = {"object": widths.node, "action": widths.action} if file.detector is None else {}  # by the data set's own files
-    return schema_of_names(msgspec.structs.asdict(file.vocabulary), {name: width for name, width in brought.items() if width})
+    # by the data set's own files
+    brought = {"object": widths.node, "action": widths.action} if file.detector is None else {}
+    return schema_of_names(
+        msgspec.structs.asdict(file.vocabulary), {name: width for name, width in brought.items() if width}
+    )
 
 
 def _no_schema(file: _File) -> str:
@@ -229,13 +241,15 @@ def _no_schema(file: _File) -> str:
         return "does not say which classes its model was trained with; train it again."
     named = ", ".join(map(short, file.vocabulary.objects[1:4]))
     return (
-        "was written by version 0.1.0, which kept the names of classes alone, and these belong to no data set that it knew"
-        f" ({named}, ...): how predicates exclude each other and who may be a subject is not in it. Train it again."
+        "was written by version 0.1.0, which kept the names of classes alone, and these belong to no data set that it"
+        f" knew ({named}, ...): how predicates exclude each other and who may be a subject is not in it. Train it"
+        " again."
     )
 
 
 def find_checkpoint(path: Path) -> Path:
-    """``path`` itself, or in a run's folder its best checkpoint, else its final one, else the last of a run that was stopped."""
+    """``path`` itself, or in a run's folder its best checkpoint, else its final one, else the last
+    of a run that was stopped."""
     if not path.is_dir():
         return path
     for name in (BEST, FINAL, LAST):
@@ -246,14 +260,16 @@ def find_checkpoint(path: Path) -> Path:
 
 @dataclass(frozen=True)
 class Newest:
-    """The checkpoint of a folder that has come furthest and is whole; None if there is none. damaged: what was found before it, a line each."""
+    """The checkpoint of a folder that has come furthest and is whole; None if there is none.
+    damaged: what was found before it, a line each."""
 
     path: Path | None
     damaged: tuple[str, ...]
 
 
 def newest_checkpoint(folder: Path) -> Newest:
-    """What a run can go on from. How far a checkpoint has come is told by what is in it: clocks and file times do not matter."""
+    """What a run can go on from. How far a checkpoint has come is told by what is in it: clocks and
+    file times do not matter."""
     positions, damaged = {}, []
     for path in folder.glob("checkpoint_*.tar"):
         try:

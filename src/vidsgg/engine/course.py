@@ -1,4 +1,5 @@
-"""The course of a training: which weights learn at which rate, and what has to happen before an epoch."""
+"""The course of a training: which weights learn at which rate, and what has to happen before an
+epoch."""
 
 from __future__ import annotations
 
@@ -16,43 +17,49 @@ Begin = Callable[[RunFolder], None]
 
 
 class Course:
-    """All weights at one rate, and every epoch like the others. Models that are trained otherwise have a course of their own.
+    """All weights at one rate, and every epoch like the others. Models that are trained otherwise
+    have a course of their own.
 
-    lead: epochs at the beginning that prepare the model and do not teach it the task. They run at the base rates, before the schedule
-    begins, and are not scored.
+    lead: epochs at the beginning that prepare the model and do not teach it the task. They run at
+    the base rates, before the schedule begins, and are not scored.
     """
 
     lead: int = 0
 
     def groups(self, model: nn.Module, lr: float) -> list[dict[str, Any]]:
-        """Parameter groups for the optimiser. lr: the rate that is asked for. A group may have a "name", under which its rate is logged."""
+        """Parameter groups for the optimiser. lr: the rate that is asked for. A group may have a
+        "name", under which its rate is logged."""
         return [{"params": list(model.parameters()), "lr": lr}]
 
     def before_epoch(self, state: TrainingState, loader: ClipLoader) -> Begin:
-        """Called before the first step of every epoch, and before that of a run that goes on, in the middle of one perhaps (``state.batch``).
+        """Called before the first step of every epoch, and before that of a run that goes on, in
+        the middle of one perhaps (``state.batch``).
 
-        It may read data and take its time, and may be interrupted, so it changes nothing; what it returns then makes the changes, and
-        tells of them. Called in all processes of a team.
+        It may read data and take its time, and may be interrupted, so it changes nothing; what it
+        returns then makes the changes, and tells of them. Called in all processes of a team.
         """
         return _nothing
 
     def after_step(self, team: Team) -> None:
-        """Called after every optimiser step, in all processes of a team: what changes the model beside its gradients belongs here."""
+        """Called after every optimiser step, in all processes of a team: what changes the model
+        beside its gradients belongs here."""
 
 
 class Gathers(Protocol):
     """A model that gathers what it sees over an epoch, and reads it in the next one."""
 
     def gather(self, add_up: Callable[[Tensor], None]) -> None:
-        """Gather what was recorded since the last step. add_up: sums a tensor over all processes, in place."""
+        """Gather what was recorded since the last step. add_up: sums a tensor over all processes,
+        in place."""
 
     def renew_memory(self) -> None:
         """Make of what was gathered what the next epoch reads."""
 
 
 class GatheringCourse(Course):
-    """The memory is renewed when an epoch begins, of what the epoch before gathered: the checkpoint of an epoch holds the memory with
-    which it was trained and scored. What the processes of a team record is joined after every step, and so is the same in all checkpoints.
+    """The memory is renewed when an epoch begins, of what the epoch before gathered: the checkpoint
+    of an epoch holds the memory with which it was trained and scored. What the processes of a team
+    record is joined after every step, and so is the same in all checkpoints.
     """
 
     def __init__(self, model: Gathers) -> None:

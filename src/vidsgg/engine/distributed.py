@@ -1,8 +1,11 @@
-"""Several processes that train or score one model together, one for each device, over torch.distributed.
+"""Several processes that train or score one model together, one for each device, over
+torch.distributed.
 
-A launcher (torchrun) starts them and tells each its place through environment variables. Every process reads its own videos; the first
-one writes whatever is written. Nothing waits for the others but where something is exchanged, and a process that waits for one that has
-ended raises ProcessLost. A team of one exchanges nothing, so that training and scoring read the same for one process and for many.
+A launcher (torchrun) starts them and tells each its place through environment variables. Every
+process reads its own videos; the first one writes whatever is written. Nothing waits for the others
+but where something is exchanged, and a process that waits for one that has ended raises
+ProcessLost. A team of one exchanges nothing, so that training and scoring read the same for one
+process and for many.
 """
 
 from __future__ import annotations
@@ -24,7 +27,8 @@ from torch import Tensor
 from vidsgg.errors import ConfigError, ProcessLost
 
 T = TypeVar("T")
-# How long a process may be silent while others wait for it: reading a long video from a slow disk, writing a checkpoint.
+# How long a process may be silent while others wait for it: reading a long video from a slow disk,
+# writing a checkpoint.
 SILENCE = timedelta(minutes=30)
 _VARIABLES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 _meetings = count()  # each with names of its own in the launcher's store, where those of the last one remain
@@ -32,7 +36,8 @@ _meetings = count()  # each with names of its own in the launcher's store, where
 
 @dataclass(frozen=True)
 class Team:
-    """rank: number of this process, from 0, among ``size``; local_rank, local_size: the same on this machine."""
+    """rank: number of this process, from 0, among ``size``; local_rank, local_size: the same on
+    this machine."""
 
     rank: int = 0
     size: int = 1
@@ -56,7 +61,8 @@ class Team:
         return f"torchrun {machines}--nproc_per_node={self.local_size} -m vidsgg" if self.size > 1 else "vidsgg"
 
     def share(self, items: Sequence[T]) -> Sequence[T]:
-        """This process's part: as many as another's or one more, and possibly none; the parts in order of rank are the whole."""
+        """This process's part: as many as another's or one more, and possibly none; the parts in
+        order of rank are the whole."""
         return items[self.rank * len(items) // self.size : (self.rank + 1) * len(items) // self.size]
 
     def sum_(self, values: Tensor) -> None:
@@ -73,7 +79,8 @@ class Team:
                     dist.broadcast(tensor, src=0)
 
     def gather(self, value: T) -> list[T]:
-        """The values of all processes in order of rank, in the first one; an empty list elsewhere. They are pickled."""
+        """The values of all processes in order of rank, in the first one; an empty list elsewhere.
+        They are pickled."""
         if self.size == 1:
             return [value]
         values: list[T] = [value] * self.size if self.leads else []
@@ -95,7 +102,8 @@ class Team:
         return cast(T, box[0])  # what the first process has put there
 
     def first_of_machine_first(self, work: Callable[[], T]) -> T:
-        """Do something in every process, on every machine in one before the others: they find what it has made."""
+        """Do something in every process, on every machine in one before the others: they find what
+        it has made."""
         if self.local_rank > 0:
             self._meet()
             return work()
@@ -115,7 +123,8 @@ ALONE = Team()
 def join_team(wanted: bool = False) -> Iterator[Team]:
     """This process among those that the launcher has started; alone if there is no launcher.
 
-    wanted: whether several are expected (-distributed). Raises ConfigError if they are and there is no launcher.
+    wanted: whether several are expected (-distributed). Raises ConfigError if they are and there is
+    no launcher.
     """
     if not all(name in os.environ for name in _VARIABLES):
         if wanted:
@@ -150,6 +159,6 @@ def _others_needed(team: Team) -> Iterator[None]:
         yield
     except RuntimeError as error:
         raise ProcessLost(
-            f"process {team.rank} of {team.size} waited in vain for another, which has ended or was silent for {SILENCE.total_seconds():.0f} seconds;"
-            f" its own message says why. ({str(error).splitlines()[0]})"
+            f"process {team.rank} of {team.size} waited in vain for another, which has ended or was silent for"
+            f" {SILENCE.total_seconds():.0f} seconds; its own message says why. ({str(error).splitlines()[0]})"
         ) from error

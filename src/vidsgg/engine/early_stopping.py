@@ -15,8 +15,9 @@ def higher_is_better(monitor: str) -> bool:
 class EarlyStopping:
     """Stop after ``patience`` evaluations without progress.
 
-    min_delta: what counts as progress, in the unit of the score (recall: a fraction of 1). monitor: the name of the score; one with "loss"
-    in its name is to fall, any other to rise. Used by itself: ``if stopping.observe(score): break``.
+    min_delta: what counts as progress, in the unit of the score (recall: a fraction of 1). monitor:
+    the name of the score; one with "loss" in its name is to fall, any other to rise. Used by
+    itself: ``if stopping.observe(score): break``.
     """
 
     patience: int = 10
@@ -27,7 +28,9 @@ class EarlyStopping:
 
     def observe(self, score: float) -> bool:
         """Tell the score of an evaluation; True if it is time to stop."""
-        gain = float("inf") if self.best is None else (score - self.best) * (1 if higher_is_better(self.monitor) else -1)
+        gain = (
+            float("inf") if self.best is None else (score - self.best) * (1 if higher_is_better(self.monitor) else -1)
+        )
         if gain > self.min_delta:
             self.best, self.waited = score, 0
         else:

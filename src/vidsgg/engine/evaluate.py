@@ -26,7 +26,8 @@ def evaluate_model(
     exclusive: bool = True,
     title: str = "evaluate",
 ) -> tuple[RecallResult, dict[str, float]]:
-    """Recall over all videos of ``loader``, and the losses of ``score``: in several processes the same everywhere."""
+    """Recall over all videos of ``loader``, and the losses of ``score``: in several processes the
+    same everywhere."""
     recall = RecallAccumulator(protocol, loader.dataset.schema.vocabulary)
     losses = score(model, loader, [recall], criterion=criterion, exclusive=exclusive, title=title)
     return loader.team.made_by_first(lambda: (recall.compute(), losses))
@@ -42,20 +43,25 @@ def score(
     exclusive: bool = True,
     title: str = "evaluate",
 ) -> dict[str, float]:
-    """Show all videos of ``loader`` to the metrics; the mean loss per part when a criterion is given. The model is left in eval mode.
+    """Show all videos of ``loader`` to the metrics; the mean loss per part when a criterion is
+    given. The model is left in eval mode.
 
-    Several processes score their own videos, and the first one takes over what the others have counted: its metrics and losses are of
-    all videos, those of the others of nothing that is of use.
-    Only clips whose pairs are the annotated ones have labels and so a loss: where classes or boxes are to be guessed, the pairs follow
-    from the guesses, and no losses come back.
+    Several processes score their own videos, and the first one takes over what the others have
+    counted: its metrics and losses are of all videos, those of the others of nothing that is of
+    use. Only clips whose pairs are the annotated ones have labels and so a loss: where classes or
+    boxes are to be guessed, the pairs follow from the guesses, and no losses come back.
     """
     model.eval()
     totals: dict[str, float] = {}
     videos = 0
     team = loader.team
-    for batch in tqdm(loader.batches(), total=len(loader), desc=title, unit="batch", leave=False, disable=team.hides_progress):
+    for batch in tqdm(
+        loader.batches(), total=len(loader), desc=title, unit="batch", leave=False, disable=team.hides_progress
+    ):
         logits = model(batch.clip)
-        for annotation, prediction in zip(batch.annotations, decode(batch.clip, logits, exclusive=exclusive), strict=True):
+        for annotation, prediction in zip(
+            batch.annotations, decode(batch.clip, logits, exclusive=exclusive), strict=True
+        ):
             for metric in metrics:
                 metric.update(annotation, prediction)
         if criterion is not None and batch.clip.labels is not None:

@@ -1,4 +1,5 @@
-"""What the processes of a team tell each other at every step of training: one message, after which all hold the same state."""
+"""What the processes of a team tell each other at every step of training: one message, after which
+all hold the same state."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ _ALIGNED = 64  # numbers to a multiple of which gradients lie in the message: ke
 
 @dataclass(frozen=True)
 class Step:
-    """What an optimiser step learns from. videos: how many. losses: by part, each times its videos. stop: whether a process was asked to
+    """What an optimiser step learns from. videos: how many. losses: by part, each times its videos.
+    stop: whether a process was asked to
     stop after it. norm: of the gradients before clipping; 0 without videos.
     """
 
@@ -29,17 +31,21 @@ class Step:
 
 
 class Exchange:
-    """Sums gradients, losses and counts over the processes of a team, and joins the running statistics of batch normalisations.
+    """Sums gradients, losses and counts over the processes of a team, and joins the running
+    statistics of batch normalisations.
 
-    Gradients are weighted by their videos before, and so only have to be added. A parameter that has a gradient nowhere has none
-    afterwards either, as with one process. A process without a video in a step takes part like the others.
+    Gradients are weighted by their videos before, and so only have to be added. A parameter that
+    has a gradient nowhere has none afterwards either, as with one process. A process without a
+    video in a step takes part like the others.
 
-    The message, float32: the gradients | for every parameter, in how many processes it has one | videos, requests to stop, losses | for
-    every process its running statistics, which the others leave zero. One sum makes it complete.
+    The message, float32: the gradients | for every parameter, in how many processes it has one |
+    videos, requests to stop, losses | for every process its running statistics, which the others
+    leave zero. One sum makes it complete.
     """
 
     def __init__(self, team: Team, model: nn.Module) -> None:
-        """Everybody goes on from the weights and buffers of the first process, which must be float32 now (Precision.full_weights)."""
+        """Everybody goes on from the weights and buffers of the first process, which must be
+        float32 now (Precision.full_weights)."""
         self.team, self.model = team, model
         team.copy_from_first(model.state_dict().values())
         self._statistics = RunningStatistics(model)
@@ -48,7 +54,8 @@ class Exchange:
 
     @torch.no_grad()
     def __call__(self, parameters: Sequence[nn.Parameter], mine: Step) -> Step:
-        """Replace the gradients of the parameters by their sums over all processes; returns the other sums."""
+        """Replace the gradients of the parameters by their sums over all processes; returns the
+        other sums."""
         if not self._parts:  # what is known only once somebody has seen a video
             self._parts = self.team.from_first(tuple(dict.fromkeys(chain(*self.team.gather(list(mine.losses))))))
         sizes = [-(-parameter.numel() // _ALIGNED) * _ALIGNED for parameter in parameters]
@@ -79,16 +86,20 @@ class Exchange:
         return Step(int(videos), dict(zip(self._parts, losses.clone(), strict=True)), stops > 0)
 
     def settle(self) -> str:
-        """At the end of an epoch: compare weights and buffers of all processes; returns "" or the first name that differs, after which all
-        have the first's. The next epoch may learn from losses with other names.
+        """At the end of an epoch: compare weights and buffers of all processes; returns "" or the
+        first name that differs, after which all have the first's. The next epoch may learn from
+        losses with other names.
 
-        They cannot differ but on machines of different makes, or where a model changes a buffer in a way of its own.
+        They cannot differ but on machines of different makes, or where a model changes a buffer in
+        a way of its own.
         """
         self._parts = ()
         state = self.model.state_dict()
         mine = {name: _checksum(value) for name, value in state.items()}
         told = self.team.gather(mine)
-        differing = self.team.from_first(next((name for name in mine if any(other[name] != mine[name] for other in told)), ""))
+        differing = self.team.from_first(
+            next((name for name in mine if any(other[name] != mine[name] for other in told)), "")
+        )
         if differing:
             self.team.copy_from_first(state.values())
             self._statistics = RunningStatistics(self.model)

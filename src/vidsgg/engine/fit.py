@@ -48,8 +48,10 @@ class CountingModel(Protocol):
 
 @dataclass(frozen=True)
 class FitSettings:
-    """epochs; save_freq, eval_freq: in epochs. save_minutes: between checkpoints within an epoch, 0 for one after every step.
-    accumulate: batches per optimiser step. monitor: what the best epoch is chosen by. profile: measure the first steps.
+    """epochs; save_freq, eval_freq: in epochs. save_minutes: between checkpoints within an epoch, 0
+    for one after every step.
+    accumulate: batches per optimiser step. monitor: what the best epoch is chosen by. profile:
+    measure the first steps.
     """
 
     epochs: int
@@ -64,7 +66,8 @@ class FitSettings:
 
 @dataclass(frozen=True)
 class FitResult:
-    """best_score: the best monitored value (for recall the highest, 0..1) and its epoch; the last training loss."""
+    """best_score: the best monitored value (for recall the highest, 0..1) and its epoch; the last
+    training loss."""
 
     best_score: float
     best_epoch: int
@@ -84,11 +87,12 @@ def fit(
 ) -> FitResult:
     """Train from where ``state`` stands to the last epoch; evaluate, save and log on the way.
 
-    validate: scores the model on held-out videos. provenance: what checkpoints say of the run. after_evaluation: is told
-    the epoch and the monitored score, higher is better, once everything is saved; what it raises ends the run. course: is told of every
-    epoch before it begins, and of every step.
-    Raises TrainingError when a loss or gradient is not finite, memory runs out or a worker dies, CheckpointError when the disk is full,
-    and Stopped, after saving, when a signal asks to stop.
+    validate: scores the model on held-out videos. provenance: what checkpoints say of the run.
+    after_evaluation: is told the epoch and the monitored score, higher is better, once everything
+    is saved; what it raises ends the run. course: is told of every epoch before it begins, and of
+    every step. Raises TrainingError when a loss or gradient is not finite, memory runs out or a
+    worker dies, CheckpointError when the disk is full, and Stopped, after saving, when a signal
+    asks to stop.
     """
     model, update, schedule, team = state.model, state.update, state.schedule, loader.team
     watch = Watch(run, update.clip_grad)
@@ -101,7 +105,8 @@ def fit(
         watch.last_saved = name
 
     def evaluate_and_log(epoch: int) -> dict[str, float]:
-        """The values of an evaluation, which schedule, early stopping and the choice of the best have then heard of."""
+        """The values of an evaluation, which schedule, early stopping and the choice of the best
+        have then heard of."""
         with stop.at_once(), update.precision.full_weights():
             result, losses = validate()
         run.log(f"Epoch {epoch}/{settings.epochs} - Eval - {log_line(result)}")
@@ -109,7 +114,9 @@ def fit(
         score = values[settings.monitor.key]
         schedule.observe(settings.monitor.upward(score))
         if state.stopping and state.stopping.observe(score):
-            run.log(f"early stopping: {state.stopping.patience} evaluations without progress in {settings.monitor.name}")
+            run.log(
+                f"early stopping: {state.stopping.patience} evaluations without progress in {settings.monitor.name}"
+            )
         if settings.monitor.better(score, state.best_score):
             state.best_score, state.best_epoch = score, epoch
         return {f"val/{name}": value for name, value in values.items()}
@@ -172,10 +179,16 @@ def fit(
             if not state.videos:
                 raise DataError(f"{loader.dataset.root}: no video could be read in epoch {epoch}.")
             if differing := update.settle():
-                run.log(f"warning: processes had come to differ in {differing}; all go on with the weights and buffers of the first")
+                run.log(
+                    f"warning: processes had come to differ in {differing}; all go on with the weights and buffers of"
+                    " the first"
+                )
             means = state.mean_losses()
             seconds = time.monotonic() - started
-            run.log(f"Epoch {epoch}/{settings.epochs} - Loss: {means['total']:.4f} - LR: {rate_text(update.lr)} - Time: {seconds:.0f}s")
+            run.log(
+                f"Epoch {epoch}/{settings.epochs} - Loss: {means['total']:.4f} - LR: {rate_text(update.lr)} - Time:"
+                f" {seconds:.0f}s"
+            )
             values = {f"train/loss/{name}": value for name, value in means.items()} | gpu.scalars()
             evaluated = (epoch > course.lead and epoch % settings.eval_freq == 0) or epoch == settings.epochs
             if evaluated:
@@ -209,15 +222,19 @@ def fit(
 
 
 @contextmanager
-def _saving_when_stopped(run: RunFolder, state: TrainingState, save: Callable[[str], None], team: Team) -> Iterator[StopSignals]:
-    """Inside, a signal to stop is a StopRequested at the next chance; it ends as Stopped, with everything saved."""
+def _saving_when_stopped(
+    run: RunFolder, state: TrainingState, save: Callable[[str], None], team: Team
+) -> Iterator[StopSignals]:
+    """Inside, a signal to stop is a StopRequested at the next chance; it ends as Stopped, with
+    everything saved."""
     with StopSignals(launched=team.size > 1) as stop:
         try:
             yield stop
         except StopRequested as request:
             save(LAST)
             message = (
-                f"stopped by {request.signal.name} at step {state.step} of epoch {state.epoch}: saved. Go on with: {run.resume_command}"
+                f"stopped by {request.signal.name} at step {state.step} of epoch {state.epoch}: saved. Go on with:"
+                f" {run.resume_command}"
             )
             run.log(message)
             raise Stopped(message, 128 + request.signal) from None
@@ -230,12 +247,16 @@ def steps_of_epoch(epoch: int, loader: ClipLoader, accumulate: int) -> int:
 
 def _first_warm_epoch(warmup: int, loader: ClipLoader, settings: FitSettings, lead: int) -> int:
     """The first epoch that begins after the warm-up, from 1; those of the lead are not counted."""
-    steps = accumulate((steps_of_epoch(epoch, loader, settings.accumulate) for epoch in range(lead + 1, settings.epochs + 1)), initial=0)
+    steps = accumulate(
+        (steps_of_epoch(epoch, loader, settings.accumulate) for epoch in range(lead + 1, settings.epochs + 1)),
+        initial=0,
+    )
     return 1 + sum(before < warmup for before in steps)
 
 
 def _groups(items: Iterator[T], size: int) -> Iterator[Iterator[T]]:
-    """Groups of ``size``, the last perhaps smaller; each is to be read to its end before the next. Nothing is read ahead."""
+    """Groups of ``size``, the last perhaps smaller; each is to be read to its end before the next.
+    Nothing is read ahead."""
     for first in items:
         yield chain([first], islice(items, size - 1))
 
@@ -249,7 +270,8 @@ def fit_counts(
     provenance: Provenance,
     after_evaluation: AfterEvaluation = lambda epoch, score: None,
 ) -> FitResult:
-    """Fit a model that only counts: one pass over the training videos, one evaluation, one checkpoint. after_evaluation: as fit."""
+    """Fit a model that only counts: one pass over the training videos, one evaluation, one
+    checkpoint. after_evaluation: as fit."""
     started = time.monotonic()
     for batch in tqdm(loader.batches(), total=len(loader), desc="count", unit="batch", leave=False, disable=None):
         model.observe(batch.clip)
@@ -258,7 +280,8 @@ def fit_counts(
     run.log(f"Epoch 1/1 - Eval - {log_line(result)}")
     values = evaluation_scalars(result, losses)
     run.scalars({f"val/{name}": value for name, value in values.items()}, epoch=1, step=len(loader))
-    score, loss = values[monitor.key], losses.get("total", math.nan)  # there is none where classes are guessed, see evaluate
+    # there is none where classes are guessed, see evaluate
+    score, loss = values[monitor.key], losses.get("total", math.nan)
     checkpoint = Checkpoint(provenance, model.state_dict(), epoch=1, loss=loss)
     for name in (BEST, FINAL):
         run.save(name, checkpoint)

@@ -23,8 +23,9 @@ from vidsgg.metrics.detection import DetectionResult, DetectionScores, LabelledB
 
 @dataclass(frozen=True)
 class DetectorFitSettings:
-    """epochs: passes over the frames. minutes: end after that long even if epochs remain, and let the learning rate follow the clock
-    accordingly; None for no limit. clip_grad: L2 norm of all gradients, 0 for no clipping. eval_freq: in epochs.
+    """epochs: passes over the frames. minutes: end after that long even if epochs remain, and let
+    the learning rate follow the clock accordingly; None for no limit. clip_grad: L2 norm of all
+    gradients, 0 for no clipping. eval_freq: in epochs.
     """
 
     epochs: int
@@ -54,8 +55,9 @@ def fit_detector(
 ) -> DetectorFit:
     """Train for the given epochs or minutes; the score is the mAP50 on held-out videos.
 
-    save: writes the detector, given a file name for the run's folder and the epoch: ``detector_best.pth`` and ``detector_final.pth``.
-    Raises TrainingError when the loss is not finite.
+    save: writes the detector, given a file name for the run's folder and the epoch:
+    ``detector_best.pth`` and ``detector_final.pth``. Raises TrainingError when the loss is not
+    finite.
     """
     base_lr = [group["lr"] for group in optimizer.param_groups]
     best_score, best_epoch, loss_mean, step = -math.inf, 0, math.nan, 0
@@ -72,7 +74,9 @@ def fit_detector(
         run.log(f"Epoch {epoch}/{settings.epochs} - Eval - {result.describe()}")
         run.scalars({"val/mAP50": result.map50, "val/mAP": result.map}, epoch=epoch, step=step)
         ap50 = {
-            f"val/AP50/{name}": score for name, score in zip(result.classes, result.ap50.tolist(), strict=True) if not math.isnan(score)
+            f"val/AP50/{name}": score
+            for name, score in zip(result.classes, result.ap50.tolist(), strict=True)
+            if not math.isnan(score)
         }
         run.scalars(ap50, epoch=epoch, step=step)
         schedule.observe(result.map50)
@@ -84,7 +88,12 @@ def fit_detector(
         detector.train()
         started, totals, frames = time.perf_counter(), dict[str, torch.Tensor](), 0
         bar = tqdm(
-            loader.batches(epoch), total=len(loader), desc=f"epoch {epoch}/{settings.epochs}", unit="step", leave=False, disable=None
+            loader.batches(epoch),
+            total=len(loader),
+            desc=f"epoch {epoch}/{settings.epochs}",
+            unit="step",
+            leave=False,
+            disable=None,
         )
         for batch in bar:
             if (done := progress()) >= 1:
@@ -95,12 +104,15 @@ def fit_detector(
                 group["lr"] = lr * factor
             device = detector.device
             losses = detector.losses(
-                [frame.image for frame in batch], [frame.box.to(device) for frame in batch], [frame.klass.to(device) for frame in batch]
+                [frame.image for frame in batch],
+                [frame.box.to(device) for frame in batch],
+                [frame.klass.to(device) for frame in batch],
             )
             losses["total"] = torch.stack(list(losses.values())).sum()
             if not torch.isfinite(losses["total"]):
                 raise TrainingError(
-                    f"loss is {losses['total'].item()} at step {step} of epoch {epoch}, frames {batch[0].name}, ... Try a smaller -lr."
+                    f"loss is {losses['total'].item()} at step {step} of epoch {epoch}, frames {batch[0].name}, ... Try"
+                    " a smaller -lr."
                 )
             optimizer.zero_grad(set_to_none=True)
             losses["total"].backward()
@@ -109,7 +121,8 @@ def fit_detector(
             step += 1
             frames += len(batch)
             for name, value in losses.items():
-                totals[name] = totals.get(name, 0.0) + value.detach() * len(batch)  # read at the end: no wait for the device here
+                # read at the end: no wait for the device here
+                totals[name] = totals.get(name, 0.0) + value.detach() * len(batch)
             if step % 20 == 1:
                 run.scalars({"train/grad_norm": norm.item(), "train/lr": base_lr[0] * factor}, epoch=epoch, step=step)
                 bar.set_postfix(loss=f"{losses['total'].item():.3f}")
@@ -119,8 +132,9 @@ def fit_detector(
         run.scalars({f"train/loss/{name}": value for name, value in means.items()}, epoch=epoch, step=step)
         each = ", ".join(f"{name} {value:.4f}" for name, value in means.items() if name != "total")
         run.log(
-            f"Epoch {epoch}/{settings.epochs} - Loss: {loss_mean:.4f} ({each}) - LR: {rate_text(optimizer.param_groups[0]['lr'])}"
-            f" - {frames} frames - Time: {time.perf_counter() - started:.0f}s"
+            f"Epoch {epoch}/{settings.epochs} - Loss: {loss_mean:.4f} ({each}) - LR:"
+            f" {rate_text(optimizer.param_groups[0]['lr'])} - {frames} frames - Time:"
+            f" {time.perf_counter() - started:.0f}s"
         )
         over = epoch == settings.epochs or progress() >= 1
         if over or epoch % settings.eval_freq == 0:
@@ -135,7 +149,8 @@ def fit_detector(
 
 @torch.no_grad()
 def score_detector(detector: Detector, loader: FrameLoader, title: str) -> DetectionResult:
-    """Average precision over all frames of a loader that does not shuffle. Leaves the detector in evaluation mode."""
+    """Average precision over all frames of a loader that does not shuffle. Leaves the detector in
+    evaluation mode."""
     detector.eval()
     schema = loader.dataset.schema
     once = schema.object_ids(schema.once_per_frame)

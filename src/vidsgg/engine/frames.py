@@ -1,4 +1,5 @@
-"""Single annotated frames of many videos: what a detector learns from and is scored on. Worker processes read them."""
+"""Single annotated frames of many videos: what a detector learns from and is scored on. Worker
+processes read them."""
 
 from __future__ import annotations
 
@@ -26,7 +27,8 @@ RARE = 0.1  # share of the frames below which a class is shown more often
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """An annotated frame. image: RGB (H, W, 3) uint8. box (n, 4) float32: xyxy in its pixels. klass (n,) long. name: its key."""
+    """An annotated frame. image: RGB (H, W, 3) uint8. box (n, 4) float32: xyxy in its pixels. klass
+    (n,) long. name: its key."""
 
     image: Image
     box: Tensor
@@ -44,12 +46,18 @@ def flip_half(frame: Frame, random: np.random.Generator) -> Frame:
         return frame
     x1, y1, x2, y2 = frame.box.unbind(1)
     width = frame.image.shape[1]
-    return Frame(np.ascontiguousarray(frame.image[:, ::-1]), torch.stack([width - x2, y1, width - x1, y2], 1), frame.klass, frame.name)
+    return Frame(
+        np.ascontiguousarray(frame.image[:, ::-1]),
+        torch.stack([width - x2, y1, width - x1, y2], 1),
+        frame.klass,
+        frame.name,
+    )
 
 
 @dataclass(frozen=True)
 class _Batches(Dataset[list[Frame | VidsggError]]):
-    """The frames of a whole batch, given their keys and the epoch. Errors of the data travel as values, as in ClipLoader."""
+    """The frames of a whole batch, given their keys and the epoch. Errors of the data travel as
+    values, as in ClipLoader."""
 
     dataset: VideoDataset
     augment: Augment | None
@@ -70,7 +78,10 @@ class _Batches(Dataset[list[Frame | VidsggError]]):
         frames = []
         for row, image in zip(rows, self.dataset.images(video, rows), strict=True):
             nodes = annotation.node_frame == row
-            box, klass = torch.from_numpy(annotation.node_box[nodes]), torch.from_numpy(annotation.node_class[nodes].astype(np.int64))
+            box, klass = (
+                torch.from_numpy(annotation.node_box[nodes]),
+                torch.from_numpy(annotation.node_class[nodes].astype(np.int64)),
+            )
             frame = Frame(image, box, klass, annotation.frame_key[row])
             if self.augment is not None:
                 frame = self.augment(frame, np.random.default_rng([self.seed, epoch, video, row]))
@@ -82,9 +93,10 @@ class _Batches(Dataset[list[Frame | VidsggError]]):
 class FrameLoader:
     """Batches of frames.
 
-    shuffle: frames of all videos in a new order every epoch, a function of seed and epoch alone, and those with rare classes several
-    times; otherwise videos follow each other as they are, and no batch has frames of two. augment: what is done to each. skip_bad: leave
-    out what cannot be read and list it in ``skipped``; otherwise it ends the run with its message.
+    shuffle: frames of all videos in a new order every epoch, a function of seed and epoch alone,
+    and those with rare classes several times; otherwise videos follow each other as they are, and
+    no batch has frames of two. augment: what is done to each. skip_bad: leave out what cannot be
+    read and list it in ``skipped``; otherwise it ends the run with its message.
     """
 
     dataset: VideoDataset
@@ -100,7 +112,9 @@ class FrameLoader:
     _loader: DataLoader[Any] | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self._keys = [[(video, frame) for frame in range(annotation.frames)] for video, annotation in enumerate(self.dataset)]
+        self._keys = [
+            [(video, frame) for frame in range(annotation.frames)] for video, annotation in enumerate(self.dataset)
+        ]
         self.frames = sum(map(len, self._keys))
         self._times = _repetitions(self.dataset) if self.shuffle else np.ones(self.frames)
 
@@ -113,7 +127,8 @@ class FrameLoader:
         lists = self._keys
         if self.shuffle:
             draw = random.Random(f"{self.seed}/{epoch}")
-            # Every frame as often as its number says, rounded up or down at random, and all epochs equally long.
+            # Every frame as often as its number says, rounded up or down at random, and all epochs
+            # equally long.
             until = np.floor(np.cumsum(self._times) + draw.random()).astype(int)
             keys = [key for keys in self._keys for key in keys]
             lists = [[key for key, times in zip(keys, np.diff(until, prepend=0), strict=True) for _ in range(times)]]
@@ -121,7 +136,8 @@ class FrameLoader:
         return [keys[i : i + self.batch_size] for keys in lists for i in range(0, len(keys), self.batch_size)]
 
     def batches(self, epoch: int = 0) -> Iterator[list[Frame]]:
-        """One pass over the data. Raises the DataError of a video that cannot be read, unless skip_bad."""
+        """One pass over the data. Raises the DataError of a video that cannot be read, unless
+        skip_bad."""
         self._asked[:] = [(epoch, keys) for keys in self.order(epoch)]
         if self._loader is None:
             self._loader = DataLoader(
@@ -148,14 +164,16 @@ class FrameLoader:
                 seen += len(good)
                 yield good
         if not seen:
-            raise DataError(f"{self.dataset.root}: no frame could be read; the first message was: {next(iter(self.skipped))}")
+            raise DataError(
+                f"{self.dataset.root}: no frame could be read; the first message was: {next(iter(self.skipped))}"
+            )
 
 
 def _repetitions(dataset: VideoDataset) -> npt.NDArray[np.float64]:
     """How often each frame of all videos is shown in an epoch, at least once on average.
 
-    A frame counts as its rarest class does: sqrt(RARE / f) for one that is in a share f of the frames (Gupta et al. 2019,
-    arXiv:1908.03195, section 6).
+    A frame counts as its rarest class does: sqrt(RARE / f) for one that is in a share f of the
+    frames (Gupta et al. 2019, arXiv:1908.03195, section 6).
     """
     present = []
     for annotation in dataset:

@@ -23,7 +23,11 @@ class GpuMeter:
             torch.cuda.utilization(self._device)
             self._utilisation = True
         except Exception as error:  # NVIDIA's library has errors of its own, and is not there on other makers' GPUs
-            why = "install NVIDIA's library with: pip install nvidia-ml-py" if isinstance(error, ModuleNotFoundError) else str(error)
+            why = (
+                "install NVIDIA's library with: pip install nvidia-ml-py"
+                if isinstance(error, ModuleNotFoundError)
+                else str(error)
+            )
             self.note = f"GPU utilisation is not measured: {why}"
 
     def sample(self) -> None:
@@ -32,7 +36,8 @@ class GpuMeter:
             self._samples.append(torch.cuda.utilization(self._device) / 100)
 
     def scalars(self) -> dict[str, float]:
-        """Since the last call: the peak of memory in tensors and in PyTorch's hands, in GB, and the mean share of time in use, 0..1."""
+        """Since the last call: the peak of memory in tensors and in PyTorch's hands, in GB, and the
+        mean share of time in use, 0..1."""
         if self._device is None:
             return {}
         values = {

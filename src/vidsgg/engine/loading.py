@@ -1,5 +1,5 @@
-"""From a data set to batches: annotations, pictures and stored features are read in worker processes; what is to be computed of them
-is computed where the model is."""
+"""From a data set to batches: annotations, pictures and stored features are read in worker
+processes; what is to be computed of them is computed where the model is."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ Extractor = Callable[[list[Image], Clip], Clip]
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Several videos as one clip, with the ground truth of each. number: its place in the pass over the data, from 0."""
+    """Several videos as one clip, with the ground truth of each. number: its place in the pass over
+    the data, from 0."""
 
     clip: Clip
     annotations: tuple[VideoAnnotation, ...]
@@ -37,14 +38,16 @@ class Batch:
 
 @dataclass(frozen=True, eq=False)
 class NoBatch:
-    """A place in the pass without a video for this process: none could be read, or the last ones are those of other processes."""
+    """A place in the pass without a video for this process: none could be read, or the last ones
+    are those of other processes."""
 
     number: int
 
 
 @dataclass(frozen=True, eq=False)
 class _Sample:
-    """A video as a worker has read it: its clip and perhaps its pictures, or its record in a feature store."""
+    """A video as a worker has read it: its clip and perhaps its pictures, or its record in a
+    feature store."""
 
     annotation: VideoAnnotation
     read: Clip | Record
@@ -53,7 +56,8 @@ class _Sample:
 
 @dataclass(frozen=True)
 class _Samples(Dataset[_Sample | VidsggError]):
-    """One video per index. Errors of the data travel as values: a worker would bury their message in its traceback."""
+    """One video per index. Errors of the data travel as values: a worker would bury their message
+    in its traceback."""
 
     dataset: VideoDataset
     mode: str
@@ -68,7 +72,10 @@ class _Samples(Dataset[_Sample | VidsggError]):
         try:
             annotation = self.dataset.annotation(index)
             if self.store is not None:
-                return _Sample(annotation, self.store.open_record(RecordSource.of(self.dataset, index, annotation), learn=self.learn))
+                return _Sample(
+                    annotation,
+                    self.store.open_record(RecordSource.of(self.dataset, index, annotation), learn=self.learn),
+                )
             columns = {name: torch.from_numpy(array) for name, array in self.dataset.features(index).items()}
             clip = Clip.from_annotation(annotation, self.mode, **columns)
             return _Sample(annotation, clip, self.dataset.images(index) if self.with_images else None)
@@ -80,12 +87,15 @@ class _Samples(Dataset[_Sample | VidsggError]):
 class ClipLoader:
     """Batches of whole videos.
 
-    extractor: fills in features from the pictures (a frozen detector); None when the data set brings them or there are none.
-    store: where features are read instead; then no picture is looked at. learn: which of its clips, those to learn from or to be scored.
-    shuffle: a new order every epoch, a function of seed and epoch alone. skip_bad: leave out videos that cannot be read and list them
-    in ``skipped``; otherwise the first one ends the run with its message. stages: pairs of a number of epochs, ascending, and the
-    positions of the videos that are read after so many; by default all videos always. team: every process reads its part of as many
-    videos as ``batch_size`` times the processes.
+    extractor: fills in features from the pictures (a frozen detector); None when the data set
+    brings them or there are none.
+    store: where features are read instead; then no picture is looked at. learn: which of its clips,
+    those to learn from or to be scored.
+    shuffle: a new order every epoch, a function of seed and epoch alone. skip_bad: leave out videos
+    that cannot be read and list them in ``skipped``; otherwise the first one ends the run with its
+    message. stages: pairs of a number of epochs, ascending, and the positions of the videos that
+    are read after so many; by default all videos always. team: every process reads its part of as
+    many videos as ``batch_size`` times the processes.
     """
 
     dataset: VideoDataset
@@ -102,7 +112,8 @@ class ClipLoader:
     stages: Sequence[tuple[int, Sequence[int]]] = ()
     team: Team = ALONE
     skipped: dict[str, None] = field(default_factory=dict)
-    # The workers live as long as this object: only the list of batches, which stays in this process, changes between passes.
+    # The workers live as long as this object: only the list of batches, which stays in this
+    # process, changes between passes.
     _groups: list[list[int]] = field(default_factory=list, init=False, repr=False)
     _loader: DataLoader[Any] | None = field(default=None, init=False, repr=False)
 
@@ -115,7 +126,8 @@ class ClipLoader:
         return math.ceil(len(self.videos(epoch)) / self._batch)
 
     def videos(self, epoch: int) -> Sequence[int]:
-        """Positions of the videos of an epoch (from 1; epoch 0 is a pass over all), in the data set's order."""
+        """Positions of the videos of an epoch (from 1; epoch 0 is a pass over all), in the data
+        set's order."""
         begun = [videos for start, videos in self.stages if start < epoch]
         return begun[-1] if begun else range(len(self.dataset))
 
@@ -131,7 +143,8 @@ class ClipLoader:
         return order
 
     def batches(self, epoch: int = 0, first: int = 0) -> Iterator[Batch]:
-        """One pass over the data, or what is left of it from batch number ``first``; nothing before that is read.
+        """One pass over the data, or what is left of it from batch number ``first``; nothing before
+        that is read.
 
         Raises the DataError of a video that cannot be read, unless skip_bad.
         """
@@ -171,7 +184,9 @@ class ClipLoader:
             else:
                 yield NoBatch(number)
         if self.skipped and not any_good and self.team.size == 1:
-            raise DataError(f"{self.dataset.root}: no video could be read; the first message was: {next(iter(self.skipped))}")
+            raise DataError(
+                f"{self.dataset.root}: no video could be read; the first message was: {next(iter(self.skipped))}"
+            )
 
     @property
     def _batch(self) -> int:

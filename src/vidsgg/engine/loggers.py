@@ -1,4 +1,5 @@
-"""Where a run's numbers go besides its own folder: TensorBoard, Weights & Biases, or a class of the user's."""
+"""Where a run's numbers go besides its own folder: TensorBoard, Weights & Biases, or a class of the
+user's."""
 
 from __future__ import annotations
 
@@ -26,7 +27,8 @@ _event_files = count()  # of this process
 
 
 class MetricLogger(Protocol):
-    """What is told of a run while it runs. Names are such as ``train/loss/total`` and ``val/with/recall@20``; steps are optimiser steps."""
+    """What is told of a run while it runs. Names are such as ``train/loss/total`` and
+    ``val/with/recall@20``; steps are optimiser steps."""
 
     def scalars(self, values: Mapping[str, float], *, epoch: int, step: int) -> None: ...
 
@@ -39,15 +41,17 @@ class MetricLogger(Protocol):
 
 
 class OpenLogger(Protocol):
-    """How a logger is made, which its class does. goes_on_after: the step after which a run goes on, so that later ones that were told before
-    it was stopped count no more; 0 for one that begins again because it had saved nothing; None for a new run.
+    """How a logger is made, which its class does. goes_on_after: the step after which a run goes
+    on, so that later ones that were told before it was stopped count no more; 0 for one that begins
+    again because it had saved nothing; None for a new run.
     """
 
     def __call__(self, folder: Path, config: Mapping[str, Any], *, goes_on_after: int | None) -> MetricLogger: ...
 
 
 def find_logger(name: str) -> OpenLogger:
-    """name: "tensorboard", "wandb", "none" or "module:Class". Raises ConfigError if there is no such logger, or if it is not installed."""
+    """name: "tensorboard", "wandb", "none" or "module:Class". Raises ConfigError if there is no
+    such logger, or if it is not installed."""
     known: dict[str, OpenLogger] = {"tensorboard": TensorBoardLogger, "wandb": WandbLogger, "none": NoLogger}
     if name == "wandb" and importlib.util.find_spec("wandb") is None:
         raise ConfigError("option -logger: wandb is not installed. Install it with: pip install wandb")
@@ -76,8 +80,8 @@ class NoLogger:
 class TensorBoardLogger:
     """Event files in the run's folder, for ``tensorboard --logdir output/``.
 
-    Every call writes what it was given. torch's SummaryWriter leaves that to a thread, which learns of a full disk later, and prints a
-    traceback of its own. Raises OSError if the disk refuses.
+    Every call writes what it was given. torch's SummaryWriter leaves that to a thread, which learns
+    of a full disk later, and prints a traceback of its own. Raises OSError if the disk refuses.
     """
 
     def __init__(self, folder: Path, config: Mapping[str, Any], *, goes_on_after: int | None) -> None:
@@ -125,9 +129,11 @@ def _histogram_bins() -> list[float]:
 
 
 class WandbLogger:
-    """A run of Weights & Biases with the name of the run's folder. A run that goes on goes on there too, found by the id in ``wandb_id.txt``.
+    """A run of Weights & Biases with the name of the run's folder. A run that goes on goes on there
+    too, found by the id in ``wandb_id.txt``.
 
-    Account, project and offline mode are set as its users know: ``wandb login``, WANDB_PROJECT, WANDB_MODE=offline.
+    Account, project and offline mode are set as its users know: ``wandb login``, WANDB_PROJECT,
+    WANDB_MODE=offline.
     """
 
     def __init__(self, folder: Path, config: Mapping[str, Any], *, goes_on_after: int | None) -> None:
@@ -139,14 +145,20 @@ class WandbLogger:
         known = record.read_text(encoding="utf-8").strip() if goes_on_after is not None and record.exists() else None
         try:
             self._run = wandb.init(
-                dir=str(folder), name=folder.name, config=dict(config), id=known, resume="allow" if known else None, reinit="create_new"
+                dir=str(folder),
+                name=folder.name,
+                config=dict(config),
+                id=known,
+                resume="allow" if known else None,
+                reinit="create_new",
             )
         except wandb.errors.Error as error:
             raise ConfigError(
                 f"option -logger: wandb cannot start: {error} Log in with 'wandb login', or set WANDB_MODE=offline."
             ) from error
         write_whole(record, f"{self._run.id}\n")
-        # Their own step may only rise, and a run that goes on steps back; so steps are values that curves are drawn over.
+        # Their own step may only rise, and a run that goes on steps back; so steps are values that
+        # curves are drawn over.
         self._run.define_metric("step")
         self._run.define_metric("*", step_metric="step")
 
@@ -168,10 +180,16 @@ def _class_of(name: str) -> OpenLogger:
     """The class that ``module:Class`` names."""
     if not names_code(name):
         raise ConfigError(
-            f"option -logger: {name!r}: there are {', '.join(LOGGERS)} and module:Class for one of your own{closest(name, LOGGERS)}"
+            f"option -logger: {name!r}: there are {', '.join(LOGGERS)} and module:Class for one of your"
+            f" own{closest(name, LOGGERS)}"
         )
     kind = load_plugin("logger", name)
-    missing = [method for method in ("scalars", "histograms", "flush", "close") if not callable(getattr(kind, method, None))]
+    missing = [
+        method for method in ("scalars", "histograms", "flush", "close") if not callable(getattr(kind, method, None))
+    ]
     if missing:
-        raise ConfigError(f"option -logger: {name!r}: it has no method {', '.join(missing)}; see MetricLogger in vidsgg/engine/loggers.py.")
+        raise ConfigError(
+            f"option -logger: {name!r}: it has no method {', '.join(missing)}; see MetricLogger in"
+            " vidsgg/engine/loggers.py."
+        )
     return cast(OpenLogger, kind)

@@ -14,9 +14,10 @@ from torch import Tensor
 class ReferenceAdamW(torch.optim.AdamW):
     """AdamW that adds ``eps`` to sqrt(v) *before* the bias correction; torch adds it afterwards.
 
-    The reference's update is lr / (1 - beta1^t) * m / ((sqrt(v) + eps) / sqrt(1 - beta2^t)), which is torch's with
-    eps / sqrt(1 - beta2^t) in place of eps. Early steps on small gradients differ visibly. Weight decay comes first in both.
-    Runs torch's fused kernel; the state dict is that of torch.optim.AdamW and holds the nominal eps.
+    The reference's update is lr / (1 - beta1^t) * m / ((sqrt(v) + eps) / sqrt(1 - beta2^t)), which
+    is torch's with eps / sqrt(1 - beta2^t) in place of eps. Early steps on small gradients differ
+    visibly. Weight decay comes first in both. Runs torch's fused kernel; the state dict is that of
+    torch.optim.AdamW and holds the nominal eps.
     Source: STTran, lib/AdamW.py.
     """
 
@@ -50,14 +51,18 @@ class ReferenceAdamW(torch.optim.AdamW):
         return loss
 
     def _with_corrected_eps(self, group: dict[str, Any]) -> list[dict[str, Any]]:
-        """The group split by the number of updates its parameters have seen: those without a gradient fall behind."""
+        """The group split by the number of updates its parameters have seen: those without a
+        gradient fall behind."""
         active = [p for p in group["params"] if p.grad is not None]
         started = [p for p in active if p in self.state]
-        # The counters lie on the parameters' device: read all of them at once, for a single synchronisation.
+        # The counters lie on the parameters' device: read all of them at once, for a single
+        # synchronisation.
         counts = torch.stack([self.state[p]["step"] for p in started]).tolist() if started else []
         seen = dict(zip(started, counts, strict=True))
         parts = defaultdict(list)
         for p in active:
             parts[seen.get(p, 0) + 1].append(p)
         beta2 = group["betas"][1]
-        return [{**group, "params": params, "eps": group["eps"] / math.sqrt(1 - beta2**t)} for t, params in parts.items()]
+        return [
+            {**group, "params": params, "eps": group["eps"] / math.sqrt(1 - beta2**t)} for t, params in parts.items()
+        ]

@@ -23,15 +23,17 @@ def half_type(device: torch.device) -> torch.dtype:
 
 
 class Precision:
-    """O0: float32. O1: autocast to bfloat16, or to float16 with its loss scaled. O2: the weights themselves are bfloat16, and the
-    optimiser updates float32 copies of them ("master weights", Micikevicius et al. 2018, section 3.1).
+    """O0: float32. O1: autocast to bfloat16, or to float16 with its loss scaled. O2: the weights
+    themselves are bfloat16, and the optimiser updates float32 copies of them ("master weights",
+    Micikevicius et al. 2018, section 3.1).
 
-    Under O2 the weights of normalisations, of modules that say ``full_precision`` and all buffers stay float32. Scores and checkpoints are
-    those of the float32 weights.
+    Under O2 the weights of normalisations, of modules that say ``full_precision`` and all buffers
+    stay float32. Scores and checkpoints are those of the float32 weights.
     """
 
     def __init__(self, model: nn.Module, level: str = "O0", half: torch.dtype | None = None) -> None:
-        """The model must be where it will be trained. half: float16 or bfloat16; by default what its device has.
+        """The model must be where it will be trained. half: float16 or bfloat16; by default what
+        its device has.
 
         Raises ConfigError for O2 on a device without bfloat16.
         """
@@ -41,7 +43,8 @@ class Precision:
         if level == "O2" and self.half is not torch.bfloat16:
             raise ConfigError(f"option -opt_level O2 needs bfloat16, which {device} does not have; use -opt_level O1.")
         self.scaler = torch.amp.GradScaler(device.type, enabled=level == "O1" and self.half is torch.float16)
-        self.scaler.scale(torch.zeros(1, device=device))  # it starts with the first loss, but a process of several may see none at first
+        # it starts with the first loss, but a process of several may see none at first
+        self.scaler.scale(torch.zeros(1, device=device))
         self._masters = _with_masters(model) if level == "O2" else {}
         self._to_half()
 
@@ -50,7 +53,8 @@ class Precision:
         return torch.autocast(self.device_type, self.half, enabled=self.level != "O0")
 
     def updated(self, parameters: Iterable[nn.Parameter]) -> list[nn.Parameter]:
-        """What an optimiser is to update in place of these parameters of the model: their float32 copies where they have some."""
+        """What an optimiser is to update in place of these parameters of the model: their float32
+        copies where they have some."""
         return [self._masters.get(parameter, parameter) for parameter in parameters]
 
     def hand_over_gradients(self) -> None:
@@ -67,7 +71,8 @@ class Precision:
 
     @contextmanager
     def full_weights(self) -> Iterator[None]:
-        """Inside, the model has its float32 weights: for scoring, and for state dicts in both directions. No gradients may be pending."""
+        """Inside, the model has its float32 weights: for scoring, and for state dicts in both
+        directions. No gradients may be pending."""
         for parameter, master in self._masters.items():
             parameter.data = master.data
         try:
@@ -81,8 +86,11 @@ class Precision:
 
 
 def _with_masters(model: nn.Module) -> dict[nn.Parameter, nn.Parameter]:
-    """Every floating parameter that learns, but for those that stay float32, with one for the optimiser that shares its memory."""
-    full = [module for module in model.modules() if isinstance(module, _NORMS) or getattr(module, "full_precision", False)]
+    """Every floating parameter that learns, but for those that stay float32, with one for the
+    optimiser that shares its memory."""
+    full = [
+        module for module in model.modules() if isinstance(module, _NORMS) or getattr(module, "full_precision", False)
+    ]
     stays = {parameter for module in full for parameter in module.parameters()}
     return {
         parameter: nn.Parameter(parameter.data, requires_grad=parameter.requires_grad)

@@ -1,7 +1,8 @@
 """One function over many tasks in several processes, each of which sets itself up once.
 
-Not concurrent.futures or joblib: their pools do not tell which task a killed worker had nor how it ended, wait for tasks under way when
-they end early, and their workers outlive a killed parent (``tests/engine/test_processes.py`` holds all three).
+Not concurrent.futures or joblib: their pools do not tell which task a killed worker had nor how it
+ended, wait for tasks under way when they end early, and their workers outlive a killed parent
+(``tests/engine/test_processes.py`` holds all three).
 """
 
 from __future__ import annotations
@@ -49,17 +50,20 @@ class _Worker(Generic[Task]):
 
 
 def run_tasks(setup: Setup[Task, Result], tasks: Sequence[Task], processes: int) -> Generator[Result, None, None]:
-    """Results in the order in which they are finished. With one process, everything happens in this one.
+    """Results in the order in which they are finished. With one process, everything happens in this
+    one.
 
-    The first error ends everything: a VidsggError of a worker is raised here as it is, any other with the worker's traceback in it,
-    ProcessError if a worker is gone. Ending early, being interrupted or killed stops the workers at once, wherever they are.
+    The first error ends everything: a VidsggError of a worker is raised here as it is, any other
+    with the worker's traceback in it, ProcessError if a worker is gone. Ending early, being
+    interrupted or killed stops the workers at once, wherever they are.
     """
     if not tasks:
         return
     if processes == 1:
         yield from map(setup(0), tasks)
         return
-    # "spawn" is the one way to start a process that all systems have, and the only one that CUDA allows.
+    # "spawn" is the one way to start a process that all systems have, and the only one that CUDA
+    # allows.
     context = multiprocessing.get_context("spawn")
     waiting, pickled = iter(tasks), pickle.dumps(setup)
     workers: list[_Worker[Task]] = []
@@ -67,7 +71,9 @@ def run_tasks(setup: Setup[Task, Result], tasks: Sequence[Task], processes: int)
         for number in range(min(processes, len(tasks))):
             ours, theirs = context.Pipe()
             process = context.Process(target=_work, args=(pickled, number, theirs), daemon=True)
-            with _interrupts_ignored():  # inherited: else an interrupt would show a traceback of every process that is still starting
+            # inherited: else an interrupt would show a traceback of every process that is still
+            # starting
+            with _interrupts_ignored():
                 process.start()
             theirs.close()  # so that a worker's end is the end of its connection
             workers.append(_Worker(number, process, ours))
@@ -113,8 +119,9 @@ def _answer(worker: _Worker[Any]) -> Any:
     except (EOFError, OSError):
         worker.process.join()
         raise ProcessError(
-            f"worker process {worker.number} ended with code {worker.process.exitcode} at {worker.task} (killed, perhaps for memory);"
-            " what is finished is kept: run the same command again, with fewer processes if it was memory."
+            f"worker process {worker.number} ended with code {worker.process.exitcode} at {worker.task} (killed,"
+            " perhaps for memory); what is finished is kept: run the same command again, with fewer processes if it"
+            " was memory."
         ) from None
     if isinstance(answer, _Failed):
         raise answer.error or RuntimeError(f"worker process {worker.number} failed at {worker.task}:\n{answer.trace}")
@@ -122,7 +129,8 @@ def _answer(worker: _Worker[Any]) -> Any:
 
 
 def _work(setup: bytes, number: int, connection: Connection[Any, Any]) -> None:
-    """setup: pickled, since to read it imports torch, which takes seconds in which the parent may end."""
+    """setup: pickled, since to read it imports torch, which takes seconds in which the parent may
+    end."""
     end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is for the parent, who stops its workers
     with suppress(EOFError, OSError):  # the parent is gone

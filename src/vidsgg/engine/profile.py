@@ -16,8 +16,9 @@ SKIPPED, WARMING, MEASURED = 2, 1, 5  # steps
 
 @contextmanager
 def profiled_steps(folder: Path | None) -> Iterator[Callable[[], None]]:
-    """Gives a function to call after every step. Once the first steps are measured, ``profile.txt`` (a table) and ``profile_trace.json``
-    (for chrome://tracing or ui.perfetto.dev) are in the folder; a run of fewer steps measures what there is. None: does nothing.
+    """Gives a function to call after every step. Once the first steps are measured, ``profile.txt``
+    (a table) and ``profile_trace.json`` (for chrome://tracing or ui.perfetto.dev) are in the
+    folder; a run of fewer steps measures what there is. None: does nothing.
     """
     if folder is None:
         yield lambda: None
@@ -32,5 +33,7 @@ def profiled_steps(folder: Path | None) -> Iterator[Callable[[], None]]:
 
     activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if torch.cuda.is_available() else [])]
     steps = schedule(wait=SKIPPED, warmup=WARMING, active=MEASURED, repeat=1)
-    with profile(activities=activities, schedule=steps, on_trace_ready=write, record_shapes=True, profile_memory=True) as profiler:
+    with profile(
+        activities=activities, schedule=steps, on_trace_ready=write, record_shapes=True, profile_memory=True
+    ) as profiler:
         yield profiler.step

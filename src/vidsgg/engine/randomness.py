@@ -12,7 +12,8 @@ import torch
 
 
 def seed_step(seed: int, epoch: int, step: int, process: int = 0) -> None:
-    """Make what the coming step draws (dropout) a function of these four alone, whatever was drawn before it. process: of several."""
+    """Make what the coming step draws (dropout) a function of these four alone, whatever was drawn
+    before it. process: of several."""
     key = random.Random(f"{seed}/{epoch}/{step}" + (f"/{process}" if process else "")).getrandbits(31)
     torch.manual_seed(key)
     np.random.seed(key)  # noqa: NPY002 - libraries that draw from the legacy generator are pinned too
@@ -21,9 +22,11 @@ def seed_step(seed: int, epoch: int, step: int, process: int = 0) -> None:
 
 @contextmanager
 def deterministic_algorithms(wanted: bool) -> Iterator[None]:
-    """Inside, torch takes algorithms that give the same bits every time (-deterministic). On a CPU they do so anyway, with as many threads.
+    """Inside, torch takes algorithms that give the same bits every time (-deterministic). On a CPU
+    they do so anyway, with as many threads.
 
-    An operation for which there is none on this device warns and runs: a slightly different number is no reason to end a run of days.
+    An operation for which there is none on this device warns and runs: a slightly different number
+    is no reason to end a run of days.
     """
     if not wanted:
         yield

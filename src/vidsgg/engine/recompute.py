@@ -1,4 +1,5 @@
-"""Gradient checkpointing: activations of some layers are not kept but computed again in the backward pass (Chen et al. 2016)."""
+"""Gradient checkpointing: activations of some layers are not kept but computed again in the
+backward pass (Chen et al. 2016)."""
 
 from __future__ import annotations
 
@@ -12,9 +13,11 @@ from torch.utils.checkpoint import checkpoint
 
 
 def recompute_layers(model: nn.Module, lists: Sequence[str]) -> int:
-    """Keep only the inputs of the layers in these module lists of the model; returns how many layers there are.
+    """Keep only the inputs of the layers in these module lists of the model; returns how many
+    layers there are.
 
-    Values and gradients stay the same bits: what dropout drew is drawn again. A layer must not change buffers when it runs.
+    Values and gradients stay the same bits: what dropout drew is drawn again. A layer must not
+    change buffers when it runs.
     """
     layers = [layer for name in lists for layer in model.get_submodule(name).children()]
     for layer in layers:

@@ -1,4 +1,5 @@
-"""How an evaluation appears in log lines and as named scalars, and which of its values epochs are compared by."""
+"""How an evaluation appears in log lines and as named scalars, and which of its values epochs are
+compared by."""
 
 from __future__ import annotations
 
@@ -17,9 +18,11 @@ DEFAULT_MONITOR = "val_recall@20"
 
 @dataclass(frozen=True)
 class Monitor:
-    """The value of an evaluation that decides which epoch is best, when to stop early, and when a plateau is reached.
+    """The value of an evaluation that decides which epoch is best, when to stop early, and when a
+    plateau is reached.
 
-    name: as the user gives it, ``val_recall@20`` (with constraint), ``val_no/mR@50`` or ``val_loss``. key: among the scalars of an
+    name: as the user gives it, ``val_recall@20`` (with constraint), ``val_no/mR@50`` or
+    ``val_loss``. key: among the scalars of an
     evaluation. rising: whether higher is better.
     """
 
@@ -32,12 +35,15 @@ class Monitor:
         """Raises ConfigError naming the closest value that there is."""
         ranks = [f"{average}@{k}" for average in _NAMES.values() for k in protocol.ks]
         keys = {f"val_{rank}": f"with/{rank}" for rank in ranks}
-        keys |= {f"val_{constraint}/{rank}": f"{constraint}/{rank}" for constraint in protocol.constraints for rank in ranks}
+        keys |= {
+            f"val_{constraint}/{rank}": f"{constraint}/{rank}" for constraint in protocol.constraints for rank in ranks
+        }
         keys["val_loss"] = "loss/total"
         if name not in keys:
             raise ConfigError(
-                f"option -monitor: unknown value {name!r}{closest(name, list(keys))} There are val_loss, val_recall@K, val_mR@K, val_mR_frame@K and"
-                f" val_mR_frame_all@K for K in {', '.join(map(str, protocol.ks))}, and val_no/recall@K and so on for other constraints."
+                f"option -monitor: unknown value {name!r}{closest(name, list(keys))} There are val_loss, val_recall@K,"
+                f" val_mR@K, val_mR_frame@K and val_mR_frame_all@K for K in {', '.join(map(str, protocol.ks))}, and"
+                " val_no/recall@K and so on for other constraints."
             )
         return Monitor(name, keys[name], higher_is_better(name))
 
@@ -59,7 +65,8 @@ class Monitor:
 
 
 def evaluation_scalars(result: RecallResult, losses: Mapping[str, float]) -> dict[str, float]:
-    """Every value of an evaluation: averages under names such as ``with/recall@20`` or ``no/mR@50``, as fractions, and ``loss/total``."""
+    """Every value of an evaluation: averages under names such as ``with/recall@20`` or
+    ``no/mR@50``, as fractions, and ``loss/total``."""
     recalls = {
         f"{constraint}/{_NAMES[average]}@{k}": result.value(constraint, k, average)
         for constraint in result.protocol.constraints
@@ -70,9 +77,14 @@ def evaluation_scalars(result: RecallResult, losses: Mapping[str, float]) -> dic
 
 
 def log_line(result: RecallResult) -> str:
-    """``Recall@10: 8.20 - ... - mRecall@10: 3.10 - ...``: percent, with constraint, mean recall pooled over the data set."""
+    """``Recall@10: 8.20 - ... - mRecall@10: 3.10 - ...``: percent, with constraint, mean recall
+    pooled over the data set."""
     values = [("Recall", "R"), ("mRecall", "mR")]
-    return " - ".join(f"{name}@{k}: {100 * result.value('with', k, average):.2f}" for name, average in values for k in result.protocol.ks)
+    return " - ".join(
+        f"{name}@{k}: {100 * result.value('with', k, average):.2f}"
+        for name, average in values
+        for k in result.protocol.ks
+    )
 
 
 def rate_text(rate: float) -> str:

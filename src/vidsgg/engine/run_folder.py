@@ -1,4 +1,5 @@
-"""The folder of a run: log file, metrics.csv, configuration, and the logger that hears of the rest."""
+"""The folder of a run: log file, metrics.csv, configuration, and the logger that hears of the
+rest."""
 
 from __future__ import annotations
 
@@ -40,14 +41,16 @@ _SAVED = ("checkpoint_*.tar", "detector_*.pth")  # what is worth keeping of a ru
 
 
 def default_path(dataset: str, model: str, mode: str) -> Path:
-    """output/<dataset>/<model>_<mode>_<YYYYmmdd_HHMMSS>, with a number behind it if the clock has said that before."""
+    """output/<dataset>/<model>_<mode>_<YYYYmmdd_HHMMSS>, with a number behind it if the clock has
+    said that before."""
     first = OUTPUT / file_name(dataset) / f"{file_name(model)}_{mode}_{datetime.now():%Y%m%d_%H%M%S}"
     names = chain([first.name], (f"{first.name}-{number}" for number in count(2)))
     return next(path for path in map(first.with_name, names) if not path.exists())
 
 
 def begun(path: Path) -> bool:
-    """Whether a run was begun in a folder that ended, or is still at work, before it saved anything."""
+    """Whether a run was begun in a folder that ended, or is still at work, before it saved
+    anything."""
     return (path / "config.yaml").is_file() and not has_saved(path)
 
 
@@ -57,11 +60,13 @@ def has_saved(path: Path) -> bool:
 
 
 class RunFolder:
-    """What a run writes beside its checkpoints. Use as a context manager; one process at a time has the folder.
+    """What a run writes beside its checkpoints. Use as a context manager; one process at a time has
+    the folder.
 
-    goes_on_after: the optimiser step after which the run in the folder goes on; rows of later steps, which a stopped run had written
-    after its last checkpoint, are dropped. None for a new run: then a folder with another run in it is refused, except one that was
-    killed before it saved anything and that had the same options: it begins again.
+    goes_on_after: the optimiser step after which the run in the folder goes on; rows of later
+    steps, which a stopped run had written after its last checkpoint, are dropped. None for a new
+    run: then a folder with another run in it is refused, except one that was killed before it saved
+    anything and that had the same options: it begins again.
     """
 
     def __init__(
@@ -76,9 +81,10 @@ class RunFolder:
         say_again: Sequence[str] = (),
         may_differ: Collection[str] = (),
     ) -> None:
-        """echo: whether log lines go to the screen as well. program: what was typed to start vidsgg in as many processes. say_again: what
-        has to be typed beside -resume_from to go on, see ``vidsgg/plugins.py``. may_differ: options in which a run that begins again may
-        differ from what was begun.
+        """echo: whether log lines go to the screen as well. program: what was typed to start vidsgg
+        in as many processes. say_again: what has to be typed beside -resume_from to go on, see
+        ``vidsgg/plugins.py``. may_differ: options in which a run that begins again may differ from
+        what was begun.
 
         Raises ConfigError if the folder cannot be used, or as the logger does.
         """
@@ -86,7 +92,9 @@ class RunFolder:
             raise ConfigError(f"option -save_path: {path} is a file, not a folder.")
         if goes_on_after is None and has_saved(path):
             go_on = f", or go on with -resume_from {path}" if any(path.glob(_SAVED[0])) else ""
-            raise ConfigError(f"option -save_path: {path} holds another run; name a new folder, remove the old one{go_on}.")
+            raise ConfigError(
+                f"option -save_path: {path} holds another run; name a new folder, remove the old one{go_on}."
+            )
         self.path, self.echo, self.program, self.say_again = path, echo, program, tuple(say_again)
         if goes_on_after is None:
             _check_not_foreign(path)
@@ -115,11 +123,16 @@ class RunFolder:
             self._lock.release()
             raise
         start = "started" if goes_on_after is None else "resumed"
-        self.log(f"{start}: {datetime.now():%Y-%m-%d %H:%M:%S} on {gethostname()}, vidsgg {__version__}, torch {torch.__version__}")
+        self.log(
+            f"{start}: {datetime.now():%Y-%m-%d %H:%M:%S} on {gethostname()}, vidsgg {__version__}, torch"
+            f" {torch.__version__}"
+        )
         if again:
             self.log("begins again: the run that was begun in this folder had ended before it saved anything")
         if not self._lock.known:
-            self.log(f"warning: the file system of {path} knows no locks: a second run in this folder would go unnoticed")
+            self.log(
+                f"warning: the file system of {path} knows no locks: a second run in this folder would go unnoticed"
+            )
 
     @property
     def resume_command(self) -> str:
@@ -128,7 +141,8 @@ class RunFolder:
         return " ".join([self.program, "train", "-resume_from", path, *self.say_again])
 
     def log(self, line: str) -> None:
-        """One line to logfile.txt, and to the screen above a progress bar if there is one. Raises ConfigError if the disk is full."""
+        """One line to logfile.txt, and to the screen above a progress bar if there is one. Raises
+        ConfigError if the disk is full."""
         with self._writing():
             self._log.write(line + "\n")
             self._log.flush()
@@ -155,7 +169,8 @@ class RunFolder:
             self._logger.flush()
 
     def save(self, name: str, checkpoint: Checkpoint) -> None:
-        """Write a checkpoint; what was logged before it is not lost after it. Raises CheckpointError if the disk is full."""
+        """Write a checkpoint; what was logged before it is not lost after it. Raises
+        CheckpointError if the disk is full."""
         self.flush()
         try:
             checkpoint.save(self.path / name)
@@ -166,7 +181,9 @@ class RunFolder:
     def __enter__(self) -> RunFolder:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         with suppress(OSError):  # a full disk has been told of before
             if error is not None and not isinstance(error, Stopped):
                 self._log.write(f"stopped by {kind.__name__ if kind else ''}: {error}\n")
@@ -184,7 +201,8 @@ class RunFolder:
 
 
 class UnwrittenRun(RunFolder):
-    """The run as the processes of a team see it that write nothing of it: the same calls, without effect."""
+    """The run as the processes of a team see it that write nothing of it: the same calls, without
+    effect."""
 
     def __init__(self, path: Path, program: str, say_again: Sequence[str] = ()) -> None:
         self.path, self.program, self.say_again = path, program, tuple(say_again)
@@ -199,18 +217,28 @@ class UnwrittenRun(RunFolder):
 
     def save(self, name: str, checkpoint: Checkpoint) -> None: ...
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
 
 
 def _check_not_foreign(path: Path) -> None:
-    """A new run would write into files of these names. Whatever else is in the folder is left alone."""
-    theirs = [name for name in ("logfile.txt", "metrics.csv") if (path / name).is_file() and not (path / "config.yaml").is_file()]
+    """A new run would write into files of these names. Whatever else is in the folder is left
+    alone."""
+    theirs = [
+        name
+        for name in ("logfile.txt", "metrics.csv")
+        if (path / name).is_file() and not (path / "config.yaml").is_file()
+    ]
     if theirs:
-        raise ConfigError(f"option -save_path: {path} holds a file {theirs[0]} that is not of a run of vidsgg; name another folder.")
+        raise ConfigError(
+            f"option -save_path: {path} holds a file {theirs[0]} that is not of a run of vidsgg; name another folder."
+        )
 
 
 def _check_same(path: Path, config: Mapping[str, Any], may_differ: Collection[str]) -> None:
-    """Raises ConfigError naming the options in which a run differs from the one that was begun in a folder."""
+    """Raises ConfigError naming the options in which a run differs from the one that was begun in a
+    folder."""
     try:
         had = read_yaml(path / "config.yaml")
     except DataError:
@@ -224,8 +252,8 @@ def _check_same(path: Path, config: Mapping[str, Any], may_differ: Collection[st
     if differing:
         told = ", ".join(f"-{name} {now.get(name)} (was {had.get(name)})" for name in differing[:5])
         raise ConfigError(
-            f"option -save_path: {path} holds the beginning of a run with other options: {told}. It saved nothing before it ended: remove"
-            f" it, name a new folder, or begin it again with -resume_from {path}."
+            f"option -save_path: {path} holds the beginning of a run with other options: {told}. It saved nothing"
+            f" before it ended: remove it, name a new folder, or begin it again with -resume_from {path}."
         )
 
 
@@ -235,7 +263,11 @@ def _open_rows(path: Path, goes_on_after: int | None) -> Any:
     if goes_on_after is not None and path.exists():
         with open(path, newline="", encoding="utf-8", opener=regular_file) as file:
             # A kill may have torn the last row.
-            rows += [row for row in csv.reader(file) if len(row) == len(_COLUMNS) and row[1].isdecimal() and int(row[1]) <= goes_on_after]
+            rows += [
+                row
+                for row in csv.reader(file)
+                if len(row) == len(_COLUMNS) and row[1].isdecimal() and int(row[1]) <= goes_on_after
+            ]
     text = io.StringIO(newline="")
     csv.writer(text).writerows(rows)
     write_whole(path, text.getvalue())

@@ -1,7 +1,9 @@
-"""One process at a time writes into a run's folder. Imports nothing heavy: lists of runs ask who is at work.
+"""One process at a time writes into a run's folder. Imports nothing heavy: lists of runs ask who is
+at work.
 
-Not filelock: who has a lock would still have to be written into its file by us, it makes that file where somebody only looks, and on a
-file system without locks it takes a mere mark for one, where a run has to be told that there are none.
+Not filelock: who has a lock would still have to be written into its file by us, it makes that file
+where somebody only looks, and on a file system without locks it takes a mere mark for one, where a
+run has to be told that there are none.
 """
 
 from __future__ import annotations
@@ -30,7 +32,8 @@ _LARGEST = 10_000  # letters that are read of it
 _BEGIN = '{"pid": '  # of what we write into it
 _TAKEN = (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
 _FAR = 1 << 20  # on Windows a locked byte cannot be read by others: lock one behind the text
-_mine: dict[Path, LockHolder] = {}  # POSIX drops a process's lock when it closes the file anywhere: never open those again
+# POSIX drops a process's lock when it closes the file anywhere: never open those again
+_mine: dict[Path, LockHolder] = {}
 
 
 @dataclass(frozen=True)
@@ -46,12 +49,14 @@ class LockHolder:
 
 
 class RunLock:
-    """A locked file with its holder's name in it. The system lets go of it when the holder ends, however it ends: a lock of a dead
-    process is none, and what numbers processes have had does not matter. known: False on file systems without locks.
+    """A locked file with its holder's name in it. The system lets go of it when the holder ends,
+    however it ends: a lock of a dead process is none, and what numbers processes have had does not
+    matter. known: False on file systems without locks.
     """
 
     def __init__(self, folder: Path) -> None:
-        """Raises ConfigError naming the holder if somebody has the folder, or if its ``.lock`` is not ours; OSError if it cannot be written."""
+        """Raises ConfigError naming the holder if somebody has the folder, or if its ``.lock`` is
+        not ours; OSError if it cannot be written."""
         self._path = folder.resolve() / _NAME
         if self._path in _mine:
             raise _taken(folder, _mine[self._path])
@@ -67,7 +72,9 @@ class RunLock:
         self._file.seek(0)
         if not _BEGIN.startswith(self._file.read(len(_BEGIN))):  # it may be empty, or torn where the disk was full
             self._file.close()
-            raise ConfigError(f"option -save_path: {folder} holds a file {_NAME} that is not of vidsgg; name another folder.")
+            raise ConfigError(
+                f"option -save_path: {folder} holds a file {_NAME} that is not of vidsgg; name another folder."
+            )
         holder = LockHolder(os.getpid(), socket.gethostname(), f"{datetime.now():%Y-%m-%d %H:%M:%S}")
         self._file.truncate(0)
         self._file.write(json.dumps(asdict(holder)))
@@ -80,7 +87,8 @@ class RunLock:
 
 
 def lock_holder(folder: Path) -> LockHolder | None:
-    """Who writes into a run's folder at the moment; None if nobody does, or if its file system cannot tell."""
+    """Who writes into a run's folder at the moment; None if nobody does, or if its file system
+    cannot tell."""
     path = folder.resolve() / _NAME
     if path in _mine:
         return _mine[path]
@@ -97,7 +105,8 @@ def lock_holder(folder: Path) -> LockHolder | None:
 
 def _taken(folder: Path, holder: LockHolder | None) -> ConfigError:
     return ConfigError(
-        f"option -save_path: {folder} is being written by {holder or 'another process'}. Wait for it, stop it, or name another folder."
+        f"option -save_path: {folder} is being written by {holder or 'another process'}. Wait for it, stop it, or name"
+        " another folder."
     )
 
 
@@ -115,4 +124,5 @@ def _lock(file: IO[str]) -> None:
         msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
         file.seek(0)
     else:
-        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # unlike flock's, not inherited by workers that outlive this process
+        # unlike flock's, not inherited by workers that outlive this process
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

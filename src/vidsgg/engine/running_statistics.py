@@ -1,4 +1,5 @@
-"""Batch normalisations whose running statistics grow in several processes and are to be those of one.
+"""Batch normalisations whose running statistics grow in several processes and are to be those of
+one.
 
 Letters: L normalisations, S numbers in all their running means and variances, W processes.
 """
@@ -13,8 +14,9 @@ from torch.nn.modules.batchnorm import _BatchNorm
 class RunningStatistics:
     """The running means and variances of a model, and how often they were updated.
 
-    An update with momentum m is r <- (1 - m) r + m x, so c of them are r <- (1 - m)^c r + b, where b does not depend on r. Two processes
-    that start from the same r and see different videos therefore know all that is needed to have seen them one after the other.
+    An update with momentum m is r <- (1 - m) r + m x, so c of them are r <- (1 - m)^c r + b, where
+    b does not depend on r. Two processes that start from the same r and see different videos
+    therefore know all that is needed to have seen them one after the other.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -33,7 +35,8 @@ class RunningStatistics:
         device = self._values[0].device if self._values else None
         self._widths = [value.numel() for value in self._values]
         norm_of_value = torch.arange(len(keep), device=device).repeat_interleave(2)
-        self._norm = norm_of_value.repeat_interleave(torch.tensor(self._widths, dtype=torch.int64, device=device))  # (S,)
+        # (S,)
+        self._norm = norm_of_value.repeat_interleave(torch.tensor(self._widths, dtype=torch.int64, device=device))
         self._keep = torch.tensor(keep, dtype=torch.float32, device=device)[self._norm]  # (S,)
         self._start = self._now()
 
@@ -42,13 +45,15 @@ class RunningStatistics:
         return len(self._norm) + len(self._counts)
 
     def since_start(self) -> Tensor:
-        """(S + L,) float32: the present statistics, and the updates of every normalisation since they were last the same everywhere."""
+        """(S + L,) float32: the present statistics, and the updates of every normalisation since
+        they were last the same everywhere."""
         values, counts = self._now()
         return torch.cat([values, (counts - self._start[1]).float()])
 
     def join(self, told: Tensor) -> None:
-        """told: (W, S + L), ``since_start`` of every process. Afterwards the statistics are the same everywhere: those of one process that
-        has seen the videos of the first, then those of the second and so on.
+        """told: (W, S + L), ``since_start`` of every process. Afterwards the statistics are the
+        same everywhere: those of one process that has seen the videos of the first, then those of
+        the second and so on.
         """
         start, counts = self._start
         joined = start

@@ -13,8 +13,10 @@ PLATEAU_FACTOR, PLATEAU_PATIENCE, PLATEAU_MIN_DELTA = 0.5, 1, 1e-4  # STTran's R
 class Schedule:
     """The factor on the base learning rate, by optimiser step.
 
-    step: times 0.1 after 60 % and again after 85 % of all steps. cosine: half a cosine from 1 to 0 over the steps after the warm-up.
-    plateau: halved when the validation score has not risen by 1e-4 for more than one evaluation. All start with a linear warm-up.
+    step: times 0.1 after 60 % and again after 85 % of all steps. cosine: half a cosine from 1 to 0
+    over the steps after the warm-up.
+    plateau: halved when the validation score has not risen by 1e-4 for more than one evaluation.
+    All start with a linear warm-up.
     lead: steps before all this, at factor 1.
     """
 

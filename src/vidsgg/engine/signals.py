@@ -13,7 +13,8 @@ STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
 class StopRequested(BaseException):
-    """The process was asked to stop; ``signal`` is how. No mistake, so that nobody who catches an ``Exception`` swallows it."""
+    """The process was asked to stop; ``signal`` is how. No mistake, so that nobody who catches an
+    ``Exception`` swallows it."""
 
     def __init__(self, received: signal.Signals) -> None:
         super().__init__(received.name)
@@ -21,11 +22,13 @@ class StopRequested(BaseException):
 
 
 class StopSignals:
-    """While entered, the first SIGINT or SIGTERM is remembered, to be raised as soon as it suits; another one acts as it did before.
+    """While entered, the first SIGINT or SIGTERM is remembered, to be raised as soon as it suits;
+    another one acts as it did before.
 
-    launched: by a program that passes signals on and ends this process if they do not. As the same signal then often comes twice, from
-    the launcher and from whoever asked it to stop, all after the first are ignored.
-    Only a main thread can listen to signals; in any other they act as before.
+    launched: by a program that passes signals on and ends this process if they do not. As the same
+    signal then often comes twice, from the launcher and from whoever asked it to stop, all after
+    the first are ignored. Only a main thread can listen to signals; in any other they act as
+    before.
     """
 
     def __init__(self, *, launched: bool = False) -> None:
@@ -40,12 +43,14 @@ class StopSignals:
         return self._received is not None
 
     def stop(self) -> NoReturn:
-        """Raises StopRequested, for the signal that has come or, if it came to another process, as for SIGTERM."""
+        """Raises StopRequested, for the signal that has come or, if it came to another process, as
+        for SIGTERM."""
         raise StopRequested(self._received or signal.SIGTERM)
 
     @contextmanager
     def at_once(self) -> Iterator[None]:
-        """Inside, StopRequested is raised as soon as a signal comes: for work that changes nothing and may take long."""
+        """Inside, StopRequested is raised as soon as a signal comes: for work that changes nothing
+        and may take long."""
         self._at_once = True
         try:
             if self.requested:

@@ -15,10 +15,12 @@ from vidsgg.engine.update import Update
 
 @dataclass(eq=False)
 class TrainingState:
-    """Between two optimiser steps, this and the data decide all that follows: what a step draws is a function of seed, epoch and place.
+    """Between two optimiser steps, this and the data decide all that follows: what a step draws is
+    a function of seed, epoch and place.
 
-    epoch: the running one, from 1. batch: how many of its batches are done. step: optimiser steps done in all. sums, videos: the loss of
-    the running epoch by part, each times its videos, and how many videos. losses: the mean total loss of every finished epoch.
+    epoch: the running one, from 1. batch: how many of its batches are done. step: optimiser steps
+    done in all. sums, videos: the loss of the running epoch by part, each times its videos, and how
+    many videos. losses: the mean total loss of every finished epoch.
     best_score, best_epoch: by the monitored value.
     """
 

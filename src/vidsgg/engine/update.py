@@ -1,4 +1,5 @@
-"""From losses to one optimiser step: the only place where gradients are scaled, averaged, clipped and applied."""
+"""From losses to one optimiser step: the only place where gradients are scaled, averaged, clipped
+and applied."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ from vidsgg.engine.precision import Precision
 
 
 def clip_gradients(parameters: Iterable[Tensor], limit: float) -> Tensor:
-    """Scale all gradients down to a joint L2 norm of ``limit`` (0: leave them) and return their norm before that."""
+    """Scale all gradients down to a joint L2 norm of ``limit`` (0: leave them) and return their
+    norm before that."""
     with_gradient = [p for p in parameters if p.grad is not None]
     norm = nn.utils.get_total_norm([p.grad for p in with_gradient if p.grad is not None])
     if limit and norm > limit:  # torch's own function multiplies by one otherwise, a pass over all gradients
@@ -26,20 +28,25 @@ def clip_gradients(parameters: Iterable[Tensor], limit: float) -> Tensor:
 class Update:
     """An optimiser with what happens to gradients before it sees them.
 
-    videos: how many a full step learns from, in all processes. Losses are means over videos, so every one is weighted by its videos over
-    those of the step: several batches, or several processes, give the gradient of one large batch, and a short last group is divided by
-    its own number.
+    videos: how many a full step learns from, in all processes. Losses are means over videos, so
+    every one is weighted by its videos over
+    those of the step: several batches, or several processes, give the gradient of one large batch,
+    and a short last group is divided by its own number.
     """
 
-    def __init__(self, optimizer: torch.optim.Optimizer, precision: Precision, *, clip_grad: float = 0.0, videos: int = 1) -> None:
-        """clip_grad: L2 norm of all gradients, 0 for no clipping. The optimiser's present learning rates are the base ones."""
+    def __init__(
+        self, optimizer: torch.optim.Optimizer, precision: Precision, *, clip_grad: float = 0.0, videos: int = 1
+    ) -> None:
+        """clip_grad: L2 norm of all gradients, 0 for no clipping. The optimiser's present learning
+        rates are the base ones."""
         self.optimizer, self.precision, self.clip_grad, self.videos = optimizer, precision, clip_grad, videos
         self._base_lr = [group["lr"] for group in optimizer.param_groups]
         self._exchange: Exchange | None = None
         self._videos, self._losses = 0, dict[str, Tensor]()  # since the last step, in this process
 
     def learn_with(self, team: Team, model: nn.Module) -> None:
-        """From now on make every step together with the other processes of a team, from the weights of the first."""
+        """From now on make every step together with the other processes of a team, from the weights
+        of the first."""
         if team.size > 1:
             with self.precision.full_weights():
                 self._exchange = Exchange(team, model)
@@ -52,10 +59,12 @@ class Update:
         self._videos += videos
 
     def step(self, factor: float, *, stop: bool = False) -> Step:
-        """One optimiser step at ``factor`` times the base learning rates; returns what it learnt from, in all processes.
+        """One optimiser step at ``factor`` times the base learning rates; returns what it learnt
+        from, in all processes.
 
-        stop: whether this process was asked to stop. If the norm of the gradients is not finite, nothing is applied: the losses
-        overflowed (with float16, whose scale is then lowered) or diverged. Without any video nothing is done.
+        stop: whether this process was asked to stop. If the norm of the gradients is not finite,
+        nothing is applied: the losses overflowed (with float16, whose scale is then lowered) or
+        diverged. Without any video nothing is done.
         """
         for group, lr in zip(self.optimizer.param_groups, self._base_lr, strict=True):
             group["lr"] = lr * factor
@@ -64,7 +73,9 @@ class Update:
         done = Step(self._videos, self._losses, stop)
         self._videos, self._losses = 0, {}
         if self._exchange:
-            done = self._exchange([p for group in self.optimizer.param_groups for p in group["params"] if p.requires_grad], done)
+            done = self._exchange(
+                [p for group in self.optimizer.param_groups for p in group["params"] if p.requires_grad], done
+            )
         if not done.videos:
             return done
         scaler.unscale_(self.optimizer)
@@ -80,7 +91,8 @@ class Update:
         return replace(done, norm=norm)
 
     def settle(self) -> str:
-        """Make sure that all processes have the same weights, see Exchange.settle; no gradients may be pending."""
+        """Make sure that all processes have the same weights, see Exchange.settle; no gradients may
+        be pending."""
         if self._exchange is None:
             return ""
         with self.precision.full_weights():
@@ -94,6 +106,7 @@ class Update:
         return rate
 
     def rates(self) -> dict[str, float]:
-        """The learning rates of the last step, to be logged: ``train/lr``, and ``train/lr/NAME`` of every group with a name."""
+        """The learning rates of the last step, to be logged: ``train/lr``, and ``train/lr/NAME`` of
+        every group with a name."""
         named = {f"train/lr/{group['name']}": group["lr"] for group in self.optimizer.param_groups if "name" in group}
         return {"train/lr": self.lr, **named}

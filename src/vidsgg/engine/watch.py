@@ -1,4 +1,5 @@
-"""What goes wrong in training: errors that say where and what to do, and warnings, each once, with their remedy."""
+"""What goes wrong in training: errors that say where and what to do, and warnings, each once, with
+their remedy."""
 
 from __future__ import annotations
 
@@ -30,7 +31,8 @@ class Watch:
 
     def __init__(self, run: RunFolder, clip_grad: float) -> None:
         self.run, self.clip_grad = run, clip_grad
-        self.last_saved = next((name for name in (LAST, BEST) if (run.path / name).exists()), None)  # of a run that goes on
+        # of a run that goes on
+        self.last_saved = next((name for name in (LAST, BEST) if (run.path / name).exists()), None)
         self._place = "before the first step"
         self._history: deque[float] = deque(maxlen=HISTORY)
         self._norms: list[float] = []  # of the running epoch
@@ -42,7 +44,8 @@ class Watch:
         self._norms, self._waited, self._began = [], 0.0, time.perf_counter()
 
     def reading(self, batches: Iterator[Batch | NoBatch]) -> Iterator[Batch | NoBatch]:
-        """The same batches; how long they keep the model waiting is counted, but for the first, for which workers may have to start."""
+        """The same batches; how long they keep the model waiting is counted, but for the first, for
+        which workers may have to start."""
         while True:
             asked = time.perf_counter()
             batch = next(batches, None)
@@ -64,13 +67,18 @@ class Watch:
         self._norms.append(norm)
 
     def error(self, what: str, remedy: str) -> TrainingError:
-        norms = f" Gradient norms of the steps before: {', '.join(f'{norm:.3g}' for norm in self._history)}." if self._history else ""
+        norms = (
+            f" Gradient norms of the steps before: {', '.join(f'{norm:.3g}' for norm in self._history)}."
+            if self._history
+            else ""
+        )
         saved = f"{self.last_saved} in {self.run.path}" if self.last_saved else "none"
         return TrainingError(f"{what} {self._place}.{norms} Last good checkpoint: {saved}. {remedy}")
 
     @contextmanager
     def explaining(self) -> Iterator[None]:
-        """Inside, memory that runs out and worker processes that die become errors that say what to do."""
+        """Inside, memory that runs out and worker processes that die become errors that say what to
+        do."""
         try:
             yield
         except (RuntimeError, MemoryError) as error:
@@ -78,7 +86,10 @@ class Watch:
             again = f"Go on with: {self.run.resume_command}"
             if isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in text:
                 first = (text or "no more memory").splitlines()[0]
-                remedy = "Use a smaller -batch_size with -accumulate_grad_batches, -grad_checkpointing True or -use_amp True."
+                remedy = (
+                    "Use a smaller -batch_size with -accumulate_grad_batches, -grad_checkpointing True or -use_amp"
+                    " True."
+                )
                 raise self.error(f"out of memory ({first})", remedy) from error
             if "DataLoader worker" in text:
                 cause = "a process that reads data ended by itself, killed perhaps for lack of memory,"
@@ -86,29 +97,32 @@ class Watch:
             raise
 
     def close_epoch(self, epoch: int, losses: Sequence[float], warm_epoch: int) -> float:
-        """Warn of what this epoch showed; returns the share of its time that the model waited for data.
+        """Warn of what this epoch showed; returns the share of its time that the model waited for
+        data.
 
-        losses: the mean loss of every epoch so far. warm_epoch: the first that began after the warm-up, from 1.
+        losses: the mean loss of every epoch so far. warm_epoch: the first that began after the
+        warm-up, from 1.
         """
         waiting = self._waited / max(time.perf_counter() - self._began, 1e-9)
         if len(losses) == warm_epoch + EPOCHS_TO_FALL - 1 and losses[-1] > (1 - LEAST_FALL) * losses[0]:
             self._warn(
-                f"the loss has not fallen in {len(losses)} epochs ({losses[0]:.4f}, now {losses[-1]:.4f}): try a lower -lr (a tenth) or a higher"
-                " one if it hardly moves, and look at the data with 'vidsgg data check'"
+                f"the loss has not fallen in {len(losses)} epochs ({losses[0]:.4f}, now {losses[-1]:.4f}): try a lower"
+                " -lr (a tenth) or a higher one if it hardly moves, and look at the data with 'vidsgg data check'"
             )
         if len(self._norms) >= FEWEST_STEPS:
             if waiting > MUCH_WAITING:
                 self._warn(
-                    f"the model waited for its data in {100 * waiting:.0f} % of epoch {epoch}: 'vidsgg features' computes features once and for"
-                    " all, more -num_workers read in parallel, and a local disk is faster than a network's",
+                    f"the model waited for its data in {100 * waiting:.0f} % of epoch {epoch}: 'vidsgg features'"
+                    " computes features once and for all, more -num_workers read in parallel, and a local disk is"
+                    " faster than a network's",
                     "waiting",
                 )
             clipped = sum(norm > self.clip_grad for norm in self._norms) / len(self._norms)
             if self.clip_grad and clipped > MOSTLY_CLIPPED:
                 self._warn(
                     f"gradients were clipped in {100 * clipped:.0f} % of the steps of epoch {epoch} (median norm"
-                    f" {statistics.median(self._norms):.3g}, -clip_grad {self.clip_grad:g}), so that their size no longer counts: raise"
-                    " -clip_grad to a usual norm, or lower -lr if the loss is unsteady",
+                    f" {statistics.median(self._norms):.3g}, -clip_grad {self.clip_grad:g}), so that their size no"
+                    " longer counts: raise -clip_grad to a usual norm, or lower -lr if the loss is unsteady",
                     "clipped",
                 )
         return waiting

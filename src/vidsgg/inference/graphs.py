@@ -31,7 +31,8 @@ class Moment:
 def to_graph(
     annotation: VideoAnnotation, prediction: VideoPrediction, threshold: float = 0.5, unsure_above: float | None = None
 ) -> VideoGraph:
-    """One graph per frame of ``annotation`` with the nodes and the likely relations of ``prediction``, see ``frame_graphs``."""
+    """One graph per frame of ``annotation`` with the nodes and the likely relations of
+    ``prediction``, see ``frame_graphs``."""
     frames = tuple(frame_graphs(prediction, moments_of(annotation), threshold, unsure_above))
     return VideoGraph(annotation.video_id, prediction.schema.name, frames, vocabulary=prediction.schema.vocabulary)
 
@@ -46,10 +47,12 @@ def frame_graphs(
 ) -> Iterator[GraphFrame]:
     """The graphs of a video's frames.
 
-    Of every group a pair gets its best predicate and every other above ``threshold``; an edge's score is the predicate's probability.
-    unsure_above: edges whose aleatoric and epistemic uncertainty add up to more are marked as uncertain; None, or a model that does not
-    tell, marks none. Nodes that are nothing, or whose score is below ``least``, are left out with their edges. track (N,): ids of the
-    nodes, -1 for none.
+    Of every group a pair gets its best predicate and every other above ``threshold``; an edge's
+    score is the predicate's probability.
+    unsure_above: edges whose aleatoric and epistemic uncertainty add up to more are marked as
+    uncertain; None, or a model that does not tell, marks none. Nodes that are nothing, or whose
+    score is below ``least``, are left out with their edges. track (N,): ids of the nodes, -1 for
+    none.
     """
     schema = prediction.schema
     doubts = None if unsure_above is None else _doubts(prediction, unsure_above)
@@ -67,10 +70,15 @@ def frame_graphs(
             nodes.append(GraphNode(schema.vocabulary.subjects[prediction.action_class[action]], 1.0))
         edges: list[GraphEdge] = []
         for p in range(pair_at[f], pair_at[f + 1]):
-            subject, obj = (of.get(int(row[p])) for of, row in ((subjects, prediction.pair_subject), (position, prediction.pair_object)))
+            subject, obj = (
+                of.get(int(row[p]))
+                for of, row in ((subjects, prediction.pair_subject), (position, prediction.pair_object))
+            )
             if subject is not None and obj is not None:
                 edges += _edges(prediction, p, subject, obj, threshold, doubts)
-        yield GraphFrame(moment.key, moment.number, moment.time, moment.width, moment.height, tuple(nodes), tuple(edges))
+        yield GraphFrame(
+            moment.key, moment.number, moment.time, moment.width, moment.height, tuple(nodes), tuple(edges)
+        )
 
 
 def _node(prediction: VideoPrediction, row: int, track: Array | None) -> GraphNode:
@@ -101,7 +109,8 @@ def _edges(
 
 
 def with_tracks(frames: Iterable[GraphFrame], tracker: Tracker | None = None) -> Iterator[GraphFrame]:
-    """The frames of one video with ids of the things in them. tracker: a new one; by default one that goes by overlap."""
+    """The frames of one video with ids of the things in them. tracker: a new one; by default one
+    that goes by overlap."""
     tracker, classes = tracker or OverlapTracker(), dict[str, int]()
     for frame in frames:
         things = [i for i, node in enumerate(frame.nodes) if node.box is not None]
@@ -122,13 +131,16 @@ def over_time(graph: VideoGraph, rules: IntervalRules = INTERVALS) -> VideoGraph
 
 
 def tracked(graph: VideoGraph, rules: IntervalRules = INTERVALS) -> VideoGraph:
-    """A graph in which everything has an id, found where it has none, and with its relations as intervals. An action has one per class."""
+    """A graph in which everything has an id, found where it has none, and with its relations as
+    intervals. An action has one per class."""
     if lacks_ids(graph):
         graph = replace(graph, frames=tuple(with_tracks(graph.frames)), relations=())
     first = 1 + max((node.track for frame in graph.frames for node in frame.nodes if node.track is not None), default=0)
     actions: dict[str, int] = {}
     frames = tuple(
-        replace(frame, nodes=tuple(_numbered(node, actions, first) if node.track is None else node for node in frame.nodes))
+        replace(
+            frame, nodes=tuple(_numbered(node, actions, first) if node.track is None else node for node in frame.nodes)
+        )
         for frame in graph.frames
     )
     relations = graph.relations if graph.relations and not actions else relation_intervals(frames, rules)
@@ -148,15 +160,30 @@ def moments_of(annotation: VideoAnnotation) -> list[Moment]:
     """The frames of an annotated video; their times by its rate, where that is known."""
     return [
         Moment(
-            key, int(number), None if annotation.fps is None else round((int(number) - 1) / annotation.fps, 6), float(width), float(height)
+            key,
+            int(number),
+            None if annotation.fps is None else round((int(number) - 1) / annotation.fps, 6),
+            float(width),
+            float(height),
         )
-        for key, number, (width, height) in zip(annotation.frame_key, annotation.frame_number, annotation.frame_size, strict=True)
+        for key, number, (width, height) in zip(
+            annotation.frame_key, annotation.frame_number, annotation.frame_size, strict=True
+        )
     ]
 
 
 def annotated_graph(annotation: VideoAnnotation) -> VideoGraph:
     """The ground truth as graphs: every annotated predicate is an edge of score 1."""
-    names = ("schema", "video_id", "frame_unit", "node_box", "node_class", "node_frame", "node_identity", "action_class")
+    names = (
+        "schema",
+        "video_id",
+        "frame_unit",
+        "node_box",
+        "node_class",
+        "node_frame",
+        "node_identity",
+        "action_class",
+    )
     pairs = ("pair_subject", "pair_object", "pair_frame")
     certain = VideoPrediction(
         **{name: getattr(annotation, name) for name in names + pairs},

@@ -1,14 +1,22 @@
-"""Relations over time: from the edges of single frames to intervals with a begin, an end and a score.
+"""Relations over time: from the edges of single frames to intervals with a begin, an end and a
+score.
 
-The rules, for every two tracks and predicate (K: the frames in which both tracks are seen; the others say nothing):
+The rules, for every two tracks and predicate (K: the frames in which both tracks are seen; the
+others say nothing):
 
-1. The score of a frame is its edge's, 0 where there is none. It is smoothed: the mean over the frames at most ``smooth`` / 2 seconds away.
-2. A run is a row of frames whose smoothed score never falls below ``low`` and reaches ``high`` somewhere (hysteresis).
-3. Runs at most ``gap`` seconds apart are one; frames further apart than that never belong to one run.
-4. A run loses the frames at both ends whose own score is below ``low``: an interval begins and ends where its relation was seen.
-5. An interval shorter than ``shortest`` seconds is left out. Its score is the mean of the scores, not smoothed, of its frames.
+1. The score of a frame is its edge's, 0 where there is none. It is smoothed: the mean over the
+   frames at most ``smooth`` / 2 seconds away.
+2. A run is a row of frames whose smoothed score never falls below ``low`` and reaches ``high``
+   somewhere (hysteresis).
+3. Runs at most ``gap`` seconds apart are one; frames further apart than that never belong to one
+   run.
+4. A run loses the frames at both ends whose own score is below ``low``: an interval begins and ends
+   where its relation was seen.
+5. An interval shorter than ``shortest`` seconds is left out. Its score is the mean of the scores,
+   not smoothed, of its frames.
 
-Frames may be spaced as they like: every rule counts seconds. Nothing prefers an end of time: reversed videos give reversed intervals.
+Frames may be spaced as they like: every rule counts seconds. Nothing prefers an end of time:
+reversed videos give reversed intervals.
 """
 
 from __future__ import annotations
@@ -39,7 +47,8 @@ class IntervalRules:
 
 
 class RelationTimeline:
-    """Collects the edges of a video's frames in columns, some 40 bytes for each, and tells the intervals at the end."""
+    """Collects the edges of a video's frames in columns, some 40 bytes for each, and tells the
+    intervals at the end."""
 
     def __init__(self) -> None:
         self._number, self._time = array("q"), array("d")
@@ -77,7 +86,9 @@ class RelationTimeline:
         at, scores, names = np.array(self._at), np.array(self._score), list(self._relations)
         seen = self._sightings()
         found = []
-        for (subject, thing, relation), rows in _alike(np.array(self._subject), np.array(self._object), np.array(self._relation)):
+        for (subject, thing, relation), rows in _alike(
+            np.array(self._subject), np.array(self._object), np.array(self._relation)
+        ):
             both = np.intersect1d(seen[subject][1], seen[thing][1])
             score = np.zeros(len(both))
             score[np.searchsorted(both, at[rows])] = scores[rows]
@@ -106,7 +117,9 @@ def _alike(*columns: Array) -> Iterator[tuple[tuple[int, ...], Array]]:
             yield tuple(int(column[rows[0]]) for column in columns), rows
 
 
-def relation_intervals(frames: Iterable[GraphFrame], rules: IntervalRules = IntervalRules()) -> tuple[RelationInterval, ...]:
+def relation_intervals(
+    frames: Iterable[GraphFrame], rules: IntervalRules = IntervalRules()
+) -> tuple[RelationInterval, ...]:
     """The intervals of a whole video's frames, in order."""
     timeline = RelationTimeline()
     for frame in frames:
@@ -115,7 +128,8 @@ def relation_intervals(frames: Iterable[GraphFrame], rules: IntervalRules = Inte
 
 
 def find_intervals(time: Array, score: Array, rules: IntervalRules) -> Iterator[tuple[int, int]]:
-    """First and last position of every interval of one relation. time (K,): seconds, increasing. score (K,)."""
+    """First and last position of every interval of one relation. time (K,): seconds, increasing.
+    score (K,)."""
     smooth = smoothed(time, score, rules.smooth)
     above = np.flatnonzero(smooth >= rules.low - _SAME)
     runs = np.split(above, np.flatnonzero((np.diff(above) > 1) | (np.diff(time[above]) > rules.gap + _SAME)) + 1)

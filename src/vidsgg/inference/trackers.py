@@ -1,4 +1,5 @@
-"""The trackers that a user can choose from, behind one face: ours, and one of the ``trackers`` library."""
+"""The trackers that a user can choose from, behind one face: ours, and one of the ``trackers``
+library."""
 
 from __future__ import annotations
 
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
     from trackers import ByteTrackTracker
 
 TrackerName = Literal["overlap", "bytetrack"]
-_SECONDS_LOST = 2.0  # for which a thing may be overlooked and keeps its id, as with the rules of ours at two frames a second
+# for which a thing may be overlooked and keeps its id, as with the rules of ours at two frames a
+# second
+_SECONDS_LOST = 2.0
 _RATE = 30  # frames a second in which the library counts how long
 _SURE = 0.6  # the library's own
 
@@ -27,7 +30,8 @@ class Tracker(ABC):
 
     @abstractmethod
     def ids(self, box: Array, klass: Array, score: Array, size: tuple[float, float], time: float | None) -> Array:
-        """Ids (N,), from 1, of the boxes (N, 4) of the next frame, with classes (N,) and scores (N,). size: width and height of the picture.
+        """Ids (N,), from 1, of the boxes (N, 4) of the next frame, with classes (N,) and scores
+        (N,). size: width and height of the picture.
 
         time: seconds, None if unknown.
         """
@@ -45,11 +49,12 @@ class OverlapTracker(Tracker):
 
 
 class ByteTracker(Tracker):
-    """ByteTrack (Zhang et al., ECCV 2022) by the ``trackers`` library, with its own settings, for each class by itself.
+    """ByteTrack (Zhang et al., ECCV 2022) by the ``trackers`` library, with its own settings, for
+    each class by itself.
 
-    A box with a score of less than 0.6 goes on from a thing that is followed but begins none; it has an id of its own then. fps: frames
-    a second. Raises ConfigError if the library is not installed, or cannot be
-    loaded (its OpenCV needs libGL).
+    A box with a score of less than 0.6 goes on from a thing that is followed but begins none; it
+    has an id of its own then. fps: frames a second. Raises ConfigError if the library is not
+    installed, or cannot be loaded (its OpenCV needs libGL).
     """
 
     def __init__(self, fps: float) -> None:
@@ -58,7 +63,8 @@ class ByteTracker(Tracker):
             import trackers
         except ImportError as error:
             raise ConfigError(
-                f"option -tracker bytetrack: trackers is not installed ({error}); install it with: pip install 'vidsgg[tracking]'"
+                f"option -tracker bytetrack: trackers is not installed ({error}); install it with: pip install"
+                " 'vidsgg[tracking]'"
             ) from error
         self._detections = supervision.Detections
         self._make: Callable[[], ByteTrackTracker] = lambda: trackers.ByteTrackTracker(
@@ -69,21 +75,27 @@ class ByteTracker(Tracker):
             minimum_consecutive_frames=1,
         )
         self._of_class: dict[int, ByteTrackTracker] = {}
-        self._ident: WeakKeyDictionary[Any, int] = WeakKeyDictionary()  # of what the library follows; its own ids begin a frame late
+        # of what the library follows; its own ids begin a frame late
+        self._ident: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
         self._given = 0
 
     def ids(self, box: Array, klass: Array, score: Array, size: tuple[float, float], time: float | None) -> Array:
         ident = np.zeros(len(box), np.int64)
-        for k in dict.fromkeys([*self._of_class, *klass.tolist()]):  # those of which nothing is seen, too: their things grow older
+        # those of which nothing is seen, too: their things grow older
+        for k in dict.fromkeys([*self._of_class, *klass.tolist()]):
             rows = np.flatnonzero(klass == k)
             tracker = self._of_class.setdefault(k, self._make())
-            ident[rows] = self._follow(tracker, np.asarray(box[rows], np.float32).reshape(-1, 4), score[rows].astype(np.float32), time)
+            ident[rows] = self._follow(
+                tracker, np.asarray(box[rows], np.float32).reshape(-1, 4), score[rows].astype(np.float32), time
+            )
         return ident
 
     def _follow(self, tracker: ByteTrackTracker, box: Array, score: Array, time: float | None) -> Array:
         """Ids of the boxes of one class."""
         # The library may change their order, so that every box carries its row along.
-        found = tracker.update(self._detections(xyxy=box, confidence=score, data={"row": np.arange(len(box))}), timestamp=time)
+        found = tracker.update(
+            self._detections(xyxy=box, confidence=score, data={"row": np.arange(len(box))}), timestamp=time
+        )
         rows, ids = np.asarray(found.data.get("row", ())), found.tracker_id
         numbers = {} if ids is None else dict(zip(rows.tolist(), ids.tolist(), strict=True))
         followed = {thing.tracker_id: thing for thing in tracker.tracks}
@@ -104,5 +116,6 @@ class ByteTracker(Tracker):
 
 
 def make_tracker(name: TrackerName, fps: float) -> Tracker:
-    """A new tracker for a video of which ``fps`` frames a second are seen. Raises ConfigError if its library is not installed."""
+    """A new tracker for a video of which ``fps`` frames a second are seen. Raises ConfigError if
+    its library is not installed."""
     return ByteTracker(fps) if name == "bytetrack" else OverlapTracker()

@@ -1,4 +1,5 @@
-"""Which boxes of successive frames are the same thing: by class and overlap, each frame solved as an assignment problem.
+"""Which boxes of successive frames are the same thing: by class and overlap, each frame solved as
+an assignment problem.
 
 Letters: N boxes of a frame, T things that are followed. Boxes are xyxy in pixels.
 """
@@ -17,9 +18,10 @@ from vidsgg.structures.checks import Array
 
 @dataclass(frozen=True)
 class TrackingRules:
-    """overlap: the least IoU at which a box goes on from another of its class at first sight. reach: how far, as a part of the picture's
-    diagonal, what is left over then may have moved: at two frames a second a hand carries a cup by more than its size. missed: frames in
-    a row in which a thing may be overlooked and keeps its id.
+    """overlap: the least IoU at which a box goes on from another of its class at first sight.
+    reach: how far, as a part of the picture's diagonal, what is left over then may have moved: at
+    two frames a second a hand carries a cup by more than its size. missed: frames in a row in which
+    a thing may be overlooked and keeps its id.
     """
 
     overlap: float = 0.2
@@ -29,7 +31,8 @@ class TrackingRules:
 
 @dataclass(frozen=True, eq=False)
 class Tracks:
-    """Things that are followed: ident (T,), klass (T,), box (T, 4) where each was last seen, unseen (T,): frames since then.
+    """Things that are followed: ident (T,), klass (T,), box (T, 4) where each was last seen, unseen
+    (T,): frames since then.
 
     given: ids given so far; the next one is given + 1.
     """
@@ -50,11 +53,13 @@ class Tracks:
 def follow(
     tracks: Tracks, box: Array, klass: Array, size: tuple[float, float], rules: TrackingRules = TrackingRules()
 ) -> tuple[Array, Tracks]:
-    """Ids (N,) of the boxes (N, 4), with classes (N,), of the next frame, and what is followed from there on.
+    """Ids (N,) of the boxes (N, 4), with classes (N,), of the next frame, and what is followed from
+    there on.
 
-    size: width and height of the picture. Things and boxes of one class are paired so that the sum of their overlaps is greatest, then
-    those that are left so that the sum of their distances is smallest, within the bounds of the rules (Kuhn-Munkres, as Bewley et al.,
-    "Simple online and realtime tracking", ICIP 2016). Every other box is a new thing.
+    size: width and height of the picture. Things and boxes of one class are paired so that the sum
+    of their overlaps is greatest, then those that are left so that the sum of their distances is
+    smallest, within the bounds of the rules (Kuhn-Munkres, as Bewley et al., "Simple online and
+    realtime tracking", ICIP 2016). Every other box is a new thing.
     """
     box = np.asarray(box, np.float64).reshape(-1, 4)
     alike = tracks.klass[:, None] == klass
@@ -79,8 +84,11 @@ def follow(
     )
 
 
-def track_video(node_frame: Array, node_box: Array, node_class: Array, frame_size: Array, rules: TrackingRules = TrackingRules()) -> Array:
-    """Ids (N,) of all nodes of a video, from 1. node_frame (N,) never decreases. frame_size (F, 2): width and height of every frame."""
+def track_video(
+    node_frame: Array, node_box: Array, node_class: Array, frame_size: Array, rules: TrackingRules = TrackingRules()
+) -> Array:
+    """Ids (N,) of all nodes of a video, from 1. node_frame (N,) never decreases. frame_size (F, 2):
+    width and height of every frame."""
     tracks, found = Tracks.none(), [np.zeros(0, np.int64)]
     start = np.searchsorted(node_frame, np.arange(len(frame_size) + 1))
     for f, (width, height) in enumerate(frame_size):
@@ -91,7 +99,8 @@ def track_video(node_frame: Array, node_box: Array, node_class: Array, frame_siz
 
 
 def _pair(gain: Array) -> tuple[Array, Array]:
-    """Rows and columns of (T, N) that are paired for the greatest sum; what gains nothing is not paired."""
+    """Rows and columns of (T, N) that are paired for the greatest sum; what gains nothing is not
+    paired."""
     rows, columns = linear_sum_assignment(gain, maximize=True)
     gains = gain[rows, columns] > 0
     return rows[gains], columns[gains]

@@ -1,7 +1,9 @@
-"""From the pictures of somebody's own video to its graphs, with no more than a window of frames in memory.
+"""From the pictures of somebody's own video to its graphs, with no more than a window of frames in
+memory.
 
-Pictures are looked at a few at a time; what the detector gives is kept until a window is full, and every window but the first begins with
-frames of the one before, so that a model sees the neighbours of each frame. A frame's graph comes from the first window that ends behind it.
+Pictures are looked at a few at a time; what the detector gives is kept until a window is full, and
+every window but the first begins with frames of the one before, so that a model sees the neighbours
+of each frame. A frame's graph comes from the first window that ends behind it.
 """
 
 from __future__ import annotations
@@ -30,10 +32,12 @@ Extractor = Callable[[Sequence[Image], Clip], Clip]
 
 @dataclass(frozen=True)
 class Window:
-    """frames: that are new in a window, at most. overlap: that are repeated from the one before, at most as many as were new. memory:
-    bytes of features that end a window earlier, at two frames or more.
+    """frames: that are new in a window, at most. overlap: that are repeated from the one before, at
+    most as many as were new. memory: bytes of features that end a window earlier, at two frames or
+    more.
 
-    A model that looks at n successive frames gives the same in windows as in one piece if ``overlap`` is n - 1 or more.
+    A model that looks at n successive frames gives the same in windows as in one piece if
+    ``overlap`` is n - 1 or more.
     """
 
     frames: int = 48
@@ -43,7 +47,8 @@ class Window:
 
 @dataclass(frozen=True, eq=False)
 class Scorer:
-    """A trained model with what it needs. extractor: makes of pictures the clips that it is scored on; None if it reads no features."""
+    """A trained model with what it needs. extractor: makes of pictures the clips that it is scored
+    on; None if it reads no features."""
 
     model: nn.Module
     extractor: Extractor | None
@@ -71,14 +76,20 @@ def video_graphs(
     boxes: GivenBoxes | None = None,
     tracker: Tracker | None = None,
 ) -> Iterator[GraphFrame]:
-    """Graphs of all frames in order, with tracks. boxes: those of every frame, for PredCLS and SGCLS. tracker: see with_tracks."""
+    """Graphs of all frames in order, with tracks. boxes: those of every frame, for PredCLS and
+    SGCLS. tracker: see with_tracks."""
     graphs = _untracked(name, frames, scorer, rules, window, boxes)
     return graphs if boxes is not None and boxes.tracked else with_tracks(graphs, tracker)
 
 
 @torch.inference_mode()
 def _untracked(
-    name: str, frames: Iterable[FootageFrame], scorer: Scorer, rules: GraphRules, window: Window, boxes: GivenBoxes | None
+    name: str,
+    frames: Iterable[FootageFrame],
+    scorer: Scorer,
+    rules: GraphRules,
+    window: Window,
+    boxes: GivenBoxes | None,
 ) -> Iterator[GraphFrame]:
     """As video_graphs; the only tracks are those that came with the boxes."""
     for clip, moments, repeated in _windows(_looked_at(name, frames, scorer, boxes), window):
@@ -88,8 +99,11 @@ def _untracked(
         yield from islice(graphs, repeated, None)
 
 
-def _looked_at(name: str, frames: Iterable[FootageFrame], scorer: Scorer, boxes: GivenBoxes | None) -> Iterator[tuple[Clip, list[Moment]]]:
-    """Clips of a few frames of one size: the detector fills smaller ones up, which reaches into their features."""
+def _looked_at(
+    name: str, frames: Iterable[FootageFrame], scorer: Scorer, boxes: GivenBoxes | None
+) -> Iterator[tuple[Clip, list[Moment]]]:
+    """Clips of a few frames of one size: the detector fills smaller ones up, which reaches into
+    their features."""
     for (height, width), alike in groupby(frames, key=lambda frame: frame.image.shape[:2]):
         count = frames_at_once(height, width, SOURCE_PIXELS_AT_ONCE)
         while few := list(islice(alike, count)):
@@ -100,8 +114,11 @@ def _looked_at(name: str, frames: Iterable[FootageFrame], scorer: Scorer, boxes:
             yield clip, [Moment(frame.key, frame.number, frame.time, float(width), float(height)) for frame in few]
 
 
-def _clip_of(name: str, sizes: Sequence[tuple[int, int]], schema: Schema, mode: str, given: Sequence[FrameBoxes] | None) -> Clip:
-    """Frames of one video with their given boxes or none. In PredCLS pairs follow from their classes."""
+def _clip_of(
+    name: str, sizes: Sequence[tuple[int, int]], schema: Schema, mode: str, given: Sequence[FrameBoxes] | None
+) -> Clip:
+    """Frames of one video with their given boxes or none. In PredCLS pairs follow from their
+    classes."""
     frames, none = len(sizes), torch.zeros(0, dtype=torch.int64)
     box, klass, score, track, node_frame = torch.zeros(0, 4), none, torch.zeros(0), none, none
     if given is not None:
@@ -132,7 +149,8 @@ def _clip_of(name: str, sizes: Sequence[tuple[int, int]], schema: Schema, mode: 
 
 
 def _windows(parts: Iterable[tuple[Clip, list[Moment]]], window: Window) -> Iterator[tuple[Clip, list[Moment], int]]:
-    """Successive clips of one video as overlapping ones, with the number of frames that the one before had already."""
+    """Successive clips of one video as overlapping ones, with the number of frames that the one
+    before had already."""
     held: list[Clip] = []
     moments: list[Moment] = []
     repeated = 0
@@ -144,13 +162,17 @@ def _windows(parts: Iterable[tuple[Clip, list[Moment]]], window: Window) -> Iter
             clip = _one_video(held)
             yield clip, moments, repeated
             repeated = min(window.overlap, new)
-            held, moments = [clip.between(len(moments) - repeated, len(moments))] if repeated else [], moments[len(moments) - repeated :]
+            held, moments = (
+                [clip.between(len(moments) - repeated, len(moments))] if repeated else [],
+                moments[len(moments) - repeated :],
+            )
     if len(moments) > repeated:
         yield _one_video(held), moments, repeated
 
 
 def _one_video(parts: Sequence[Clip]) -> Clip:
-    """Successive clips of one video as one: put together, each would count as a video of its own."""
+    """Successive clips of one video as one: put together, each would count as a video of its
+    own."""
     clip = Clip.cat(parts)
     return replace(clip, video_ids=clip.video_ids[:1], frame_video=torch.zeros_like(clip.frame_video))
 

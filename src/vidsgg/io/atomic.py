@@ -1,7 +1,9 @@
-"""Files that are there whole or not at all, also when several processes write into one folder and some of them are killed.
+"""Files that are there whole or not at all, also when several processes write into one folder and
+some of them are killed.
 
-A file is written under a temporary name beside its own, ``.vidsgg-<16 digits>-<name>.tmp``, and locked by its writer for as long as it has
-that name. So everybody can tell what a killed writer left behind, and nobody removes what a living one is writing, or what is not ours.
+A file is written under a temporary name beside its own, ``.vidsgg-<16 digits>-<name>.tmp``, and
+locked by its writer for as long as it has that name. So everybody can tell what a killed writer
+left behind, and nobody removes what a living one is writing, or what is not ours.
 """
 
 from __future__ import annotations
@@ -31,11 +33,13 @@ _cleaned: set[Path] = set()  # folders that this process has written to
 
 @contextlib.contextmanager
 def whole_file(path: Path, *, flush: bool = True) -> Iterator[BinaryIO]:
-    """A file to write that gets its name when it is complete: a kill or an error leaves the old file or none, never half of one.
+    """A file to write that gets its name when it is complete: a kill or an error leaves the old
+    file or none, never half of one.
 
-    If there is a link at ``path``, the file takes its place; nothing is written through it. flush: make sure that the disk has it first,
-    which takes milliseconds; one of many files that are worth something together only needs none. Raises OSError naming ``path`` if the
-    disk refuses, or if there is something other than a file.
+    If there is a link at ``path``, the file takes its place; nothing is written through it. flush:
+    make sure that the disk has it first, which takes milliseconds; one of many files that are worth
+    something together only needs none. Raises OSError naming ``path`` if the disk refuses, or if
+    there is something other than a file.
     """
     with whole_path(path, flush=flush) as temporary, temporary.open("r+b") as file:
         yield file
@@ -49,7 +53,8 @@ def write_whole(path: Path, content: bytes | str) -> None:
 
 @contextlib.contextmanager
 def whole_path(path: Path, *, flush: bool = True) -> Iterator[Path]:
-    """The same for libraries that open files themselves: the temporary name, to be written and closed within the block."""
+    """The same for libraries that open files themselves: the temporary name, to be written and
+    closed within the block."""
     temporary: Path | None = None
     try:
         _check_place(path)
@@ -79,13 +84,16 @@ def left_behind(folder: Path) -> list[Path]:
     """Temporary files in a folder, not below it, of writers that are at work or were killed."""
     try:
         with os.scandir(folder) as entries:
-            return sorted(Path(e.path) for e in entries if _TEMPORARY.fullmatch(e.name) and e.is_file(follow_symlinks=False))
+            return sorted(
+                Path(e.path) for e in entries if _TEMPORARY.fullmatch(e.name) and e.is_file(follow_symlinks=False)
+            )
     except OSError:
         return []
 
 
 def remove_left_behind(folder: Path) -> None:
-    """Remove the temporary files of killed writers from a folder. Those of writers at work stay, and whatever cannot be removed.
+    """Remove the temporary files of killed writers from a folder. Those of writers at work stay,
+    and whatever cannot be removed.
 
     Happens by itself when a process writes to a folder for the first time.
     """

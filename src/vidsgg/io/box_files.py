@@ -1,4 +1,5 @@
-"""Files of boxes in somebody's own videos: a table, a graph file whose edges are not read, or COCO's JSON."""
+"""Files of boxes in somebody's own videos: a table, a graph file whose edges are not read, or
+COCO's JSON."""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ class BoxFile:
     """The boxes of a file."""
 
     path: Path
-    by_video: Mapping[str | None, Mapping[int, FrameBoxes]]  # by name of the video (None: not told) and number of the frame, from 1
+    # by name of the video (None: not told) and number of the frame, from 1
+    by_video: Mapping[str | None, Mapping[int, FrameBoxes]]
     source: VideoFile | None = None  # the video of a graph file
 
     @property
@@ -37,19 +39,20 @@ class BoxFile:
         """Raises ConfigError if it does not tell which of several videos its boxes belong to."""
         if None in self.by_video and len(videos) > 1:
             raise ConfigError(
-                f"option -boxes: {self.path} does not say which of {len(videos)} videos its boxes are of; add a column 'video', or predict"
-                " one video at a time."
+                f"option -boxes: {self.path} does not say which of {len(videos)} videos its boxes are of; add a column"
+                " 'video', or predict one video at a time."
             )
         uses = Counter(key for video in videos if (key := self._key(video)) is not None)
         for key, count in uses.items():
             if count > 1:
                 raise ConfigError(
-                    f"option -boxes: {self.path} has boxes of {key!r}, and {count} of the videos are called so; put the folder in front"
-                    f" of the name, such as 'folder/{key}'."
+                    f"option -boxes: {self.path} has boxes of {key!r}, and {count} of the videos are called so; put the"
+                    f" folder in front of the name, such as 'folder/{key}'."
                 )
 
     def of(self, video: Path) -> GivenBoxes:
-        """The boxes of a video, by its name with or without its suffix and folders, of a folder of pictures also by the pictures' names.
+        """The boxes of a video, by its name with or without its suffix and folders, of a folder of
+        pictures also by the pictures' names.
 
         Raises DataError if there are none.
         """
@@ -80,10 +83,11 @@ class BoxFile:
 
 
 def read_boxes(path: Path, objects: Sequence[str], labelled: bool) -> BoxFile:
-    """The boxes of a CSV table (``box_tables.COLUMNS``), a graph file, or COCO's JSON with images, annotations and categories.
+    """The boxes of a CSV table (``box_tables.COLUMNS``), a graph file, or COCO's JSON with images,
+    annotations and categories.
 
-    objects: the class names, background first. labelled: every box has to have a label of these, else labels are not read. Raises
-    DataError naming the file, the place in it and the value.
+    objects: the class names, background first. labelled: every box has to have a label of these,
+    else labels are not read. Raises DataError naming the file, the place in it and the value.
     """
     source = None
     if path.suffix.lower() == ".json":
@@ -109,7 +113,10 @@ def read_boxes(path: Path, objects: Sequence[str], labelled: bool) -> BoxFile:
     number = {name: i for i, name in enumerate(objects)} if labelled else None
     if number is not None:
         _check_labels(rows, objects[1:])
-    by_video = {video: {frame: _frame_boxes(part, number) for frame, part in frames.items()} for video, frames in grouped.items()}
+    by_video = {
+        video: {frame: _frame_boxes(part, number) for frame, part in frames.items()}
+        for video, frames in grouped.items()
+    }
     return BoxFile(path, by_video, source)
 
 
@@ -119,8 +126,8 @@ def _check_together(path: Path, rows: Sequence[BoxRow]) -> None:
         raise DataError(f"{lacking.where}: has no track, but other boxes have; give all or none.")
     if all(0 <= side <= 1 for row in rows for side in row.box):
         raise DataError(
-            f"{path}: all coordinates lie between 0 and 1, such as {list(rows[0].box)}; boxes must be in pixels: multiply x by the width"
-            " of the picture, and y by its height."
+            f"{path}: all coordinates lie between 0 and 1, such as {list(rows[0].box)}; boxes must be in pixels:"
+            " multiply x by the width of the picture, and y by its height."
         )
 
 
@@ -140,7 +147,8 @@ def _check_labels(rows: Sequence[BoxRow], known: Sequence[str]) -> None:
 
 
 def class_hint(label: str, known: Sequence[str]) -> str:
-    """A hint such as ``; did you mean 'cup/glass/bottle'?`` for "cup", or nothing when no known class is near."""
+    """A hint such as ``; did you mean 'cup/glass/bottle'?`` for "cup", or nothing when no known
+    class is near."""
     parts = {_plain(part): name for name in reversed(known) for part in (name, *name.split("/"))}
     if (word := _plain(label)) in parts:
         return f"; did you mean {parts[word]!r}?"
@@ -166,15 +174,19 @@ def _frame_boxes(rows: Sequence[BoxRow], number: Mapping[str, int] | None) -> Fr
 
 
 def _coco_rows(path: Path, content: Any) -> Iterator[BoxRow]:
-    """Frames are numbered by ``frame_id``, which may count from 0 or 1; an image without one is a picture of its own."""
+    """Frames are numbered by ``frame_id``, which may count from 0 or 1; an image without one is a
+    picture of its own."""
     if isinstance(content, list):
         raise DataError(
-            f"{path} is a list, as COCO's results are, which say neither classes nor frames; give the whole file, with the list as"
-            " 'annotations' beside 'images' and 'categories'."
+            f"{path} is a list, as COCO's results are, which say neither classes nor frames; give the whole file, with"
+            " the list as 'annotations' beside 'images' and 'categories'."
         )
-    images, annotations, categories = (_entries(path, content, name) for name in ("images", "annotations", "categories"))
+    images, annotations, categories = (
+        _entries(path, content, name) for name in ("images", "annotations", "categories")
+    )
     videos = {
-        entry.get("id"): str(entry.get("name") or entry.get("file_name")) for entry in _entries(path, content, "videos", needed=False)
+        entry.get("id"): str(entry.get("name") or entry.get("file_name"))
+        for entry in _entries(path, content, "videos", needed=False)
     }
     numbers = [entry["frame_id"] for entry in images if isinstance(entry.get("frame_id"), int)]
     from_zero = int(bool(numbers) and min(numbers) == 0)
@@ -198,7 +210,9 @@ def _coco_rows(path: Path, content: Any) -> Iterator[BoxRow]:
         if not _is_real(score) or not (track is None or (isinstance(track, int) and not isinstance(track, bool))):
             raise DataError(f"{where}: score is {short(score)} and track_id {short(track)}; these must be numbers.")
         x, y, width, height = map(float, sides)
-        yield BoxRow(where, video, number, label, (x, y, x + width, y + height), float(score), None if track == -1 else track)
+        yield BoxRow(
+            where, video, number, label, (x, y, x + width, y + height), float(score), None if track == -1 else track
+        )
 
 
 def _named_by(where: str, entry: Mapping[str, Any], key: str, entries: Mapping[Any, Any], name: str) -> Any:
@@ -211,10 +225,12 @@ def _entries(path: Path, content: Any, name: str, needed: bool = True) -> list[d
     found = content.get(name) if isinstance(content, dict) else None
     if found is None and not needed:
         return []
-    if not isinstance(found, list) or not all(isinstance(entry, dict) and _is_plain_id(entry.get("id", 0)) for entry in found):
+    if not isinstance(found, list) or not all(
+        isinstance(entry, dict) and _is_plain_id(entry.get("id", 0)) for entry in found
+    ):
         raise DataError(
-            f"{path} is neither a graph file of 'vidsgg predict' nor COCO's JSON: it has no list {name!r} of entries with ids."
-            " A table may be given as CSV."
+            f"{path} is neither a graph file of 'vidsgg predict' nor COCO's JSON: it has no list {name!r} of entries"
+            " with ids. A table may be given as CSV."
         )
     return found
 

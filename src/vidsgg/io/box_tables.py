@@ -1,4 +1,5 @@
-"""Tables of boxes: CSV with the columns of several tools, and the MOT challenge's, which have no header."""
+"""Tables of boxes: CSV with the columns of several tools, and the MOT challenge's, which have no
+header."""
 
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ from vidsgg.io.files import check_regular, not_utf8
 from vidsgg.io.footage import PICTURES
 from vidsgg.options import closest
 
-# What a column may be called, our own name first. Written in any case; "id" is not here, since it may number the rows.
+# What a column may be called, our own name first. Written in any case; "id" is not here, since it
+# may number the rows.
 COLUMNS = {
     "frame": ("frame_number", "frame_no", "frame_id"),
     "x1": ("x", "xmin", "x_min", "left", "bb_left", "bbox_left", "bbox_x"),
@@ -29,13 +31,15 @@ COLUMNS = {
     "track": ("track_id", "tracker_id", "object_id", "instance_id", "tid"),
 }
 _OURS = {other: name for name, others in COLUMNS.items() for other in (name, *others)}
-_MOT = ("frame", "track", "x1", "y1", "w", "h", "score")  # motchallenge.net/instructions; what follows has no place here
+# motchallenge.net/instructions; what follows has no place here
+_MOT = ("frame", "track", "x1", "y1", "w", "h", "score")
 _LARGEST = 2 << 30  # bytes
 _DELIMITERS = (",", ";", "\t")
 
 
 def table_rows(path: Path, labelled: bool) -> Iterator[BoxRow]:
-    """The boxes of a table; ``COLUMNS`` says which columns there may be. Columns are separated by commas, semicolons or tabs.
+    """The boxes of a table; ``COLUMNS`` says which columns there may be. Columns are separated by
+    commas, semicolons or tabs.
 
     labelled: every box needs a label. Raises DataError naming the file, the line and the value.
     """
@@ -58,8 +62,8 @@ def _rows(path: Path, file: TextIO, labelled: bool) -> Iterator[BoxRow]:
     mot = len(first) >= 6 and all(map(_is_number, first))
     if mot and labelled:
         raise DataError(
-            f"{path} has no header and looks like a table of the MOT challenge, which names no classes; add a first line with the names of"
-            " the columns, such as frame,track,x,y,w,h,score,label, and the label of every box."
+            f"{path} has no header and looks like a table of the MOT challenge, which names no classes; add a first"
+            " line with the names of the columns, such as frame,track,x,y,w,h,score,label, and the label of every box."
         )
     names = list(_MOT) if mot else _named(path, first)
     table = csv.reader(chain([line], file) if mot else file, delimiter=delimiter)
@@ -83,12 +87,15 @@ def _named(path: Path, header: Sequence[str]) -> list[str]:
     wanted = [*(() if picture else ("frame",)), "x1", "y1", *(("w", "h") if {"w", "h"} & set(names) else ("x2", "y2"))]
     if lacking := [name for name in wanted if name not in names]:
         raise DataError(
-            f"{path}: column {lacking[0]!r} is missing; there must be frame and x1,y1,x2,y2 (or x,y,w,h), and there may be"
-            f" video,label,score,track; {there}."
+            f"{path}: column {lacking[0]!r} is missing; there must be frame and x1,y1,x2,y2 (or x,y,w,h), and there may"
+            f" be video,label,score,track; {there}."
         )
     for cell, word in zip(header, words, strict=True):
         if word not in _OURS:
-            raise DataError(f"{path}: unknown column {short(cell)}{closest(word, list(_OURS)) or '; leave it out, or call it as we do'}")
+            raise DataError(
+                f"{path}: unknown column"
+                f" {short(cell)}{closest(word, list(_OURS)) or '; leave it out, or call it as we do'}"
+            )
     if twice := [name for name in names if name and names.count(name) > 1]:
         raise DataError(f"{path}: two columns give {twice[0]!r}; {there}.")
     return names

@@ -16,7 +16,8 @@ _LAST_FRAME = 10**9
 
 @dataclass(frozen=True)
 class BoxRow:
-    """One box as a file gives it. Raises DataError for numbers that can be no box, with the remedy."""
+    """One box as a file gives it. Raises DataError for numbers that can be no box, with the
+    remedy."""
 
     where: str  # file and line, for messages
     video: str | None  # name of the video, or of the picture
@@ -37,7 +38,8 @@ class BoxRow:
             )
         if self.frame < 1:
             raise DataError(
-                f"{self.where}: frame is {short(self.frame)}; frames count from 1. If yours count from 0, add 1 to all of them."
+                f"{self.where}: frame is {short(self.frame)}; frames count from 1. If yours count from 0, add 1 to all"
+                " of them."
             )
         if self.frame > _LAST_FRAME:
             raise DataError(f"{self.where}: frame is {short(self.frame)}; no video has so many.")
@@ -66,7 +68,8 @@ class GivenBoxes:
         self.count = self.cut = self.outside = 0  # boxes that were asked for; cut at the edges; without any area inside
 
     def within(self, number: int, width: int, height: int) -> FrameBoxes:
-        """The boxes of a frame, cut at the edges of the picture; those without any area inside are left out."""
+        """The boxes of a frame, cut at the edges of the picture; those without any area inside are
+        left out."""
         found = self.frames[number]
         box = np.clip(found.box, 0, np.array([width, height, width, height], np.float32))
         kept = (box[:, 0] < box[:, 2]) & (box[:, 1] < box[:, 3])
@@ -89,6 +92,7 @@ class GivenBoxes:
             said.append(f"{self.outside} of {self.count} boxes have no area inside the picture and were left out")
         if self.cut + self.outside > self.count / 2:
             said.append(
-                "so many boxes leave the picture that they may be of a picture of another size; they must be in pixels of this video"
+                "so many boxes leave the picture that they may be of a picture of another size; they must be in pixels"
+                " of this video"
             )
         return said

@@ -1,12 +1,16 @@
-"""The frame numbers of ``ffmpeg -i VIDEO %06d.png``, with which Action Genome's authors dumped frames.
+"""The frame numbers of ``ffmpeg -i VIDEO %06d.png``, with which Action Genome's authors dumped
+frames.
 
-The program writes pictures at a constant rate: where a video has a gap, it writes the picture before the gap, or the one after it, several
-times; where pictures come too fast, it leaves some out. So file N is the N-th picture of the video only if the video's rate is constant.
+The program writes pictures at a constant rate: where a video has a gap, it writes the picture
+before the gap, or the one after it, several times; where pictures come too fast, it leaves some
+out. So file N is the N-th picture of the video only if the video's rate is constant.
 
-The rule is that of ``do_video_out`` in FFmpeg's ``fftools/ffmpeg.c`` with ``-vsync cfr``, the same from 2.8, which the authors used, to 5.1:
-each picture's time is compared with the number of files written so far. Later versions round durations otherwise, and the ``fps`` filter has
-another rule. It holds for MP4 and QuickTime that are not fragmented; of others FFmpeg's versions read other times and durations. Behind the
-last picture the program may write a few files fewer than are counted here, or one more.
+The rule is that of ``do_video_out`` in FFmpeg's ``fftools/ffmpeg.c`` with ``-vsync cfr``, the same
+from 2.8, which the authors used, to 5.1: each picture's time is compared with the number of files
+written so far. Later versions round durations otherwise, and the ``fps`` filter has another rule.
+It holds for MP4 and QuickTime that are not fragmented; of others FFmpeg's versions read other times
+and durations. Behind the last picture the program may write a few files fewer than are counted
+here, or one more.
 """
 
 from __future__ import annotations
@@ -19,7 +23,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from statistics import median
 
-_EARLY, _LATE = -1.1, 1.1  # pictures by which one may end too early before it is left out, too late before one is written again
+# pictures by which one may end too early before it is left out, too late before one is written
+# again
+_EARLY, _LATE = -1.1, 1.1
 
 
 @dataclass(frozen=True)
@@ -33,7 +39,8 @@ class Pace:
 
 @dataclass(frozen=True, eq=False)
 class ConstantRate:
-    """The files that ffmpeg writes, as runs of equal pictures. count: how many files. even: file N is the N-th picture, for all N."""
+    """The files that ffmpeg writes, as runs of equal pictures. count: how many files. even: file N
+    is the N-th picture, for all N."""
 
     count: int
     even: bool
@@ -55,8 +62,8 @@ class ConstantRate:
 
 
 def constant_rate(times: Iterable[float], durations: Iterable[float], pace: Pace) -> ConstantRate:
-    """times: seconds of the pictures since the first one, increasing. durations: seconds that each one's packet says that it lasts, 0 if it
-    does not."""
+    """times: seconds of the pictures since the first one, increasing. durations: seconds that each
+    one's packet says that it lasts, 0 if it does not."""
     first, shown = array("q"), array("q")
     written, due = 0, 0  # files, and the time, in files, at which the next one is due
     again = [0, 0, 0]  # how often the picture before was written again, for the last three pictures
@@ -89,6 +96,7 @@ def constant_rate(times: Iterable[float], durations: Iterable[float], pace: Pace
 
 
 def _rounded(moment: float, rate: Fraction) -> float:
-    """As ffmpeg does it: to so many bits of a file's time, and kept off the middle between two files."""
+    """As ffmpeg does it: to so many bits of a file's time, and kept off the middle between two
+    files."""
     parts = 1 << min(max(30 - rate.numerator.bit_length(), 0), 16)
     return math.floor(moment * parts + 0.5) / parts + math.copysign(moment != 0, moment) / (1 << 17)

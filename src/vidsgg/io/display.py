@@ -1,4 +1,5 @@
-"""A decoded frame of a video as a viewer shows it: square pixels, turned and mirrored as the file asks, RGB."""
+"""A decoded frame of a video as a viewer shows it: square pixels, turned and mirrored as the file
+asks, RGB."""
 
 from __future__ import annotations
 
@@ -15,10 +16,12 @@ _SQUARE = Fraction(1)
 
 
 def displayed(frame: av.VideoFrame, aspect: Fraction | None, path: Path) -> Image:
-    """RGB (H, W, 3) uint8. aspect: width of a stored pixel against its height; None: unknown, so square.
+    """RGB (H, W, 3) uint8. aspect: width of a stored pixel against its height; None: unknown, so
+    square.
 
-    Pixels that are not square are made so by enlarging the shorter direction, as browsers do. Raises DataError naming the file if it asks
-    for a turn by other than quarter turns, or for a shape that ``check_size`` refuses.
+    Pixels that are not square are made so by enlarging the shorter direction, as browsers do.
+    Raises DataError naming the file if it asks for a turn by other than quarter turns, or for a
+    shape that ``check_size`` refuses.
     """
     turn = _turn_of(frame, path)
     width, height = square_size(frame.width, frame.height, aspect)
@@ -37,9 +40,11 @@ def square_size(width: int, height: int, aspect: Fraction | None) -> tuple[int, 
 
 
 def _turn_of(frame: av.VideoFrame, path: Path) -> Turn:
-    """What the frame's display matrix asks for; PyAV itself tells its rotation only, not whether it mirrors.
+    """What the frame's display matrix asks for; PyAV itself tells its rotation only, not whether it
+    mirrors.
 
-    The matrix sends (x, y) to (a x + c y, b x + d y), plus an offset (ISO/IEC 14496-12, section 6.2.2).
+    The matrix sends (x, y) to (a x + c y, b x + d y), plus an offset (ISO/IEC 14496-12, section
+    6.2.2).
     """
     if "DISPLAYMATRIX" not in frame.side_data:
         return Turn()

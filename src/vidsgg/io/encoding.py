@@ -27,8 +27,10 @@ _BT709, _LIMITED = 1, 1  # FFmpeg's numbers for the colours of HD television
 
 @dataclass(frozen=True)
 class Encoding:
-    """width: pixels at most, None for as wide as the pictures. quality: x264's constant rate factor, 0 (lossless) to 51. preset: x264's.
-    group: pictures at most from one that can be jumped to to the next; few make jumping fast, and the file larger.
+    """width: pixels at most, None for as wide as the pictures. quality: x264's constant rate
+    factor, 0 (lossless) to 51. preset: x264's.
+    group: pictures at most from one that can be jumped to to the next; few make jumping fast, and
+    the file larger.
     """
 
     width: int | None = None
@@ -37,14 +39,17 @@ class Encoding:
     group: int = 250
 
 
-def write_video(path: Path, frames: Iterable[tuple[float, Image]], encoding: Encoding = Encoding(), last: float = 0.04) -> float:
+def write_video(
+    path: Path, frames: Iterable[tuple[float, Image]], encoding: Encoding = Encoding(), last: float = 0.04
+) -> float:
     """A video file that is there whole or not at all; only one or two pictures are held at a time.
 
-    frames: seconds, increasing, and RGB (H, W, 3) uint8. The first picture stands at the beginning of the video, the others as much
-    later as they were; the last is shown for ``last`` seconds. The first one's size, made even, is the video's; pictures of another shape
-    are shrunk into it on black. There is no sound, and the index stands first, so that browsers begin at once. Returns the seconds that
-    the video lasts. Raises ConfigError if the installed PyAV has no H.264 encoder, DataError if there is no picture, times do not
-    increase, or the file cannot be written.
+    frames: seconds, increasing, and RGB (H, W, 3) uint8. The first picture stands at the beginning
+    of the video, the others as much later as they were; the last is shown for ``last`` seconds. The
+    first one's size, made even, is the video's; pictures of another shape are shrunk into it on
+    black. There is no sound, and the index stands first, so that browsers begin at once. Returns
+    the seconds that the video lasts. Raises ConfigError if the installed PyAV has no H.264 encoder,
+    DataError if there is no picture, times do not increase, or the file cannot be written.
     """
     check_encoder()
     try:
@@ -55,7 +60,9 @@ def write_video(path: Path, frames: Iterable[tuple[float, Image]], encoding: Enc
         raise DataError(f"cannot write {path}: {error.strerror}.") from error
 
 
-def encode_video(frames: Iterable[tuple[float, Image]], encoding: Encoding = Encoding(), last: float = 0.04) -> tuple[bytes, float]:
+def encode_video(
+    frames: Iterable[tuple[float, Image]], encoding: Encoding = Encoding(), last: float = 0.04
+) -> tuple[bytes, float]:
     """As write_video: the file's content, and the seconds that it lasts."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "video.mp4"
@@ -72,12 +79,14 @@ def check_encoder() -> None:
     """Raises ConfigError if videos cannot be written: no other codec is played by every browser."""
     if not has_encoder():
         raise ConfigError(
-            f"the installed PyAV {av.__version__} was built without libx264, so that no video can be written; take the one of PyPI, which"
-            " has it: pip install --force-reinstall --no-deps --only-binary av av"
+            f"the installed PyAV {av.__version__} was built without libx264, so that no video can be written; take the"
+            " one of PyPI, which has it: pip install --force-reinstall --no-deps --only-binary av av"
         )
 
 
-def _write(path: Path, temporary: Path, frames: Iterable[tuple[float, Image]], encoding: Encoding, last: float) -> float:
+def _write(
+    path: Path, temporary: Path, frames: Iterable[tuple[float, Image]], encoding: Encoding, last: float
+) -> float:
     with av.open(str(temporary), "w", format="mp4", options={"movflags": "faststart"}) as out:
         stream: av.VideoStream | None = None
         lengths: dict[int, int] = {}  # of pictures inside the encoder, which forgets them
@@ -92,7 +101,9 @@ def _write(path: Path, temporary: Path, frames: Iterable[tuple[float, Image]], e
     return float(end * TICK)
 
 
-def _mux(out: av.container.OutputContainer, packets: Iterable[av.Packet[av.VideoStream]], lengths: dict[int, int]) -> None:
+def _mux(
+    out: av.container.OutputContainer, packets: Iterable[av.Packet[av.VideoStream]], lengths: dict[int, int]
+) -> None:
     for packet in packets:
         assert packet.pts is not None
         packet.duration = lengths.pop(packet.pts)
@@ -108,7 +119,9 @@ def _timed(path: Path, frames: Iterable[tuple[float, Image]], last: float) -> It
         pts = round((time - begin) / TICK)
         if before is not None:
             if pts <= before[0]:
-                raise DataError(f"{path}: a picture of {time} seconds follows one that is not earlier; times must increase.")
+                raise DataError(
+                    f"{path}: a picture of {time} seconds follows one that is not earlier; times must increase."
+                )
             yield before[0], pts - before[0], before[1]
         before = pts, image
     if before is not None:
@@ -118,9 +131,11 @@ def _timed(path: Path, frames: Iterable[tuple[float, Image]], last: float) -> It
 def _track(out: av.container.OutputContainer, image: Image, encoding: Encoding) -> av.VideoStream:
     height, width = image.shape[:2]
     scale = min(1.0, (encoding.width or width) / width)
-    # No B-frames: pictures are stored as they are shown, or the file would tell a wrong length where their times are uneven.
+    # No B-frames: pictures are stored as they are shown, or the file would tell a wrong length
+    # where their times are uneven.
     stream = out.add_stream(
-        "libx264", options={"crf": str(encoding.quality), "preset": encoding.preset, "bf": "0", "g": str(encoding.group)}
+        "libx264",
+        options={"crf": str(encoding.quality), "preset": encoding.preset, "bf": "0", "g": str(encoding.group)},
     )
     stream.width, stream.height = _even(width * scale), _even(height * scale)
     stream.pix_fmt = "yuv420p"

@@ -1,4 +1,5 @@
-"""Reading whole files that others may have written: ordinary files only, no larger than files of their kind can sensibly be."""
+"""Reading whole files that others may have written: ordinary files only, no larger than files of
+their kind can sensibly be."""
 
 from __future__ import annotations
 
@@ -13,12 +14,14 @@ _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 def special_kind(mode: int) -> str | None:
-    """``a named pipe``, ``a socket`` or ``a device``, for which a reader could wait for ever; None for files and folders."""
+    """``a named pipe``, ``a socket`` or ``a device``, for which a reader could wait for ever; None
+    for files and folders."""
     return _KINDS.get(stat.S_IFMT(mode))
 
 
 def check_regular(path: Path, most: int | None = None) -> None:
-    """Raises DataError naming the path if it is no file, or larger than ``most`` bytes; nothing is opened."""
+    """Raises DataError naming the path if it is no file, or larger than ``most`` bytes; nothing is
+    opened."""
     try:
         status = os.stat(path)
     except (OSError, ValueError) as error:
@@ -28,7 +31,10 @@ def check_regular(path: Path, most: int | None = None) -> None:
     if kind := special_kind(status.st_mode):
         raise DataError(f"{path}: is {kind}, not a file; name a file.")
     if most is not None and status.st_size > most:
-        raise DataError(f"{path}: has {status.st_size:,} bytes; a file of this kind has at most {most:,}. Check that it is the right file.")
+        raise DataError(
+            f"{path}: has {status.st_size:,} bytes; a file of this kind has at most {most:,}. Check that it is the"
+            " right file."
+        )
 
 
 def read_bytes(path: Path, most: int) -> bytes:
@@ -52,7 +58,8 @@ def not_utf8(path: Path) -> DataError:
 
 
 def read_text(path: Path, most: int) -> str:
-    """The text of a UTF-8 file, without a byte order mark. Raises DataError as ``read_bytes`` does, and for other encodings."""
+    """The text of a UTF-8 file, without a byte order mark. Raises DataError as ``read_bytes`` does,
+    and for other encodings."""
     content = read_bytes(path, most)
     if content.startswith(_UTF16):
         raise DataError(f"{path}: is text in UTF-16; save it as UTF-8.")

@@ -1,4 +1,5 @@
-"""Somebody's own pictures: a video file, or a folder of pictures in the order of their names, as frames with their times."""
+"""Somebody's own pictures: a video file, or a folder of pictures in the order of their names, as
+frames with their times."""
 
 from __future__ import annotations
 
@@ -17,7 +18,24 @@ from vidsgg.io.video import VideoReader
 
 PICTURES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"))
 VIDEOS = frozenset(
-    (".mp4", ".mkv", ".avi", ".mov", ".webm", ".m4v", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".flv", ".wmv", ".3gp", ".ogv", ".h264")
+    (
+        ".mp4",
+        ".mkv",
+        ".avi",
+        ".mov",
+        ".webm",
+        ".m4v",
+        ".mpg",
+        ".mpeg",
+        ".ts",
+        ".mts",
+        ".m2ts",
+        ".flv",
+        ".wmv",
+        ".3gp",
+        ".ogv",
+        ".h264",
+    )
 )
 Wanted = Collection[int] | Literal["all"] | None
 FramesDone = Callable[[int, int], None]  # called with the number of frames that are done, and with that of all
@@ -26,7 +44,8 @@ _GIVE_UP = 25  # frames in a row that cannot be decoded, after which the rest of
 
 @dataclass(frozen=True, eq=False)
 class FootageFrame:
-    """key: a name. number: from 1, of the frame in the video. time: seconds since the first frame, None if unknown. image: RGB (H, W, 3)."""
+    """key: a name. number: from 1, of the frame in the video. time: seconds since the first frame,
+    None if unknown. image: RGB (H, W, 3)."""
 
     key: str
     number: int
@@ -35,9 +54,11 @@ class FootageFrame:
 
 
 class Footage(ABC):
-    """Frames that are wanted of a video. name: what it is called in graphs. count: frames of the video, wanted or not.
+    """Frames that are wanted of a video. name: what it is called in graphs. count: frames of the
+    video, wanted or not.
 
-    numbers: of the wanted ones, increasing, counted from 1. notes: what could not be read; complete once all frames have been read.
+    numbers: of the wanted ones, increasing, counted from 1. notes: what could not be read; complete
+    once all frames have been read.
     """
 
     name: str
@@ -47,7 +68,8 @@ class Footage(ABC):
 
     @abstractmethod
     def frames(self) -> Iterator[FootageFrame]:
-        """The wanted frames in order, one held at a time. Those that cannot be decoded are left out and noted. Raises DataError if none can."""
+        """The wanted frames in order, one held at a time. Those that cannot be decoded are left out
+        and noted. Raises DataError if none can."""
 
     @abstractmethod
     def time_of(self, number: int) -> float:
@@ -57,9 +79,10 @@ class Footage(ABC):
 def open_footage(path: Path, fps: float, wanted: Wanted = None, *, as_stored: bool = False) -> Footage:
     """A video file, a picture, or a folder of pictures.
 
-    fps: frames a second that are wanted of a video; of pictures, which are all wanted, how many were taken a second. wanted: numbers of
-    frames in place of those, or "all". as_stored: of a video whose pixels are not square, see VideoReader. Raises DataError naming the
-    file if it holds neither, or has no such frame.
+    fps: frames a second that are wanted of a video; of pictures, which are all wanted, how many
+    were taken a second. wanted: numbers of frames in place of those, or "all". as_stored: of a
+    video whose pixels are not square, see VideoReader. Raises DataError naming the file if it holds
+    neither, or has no such frame.
     """
     if path.is_dir() or path.suffix.lower() in PICTURES:
         return _PictureFolder(path, fps, wanted)
@@ -67,9 +90,11 @@ def open_footage(path: Path, fps: float, wanted: Wanted = None, *, as_stored: bo
 
 
 def sample(times: Sequence[float], fps: float) -> list[int]:
-    """Positions of the frames that are on the screen at 0, 1/fps, 2/fps, ... seconds, each once. times: increasing, of all frames."""
+    """Positions of the frames that are on the screen at 0, 1/fps, 2/fps, ... seconds, each once.
+    times: increasing, of all frames."""
     since = np.asarray(times, np.float64) - 1e-6
-    tick = np.maximum(np.ceil(since * fps), 0)  # the first one at which a frame has begun; it is on the screen if the next has not
+    # the first one at which a frame has begun; it is on the screen if the next has not
+    tick = np.maximum(np.ceil(since * fps), 0)
     shown = np.append(tick[:-1] / fps < since[1:], tick[-1] <= np.floor(times[-1] * fps + 1e-6))
     positions: list[int] = np.flatnonzero(shown).tolist()
     return positions
@@ -78,11 +103,18 @@ def sample(times: Sequence[float], fps: float) -> list[int]:
 def picture_files(folder: Path) -> list[Path]:
     """The pictures of a folder in the order of their names, with numbers in them by value."""
     found = [file for file in folder.iterdir() if file.suffix.lower() in PICTURES and not file.name.startswith(".")]
-    return sorted(found, key=lambda file: ([int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", file.name)], file.name))
+    return sorted(
+        found,
+        key=lambda file: (
+            [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", file.name)],
+            file.name,
+        ),
+    )
 
 
 def shown(name: str) -> str:
-    """A file's name as text that can be written anywhere: bytes of it that are no text are replaced."""
+    """A file's name as text that can be written anywhere: bytes of it that are no text are
+    replaced."""
     return name.encode("utf-8", "replace").decode("utf-8")
 
 
@@ -100,9 +132,12 @@ class _VideoFile(Footage):
             self._times = [i / reader.fps for i in range(reader.count)]
         else:
             raise DataError(
-                f"{path}: tells neither the times of its frames nor their rate; put it into a container (ffmpeg -i ... out.mp4)."
+                f"{path}: tells neither the times of its frames nor their rate; put it into a container (ffmpeg -i ..."
+                " out.mp4)."
             )
-        self.numbers = _checked(path, wanted, reader.count) if wanted is not None else [i + 1 for i in sample(self._times, fps)]
+        self.numbers = (
+            _checked(path, wanted, reader.count) if wanted is not None else [i + 1 for i in sample(self._times, fps)]
+        )
 
     def time_of(self, number: int) -> float:
         return round(self._times[number - 1], 6)
@@ -112,11 +147,14 @@ class _VideoFile(Footage):
         for number, image in self._decoded(damaged):
             yield FootageFrame(f"{self.name}/{number:06d}", number, self.time_of(number), image)
         if len(damaged) == len(self.numbers):
-            raise DataError(f"{self._reader.path}: no frame can be decoded; the first message was: {next(iter(damaged.values()))}")
+            raise DataError(
+                f"{self._reader.path}: no frame can be decoded; the first message was: {next(iter(damaged.values()))}"
+            )
         self.notes += _left_out(damaged, len(self.numbers))
 
     def _decoded(self, damaged: dict[int, str]) -> Iterator[tuple[int, Image]]:
-        """Numbers and pictures; numbers without one go to ``damaged``, with the reason. After damage, decoding starts again behind it."""
+        """Numbers and pictures; numbers without one go to ``damaged``, with the reason. After
+        damage, decoding starts again behind it."""
         left, in_a_row = self.numbers, 0
         while left and in_a_row < _GIVE_UP:
             done = 0
@@ -137,7 +175,9 @@ class _PictureFolder(Footage):
         if not self._files:
             raise DataError(f"{path}: holds no picture ({', '.join(sorted(PICTURES))}).")
         self.name, self.count, self.notes = shown(path.resolve().name), len(self._files), list[str]()
-        self.numbers = _checked(path, wanted, len(self._files)) if wanted is not None else list(range(1, len(self._files) + 1))
+        self.numbers = (
+            _checked(path, wanted, len(self._files)) if wanted is not None else list(range(1, len(self._files) + 1))
+        )
         self._fps = fps
 
     def time_of(self, number: int) -> float:
@@ -155,10 +195,13 @@ class _PictureFolder(Footage):
             yield FootageFrame(f"{self.name}/{shown(file.name)}", number, self.time_of(number), image)
         if len(damaged) == len(self.numbers):
             first = next(iter(damaged.values()))
-            raise DataError(first if len(damaged) == 1 else f"{self._path}: no picture can be read; the first message was: {first}")
+            raise DataError(
+                first if len(damaged) == 1 else f"{self._path}: no picture can be read; the first message was: {first}"
+            )
         for note in _left_out(damaged, len(self.numbers)):
             number, why = next(iter(damaged.items()))
-            # Without the path, which says where somebody keeps their files: notes become part of the graph.
+            # Without the path, which says where somebody keeps their files: notes become part of
+            # the graph.
             self.notes.append(f"{note} ({why.removeprefix(f'{self._files[number - 1]}: ')})")
 
 

@@ -1,11 +1,13 @@
 """Which pictures a video has, at which times, and from where they can be decoded.
 
-The truth is what the decoder gives when it decodes everything from the start: so many pictures, in that order. For most files the packets
-tell as much without being decoded. Where they may not, everything is decoded once:
+The truth is what the decoder gives when it decodes everything from the start: so many pictures, in
+that order. For most files the packets tell as much without being decoded. Where they may not,
+everything is decoded once:
 
-- AVI and raw streams store no times of presentation. What FFmpeg puts in their place follows the order of the packets, which with B-frames
-  is another one than that of the pictures.
-- Packets without a picture (MPEG-4 frames that are "not coded", VP8's hidden references) and pictures without a packet of their own.
+- AVI and raw streams store no times of presentation. What FFmpeg puts in their place follows the
+  order of the packets, which with B-frames is another one than that of the pictures.
+- Packets without a picture (MPEG-4 frames that are "not coded", VP8's hidden references) and
+  pictures without a packet of their own.
 - Streams whose clock goes back, as that of two MPEG transport streams joined by ``cat`` does.
 """
 
@@ -33,7 +35,8 @@ _BACK = 0.2  # seconds: a clock that goes back by less is inexact, not set anew
 _FIRST = 8  # pictures that are decoded to see whether the packets tell the truth
 # FFmpeg's names of the containers in which every packet has its own time of presentation.
 _TIMED = frozenset(("mov", "matroska", "flv", "mpegts"))
-# Decoders that make one picture of every packet of these containers, besides those of codecs without references between pictures.
+# Decoders that make one picture of every packet of these containers, besides those of codecs
+# without references between pictures.
 _ONE_EACH = frozenset(("h264", "hevc", "vp9", "av1", "libdav1d"))
 
 
@@ -44,17 +47,22 @@ class FrameIndex:
     count: int
     fps: float | None  # average rate, None if the file does not tell
     times: array[float] | None  # seconds of every picture since the first, increasing; None if the file does not tell
-    stamps: array[int] | None  # increasing; the picture with stamps[i] is at position i. None: pictures can only be counted from the start
+    # increasing; the picture with stamps[i] is at position i. None: pictures can only be counted
+    # from the start
+    stamps: array[int] | None
     keys: array[int]  # positions at which decoding may begin, increasing; empty if it has to begin at the start
     seeks: array[int]  # for each of these the stamp to seek to
     lost: float  # seconds that the file announces but does not hold, because its end is missing
     refused: int  # packets that the decoder could not use; 0 where they have not been decoded
-    durations: array[float]  # seconds that the packet of every picture says that it lasts, 0 if it does not; empty without times
+    # seconds that the packet of every picture says that it lasts, 0 if it does not; empty without
+    # times
+    durations: array[float]
     pace: Pace | None  # None if the file tells no times, or FFmpeg cannot guess its rate
 
 
 def index_frames(opened: Opener) -> FrameIndex:
-    """The index of a video. Reads every packet once; decodes the first pictures, or all if the packets may not tell the truth."""
+    """The index of a video. Reads every packet once; decodes the first pictures, or all if the
+    packets may not tell the truth."""
     with opened() as (container, stream):
         decoder = stream.codec_context.codec
         names = set(container.format.name.split(","))  # of the container: FFmpeg's "mov,mp4,m4a,3gp,3g2,mj2" is one
@@ -67,12 +75,14 @@ def index_frames(opened: Opener) -> FrameIndex:
         trusted = False
     if trusted:
         return survey.by_packets()
-    # In transport streams FFmpeg makes up times of some codecs' pictures, which may differ after a seek.
+    # In transport streams FFmpeg makes up times of some codecs' pictures, which may differ after a
+    # seek.
     return survey.by_pictures(may_seek=bool(names & (_TIMED - {"mpegts"} | {"avi"})))
 
 
 def pictures(container: av.container.InputContainer, stream: av.VideoStream) -> Iterator[av.VideoFrame]:
-    """All that can be decoded; damage costs the pictures that it hits, not those on their way through the decoder's threads."""
+    """All that can be decoded; damage costs the pictures that it hits, not those on their way
+    through the decoder's threads."""
     for packet in _packets(container, stream):
         yield from _decoded(packet) or ()
 
@@ -94,7 +104,8 @@ def _decoded(packet: av.Packet[av.VideoStream]) -> list[av.VideoFrame] | None:
 
 
 class _Survey:
-    """What the packets tell, and what the decoder makes of all of them, or of the first few. Stamps are in ``base`` seconds."""
+    """What the packets tell, and what the decoder makes of all of them, or of the first few. Stamps
+    are in ``base`` seconds."""
 
     def __init__(self, container: av.container.InputContainer, stream: av.VideoStream, everything: bool) -> None:
         self._base, self._announced = stream.time_base or Fraction(1), _announced(container, stream)
@@ -126,7 +137,8 @@ class _Survey:
         self._durations.append(packet.duration or 0)
         self._moved |= packet.dts is not None and packet.pts != packet.dts
         if packet.is_keyframe:
-            # Containers index by decoding or by presentation time; the earlier of both never lands behind the key frame.
+            # Containers index by decoding or by presentation time; the earlier of both never lands
+            # behind the key frame.
             self._keys.append((packet.pts, packet.pts if packet.dts is None else min(packet.pts, packet.dts)))
 
     def _decode(self, packet: av.Packet[av.VideoStream]) -> None:
@@ -142,11 +154,13 @@ class _Survey:
                 self._pictures.append(frame.pts)
 
     def _ambiguous(self) -> bool:
-        """Packets in the order of their stamps, and a decoder that holds pictures back: the stamps may be times of decoding."""
+        """Packets in the order of their stamps, and a decoder that holds pictures back: the stamps
+        may be times of decoding."""
         return self._reorders and _increases(np.array(self._packets, np.int64))
 
     def packets_tell(self) -> bool:
-        """Whether every packet is a picture that comes at its time, as far as the first pictures show."""
+        """Whether every packet is a picture that comes at its time, as far as the first pictures
+        show."""
         if self._untimed or self._went_back or self._ambiguous() or not self._pictures:
             return False
         stamps = np.sort(np.array(self._packets, np.int64))
@@ -160,8 +174,12 @@ class _Survey:
     def by_pictures(self, may_seek: bool) -> FrameIndex:
         stamps = np.array(self._pictures, np.int64)
         if self._untimed or self._count == 0:
-            return FrameIndex(self._count, self._fps, None, None, array("q"), array("q"), 0.0, self._refused, array("d"), None)
-        return self._index(stamps, may_seek=may_seek and _increases(stamps) and not self._went_back and not self._ambiguous())
+            return FrameIndex(
+                self._count, self._fps, None, None, array("q"), array("q"), 0.0, self._refused, array("d"), None
+            )
+        return self._index(
+            stamps, may_seek=may_seek and _increases(stamps) and not self._went_back and not self._ambiguous()
+        )
 
     def _index(self, stamps: npt.NDArray[np.int64], may_seek: bool) -> FrameIndex:
         # Where stamps are times of decoding, the pictures have these times in another order.
@@ -174,7 +192,9 @@ class _Survey:
         places = array("q", (bisect_left(stamps, stamp) for stamp, _ in keys))
         seeks = array("q", (seek for _, seek in keys))
         pace = Pace(self._rate, self._begin(int(times[0])), self._alone) if self._rate else None
-        return FrameIndex(len(stamps), self._fps, seconds, known, places, seeks, lost, self._refused, self._lasting(times), pace)
+        return FrameIndex(
+            len(stamps), self._fps, seconds, known, places, seeks, lost, self._refused, self._lasting(times), pace
+        )
 
     def _begin(self, first: int) -> float:
         """Seconds from the beginning of the file to the picture with stamp ``first``."""
@@ -183,7 +203,8 @@ class _Survey:
     def _lasting(self, stamps: npt.NDArray[np.int64]) -> array[float]:
         """Seconds that the packets with these stamps say that they last."""
         if self._mov and self._moved:
-            return array("d", bytes(8 * len(stamps)))  # MP4 tells how far apart decodings are, which the ffmpeg of the authors ignored
+            # MP4 tells how far apart decodings are, which the ffmpeg of the authors ignored
+            return array("d", bytes(8 * len(stamps)))
         order = np.argsort(np.array(self._packets, np.int64), kind="stable")
         places = np.searchsorted(np.array(self._packets, np.int64)[order], stamps).clip(max=len(order) - 1)
         return array("d", (np.array(self._durations, np.float64)[order[places]] * float(self._base)).tobytes())
@@ -227,7 +248,8 @@ def _increasing(stamps: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
 
 
 def _announced(container: av.container.InputContainer, stream: av.VideoStream) -> float:
-    """Seconds that the file says the video lasts, 0 if it does not say. What lasts as long as the longest track may be the sound."""
+    """Seconds that the file says the video lasts, 0 if it does not say. What lasts as long as the
+    longest track may be the sound."""
     if stream.duration is not None and stream.time_base is not None:
         return float(stream.duration * stream.time_base)
     return (container.duration or 0) / av.time_base if len(container.streams) == 1 else 0.0

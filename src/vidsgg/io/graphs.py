@@ -1,4 +1,5 @@
-"""``VideoGraph`` as versioned JSON, described by ``video_graph.schema.json``: a line per frame, then a line per relation."""
+"""``VideoGraph`` as versioned JSON, described by ``video_graph.schema.json``: a line per frame,
+then a line per relation."""
 
 from __future__ import annotations
 
@@ -25,9 +26,12 @@ LARGEST = 2 << 30  # bytes of a graph file; three hours of video have some hundr
 
 
 class GraphWriter:
-    """A graph file on its way to the disk, frame by frame, so that no more than one has to be held."""
+    """A graph file on its way to the disk, frame by frame, so that no more than one has to be
+    held."""
 
-    def __init__(self, file: BinaryIO, video_id: str, dataset: str, vocabulary: Vocabulary | None, video: VideoFile | None) -> None:
+    def __init__(
+        self, file: BinaryIO, video_id: str, dataset: str, vocabulary: Vocabulary | None, video: VideoFile | None
+    ) -> None:
         self._file, self._frames, self.finished = file, 0, False
         head: dict[str, Any] = {"format": FORMAT, "version": VERSION, "video_id": video_id, "dataset": dataset}
         head |= {"vocabulary": _vocabulary_json(vocabulary), "video": None if video is None else asdict(video)}
@@ -53,7 +57,8 @@ class GraphWriter:
 def graph_writer(
     path: Path, video_id: str, dataset: str, vocabulary: Vocabulary | None, video: VideoFile | None = None
 ) -> Iterator[GraphWriter]:
-    """The file gets its name when the block has been left without an error, after ``finish``. Raises DataError if it cannot be written."""
+    """The file gets its name when the block has been left without an error, after ``finish``.
+    Raises DataError if it cannot be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(path) as file:
@@ -65,7 +70,8 @@ def graph_writer(
 
 
 def write_graph(path: Path, graph: VideoGraph) -> None:
-    """The whole file or none, also if something goes wrong on the way. Raises DataError if it cannot be written."""
+    """The whole file or none, also if something goes wrong on the way. Raises DataError if it
+    cannot be written."""
     with graph_writer(path, graph.video_id, graph.dataset, graph.vocabulary, graph.video) as writer:
         for frame in graph.frames:
             writer.add(frame)
@@ -82,14 +88,19 @@ def read_graph(path: Path) -> VideoGraph:
         raise DataError(f"{path} is not a video graph of vidsgg, as 'vidsgg predict' writes them.")
     version = content.get("version")
     if isinstance(version, int) and version > VERSION:
-        raise DataError(f"{path} is of version {short(version)}; this program reads versions 1 to {VERSION}. Install a newer one.")
+        raise DataError(
+            f"{path} is of version {short(version)}; this program reads versions 1 to {VERSION}. Install a newer one."
+        )
     try:
         check_json(content, graph_schema())
         return VideoGraph(
             content["video_id"],
             content["dataset"],
             tuple(_frame(frame) for frame in content["frames"]),
-            tuple(RelationInterval(**{"begin": None, "end": None, **relation}) for relation in content.get("relations", ())),
+            tuple(
+                RelationInterval(**{"begin": None, "end": None, **relation})
+                for relation in content.get("relations", ())
+            ),
             _origin(content.get("made_by")),
             _vocabulary(content.get("vocabulary")),
             VideoFile(**content["video"]) if content.get("video") else None,
@@ -104,7 +115,8 @@ def stem_of(file: Path) -> str:
 
 
 def path_to(video: Path, file: Path) -> str:
-    """Where a video is, for ``Origin.source`` of the graph in ``file``: both can then be moved together."""
+    """Where a video is, for ``Origin.source`` of the graph in ``file``: both can then be moved
+    together."""
     try:
         path = Path(os.path.relpath(video.resolve(), file.resolve().parent))
     except ValueError:  # another drive of Windows
@@ -115,7 +127,9 @@ def path_to(video: Path, file: Path) -> str:
 @cache
 def graph_schema() -> dict[str, Any]:
     """The JSON Schema of the files."""
-    schema: dict[str, Any] = json.loads((resources.files("vidsgg.io") / "video_graph.schema.json").read_text(encoding="utf-8"))
+    schema: dict[str, Any] = json.loads(
+        (resources.files("vidsgg.io") / "video_graph.schema.json").read_text(encoding="utf-8")
+    )
     return schema
 
 
@@ -126,15 +140,24 @@ def _text(values: Any) -> str:
 def _plain(values: dict[str, Any]) -> dict[str, Any]:
     """Without what is None, also in the parts."""
     return {
-        name: [_plain(part) if isinstance(part, dict) else part for part in value] if isinstance(value, (list, tuple)) else value
+        name: (
+            [_plain(part) if isinstance(part, dict) else part for part in value]
+            if isinstance(value, (list, tuple))
+            else value
+        )
         for name, value in values.items()
         if value is not None
     }
 
 
 def _frame(values: dict[str, Any]) -> GraphFrame:
-    nodes = tuple(GraphNode(**{**node, "box": None if node.get("box") is None else tuple(node["box"])}) for node in values["nodes"])
-    return GraphFrame(**{"time": None, **values, "nodes": nodes, "edges": tuple(GraphEdge(**edge) for edge in values["edges"])})
+    nodes = tuple(
+        GraphNode(**{**node, "box": None if node.get("box") is None else tuple(node["box"])})
+        for node in values["nodes"]
+    )
+    return GraphFrame(
+        **{"time": None, **values, "nodes": nodes, "edges": tuple(GraphEdge(**edge) for edge in values["edges"])}
+    )
 
 
 def _origin_json(origin: Origin | None) -> dict[str, Any] | None:
@@ -144,7 +167,9 @@ def _origin_json(origin: Origin | None) -> dict[str, Any] | None:
 def _origin(values: dict[str, Any] | None) -> Origin | None:
     if values is None:
         return None
-    return Origin(**{**values, "settings": tuple(values.get("settings", {}).items()), "notes": tuple(values.get("notes", ()))})
+    return Origin(
+        **{**values, "settings": tuple(values.get("settings", {}).items()), "notes": tuple(values.get("notes", ()))}
+    )
 
 
 def _vocabulary_json(vocabulary: Vocabulary | None) -> dict[str, Any] | None:

@@ -1,4 +1,5 @@
-"""Folders that a program keeps for itself, removing in them what it made: they carry a mark, and no other folder becomes one."""
+"""Folders that a program keeps for itself, removing in them what it made: they carry a mark, and no
+other folder becomes one."""
 
 from __future__ import annotations
 
@@ -13,17 +14,20 @@ _BY_ITSELF = {".DS_Store", "desktop.ini", "Thumbs.db"}  # what file managers put
 
 
 def claim_home(folder: Path, program: str, option: str, *, unmarked: Callable[[Path], bool]) -> None:
-    """Make and mark the folder of a program, such as ``.vidsgg-app``, if it is new, empty, or one of an earlier version.
+    """Make and mark the folder of a program, such as ``.vidsgg-app``, if it is new, empty, or one
+    of an earlier version.
 
-    program: 'app' or 'demo'. option: the one that names the folder. unmarked: whether a folder without a mark is one that the program
-    made before there were marks. Raises ConfigError for any other folder, OSError if it cannot be written to.
+    program: 'app' or 'demo'. option: the one that names the folder. unmarked: whether a folder
+    without a mark is one that the program made before there were marks. Raises ConfigError for any
+    other folder, OSError if it cannot be written to.
     """
     mark = folder / f".vidsgg-{program}"
     if folder.is_dir() and not mark.is_file():
         others = [entry for entry in folder.iterdir() if entry.name not in _BY_ITSELF]
         if set(others) - set(left_behind(folder)) and not unmarked(folder):
             raise ConfigError(
-                f"option {option}: {folder} is not empty and no folder of 'vidsgg {program}' ({mark.name} is missing); name another folder."
+                f"option {option}: {folder} is not empty and no folder of 'vidsgg {program}' ({mark.name} is missing);"
+                " name another folder."
             )
     folder.mkdir(parents=True, exist_ok=True)
     if not mark.is_file():
@@ -31,8 +35,9 @@ def claim_home(folder: Path, program: str, option: str, *, unmarked: Callable[[P
 
 
 def remove_made(folder: Path, patterns: Iterable[str]) -> None:
-    """Remove the files below a folder that match patterns such as ``videos/S*.mp4``, then each folder of them that is empty, and ``folder``
-    itself if it is. Everything else stays. Links are not followed. Raises OSError if a file cannot be removed.
+    """Remove the files below a folder that match patterns such as ``videos/S*.mp4``, then each
+    folder of them that is empty, and ``folder`` itself if it is. Everything else stays. Links are
+    not followed. Raises OSError if a file cannot be removed.
     """
     if is_link(folder) or not folder.is_dir():
         return

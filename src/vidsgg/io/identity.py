@@ -1,4 +1,5 @@
-"""What tells one video from another: its size and a digest of its content, wherever it lies and whatever it is called."""
+"""What tells one video from another: its size and a digest of its content, wherever it lies and
+whatever it is called."""
 
 from __future__ import annotations
 
@@ -26,9 +27,11 @@ class Content:
 def content_of(path: Path) -> Content:
     """The content of a video file, a picture or a folder of pictures.
 
-    All bytes count up to ``WHOLE``; of a video file this is what ``sha256sum`` prints. Of a larger one, its size and evenly spaced blocks
-    count, the first and the last among them: a film that was cut, encoded or copied anew differs in these, a change of a few bytes
-    in place may not. Of a folder, the names of the pictures count too. Raises DataError if it cannot be read.
+    All bytes count up to ``WHOLE``; of a video file this is what ``sha256sum`` prints. Of a larger
+    one, its size and evenly spaced blocks
+    count, the first and the last among them: a film that was cut, encoded or copied anew differs in
+    these, a change of a few bytes in place may not. Of a folder, the names of the pictures count
+    too. Raises DataError if it cannot be read.
     """
     folder = path.is_dir()
     try:
@@ -50,7 +53,8 @@ def content_of(path: Path) -> Content:
 
 
 def _blocks(size: int, share: int) -> list[int]:
-    """Where the blocks begin that are read of a file: all, or as many as ``share`` bytes, evenly spaced."""
+    """Where the blocks begin that are read of a file: all, or as many as ``share`` bytes, evenly
+    spaced."""
     if size <= share:
         return list(range(0, size, _BLOCK))
     count = max(2, share // _BLOCK)

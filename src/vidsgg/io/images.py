@@ -1,4 +1,5 @@
-"""Pictures from disk, as a viewer shows them; and the sizes that pictures may have, in files and in videos."""
+"""Pictures from disk, as a viewer shows them; and the sizes that pictures may have, in files and in
+videos."""
 
 from __future__ import annotations
 
@@ -18,15 +19,18 @@ Image = npt.NDArray[np.uint8]
 MOST_PIXELS = 2**27  # 134 million: 16K video and the largest photos of phones' usual modes; 384 MB as RGB
 MOST_STRETCHED = 20  # the long side against the short one: detectors scale the short side to a fixed length
 
-# Only these: Pillow would hand an EPS file of any name to Ghostscript. Their suffixes are footage.PICTURES.
+# Only these: Pillow would hand an EPS file of any name to Ghostscript. Their suffixes are
+# footage.PICTURES.
 _FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF")
-# What Pillow raises for broken files beside OSError: SyntaxError for damaged PNG chunks, ValueError for impossible headers.
+# What Pillow raises for broken files beside OSError: SyntaxError for damaged PNG chunks, ValueError
+# for impossible headers.
 _BROKEN = (OSError, SyntaxError, ValueError, Pillow.DecompressionBombError)
 
 
 @dataclass(frozen=True)
 class Turn:
-    """How stored pixels are laid out to be shown: first rows and columns change places, then left and right, then top and bottom."""
+    """How stored pixels are laid out to be shown: first rows and columns change places, then left
+    and right, then top and bottom."""
 
     transposed: bool = False
     mirrored: bool = False
@@ -53,9 +57,10 @@ _EXIF_TURNS = {
 def read_image(path: Path) -> Image:
     """A picture file as RGB (H, W, 3) uint8, as a viewer shows it.
 
-    It is turned and mirrored as its EXIF data asks. 16 bits a value become 8. What is transparent shows white behind it. Of several
-    pictures in a file the first is taken. Raises DataError naming the file if it is missing, truncated, no picture, larger than
-    ``check_size`` allows, or if it does not say which of its values is white.
+    It is turned and mirrored as its EXIF data asks. 16 bits a value become 8. What is transparent
+    shows white behind it. Of several pictures in a file the first is taken. Raises DataError naming
+    the file if it is missing, truncated, no picture, larger than ``check_size`` allows, or if it
+    does not say which of its values is white.
     """
     try:
         if not path.is_file():
@@ -67,7 +72,9 @@ def read_image(path: Path) -> Image:
                 picture.load()
                 return _exif_turn(picture)(_eight_bit_rgb(picture, path))
     except UnidentifiedImageError as error:
-        raise DataError(f"{path}: not a picture of a known kind ({', '.join(_FORMATS)}); convert it, or copy it again.") from error
+        raise DataError(
+            f"{path}: not a picture of a known kind ({', '.join(_FORMATS)}); convert it, or copy it again."
+        ) from error
     except DataError:
         raise
     except _BROKEN as error:
@@ -76,8 +83,8 @@ def read_image(path: Path) -> Image:
 
 
 def check_size(place: Path | str, width: int, height: int, most: int = MOST_PIXELS) -> None:
-    """Raises DataError for pictures that memory might not hold: more than ``most`` pixels, or so long and thin that detectors would make
-    them large."""
+    """Raises DataError for pictures that memory might not hold: more than ``most`` pixels, or so
+    long and thin that detectors would make them large."""
     remedy = None
     if width * height > most:
         remedy = f"{most / 1e6:.0f} million pixels are read at most; make it smaller"
@@ -88,7 +95,8 @@ def check_size(place: Path | str, width: int, height: int, most: int = MOST_PIXE
 
 
 def _exif_turn(picture: Pillow.Image) -> Turn:
-    """No turn for unknown values and damaged EXIF data, as in viewers. Pillow turns TIFF files by itself, when it loads them."""
+    """No turn for unknown values and damaged EXIF data, as in viewers. Pillow turns TIFF files by
+    itself, when it loads them."""
     try:
         orientation = picture.getexif().get(ExifTags.Base.Orientation)
     except Exception:  # its parser raises whatever damage leads to; the pixels are whole
@@ -108,15 +116,17 @@ def _eight_bit_rgb(picture: Pillow.Image, path: Path) -> Image:
 
 
 def _eight_bit_grey(picture: Pillow.Image, path: Path) -> Image:
-    """Of 16-bit values (fewer where the file says so) the greatest is white, of floating-point values 1. (H, W)."""
+    """Of 16-bit values (fewer where the file says so) the greatest is white, of floating-point
+    values 1. (H, W)."""
     values, tags = np.asarray(picture), getattr(picture, "tag_v2", {})
     if picture.mode == "F" and values.min() >= 0 and values.max() <= 1:
         return np.round(values * 255).astype(np.uint8)
-    if picture.mode.startswith("I;16") or (picture.mode == "I" and picture.format == "PNG"):  # the latter by Pillow before 11
+    # the latter by Pillow before 11
+    if picture.mode.startswith("I;16") or (picture.mode == "I" and picture.format == "PNG"):
         white = 2 ** int(np.max(tags.get(BITSPERSAMPLE, 16))) - 1
         grey: Image = ((values.astype(np.uint32) * 255 + white // 2) // white).clip(max=255).astype(np.uint8)
         return 255 - grey if tags.get(PHOTOMETRIC_INTERPRETATION) == 0 else grey  # 0: zero is white
     raise DataError(
-        f"{path}: its greys are {'floating-point' if picture.mode == 'F' else 'whole'} numbers from {values.min():g} to {values.max():g}, and"
-        " which of them is white is not said; save it with 8 or 16 bits."
+        f"{path}: its greys are {'floating-point' if picture.mode == 'F' else 'whole'} numbers from {values.min():g} to"
+        f" {values.max():g}, and which of them is white is not said; save it with 8 or 16 bits."
     )

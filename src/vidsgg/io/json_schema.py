@@ -1,7 +1,9 @@
-"""Checking values out of a JSON file against a JSON Schema: the words of draft 2020-12 that our schemas use, and no others.
+"""Checking values out of a JSON file against a JSON Schema: the words of draft 2020-12 that our
+schemas use, and no others.
 
-Not jsonschema: it takes several times as long for the graph of a long video, takes whole numbers that no float holds, and says neither
-what is expected nor which entry was meant. That both refuse the same is a test (``tests/io/test_graph_files.py``).
+Not jsonschema: it takes several times as long for the graph of a long video, takes whole numbers
+that no float holds, and says neither what is expected nor which entry was meant. That both refuse
+the same is a test (``tests/io/test_graph_files.py``).
 """
 
 from __future__ import annotations
@@ -13,19 +15,30 @@ from vidsgg.errors import DataError, short
 from vidsgg.options import closest
 
 Rules = Mapping[str, Any]
-_TYPES: dict[str, Any] = {"object": dict, "array": list, "string": str, "boolean": bool, "null": type(None), "integer": int}
+_TYPES: dict[str, Any] = {
+    "object": dict,
+    "array": list,
+    "string": str,
+    "boolean": bool,
+    "null": type(None),
+    "integer": int,
+}
 _SAYS_NOTHING = {"$schema", "$defs", "title", "description"}
 
 
 def check_json(value: Any, schema: Rules) -> None:
-    """Raises DataError naming the place in ``value`` (``frames[3].nodes[0].score``), what stands there and what should.
+    """Raises DataError naming the place in ``value`` (``frames[3].nodes[0].score``), what stands
+    there and what should.
 
-    Raises KeyError for a word of JSON Schema that is not known here, so that no rule is passed over.
+    Raises KeyError for a word of JSON Schema that is not known here, so that no rule is passed
+    over.
     """
     try:
         _check(value, schema, schema.get("$defs", {}))
     except _Wrong as wrong:
-        place = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in reversed(wrong.path)).removeprefix(".")
+        place = "".join(
+            f"[{step}]" if isinstance(step, int) else f".{step}" for step in reversed(wrong.path)
+        ).removeprefix(".")
         raise DataError(f"{place or 'the whole'} {wrong}") from None
 
 

@@ -1,6 +1,8 @@
-"""Links in folders that came from outside, such as a run or a data set of somebody else: nothing is written through them.
+"""Links in folders that came from outside, such as a run or a data set of somebody else: nothing is
+written through them.
 
-A folder that the user names may be a link itself, to a larger disk for instance. What lies below it may not.
+A folder that the user names may be a link itself, to a larger disk for instance. What lies below it
+may not.
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ def is_link(path: Path) -> bool:
 
 
 def check_no_links(path: Path, below: Path) -> None:
-    """Raises OSError naming the first part of ``path`` below a folder that is a link; ``below`` itself may be one.
+    """Raises OSError naming the first part of ``path`` below a folder that is a link; ``below``
+    itself may be one.
 
     A path that does not lie below the folder passes: then it was named by the user.
     """
@@ -38,7 +41,8 @@ def check_no_links(path: Path, below: Path) -> None:
 
 
 def regular_file(path: str, flags: int) -> int:
-    """For ``open(..., opener=regular_file)`` of a file that stays where it is: raises OSError for links, pipes and devices."""
+    """For ``open(..., opener=regular_file)`` of a file that stays where it is: raises OSError for
+    links, pipes and devices."""
     if is_link(Path(path)):
         raise OSError(errno.ELOOP, _NOT_THROUGH, path)
     # Without O_NONBLOCK, opening a pipe would wait for its other end.

@@ -1,9 +1,11 @@
 """Reading annotation pickles as the untrusted files they are.
 
-A pickle is a small program. Here it may build numpy arrays, numpy scalars and the plain types of Python, and nothing else: every
-global it names is looked up in a table of our own functions, so no name in a file is ever imported or resolved with getattr.
-Nor does numpy take state from the file: a pickled dtype can carry offsets and flags that make numpy read outside its memory, so
-dtypes and arrays are first placeholders, which check their state, and are put in place at the end.
+A pickle is a small program. Here it may build numpy arrays, numpy scalars and the plain types of
+Python, and nothing else: every global it names is looked up in a table of our own functions, so no
+name in a file is ever imported or resolved with getattr.
+Nor does numpy take state from the file: a pickled dtype can carry offsets and flags that make numpy
+read outside its memory, so dtypes and arrays are first placeholders, which check their state, and
+are put in place at the end.
 """
 
 from __future__ import annotations
@@ -22,16 +24,19 @@ from vidsgg.errors import DataError, short
 from vidsgg.io.files import check_regular
 
 _NDARRAY = object()  # stands for the class numpy.ndarray, which a file may name but not call
-# Numbers, and texts of a fixed width: no object arrays (each element could be anything), no structured types.
+# Numbers, and texts of a fixed width: no object arrays (each element could be anything), no
+# structured types.
 _PLAIN_DTYPE = re.compile(r"[<>|=]?(?:\?|[biufcSU][0-9]{1,9})")
 _LATIN1 = ("latin1", "latin-1")
 
 
 def load_pickle(path: Path) -> Any:
-    """The object in the pickle file ``path``: numpy arrays and scalars, dict, list, tuple, set, str, bytes and numbers.
+    """The object in the pickle file ``path``: numpy arrays and scalars, dict, list, tuple, set,
+    str, bytes and numbers.
 
-    Pickle protocols 0 to 5, arrays written by numpy 1 or 2, and files written by Python 2 (their strings are read as Latin-1).
-    Raises DataError naming the file if it is missing, no pickle, cut short, or asks for anything else; the latter is not executed.
+    Pickle protocols 0 to 5, arrays written by numpy 1 or 2, and files written by Python 2 (their
+    strings are read as Latin-1). Raises DataError naming the file if it is missing, no pickle, cut
+    short, or asks for anything else; the latter is not executed.
     """
     check_regular(path)
     try:
@@ -40,19 +45,21 @@ def load_pickle(path: Path) -> Any:
         return _Unpickler(io.BytesIO(content)).load()
     except _Refused as refused:
         raise DataError(
-            f"{path}: the pickle asks for {refused}, but only numpy arrays and plain Python values are read; it was not executed."
-            " If you trust the file, rewrite it with dicts, lists, strings, numbers and numeric arrays only."
+            f"{path}: the pickle asks for {refused}, but only numpy arrays and plain Python values are read; it was not"
+            " executed. If you trust the file, rewrite it with dicts, lists, strings, numbers and numeric arrays only."
         ) from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error}); check the path.") from error
-    # A damaged stream can make the unpickler raise nearly anything, in Python's words, which are of no use to who has the file.
+    # A damaged stream can make the unpickler raise nearly anything, in Python's words, which are of
+    # no use to who has the file.
     except Exception as error:
         empty = " It is empty." if path.stat().st_size == 0 else " It may be cut short, or be another kind of file."
         raise DataError(f"{path}: not a readable pickle.{empty} Get the file again.") from error
 
 
 def _check_memo(content: bytes) -> None:
-    """Raises ValueError for a place in the unpickler's memo that the file is too short to need: a table of that size would be made."""
+    """Raises ValueError for a place in the unpickler's memo that the file is too short to need: a
+    table of that size would be made."""
     after_r = re.compile(rb"(?=r(....))", re.DOTALL)  # the code of LONG_BINPUT, and of much else
     suspicious = any(int.from_bytes(found[1], "little") > len(content) for found in after_r.finditer(content))
     if suspicious or re.search(rb"p\d{%d}" % len(str(len(content))), content):
@@ -69,9 +76,11 @@ class _Unpickler(pickle.Unpickler):
     """The C unpickler in a closed world of globals."""
 
     def __init__(self, file: Any) -> None:
-        # fix_imports would rename modules before we see them; our table holds Python 2's names itself.
+        # fix_imports would rename modules before we see them; our table holds Python 2's names
+        # itself.
         super().__init__(file, fix_imports=False, encoding="latin1")
-        self._table = _globals()  # made anew for every file, because a pickle can set attributes of the functions it gets
+        # made anew for every file, because a pickle can set attributes of the functions it gets
+        self._table = _globals()
         self._has_placeholders = False
 
     def find_class(self, module: str, name: str) -> Any:
@@ -98,11 +107,16 @@ class _Dtype:
         self.native = self.value.newbyteorder("=")
 
     def __setstate__(self, state: Any) -> None:
-        # (version, byte order, subdtype, names, fields, item size, alignment, flags[, metadata]); numpy writes -1 for a fixed size.
+        # (version, byte order, subdtype, names, fields, item size, alignment, flags[, metadata]);
+        # numpy writes -1 for a fixed size.
         if not isinstance(state, tuple) or len(state) not in (8, 9):
             raise ValueError("unknown state of a numpy dtype")
         order, subdtype, names, fields, size = state[1:6]
-        if (subdtype, names, fields) != (None, None, None) or size not in (-1, self.value.itemsize) or order not in ("<", ">", "=", "|"):
+        if (
+            (subdtype, names, fields) != (None, None, None)
+            or size not in (-1, self.value.itemsize)
+            or order not in ("<", ">", "=", "|")
+        ):
             raise _Refused("a structured or altered numpy dtype")
         self.value = self.value.newbyteorder(order)
 
@@ -124,7 +138,8 @@ class _Array:
 
 
 def _array(data: Any, dtype: Any, shape: tuple[int, ...], order: Any) -> np.ndarray:
-    """A writable array of native byte order from its bytes, or from their Latin-1 text as Python 2 wrote them."""
+    """A writable array of native byte order from its bytes, or from their Latin-1 text as Python 2
+    wrote them."""
     if type(dtype) is not _Dtype or not isinstance(data, bytes | bytearray | str):
         raise _Refused("numpy data of an unknown kind")
     if isinstance(data, str):
@@ -135,7 +150,8 @@ def _array(data: Any, dtype: Any, shape: tuple[int, ...], order: Any) -> np.ndar
 
 
 def _put_in_place(root: Any) -> Any:
-    """``root`` with every placeholder replaced by what it stands for; containers are changed in place."""
+    """``root`` with every placeholder replaced by what it stands for; containers are changed in
+    place."""
     tuples: dict[int, tuple[Any, Any]] = {}  # by id: the old one, held so that its id stays taken, and the new one
     seen: set[int] = set()
     todo: list[Any] = []
@@ -177,7 +193,8 @@ def _globals() -> dict[tuple[str, str], Any]:
         return _Dtype(code)
 
     def reconstruct(kind: Any, shape: Any, code: Any) -> _Array:
-        # numpy always writes an empty array here and fills it from its state; a size would allocate whatever the file says.
+        # numpy always writes an empty array here and fills it from its state; a size would allocate
+        # whatever the file says.
         if kind is not _NDARRAY or shape != (0,) or code not in ("b", b"b"):
             raise _Refused("an array of a preset shape or an unknown class")
         return _Array()

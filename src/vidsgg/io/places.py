@@ -16,11 +16,14 @@ _LONGEST = 255  # bytes of one name in a path; more than that no usual file syst
 def check_place(option: str, path: Path, place: Place) -> None:
     """Raises ConfigError, which begins with ``option``, if a path cannot be what it is meant for.
 
-    place: "input" may be missing, since some options take names too, but what is there must be a file or folder that can be read. Of
-    "new file", "new folder" and "new", which may be either, as much as is there already must be folders that can be written to, and nothing is made.
+    place: "input" may be missing, since some options take names too, but what is there must be a
+    file or folder that can be read. Of "new file", "new folder" and "new", which may be either, as
+    much as is there already must be folders that can be written to, and nothing is made.
     """
     if long := [part for part in path.parts if len(os.fsencode(part)) > _LONGEST]:
-        raise ConfigError(f"{option}: {long[0][:40]}... is a name of {len(long[0])} letters; at most {_LONGEST} bytes are possible.")
+        raise ConfigError(
+            f"{option}: {long[0][:40]}... is a name of {len(long[0])} letters; at most {_LONGEST} bytes are possible."
+        )
     status = _status(option, path)
     if status is not None:
         _check_there(option, path, status, place)
@@ -58,6 +61,8 @@ def _check_parent(option: str, path: Path, status: os.stat_result | None) -> Non
         while (found := _status(option, path)) is None and path != path.parent:
             path = path.parent
         if found is None or not stat.S_ISDIR(found.st_mode):
-            raise ConfigError(f"{option}: {path} {'is not a folder' if found else 'does not exist'}; nothing can be written there.")
+            raise ConfigError(
+                f"{option}: {path} {'is not a folder' if found else 'does not exist'}; nothing can be written there."
+            )
     if not os.access(path, os.W_OK | os.X_OK):
         raise ConfigError(f"{option}: there is no permission to write in {path}.")

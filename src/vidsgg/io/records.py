@@ -1,8 +1,9 @@
-"""Records: a few named tensors and plain values in one file, written whole, checksummed, read by mapping the file into memory.
+"""Records: a few named tensors and plain values in one file, written whole, checksummed, read by
+mapping the file into memory.
 
-The layout is safetensors', so that any of its readers opens a record. Beside the tensors its header holds one text: the checksum of
-the header, that of everything behind it (CRC-32, eight hexadecimal digits each; the first taken with its own digits as zeros), and
-the plain values as JSON.
+The layout is safetensors', so that any of its readers opens a record. Beside the tensors its header
+holds one text: the checksum of the header, that of everything behind it (CRC-32, eight hexadecimal
+digits each; the first taken with its own digits as zeros), and the plain values as JSON.
 """
 
 from __future__ import annotations
@@ -72,7 +73,8 @@ def encode_record(tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> tu
 
 
 def write_record(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> int:
-    """Write tensors and plain values. Returns the size in bytes. Raises OSError if the disk refuses; what was there before is intact."""
+    """Write tensors and plain values. Returns the size in bytes. Raises OSError if the disk
+    refuses; what was there before is intact."""
     header, payload = encode_record(tensors, about)
     with whole_file(path) as file:
         file.write(header)
@@ -81,10 +83,12 @@ def write_record(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, 
 
 
 class Record:
-    """A record on disk; what is read of it is mapped, not copied. It pickles as its path: the reader maps the file itself.
+    """A record on disk; what is read of it is mapped, not copied. It pickles as its path: the
+    reader maps the file itself.
 
-    path. about: its plain values. size: bytes. Opening checks the header and the file's size, ``verify`` everything else.
-    Raises DataError naming the file when it is missing, cut off, damaged or something else.
+    path. about: its plain values. size: bytes. Opening checks the header and the file's size,
+    ``verify`` everything else. Raises DataError naming the file when it is missing, cut off,
+    damaged or something else.
     """
 
     def __init__(self, path: Path) -> None:
@@ -109,7 +113,9 @@ class Record:
         self._entries, self.about = self._parse()
         expected = self._start + max((end for *_, end in self._entries.values()), default=0)
         if self.size != expected:
-            raise self._damaged(f"is {'cut off' if self.size < expected else 'too long'}: {self.size} bytes, not {expected}")
+            raise self._damaged(
+                f"is {'cut off' if self.size < expected else 'too long'}: {self.size} bytes, not {expected}"
+            )
 
     def _parse(self) -> tuple[dict[str, tuple[torch.dtype, list[int], int, int]], dict[str, Any]]:
         at = self._header.find(_MARK) + len(_MARK)
@@ -129,10 +135,13 @@ class Record:
         return {name: (_DTYPES[e.dtype], e.shape, *e.data_offsets) for name, e in described.items()}, about
 
     def _damaged(self, what: str) -> DataError:
-        return DataError(f"{self.path}: {what}; remove the file and make it again ('vidsgg features' with -verify does both).")
+        return DataError(
+            f"{self.path}: {what}; remove the file and make it again ('vidsgg features' with -verify does both)."
+        )
 
     def verify(self) -> None:
-        """Compare the checksum of the tensors, reading all of them once. Raises DataError naming the file."""
+        """Compare the checksum of the tensors, reading all of them once. Raises DataError naming
+        the file."""
         block, checksum = memoryview(bytearray(_BLOCK)), 0
         try:
             # Not through the map: a disk that fails while one is read kills the process.
@@ -152,7 +161,8 @@ class Record:
         return name in self._entries
 
     def __getitem__(self, name: str) -> Tensor:
-        """A tensor as it lies in the file, in mapped memory; writing to it does not reach the file. Not aligned beyond its own type."""
+        """A tensor as it lies in the file, in mapped memory; writing to it does not reach the file.
+        Not aligned beyond its own type."""
         dtype, shape, start, end = self._entries[name]
         if start == end:
             return torch.empty(shape, dtype=dtype)

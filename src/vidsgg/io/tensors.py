@@ -1,4 +1,5 @@
-"""Files of tensors and plain values: written whole or not at all, read without running anything that is in them."""
+"""Files of tensors and plain values: written whole or not at all, read without running anything
+that is in them."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ _whole: set[tuple[str, int, int, int]] = set()  # files that this process has co
 
 
 def save_tensors(path: Path, content: Mapping[str, Any]) -> None:
-    """Write to a temporary name in the same folder, flush, rename: a kill leaves the old file or the new one, never half of one.
+    """Write to a temporary name in the same folder, flush, rename: a kill leaves the old file or
+    the new one, never half of one.
 
     Raises CheckpointError when the disk is full or the folder cannot be written.
     """
@@ -30,7 +32,8 @@ def save_tensors(path: Path, content: Mapping[str, Any]) -> None:
         with whole_file(path) as file:
             torch.save(dict(content), file)
     except (OSError, RuntimeError) as error:
-        # torch.save reports a full disk as a RuntimeError that happened while it handled what the disk said.
+        # torch.save reports a full disk as a RuntimeError that happened while it handled what the
+        # disk said.
         reason = error.__context__ if isinstance(error.__context__, OSError) else error
         said = reason.strerror if isinstance(reason, OSError) and reason.strerror else reason
         raise CheckpointError(
@@ -39,10 +42,12 @@ def save_tensors(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def load_tensors(path: Path, *, mmap: bool = False) -> dict[str, Any]:
-    """A torch file of tensors and plain values, onto the CPU. Raises CheckpointError if it is missing, damaged or asks for code.
+    """A torch file of tensors and plain values, onto the CPU. Raises CheckpointError if it is
+    missing, damaged or asks for code.
 
-    Every byte is compared with the file's checksums (``check_intact``), which torch does not do. mmap: leave the numbers on the disk
-    until somebody looks at them, for a glance at a large file; then nothing is compared.
+    Every byte is compared with the file's checksums (``check_intact``), which torch does not do.
+    mmap: leave the numbers on the disk until somebody looks at them, for a glance at a large file;
+    then nothing is compared.
     """
     if path.exists() and (kind := special_kind(path.stat().st_mode)):
         raise CheckpointError(f"{path} is {kind}, not a file; name a file of weights.")
@@ -54,7 +59,9 @@ def load_tensors(path: Path, *, mmap: bool = False) -> dict[str, Any]:
         raise _missing(path) from None
     except pickle.UnpicklingError as error:
         first = str(error).splitlines()[0]
-        raise CheckpointError(f"{path} holds something other than tensors and plain values; it was not loaded. {first}") from error
+        raise CheckpointError(
+            f"{path} holds something other than tensors and plain values; it was not loaded. {first}"
+        ) from error
     except Exception as error:  # a damaged or hostile file makes the reader raise nearly anything
         first = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         raise CheckpointError(f"{path} is damaged or not a file of weights: {first}") from error
@@ -68,9 +75,11 @@ def load_tensors(path: Path, *, mmap: bool = False) -> dict[str, Any]:
 
 
 def check_intact(path: Path) -> None:
-    """Compare every byte of a torch file with the checksums in it, once for each process and state of the file.
+    """Compare every byte of a torch file with the checksums in it, once for each process and state
+    of the file.
 
-    Files of the format before torch 1.6 have no checksums and pass. Raises CheckpointError if the file is missing, or is not what was
+    Files of the format before torch 1.6 have no checksums and pass. Raises CheckpointError if the
+    file is missing, or is not what was
     written. What it costs: ``python -m benchmarks.checkpoints``.
     """
     try:
@@ -82,7 +91,9 @@ def check_intact(path: Path) -> None:
             if file.read(len(_ZIP)) != _ZIP:
                 return
         with zipfile.ZipFile(path) as archive:
-            damaged = next((part.filename for part in archive.infolist() if part.compress_type != zipfile.ZIP_STORED), None)
+            damaged = next(
+                (part.filename for part in archive.infolist() if part.compress_type != zipfile.ZIP_STORED), None
+            )
             damaged = damaged or archive.testzip()
     except FileNotFoundError:
         raise _missing(path) from None
@@ -100,4 +111,6 @@ def _missing(path: Path) -> CheckpointError:
 
 
 def _damaged(path: Path, why: str) -> CheckpointError:
-    return CheckpointError(f"{path} is damaged: {why}. Copy or download it again, or take another checkpoint of its run.")
+    return CheckpointError(
+        f"{path} is damaged: {why}. Copy or download it again, or take another checkpoint of its run."
+    )

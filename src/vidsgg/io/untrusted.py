@@ -1,8 +1,10 @@
-"""Values out of files that others may have written become typed values here: JSON, YAML, and what other readers unpacked.
+"""Values out of files that others may have written become typed values here: JSON, YAML, and what
+other readers unpacked.
 
-What a document may hold is said by a type: a dataclass or a ``msgspec.Struct`` whose fields state their bounds
-(``Annotated[int, msgspec.Meta(ge=0, le=9)]``), or a combination of plain types. A value that does not fit ends in one DataError that
-names the place in the document (``frames[3].nodes[0].score``), what stands there, cut to a sane length, and what should.
+What a document may hold is said by a type: a dataclass or a ``msgspec.Struct`` whose fields state
+their bounds (``Annotated[int, msgspec.Meta(ge=0, le=9)]``), or a combination of plain types. A
+value that does not fit ends in one DataError that names the place in the document
+(``frames[3].nodes[0].score``), what stands there, cut to a sane length, and what should.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ from vidsgg.io.files import read_text
 
 T = TypeVar("T")
 
-# What it may raise to take a value of unknown type for a table, a list or a number: what a pickle holds is anything.
+# What it may raise to take a value of unknown type for a table, a list or a number: what a pickle
+# holds is anything.
 MISFITS = (LookupError, TypeError, ValueError, AttributeError, OverflowError)
 
 _DEPTH = 100  # levels of lists and tables within one another; our own files have at most ten
@@ -34,7 +37,8 @@ def read_json(path: Path, kind: type[T], most: int) -> T: ...
 @overload
 def read_json(path: Path, kind: object, most: int) -> Any: ...  # of types such as ``int | None``, which are no classes
 def read_json(path: Path, kind: Any, most: int) -> Any:
-    """The JSON file ``path`` of at most ``most`` bytes as ``kind``. Raises DataError naming the file and the place in it."""
+    """The JSON file ``path`` of at most ``most`` bytes as ``kind``. Raises DataError naming the
+    file and the place in it."""
     try:
         return as_type(parse_json(read_text(path, most)), kind)
     except DataError as error:
@@ -42,7 +46,8 @@ def read_json(path: Path, kind: Any, most: int) -> Any:
 
 
 def parse_json(text: str | bytes) -> Any:
-    """Plain values of JSON as its standard has it: no NaN or infinity, no name twice, no unpaired surrogates. Raises DataError."""
+    """Plain values of JSON as its standard has it: no NaN or infinity, no name twice, no unpaired
+    surrogates. Raises DataError."""
     try:
         odd: list[float] = []  # numbers that JSON does not have
         content = json.loads(text, object_pairs_hook=_unique, parse_constant=_noting(odd), parse_float=_noting(odd))
@@ -62,9 +67,11 @@ def parse_json(text: str | bytes) -> Any:
 
 
 def read_yaml(path: Path) -> Any:
-    """Plain values of a small YAML 1.2 file: None, booleans, numbers, texts, and lists and tables of them.
+    """Plain values of a small YAML 1.2 file: None, booleans, numbers, texts, and lists and tables
+    of them.
 
-    Aliases, tags and names that stand twice are refused: a few hundred bytes of aliases can stand for gigabytes. Raises DataError.
+    Aliases, tags and names that stand twice are refused: a few hundred bytes of aliases can stand
+    for gigabytes. Raises DataError.
     """
     text = read_text(path, _YAML_SIZE)
     try:
@@ -80,7 +87,8 @@ def as_type(value: object, kind: type[T], where: str = "") -> T: ...
 @overload
 def as_type(value: object, kind: object, where: str = "") -> Any: ...
 def as_type(value: object, kind: Any, where: str = "") -> Any:
-    """Plain values as ``kind``, whose bounds are checked. Nothing is converted but lists to tuples, whole numbers to float, tables to classes.
+    """Plain values as ``kind``, whose bounds are checked. Nothing is converted but lists to tuples,
+    whole numbers to float, tables to classes.
 
     where: what to put before the place in messages. Raises DataError naming the place.
     """
@@ -95,9 +103,11 @@ def as_type(value: object, kind: Any, where: str = "") -> Any:
 
 
 def check_plain(value: Any, where: str, leaves: tuple[type, ...] = (), most: int = 10_000_000) -> None:
-    """Raises DataError if ``value`` is more than plain values, and ``leaves``, in lists and tables of sane depth and number.
+    """Raises DataError if ``value`` is more than plain values, and ``leaves``, in lists and tables
+    of sane depth and number.
 
-    leaves: further types that may stand in it, such as tensors. most: values in all. What stands in several places counts in each.
+    leaves: further types that may stand in it, such as tensors. most: values in all. What stands in
+    several places counts in each.
     """
     plain: tuple[type, ...] = (str, bytes, int, float, bool, type(None), *leaves)
     count, todo = 0, [(value, 0)]
@@ -142,7 +152,8 @@ _LACKS = re.compile(r"Object missing required field `(.*)`")
 def _follow(value: Any, steps: list[str], said: str) -> tuple[str, Any] | None:
     """The place that steps lead to, and what stands there; None if that cannot be told.
 
-    Of the entries of a table msgspec says only ``[...]``: that is the first one to which the message applies.
+    Of the entries of a table msgspec says only ``[...]``: that is the first one to which the
+    message applies.
     """
     if not steps:
         return ("", value) if _is_meant(value, said) else None
@@ -184,13 +195,24 @@ _PYTHON_TYPES: dict[str, tuple[type, ...]] = {
 _HOLDS = {
     ">=": lambda a, b: a >= b, "<=": lambda a, b: a <= b, ">": lambda a, b: a > b, "<": lambda a, b: a < b,
 }  # fmt: skip
-_WORDS = {"int": "a whole number", "float": "a number", "str": "a text", "bool": "true or false", "array": "a list", "object": "a table"}
+_WORDS = {
+    "int": "a whole number",
+    "float": "a number",
+    "str": "a text",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "a table",
+}
 
 
 def _words(expected: str) -> str:
     """``\\`int\\` >= 0, got \\`str\\``` as ``a whole number >= 0``."""
     expected = expected.split(", got ")[0]
-    return re.sub(r"`([^`]*)`", lambda m: " or ".join(_WORDS.get(word.strip(), word.strip()) for word in m[1].split("|")), expected)
+    return re.sub(
+        r"`([^`]*)`",
+        lambda m: " or ".join(_WORDS.get(word.strip(), word.strip()) for word in m[1].split("|")),
+        expected,
+    )
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -238,7 +260,8 @@ def _first_line(error: Exception) -> str:
 
 
 class _PlainLoader(yaml.SafeLoader):
-    """YAML 1.2's core schema. PyYAML follows 1.1, where ``1e-4`` is a text, ``on`` is true, ``1:30`` is 90 and ``010`` is 8."""
+    """YAML 1.2's core schema. PyYAML follows 1.1, where ``1e-4`` is a text, ``on`` is true,
+    ``1:30`` is 90 and ``010`` is 8."""
 
     yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}  # type: ignore[misc]  # a class variable there too; the stubs do not say it
 
@@ -246,7 +269,10 @@ class _PlainLoader(yaml.SafeLoader):
         if self.check_event(yaml.AliasEvent):
             event = self.get_event()  # type: ignore[no-untyped-call]  # without types in the stubs
             raise yaml.composer.ComposerError(
-                None, None, f"the alias *{event.anchor[:40]} is not read; write out what it stands for", event.start_mark
+                None,
+                None,
+                f"the alias *{event.anchor[:40]} is not read; write out what it stands for",
+                event.start_mark,
             )
         return super().compose_node(parent, index)
 
@@ -258,22 +284,32 @@ class _PlainLoader(yaml.SafeLoader):
             raise yaml.constructor.ConstructorError(None, None, f"more than {_DEPTH} levels", node.start_mark)
         if isinstance(node, yaml.ScalarNode):
             if node.tag not in _SCALARS:
-                raise yaml.constructor.ConstructorError(None, None, f"the tag {node.tag[:60]!r} is not read", node.start_mark)
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the tag {node.tag[:60]!r} is not read", node.start_mark
+                )
             try:
                 return _SCALARS[node.tag](node.value)
             except ValueError:
-                raise yaml.constructor.ConstructorError(None, None, f"{short(node.value)} is not read", node.start_mark) from None
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"{short(node.value)} is not read", node.start_mark
+                ) from None
         if node.tag not in ("tag:yaml.org,2002:seq", "tag:yaml.org,2002:map"):
-            raise yaml.constructor.ConstructorError(None, None, f"the tag {node.tag[:60]!r} is not read", node.start_mark)
+            raise yaml.constructor.ConstructorError(
+                None, None, f"the tag {node.tag[:60]!r} is not read", node.start_mark
+            )
         if isinstance(node, yaml.SequenceNode):
             return [self._plain(part, depth + 1) for part in node.value]
         table = {}
         for key_node, value_node in node.value:
             key = self._plain(key_node, depth + 1)
             if isinstance(key, (list, dict)):
-                raise yaml.constructor.ConstructorError(None, None, "a list or table as a name is not read", key_node.start_mark)
+                raise yaml.constructor.ConstructorError(
+                    None, None, "a list or table as a name is not read", key_node.start_mark
+                )
             if key in table:
-                raise yaml.constructor.ConstructorError(None, None, f"the name {short(key)} stands twice", key_node.start_mark)
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the name {short(key)} stands twice", key_node.start_mark
+                )
             table[key] = self._plain(value_node, depth + 1)
         return table
 
@@ -293,6 +329,10 @@ for _tag, _pattern, _first in (
     ("null", r"^(~|null|Null|NULL|)$", ["~", "n", "N", ""]),
     ("bool", r"^(true|True|TRUE|false|False|FALSE)$", list("tTfF")),
     ("int", r"^([-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+)$", list("-+0123456789")),
-    ("float", r"^([-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN))$", list("-+0123456789.")),
+    (
+        "float",
+        r"^([-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN))$",
+        list("-+0123456789."),
+    ),
 ):
     _PlainLoader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), _first)

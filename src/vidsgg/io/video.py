@@ -1,7 +1,8 @@
 """Frames of a video file, by number, decoding only what is needed.
 
-Frame n is the n-th picture, counted from 1, that comes out of the decoder when it decodes everything from the start. Frames are found by
-their time stamps, never by n / fps; where the stamps do not tell (frame_index.py), they are counted.
+Frame n is the n-th picture, counted from 1, that comes out of the decoder when it decodes
+everything from the start. Frames are found by their time stamps, never by n / fps; where the stamps
+do not tell (frame_index.py), they are counted.
 """
 
 from __future__ import annotations
@@ -23,21 +24,23 @@ from vidsgg.io.display import displayed, square_size
 from vidsgg.io.frame_index import index_frames, pictures
 from vidsgg.io.images import Image
 
-# A seek empties the decoder and fills it again, which takes as long as decoding about this many frames (measured on H.264 of
-# 480 x 270 pixels with two threads); skipping fewer is no gain.
+# A seek empties the decoder and fills it again, which takes as long as decoding about this many
+# frames (measured on H.264 of 480 x 270 pixels with two threads); skipping fewer is no gain.
 _SEEK_COST = 20
 _STILL = Disposition.attached_pic | Disposition.timed_thumbnails
 
 
 class VideoReader:
-    """Random access to the pictures of a video. Holds an index of the file, 24 bytes a frame, but no open handle, so it may go to other
-    processes.
+    """Random access to the pictures of a video. Holds an index of the file, 24 bytes a frame, but
+    no open handle, so it may go to other processes.
 
-    count: number of frames. fps: average rate, None if the file does not tell. times: seconds of every frame since the first, increasing,
-    None for streams without time stamps. lost: seconds that the file announces but does not hold, because its end is missing. refused:
-    packets that the decoder could not use, where all have been decoded to count the frames.
-    as_stored: keep pixels that are not square as they are stored; otherwise pictures are stretched as a viewer shows them (``io/display.py``).
-    Raises DataError naming the file if it is missing, has no video, cannot be read, or if its frames are too large.
+    count: number of frames. fps: average rate, None if the file does not tell. times: seconds of
+    every frame since the first, increasing, None for streams without time stamps. lost: seconds
+    that the file announces but does not hold, because its end is missing. refused: packets that the
+    decoder could not use, where all have been decoded to count the frames.
+    as_stored: keep pixels that are not square as they are stored; otherwise pictures are stretched
+    as a viewer shows them (``io/display.py``). Raises DataError naming the file if it is missing,
+    has no video, cannot be read, or if its frames are too large.
     """
 
     def __init__(self, path: Path, *, as_stored: bool = False) -> None:
@@ -45,16 +48,26 @@ class VideoReader:
         index = index_frames(partial(_opened, path))
         if index.count == 0:
             raise DataError(f"{path}: has no frame; copy or download it again.")
-        self.count, self.fps, self.times, self.lost, self.refused = index.count, index.fps, index.times, index.lost, index.refused
+        self.count, self.fps, self.times, self.lost, self.refused = (
+            index.count,
+            index.fps,
+            index.times,
+            index.lost,
+            index.refused,
+        )
         self._stamps, self._keys, self._seeks = index.stamps, index.keys, index.seeks
         self._durations, self._pace = index.durations, index.pace
 
     def dumped(self) -> ConstantRate | None:
-        """Which frame each file of ``ffmpeg -i VIDEO %06d.png`` shows; None if the video tells no times or rate to count by."""
-        return None if self.times is None or self._pace is None else constant_rate(self.times, self._durations, self._pace)
+        """Which frame each file of ``ffmpeg -i VIDEO %06d.png`` shows; None if the video tells no
+        times or rate to count by."""
+        return (
+            None if self.times is None or self._pace is None else constant_rate(self.times, self._durations, self._pace)
+        )
 
     def dumped_frames(self, files: Sequence[int]) -> list[int]:
-        """The frames that these files show, by number; of a video without times or rate, file N shows frame N.
+        """The frames that these files show, by number; of a video without times or rate, file N
+        shows frame N.
 
         Raises DataError if ffmpeg would write no such file.
         """
@@ -62,20 +75,25 @@ class VideoReader:
         count = self.count if dumped is None else dumped.count
         for number in files:
             if not 1 <= number <= count:
-                raise DataError(f"{self.path}: frame {number} was asked for, the video has frames 1..{count} as ffmpeg dumps them.")
+                raise DataError(
+                    f"{self.path}: frame {number} was asked for, the video has frames 1..{count} as ffmpeg dumps them."
+                )
         return list(files) if dumped is None else [dumped.picture(number) for number in files]
 
     def read(self, numbers: Sequence[int]) -> list[Image]:
-        """Frames ``numbers`` (from 1, any order, repeats allowed) as RGB (H, W, 3) uint8, in the given order.
+        """Frames ``numbers`` (from 1, any order, repeats allowed) as RGB (H, W, 3) uint8, in the
+        given order.
 
-        Raises DataError naming the file for a number outside the video and for a frame that cannot be decoded.
+        Raises DataError naming the file for a number outside the video and for a frame that cannot
+        be decoded.
         """
         wanted = sorted(set(numbers))
         found = dict(zip(wanted, self.frames(wanted), strict=True))
         return [found[number] for number in numbers]
 
     def frames(self, numbers: Sequence[int]) -> Iterator[Image]:
-        """Frames ``numbers``, which must increase, one after the other; as ``read``, but only one is held at a time."""
+        """Frames ``numbers``, which must increase, one after the other; as ``read``, but only one
+        is held at a time."""
         for number in numbers:
             if not 1 <= number <= self.count:
                 raise DataError(f"{self.path}: frame {number} was asked for, the video has frames 1..{self.count}.")
@@ -107,8 +125,11 @@ class VideoReader:
                     raise DataError(f"{place} cannot be decoded; the file is damaged, copy or download it again.")
                 yield displayed(frame, None if self._as_stored else stream.sample_aspect_ratio, self.path)
 
-    def _decode(self, container: av.container.InputContainer, stream: av.VideoStream, start: int) -> Iterator[tuple[int, av.VideoFrame]]:
-        """(position from 0, picture) in presentation order. Pictures before ``start`` may lack what they refer to and are left out."""
+    def _decode(
+        self, container: av.container.InputContainer, stream: av.VideoStream, start: int
+    ) -> Iterator[tuple[int, av.VideoFrame]]:
+        """(position from 0, picture) in presentation order. Pictures before ``start`` may lack what
+        they refer to and are left out."""
         for count, frame in enumerate(pictures(container, stream)):
             position = count if self._stamps is None else self._place(frame.pts)
             if position >= start:
@@ -122,7 +143,8 @@ class VideoReader:
 
 
 def read_dumped_frames(path: Path, files: Sequence[int]) -> list[Image]:
-    """The pictures of a data set's video that files with these numbers hold after ``ffmpeg -i VIDEO %06d.png``: upright, pixels as stored.
+    """The pictures of a data set's video that files with these numbers hold after ``ffmpeg -i VIDEO
+    %06d.png``: upright, pixels as stored.
 
     See VideoReader.read and VideoReader.dumped.
     """
@@ -131,14 +153,16 @@ def read_dumped_frames(path: Path, files: Sequence[int]) -> list[Image]:
 
 
 def picture_sizes(path: Path) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Width and height of a video's pictures before they are turned: as stored, and with square pixels, as they are shown."""
+    """Width and height of a video's pictures before they are turned: as stored, and with square
+    pixels, as they are shown."""
     with _opened(path) as (_, stream):
         return (stream.width, stream.height), square_size(stream.width, stream.height, stream.sample_aspect_ratio)
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[av.container.InputContainer, av.VideoStream]]:
-    """The file and its video track; what PyAV raises meanwhile becomes a DataError that names the file."""
+    """The file and its video track; what PyAV raises meanwhile becomes a DataError that names the
+    file."""
     with open_container(path) as container:
         stream = _track(container, path)
         bound_frames(path, stream)
@@ -147,12 +171,18 @@ def _opened(path: Path) -> Iterator[tuple[av.container.InputContainer, av.VideoS
 
 
 def _track(container: av.container.InputContainer, path: Path) -> av.VideoStream:
-    """The track that the ffmpeg program takes: of those that move the one marked as default, then the largest, then the first."""
+    """The track that the ffmpeg program takes: of those that move the one marked as default, then
+    the largest, then the first."""
     moving = [stream for stream in container.streams.video if not stream.disposition & _STILL]
     if not moving:
         cover = ", only a cover picture" if container.streams.video else ""
         raise DataError(f"{path}: has no video track{cover}.")
     decodable = [stream for stream in moving if stream.codec_context is not None]
     if not decodable:
-        raise DataError(f"{path}: FFmpeg has no decoder for its video track; the file may be damaged. Convert it to MP4, or get it again.")
-    return max(decodable, key=lambda stream: (bool(stream.disposition & Disposition.default), stream.width * stream.height))
+        raise DataError(
+            f"{path}: FFmpeg has no decoder for its video track; the file may be damaged. Convert it to MP4, or get it"
+            " again."
+        )
+    return max(
+        decodable, key=lambda stream: (bool(stream.disposition & Disposition.default), stream.width * stream.height)
+    )

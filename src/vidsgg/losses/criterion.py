@@ -13,7 +13,8 @@ Logits = TypeVar("Logits", bound=RelationLogits)
 
 
 class Criterion(Protocol):
-    """From what a model says of a clip to scalars by name, their sum as "total". A clip of several videos gives the mean over its videos."""
+    """From what a model says of a clip to scalars by name, their sum as "total". A clip of several
+    videos gives the mean over its videos."""
 
     def __call__(self, logits: RelationLogits, clip: Clip) -> dict[str, Tensor]: ...
 
@@ -22,6 +23,7 @@ def logits_of(logits: RelationLogits, kind: type[Logits]) -> Logits:
     """The logits as those of one method's network. Raises TypeError if another's gave them."""
     if not isinstance(logits, kind):
         raise TypeError(
-            f"the criterion reads {kind.__name__}, but the model gives {type(logits).__name__}; take the criterion of its method."
+            f"the criterion reads {kind.__name__}, but the model gives {type(logits).__name__}; take the criterion of"
+            " its method."
         )
     return logits

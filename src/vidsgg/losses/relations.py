@@ -1,4 +1,5 @@
-"""The criterion of the two-stage methods: cross entropy and multi-label margin (STTran, ICCV 2021, section 3.4)."""
+"""The criterion of the two-stage methods: cross entropy and multi-label margin (STTran, ICCV 2021,
+section 3.4)."""
 
 from __future__ import annotations
 
@@ -19,13 +20,16 @@ T = TypeVar("T")
 
 
 class RelationCriterion:
-    """Losses of one clip: one per predicate group, one for the objects and one for the actions where the model scores them.
+    """Losses of one clip: one per predicate group, one for the objects and one for the actions
+    where the model scores them.
 
-    "single" groups: cross entropy of the logits. "multi" groups: multi-label margin of the *probabilities*, as STTran trains, or
-    binary cross entropy with ``bce``. Objects and actions: cross entropy; the background is a class like any other.
+    "single" groups: cross entropy of the logits. "multi" groups: multi-label margin of the
+    *probabilities*, as STTran trains, or binary cross entropy with ``bce``. Objects and actions:
+    cross entropy; the background is a class like any other.
 
-    Every loss is the mean over the rows of a video, averaged over the videos of the clip (one without rows counts 0). So a batch of
-    four videos has the loss of four batches of one, and the reference, which steps on single videos, is the case of one.
+    Every loss is the mean over the rows of a video, averaged over the videos of the clip (one
+    without rows counts 0). So a batch of four videos has the loss of four batches of one, and the
+    reference, which steps on single videos, is the case of one.
     """
 
     def __init__(self, schema: Schema, bce: bool = False) -> None:
@@ -33,12 +37,16 @@ class RelationCriterion:
         self.multi_label = binary_cross_entropy if bce else multi_label_margin
         for group in self.groups:
             if group.name in ("objects", "actions", "total"):
-                raise ConfigError(f"schema {schema.name!r}: a predicate group is named {group.name!r}, like a loss; rename the group.")
+                raise ConfigError(
+                    f"schema {schema.name!r}: a predicate group is named {group.name!r}, like a loss; rename the group."
+                )
 
     def __call__(self, logits: RelationLogits, clip: Clip) -> dict[str, Tensor]:
-        """Scalars by group name, "objects", "actions" and their sum "total"; float32 also under autocast.
+        """Scalars by group name, "objects", "actions" and their sum "total"; float32 also under
+        autocast.
 
-        A clip without pairs gives zeros that can be differentiated. Raises DataError if the clip lacks the labels of something scored.
+        A clip without pairs gives zeros that can be differentiated. Raises DataError if the clip
+        lacks the labels of something scored.
         """
         losses = self.of_groups(logits.groups, clip)
         if logits.objects is not None:
@@ -70,7 +78,8 @@ class RelationCriterion:
 
 
 def multi_label_margin(logits: Tensor, hot: Tensor) -> Tensor:
-    """Multi-label margin of sigmoid(logits): per row, sum over labelled y and unlabelled j of max(0, 1 - p_y + p_j), divided by C.
+    """Multi-label margin of sigmoid(logits): per row, sum over labelled y and unlabelled j of
+    max(0, 1 - p_y + p_j), divided by C.
 
     logits: (P, C) float32. hot: (P, C) bool. Returns (P,); a row without any label gives 0.
     """
@@ -82,16 +91,20 @@ def multi_label_margin(logits: Tensor, hot: Tensor) -> Tensor:
 
 
 def binary_cross_entropy(logits: Tensor, hot: Tensor) -> Tensor:
-    """Binary cross entropy of sigmoid(logits), averaged over the classes: (P, C) float32 and (P, C) bool give (P,)."""
+    """Binary cross entropy of sigmoid(logits), averaged over the classes: (P, C) float32 and (P, C)
+    bool give (P,)."""
     return F.binary_cross_entropy_with_logits(logits, hot.float(), reduction="none").mean(dim=1)
 
 
 def mean_of_videos(row_loss: Tensor, row_frame: Tensor, clip: Clip) -> Tensor:
-    """The mean over the rows of a video, averaged over the videos of the clip; one without rows counts 0. row_frame: each row's frame."""
+    """The mean over the rows of a video, averaged over the videos of the clip; one without rows
+    counts 0. row_frame: each row's frame."""
     return segment_mean(row_loss, clip.frame_video[row_frame], clip.videos).mean()
 
 
 def _given(clip: Clip, name: str, value: T | None) -> T:
     if value is None:
-        raise DataError(f"clip of {', '.join(clip.video_ids[:3])}: the loss needs {name}, which the clip does not have.")
+        raise DataError(
+            f"clip of {', '.join(clip.video_ids[:3])}: the loss needs {name}, which the clip does not have."
+        )
     return value

@@ -15,9 +15,10 @@ from vidsgg.structures.schema import Schema
 
 
 class SceneLLMCriterion:
-    """Stage CODES: "reconstruction", the squared error of the decoded features (1 if it knows but their mean), "codebook", that of the codes
-    against the latents, and "commitment", that of the latents against the codes (van den Oord et al. 2017, equation 3); means over columns,
-    then over the nodes of a video, then over videos. Other stages: RelationCriterion.
+    """Stage CODES: "reconstruction", the squared error of the decoded features (1 if it knows but
+    their mean), "codebook", that of the codes against the latents, and "commitment", that of the
+    latents against the codes (van den Oord et al. 2017, equation 3); means over columns, then over
+    the nodes of a video, then over videos. Other stages: RelationCriterion.
     """
 
     def __init__(self, schema: Schema, *, commitment: float, bce: bool = False) -> None:
@@ -28,7 +29,9 @@ class SceneLLMCriterion:
         logits = logits_of(logits, SceneLLMLogits)
         if logits.quantised is None:
             return self.relations(logits, clip)
-        losses = {name: mean_of_videos(error, clip.node_frame, clip) for name, error in code_errors(logits.quantised).items()}
+        losses = {
+            name: mean_of_videos(error, clip.node_frame, clip) for name, error in code_errors(logits.quantised).items()
+        }
         losses["commitment"] = self.commitment * losses["commitment"]
         return {**losses, "total": torch.stack(list(losses.values())).sum()}
 

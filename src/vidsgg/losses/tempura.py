@@ -1,4 +1,5 @@
-"""TEMPURA's criterion (Nag et al., CVPR 2023, section 3.5, and what the authors' train.py adds to it)."""
+"""TEMPURA's criterion (Nag et al., CVPR 2023, section 3.5, and what the authors' train.py adds to
+it)."""
 
 from __future__ import annotations
 
@@ -24,26 +25,33 @@ CONTRASTIVE: dict[str, Contrastive] = {"euc_con": margin_contrastive, "info_nce"
 
 
 class TempuraCriterion:
-    """Losses of one clip: one per predicate group, "objects" and "contrastive" where classes are guessed, "gmm_regularization_loss".
+    """Losses of one clip: one per predicate group, "objects" and "contrastive" where classes are
+    guessed, "gmm_regularization_loss".
 
-    "single" groups and objects: negative log likelihood. "multi" groups: binary cross entropy, or a margin. Every loss is the mean over the
-    rows of a video, averaged over the videos of the clip (one without rows counts 0), as in RelationCriterion.
+    "single" groups and objects: negative log likelihood. "multi" groups: binary cross entropy, or a
+    margin. Every loss is the mean over the rows of a video, averaged over the videos of the clip
+    (one without rows counts 0), as in RelationCriterion.
     """
 
     def __init__(self, schema: Schema, config: TempuraLossConfig) -> None:
         self.groups, self.config = schema.vocabulary.groups, config
         for group in self.groups:
             if group.name in ("objects", "contrastive", "gmm_regularization_loss", "total"):
-                raise ConfigError(f"schema {schema.name!r}: a predicate group is named {group.name!r}, like a loss; rename the group.")
+                raise ConfigError(
+                    f"schema {schema.name!r}: a predicate group is named {group.name!r}, like a loss; rename the group."
+                )
 
     def __call__(self, logits: RelationLogits, clip: Clip) -> dict[str, Tensor]:
         """Scalars by name and their sum "total"; float32 also under autocast.
 
-        A clip without pairs gives zeros that can be differentiated. Raises DataError if the clip lacks the labels of something scored.
+        A clip without pairs gives zeros that can be differentiated. Raises DataError if the clip
+        lacks the labels of something scored.
         """
         config, logits = self.config, logits_of(logits, TempuraLogits)
         if clip.labels is None:
-            raise DataError(f"clip of {', '.join(clip.video_ids[:3])}: the loss needs labels, which the clip does not have.")
+            raise DataError(
+                f"clip of {', '.join(clip.video_ids[:3])}: the loss needs labels, which the clip does not have."
+            )
         video = clip.frame_video[clip.pair_frame]
         losses = {}
         for group in self.groups:
@@ -55,13 +63,16 @@ class TempuraCriterion:
             if config.rel_loss_weighting:
                 weight = row_weights(_unsure(logits, group.name, config.rel_loss_weighting), video, clip.videos)
                 if config.reference_compat and config.mlm and group.kind == "multi":
-                    weight = segment_mean(weight, video, clip.videos)[video]  # the reference multiplies (P,) by (P, P): train.py:250
+                    # the reference multiplies (P,) by (P, P): train.py:250
+                    weight = segment_mean(weight, video, clip.videos)[video]
                 row_loss = row_loss * weight
             losses[group.name] = segment_mean(row_loss, video, clip.videos).mean()
         if logits.objects is not None:
             losses |= self._of_objects(logits, clip)
         if config.gmm_regularization and logits.mixture_weights:
-            even = torch.stack([_one_sided(log_weight, name, clip) for name, log_weight in logits.mixture_weights.items()])
+            even = torch.stack(
+                [_one_sided(log_weight, name, clip) for name, log_weight in logits.mixture_weights.items()]
+            )
             losses["gmm_regularization_loss"] = config.gmm_regularization * even.mean()
         return {**losses, "total": torch.stack(list(losses.values())).sum()}
 
@@ -69,7 +80,9 @@ class TempuraCriterion:
         config, target = self.config, clip.node_target
         assert logits.objects is not None
         if target is None:
-            raise DataError(f"clip of {', '.join(clip.video_ids[:3])}: the loss needs node_target, which the clip does not have.")
+            raise DataError(
+                f"clip of {', '.join(clip.video_ids[:3])}: the loss needs node_target, which the clip does not have."
+            )
         video = clip.frame_video[clip.node_frame]
         row_loss = negative_log_likelihood(logits.objects.float(), target, mixed=config.obj_head == "gmm")
         row_loss = torch.where(target == 0, config.eos_coef * row_loss, row_loss)
@@ -84,7 +97,8 @@ class TempuraCriterion:
 
 
 def negative_log_likelihood(logits: Tensor, target: Tensor, *, mixed: bool) -> Tensor:
-    """(R, C) float32 and (R,) long give (R,). mixed: the logits are the logarithms of a mixture's probabilities p; -log(p + 1e-12) then."""
+    """(R, C) float32 and (R,) long give (R,). mixed: the logits are the logarithms of a mixture's
+    probabilities p; -log(p + 1e-12) then."""
     if not mixed:
         return F.cross_entropy(logits, target, reduction="none")
     log_p = logits.gather(1, target[:, None]).squeeze(1)
@@ -92,7 +106,8 @@ def negative_log_likelihood(logits: Tensor, target: Tensor, *, mixed: bool) -> T
 
 
 def row_weights(uncertainty: Tensor, video: Tensor, videos: int) -> Tensor:
-    """(R, C) to (R,): 1 and the share of a row in exp(its uncertainty, summed over classes) over the rows of its video."""
+    """(R, C) to (R,): 1 and the share of a row in exp(its uncertainty, summed over classes) over
+    the rows of its video."""
     total = uncertainty.sum(1)
     lifted = (total - total.max()).exp() if len(total) else total
     return 1 + lifted / segment_sum(lifted, video, videos)[video]
@@ -103,11 +118,14 @@ def _unsure(logits: TempuraLogits, name: str, kind: str) -> Tensor:
         return logits.object_uncertainty[0 if kind == "al" else 1]
     if name != "objects" and logits.uncertainty is not None:
         return (logits.uncertainty.aleatoric if kind == "al" else logits.uncertainty.epistemic)[name]
-    raise ConfigError(f"option -{'obj' if name == 'objects' else 'rel'}_loss_weighting: the model does not tell its uncertainty.")
+    raise ConfigError(
+        f"option -{'obj' if name == 'objects' else 'rel'}_loss_weighting: the model does not tell its uncertainty."
+    )
 
 
 def _one_sided(log_weight: Tensor, name: str, clip: Clip) -> Tensor:
-    """How far the components' weights (R, K) are from even: 0 if they are, 1 for one component alone, and 0 where there is only one."""
+    """How far the components' weights (R, K) are from even: 0 if they are, 1 for one component
+    alone, and 0 where there is only one."""
     components = log_weight.shape[1]
     if components == 1:
         return log_weight.sum() * 0

@@ -1,4 +1,5 @@
-"""Files of a method's authors: how they lie on disk, and what a method says of how to read its own."""
+"""Files of a method's authors: how they lie on disk, and what a method says of how to read its
+own."""
 
 from __future__ import annotations
 
@@ -26,20 +27,26 @@ class AuthorsFile:
 
     @staticmethod
     def read(path: Path) -> AuthorsFile:
-        """Raises CheckpointError if there are no weights in it, ConfigError if it is a file of ours."""
+        """Raises CheckpointError if there are no weights in it, ConfigError if it is a file of
+        ours."""
         content = load_tensors(path)
         if content.get("kind") == KIND or "model_state_dict" in content:
             raise ConfigError(f"{path} is a file of vidsgg already; use it as it is.")
         # The weights lie at the top, under "state_dict" (STTran) or under "model" (the detector).
-        state = next((content[key] for key in ("state_dict", "model") if isinstance(content.get(key), Mapping)), content)
+        state = next(
+            (content[key] for key in ("state_dict", "model") if isinstance(content.get(key), Mapping)), content
+        )
         strange = next((name for name, value in state.items() if not isinstance(value, Tensor)), None)
         if strange is not None or not state:
             found = "nothing" if strange is None else f"{strange!r}, a {type(state[strange]).__name__}"
-            raise CheckpointError(f"{path} holds {found} where weights are expected; a state dict of tensors is needed.")
+            raise CheckpointError(
+                f"{path} holds {found} where weights are expected; a state dict of tensors is needed."
+            )
         return AuthorsFile(path, content, dict(state))
 
     def check_rows(self, rows: Mapping[str, int]) -> None:
-        """Names of classes are not in the file, so numbers have to do. Raises CheckpointError for a weight with other rows than these."""
+        """Names of classes are not in the file, so numbers have to do. Raises CheckpointError for a
+        weight with other rows than these."""
         for name, count in rows.items():
             if name not in self.state or len(self.state[name]) != count:
                 found = f"has {len(self.state[name])} rows" if name in self.state else "is missing"
@@ -57,9 +64,10 @@ class AuthorsFile:
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """What a file holds, in our terms. options: of a run of the model. state: its weights under our names. about: lines on what was read
-    off the weights or asked for. left_over, reason: the authors' names that have no place in it, and why. keeps: how the names of ours
-    begin that may be missing and then stay as they are in a new model.
+    """What a file holds, in our terms. options: of a run of the model. state: its weights under our
+    names. about: lines on what was read off the weights or asked for. left_over, reason: the
+    authors' names that have no place in it, and why. keeps: how the names of ours begin that may be
+    missing and then stay as they are in a new model.
     """
 
     options: TrainOptions
@@ -78,8 +86,9 @@ class AuthorsFormat:
     title: str  # how people call the method
     known_by: str  # its names in a file, for people
     recognises: Callable[[Mapping[str, Tensor]], bool]  # whether a file's names are the method's
-    # A file in our terms, by what is asked for: -mode, and the method's own options of the import. Raises CheckpointError if the
-    # weights do not fit, ConfigError naming an option that has to be given.
+    # A file in our terms, by what is asked for: -mode, and the method's own options of the import.
+    # Raises CheckpointError if the weights do not fit, ConfigError naming an option that has to be
+    # given.
     read: Callable[[AuthorsFile, Any], Found]
 
     @property

@@ -1,4 +1,5 @@
-"""A method: everything that the toolkit has to know of a model to train, score, run and import it. Nothing heavy is imported here."""
+"""A method: everything that the toolkit has to know of a model to train, score, run and import it.
+Nothing heavy is imported here."""
 
 from __future__ import annotations
 
@@ -48,7 +49,8 @@ class Scoring:
 
 
 class Method(Generic[Options]):
-    """What generic code asks a method, never its name. A method of one's own states the first fields and overrides what differs."""
+    """What generic code asks a method, never its name. A method of one's own states the first
+    fields and overrides what differs."""
 
     name: ClassVar[str]  # as in -model
     summary: ClassVar[str]  # one line
@@ -56,7 +58,8 @@ class Method(Generic[Options]):
     options: ClassVar[type[TrainOptions]]  # of a run; they contain those of the network, so that a default stands once
     network: ClassVar[str]  # "package.module:Class", imported when it is needed
     note: ClassVar[str] = ""  # what has to be said wherever the method's numbers are shown
-    # Dataclasses of options that only this method has of 'vidsgg evaluate' and 'vidsgg import-checkpoint'; None: not asked for.
+    # Dataclasses of options that only this method has of 'vidsgg evaluate' and 'vidsgg
+    # import-checkpoint'; None: not asked for.
     evaluation: ClassVar[type] = NoOptions
     importing: ClassVar[type[ImportOptions]] = ImportOptions
 
@@ -75,12 +78,13 @@ class Method(Generic[Options]):
         return found
 
     def build(self, schema: Schema, widths: FeatureWidths, options: Options) -> nn.Module:
-        """The network for a data set, with new weights. widths: of the features that it will read. Raises ConfigError or ValueError for
-        options that contradict each other or the schema."""
+        """The network for a data set, with new weights. widths: of the features that it will read.
+        Raises ConfigError or ValueError for options that contradict each other or the schema."""
         raise NotImplementedError
 
     def criterion(self, schema: Schema, options: Options) -> Criterion:
-        """What it is trained by, and what its validation losses are: by default the losses of its predicates and objects."""
+        """What it is trained by, and what its validation losses are: by default the losses of its
+        predicates and objects."""
         from vidsgg.losses.relations import RelationCriterion
 
         return RelationCriterion(schema, bce=isinstance(options, NeuralOptions) and options.bce_loss)
@@ -92,11 +96,13 @@ class Method(Generic[Options]):
         return ONE_STAGE
 
     def prepare(self, model: nn.Module, videos: VideoDataset, options: Options) -> list[str]:
-        """What a new model learns of its training videos before the first step; returns lines for the log."""
+        """What a new model learns of its training videos before the first step; returns lines for
+        the log."""
         return []
 
     def scorings(self, options: Options, asked: Mapping[str, Any]) -> list[Scoring]:
-        """The ways to score a run, of which the first is the result. options: the run's. asked: what was given of ``evaluation``."""
+        """The ways to score a run, of which the first is the result. options: the run's. asked:
+        what was given of ``evaluation``."""
         return [Scoring(asked)]
 
     def unsure_above(self, options: Options) -> float | None:

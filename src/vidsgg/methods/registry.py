@@ -1,4 +1,5 @@
-"""The methods by name: of this package, of installed ones, and those that the user names as ``package.module:METHOD``."""
+"""The methods by name: of this package, of installed ones, and those that the user names as
+``package.module:METHOD``."""
 
 from __future__ import annotations
 
@@ -18,7 +19,11 @@ def _wrong(name: str, thing: Any) -> str:
         return f"the method does not state its {', '.join(lacking)}"
     if not isinstance(thing.options, type) or not issubclass(thing.options, TrainOptions):
         return "its options are no class that extends TrainOptions or NeuralOptions of vidsgg.methods.training_options"
-    return "" if names_code(name) or thing.name == name else f"the method calls itself {short(thing.name)}; give both one name"
+    return (
+        ""
+        if names_code(name) or thing.name == name
+        else f"the method calls itself {short(thing.name)}; give both one name"
+    )
 
 
 METHODS: Registry[Method[Any]] = Registry(
@@ -41,5 +46,6 @@ def methods() -> dict[str, Method[Any]]:
 
 
 def find_method(name: str) -> Method[Any]:
-    """Raises ConfigError as ``Registry.get``: for an unknown name, and for code that the user has not named (``METHODS.admit``)."""
+    """Raises ConfigError as ``Registry.get``: for an unknown name, and for code that the user has
+    not named (``METHODS.admit``)."""
     return METHODS.get(name)

@@ -1,4 +1,5 @@
-"""What the authors' checkpoints of several methods have in common: names of the parts that they took over from STTran."""
+"""What the authors' checkpoints of several methods have in common: names of the parts that they
+took over from STTran."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ from vidsgg.structures.widths import FeatureWidths
 
 Rules = Sequence[tuple[str, str]]  # pattern of the beginning of a name there -> here
 
-STACKS = ("glocal_transformer.local_attention", "glocal_transformer.global_attention")  # of layers: within a frame, over frames
+# of layers: within a frame, over frames
+STACKS = ("glocal_transformer.local_attention", "glocal_transformer.global_attention")
 PAIR_TOKENS: Rules = (
     (r"union_func1\.", "pair_encoder.union.features."),
     (r"conv\.0\.", "pair_encoder.union.mask_conv1."),
@@ -52,7 +54,8 @@ HEADS: Rules = (
 
 
 def renamed(authors: Mapping[str, Tensor], rules: Rules, method: str) -> tuple[dict[str, Tensor], list[str]]:
-    """The entries that the first fitting rule gives a name, under it, and the authors' names of the others.
+    """The entries that the first fitting rule gives a name, under it, and the authors' names of the
+    others.
 
     Raises CheckpointError if nothing fits.
     """
@@ -66,7 +69,9 @@ def renamed(authors: Mapping[str, Tensor], rules: Rules, method: str) -> tuple[d
         else:
             left_over.append(name)
     if not ours:
-        raise CheckpointError(f"no weight of {method} among {len(authors)} entries, the first of which is {next(iter(authors), None)!r}.")
+        raise CheckpointError(
+            f"no weight of {method} among {len(authors)} entries, the first of which is {next(iter(authors), None)!r}."
+        )
     return ours, left_over
 
 
@@ -83,10 +88,12 @@ class TransformerSizes(TypedDict):
 def infer_transformer(
     authors: Mapping[str, Tensor], method: str, stacks: tuple[str, str] = STACKS
 ) -> tuple[TransformerSizes, FeatureWidths]:
-    """Sizes of pair tokens and transformer as options of our models, and the widths of the features that they read.
+    """Sizes of pair tokens and transformer as options of our models, and the widths of the features
+    that they read.
 
-    stacks: names of the layers within a frame and of those over frames, without ``.layers.<number>``. Without any layer
-    the feed-forward width is not in the weights, nor does it matter. Raises CheckpointError if a weight is missing.
+    stacks: names of the layers within a frame and of those over frames, without
+    ``.layers.<number>``. Without any layer the feed-forward width is not in the weights, nor does
+    it matter. Raises CheckpointError if a weight is missing.
     """
     try:
         hidden_dim, node = authors["subj_fc.weight"].shape
@@ -98,7 +105,9 @@ def infer_transformer(
         }
         union = authors["union_func1.weight"].shape[1]
     except KeyError as error:
-        raise CheckpointError(f"a checkpoint of {method} has a weight {error.args[0]!r}, but this one does not; is it whole?") from None
+        raise CheckpointError(
+            f"a checkpoint of {method} has a weight {error.args[0]!r}, but this one does not; is it whole?"
+        ) from None
     for name, value in authors.items():
         if name.startswith(stacks) and name.endswith(".linear1.weight"):
             options["feedforward_dim"] = value.shape[0]

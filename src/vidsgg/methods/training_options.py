@@ -1,4 +1,5 @@
-"""The options that every training run has, and those of runs by gradient descent. Nothing heavy is imported here."""
+"""The options that every training run has, and those of runs by gradient descent. Nothing heavy is
+imported here."""
 
 from __future__ import annotations
 
@@ -26,7 +27,9 @@ class _RunOptions:
         place="input",
         free=("run", "study", "list"),
     )
-    datasize: Literal["large", "small", "mini"] = option("large", "large: all videos; small (or mini): a fixed tenth of them")
+    datasize: Literal["large", "small", "mini"] = option(
+        "large", "large: all videos; small (or mini): a fixed tenth of them"
+    )
     val: Literal["holdout", "test"] = option(
         "holdout", "validation on a fixed tenth of the training videos, or on the test split as the original codes do"
     )
@@ -34,16 +37,26 @@ class _RunOptions:
     weight_decay: float = option(1e-5, "weight decay of AdamW", low=0, high=1e3)
     batch_size: int = option(1, "videos per step and process", low=1, high=100_000)
     epochs: int = option(
-        100, "passes over the training videos; 0 writes the untrained model", low=0, aliases=("nepoch",), high=1_000_000, free=("run",)
+        100,
+        "passes over the training videos; 0 writes the untrained model",
+        low=0,
+        aliases=("nepoch",),
+        high=1_000_000,
+        free=("run",),
     )
     clip_grad: float = option(5.0, "L2 norm to which all gradients are clipped; 0 turns it off", low=0, high=1e9)
     warmup_steps: int = option(1000, "optimiser steps of linear warm-up", low=0, high=10**9)
     scheduler: Literal["step", "cosine", "plateau"] = option("step", "learning rate schedule; plateau watches -monitor")
-    save_freq: int = option(10, "epochs between checkpoints that are kept", low=1, high=1_000_000, free=("run", "study", "list"))
+    save_freq: int = option(
+        10, "epochs between checkpoints that are kept", low=1, high=1_000_000, free=("run", "study", "list")
+    )
     eval_freq: int = option(5, "epochs between evaluations", low=1, high=1_000_000, free=("run",))
     seed: int = option(42, "seed of all random generators", low=0, high=2**32 - 1)
     save_path: str | None = option(
-        None, "folder of the run; by default output/<dataset>/<model>_<mode>_<time>", place="new folder", free=("run", "study", "list")
+        None,
+        "folder of the run; by default output/<dataset>/<model>_<mode>_<time>",
+        place="new folder",
+        free=("run", "study", "list"),
     )
     logger: str = option(
         "tensorboard",
@@ -52,17 +65,27 @@ class _RunOptions:
         free=("run", "study", "list"),
     )
     num_workers: int | None = option(
-        None, "processes that read data; by default one per core, at most 4", low=0, high=1024, free=("run", "study", "list")
+        None,
+        "processes that read data; by default one per core, at most 4",
+        low=0,
+        high=1024,
+        free=("run", "study", "list"),
     )
-    skip_bad: bool = option(False, "leave out videos that cannot be read, and count them, instead of stopping", free=("run",))
-    device: str = option("auto", "auto (the first CUDA device, else the CPU), cpu, cuda, cuda:1, ...", free=("run", "study", "list"))
+    skip_bad: bool = option(
+        False, "leave out videos that cannot be read, and count them, instead of stopping", free=("run",)
+    )
+    device: str = option(
+        "auto", "auto (the first CUDA device, else the CPU), cpu, cuda, cuda:1, ...", free=("run", "study", "list")
+    )
     distributed: bool = option(
-        False, "several processes, one per device; torchrun starts them, and under it this needs not be said", free=("run", "study")
+        False,
+        "several processes, one per device; torchrun starts them, and under it this needs not be said",
+        free=("run", "study"),
     )
     detector: str = option(
         "auto",
-        "c4-resnet101, c4-small, fasterrcnn_resnet50_fpn_v2, an installed one, package.module:Class of your own, a file of weights, or auto:"
-        " detector.pth in the data folder, else c4-small",
+        "c4-resnet101, c4-small, fasterrcnn_resnet50_fpn_v2, an installed one, package.module:Class of your own, a file"
+        " of weights, or auto: detector.pth in the data folder, else c4-small",
         place="input",
         plugin=True,
         free=("run", "list", "scores"),
@@ -75,11 +98,14 @@ class _RunOptions:
     )
     resume_from: str | None = option(
         None,
-        "checkpoint or run to go on from, or 'last', the newest run of this model, mode and data set; of another one: takes over the weights that fit",
+        "checkpoint or run to go on from, or 'last', the newest run of this model, mode and data set; of another one:"
+        " takes over the weights that fit",
         place="input",
         free=("run",),
     )
-    exclusive_decoding: bool = option(True, "give predicates that occur once per label unit (EASG's dobj) to one object only")
+    exclusive_decoding: bool = option(
+        True, "give predicates that occur once per label unit (EASG's dobj) to one object only"
+    )
 
     def __post_init__(self) -> None:
         check_bounds(self)
@@ -90,13 +116,15 @@ class _RunOptions:
         return ""
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for config.yaml and checkpoints; the options class is found again by ``model``."""
+        """Plain values for config.yaml and checkpoints; the options class is found again by
+        ``model``."""
         return {name: str(value) if isinstance(value, Path) else value for name, value in asdict(self).items()}
 
 
 @dataclass(frozen=True)
 class TrainOptions(ReferenceCompat, _RunOptions):
-    """Options that every model has. (Their fields lie in two classes because networks have ``reference_compat`` too.)"""
+    """Options that every model has. (Their fields lie in two classes because networks have
+    ``reference_compat`` too.)"""
 
 
 @dataclass(frozen=True)
@@ -106,7 +134,8 @@ class NeuralOptions(TrainOptions):
     use_amp: bool = option(False, "mixed precision, see -opt_level")
     opt_level: Literal["O0", "O1", "O2"] = option(
         "O1",
-        "with -use_amp: O0 float32, O1 autocast to bfloat16 (or float16 with loss scaling), O2 bfloat16 weights with a float32 optimiser",
+        "with -use_amp: O0 float32, O1 autocast to bfloat16 (or float16 with loss scaling), O2 bfloat16 weights with a"
+        " float32 optimiser",
     )
     accumulate_grad_batches: int = option(
         1,
@@ -124,10 +153,13 @@ class NeuralOptions(TrainOptions):
     )
     monitor: str = option(
         "val_recall@20",
-        "what the best epoch is chosen by, early stopping waits for and the plateau schedule watches; val_loss, val_mR@50, ...",
+        "what the best epoch is chosen by, early stopping waits for and the plateau schedule watches; val_loss,"
+        " val_mR@50, ...",
     )
     curriculum: str | None = option(
-        None, "from easy to hard videos: stages EPOCHS:LEVEL such as 0:easy,20:medium,60:full (the easiest third, two thirds, all)"
+        None,
+        "from easy to hard videos: stages EPOCHS:LEVEL such as 0:easy,20:medium,60:full (the easiest third, two thirds,"
+        " all)",
     )
     patience: int | None = option(
         None,
@@ -136,21 +168,32 @@ class NeuralOptions(TrainOptions):
         high=1_000_000,
         free=("run",),
     )
-    min_delta: float = option(0.001, "early stopping: what counts as progress (of recall: a fraction of 1)", low=0, high=1e9, free=("run",))
+    min_delta: float = option(
+        0.001, "early stopping: what counts as progress (of recall: a fraction of 1)", low=0, high=1e9, free=("run",)
+    )
     save_minutes: float = option(
-        15.0, "minutes between checkpoints within an epoch; 0 writes one after every step", low=0, high=1e6, free=("run", "study", "list")
+        15.0,
+        "minutes between checkpoints within an epoch; 0 writes one after every step",
+        low=0,
+        high=1e6,
+        free=("run", "study", "list"),
     )
     profile: bool = option(
         False,
         "measure a few steps with torch's profiler: profile.txt and profile_trace.json in the run's folder",
         free=("run", "study", "list"),
     )
-    bce_loss: bool = option(False, "binary cross entropy for groups with several labels, instead of the reference's margin loss")
-    word_vectors: str | None = option(None, "text file of word vectors (GloVe) to start the class embeddings from", place="input")
+    bce_loss: bool = option(
+        False, "binary cross entropy for groups with several labels, instead of the reference's margin loss"
+    )
+    word_vectors: str | None = option(
+        None, "text file of word vectors (GloVe) to start the class embeddings from", place="input"
+    )
 
 
 def options_from(values: Mapping[str, Any], kind: type[TrainOptions]) -> TrainOptions:
-    """Options read back from a checkpoint or a run's config.yaml. Where they name code (``vidsgg/plugins.py``) the default is taken.
+    """Options read back from a checkpoint or a run's config.yaml. Where they name code
+    (``vidsgg/plugins.py``) the default is taken.
 
     Raises ConfigError naming the keys that this version does not know.
     """
@@ -160,4 +203,9 @@ def options_from(values: Mapping[str, Any], kind: type[TrainOptions]) -> TrainOp
         names = ", ".join(sorted(str(name)[:60] for name in unknown)[:10])
         raise ConfigError(f"the checkpoint's configuration has options that this version does not know: {names}")
     known = fields_of(kind)
-    return kind(**{name: convert(name, value, known[name][0], known[name][1].metadata["choices"]) for name, value in values.items()})
+    return kind(
+        **{
+            name: convert(name, value, known[name][0], known[name][1].metadata["choices"])
+            for name, value in values.items()
+        }
+    )

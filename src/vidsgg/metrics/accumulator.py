@@ -1,4 +1,5 @@
-"""Metrics over a stream of videos: counters are kept per video, never predictions (but for a bounded buffer)."""
+"""Metrics over a stream of videos: counters are kept per video, never predictions (but for a
+bounded buffer)."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ from vidsgg.structures.checks import Array
 from vidsgg.structures.prediction import VideoPrediction
 from vidsgg.structures.vocabulary import Vocabulary
 
-# Videos are counted together once they hold this many probabilities: enough to make calls cheap, few enough for the cache.
+# Videos are counted together once they hold this many probabilities: enough to make calls cheap,
+# few enough for the cache.
 _BUFFER = 100_000
 
 Counts = TypeVar("Counts")  # of one video
@@ -30,7 +32,8 @@ Counts = TypeVar("Counts")  # of one video
 
 @dataclass(frozen=True, eq=False)
 class CountedVideos(Generic[Counts]):
-    """The counters of some videos by id, in the order of ids, to be sent to another process. It pickles."""
+    """The counters of some videos by id, in the order of ids, to be sent to another process. It
+    pickles."""
 
     protocol: Protocol
     predicates: tuple[str, ...]
@@ -40,8 +43,9 @@ class CountedVideos(Generic[Counts]):
 class VideoAccumulator(ABC, Generic[Counts]):
     """Counts videos as they come.
 
-    A video is known by its id: given again, by a sampler that fills up the last batch or by another process, it replaces the earlier
-    one and counts once. The order of videos changes nothing, not even in the last bit.
+    A video is known by its id: given again, by a sampler that fills up the last batch or by another
+    process, it replaces the earlier one and counts once. The order of videos changes nothing, not
+    even in the last bit.
     """
 
     def __init__(self, protocol: Protocol, vocabulary: Vocabulary) -> None:
@@ -56,7 +60,8 @@ class VideoAccumulator(ABC, Generic[Counts]):
         self._size = 0
 
     def update(self, annotation: VideoAnnotation, prediction: VideoPrediction) -> None:
-        """Count one video. Raises DataError if the two do not belong together or the prediction holds no probabilities."""
+        """Count one video. Raises DataError if the two do not belong together or the prediction
+        holds no probabilities."""
         check_pair(annotation, prediction, self.vocabulary, self.protocol)
         self._waiting[annotation.video_id] = annotation, prediction
         self._size += sum(table.size for table in prediction.scores.values())
@@ -64,11 +69,13 @@ class VideoAccumulator(ABC, Generic[Counts]):
             self._count_waiting()
 
     def merge(self, state: CountedVideos[Counts]) -> None:
-        """Take over the videos that another accumulator has counted. Raises DataError if they were counted by another protocol or vocabulary."""
+        """Take over the videos that another accumulator has counted. Raises DataError if they were
+        counted by another protocol or vocabulary."""
         if state.protocol != self.protocol or state.predicates != self.vocabulary.predicates:
             raise DataError(
                 f"cannot merge what was counted by {state.protocol.name!r} over {len(state.predicates)} predicates into"
-                f" {self.protocol.name!r} over {len(self.vocabulary.predicates)}; evaluate all videos with one protocol and data set."
+                f" {self.protocol.name!r} over {len(self.vocabulary.predicates)}; evaluate all videos with one protocol"
+                " and data set."
             )
         self._count_waiting()
         self._counts.update(state.counts)
@@ -76,10 +83,14 @@ class VideoAccumulator(ABC, Generic[Counts]):
     def state(self) -> CountedVideos[Counts]:
         """The counters so far."""
         self._count_waiting()
-        return CountedVideos(self.protocol, self.vocabulary.predicates, {i: self._counts[i] for i in sorted(self._counts)})
+        return CountedVideos(
+            self.protocol, self.vocabulary.predicates, {i: self._counts[i] for i in sorted(self._counts)}
+        )
 
     @abstractmethod
-    def _count(self, annotations: Sequence[VideoAnnotation], predictions: Sequence[VideoPrediction]) -> Sequence[Counts]:
+    def _count(
+        self, annotations: Sequence[VideoAnnotation], predictions: Sequence[VideoPrediction]
+    ) -> Sequence[Counts]:
         """The counters of every video."""
 
     def _count_waiting(self) -> None:
@@ -94,14 +105,18 @@ class RecallAccumulator(VideoAccumulator[RecallCounts]):
 
     def counts(self) -> RecallCounts:
         """The counters of all videos so far, in the order of their ids."""
-        empty = RecallCounts.empty(len(self.protocol.constraints), len(self.protocol.ks), len(self.vocabulary.predicates))
+        empty = RecallCounts.empty(
+            len(self.protocol.constraints), len(self.protocol.ks), len(self.vocabulary.predicates)
+        )
         return RecallCounts.cat([empty, *self.state().counts.values()])
 
     def compute(self) -> RecallResult:
         """The recall of all videos so far. Raises DataError when none of them has a relation."""
         return RecallResult.of(self.protocol, self.vocabulary.predicates, self.counts())
 
-    def _count(self, annotations: Sequence[VideoAnnotation], predictions: Sequence[VideoPrediction]) -> Sequence[RecallCounts]:
+    def _count(
+        self, annotations: Sequence[VideoAnnotation], predictions: Sequence[VideoPrediction]
+    ) -> Sequence[RecallCounts]:
         ranks = video_ranks(annotations, predictions, self.vocabulary, self.protocol)
         unit_video = video_of_unit(annotations)
         counts = count_recall(ranks, unit_video, len(annotations), len(self.vocabulary.predicates), self.protocol.ks)
@@ -109,7 +124,10 @@ class RecallAccumulator(VideoAccumulator[RecallCounts]):
 
 
 def video_ranks(
-    annotations: Sequence[VideoAnnotation], predictions: Sequence[VideoPrediction], vocabulary: Vocabulary, protocol: Protocol
+    annotations: Sequence[VideoAnnotation],
+    predictions: Sequence[VideoPrediction],
+    vocabulary: Vocabulary,
+    protocol: Protocol,
 ) -> RelationRanks:
     """Ranks of all true relations of some videos, their label units counted through."""
     if protocol.match == "class":

@@ -1,9 +1,12 @@
-"""How sure differences between models are, given that other videos might have been drawn: a paired bootstrap over videos.
+"""How sure differences between models are, given that other videos might have been drawn: a paired
+bootstrap over videos.
 
-A resample draws as many videos as there are, with replacement (Efron & Tibshirani 1993, chapters 6 and 13); all models are measured on the
-same ones. A mean over predicates needs one thing more: a resample often lacks every video of a rare predicate, whose recall then is 0 by
-definition, and the mean would slide below that of all videos. So the mean of a resample is over the predicates that occur in it,
-times the share of the predicates that occur in all videos; for these themselves nothing changes.
+A resample draws as many videos as there are, with replacement (Efron & Tibshirani 1993, chapters 6
+and 13); all models are measured on the same ones. A mean over predicates needs one thing more: a
+resample often lacks every video of a rare predicate, whose recall then is 0 by definition, and the
+mean would slide below that of all videos. So the mean of a resample is over the predicates that
+occur in it, times the share of the predicates that occur in all videos; for these themselves
+nothing changes.
 """
 
 from __future__ import annotations
@@ -44,6 +47,7 @@ def resample(videos: int) -> Array:
 
 
 def correction(relations: Array, whole: Array) -> Array:
-    """(S,) by what to multiply a mean over C predicates. relations (S, C): of every resample; whole (C,): of all videos."""
+    """(S,) by what to multiply a mean over C predicates. relations (S, C): of every resample; whole
+    (C,): of all videos."""
     factor: Array = np.count_nonzero(whole) / np.maximum(np.count_nonzero(relations, axis=1), 1)
     return factor

@@ -1,8 +1,9 @@
 """Calibration: of what a model says with a probability of 70 %, are 70 % right?
 
-Statements (vidsgg.metrics.best_predicates) are sorted into bins of equal width by their confidence. The expected calibration error is
-the mean over all statements of the distance between their bin's mean confidence and the share of it that is right (Naeini et al. 2015;
-Guo et al. 2017, equation 3): ECE = sum_b n_b / n |right_b - confidence_b|. Letters: V videos, G predicate groups, B bins.
+Statements (vidsgg.metrics.best_predicates) are sorted into bins of equal width by their confidence.
+The expected calibration error is the mean over all statements of the distance between their bin's
+mean confidence and the share of it that is right (Naeini et al. 2015; Guo et al. 2017, equation 3):
+ECE = sum_b n_b / n |right_b - confidence_b|. Letters: V videos, G predicate groups, B bins.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ BINS = 15  # as Guo et al.; bin b holds confidences in [b / 15, (b + 1) / 15), t
 
 @dataclass(frozen=True, eq=False)
 class CalibrationResult:
-    """groups: names (G). statements, right (G, B): how many, and how many of them are right. confidence (G, B): sum of their confidences."""
+    """groups: names (G). statements, right (G, B): how many, and how many of them are right.
+    confidence (G, B): sum of their confidences."""
 
     groups: tuple[str, ...]
     statements: Array
@@ -69,7 +71,8 @@ class CalibrationResult:
 
 
 class CalibrationAccumulator(VideoAccumulator[Array]):
-    """The counters of a video are (3, G, B) float64: statements, those that are right, sum of confidences."""
+    """The counters of a video are (3, G, B) float64: statements, those that are right, sum of
+    confidences."""
 
     def compute(self) -> CalibrationResult:
         """Of all videos so far, also if nothing was found in any."""

@@ -1,7 +1,9 @@
-"""Average precision of detected boxes, as COCO defines it (Lin et al. 2014; cocodataset.org/#detection-eval).
+"""Average precision of detected boxes, as COCO defines it (Lin et al. 2014;
+cocodataset.org/#detection-eval).
 
-Letters: R detections, N annotated boxes, O classes with the background at 0. Boxes are xyxy in pixels on a continuous axis: a side is
-x2 - x1, as COCO counts, and not x2 - x1 + 1 as the recall of relations does.
+Letters: R detections, N annotated boxes, O classes with the background at 0. Boxes are xyxy in
+pixels on a continuous axis: a side is x2 - x1, as COCO counts, and not x2 - x1 + 1 as the recall of
+relations does.
 """
 
 from __future__ import annotations
@@ -21,8 +23,9 @@ OVERLAPS = np.linspace(0.5, 0.95, 10)  # over which ``ap`` averages
 class DetectionResult:
     """Average precision by class, as fractions of 1.
 
-    ap50 (O,): at an overlap of 0.5. ap (O,): mean over the overlaps 0.5, 0.55, ..., 0.95. Both are nan for the background and for classes
-    that are not annotated anywhere. boxes (O,): annotated boxes of every class. frames: how many were scored.
+    ap50 (O,): at an overlap of 0.5. ap (O,): mean over the overlaps 0.5, 0.55, ..., 0.95. Both are
+    nan for the background and for classes that are not annotated anywhere. boxes (O,): annotated
+    boxes of every class. frames: how many were scored.
     """
 
     classes: tuple[str, ...]
@@ -52,19 +55,25 @@ class DetectionResult:
         return f"mAP50 {100 * self.map50:.2f} - mAP {100 * self.map:.2f} ({over})"
 
     def table(self) -> str:
-        """Every annotated class with its precision in percent, the most common first, and the means."""
+        """Every annotated class with its precision in percent, the most common first, and the
+        means."""
         width = max(len(name) for name in self.classes)
         lines = [f"{'class':<{width}}  boxes   AP50     AP"]
         for k in np.argsort(-self.boxes, kind="stable")[: self.scored]:
-            lines.append(f"{self.classes[k]:<{width}}  {self.boxes[k]:>5}  {100 * self.ap50[k]:>5.1f}  {100 * self.ap[k]:>5.1f}")
+            lines.append(
+                f"{self.classes[k]:<{width}}  {self.boxes[k]:>5}  {100 * self.ap50[k]:>5.1f}  {100 * self.ap[k]:>5.1f}"
+            )
         lines.append(f"{'mean':<{width}}  {self.boxes.sum():>5}  {100 * self.map50:>5.1f}  {100 * self.map:>5.1f}")
         absent = [name for name, count in zip(self.classes[1:], self.boxes[1:], strict=True) if not count]
-        return "\n".join([*lines, *([f"not annotated here and not in the mean: {', '.join(absent)}"] if absent else [])])
+        return "\n".join(
+            [*lines, *([f"not annotated here and not in the mean: {', '.join(absent)}"] if absent else [])]
+        )
 
 
 @dataclass(frozen=True, eq=False)
 class LabelledBoxes:
-    """Boxes of some frames. frame (R,) int: number of the frame. klass (R,) int. box (R, 4). score (R,): only of detections."""
+    """Boxes of some frames. frame (R,) int: number of the frame. klass (R,) int. box (R, 4). score
+    (R,): only of detections."""
 
     frame: Array
     klass: Array
@@ -72,8 +81,11 @@ class LabelledBoxes:
     score: Array | None = None
 
 
-def average_precision(frames: int, truth: LabelledBoxes, found: LabelledBoxes, classes: Sequence[str]) -> DetectionResult:
-    """Precision of what was ``found`` in frames 0 to ``frames`` - 1, all of which count, against the annotated boxes.
+def average_precision(
+    frames: int, truth: LabelledBoxes, found: LabelledBoxes, classes: Sequence[str]
+) -> DetectionResult:
+    """Precision of what was ``found`` in frames 0 to ``frames`` - 1, all of which count, against
+    the annotated boxes.
 
     classes: names by index, the background first. Raises ValueError if nothing is annotated.
     """
@@ -81,8 +93,13 @@ def average_precision(frames: int, truth: LabelledBoxes, found: LabelledBoxes, c
 
     if not len(truth.klass):
         raise ValueError("no annotated box: precision has no meaning")
-    base = {"images": [{"id": frame} for frame in range(frames)], "categories": [{"id": k} for k in range(1, len(classes))]}
-    evaluation = COCOeval_faster(COCO({**base, "annotations": _records(truth)}), COCO({**base, "annotations": _records(found)}), "bbox")
+    base = {
+        "images": [{"id": frame} for frame in range(frames)],
+        "categories": [{"id": k} for k in range(1, len(classes))],
+    }
+    evaluation = COCOeval_faster(
+        COCO({**base, "annotations": _records(truth)}), COCO({**base, "annotations": _records(found)}), "bbox"
+    )
     evaluation.params.iouThrs, evaluation.params.maxDets = OVERLAPS, [MOST_PER_FRAME]
     evaluation.evaluate()
     evaluation.accumulate()

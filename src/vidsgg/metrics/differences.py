@@ -1,4 +1,5 @@
-"""Recall of several models on the same videos, with intervals, and how it differs from that of the first."""
+"""Recall of several models on the same videos, with intervals, and how it differs from that of the
+first."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ from vidsgg.structures.checks import Array
 
 @dataclass(frozen=True, eq=False)
 class _Measured:
-    """Everything that is compared, of one model. By name of the measure, (X, K) for averages and (X, K, C) for the recall of predicates;
+    """Everything that is compared, of one model. By name of the measure, (X, K) for averages and
+    (X, K, C) for the recall of predicates;
     samples: the same of every resample, (S, ...).
     """
 
@@ -32,7 +34,8 @@ class _Measured:
 
 
 def _measures(rows: RecallCounts, whole: Array, tail: LongTail) -> dict[str, Array]:
-    """By name (S, X, K) or (S, X, K, C), of every row. whole (C,): relations of every predicate in all videos."""
+    """By name (S, X, K) or (S, X, K, C), of every row. whole (C,): relations of every predicate in
+    all videos."""
 
     def corrected(mean: Array, chosen: Array) -> Array:
         scaled: Array = mean * correction(rows.relations[:, chosen], whole[chosen])[:, None, None]
@@ -57,10 +60,14 @@ class Differences:
     models: Mapping[str, _Measured]
 
     @staticmethod
-    def of(protocol: Protocol, predicates: tuple[str, ...], tail: LongTail, counts: Mapping[str, RecallCounts]) -> Differences:
+    def of(
+        protocol: Protocol, predicates: tuple[str, ...], tail: LongTail, counts: Mapping[str, RecallCounts]
+    ) -> Differences:
         """counts: of every model, the same videos in the same order."""
         drawn = resample(len(next(iter(counts.values()))))
-        return Differences(protocol, predicates, tail, {name: _Measured.of(each, drawn, tail) for name, each in counts.items()})
+        return Differences(
+            protocol, predicates, tail, {name: _Measured.of(each, drawn, tail) for name, each in counts.items()}
+        )
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -73,7 +80,8 @@ class Differences:
         return measured.value[measure], Interval.of(measured.samples[measure])
 
     def difference(self, model: str, measure: str) -> tuple[Array, Interval]:
-        """The same for how it differs from the first model's: resample by resample, of the same videos."""
+        """The same for how it differs from the first model's: resample by resample, of the same
+        videos."""
         mine, first = self.models[model], self.models[self.names[0]]
         return mine.value[measure] - first.value[measure], Interval.of(mine.samples[measure] - first.samples[measure])
 
@@ -88,20 +96,34 @@ class Differences:
 
     def text(self) -> str:
         """Two tables: values, and differences to the first model."""
-        shown = [("R", CONSTRAINT, K), ("R", "no", 50), ("mR", CONSTRAINT, K), ("mR", "no", 50), *((part, CONSTRAINT, K) for part in PARTS)]
+        shown = [
+            ("R", CONSTRAINT, K),
+            ("R", "no", 50),
+            ("mR", CONSTRAINT, K),
+            ("mR", "no", 50),
+            *((part, CONSTRAINT, K) for part in PARTS),
+        ]
         head = [f"{measure}@{k} ({constraint})" for measure, constraint, k in shown]
         lines = [["recall", *head]]
         for name in self.names:
             lines.append([name, *(_cell(*self.value(name, m), self._place(c, k)) for m, c, k in shown)])
         lines.append([f"difference to {self.names[0]}", *head])
         for name in self.names[1:]:
-            lines.append([name, *(_cell(*self.difference(name, m), self._place(c, k), signed=True) for m, c, k in shown)])
+            lines.append(
+                [name, *(_cell(*self.difference(name, m), self._place(c, k), signed=True) for m, c, k in shown)]
+            )
         table = [line.rstrip() for line in aligned(lines)]
-        said = f"in percent, with the middle {LEVEL:.0%} of {RESAMPLES:,} resamples of the videos; * where zero lies outside"
-        return "\n".join([self.protocol.describe(), said, *table[: len(self.names) + 1], "", *table[len(self.names) + 1 :]])
+        said = (
+            f"in percent, with the middle {LEVEL:.0%} of {RESAMPLES:,} resamples of the videos; * where zero lies"
+            " outside"
+        )
+        return "\n".join(
+            [self.protocol.describe(), said, *table[: len(self.names) + 1], "", *table[len(self.names) + 1 :]]
+        )
 
     def rows(self) -> list[dict[str, str | int | float]]:
-        """One row per number, for CSV, as fractions: averages, means of head, body and tail, recall of single predicates."""
+        """One row per number, for CSV, as fractions: averages, means of head, body and tail, recall
+        of single predicates."""
         found = list[dict[str, str | int | float]]()
         for model in self.names:
             for measure in (*AVERAGES, *PARTS, "recall"):
@@ -114,7 +136,9 @@ class Differences:
                         "predicate": self.predicates[at[2]] if measure == "recall" else "",
                         "k": self.protocol.ks[at[1]],
                     }
-                    found.append(row | {name: float(column[at]) for name, column in zip(_NUMBERS, columns, strict=True)})
+                    found.append(
+                        row | {name: float(column[at]) for name, column in zip(_NUMBERS, columns, strict=True)}
+                    )
         return found
 
     def _place(self, constraint: str, k: int) -> tuple[int, int]:
@@ -131,5 +155,8 @@ def _columns(value: Array, interval: Interval) -> tuple[Array, Array, Array]:
 
 def _cell(value: Array, interval: Interval, at: tuple[int, int], *, signed: bool = False) -> str:
     """``12.34 [11.20, 13.50]``; of a difference ``+1.20 [0.20, 2.10] *``."""
-    text = f"{'+' if signed and value[at] >= 0 else ''}{percent(value[at])} [{percent(interval.low[at])}, {percent(interval.high[at])}]"
+    text = (
+        f"{'+' if signed and value[at] >= 0 else ''}{percent(value[at])} [{percent(interval.low[at])},"
+        f" {percent(interval.high[at])}]"
+    )
     return f"{text} {'*' if interval.excludes_zero[at] else ' '}" if signed else f"{text}  "

@@ -1,16 +1,22 @@
-"""Ranks of true relations when class triples are matched (EASG's evaluation, ``run_easg.py`` of its published code).
+"""Ranks of true relations when class triples are matched (EASG's evaluation, ``run_easg.py`` of its
+published code).
 
-Per event with n objects, probabilities p_v of the action, p_o of an object's class, p_r of a relation, and ``pool`` = 50:
+Per event with n objects, probabilities p_v of the action, p_o of an object's class, p_r of a
+relation, and ``pool`` = 50:
 
-* Given action and classes (edge classification): per object its best relation ("with") or its best ceil(50 / n) ("no"); score p_r.
-* Given action: per object, for its best a classes, for its best b relations; score p_o + p_r. "with": b = 1; "no": b = 5;
-  a = ceil(50 / (b n)).
-* Nothing given: the same for each of the 5 best actions; score (p_v + p_o) + p_r; a = ceil(50 / (5 b n)).
+* Given action and classes (edge classification): per object its best relation ("with") or its best
+  ceil(50 / n) ("no"); score p_r.
+* Given action: per object, for its best a classes, for its best b relations; score p_o + p_r.
+  "with": b = 1; "no": b = 5; a = ceil(50 / (b n)).
+* Nothing given: the same for each of the 5 best actions; score (p_v + p_o) + p_r; a = ceil(50 / (5
+  b n)).
 
-So "with" limits the relations of an object, not its classes. Scores are added in float32 in this order. Candidates are sorted by
-score, best first, and equal ones keep the order of generation (action, object, class, relation, each best first; equal
-probabilities by lowest index): the published code sorts unstably, so ties have no reproducible order there. A true triple
-(action, object, relation) is found by the first candidate with the same classes; repeated candidates use up ranks.
+So "with" limits the relations of an object, not its classes. Scores are added in float32 in this
+order. Candidates are sorted by score, best first, and equal ones keep the order of generation
+(action, object, class, relation, each best first; equal probabilities by lowest index): the
+published code sorts unstably, so ties have no reproducible order there. A true triple (action,
+object, relation) is found by the first candidate with the same classes; repeated candidates use up
+ranks.
 """
 
 from __future__ import annotations
@@ -29,7 +35,8 @@ _RELATIONS = 5  # best relations of an object without constraint, when its class
 
 @dataclass(frozen=True, eq=False)
 class TrueTriples:
-    """T true relations of U events, each once: event (T,) never decreasing, subject, object, predicate (T,) class ids."""
+    """T true relations of U events, each once: event (T,) never decreasing, subject, object,
+    predicate (T,) class ids."""
 
     event: Array
     subject: Array
@@ -41,8 +48,9 @@ class TrueTriples:
 class ScoredObjects:
     """N objects of U events. event (N,): never decreasing. relation_score (N, C) float32.
 
-    Given classes: object_class (N,), subject_class (U,). Predicted: object_score (N, O), subject_score (U, S), float32, else None.
-    Column 0 of object_score is the background, which is no candidate: every object of an event is something.
+    Given classes: object_class (N,), subject_class (U,). Predicted: object_score (N, O),
+    subject_score (U, S), float32, else None. Column 0 of object_score is the background, which is
+    no candidate: every object of an event is something.
     """
 
     event: Array
@@ -85,7 +93,8 @@ def _largest(true: Array, given: Array, scores: Array | None) -> int:
 
 
 def _candidates(scored: ScoredObjects, constraint: Constraint, pool: int) -> tuple[Array, Array, Array, Array, Array]:
-    """event, subject, object, predicate, score (float32) of every candidate, in order of generation within an event."""
+    """event, subject, object, predicate, score (float32) of every candidate, in order of generation
+    within an event."""
     objects = np.bincount(scored.event)[scored.event]  # of the object's event
     tried = 1 if scored.subject_score is None else _ACTIONS
     if constraint == "with":
@@ -105,7 +114,9 @@ def _candidates(scored: ScoredObjects, constraint: Constraint, pool: int) -> tup
 
     # Axes: actions, objects, classes, relations; what exceeds an object's caps is left out.
     shape = (subject.shape[1], len(objects), obj.shape[1], predicate.shape[1])
-    inside = (np.arange(shape[2]) < classes[:, None])[:, :, None] & (np.arange(shape[3]) < relations[:, None])[:, None, :]
+    inside = (np.arange(shape[2]) < classes[:, None])[:, :, None] & (np.arange(shape[3]) < relations[:, None])[
+        :, None, :
+    ]
     action, row, i, j = np.nonzero(np.broadcast_to(inside, shape))
     event = scored.event[row]
     score = (subject_score[event, action] + object_score[row, i]) + relation_score[row, j]
@@ -113,7 +124,8 @@ def _candidates(scored: ScoredObjects, constraint: Constraint, pool: int) -> tup
 
 
 def _best(score: Array | None, given: Array | None, count: int) -> tuple[Array, Array]:
-    """The ``count`` best columns of every row with their scores, the lowest index first among equals; a given class scores 0."""
+    """The ``count`` best columns of every row with their scores, the lowest index first among
+    equals; a given class scores 0."""
     if score is None:
         assert given is not None
         return given[:, None], np.zeros((len(given), 1), dtype=np.float32)

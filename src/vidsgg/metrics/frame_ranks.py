@@ -1,22 +1,27 @@
-"""Ranks of true relations when pairs of boxes are matched (Action Genome's evaluator as STTran publishes it).
+"""Ranks of true relations when pairs of boxes are matched (Action Genome's evaluator as STTran
+publishes it).
 
 Per frame, with P scored pairs:
 
-* A cell is (pair, predicate). Candidates are cells: for "with" the best predicate of every pair and group, for "semi" the best of
-  single-label groups and every one above the threshold (strictly) of multi-label groups, for "no" all cells, of which the best
-  ``pool`` by the float32 product stay.
-* Candidates are ordered by subject score * object score * predicate score in float64, best first. Equal ones keep the order in
-  which they were made: groups in order, then pairs, then predicates (for "no": the order of its cut, whose own ties go by the same
-  rule). The authors' sort is not stable, so tied scores have no reproducible order there.
-* A candidate matches a true relation when predicate, both classes and both boxes agree; one candidate may match several relations
-  and none is used up.
+* A cell is (pair, predicate). Candidates are cells: for "with" the best predicate of every pair and
+  group, for "semi" the best of single-label groups and every one above the threshold (strictly) of
+  multi-label groups, for "no" all cells, of which the best ``pool`` by the float32 product stay.
+* Candidates are ordered by subject score * object score * predicate score in float64, best first.
+  Equal ones keep the order in
+  which they were made: groups in order, then pairs, then predicates (for "no": the order of its
+  cut, whose own ties go by the same rule). The authors' sort is not stable, so tied scores have no
+  reproducible order there.
+* A candidate matches a true relation when predicate, both classes and both boxes agree; one
+  candidate may match several relations and none is used up.
 
-A predicate group has one direction, for truth and prediction alike, so it does not change what matches. The authors' tables also
-hold zeros for predicates outside a row's group; no model says them, so they are no candidates here.
+A predicate group has one direction, for truth and prediction alike, so it does not change what
+matches. The authors' tables also hold zeros for predicates outside a row's group; no model says
+them, so they are no candidates here.
 
-Everything runs over all frames of all given videos at once. Sorting is by one 64-bit key (frame, float32 score); a float32 product
-misjudges the float64 order by a few units in the last place at most, so only frames in which a true relation has such a close
-neighbour are ordered again by the full rule.
+Everything runs over all frames of all given videos at once. Sorting is by one 64-bit key (frame,
+float32 score); a float32 product misjudges the float64 order by a few units in the last place at
+most, so only frames in which a true relation has such a close neighbour are ordered again by the
+full rule.
 """
 
 from __future__ import annotations
@@ -33,7 +38,8 @@ from vidsgg.ops.boxes import aligned_iou
 from vidsgg.structures.checks import Array
 from vidsgg.structures.vocabulary import PredicateGroup
 
-# Two roundings to float32 err by 2 ulp at most, so products within 4 ulp may stand in either order; 8 leaves a margin.
+# Two roundings to float32 err by 2 ulp at most, so products within 4 ulp may stand in either order;
+# 8 leaves a margin.
 _CLOSE = np.uint64(8)
 _SIGN = np.uint32(0x80000000)
 _FRAME_BITS = np.uint64(32)  # where the frame begins in a key
@@ -43,7 +49,8 @@ _FRAME_BITS = np.uint64(32)  # where the frame begins in a key
 class PairTable:
     """Pairs of boxes of many frames. N nodes, P pairs.
 
-    node_box (N, 4): xyxy pixels, float32 or float64. node_class (N,). subject, object (P,): nodes. frame (P,): never decreasing.
+    node_box (N, 4): xyxy pixels, float32 or float64. node_class (N,). subject, object (P,): nodes.
+    frame (P,): never decreasing.
     """
 
     node_box: Array
@@ -62,14 +69,18 @@ class TruePairs(PairTable):
 
 @dataclass(frozen=True, eq=False)
 class ScoredPairs(PairTable):
-    """node_score (N,) float32; scores: probabilities (P, C) float32 of every predicate group, in [0, 1]."""
+    """node_score (N,) float32; scores: probabilities (P, C) float32 of every predicate group, in
+    [0, 1]."""
 
     node_score: Array
     scores: Mapping[str, Array]
 
 
-def frame_ranks(truth: TruePairs, scored: ScoredPairs, groups: Sequence[PredicateGroup], protocol: Protocol) -> RelationRanks:
-    """Rank of every true relation, per constraint of the protocol; relations in order of true pair, then predicate."""
+def frame_ranks(
+    truth: TruePairs, scored: ScoredPairs, groups: Sequence[PredicateGroup], protocol: Protocol
+) -> RelationRanks:
+    """Rank of every true relation, per constraint of the protocol; relations in order of true pair,
+    then predicate."""
     if protocol.iou is None:
         raise ValueError(f"protocol {protocol.name!r} does not match boxes")
     true = np.flatnonzero(truth.labels)
@@ -93,11 +104,14 @@ def frame_ranks(truth: TruePairs, scored: ScoredPairs, groups: Sequence[Predicat
 
 
 def match_pairs(truth: TruePairs, scored: ScoredPairs, iou: float) -> tuple[Array, Array]:
-    """All (true pair, scored pair) of a frame with equal classes whose boxes overlap by ``iou`` or more; ordered by true pair."""
+    """All (true pair, scored pair) of a frame with equal classes whose boxes overlap by ``iou`` or
+    more; ordered by true pair."""
     classes = 1 + max(truth.node_class.max(initial=0), scored.node_class.max(initial=0))
 
     def key(table: PairTable) -> Array:
-        joint: Array = (table.frame * classes + table.node_class[table.subject]) * classes + table.node_class[table.object]
+        joint: Array = (table.frame * classes + table.node_class[table.subject]) * classes + table.node_class[
+            table.object
+        ]
         return joint
 
     wanted, offered = key(truth), key(scored)
@@ -116,10 +130,11 @@ def match_pairs(truth: TruePairs, scored: ScoredPairs, iou: float) -> tuple[Arra
 class _Cells:
     """Every predicate of every scored pair.
 
-    probability (C, P) float32. key (C, P) uint64: frame, then descending (subject * object) * predicate in float32, as one ascending
-    integer. best (C, P) bool: the best predicate of every pair in each group, the first among equals; best_key: their keys, (P,) for
-    every group; ordered_best: all of these, sorted. A cell's number is its place in the flattened table.
-    Pairs lie along the rows because numpy is fast at long rows.
+    probability (C, P) float32. key (C, P) uint64: frame, then descending (subject * object) *
+    predicate in float32, as one ascending integer. best (C, P) bool: the best predicate of every
+    pair in each group, the first among equals; best_key: their keys, (P,) for every group;
+    ordered_best: all of these, sorted. A cell's number is its place in the flattened table. Pairs
+    lie along the rows because numpy is fast at long rows.
     """
 
     def __init__(self, scored: ScoredPairs, groups: Sequence[PredicateGroup]) -> None:
@@ -141,7 +156,8 @@ class _Cells:
         self.ordered_best = np.sort(np.concatenate(self.best_key))
 
     def candidates(self, constraint: Constraint, protocol: Protocol) -> tuple[Array, Array]:
-        """Which cells (C, P) bool are candidates, and their keys in order; for "no" at least the ``pool`` best of a frame."""
+        """Which cells (C, P) bool are candidates, and their keys in order; for "no" at least the
+        ``pool`` best of a frame."""
         if constraint == "with":
             return self.best, self.ordered_best
         if constraint == "no":
@@ -158,9 +174,11 @@ class _Cells:
         return chosen, np.sort(np.concatenate(keys))
 
     def _floor(self, pool: int) -> Array:
-        """(P,) a key that at least ``pool`` cells of the pair's frame do not exceed, beyond all keys if the frame is small.
+        """(P,) a key that at least ``pool`` cells of the pair's frame do not exceed, beyond all
+        keys if the frame is small.
 
-        It is the pool-th among the best cells of every pair and group, which costs little and spares sorting most of the others.
+        It is the pool-th among the best cells of every pair and group, which costs little and
+        spares sorting most of the others.
         """
         start = _frame_starts(self.ordered_best, self.frame)
         large = np.diff(start) >= pool
@@ -169,9 +187,12 @@ class _Cells:
         return floor[self.frame]
 
     def generated(self, pair: Array) -> Array:
-        """The cells of some pairs, ascending, in the order in which candidates are made: groups, pairs, predicates."""
+        """The cells of some pairs, ascending, in the order in which candidates are made: groups,
+        pairs, predicates."""
         pairs = len(self.frame)
-        return np.concatenate([(np.arange(rows.start, rows.stop) * pairs + pair[:, None]).ravel() for rows in self.rows])
+        return np.concatenate(
+            [(np.arange(rows.start, rows.stop) * pairs + pair[:, None]).ravel() for rows in self.rows]
+        )
 
 
 def _first_best(table: Array) -> Array:
@@ -191,7 +212,8 @@ def _frame_starts(key: Array, frame: Array) -> Array:
 
 
 def _rank(cells: _Cells, candidates: Array, key: Array, pool: int | None, hit: Array) -> Array:
-    """Ranks of the cells ``hit``, all candidates, in their frames; NOT_FOUND beyond the ``pool`` best.
+    """Ranks of the cells ``hit``, all candidates, in their frames; NOT_FOUND beyond the ``pool``
+    best.
 
     candidates (C, P) bool; key: those of the candidates, ascending.
     """
@@ -214,7 +236,8 @@ def _rank(cells: _Cells, candidates: Array, key: Array, pool: int | None, hit: A
 
 
 def _exact_rank(cells: _Cells, cell: Array, pool: int | None, hit: Array) -> Array:
-    """Rank of the cells ``hit`` among the candidates ``cell`` (as generated) by the full rule, NOT_FOUND for those cut off."""
+    """Rank of the cells ``hit`` among the candidates ``cell`` (as generated) by the full rule,
+    NOT_FOUND for those cut off."""
     pair = cell % len(cells.frame)
     frame = cells.frame[pair]
     order = np.arange(len(cell), dtype=np.int64)

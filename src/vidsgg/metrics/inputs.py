@@ -20,27 +20,41 @@ from vidsgg.structures.vocabulary import Vocabulary
 _CERTAIN = 1.001
 
 
-def check_pair(annotation: VideoAnnotation, prediction: VideoPrediction, vocabulary: Vocabulary, protocol: Protocol) -> None:
-    """The two belong together and can be ranked. Raises DataError naming the video and what differs."""
+def check_pair(
+    annotation: VideoAnnotation, prediction: VideoPrediction, vocabulary: Vocabulary, protocol: Protocol
+) -> None:
+    """The two belong together and can be ranked. Raises DataError naming the video and what
+    differs."""
     where = f"video {annotation.video_id!r}"
     if prediction.video_id != annotation.video_id:
         raise DataError(f"{where}: the prediction is for video {prediction.video_id!r}; pass the two of one video.")
     if annotation.schema.vocabulary != vocabulary or prediction.schema.vocabulary != vocabulary:
-        raise DataError(f"{where}: its classes are not those that the metric was made for; use the data set's own vocabulary.")
+        raise DataError(
+            f"{where}: its classes are not those that the metric was made for; use the data set's own vocabulary."
+        )
     if not np.array_equal(annotation.frame_unit, prediction.frame_unit):
         raise DataError(
             f"{where}: {annotation.frames} annotated frames, {prediction.frames} predicted, or other label units;"
             " predict exactly the annotated frames, in their order."
         )
-    tables = {f"scores[{name!r}]": table for name, table in prediction.scores.items()} | {"node_score": prediction.node_score}
+    tables = {f"scores[{name!r}]": table for name, table in prediction.scores.items()} | {
+        "node_score": prediction.node_score
+    }
     for name, table in tables.items():
         if table.size and not (table.min() >= 0 and table.max() <= _CERTAIN):
-            raise DataError(f"{where}: {name} spans {table.min():g}..{table.max():g}; probabilities in [0, 1] are needed, not logits.")
+            raise DataError(
+                f"{where}: {name} spans {table.min():g}..{table.max():g}; probabilities in [0, 1] are needed, not"
+                " logits."
+            )
     if protocol.match == "class":
         if len(prediction.pair_object) and prediction.node_identity[prediction.pair_object].min() < 0:
-            raise DataError(f"{where}: node_identity is -1 for an object of a pair; number the objects of an event from 0.")
+            raise DataError(
+                f"{where}: node_identity is -1 for an object of a pair; number the objects of an event from 0."
+            )
         if protocol.subject_given and prediction.action_class.min(initial=0) < 0:
-            raise DataError(f"{where}: action_class is {prediction.action_class.min()}, but {protocol.name} is given the actions.")
+            raise DataError(
+                f"{where}: action_class is {prediction.action_class.min()}, but {protocol.name} is given the actions."
+            )
         for given, name, value in (
             (protocol.object_given, "object_scores", prediction.object_scores),
             (protocol.subject_given, "action_scores", prediction.action_scores),
@@ -77,7 +91,8 @@ def frame_pairs(
 
 
 def event_triples(annotations: Sequence[VideoAnnotation], vocabulary: Vocabulary) -> TrueTriples:
-    """The distinct (action, object, predicate) triples of every event; an event's rows over its frames are put together."""
+    """The distinct (action, object, predicate) triples of every event; an event's rows over its
+    frames are put together."""
     units = [annotation.units for annotation in annotations]
     pair, predicate = np.nonzero(side_by_side([a.labels for a in annotations], vocabulary))
     event = _shifted([a.frame_unit[a.pair_frame] for a in annotations], units)[pair]
@@ -91,11 +106,13 @@ def event_triples(annotations: Sequence[VideoAnnotation], vocabulary: Vocabulary
 
 @dataclass(frozen=True, eq=False)
 class ObjectRows:
-    """Pairs of events, put together by object, in order of their identity: the order in which rows were listed never breaks a tie.
+    """Pairs of events, put together by object, in order of their identity: the order in which rows
+    were listed never breaks a tie.
 
-    N objects, P pairs. event (N,): never decreasing. order (P,): pairs by object; start, seen (N,): where the pairs of each begin in it,
-    and how many they are. One object may be seen in several frames of its event; what is said of it is averaged over them (float64
-    sums), as the authors of EASG do per object class.
+    N objects, P pairs. event (N,): never decreasing. order (P,): pairs by object; start, seen (N,):
+    where the pairs of each begin in it, and how many they are. One object may be seen in several
+    frames of its event; what is said of it is averaged over them (float64 sums), as the authors of
+    EASG do per object class.
     """
 
     event: Array
@@ -105,7 +122,9 @@ class ObjectRows:
 
     @staticmethod
     def of(predictions: Sequence[VideoPrediction]) -> ObjectRows:
-        event = _shifted([p.frame_unit[p.pair_frame] for p in predictions], [int(p.frame_unit[-1]) + 1 for p in predictions])
+        event = _shifted(
+            [p.frame_unit[p.pair_frame] for p in predictions], [int(p.frame_unit[-1]) + 1 for p in predictions]
+        )
         identity = np.concatenate([p.node_identity[p.pair_object] for p in predictions])
         order = np.lexsort((identity, event))
         event, identity = event[order], identity[order]
@@ -141,18 +160,22 @@ def event_objects(predictions: Sequence[VideoPrediction], vocabulary: Vocabulary
         relation_score=rows.mean(side_by_side([p.scores for p in predictions], vocabulary)),
         object_class=rows.first(np.concatenate([p.node_class[p.pair_object] for p in predictions])),
         subject_class=np.concatenate([p.action_class for p in predictions]),
-        object_score=None if protocol.object_given else rows.mean(np.concatenate([object_score(p) for p in predictions])),
+        object_score=(
+            None if protocol.object_given else rows.mean(np.concatenate([object_score(p) for p in predictions]))
+        ),
         subject_score=None if protocol.subject_given else np.concatenate([action_score(p) for p in predictions]),
     )
 
 
 def side_by_side(tables: Sequence[Mapping[str, Array]], vocabulary: Vocabulary) -> Array:
-    """Tables (P, C of a group) of several videos as one (P, C), videos one after another and predicates by global id."""
+    """Tables (P, C of a group) of several videos as one (P, C), videos one after another and
+    predicates by global id."""
     return np.concatenate([np.concatenate([table[g.name] for g in vocabulary.groups], axis=1) for table in tables])
 
 
 def _shifted(parts: Sequence[Array], sizes: Sequence[int]) -> Array:
-    """Index columns of several videos as one column, each counting on from the end of the one before."""
+    """Index columns of several videos as one column, each counting on from the end of the one
+    before."""
     start, shifted = 0, []
     for part, size in zip(parts, sizes, strict=True):
         shifted.append(part + start)

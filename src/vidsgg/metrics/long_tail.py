@@ -13,11 +13,13 @@ PARTS = ("head", "body", "tail")
 
 @dataclass(frozen=True, eq=False)
 class LongTail:
-    """instances (C,): annotated relations of every predicate in the training split. part (C,): index into ``PARTS``.
+    """instances (C,): annotated relations of every predicate in the training split. part (C,):
+    index into ``PARTS``.
 
-    Predicates are ranked by their instances, the most frequent first and equal ones by id, and the ranking is cut into three parts with
-    as many predicates each; what does not divide goes to the first parts (Action Genome's 26: 9, 9, 8). So the definition needs no
-    thresholds and suits every data set.
+    Predicates are ranked by their instances, the most frequent first and equal ones by id, and the
+    ranking is cut into three parts with as many predicates each; what does not divide goes to the
+    first parts (Action Genome's 26: 9, 9, 8). So the definition needs no thresholds and suits every
+    data set.
     """
 
     instances: Array
@@ -37,10 +39,14 @@ class LongTail:
         return ranked
 
     def means(self, per_predicate: Array) -> Array:
-        """(..., C) -> (..., 3): the mean over the predicates of every part, NaN for a part without any.
+        """(..., C) -> (..., 3): the mean over the predicates of every part, NaN for a part without
+        any.
 
-        As in mean recall, one that does not occur among what is scored counts 0: weighted by their sizes, the means of recall give mR.
+        As in mean recall, one that does not occur among what is scored counts 0: weighted by their
+        sizes, the means of recall give mR.
         """
         empty = np.full(per_predicate.shape[:-1], np.nan)
-        means = [per_predicate[..., self.part == i].mean(-1) if (self.part == i).any() else empty for i in range(len(PARTS))]
+        means = [
+            per_predicate[..., self.part == i].mean(-1) if (self.part == i).any() else empty for i in range(len(PARTS))
+        ]
         return np.stack(means, -1)

@@ -1,4 +1,5 @@
-"""Which recall is measured: one object that says everything, so that no two numbers are mixed up."""
+"""Which recall is measured: one object that says everything, so that no two numbers are mixed
+up."""
 
 from __future__ import annotations
 
@@ -16,16 +17,22 @@ class Protocol:
     """How predictions of one task are turned into recall.
 
     name: the task in the words of the data set's own protocol.
-    unit: what recall is averaged over, frames or events. Units without a true relation are left out of every average.
-    match: "box+class", a candidate is right when predicate, both classes and both boxes agree; "class", the class triple is enough.
-    iou: least overlap of a box with its true box (inclusive, sides counted as x2 - x1 + 1); None where boxes do not matter.
-    constraints: "with", one predicate per pair and group; "semi", one of every single-label group and any number above
+    unit: what recall is averaged over, frames or events. Units without a true relation are left out
+    of every average.
+    match: "box+class", a candidate is right when predicate, both classes and both boxes agree;
+    "class", the class triple is enough.
+    iou: least overlap of a box with its true box (inclusive, sides counted as x2 - x1 + 1); None
+    where boxes do not matter.
+    constraints: "with", one predicate per pair and group; "semi", one of every single-label group
+    and any number above
         ``semi_threshold`` (strictly) of the others; "no", as many as there are.
     ks: recall at these numbers of candidates, ascending.
     score: "product" or "sum" of the scores of subject, object and predicate.
-    pool: Action Genome: the best ``pool`` candidates of a frame enter "no"; EASG: its caps on classes and relations are
+    pool: Action Genome: the best ``pool`` candidates of a frame enter "no"; EASG: its caps on
+    classes and relations are
         ceil(pool / ...).
-    subject_given, object_given: class matching only; whether these classes are read instead of predicted.
+    subject_given, object_given: class matching only; whether these classes are read instead of
+    predicted.
     """
 
     name: str
@@ -42,27 +49,39 @@ class Protocol:
 
     def __post_init__(self) -> None:
         if not self.ks or self.ks[0] < 1 or list(self.ks) != sorted(set(self.ks)):
-            raise ConfigError(f"protocol {self.name!r}: ks is {self.ks}; give ascending positive numbers such as (10, 20, 50).")
+            raise ConfigError(
+                f"protocol {self.name!r}: ks is {self.ks}; give ascending positive numbers such as (10, 20, 50)."
+            )
         if self.pool < self.ks[-1]:
             raise ConfigError(f"protocol {self.name!r}: pool is {self.pool}, less than the largest K {self.ks[-1]}.")
         if not self.constraints or len(set(self.constraints)) != len(self.constraints):
-            raise ConfigError(f"protocol {self.name!r}: constraints are {self.constraints}; give each of those wanted once.")
+            raise ConfigError(
+                f"protocol {self.name!r}: constraints are {self.constraints}; give each of those wanted once."
+            )
         if (self.match == "box+class") != (self.iou is not None):
-            raise ConfigError(f"protocol {self.name!r}: iou is {self.iou} for match {self.match!r}; only boxes have one.")
+            raise ConfigError(
+                f"protocol {self.name!r}: iou is {self.iou} for match {self.match!r}; only boxes have one."
+            )
         if ("semi" in self.constraints) != (self.semi_threshold is not None):
-            raise ConfigError(f"protocol {self.name!r}: semi_threshold is {self.semi_threshold} for constraints {self.constraints}.")
+            raise ConfigError(
+                f"protocol {self.name!r}: semi_threshold is {self.semi_threshold} for constraints {self.constraints}."
+            )
 
     def describe(self) -> str:
         """One line that tells exactly which recall this is."""
-        match = "class triples equal" if self.iou is None else f"predicate and classes equal, both boxes IoU >= {self.iou:g} (x2 - x1 + 1)"
+        match = (
+            "class triples equal"
+            if self.iou is None
+            else f"predicate and classes equal, both boxes IoU >= {self.iou:g} (x2 - x1 + 1)"
+        )
         words = {
             "with": "with = one predicate per pair and group",
             "semi": f"semi = also every one above {self.semi_threshold} of multi-label groups",
             "no": "no = any number",
         }
         return (
-            f"{self.name}: R@K = share of the relations of each {self.unit} among its best K candidates, averaged over {self.unit}s"
-            f" with a relation; {match}; score = {self.score} of subject, object and predicate;"
+            f"{self.name}: R@K = share of the relations of each {self.unit} among its best K candidates, averaged over"
+            f" {self.unit}s with a relation; {match}; score = {self.score} of subject, object and predicate;"
             f" {', '.join(words[constraint] for constraint in self.constraints)}"
         )
 
@@ -70,8 +89,9 @@ class Protocol:
 def protocol_for(schema: Schema, mode: str) -> Protocol:
     """The field's protocol for a data set of this shape.
 
-    Frames whose subjects have a box: Action Genome's (Ji et al. 2020, as evaluated by STTran). Events whose subject is an action:
-    EASG's (Rodin et al. 2024). Raises ConfigError for a mode the schema lacks, or a shape without a protocol.
+    Frames whose subjects have a box: Action Genome's (Ji et al. 2020, as evaluated by STTran).
+    Events whose subject is an action: EASG's (Rodin et al. 2024). Raises ConfigError for a mode the
+    schema lacks, or a shape without a protocol.
     """
     if mode not in schema.modes:
         raise ConfigError(f"data set {schema.name!r} has no mode {mode!r}; it has {', '.join(schema.modes)}.")
@@ -88,7 +108,11 @@ def protocol_for(schema: Schema, mode: str) -> Protocol:
             semi_threshold=0.9,
         )
     if schema.unit == "event" and schema.subject_kind == "action":
-        names = {"predcls": "edge classification", "sgcls": "scene graph classification", "sgdet": "action scene graph classification"}
+        names = {
+            "predcls": "edge classification",
+            "sgcls": "scene graph classification",
+            "sgdet": "action scene graph classification",
+        }
         return Protocol(
             name=f"{mode} ({names[mode]})",
             unit="event",
@@ -102,6 +126,6 @@ def protocol_for(schema: Schema, mode: str) -> Protocol:
             object_given=mode == "predcls",
         )
     raise ConfigError(
-        f"data set {schema.name!r}: no recall is defined for units of one {schema.unit} with subjects of kind {schema.subject_kind!r};"
-        " use frames with entities or events with actions."
+        f"data set {schema.name!r}: no recall is defined for units of one {schema.unit} with subjects of kind"
+        f" {schema.subject_kind!r}; use frames with entities or events with actions."
     )

@@ -15,8 +15,9 @@ NOT_FOUND = int(np.iinfo(np.int32).max)  # beyond every K
 class RelationRanks:
     """R true relations and X constraints, in the protocol's order.
 
-    unit (R,): label unit, never decreasing. predicate (R,): global id. rank (X, R) int32: number of candidates of the unit that stand
-    before the first one that matches, NOT_FOUND if none does; found within the first K means rank < K.
+    unit (R,): label unit, never decreasing. predicate (R,): global id. rank (X, R) int32: number of
+    candidates of the unit that stand before the first one that matches, NOT_FOUND if none does;
+    found within the first K means rank < K.
     """
 
     unit: Array
@@ -25,14 +26,16 @@ class RelationRanks:
 
 
 def spread(counts: Array) -> tuple[Array, Array]:
-    """Rows of ragged segments: (S,) lengths -> segment of every row, and its position inside the segment."""
+    """Rows of ragged segments: (S,) lengths -> segment of every row, and its position inside the
+    segment."""
     segment = np.repeat(np.arange(len(counts), dtype=np.int64), counts)
     starts = np.cumsum(counts) - counts
     return segment, np.arange(len(segment), dtype=np.int64) - starts[segment]
 
 
 def first(rank: Array, rows: Array, size: int) -> Array:
-    """The least of ``rank`` for every one of ``size`` relations that ``rows`` points at, NOT_FOUND where none does."""
+    """The least of ``rank`` for every one of ``size`` relations that ``rows`` points at, NOT_FOUND
+    where none does."""
     best = np.full(size, NOT_FOUND, dtype=np.int32)
     np.minimum.at(best, rows, rank.astype(np.int32))
     return best

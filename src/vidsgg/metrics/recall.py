@@ -1,11 +1,14 @@
-"""Recall and mean recall from the ranks of true relations: pure functions and the counters between them.
+"""Recall and mean recall from the ranks of true relations: pure functions and the counters between
+them.
 
-Recall of a unit at K is the share of its true relations with a rank below K; R@K is its mean over units that have a relation.
-Mean recall has three definitions in use. Each is a mean over all predicates of the vocabulary, one that never occurs counting 0:
+Recall of a unit at K is the share of its true relations with a rank below K; R@K is its mean over
+units that have a relation. Mean recall has three definitions in use. Each is a mean over all
+predicates of the vocabulary, one that never occurs counting 0:
 
 * mR: relations of a predicate found, divided by its relations, over the whole data set (TEMPURA).
 * mR_frame: that share within a unit, averaged over the units that contain the predicate (DSG-DETR).
-* mR_frame_all: the same, averaged over all units, so that a unit without the predicate counts 0 (STKET).
+* mR_frame_all: the same, averaged over all units, so that a unit without the predicate counts 0
+  (STKET).
 """
 
 from __future__ import annotations
@@ -23,9 +26,9 @@ from vidsgg.structures.checks import Array
 class RecallCounts:
     """What recall is made of, for V videos, X constraints, K cut-offs and C predicates.
 
-    units (V,): units that have a relation. relations, containing (V, C): relations of a predicate, units that contain it.
-    recall (V, X, K): sum of the units' recalls. hits (V, X, K, C): relations found. share (V, X, K, C): sum over units of the
-    share of the predicate's relations found.
+    units (V,): units that have a relation. relations, containing (V, C): relations of a predicate,
+    units that contain it. recall (V, X, K): sum of the units' recalls. hits (V, X, K, C): relations
+    found. share (V, X, K, C): sum over units of the share of the predicate's relations found.
     """
 
     units: Array
@@ -60,7 +63,10 @@ class RecallCounts:
         for f in fields(self):
             table, wanted = getattr(self, f.name), getattr(RecallCounts.empty(constraints, ks, predicates), f.name)
             if (table.shape, table.dtype) != ((videos, *wanted.shape[1:]), wanted.dtype):
-                raise ValueError(f"{f.name} is {table.dtype} of shape {table.shape}, not {wanted.dtype} of {(videos, *wanted.shape[1:])}")
+                raise ValueError(
+                    f"{f.name} is {table.dtype} of shape {table.shape}, not {wanted.dtype} of"
+                    f" {(videos, *wanted.shape[1:])}"
+                )
 
     @staticmethod
     def cat(parts: Sequence[RecallCounts]) -> RecallCounts:
@@ -71,18 +77,23 @@ class RecallCounts:
         return RecallCounts(*(getattr(self, f.name).sum(0, keepdims=True) for f in fields(self)))
 
     def weighted(self, weights: Array) -> RecallCounts:
-        """S sums over all videos, in each of which a video counts as often as ``weights`` (S, V) float64 says."""
+        """S sums over all videos, in each of which a video counts as often as ``weights`` (S, V)
+        float64 says."""
         tables = (getattr(self, f.name) for f in fields(self))
-        return RecallCounts(*((weights @ table.reshape(len(table), -1)).reshape(len(weights), *table.shape[1:]) for table in tables))
+        return RecallCounts(
+            *((weights @ table.reshape(len(table), -1)).reshape(len(weights), *table.shape[1:]) for table in tables)
+        )
 
 
 def predicate_recall(counts: RecallCounts) -> Array:
-    """(V, X, K, C) relations of every predicate found, divided by its relations; 0 for one that does not occur."""
+    """(V, X, K, C) relations of every predicate found, divided by its relations; 0 for one that
+    does not occur."""
     return ratio(counts.hits, counts.relations[:, None, None])
 
 
 def averages(counts: RecallCounts) -> dict[str, Array]:
-    """R and the three mean recalls (V, X, K), of every row of the counters by itself; all are 0 in a row without a unit."""
+    """R and the three mean recalls (V, X, K), of every row of the counters by itself; all are 0 in
+    a row without a unit."""
     units = counts.units[:, None, None]
     return {
         "R": ratio(counts.recall, units),
@@ -100,8 +111,11 @@ def unit_recall(ranks: RelationRanks, units: int, ks: Sequence[int]) -> Array:
     return recall
 
 
-def count_recall(ranks: RelationRanks, unit_video: Array, videos: int, predicates: int, ks: Sequence[int]) -> RecallCounts:
-    """Counters of every video. unit_video (U,): video of every unit, never decreasing; a video has at least one unit."""
+def count_recall(
+    ranks: RelationRanks, unit_video: Array, videos: int, predicates: int, ks: Sequence[int]
+) -> RecallCounts:
+    """Counters of every video. unit_video (U,): video of every unit, never decreasing; a video has
+    at least one unit."""
     units, starts = len(unit_video), np.searchsorted(unit_video, np.arange(videos))
     first_k = _first_k(ranks, ks)
     relations = np.bincount(ranks.unit, minlength=units)
@@ -143,7 +157,9 @@ def _first_k(ranks: RelationRanks, ks: Sequence[int]) -> Array:
 
 def _found(first_k: Array, row: Array, rows: int, ks: int) -> Array:
     """(X, K, rows) number of relations of a row that are found at K."""
-    found = np.stack([np.bincount(index * rows + row, minlength=(ks + 1) * rows).reshape(ks + 1, rows)[:-1] for index in first_k])
+    found = np.stack(
+        [np.bincount(index * rows + row, minlength=(ks + 1) * rows).reshape(ks + 1, rows)[:-1] for index in first_k]
+    )
     for k in range(1, ks):
         found[:, k] += found[:, k - 1]
     return found

@@ -18,10 +18,12 @@ CONSTRAINT, K = "with", 20  # of the recall by which single predicates are shown
 
 @dataclass(frozen=True, eq=False)
 class RecallResult:
-    """Recall over a data set, as fractions of 1. X constraints and K cut-offs in the protocol's order, C predicates.
+    """Recall over a data set, as fractions of 1. X constraints and K cut-offs in the protocol's
+    order, C predicates.
 
-    R, mR, mR_frame, mR_frame_all (X, K): see vidsgg.metrics.recall. predicate_recall (X, K, C): pooled over the data set, 0 for a
-    predicate that does not occur. hits (X, K, C) and relations (C,): the counts behind it. videos; units: those with a relation.
+    R, mR, mR_frame, mR_frame_all (X, K): see vidsgg.metrics.recall. predicate_recall (X, K, C):
+    pooled over the data set, 0 for a predicate that does not occur. hits (X, K, C) and relations
+    (C,): the counts behind it. videos; units: those with a relation.
     """
 
     protocol: Protocol
@@ -41,7 +43,9 @@ class RecallResult:
         """The averages over all videos. Raises DataError when none of them has a relation."""
         total = counts.total()
         if not total.units[0]:
-            raise DataError(f"recall of no {protocol.unit} at all: no evaluated video has a true relation; check the split.")
+            raise DataError(
+                f"recall of no {protocol.unit} at all: no evaluated video has a true relation; check the split."
+            )
         return RecallResult(
             protocol=protocol,
             predicates=predicates,
@@ -54,7 +58,8 @@ class RecallResult:
         )
 
     def value(self, constraint: str, k: int, average: str = "R") -> float:
-        """One number, such as ``value("with", 20)``. Raises KeyError for what the protocol does not measure."""
+        """One number, such as ``value("with", 20)``. Raises KeyError for what the protocol does not
+        measure."""
         if average not in AVERAGES:
             raise KeyError(f"no average {average!r}; there are {AVERAGES}")
         table: Array = getattr(self, average)
@@ -67,7 +72,10 @@ class RecallResult:
 
     def _place(self, constraint: str, k: int) -> tuple[int, int]:
         if constraint not in self.protocol.constraints or k not in self.protocol.ks:
-            raise KeyError(f"no recall@{k} under constraint {constraint!r}; there are {self.protocol.constraints}, {self.protocol.ks}")
+            raise KeyError(
+                f"no recall@{k} under constraint {constraint!r}; there are {self.protocol.constraints},"
+                f" {self.protocol.ks}"
+            )
         return list(self.protocol.constraints).index(constraint), self.protocol.ks.index(k)
 
     def table(self) -> str:
@@ -83,7 +91,8 @@ class RecallResult:
         return "\n".join([self.protocol.describe(), counted, *aligned(lines)])
 
     def rows(self) -> list[dict[str, str | int | float]]:
-        """One row per number, for CSV: averages first, then the recall of single predicates, as fractions."""
+        """One row per number, for CSV: averages first, then the recall of single predicates, as
+        fractions."""
         keys = [(constraint, k) for constraint in self.protocol.constraints for k in self.protocol.ks]
         averages = [(c, a, "", k, self.value(c, k, a)) for c, k in keys for a in AVERAGES]
         flat = self.predicate_recall.reshape(len(keys), -1)
@@ -93,7 +102,14 @@ class RecallResult:
             for name, v in zip(self.predicates, row, strict=True)
         ]
         return [
-            {"protocol": self.protocol.name, "constraint": constraint, "measure": measure, "predicate": predicate, "k": k, "value": value}
+            {
+                "protocol": self.protocol.name,
+                "constraint": constraint,
+                "measure": measure,
+                "predicate": predicate,
+                "k": k,
+                "value": value,
+            }
             for constraint, measure, predicate, k, value in [*averages, *single]
         ]
 
@@ -103,7 +119,10 @@ class RecallResult:
         measured = {}
         for x, constraint in enumerate(self.protocol.constraints):
             averages = {a: dict(zip(ks, getattr(self, a)[x].tolist(), strict=True)) for a in AVERAGES}
-            single = {name: dict(zip(ks, self.predicate_recall[x, :, c].tolist(), strict=True)) for c, name in enumerate(self.predicates)}
+            single = {
+                name: dict(zip(ks, self.predicate_recall[x, :, c].tolist(), strict=True))
+                for c, name in enumerate(self.predicates)
+            }
             measured[constraint] = {**averages, "predicates": single}
         return {
             "protocol": self.protocol.name,
@@ -123,4 +142,7 @@ def percent(value: float) -> str:
 def aligned(lines: Sequence[Sequence[str]]) -> list[str]:
     """Rows of text in columns, the first to the left and the others to the right."""
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return ["  ".join([line[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(line[1:], widths[1:], strict=True))]) for line in lines]
+    return [
+        "  ".join([line[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(line[1:], widths[1:], strict=True))])
+        for line in lines
+    ]

@@ -11,10 +11,13 @@ from vidsgg.structures.schema import Schema
 
 @dataclass(frozen=True)
 class Capabilities:
-    """modes: the tasks it solves by the kind of the schema's subjects, "entity" or "action"; a kind that is missing it cannot read.
-    visual: it reads features of the pictures where there are any. counting: it is fitted by one pass of ``observe(clip)`` over the
-    training videos instead of gradient descent. recomputable: names of its module lists whose layers -grad_checkpointing may run twice.
-    raw_detections: in SGDET it is scored on detections as they are found, with open pairs, and classifies, cleans and pairs them itself.
+    """modes: the tasks it solves by the kind of the schema's subjects, "entity" or "action"; a kind
+    that is missing it cannot read.
+    visual: it reads features of the pictures where there are any. counting: it is fitted by one
+    pass of ``observe(clip)`` over the training videos instead of gradient descent. recomputable:
+    names of its module lists whose layers -grad_checkpointing may run twice.
+    raw_detections: in SGDET it is scored on detections as they are found, with open pairs, and
+    classifies, cleans and pairs them itself.
     """
 
     modes: Mapping[str, tuple[str, ...]]
@@ -31,8 +34,11 @@ class Capabilities:
         if kind not in self.modes:
             raise ConfigError(f"model {model!r} does not work on {schema.name!r}, whose subjects are of kind {kind!r}.")
         if mode not in self.modes[kind]:
-            raise ConfigError(f"model {model!r} has no mode {mode!r} on {schema.name!r}; it has {', '.join(self.modes[kind])}.")
+            raise ConfigError(
+                f"model {model!r} has no mode {mode!r} on {schema.name!r}; it has {', '.join(self.modes[kind])}."
+            )
 
     def needs_detector(self, mode: str) -> bool:
-        """Whether pictures have to be looked at: for the model's features, or because somebody has to guess what is in them."""
+        """Whether pictures have to be looked at: for the model's features, or because somebody has
+        to guess what is in them."""
         return self.visual or mode != "predcls"

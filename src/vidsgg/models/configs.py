@@ -1,4 +1,5 @@
-"""Sizes and switches of the networks, each default beside its meaning; the options of a run contain them. Imports nothing heavy."""
+"""Sizes and switches of the networks, each default beside its meaning; the options of a run contain
+them. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -24,7 +25,9 @@ class TransformerConfig(ReferenceCompat):
 
     hidden_dim: int = option(512, "width of each visual part of a pair token", low=1, high=65_536)
     embedding_dim: int = option(200, "width of the class embeddings", low=1, high=65_536)
-    embedding_std: float = option(1.0, "spread of the class embeddings' start; a small one suits many rare classes", low=0, high=1e6)
+    embedding_std: float = option(
+        1.0, "spread of the class embeddings' start; a small one suits many rare classes", low=0, high=1e6
+    )
     heads: int = option(8, "attention heads, of which the width of a token must be a multiple", low=1, high=1024)
     feedforward_dim: int = option(2048, "hidden width of the feed-forward part of every layer", low=1, high=262_144)
     dropout: float = option(0.1, "share of activations dropped in training", low=0, high=1)
@@ -32,8 +35,8 @@ class TransformerConfig(ReferenceCompat):
 
 @dataclass(frozen=True)
 class STTranConfig(TransformerConfig):
-    """reference_compat: a one-frame video has no window in the reference, so its transformer output is zero and its predictions are
-    constant; by default its pairs attend to each other.
+    """reference_compat: a one-frame video has no window in the reference, so its transformer output
+    is zero and its predictions are constant; by default its pairs attend to each other.
     """
 
     spatial_layer: int = option(1, "encoder layers within a frame", low=0, high=1000)
@@ -42,25 +45,38 @@ class STTranConfig(TransformerConfig):
 
 @dataclass(frozen=True)
 class StketConfig(TransformerConfig):
-    """reference_compat: in a one-frame video what the temporal part gives is zero; without encoder layers the heads whose contacts it
-    reads are never trained.
+    """reference_compat: in a one-frame video what the temporal part gives is zero; without encoder
+    layers the heads whose contacts it reads are never trained.
     """
 
-    spatial_layer: int = option(2, "encoder layers within a frame", low=0, aliases=("enc_layer_num", "enc_layer"), high=1000)
-    temporal_layer: int = option(2, "decoder layers over two neighbouring frames", low=0, aliases=("dec_layer_num", "dec_layer"), high=1000)
+    spatial_layer: int = option(
+        2, "encoder layers within a frame", low=0, aliases=("enc_layer_num", "enc_layer"), high=1000
+    )
+    temporal_layer: int = option(
+        2, "decoder layers over two neighbouring frames", low=0, aliases=("dec_layer_num", "dec_layer"), high=1000
+    )
     N_layer: int = option(1, "how often the encoder layers run, each time on what they gave before", low=1, high=1000)
-    window_size: int = option(4, "frames of an object's class that the ensemble looks back on, its own included", low=1, high=10_000)
-    pred_contact_threshold: float = option(0.8, "probability from which on a predicted contact is taken for one", low=0, high=1)
+    window_size: int = option(
+        4, "frames of an object's class that the ensemble looks back on, its own included", low=1, high=10_000
+    )
+    pred_contact_threshold: float = option(
+        0.8, "probability from which on a predicted contact is taken for one", low=0, high=1
+    )
     use_spatial_prior: bool = option(True, "tell the spatial part what is usual for the class of an object")
     use_temporal_prior: bool = option(True, "tell the temporal part what usually follows the contacts before")
-    part: Literal["spatial", "temporal", "ensemble"] | None = option(None, "part that answers; by default the last that there is")
+    part: Literal["spatial", "temporal", "ensemble"] | None = option(
+        None, "part that answers; by default the last that there is"
+    )
     oracle_contacts: bool = option(
-        False, "read annotated contacts in place of predicted ones, as the published test command does; not comparable with other scores"
+        False,
+        "read annotated contacts in place of predicted ones, as the published test command does; not comparable with"
+        " other scores",
     )
 
 
 def existing_parts(spatial_layer: int, temporal_layer: int) -> tuple[str, ...]:
-    """Without encoder layers the spatial part is its heads on the tokens themselves; the ensemble needs layers of both others."""
+    """Without encoder layers the spatial part is its heads on the tokens themselves; the ensemble
+    needs layers of both others."""
     there = {"spatial": True, "temporal": temporal_layer, "ensemble": spatial_layer and temporal_layer}
     return tuple(part for part in STKET_PARTS if there[part])
 
@@ -75,18 +91,19 @@ class TempuraHeads(ReferenceCompat):
 
 @dataclass(frozen=True)
 class TempuraConfig(TransformerConfig, TempuraHeads):
-    """Under the names of the authors' flags where there are some. The defaults are the published PredCLS and SGDET settings, but for
-    num_mixtures, which is 6 in the published PredCLS; docs/tempura.md says more about each.
+    """Under the names of the authors' flags where there are some. The defaults are the published
+    PredCLS and SGDET settings, but for num_mixtures, which is 6 in the published PredCLS;
+    docs/tempura.md says more about each.
 
-    reference_compat: one-frame videos without temporal output, and the weights of ``both`` divided by twice the sum of exp(al).
-    Raises ConfigError for a field that needs another.
+    reference_compat: one-frame videos without temporal output, and the weights of ``both`` divided
+    by twice the sum of exp(al). Raises ConfigError for a field that needs another.
     """
 
     num_mixtures: int = option(4, "components of every mixture head", low=1, aliases=("K",), high=1000)
     uncertainty_threshold: float = option(
         1.25,
-        "aleatoric plus epistemic uncertainty above which an edge of a graph is marked, and with -rel_unc or -obj_unc a training sample is"
-        " left out of the prototypes; 1.25 is never reached",
+        "aleatoric plus epistemic uncertainty above which an edge of a graph is marked, and with -rel_unc or -obj_unc a"
+        " training sample is left out of the prototypes; 1.25 is never reached",
         low=0,
         high=1e9,
     )
@@ -99,39 +116,56 @@ class TempuraConfig(TransformerConfig, TempuraHeads):
     rel_mem_weight_type: Literal["simple", "al", "ep", "both"] = option(
         "simple", "features weigh alike in a prototype, or by the exponential of an uncertainty (with -rel_unc)"
     )
-    obj_mem_weight_type: Literal["simple", "al", "ep", "both"] = option("simple", "the same for objects (with -obj_unc)")
-    mem_fusion: Literal["early", "late"] = option("late", "the relation memory is asked before or after the temporal decoder")
+    obj_mem_weight_type: Literal["simple", "al", "ep", "both"] = option(
+        "simple", "the same for objects (with -obj_unc)"
+    )
+    mem_fusion: Literal["early", "late"] = option(
+        "late", "the relation memory is asked before or after the temporal decoder"
+    )
     mem_feat_selection: Literal["manual", "automated"] = option(
         "manual", "the share of a feature beside the memory's answer is given or learnt"
     )
-    mem_feat_lambda: float | None = option(0.5, "that share if it is given; None: the plain sum of both", low=0, high=1e6)
+    mem_feat_lambda: float | None = option(
+        0.5, "that share if it is given; None: the plain sum of both", low=0, high=1e6
+    )
     take_obj_mem_feat: bool = option(False, "pairs read the objects' features after the object memory")
     memory_pass: bool = option(
-        False, "prototypes and uncertainty from a second forward in eval mode, as in the reference, instead of from the training forward"
+        False,
+        "prototypes and uncertainty from a second forward in eval mode, as in the reference, instead of from the"
+        " training forward",
     )
     rel_unc: bool = option(False, "record the uncertainty of predicates in training")
     obj_unc: bool = option(False, "the same for objects")
     spatial_layer: int = option(1, "encoder layers within a frame", low=0, aliases=("enc_layer",), high=1000)
-    temporal_layer: int = option(3, "decoder layers over the frames of a window", low=0, aliases=("dec_layer",), high=1000)
+    temporal_layer: int = option(
+        3, "decoder layers over the frames of a window", low=0, aliases=("dec_layer",), high=1000
+    )
 
     def __post_init__(self) -> None:
         for kind, head in (("rel", self.rel_head), ("obj", self.obj_head)):
             recorded, weighting = getattr(self, f"{kind}_unc"), getattr(self, f"{kind}_mem_weight_type")
             if recorded and head != "gmm":
-                raise ConfigError(f"option -{kind}_unc: a linear head has no uncertainty; use -{kind}_head gmm with it.")
+                raise ConfigError(
+                    f"option -{kind}_unc: a linear head has no uncertainty; use -{kind}_head gmm with it."
+                )
             if weighting != "simple" and not recorded:
-                raise ConfigError(f"option -{kind}_mem_weight_type {weighting} weights by uncertainty; use -{kind}_unc True with it.")
+                raise ConfigError(
+                    f"option -{kind}_mem_weight_type {weighting} weights by uncertainty; use -{kind}_unc True with it."
+                )
 
 
 @dataclass(frozen=True)
 class TempuraLossConfig(TempuraHeads):
-    """reference_compat: with mlm and a weighting, the mean weight of all rows instead of each row's own."""
+    """reference_compat: with mlm and a weighting, the mean weight of all rows instead of each row's
+    own."""
 
     mlm: bool = option(False, "the multi-label margin loss in its place")
     eos_coef: float = option(1.0, "weight of background boxes in the objects' loss", low=0, high=1e6)
     obj_con_loss: Literal["euc_con", "info_nce"] | None = option(None, "contrastive loss of the objects' features")
     lambda_con: float = option(1.0, "weight of the contrastive loss", low=0, high=1e6)
-    rel_loss_weighting: Literal["al", "ep"] | None = option(None, "pairs of larger uncertainty of this kind weigh more in the loss")
+    rel_loss_weighting: Literal["al", "ep"] | None = option(
+        None, "pairs of larger uncertainty of this kind weigh more in the loss"
+    )
     obj_loss_weighting: Literal["al", "ep"] | None = option(None, "the same for objects")
     gmm_regularization: float = option(0.0, "weight of a loss that keeps components from dying", low=0, high=1e9)
 
@@ -145,11 +179,17 @@ class SceneLLMSizes(TransformerConfig):
     code_hidden: int = option(1024, "hidden width of the codebook's encoder and decoder", low=1, high=262_144)
     quantise: bool = option(True, "False: features go on as they are, without a codebook (ablation)")
     graph_layers: int = option(2, "graph convolutions over the objects of a frame", low=0, high=1000)
-    concatenate_places: bool = option(False, "join code and place of an object by a linear layer instead of adding them")
+    concatenate_places: bool = option(
+        False, "join code and place of an object by a linear layer instead of adding them"
+    )
     ot_mode: Literal["words", "none", "tconv", "cluster"] = option(
-        "words", "how frames become words: optimal transport, not at all, after a temporal convolution, or runs of one cluster (ablations)"
+        "words",
+        "how frames become words: optimal transport, not at all, after a temporal convolution, or runs of one cluster"
+        " (ablations)",
     )
     frame_codes: int = option(512, "kinds of frames that words are made of", low=2, high=1_000_000)
     max_words: int = option(1024, "words of several frames that the transport may choose from", low=0, high=1_000_000)
-    memory_weight: float = option(0.5, "alpha: share of the language model's state in what pairs attend to", low=0, high=1)
+    memory_weight: float = option(
+        0.5, "alpha: share of the language model's state in what pairs attend to", low=0, high=1
+    )
     decoder_layer: int = option(3, "layers of the scene graph predictor", low=0, high=1000)

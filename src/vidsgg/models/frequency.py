@@ -1,6 +1,8 @@
-"""The frequency baseline: how often a predicate holds for a subject class and an object class. It sees no picture and learns no weight.
+"""The frequency baseline: how often a predicate holds for a subject class and an object class. It
+sees no picture and learns no weight.
 
-Zellers et al., "Neural Motifs" (CVPR 2018), section 3, showed how strong it is; any model should beat it.
+Zellers et al., "Neural Motifs" (CVPR 2018), section 3, showed how strong it is; any model should
+beat it.
 """
 
 from __future__ import annotations
@@ -22,21 +24,25 @@ _MOST = 1e-7
 class FrequencyModel(nn.Module):
     """P(predicate | subject class, object class), counted with ``observe`` over the training clips.
 
-    Where classes are hidden, those to learn are counted, and those that the detector sees are scored.
+    Where classes are hidden, those to learn are counted, and those that the detector sees are
+    scored.
 
-    Rare pairs of classes lean on what is known of the object, rare objects on what is known overall (n: pairs seen; n_r: those with r):
+    Rare pairs of classes lean on what is known of the object, rare objects on what is known overall
+    (n: pairs seen; n_r: those with r):
 
         P(r)       = n_r / n
         P(r | o)   = (n_or + alpha P(r)) / (n_o + alpha)
         P(r | s,o) = (n_sor + beta P(r | o)) / (n_so + beta)
 
-    alpha and beta: how many pairs the lean weighs. With 16 and 2 it has a recall of 81.21 on EASG (tests/models/test_frequency.py).
-    With one subject class, as in Action Genome, it is P(predicate | object class).
-    A pair that is seen in several frames of a label unit is counted once. Counts are buffers: they are saved with the state dict.
+    alpha and beta: how many pairs the lean weighs. With 16 and 2 it has a recall of 81.21 on EASG
+    (tests/models/test_frequency.py). With one subject class, as in Action Genome, it is P(predicate
+    | object class). A pair that is seen in several frames of a label unit is counted once. Counts are buffers: they are saved with the state dict.
     """
 
     capabilities = Capabilities(modes={"entity": MODES, "action": ("predcls",)}, visual=False, counting=True)
-    pairs: Tensor  # (S, O) long, pairs counted by class of subject and object; ``pairs_<group>`` (S, O, C), those with a predicate
+    # (S, O) long, pairs counted by class of subject and object; ``pairs_<group>`` (S, O, C), those
+    # with a predicate
+    pairs: Tensor
 
     def __init__(self, schema: Schema, alpha: float = 16.0, beta: float = 2.0) -> None:
         super().__init__()
@@ -53,7 +59,8 @@ class FrequencyModel(nn.Module):
 
     @torch.no_grad()
     def observe(self, clip: Clip) -> None:
-        """Count the pairs of a clip. Raises ConfigError if it has no labels, or neither classes nor targets of its nodes."""
+        """Count the pairs of a clip. Raises ConfigError if it has no labels, or neither classes nor
+        targets of its nodes."""
         if clip.labels is None:
             raise ConfigError(f"the frequency model counts labels, but the clip of {clip.video_ids[0]!r} has none.")
         subject, obj = _classes(clip, clip.node_class if clip.classes_given else clip.node_target)
@@ -67,12 +74,15 @@ class FrequencyModel(nn.Module):
     def forward(self, clip: Clip) -> RelationLogits:
         """Logits (P, C) per group: log P for "single" groups, log P / (1 - P) for "multi" groups.
 
-        Open pairs are settled by ``node_distribution``, the detector's. Raises ConfigError if classes are hidden otherwise.
+        Open pairs are settled by ``node_distribution``, the detector's. Raises ConfigError if
+        classes are hidden otherwise.
         """
         settled = None
         if clip.pairs_open:
             if clip.node_distribution is None:
-                raise ConfigError(f"the frequency model guesses no classes, and no detector did for {clip.video_ids[0]!r}.")
+                raise ConfigError(
+                    f"the frequency model guesses no classes, and no detector did for {clip.video_ids[0]!r}."
+                )
             clip = settled = settle(clip, clip.node_distribution)
         subject, obj = _classes(clip, clip.node_class)
         seen, seen_object = self.pairs[subject, obj, None], self.pairs.sum(0)[obj, None]
@@ -94,11 +104,14 @@ def _classes(clip: Clip, node_class: Tensor | None) -> tuple[Tensor, Tensor]:
         obj = node_class[clip.pair_object]
         if (obj >= 0).all() and (subject >= 0).all():
             return subject, obj
-    raise ConfigError(f"the frequency model needs classes, but those of {clip.video_ids[0]!r} are hidden; use mode predcls.")
+    raise ConfigError(
+        f"the frequency model needs classes, but those of {clip.video_ids[0]!r} are hidden; use mode predcls."
+    )
 
 
 def _once_per_unit(clip: Clip) -> Tensor:
-    """One row of each pair that is repeated over the frames of its label unit: those of one subject and object identity."""
+    """One row of each pair that is repeated over the frames of its label unit: those of one subject
+    and object identity."""
     identity = clip.node_identity[clip.pair_object]
     row = torch.arange(clip.pairs, device=clip.device)
     alone = identity < 0  # unknown: every row counts for itself
@@ -107,4 +120,6 @@ def _once_per_unit(clip: Clip) -> Tensor:
         of_subject = clip.node_identity[clip.pair_subject]
         key = torch.cat([key, torch.where(of_subject < 0, -1 - row, of_subject)[:, None]], 1)
     groups, group = key.unique(dim=0, return_inverse=True)
-    return torch.full((len(groups),), clip.pairs, dtype=torch.int64, device=clip.device).scatter_reduce(0, group, row, "amin")
+    return torch.full((len(groups),), clip.pairs, dtype=torch.int64, device=clip.device).scatter_reduce(
+        0, group, row, "amin"
+    )

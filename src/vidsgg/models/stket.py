@@ -1,7 +1,8 @@
 """STKET: spatial-temporal knowledge-embedded transformer (Pu et al., IEEE TIP 2024).
 
-Three parts score every pair: the spatial part from its frame, the temporal part from two neighbouring frames, and the ensemble from
-what both made of the object's class in the frames before. Letters: P pairs, D width of a token.
+Three parts score every pair: the spatial part from its frame, the temporal part from two
+neighbouring frames, and the ensemble from what both made of the object's class in the frames
+before. Letters: P pairs, D width of a token.
 """
 
 from __future__ import annotations
@@ -36,21 +37,23 @@ ENSEMBLE_LAYERS = 2
 
 @dataclass(frozen=True, eq=False)
 class StketLogits(RelationLogits):
-    """parts: logits (P, C) per group of the parts that are trained, and under ``spatial_prior`` and ``temporal_prior`` those of the
-    knowledge itself, which only a loss reads. ``groups`` are those of the part that answers.
+    """parts: logits (P, C) per group of the parts that are trained, and under ``spatial_prior`` and
+    ``temporal_prior`` those of the knowledge itself, which only a loss reads. ``groups`` are those
+    of the part that answers.
     """
 
     parts: Mapping[str, Mapping[str, Tensor]] = field(default_factory=dict)
 
 
 class Stket(nn.Module):
-    """Predicate logits for every pair of a clip, by a transformer that is told what is usual for the class of an object."""
+    """Predicate logits for every pair of a clip, by a transformer that is told what is usual for
+    the class of an object."""
 
     capabilities = Capabilities(modes={"entity": MODES}, recomputable=STKET_PARTS)
 
     def __init__(self, schema: Schema, widths: FeatureWidths, config: StketConfig, mode: str = "predcls") -> None:
-        """Raises ConfigError if the schema has no group of contacts, if the configuration contradicts itself or the mode, or if classes
-        have to be guessed but nodes have no features.
+        """Raises ConfigError if the schema has no group of contacts, if the configuration
+        contradicts itself or the mode, or if classes have to be guessed but nodes have no features.
         """
         super().__init__()
         self.config, self.mode = config, mode
@@ -71,11 +74,15 @@ class Stket(nn.Module):
         self.frame_position = _positions(2, dim) if "temporal" in parts else None
         self.key_position = _positions(config.window_size, dim) if "ensemble" in parts else None
         groups = schema.vocabulary.groups
-        self.heads = nn.ModuleDict({part: nn.ModuleDict({g.name: nn.Linear(dim, len(g)) for g in groups}) for part in parts})
+        self.heads = nn.ModuleDict(
+            {part: nn.ModuleDict({g.name: nn.Linear(dim, len(g)) for g in groups}) for part in parts}
+        )
         self.object_classifier = None
         if mode != "predcls":
             check_node_features("STKET", schema, widths)
-            self.object_classifier = ObjectClassifier(schema.vocabulary, widths.node, config.embedding_dim, config.embedding_std)
+            self.object_classifier = ObjectClassifier(
+                schema.vocabulary, widths.node, config.embedding_dim, config.embedding_std
+            )
 
     @property
     def knows(self) -> bool:
@@ -84,7 +91,8 @@ class Stket(nn.Module):
 
     @torch.no_grad()
     def start_from(self, initial: npt.ArrayLike, transition: npt.ArrayLike) -> None:
-        """Fill the tables of priors: frequencies (O, R) and (O, C, R), see ``datasets.priors``. Without them they are zero."""
+        """Fill the tables of priors: frequencies (O, R) and (O, C, R), see ``datasets.priors``.
+        Without them they are zero."""
         for knowledge in (self.spatial_knowledge, self.temporal_knowledge):
             if knowledge is not None:
                 knowledge.initial.copy_(torch.as_tensor(initial))
@@ -92,7 +100,8 @@ class Stket(nn.Module):
             self.temporal_knowledge.transition.copy_(torch.as_tensor(transition))
 
     def forward(self, clip: Clip) -> StketLogits:
-        """Logits (P, C) per group, in the order of the clip's pairs. Every video of the clip is treated as if it were alone.
+        """Logits (P, C) per group, in the order of the clip's pairs. Every video of the clip is
+        treated as if it were alone.
 
         Classes that are not given: see ``scored_pairs``, also for what is raised.
         """
@@ -101,14 +110,23 @@ class Stket(nn.Module):
         return self._relations(pairs.clip, pairs.node_class, pairs.guess, pairs.settled, scored=scored)
 
     def _relations(
-        self, clip: Clip, node_class: Tensor, objects: Tensor | None = None, settled: Clip | None = None, *, scored: bool = False
+        self,
+        clip: Clip,
+        node_class: Tensor,
+        objects: Tensor | None = None,
+        settled: Clip | None = None,
+        *,
+        scored: bool = False,
     ) -> StketLogits:
-        """scored: the objects are guesses, and the surest of a class represents it in a frame; else the last one does.
+        """scored: the objects are guesses, and the surest of a class represents it in a frame; else
+        the last one does.
 
-        In its own frame a pair meets the one that represents its class among the pairs up to itself (``ClassHistory.running``), in
-        earlier frames the one that does among all pairs of the frame (``final``). This decides whose contacts give the transition prior of
-        the earlier frame of a window (the running one's), whose contacts are those before a pair (the final one's of the latest earlier
-        frame within reach, else the running one's), and the tokens of the ensemble (final ones, then the running one's).
+        In its own frame a pair meets the one that represents its class among the pairs up to itself
+        (``ClassHistory.running``), in earlier frames the one that does among all pairs of the frame
+        (``final``). This decides whose contacts give the transition prior of the earlier frame of a
+        window (the running one's), whose contacts are those before a pair (the final one's of the
+        latest earlier frame within reach, else the running one's), and the tokens of the ensemble
+        (final ones, then the running one's).
         """
         object_class = node_class[clip.pair_object]
         score = clip.node_score[clip.pair_object] if scored else None
@@ -116,7 +134,8 @@ class Stket(nn.Module):
         tokens = self.pair_encoder(clip, node_class, clip.action_class)
 
         prior = take_rows(self.spatial_knowledge(), object_class) if self.spatial_knowledge is not None else None
-        for _ in range(self.config.N_layer):  # the reference repeats the temporal part too, of which only the last round is read
+        # the reference repeats the temporal part too, of which only the last round is read
+        for _ in range(self.config.N_layer):
             tokens = self.spatial(tokens, prior, clip.pair_frame)
         features = {"spatial": tokens, "spatial_prior": prior}
         contacts = self._contacts(clip, tokens)
@@ -148,12 +167,16 @@ class Stket(nn.Module):
             logits: Tensor = self._heads_of("spatial")[self.contacts.name](spatial)
             return predicted_contacts(logits, self.negative, self.config.pred_contact_threshold)
         if clip.labels is None:
-            raise ConfigError(f"option -oracle_contacts: {clip.video_ids[0]!r} has no annotated contacts to read; leave the option out.")
+            raise ConfigError(
+                f"option -oracle_contacts: {clip.video_ids[0]!r} has no annotated contacts to read; leave the option"
+                " out."
+            )
         return clip.labels[self.contacts.name]
 
     def _over_frames(self, tokens: Tensor, clip: Clip, object_class: Tensor, contacts: Tensor) -> Tensor:
-        """Pair tokens (P, D) through the temporal part. In a window the later frame reads what is known of its classes and the earlier one
-        what to expect after ``contacts`` (P, C), unless it is the first of the video.
+        """Pair tokens (P, D) through the temporal part. In a window the later frame reads what is
+        known of its classes and the earlier one what to expect after ``contacts`` (P, C), unless it
+        is the first of the video.
         """
         assert self.frame_position is not None
         windows = frame_windows(clip.pair_frame, clip.frame_video)
@@ -170,7 +193,8 @@ class Stket(nn.Module):
         return tokens
 
     def _over_key_frames(self, tokens: Tensor, history: ClassHistory) -> Tensor:
-        """Pair tokens (P, D) through the ensemble: pairs that the same one represents in their frame share its result."""
+        """Pair tokens (P, D) through the ensemble: pairs that the same one represents in their
+        frame share its result."""
         assert self.key_position is not None
         windows, window = history.key_frames(self.config.window_size)
         return take_rows(self.ensemble(tokens, None, self.key_position.weight, windows), window)
@@ -180,16 +204,19 @@ def _checked_parts(config: StketConfig, mode: str) -> tuple[str, ...]:
     """The parts that there are. Raises ConfigError."""
     if not 0 < config.pred_contact_threshold < 1:
         raise ConfigError(
-            f"option -pred_contact_threshold: {config.pred_contact_threshold} is no probability between 0 and 1. 1.0, by which the"
-            " reference reads the annotated contacts instead of predicting them, is -oracle_contacts True here."
+            f"option -pred_contact_threshold: {config.pred_contact_threshold} is no probability between 0 and 1. 1.0,"
+            " by which the reference reads the annotated contacts instead of predicting them, is -oracle_contacts True"
+            " here."
         )
     if config.oracle_contacts and mode != "predcls":
-        raise ConfigError(f"option -oracle_contacts: annotated contacts belong to annotated pairs, which mode {mode!r} has to guess.")
+        raise ConfigError(
+            f"option -oracle_contacts: annotated contacts belong to annotated pairs, which mode {mode!r} has to guess."
+        )
     parts = existing_parts(config.spatial_layer, config.temporal_layer)
     if config.part not in (None, *parts):
         raise ConfigError(
-            f"option -part: there is no {config.part!r} part with {config.spatial_layer} spatial and {config.temporal_layer} temporal"
-            f" layers, only {', '.join(parts)}."
+            f"option -part: there is no {config.part!r} part with {config.spatial_layer} spatial and"
+            f" {config.temporal_layer} temporal layers, only {', '.join(parts)}."
         )
     return parts
 

@@ -1,4 +1,5 @@
-"""STTran: spatial-temporal transformer for dynamic scene graph generation (Cong et al., ICCV 2021)."""
+"""STTran: spatial-temporal transformer for dynamic scene graph generation (Cong et al., ICCV
+2021)."""
 
 from __future__ import annotations
 
@@ -19,8 +20,9 @@ from vidsgg.structures.widths import FeatureWidths
 class STTran(nn.Module):
     """Predicate logits for every pair of a clip.
 
-    Pair tokens, a spatial encoder over the pairs of each frame, a temporal decoder over windows of two neighbouring frames, one
-    linear head per predicate group. Outside predcls an object classifier beside them.
+    Pair tokens, a spatial encoder over the pairs of each frame, a temporal decoder over windows of
+    two neighbouring frames, one linear head per predicate group. Outside predcls an object
+    classifier beside them.
     """
 
     capabilities = Capabilities(modes={"entity": MODES, "action": ("predcls",)}, recomputable=("spatial", "temporal"))
@@ -40,13 +42,17 @@ class STTran(nn.Module):
         self.object_classifier = None
         if mode != "predcls":
             check_node_features("STTran", schema, widths)
-            self.object_classifier = ObjectClassifier(schema.vocabulary, widths.node, config.embedding_dim, config.embedding_std)
+            self.object_classifier = ObjectClassifier(
+                schema.vocabulary, widths.node, config.embedding_dim, config.embedding_std
+            )
 
     def forward(self, clip: Clip) -> RelationLogits:
-        """Logits (P, C) per group, in the order of the clip's pairs. Every video of the clip is treated as if it were alone.
+        """Logits (P, C) per group, in the order of the clip's pairs. Every video of the clip is
+        treated as if it were alone.
 
-        Where classes are not given there are object logits too; see ``scored_pairs``, also for what is raised. Detected boxes come
-        with classes when they are scored, so that the classifier is not asked then, as in the reference.
+        Where classes are not given there are object logits too; see ``scored_pairs``, also for what
+        is raised. Detected boxes come with classes when they are scored, so that the classifier is
+        not asked then, as in the reference.
         """
         pairs = scored_pairs(clip, "STTran", self.object_classifier, settle_by_logits)
         return RelationLogits(self._relations(pairs.clip, pairs.node_class), pairs.guess, clip=pairs.settled)
@@ -59,6 +65,10 @@ class STTran(nn.Module):
         """Pair tokens (P, D) through the spatial encoder and the temporal decoder."""
         tokens = self.spatial(tokens, clip.pair_frame)
         transformed: Tensor = self.temporal(
-            tokens, self.frame_position.weight, clip.pair_frame, clip.frame_video, reference_compat=self.config.reference_compat
+            tokens,
+            self.frame_position.weight,
+            clip.pair_frame,
+            clip.frame_video,
+            reference_compat=self.config.reference_compat,
         )
         return transformed

@@ -1,7 +1,8 @@
 """TEMPURA: unbiased scene graph generation in videos (Nag et al., CVPR 2023).
 
-STTran's transformer over pair tokens with three parts more: nodes are classified within sequences of their class, features look up
-prototypes of every class that were gathered over the epoch before, and predicates are scored by mixtures that know their uncertainty.
+STTran's transformer over pair tokens with three parts more: nodes are classified within sequences
+of their class, features look up prototypes of every class that were gathered over the epoch before,
+and predicates are scored by mixtures that know their uncertainty.
 """
 
 from __future__ import annotations
@@ -34,8 +35,9 @@ SEQUENCE_LAYERS, SEQUENCE_HIDDEN = 3, 1024  # of the encoder over class sequence
 
 @dataclass(frozen=True, eq=False)
 class TempuraLogits(RelationLogits):
-    """node_features (N, D): after the object memory. mixture_weights: log weights (R, K) of every mixture head, by predicate group and
-    "objects". object_uncertainty: aleatoric and epistemic (N, O).
+    """node_features (N, D): after the object memory. mixture_weights: log weights (R, K) of every
+    mixture head, by predicate group and "objects". object_uncertainty: aleatoric and epistemic (N,
+    O).
     """
 
     node_features: Tensor | None = None
@@ -55,15 +57,19 @@ class _Scored:
 class TEMPURA(nn.Module):
     """Predicate logits with their uncertainty for every pair of a clip.
 
-    While it is trained it gathers features for its memory: ``gather`` is to be called after every step, ``renew_memory`` before every epoch.
+    While it is trained it gathers features for its memory: ``gather`` is to be called after every
+    step, ``renew_memory`` before every epoch.
     """
 
     capabilities = Capabilities(
-        modes={"entity": MODES, "action": ("predcls",)}, recomputable=("sequences", "spatial", "temporal"), raw_detections=True
+        modes={"entity": MODES, "action": ("predcls",)},
+        recomputable=("sequences", "spatial", "temporal"),
+        raw_detections=True,
     )
 
     def __init__(self, schema: Schema, widths: FeatureWidths, config: TempuraConfig, mode: str = "predcls") -> None:
-        """Raises ConfigError if classes have to be guessed but nodes have no features, or if an option needs guesses where there are none."""
+        """Raises ConfigError if classes have to be guessed but nodes have no features, or if an
+        option needs guesses where there are none."""
         super().__init__()
         self.config, self.mode = config, mode
         self.noise: Noise = torch.randn_like  # of the mixtures in training; may be replaced
@@ -71,7 +77,9 @@ class TEMPURA(nn.Module):
         self.objects, self.sequences = _object_part(schema, widths, config, mode, share)
         if config.take_obj_mem_feat:
             if self.objects is None:
-                raise ConfigError("option -take_obj_mem_feat: mode predcls gives the classes, so that no node has such features.")
+                raise ConfigError(
+                    "option -take_obj_mem_feat: mode predcls gives the classes, so that no node has such features."
+                )
             widths = replace(widths, node=self.objects.width)
         self.pair_encoder = PairEncoder(schema, widths, config.hidden_dim, config.embedding_dim, config.embedding_std)
         dim, layer = self.pair_encoder.width, _layer(config, config.feedforward_dim)
@@ -80,24 +88,32 @@ class TEMPURA(nn.Module):
         self.frame_position = nn.Embedding(2, dim)
         nn.init.uniform_(self.frame_position.weight)
         groups = schema.vocabulary.groups
-        asked = tuple(group.name for group in groups) if config.rel_mem_compute in ("separate", "seperate") else ("joint",)
+        asked = (
+            tuple(group.name for group in groups) if config.rel_mem_compute in ("separate", "seperate") else ("joint",)
+        )
         self.memory = MemoryDiffusion(dim, asked, share) if config.rel_mem_compute else None
-        self.banks = nn.ModuleDict({group.name: PrototypeBank(len(group), dim) for group in groups} if config.rel_mem_compute else {})
+        self.banks = nn.ModuleDict(
+            {group.name: PrototypeBank(len(group), dim) for group in groups} if config.rel_mem_compute else {}
+        )
         self.heads = nn.ModuleDict(
             {
-                group.name: MixtureHead(dim, len(group), config.num_mixtures, group.kind)
-                if config.rel_head == "gmm"
-                else nn.Linear(dim, len(group))
+                group.name: (
+                    MixtureHead(dim, len(group), config.num_mixtures, group.kind)
+                    if config.rel_head == "gmm"
+                    else nn.Linear(dim, len(group))
+                )
                 for group in groups
             }
         )
 
     def forward(self, clip: Clip) -> TempuraLogits:
-        """Logits (P, C) per group, in the order of the clip's pairs. Every video of the clip is treated as if it were alone.
+        """Logits (P, C) per group, in the order of the clip's pairs. Every video of the clip is
+        treated as if it were alone.
 
-        Classes that are hidden: see ``scored_pairs``, also for what is raised. Open pairs of detections are settled from the model's
-        own classes, which come after the detector's (``settle_detections``). In training the logits of mixtures are noisy, and what
-        the memory needs is recorded.
+        Classes that are hidden: see ``scored_pairs``, also for what is raised. Open pairs of
+        detections are settled from the model's own classes, which come after the detector's
+        (``settle_detections``). In training the logits of mixtures are noisy, and what the memory
+        needs is recorded.
         """
         scored = self._score(clip)
         if not self.training or clip.labels is None:
@@ -113,7 +129,8 @@ class TEMPURA(nn.Module):
             bank.renew()
 
     def gather(self, add_up: Callable[[Tensor], None]) -> None:
-        """Gather what was recorded since the last step. add_up: sums a tensor over all processes, in place."""
+        """Gather what was recorded since the last step. add_up: sums a tensor over all processes,
+        in place."""
         for bank in self._all_banks():
             bank.add_up(add_up)
 
@@ -129,7 +146,9 @@ class TEMPURA(nn.Module):
 
     def _guess(self, clip: Clip) -> ObjectGuess:
         assert self.objects is not None
-        guess: ObjectGuess = self.objects(self.sequences(self.objects.encode(clip), clip), clip, self.noise if self.training else None)
+        guess: ObjectGuess = self.objects(
+            self.sequences(self.objects.encode(clip), clip), clip, self.noise if self.training else None
+        )
         return guess
 
     def _settle(self, clip: Clip, guess: ObjectGuess) -> tuple[Clip, ObjectGuess]:
@@ -160,12 +179,17 @@ class TEMPURA(nn.Module):
         mixtures = {name: mixture for name, mixture in scored.items() if isinstance(mixture, Mixture)}
         if not mixtures:
             return _Scored(TempuraLogits(scored), features, None)
-        groups = {name: (mixture.sampled(self.noise) if self.training else mixture).logits() for name, mixture in mixtures.items()}
+        groups = {
+            name: (mixture.sampled(self.noise) if self.training else mixture).logits()
+            for name, mixture in mixtures.items()
+        }
         uncertainty = None
         if config.rel_unc or not self.training:
             with torch.no_grad():
                 told = {name: mixture.uncertainty() for name, mixture in mixtures.items()}
-            uncertainty = Uncertainty({name: al for name, (al, _) in told.items()}, {name: ep for name, (_, ep) in told.items()})
+            uncertainty = Uncertainty(
+                {name: al for name, (al, _) in told.items()}, {name: ep for name, (_, ep) in told.items()}
+            )
         weights = {name: mixture.log_weight for name, mixture in mixtures.items()}
         return _Scored(TempuraLogits(groups, uncertainty=uncertainty, mixture_weights=weights), features, None)
 
@@ -201,9 +225,13 @@ class TEMPURA(nn.Module):
         config, logits = self.config, seen.logits
         for name, bank in self.banks.items():
             assert isinstance(bank, PrototypeBank)
-            unsure = (logits.uncertainty.aleatoric[name], logits.uncertainty.epistemic[name]) if logits.uncertainty else None
+            unsure = (
+                (logits.uncertainty.aleatoric[name], logits.uncertainty.epistemic[name]) if logits.uncertainty else None
+            )
             known = unsure if config.rel_unc else None
-            bank.record(seen.relation_features, *prototype_weights(clip.labels[name], known, config.rel_mem_weight_type, config))
+            bank.record(
+                seen.relation_features, *prototype_weights(clip.labels[name], known, config.rel_mem_weight_type, config)
+            )
         if self.objects is not None and self.objects.bank is not None and seen.object_features is not None:
             assert clip.node_target is not None
             known = logits.object_uncertainty if config.obj_unc else None
@@ -219,7 +247,8 @@ def _layer(config: TempuraConfig, feedforward_dim: int) -> LayerConfig:
 def _object_part(
     schema: Schema, widths: FeatureWidths, config: TempuraConfig, mode: str, share: Share
 ) -> tuple[ObjectPart | None, SequenceEncoder]:
-    """What classifies nodes, None in predcls, and the layers over their sequences, none where there are no sequences."""
+    """What classifies nodes, None in predcls, and the layers over their sequences, none where there
+    are no sequences."""
     if mode == "predcls":
         return None, SequenceEncoder(0, 0, _layer(config, SEQUENCE_HIDDEN))
     check_node_features("TEMPURA", schema, widths)
@@ -238,15 +267,19 @@ def _object_part(
     layers = SEQUENCE_LAYERS if config.tracking else 0
     if layers and part.encoded_width % config.heads:
         raise ConfigError(
-            f"option -embedding_dim: nodes are {part.encoded_width} wide with it, which object sequences cannot split into {config.heads} heads;"
-            " take a multiple of them, or -tracking False."
+            f"option -embedding_dim: nodes are {part.encoded_width} wide with it, which object sequences cannot split"
+            f" into {config.heads} heads; take a multiple of them, or -tracking False."
         )
     return part, SequenceEncoder(layers, part.encoded_width, _layer(config, SEQUENCE_HIDDEN))
 
 
-def prototype_weights(hot: Tensor, known: tuple[Tensor, Tensor] | None, kind: WeightKind, config: TempuraConfig) -> tuple[Tensor, Tensor]:
-    """Weights of the rows (R, C) in every class that they carry, and what they are divided by (R, C), from their aleatoric and epistemic
-    uncertainty where it is known: exp(u), so that the more uncertain weigh more, as in the reference.
+def prototype_weights(
+    hot: Tensor, known: tuple[Tensor, Tensor] | None, kind: WeightKind, config: TempuraConfig
+) -> tuple[Tensor, Tensor]:
+    """Weights of the rows (R, C) in every class that they carry, and what they are divided by (R,
+    C), from their aleatoric and epistemic
+    uncertainty where it is known: exp(u), so that the more uncertain weigh more, as in the
+    reference.
     """
     taken = hot.float()
     if known is None:
@@ -257,5 +290,6 @@ def prototype_weights(hot: Tensor, known: tuple[Tensor, Tensor] | None, kind: We
         return taken, taken
     unsure = {"al": aleatoric, "ep": epistemic, "both": aleatoric + epistemic}[kind]
     weight = taken * unsure.exp()
-    doubled = config.reference_compat and kind == "both"  # the reference joins the list of al to itself (lib/Uncertainty.py:65)
+    # the reference joins the list of al to itself (lib/Uncertainty.py:65)
+    doubled = config.reference_compat and kind == "both"
     return weight, 2 * taken * aleatoric.exp() if doubled else weight

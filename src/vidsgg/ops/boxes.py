@@ -1,8 +1,9 @@
 """Box geometry on numpy arrays. Boxes are rows (x1, y1, x2, y2) in pixels.
 
-``inclusive`` chooses what a pixel coordinate means. False: a point on a continuous axis, so a side is x2 - x1. True: the index of a
-pixel that belongs to the box, so a side is x2 - x1 + 1, as the evaluators and detectors of Action Genome count. Overlaps are
-computed in float64 whatever the boxes' type.
+``inclusive`` chooses what a pixel coordinate means. False: a point on a continuous axis, so a side
+is x2 - x1. True: the index of a pixel that belongs to the box, so a side is x2 - x1 + 1, as the
+evaluators and detectors of Action Genome count. Overlaps are computed in float64 whatever the
+boxes' type.
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ from vidsgg.structures.checks import Array
 
 
 def xywh_to_xyxy(boxes: Array) -> Array:
-    """(..., 4) boxes given as left, top, width, height -> (..., 4) corners, in the same type: x2 = x + width, y2 = y + height."""
+    """(..., 4) boxes given as left, top, width, height -> (..., 4) corners, in the same type: x2 =
+    x + width, y2 = y + height."""
     return np.concatenate([boxes[..., :2], boxes[..., :2] + boxes[..., 2:]], axis=-1)
 
 
 def aligned_iou(a: Array, b: Array, *, inclusive: bool) -> Array:
-    """Intersection over union of (..., 4) with (..., 4), row by row (shapes may broadcast) -> (...) float64 in [0, 1].
+    """Intersection over union of (..., 4) with (..., 4), row by row (shapes may broadcast) -> (...)
+    float64 in [0, 1].
 
     Two boxes without any area overlap by 0.
     """

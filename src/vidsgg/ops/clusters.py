@@ -9,16 +9,19 @@ CHUNK = 8192  # vectors whose distances to all centres are held at once
 
 
 def nearest(vectors: Tensor, centres: Tensor) -> Tensor:
-    """(S,) long: the centre (K, D) with the least Euclidean distance from each of (S, D); of equally near ones the first."""
+    """(S,) long: the centre (K, D) with the least Euclidean distance from each of (S, D); of
+    equally near ones the first."""
     half = (centres * centres).sum(1) / 2  # |v - c|^2 / 2 less the part that is the same for all centres
     parts = [(half - part @ centres.T).argmin(1) for part in torch.split(vectors, CHUNK)]
     return torch.cat(parts)
 
 
 def kmeans(vectors: Tensor, count: int, generator: torch.Generator, rounds: int = 10) -> Tensor:
-    """(count, D) centres of (S, D) vectors: Lloyd's rounds from randomly chosen vectors (Lloyd 1982).
+    """(count, D) centres of (S, D) vectors: Lloyd's rounds from randomly chosen vectors (Lloyd
+    1982).
 
-    A centre without vectors stays where it is. With fewer vectors than centres, vectors are repeated with a little noise, a hundredth of
+    A centre without vectors stays where it is. With fewer vectors than centres, vectors are
+    repeated with a little noise, a hundredth of
     their spread. generator: of the CPU. Raises ValueError without vectors.
     """
     if not len(vectors):

@@ -21,10 +21,12 @@ def _array(tensor: Tensor) -> np.ndarray[Any, Any]:
 def decode(clip: Clip, logits: RelationLogits, *, exclusive: bool = True) -> list[VideoPrediction]:
     """Probabilities per video, in the clip's order of videos.
 
-    "single" groups go through a softmax, "multi" groups through a sigmoid, both in float32. Nodes, their classes and pairs are those of
-    ``logits.clip`` where there is one, else the clip's. Where subjects are actions, whose candidates are ranked with all classes of
-    their objects, these come from the softmax of ``logits.objects``. exclusive: hold predicates that the schema calls exclusive to one
-    object per label unit (see resolve_exclusive); schemas without such predicates are not touched.
+    "single" groups go through a softmax, "multi" groups through a sigmoid, both in float32. Nodes,
+    their classes and pairs are those of ``logits.clip`` where there is one, else the clip's. Where
+    subjects are actions, whose candidates are ranked with all classes of their objects, these come
+    from the softmax of ``logits.objects``. exclusive: hold predicates that the schema calls
+    exclusive to one object per label unit (see resolve_exclusive); schemas without such predicates
+    are not touched.
     """
     clip = logits.clip or clip
     vocabulary = clip.schema.vocabulary
@@ -63,7 +65,11 @@ def decode(clip: Clip, logits: RelationLogits, *, exclusive: bool = True) -> lis
     frame_at = np.searchsorted(video_of_frame, edges)
     node_at = np.searchsorted(columns["node_frame"], frame_at)
     pair_at = np.searchsorted(columns["pair_frame"], frame_at)
-    unit_at = np.append(columns["frame_unit"][frame_at[:-1]], clip.units) if len(columns["action_class"]) else np.zeros_like(edges)
+    unit_at = (
+        np.append(columns["frame_unit"][frame_at[:-1]], clip.units)
+        if len(columns["action_class"])
+        else np.zeros_like(edges)
+    )
     predictions = []
     for i, video_id in enumerate(clip.video_ids):
         frames, nodes, pairs, units = (slice(at[i], at[i + 1]) for at in (frame_at, node_at, pair_at, unit_at))

@@ -1,4 +1,5 @@
-"""Detections whose pairs are open: what a model makes of them once it has classified them itself."""
+"""Detections whose pairs are open: what a model makes of them once it has classified them
+itself."""
 
 from __future__ import annotations
 
@@ -15,30 +16,38 @@ from vidsgg.structures.clip import Clip
 
 
 def candidate_pairs(node_frame: Tensor, distribution: Tensor, often_wrong: Sequence[int]) -> tuple[Tensor, Tensor]:
-    """Nodes (P,), (P,): every two of a frame, the earlier one first, and with itself every node that may be copied, since it could make a
-    pair with its copy (those of a class that is often wrong). distribution (N, O): the detector's. In the order of the first node, then the second.
+    """Nodes (P,), (P,): every two of a frame, the earlier one first, and with itself every node
+    that may be copied, since it could make a pair with its copy (those of a class that is often
+    wrong). distribution (N, O): the detector's. In the order of the first node, then the second.
 
-    Whichever box a model takes for the subject, and whichever it suppresses, its pairs are among these; and any of these may become one.
+    Whichever box a model takes for the subject, and whichever it suppresses, its pairs are among
+    these; and any of these may become one.
     """
     detected = most_likely(distribution)
     doubted = torch.tensor(often_wrong, dtype=torch.long, device=node_frame.device)
     together = (node_frame[:, None] == node_frame).triu()
-    together &= torch.isin(detected, doubted).diag() | ~torch.eye(len(node_frame), dtype=torch.bool, device=node_frame.device)
+    together &= torch.isin(detected, doubted).diag() | ~torch.eye(
+        len(node_frame), dtype=torch.bool, device=node_frame.device
+    )
     first, second = together.nonzero(as_tuple=True)
     return first, second
 
 
 def settle_detections(clip: Clip, distribution: Tensor) -> tuple[Clip, Tensor]:
-    """The clip that follows from detections with open pairs and a new class distribution (N, O), and the rows (N',) of the detections
-    that its nodes are, of which some are gone and some are there twice.
+    """The clip that follows from detections with open pairs and a new class distribution (N, O),
+    and the rows (N',) of the detections that its nodes are, of which some are gone and some are
+    there twice.
 
-    Boxes are copied by the detector's classes but cleaned, labelled and paired by the new distribution. Raises ConfigError if the
-    schema's subjects have no box. Source: sayaknag/unbiasedSGG ``lib/tempura.py``.
+    Boxes are copied by the detector's classes but cleaned, labelled and paired by the new
+    distribution. Raises ConfigError if the schema's subjects have no box. Source:
+    sayaknag/unbiasedSGG ``lib/tempura.py``.
     """
     assert clip.node_distribution is not None
     rule = SubjectRule.of(clip.schema)
     detected = most_likely(clip.node_distribution)
-    row, distribution = clean(clip.node_frame, clip.node_box, distribution, clip.schema.object_ids(clip.schema.often_wrong), detected)
+    row, distribution = clean(
+        clip.node_frame, clip.node_box, distribution, clip.schema.object_ids(clip.schema.often_wrong), detected
+    )
     frame, box = clip.node_frame[row], clip.node_box[row]
     klass, score = label_nodes(distribution, frame, rule)
     subject, obj = subject_pairs(frame, klass, score, rule)

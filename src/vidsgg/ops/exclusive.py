@@ -11,15 +11,20 @@ from vidsgg.structures.checks import Array
 _SURE = 1e-7  # probabilities are held this far from 0 and 1: their odds must be finite
 
 
-def resolve_exclusive(probabilities: Array, unit: Array, exclusive: Sequence[int], identity: Array | None = None) -> Array:
-    """``probabilities`` (P, C) with those of the exclusive predicates shared out among the objects of each unit: they sum to 1.
+def resolve_exclusive(
+    probabilities: Array, unit: Array, exclusive: Sequence[int], identity: Array | None = None
+) -> Array:
+    """``probabilities`` (P, C) with those of the exclusive predicates shared out among the objects
+    of each unit: they sum to 1.
 
-    A model scores every object by itself. Given that the predicate holds for exactly one of independent objects, object i is the one
-    with probability odds_i / sum of odds, where odds = p / (1 - p): a softmax of the logits over the unit.
+    A model scores every object by itself. Given that the predicate holds for exactly one of
+    independent objects, object i is the one with probability odds_i / sum of odds, where odds = p /
+    (1 - p): a softmax of the logits over the unit.
 
-    unit (P,): label unit of each row. exclusive: columns of the exclusive predicates. identity (P,): rows of a unit with the same
-    value are one object seen in several frames and get one value, from their mean; without it, or where it is -1, every row is an
-    object of its own. The order of rows changes nothing.
+    unit (P,): label unit of each row. exclusive: columns of the exclusive predicates. identity
+    (P,): rows of a unit with the same value are one object seen in several frames and get one
+    value, from their mean; without it, or where it is -1, every row is an object of its own. The
+    order of rows changes nothing.
     """
     resolved = probabilities.copy()
     if not len(exclusive) or not len(unit):
@@ -32,7 +37,8 @@ def resolve_exclusive(probabilities: Array, unit: Array, exclusive: Sequence[int
     first = np.flatnonzero(new_object)
     count = np.diff(first, append=len(rows))
     columns = np.asarray(exclusive)
-    mean = np.add.reduceat(probabilities[order][:, columns].astype(np.float64), first, axis=0) / count[:, None]  # (objects, exclusive)
+    # (objects, exclusive)
+    mean = np.add.reduceat(probabilities[order][:, columns].astype(np.float64), first, axis=0) / count[:, None]
     mean = mean.clip(_SURE, 1 - _SURE)
     odds = mean / (1 - mean)
     unit_first = np.flatnonzero(new_unit[first])

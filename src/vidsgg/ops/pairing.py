@@ -1,8 +1,10 @@
-"""Which boxes of a frame are subjects, what the others are, and which pairs follow, once the classes are guessed.
+"""Which boxes of a frame are subjects, what the others are, and which pairs follow, once the
+classes are guessed.
 
-Letters: N nodes, O object classes with the background at 0, P pairs. ``node_frame`` (N,) never decreases, and everything runs over
-all frames of all videos at once. Of equal values the first counts. Source of the rules for one subject in a frame: yrcong/STTran
-``lib/sttran.py``, class ObjectClassifier.
+Letters: N nodes, O object classes with the background at 0, P pairs. ``node_frame`` (N,) never
+decreases, and everything runs over all frames of all videos at once. Of equal values the first
+counts. Source of the rules for one subject in a frame: yrcong/STTran ``lib/sttran.py``, class
+ObjectClassifier.
 """
 
 from __future__ import annotations
@@ -32,8 +34,8 @@ class SubjectRule:
         vocabulary = schema.vocabulary
         if not schema.subject_has_box:
             raise ConfigError(
-                f"data set {schema.name!r}: its subjects are actions of {len(vocabulary.subjects)} classes, without boxes;"
-                " only subjects with a box can be found in a picture. Use mode predcls."
+                f"data set {schema.name!r}: its subjects are actions of {len(vocabulary.subjects)} classes, without"
+                " boxes; only subjects with a box can be found in a picture. Use mode predcls."
             )
         return SubjectRule(tuple(map(vocabulary.objects.index, vocabulary.subjects)), schema.one_subject, schema.mutual)
 
@@ -43,16 +45,18 @@ class SubjectRule:
 
 
 def most_likely(distribution: Tensor) -> Tensor:
-    """(N,) long: the most likely class of every row of (N, O) that is not the background; of equal ones the first."""
+    """(N,) long: the most likely class of every row of (N, O) that is not the background; of equal
+    ones the first."""
     return distribution[:, 1:].argmax(1) + 1
 
 
 def label_nodes(distribution: Tensor, node_frame: Tensor, rule: SubjectRule) -> tuple[Tensor, Tensor]:
-    """Classes (N,) long and scores (N,) of nodes with a class distribution (N, O), whose background column is not read.
+    """Classes (N,) long and scores (N,) of nodes with a class distribution (N, O), whose background
+    column is not read.
 
-    With one subject in a frame, the node that looks most like it is the subject; every other node is what it looks like most apart
-    from that, even if it looks like a subject still more. Otherwise a node is what it looks like most. The score is the column of
-    the class.
+    With one subject in a frame, the node that looks most like it is the subject; every other node
+    is what it looks like most apart from that, even if it looks like a subject still more.
+    Otherwise a node is what it looks like most. The score is the column of the class.
     """
     if not rule.one:
         klass = most_likely(distribution)
@@ -67,12 +71,17 @@ def label_nodes(distribution: Tensor, node_frame: Tensor, rule: SubjectRule) -> 
     return klass, score
 
 
-def part_namesakes(distribution: Tensor, node_frame: Tensor, node_class: Tensor, node_score: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """New distribution (N, O), classes and scores after the nodes of each frame's most frequent class were told apart.
+def part_namesakes(
+    distribution: Tensor, node_frame: Tensor, node_class: Tensor, node_score: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """New distribution (N, O), classes and scores after the nodes of each frame's most frequent
+    class were told apart.
 
-    Only that class (of equally frequent ones the first) is looked at, and only once: the node with the largest probability keeps it, the
-    others lose that column (it becomes 0, the rest is not normalised again) and are what they then look like most. That may be a class
-    which the frame has already, and also the subject's: such a node is neither the frame's subject nor an object of a pair.
+    Only that class (of equally frequent ones the first) is looked at, and only once: the node with
+    the largest probability keeps it, the others lose that column (it becomes 0, the rest is not
+    normalised again) and are what they then look like most. That may be a class which the frame has
+    already, and also the subject's: such a node is neither the frame's subject nor an object of a
+    pair.
     """
     frames, classes = int(node_frame[-1]) + 1 if len(node_frame) else 0, distribution.shape[1]
     count = torch.bincount(node_frame * classes + node_class, minlength=frames * classes).view(frames, classes)
@@ -89,12 +98,16 @@ def part_namesakes(distribution: Tensor, node_frame: Tensor, node_class: Tensor,
     return distribution, node_class, node_score
 
 
-def subject_pairs(node_frame: Tensor, node_class: Tensor, node_score: Tensor, rule: SubjectRule) -> tuple[Tensor, Tensor]:
-    """Nodes (P,), (P,): every subject with its objects, by frame; a frame without a subject has no pairs.
+def subject_pairs(
+    node_frame: Tensor, node_class: Tensor, node_score: Tensor, rule: SubjectRule
+) -> tuple[Tensor, Tensor]:
+    """Nodes (P,), (P,): every subject with its objects, by frame; a frame without a subject has no
+    pairs.
 
-    With one subject in a frame, that is the node of its class with the best score, and its objects are the nodes of other classes, in
-    their order. Otherwise every node of a subject class is one, in their order, and its objects are all other nodes of the frame,
-    or without ``mutual`` those of no subject class.
+    With one subject in a frame, that is the node of its class with the best score, and its objects
+    are the nodes of other classes, in their order. Otherwise every node of a subject class is one,
+    in their order, and its objects are all other nodes of the frame, or without ``mutual`` those of
+    no subject class.
     """
     is_subject = rule.among(node_class)
     subject = torch.nonzero(is_subject).squeeze(1)
@@ -109,10 +122,12 @@ def subject_pairs(node_frame: Tensor, node_class: Tensor, node_score: Tensor, ru
 
 
 def settle(clip: Clip, distribution: Tensor) -> Clip:
-    """A clip whose pairs are open with the classes, scores and pairs that follow from a class distribution (N, O) of its nodes.
+    """A clip whose pairs are open with the classes, scores and pairs that follow from a class
+    distribution (N, O) of its nodes.
 
-    Nodes are labelled, with one subject in a frame namesakes are told apart, and of the candidate pairs those of subjects remain,
-    ordered by frame. Raises ConfigError if the schema's subjects have no box.
+    Nodes are labelled, with one subject in a frame namesakes are told apart, and of the candidate
+    pairs those of subjects remain, ordered by frame. Raises ConfigError if the schema's subjects
+    have no box.
     """
     rule = SubjectRule.of(clip.schema)
     klass, score = label_nodes(distribution, clip.node_frame, rule)
@@ -136,7 +151,8 @@ def settle(clip: Clip, distribution: Tensor) -> Clip:
 
 
 def _best_of_frames(value: Tensor, frame: Tensor) -> Tensor:
-    """Row of the largest value (R,) of every frame that has rows, by frame. frame (R,) never decreases."""
+    """Row of the largest value (R,) of every frame that has rows, by frame. frame (R,) never
+    decreases."""
     order = value.argsort(descending=True, stable=True)
     order = order[frame[order].argsort(stable=True)]
     frame = frame[order]
@@ -146,7 +162,8 @@ def _best_of_frames(value: Tensor, frame: Tensor) -> Tensor:
 
 
 def candidate_rows(clip: Clip, subject: Tensor, obj: Tensor) -> Tensor:
-    """Where the pairs (P,), (P,) stand among the candidates, which hold every two nodes once, the earlier one first."""
+    """Where the pairs (P,), (P,) stand among the candidates, which hold every two nodes once, the
+    earlier one first."""
     candidate = clip.pair_subject * clip.nodes + clip.pair_object
     wanted = torch.minimum(subject, obj) * clip.nodes + torch.maximum(subject, obj)
     candidate, order = candidate.sort()

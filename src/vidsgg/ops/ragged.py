@@ -1,6 +1,8 @@
-"""Sequences of different lengths, packed one after another, and the padded view that a fused attention kernel wants.
+"""Sequences of different lengths, packed one after another, and the padded view that a fused
+attention kernel wants.
 
-Everything but the attention itself runs on packed tokens, so no linear layer ever computes on padding.
+Everything but the attention itself runs on packed tokens, so no linear layer ever computes on
+padding.
 """
 
 from __future__ import annotations
@@ -16,7 +18,8 @@ from torch import Tensor
 class RaggedLayout:
     """Where packed tokens lie in a padded (sequences, length) table.
 
-    slot (T,) long: row-major position of each packed token in the table. valid (sequences, length) bool: True where a token lies.
+    slot (T,) long: row-major position of each packed token in the table. valid (sequences, length)
+    bool: True where a token lies.
     """
 
     slot: Tensor
@@ -24,13 +27,15 @@ class RaggedLayout:
 
     @staticmethod
     def from_sorted(sequence: Tensor) -> RaggedLayout:
-        """Layout of tokens whose sequence ids ``sequence`` (T,) never decrease; ids need not be consecutive."""
+        """Layout of tokens whose sequence ids ``sequence`` (T,) never decrease; ids need not be
+        consecutive."""
         ids, row = torch.unique_consecutive(sequence, return_inverse=True)
         return RaggedLayout.of_rows(row, len(ids))
 
     @staticmethod
     def of_rows(row: Tensor, rows: int) -> RaggedLayout:
-        """Layout of tokens whose sequences are ``row`` (T,) of ``rows``, never decreasing; a row may be left without tokens."""
+        """Layout of tokens whose sequences are ``row`` (T,) of ``rows``, never decreasing; a row
+        may be left without tokens."""
         count = torch.bincount(row, minlength=rows)
         start = count.cumsum(0) - count
         column = torch.arange(len(row), device=row.device) - start[row]
@@ -38,7 +43,8 @@ class RaggedLayout:
         return RaggedLayout(slot=row * length + column, valid=torch.arange(length, device=row.device) < count[:, None])
 
     def subset(self, tokens: Tensor) -> RaggedLayout:
-        """The layout of some of the tokens, every sequence keeping its row. tokens (K,): packed positions, increasing."""
+        """The layout of some of the tokens, every sequence keeping its row. tokens (K,): packed
+        positions, increasing."""
         sequences, length = self.valid.shape
         return RaggedLayout.of_rows(self.slot[tokens] // max(length, 1), sequences)
 
@@ -54,8 +60,10 @@ class RaggedLayout:
 
 
 def take_rows(table: Tensor, rows: Tensor) -> Tensor:
-    """``table[rows]`` for a (T, D) table and (R,) rows that may repeat, with a gradient that is the same bits every time.
+    """``table[rows]`` for a (T, D) table and (R,) rows that may repeat, with a gradient that is the
+    same bits every time.
 
-    The gradient of plain indexing adds up repeated rows in whatever order the threads come; that of a look-up does not.
+    The gradient of plain indexing adds up repeated rows in whatever order the threads come; that of
+    a look-up does not.
     """
     return F.embedding(rows, table)

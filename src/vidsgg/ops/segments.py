@@ -13,6 +13,7 @@ def segment_sum(values: Tensor, segment: Tensor, segments: int) -> Tensor:
 
 
 def segment_mean(values: Tensor, segment: Tensor, segments: int) -> Tensor:
-    """(R, ...) rows averaged by segment into (segments, ...); a segment without rows gives zeros."""
+    """(R, ...) rows averaged by segment into (segments, ...); a segment without rows gives
+    zeros."""
     count = torch.bincount(segment, minlength=segments).clamp(min=1).to(values.dtype)
     return segment_sum(values, segment, segments) / count.view(-1, *[1] * (values.dim() - 1))

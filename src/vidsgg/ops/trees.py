@@ -1,4 +1,5 @@
-"""Average-linkage clustering of the rows of many small sets at once, and the spanning trees that it grows.
+"""Average-linkage clustering of the rows of many small sets at once, and the spanning trees that it
+grows.
 
 Letters: T rows, S sets, n rows of the largest set.
 """
@@ -13,11 +14,13 @@ from vidsgg.ops.ragged import RaggedLayout
 
 @torch.no_grad()
 def linkage_trees(vectors: Tensor, group: Tensor) -> Tensor:
-    """(2, E) long: rows that are joined, one edge for each merge of two clusters, between their closest members.
+    """(2, E) long: rows that are joined, one edge for each merge of two clusters, between their
+    closest members.
 
-    vectors (T, D); group (T,) long, the set of each row, never decreasing. Every set becomes a tree over its rows: n - 1 edges for n rows.
-    Clusters merge in the order of average linkage (UPGMA, Sokal and Michener 1958); of equal distances that of the first rows counts.
-    There is one step for every merge of the largest set, in which all sets take part.
+    vectors (T, D); group (T,) long, the set of each row, never decreasing. Every set becomes a tree
+    over its rows: n - 1 edges for n rows. Clusters merge in the order of average linkage (UPGMA,
+    Sokal and Michener 1958); of equal distances that of the first rows counts. There is one step
+    for every merge of the largest set, in which all sets take part.
     """
     layout = RaggedLayout.from_sorted(group)
     sets, n = layout.valid.shape

@@ -14,7 +14,8 @@ from vidsgg.ops.ragged import RaggedLayout
 class FrameWindows:
     """Which pairs stand in which window of neighbouring frames of one video.
 
-    M tokens, R results: one for each pair in ``frame_windows``, one for each window in ``ClassHistory.key_frames``.
+    M tokens, R results: one for each pair in ``frame_windows``, one for each window in
+    ``ClassHistory.key_frames``.
     """
 
     pair: Tensor  # (M,) long: the pair of every token, sorted by window
@@ -26,17 +27,21 @@ class FrameWindows:
 
 
 def frame_windows(pair_frame: Tensor, frame_video: Tensor, size: int = 2) -> FrameWindows:
-    """Windows of ``size`` successive frames over the pairs of a clip; pair_frame (P,) and frame_video (F,) never decrease.
+    """Windows of ``size`` successive frames over the pairs of a clip; pair_frame (P,) and
+    frame_video (F,) never decrease.
 
-    A pair is read from the window that ends with its frame, and where that would begin before the video from the video's first window.
-    A video of fewer frames than a window is one window, whose last frame has slot 1; but the only frame of a video has slot 0, as the
-    first of any video, unless windows are of one frame, whose slots are all 1. Windows from which nothing is read are left out.
+    A pair is read from the window that ends with its frame, and where that would begin before the
+    video from the video's first window. A video of fewer frames than a window is one window, whose
+    last frame has slot 1; but the only frame of a video has slot 0, as the first of any video,
+    unless windows are of one frame, whose slots are all 1. Windows from which nothing is read are
+    left out.
     """
     frame = torch.arange(len(frame_video), device=pair_frame.device)
     count = torch.bincount(frame_video)[frame_video]  # frames of the video, for each of its frames
     first = torch.searchsorted(frame_video, frame_video)
     last = first + count - 1
-    end = torch.maximum(frame, first + count.clamp(max=size) - 1)  # the last frame of the window from which a frame is read
+    # the last frame of the window from which a frame is read
+    end = torch.maximum(frame, first + count.clamp(max=size) - 1)
     is_read = torch.zeros_like(frame, dtype=torch.bool).index_fill(0, end[pair_frame], True)
 
     # The windows that hold a frame end at ``end`` or up to ``size - 1`` frames after it itself.
@@ -52,4 +57,6 @@ def frame_windows(pair_frame: Tensor, frame_video: Tensor, size: int = 2) -> Fra
     alone = (count == 1)[own] if size > 1 else torch.zeros_like(own, dtype=torch.bool)
     read = torch.nonzero(end[own] == window).squeeze(1)
     layout = RaggedLayout.from_sorted(window)
-    return FrameWindows(pair, ((own == window) & ~alone).long(), layout, read, layout.subset(read), order=torch.argsort(pair[read]))
+    return FrameWindows(
+        pair, ((own == window) & ~alone).long(), layout, read, layout.subset(read), order=torch.argsort(pair[read])
+    )

@@ -1,4 +1,5 @@
-"""The options of all commands but ``vidsgg train``, see ``vidsgg/methods/training_options.py``. Nothing heavy is imported here, so that ``-h`` answers at once."""
+"""The options of all commands but ``vidsgg train``, see ``vidsgg/methods/training_options.py``.
+Nothing heavy is imported here, so that ``-h`` answers at once."""
 
 from __future__ import annotations
 
@@ -16,27 +17,39 @@ class TuneOptions:
     """Options of ``vidsgg tune``, besides those of ``vidsgg train`` for all of its trials."""
 
     search: str = option(
-        "", "what to search over, in quotes: 'lr=log:1e-5:1e-3 batch_size=1,2,4 dropout=0:0.5 hidden_dim=64:512:64' (ranges with both ends)"
+        "",
+        "what to search over, in quotes: 'lr=log:1e-5:1e-3 batch_size=1,2,4 dropout=0:0.5 hidden_dim=64:512:64' (ranges"
+        " with both ends)",
     )
     sampler: Literal["grid", "random", "bayes"] = option(
         "bayes", "how to choose: every combination, at random, or learning from the trials so far"
     )
-    trials: int | None = option(None, "trials of the study in all; by default the whole grid, else 20", low=1, high=1_000_000)
+    trials: int | None = option(
+        None, "trials of the study in all; by default the whole grid, else 20", low=1, high=1_000_000
+    )
     pruner: Literal["median", "none"] = option(
         "median", "end trials that after as many epochs are worse than half of the others (-monitor), or none"
     )
     study: str | None = option(None, "name of the study, which goes on if it is there; by default <model>_<mode>")
-    storage: str | None = option(None, "FILE.db, journal:FILE or the URL of a database; by default output/tune/<study>/study.db")
+    storage: str | None = option(
+        None, "FILE.db, journal:FILE or the URL of a database; by default output/tune/<study>/study.db"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class CheckpointOptions:
     """Which checkpoint a command reads, and with what."""
 
-    checkpoint: str = option("", "checkpoint file, or a run's folder (its best checkpoint, else its final one)", place="input")
-    data_path: str | None = option(None, "data set folder; by default the one that the run was trained on", place="input")
+    checkpoint: str = option(
+        "", "checkpoint file, or a run's folder (its best checkpoint, else its final one)", place="input"
+    )
+    data_path: str | None = option(
+        None, "data set folder; by default the one that the run was trained on", place="input"
+    )
     model: str | None = option(
-        None, "must be the model of the checkpoint; code of your own, package.module:METHOD, has to be named", plugin=True
+        None,
+        "must be the model of the checkpoint; code of your own, package.module:METHOD, has to be named",
+        plugin=True,
     )
     detector: str | None = option(
         None, "detector to look with; by default the one that the run was trained with", place="input", plugin=True
@@ -47,42 +60,71 @@ class CheckpointOptions:
 class ScoringOptions:
     """What the commands that score checkpoints share."""
 
-    split: Literal["test", "val", "train"] = option("test", "videos to score: the test split, the held-out or the other training videos")
-    datasize: Literal["large", "small", "mini"] = option("large", "large: all videos; small (or mini): a fixed tenth of them")
+    split: Literal["test", "val", "train"] = option(
+        "test", "videos to score: the test split, the held-out or the other training videos"
+    )
+    datasize: Literal["large", "small", "mini"] = option(
+        "large", "large: all videos; small (or mini): a fixed tenth of them"
+    )
     batch_size: int = option(1, "videos per step", low=1, high=100_000)
-    num_workers: int | None = option(None, "processes that read data; by default one per core, at most 4", low=0, high=1024)
+    num_workers: int | None = option(
+        None, "processes that read data; by default one per core, at most 4", low=0, high=1024
+    )
     skip_bad: bool = option(False, "leave out videos that cannot be read, and count them, instead of stopping")
-    exclusive_decoding: bool = option(True, "give predicates that occur once per label unit (EASG's dobj) to one object only")
+    exclusive_decoding: bool = option(
+        True, "give predicates that occur once per label unit (EASG's dobj) to one object only"
+    )
     device: str = option("auto", "auto (the first CUDA device, else the CPU), cpu, cuda, cuda:1, ...")
     features: str = option(
-        "auto", "features written by 'vidsgg features': a folder, auto (use them if they fit) or off (always compute)", place="input"
+        "auto",
+        "features written by 'vidsgg features': a folder, auto (use them if they fit) or off (always compute)",
+        place="input",
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateOptions(ScoringOptions, CheckpointOptions):
-    """Options of ``vidsgg evaluate`` and ``evaluate.py``, besides those of some methods (``method_options.py``)."""
+    """Options of ``vidsgg evaluate`` and ``evaluate.py``, besides those of some methods
+    (``method_options.py``)."""
 
-    mode: Literal["predcls", "sgcls", "sgdet"] | None = option(None, "must be the mode of the checkpoint; given to be sure")
-    distributed: bool = option(False, "several processes, one per device; torchrun starts them, and under it this needs not be said")
+    mode: Literal["predcls", "sgcls", "sgdet"] | None = option(
+        None, "must be the mode of the checkpoint; given to be sure"
+    )
+    distributed: bool = option(
+        False, "several processes, one per device; torchrun starts them, and under it this needs not be said"
+    )
     reference_compat: bool | None = option(
-        None, "score with the reference's plain bugs or without; by default as trained, and imported checkpoints both ways, side by side"
+        None,
+        "score with the reference's plain bugs or without; by default as trained, and imported checkpoints both ways,"
+        " side by side",
     )
     save_path: str | None = option(
-        None, "folder for tables, charts and the counters of every video; by default the checkpoint's", place="new folder"
+        None,
+        "folder for tables, charts and the counters of every video; by default the checkpoint's",
+        place="new folder",
     )
-    charts: bool = option(True, "draw recall by predicate, calibration and, of models that know it, risk over coverage (PNG)")
+    charts: bool = option(
+        True, "draw recall by predicate, calibration and, of models that know it, risk over coverage (PNG)"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class CompareOptions(ScoringOptions):
     """Options of ``vidsgg compare``."""
 
-    runs: tuple[str, ...] = option(help="checkpoint files or folders of runs, two or more; differences are to the first", place="input")
-    model: str | None = option(None, "code of your own that the runs are of: package.module:METHOD, several with commas", plugin=True)
-    data_path: str | None = option(None, "data set folder; by default the one that each run was trained on", place="input")
+    runs: tuple[str, ...] = option(
+        help="checkpoint files or folders of runs, two or more; differences are to the first", place="input"
+    )
+    model: str | None = option(
+        None, "code of your own that the runs are of: package.module:METHOD, several with commas", plugin=True
+    )
+    data_path: str | None = option(
+        None, "data set folder; by default the one that each run was trained on", place="input"
+    )
     out: str = option("comparison", "folder for comparison.csv and comparison.png", place="new folder")
-    charts: bool = option(True, "draw the differences, and for runs that have to be scored what 'vidsgg evaluate' draws (PNG)")
+    charts: bool = option(
+        True, "draw the differences, and for runs that have to be scored what 'vidsgg evaluate' draws (PNG)"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,11 +145,20 @@ class PredictOptions(CheckpointOptions):
         place="new folder",
     )
     fps: float = option(
-        FPS, "graphs a second; of a folder of pictures, which are all used, how many were taken a second", low=0.001, high=1000
+        FPS,
+        "graphs a second; of a folder of pictures, which are all used, how many were taken a second",
+        low=0.001,
+        high=1000,
     )
-    boxes: str | None = option(None, "table (CSV) or graph file (JSON) of boxes in your own videos, for predcls and sgcls", place="input")
-    least_score: float = option(LEAST_SCORE, "leave out objects in your own videos that the model is less sure of (sgdet)", low=0, high=1)
-    threshold: float = option(THRESHOLD, "predicates to keep: the best of each group, and all above this probability", low=0, high=1)
+    boxes: str | None = option(
+        None, "table (CSV) or graph file (JSON) of boxes in your own videos, for predcls and sgcls", place="input"
+    )
+    least_score: float = option(
+        LEAST_SCORE, "leave out objects in your own videos that the model is less sure of (sgdet)", low=0, high=1
+    )
+    threshold: float = option(
+        THRESHOLD, "predicates to keep: the best of each group, and all above this probability", low=0, high=1
+    )
     uncertainty_threshold: float | None = option(
         None,
         "of models that know their uncertainty: above it an edge is marked as uncertain; by default as trained",
@@ -115,7 +166,9 @@ class PredictOptions(CheckpointOptions):
         high=1e9,
     )
     tracker: Literal["overlap", "bytetrack"] = option(
-        TRACKER, "how things in your own videos get their ids: by class and overlap, or ByteTrack (pip install vidsgg[tracking])"
+        TRACKER,
+        "how things in your own videos get their ids: by class and overlap, or ByteTrack (pip install"
+        " vidsgg[tracking])",
     )
     jobs: int = option(1, "videos at a time, each in its own process", low=1, high=256)
     overwrite: bool = option(False, "make graphs that are there already again")
@@ -131,7 +184,10 @@ class DemoOptions:
     modes: str = option("predcls,sgdet", "tasks to train, one after another: some of predcls,sgcls,sgdet")
     detector_epochs: int = option(2, "passes of the detector over the training frames", low=1, high=1_000_000)
     epochs: int = option(
-        8, "passes of the first model over the training videos; the others, which start from it, take half", low=1, high=1_000_000
+        8,
+        "passes of the first model over the training videos; the others, which start from it, take half",
+        low=1,
+        high=1_000_000,
     )
     seed: int = option(0, "seed of the data set and of the training", low=0, high=2**32 - 1)
 
@@ -145,18 +201,35 @@ class FeaturesOptions:
     )
     mode: Literal["predcls", "sgcls", "sgdet"] = option("predcls", "task to write features for")
     model: str = option(
-        "sttran", "model that is to read them; only in SGDET some read others than STTran: tempura takes raw detections", plugin=True
+        "sttran",
+        "model that is to read them; only in SGDET some read others than STTran: tempura takes raw detections",
+        plugin=True,
     )
     detector: str = option(
-        "auto", "as for 'vidsgg train': a name, a file of weights, auto, or package.module:Class", place="input", plugin=True
+        "auto",
+        "as for 'vidsgg train': a name, a file of weights, auto, or package.module:Class",
+        place="input",
+        plugin=True,
     )
-    dtype: Literal["float16", "float32", "bfloat16"] = option("float16", "type of the features on disk; boxes and classes stay exact")
-    out: str | None = option(None, "folder to write to; by default <data_path>/features/..., where training finds it", place="new folder")
-    split: Literal["all", "train", "test"] = option("all", "videos to look at; train includes those held out for validation")
-    datasize: Literal["large", "small", "mini"] = option("large", "large: all videos; small (or mini): a fixed tenth of them")
-    num_workers: int | None = option(None, "processes; by default one per core, at most 4, on GPUs 4 for each", low=1, high=1024)
+    dtype: Literal["float16", "float32", "bfloat16"] = option(
+        "float16", "type of the features on disk; boxes and classes stay exact"
+    )
+    out: str | None = option(
+        None, "folder to write to; by default <data_path>/features/..., where training finds it", place="new folder"
+    )
+    split: Literal["all", "train", "test"] = option(
+        "all", "videos to look at; train includes those held out for validation"
+    )
+    datasize: Literal["large", "small", "mini"] = option(
+        "large", "large: all videos; small (or mini): a fixed tenth of them"
+    )
+    num_workers: int | None = option(
+        None, "processes; by default one per core, at most 4, on GPUs 4 for each", low=1, high=1024
+    )
     device: str = option("auto", "auto (all CUDA devices, else the CPU), cpu, cuda (all of them), cuda:1, ...")
-    reference_compat: bool = option(False, "for SGDET: bring back the reference's plain bugs that change published numbers")
+    reference_compat: bool = option(
+        False, "for SGDET: bring back the reference's plain bugs that change published numbers"
+    )
     skip_bad: bool = option(False, "leave out videos that cannot be read, and count them, instead of stopping")
     verify: bool = option(False, "compare the checksums of the records that are there, and write damaged ones again")
     estimate: bool = option(False, "only tell how large the features will be and how long they take; writes nothing")
@@ -174,12 +247,14 @@ class TrainDetectorOptions:
     )
     detector: str | None = option(
         None,
-        "c4-small (for CPUs), c4-resnet101, fasterrcnn_resnet50_fpn_v2; by default that of a file given to -pretrained, else c4-small",
+        "c4-small (for CPUs), c4-resnet101, fasterrcnn_resnet50_fpn_v2; by default that of a file given to -pretrained,"
+        " else c4-small",
         free=("list",),
     )
     pretrained: str = option(
         "auto",
-        "start: imagenet, coco (torchvision's weights), none, a file, or auto: torchvision's if the detector has any and they can be had",
+        "start: imagenet, coco (torchvision's weights), none, a file, or auto: torchvision's if the detector has any"
+        " and they can be had",
         place="input",
     )
     depth: int | None = option(None, "layers of the ResNet of a c4 detector: 10, 18, 50 or 101", low=10, high=1000)
@@ -189,28 +264,44 @@ class TrainDetectorOptions:
     minutes: float | None = option(
         None, "end after that many minutes; the learning rate then follows the clock", low=0.01, high=1e6, free=("run",)
     )
-    lr: float | None = option(None, "learning rate of AdamW; by default 3e-3 from random and 1e-4 from pretrained weights", low=0, high=1e3)
+    lr: float | None = option(
+        None, "learning rate of AdamW; by default 3e-3 from random and 1e-4 from pretrained weights", low=0, high=1e3
+    )
     weight_decay: float = option(1e-4, "weight decay of AdamW", low=0, high=1e3)
     batch_size: int = option(4, "frames per step", low=1, high=100_000)
     clip_grad: float = option(10.0, "L2 norm to which all gradients are clipped; 0 turns it off", low=0, high=1e9)
-    scheduler: Literal["step", "cosine"] = option("cosine", "learning rate schedule, after a warm-up over the first twentieth")
-    eval_freq: int = option(4, "epochs between evaluations on the held-out tenth of the training videos", low=1, high=1_000_000)
+    scheduler: Literal["step", "cosine"] = option(
+        "cosine", "learning rate schedule, after a warm-up over the first twentieth"
+    )
+    eval_freq: int = option(
+        4, "epochs between evaluations on the held-out tenth of the training videos", low=1, high=1_000_000
+    )
     test: bool = option(True, "score the best detector on the test split at the end", free=("run",))
-    datasize: Literal["large", "small", "mini"] = option("large", "large: all videos; small (or mini): a fixed tenth of them")
+    datasize: Literal["large", "small", "mini"] = option(
+        "large", "large: all videos; small (or mini): a fixed tenth of them"
+    )
     seed: int = option(42, "seed of all random generators", low=0, high=2**32 - 1)
     save_path: str | None = option(
-        None, "folder of the run; by default output/<dataset>/<detector>_detector_<time>", place="new folder", free=("run", "list")
+        None,
+        "folder of the run; by default output/<dataset>/<detector>_detector_<time>",
+        place="new folder",
+        free=("run", "list"),
     )
     num_workers: int | None = option(
         None, "processes that read frames; by default one per core, at most 4", low=0, high=1024, free=("run", "list")
     )
-    skip_bad: bool = option(False, "leave out frames that cannot be read, and count them, instead of stopping", free=("run",))
-    device: str = option("auto", "auto (the first CUDA device, else the CPU), cpu, cuda, cuda:1, ...", free=("run", "list"))
+    skip_bad: bool = option(
+        False, "leave out frames that cannot be read, and count them, instead of stopping", free=("run",)
+    )
+    device: str = option(
+        "auto", "auto (the first CUDA device, else the CPU), cpu, cuda, cuda:1, ...", free=("run", "list")
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImportCheckpointOptions(ImportOptions):
-    """Options of ``vidsgg import-checkpoint``: what the authors' files do not tell; besides those of some methods (``method_options.py``)."""
+    """Options of ``vidsgg import-checkpoint``: what the authors' files do not tell; besides those
+    of some methods (``method_options.py``)."""
 
     file: Path = option(help="such as faster_rcnn_ag.pth or sttran_predcls.tar", place="input")
     out: Path | None = option(None, "file to write; by default <name>_vidsgg beside the given one", place="new file")

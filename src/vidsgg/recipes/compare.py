@@ -41,21 +41,24 @@ def run_comparison(options: CompareOptions) -> Comparison:
     for name, run in runs.items():
         if run.options.mode != first.options.mode:
             raise ConfigError(
-                f"{name} is of mode {run.options.mode!r}, {first_name} of {first.options.mode!r}: what they were given differs, so their"
-                " recall cannot be compared. Compare runs of one mode."
+                f"{name} is of mode {run.options.mode!r}, {first_name} of {first.options.mode!r}: what they were given"
+                " differs, so their recall cannot be compared. Compare runs of one mode."
             )
     scored, told = dict[str, ScoredVideos](), list[str]()
     splits: dict[Path, tuple[VideoDataset, dict[str, str]]] = {}
     for name, run in runs.items():
         root = data_of(run, options.data_path)
         if root not in splits:
-            dataset = open_split(root, run.options.mode, options.split, datasize=options.datasize, skip_bad=options.skip_bad)
+            dataset = open_split(
+                root, run.options.mode, options.split, datasize=options.datasize, skip_bad=options.skip_bad
+            )
             splits[root] = dataset, annotations_of(dataset, dataset.video_ids)
         _check_same("annotated", first_name, next(iter(splits.values()))[1], name, splits[root][1])
         scored[name], line = _score(run, options, *splits[root])
         _check_same("scored", first_name, scored[first_name].annotations, name, scored[name].annotations)
         told.append(
-            f"{_with_remark(name, run.options.remark)}: {find_method(run.options.model).label}, {run.file} (epoch {run.checkpoint.epoch}), {line}"
+            f"{_with_remark(name, run.options.remark)}: {find_method(run.options.model).label}, {run.file} (epoch"
+            f" {run.checkpoint.epoch}), {line}"
         )
     root, (dataset, _) = next(iter(splits.items()))
     vocabulary, tail = dataset.schema.vocabulary, open_long_tail(root)
@@ -65,12 +68,18 @@ def run_comparison(options: CompareOptions) -> Comparison:
     files = [write_rows(folder / "comparison.csv", differences.rows())]
     if options.charts:
         files.append(_draw(folder / "comparison.png", differences))
-    head = [f"{first.options.mode}, {options.split} split of {root}: {len(scored[first_name].annotations)} videos", *told]
+    head = [
+        f"{first.options.mode}, {options.split} split of {root}: {len(scored[first_name].annotations)} videos",
+        *told,
+    ]
     return Comparison("\n".join([*head, "", differences.text()]), differences, tuple(files))
 
 
-def _score(run: SavedRun, options: CompareOptions, dataset: VideoDataset, wanted: Mapping[str, str]) -> tuple[ScoredVideos, str]:
-    """The counters of a run's videos, as they were left or made now, and which of the two. wanted: digests of the annotations."""
+def _score(
+    run: SavedRun, options: CompareOptions, dataset: VideoDataset, wanted: Mapping[str, str]
+) -> tuple[ScoredVideos, str]:
+    """The counters of a run's videos, as they were left or made now, and which of the two. wanted:
+    digests of the annotations."""
     used = replace(run.options, reference_compat=True) if run.imported else run.options
     protocol = protocol_for(dataset.schema, used.mode)
     expected = origin(run, used, protocol, run.made.detector, exclusive=options.exclusive_decoding)
@@ -83,7 +92,11 @@ def _score(run: SavedRun, options: CompareOptions, dataset: VideoDataset, wanted
         complete = len(left.annotations) == len(wanted) or options.skip_bad
         if left.made_by == expected and complete and left.annotations.items() <= wanted.items():
             return left, f"as scored before ({file})"
-    given = {f.name: getattr(options, f.name) for f in fields(CompareOptions) if f.name in EvaluateOptions.__dataclass_fields__}
+    given = {
+        f.name: getattr(options, f.name)
+        for f in fields(CompareOptions)
+        if f.name in EvaluateOptions.__dataclass_fields__
+    }
     run_evaluation(EvaluateOptions(checkpoint=str(run.file), **given))
     return ScoredVideos.load(file), f"scored now ({file})"
 
@@ -94,14 +107,14 @@ def _check_same(what: str, first: str, theirs: Mapping[str, str], name: str, our
         lacking = next((video for video in a if video not in b), None)
         if lacking is not None:
             raise ConfigError(
-                f"{first} and {name} are of different data: {lacking!r} is {what} for {one} and not for {other}. Only recall on the same"
-                " videos can be compared; name one data set for all with -data_path."
+                f"{first} and {name} are of different data: {lacking!r} is {what} for {one} and not for {other}. Only"
+                " recall on the same videos can be compared; name one data set for all with -data_path."
             )
     changed = next((video for video in theirs if theirs[video] != ours[video]), None)
     if changed is not None:
         raise ConfigError(
-            f"{first} and {name} are of different data: the annotation of {changed!r} is not the same for both; name one data set for all"
-            " with -data_path."
+            f"{first} and {name} are of different data: the annotation of {changed!r} is not the same for both; name"
+            " one data set for all with -data_path."
         )
 
 
@@ -119,13 +132,17 @@ def _draw(path: Path, differences: Differences) -> Path:
 
 
 def _with_remark(name: str, remark: str) -> str:
-    """The name of a run in tables, files and charts: what its numbers must not be read without is a part of it."""
+    """The name of a run in tables, files and charts: what its numbers must not be read without is a
+    part of it."""
     return f"{name} ({remark})" if remark else name
 
 
 def _names(given: Sequence[str]) -> list[str]:
-    """Names of the folders or files, or what was given where names are equal. Raises ConfigError for a run that is given twice."""
+    """Names of the folders or files, or what was given where names are equal. Raises ConfigError
+    for a run that is given twice."""
     if len(set(given)) < len(given):
-        raise ConfigError(f"{next(run for run in given if given.count(run) > 1)} is given twice; compare different runs.")
+        raise ConfigError(
+            f"{next(run for run in given if given.count(run) > 1)} is given twice; compare different runs."
+        )
     short = [Path(run).resolve().name for run in given]
     return short if len(set(short)) == len(short) else list(given)

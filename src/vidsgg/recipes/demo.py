@@ -1,4 +1,5 @@
-"""The whole way once: data, detector, features, training in every mode, evaluation against a yardstick, prediction, page."""
+"""The whole way once: data, detector, features, training in every mode, evaluation against a
+yardstick, prediction, page."""
 
 from __future__ import annotations
 
@@ -16,7 +17,13 @@ from vidsgg.methods.frequency import FrequencyOptions
 from vidsgg.methods.sttran import STTranOptions
 from vidsgg.methods.training_options import TrainOptions
 from vidsgg.metrics.result import RecallResult
-from vidsgg.recipes.command_options import DemoOptions, EvaluateOptions, FeaturesOptions, PredictOptions, TrainDetectorOptions
+from vidsgg.recipes.command_options import (
+    DemoOptions,
+    EvaluateOptions,
+    FeaturesOptions,
+    PredictOptions,
+    TrainDetectorOptions,
+)
 from vidsgg.recipes.evaluate import run_evaluation
 from vidsgg.recipes.features import run_features
 from vidsgg.recipes.predict import run_prediction
@@ -31,7 +38,8 @@ _RUNS = ("detector", *(f"{name}_{mode}" for name in ("frequency", "sttran") for 
 
 
 def demo_model(options: DemoOptions, **changes: object) -> STTranOptions:
-    """STTran small enough for two CPU cores: narrow visual parts, one decoder layer, larger steps over fewer of them."""
+    """STTran small enough for two CPU cores: narrow visual parts, one decoder layer, larger steps
+    over fewer of them."""
     settings = {
         "hidden_dim": 64,
         "temporal_layer": 1,
@@ -47,15 +55,19 @@ def demo_model(options: DemoOptions, **changes: object) -> STTranOptions:
 
 
 def demo_modes(options: DemoOptions) -> list[str]:
-    """The modes to train, from the easiest to the hardest. Raises ConfigError for a word that is none."""
+    """The modes to train, from the easiest to the hardest. Raises ConfigError for a word that is
+    none."""
     wanted = options.modes.split(",")
     if unknown := [mode for mode in wanted if mode not in MODES]:
-        raise ConfigError(f"option -modes: {unknown[0]!r} is no mode; give some of {','.join(MODES)}, such as predcls,sgdet.")
+        raise ConfigError(
+            f"option -modes: {unknown[0]!r} is no mode; give some of {','.join(MODES)}, such as predcls,sgdet."
+        )
     return [mode for mode in MODES if mode in wanted]
 
 
 def run_demo(options: DemoOptions) -> Path:
-    """Runs everything below ``options.out`` and returns the page. The table it prints is the one in README."""
+    """Runs everything below ``options.out`` and returns the page. The table it prints is the one in
+    README."""
     modes = demo_modes(options)
     out = Path(options.out)
     data = out / "data"
@@ -99,7 +111,8 @@ def run_demo(options: DemoOptions) -> Path:
 
 
 def remove_demo(out: Path) -> None:
-    """What an earlier demo has made in a folder, except the synthetic data, which is replaced, and the page. Everything else stays."""
+    """What an earlier demo has made in a folder, except the synthetic data, which is replaced, and
+    the page. Everything else stays."""
     for pattern in _RUNS:
         for folder in sorted(out.glob(pattern)):
             remove_made(folder, (*RUN_FILES, *EVALUATION_FILES))
@@ -113,7 +126,8 @@ def _made_before_marks(out: Path) -> bool:
 
 
 def _train(options: DemoOptions, modes: list[str], data: Path, detector: str, out: Path) -> dict[str, Path]:
-    """Folders of the runs by name; every mode after the first starts from the weights of the one before and takes half as many epochs."""
+    """Folders of the runs by name; every mode after the first starts from the weights of the one
+    before and takes half as many epochs."""
     runs: dict[str, Path] = {}
     start = None
     for mode in modes:

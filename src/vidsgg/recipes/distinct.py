@@ -1,4 +1,5 @@
-"""Names for what is written about several files: those of the files where these differ, longer ones where they do not."""
+"""Names for what is written about several files: those of the files where these differ, longer ones
+where they do not."""
 
 from __future__ import annotations
 
@@ -14,9 +15,11 @@ _LONGEST = 200  # bytes; file systems take 255
 
 
 def names_of(path: Path, stem: str | None = None) -> list[str]:
-    """Names under which something may be written about a file, the shortest first; the last one no other path has.
+    """Names under which something may be written about a file, the shortest first; the last one no
+    other path has.
 
-    They are short enough for the suffixes that follow. stem: the file's name without its suffix, where ``path.stem`` is not it.
+    They are short enough for the suffixes that follow. stem: the file's name without its suffix,
+    where ``path.stem`` is not it.
     """
     whole = path.resolve()
     name, folder = whole.name, whole.parent.name
@@ -27,7 +30,8 @@ def names_of(path: Path, stem: str | None = None) -> list[str]:
 
 
 def distinct(choices: Sequence[Sequence[str]]) -> list[str]:
-    """For every thing the first of its names that no other has. Those that share a name all take their next one."""
+    """For every thing the first of its names that no other has. Those that share a name all take
+    their next one."""
     used = [0] * len(choices)
     while True:
         names = [names[i] for names, i in zip(choices, used, strict=True)]

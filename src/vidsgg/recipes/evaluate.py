@@ -26,12 +26,16 @@ from vidsgg.recipes.report import EvaluationReport, open_long_tail
 from vidsgg.recipes.scored import ScoredVideos, annotations_of, origin
 from vidsgg.recipes.tables import comparison
 
-AS_AUTHORS, FIXED = "as the authors' code computes it (-reference_compat True)", "with its bugs fixed (-reference_compat False)"
+AS_AUTHORS, FIXED = (
+    "as the authors' code computes it (-reference_compat True)",
+    "with its bugs fixed (-reference_compat False)",
+)
 
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """The recall of a run, what is printed of it, and the files that hold it; of several processes only the first has written any.
+    """The recall of a run, what is printed of it, and the files that hold it; of several processes
+    only the first has written any.
     remark: what has to be said beside it."""
 
     result: RecallResult
@@ -41,10 +45,12 @@ class Evaluation:
 
 
 def run_evaluation(options: EvaluateOptions) -> Evaluation:
-    """Score a checkpoint on a split; writes tables, charts (see EvaluationReport) and the counters of every video (ScoredVideos).
+    """Score a checkpoint on a split; writes tables, charts (see EvaluationReport) and the counters
+    of every video (ScoredVideos).
 
-    An imported checkpoint is scored twice, with the bugs of the authors' code, which is the result, and without them; files of the second
-    have ``_fixed`` after the name of the split. A part or a window that is asked for and oracle contacts have a place in the names too.
+    An imported checkpoint is scored twice, with the bugs of the authors' code, which is the result,
+    and without them; files of the second have ``_fixed`` after the name of the split. A part or a
+    window that is asked for and oracle contacts have a place in the names too.
     """
     with join_team(options.distributed) as team:
         run, root, dataset = team.first_of_machine_first(lambda: _open(options))
@@ -53,7 +59,9 @@ def run_evaluation(options: EvaluateOptions) -> Evaluation:
         return scored[0][1]
     titles = ["; ".join(filter(None, (title, evaluation.remark))) for title, evaluation in scored]
     evaluations = [evaluation for _, evaluation in scored]
-    table = comparison({title: evaluation.result for title, evaluation in zip(titles, evaluations, strict=True)}, options.split)
+    table = comparison(
+        {title: evaluation.result for title, evaluation in zip(titles, evaluations, strict=True)}, options.split
+    )
     first, files = evaluations[0], tuple(chain(*(evaluation.files for evaluation in evaluations)))
     return replace(first, text=f"{first.text}\n\nSide by side:\n\n{table}", files=files)
 
@@ -84,12 +92,19 @@ def _open(options: EvaluateOptions) -> tuple[SavedRun, Path, VideoDataset]:
     return run, root, dataset
 
 
-def _score(run: SavedRun, options: EvaluateOptions, root: Path, dataset: VideoDataset, way: Scoring, team: Team) -> Evaluation:
+def _score(
+    run: SavedRun, options: EvaluateOptions, root: Path, dataset: VideoDataset, way: Scoring, team: Team
+) -> Evaluation:
     model = TrainedModel(run, options.device, options.detector)
     trained = model.on([dataset], root=root, team=team, features=options.features, **way.changes)
     used, protocol = trained.options, protocol_for(dataset.schema, trained.options.mode)
     loader = trained.source.loader(
-        dataset, learn=False, batch_size=options.batch_size, workers=options.num_workers, skip_bad=options.skip_bad, team=team
+        dataset,
+        learn=False,
+        batch_size=options.batch_size,
+        workers=options.num_workers,
+        skip_bad=options.skip_bad,
+        team=team,
     )
     of = protocol, dataset.schema.vocabulary
     recall, calibration, risk = RecallAccumulator(*of), CalibrationAccumulator(*of), RiskCoverageAccumulator(*of)
@@ -98,10 +113,17 @@ def _score(run: SavedRun, options: EvaluateOptions, root: Path, dataset: VideoDa
 
     def write() -> Evaluation:
         report = EvaluationReport(
-            recall.compute(), dataset.schema.vocabulary, open_long_tail(root), calibration.compute(), risk.compute(), used.remark
+            recall.compute(),
+            dataset.schema.vocabulary,
+            open_long_tail(root),
+            calibration.compute(),
+            risk.compute(),
+            used.remark,
         )
         made_by = origin(run, used, protocol, trained.source.detector_record(), exclusive=options.exclusive_decoding)
-        scored = ScoredVideos(made_by, report.recall.predicates, annotations_of(dataset, list(recall.state().counts)), recall.counts())
+        scored = ScoredVideos(
+            made_by, report.recall.predicates, annotations_of(dataset, list(recall.state().counts)), recall.counts()
+        )
         about = {
             "model": used.model,
             "mode": used.mode,
@@ -117,7 +139,10 @@ def _score(run: SavedRun, options: EvaluateOptions, root: Path, dataset: VideoDa
         files = report.write(folder, f"{options.split}{way.suffix}", about, charts=options.charts)
         files += (scored.save(folder / f"per_video_{options.split}{way.suffix}.npz"),)
         head = [
-            f"{find_method(used.model).label}, {used.mode}, {run.file} (epoch {run.checkpoint.epoch}){', reference_compat' if used.reference_compat else ''}",
+            (
+                f"{find_method(used.model).label}, {used.mode}, {run.file} (epoch"
+                f" {run.checkpoint.epoch}){', reference_compat' if used.reference_compat else ''}"
+            ),
             *([used.remark] if used.remark else []),
             f"{options.split} split of {root}: {report.recall.videos} videos, {report.recall.units} {protocol.unit}s",
             *trained.source.lines,

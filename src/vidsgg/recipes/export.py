@@ -23,9 +23,14 @@ class ExportOptions:
     """Options of ``vidsgg export``."""
 
     graphs: tuple[str, ...] = option(help="graph files, or folders of them", place="input")
-    format: str = option(help=f"what to write: {', '.join(FORMATS.names())}, or package.module:FORMAT of your own", plugin=True)
+    format: str = option(
+        help=f"what to write: {', '.join(FORMATS.names())}, or package.module:FORMAT of your own", plugin=True
+    )
     out: str = option(
-        help="file, or folder for formats with a file per video; - is standard output", aliases=["o"], place="new", takes_stream=True
+        help="file, or folder for formats with a file per video; - is standard output",
+        aliases=["o"],
+        place="new",
+        takes_stream=True,
     )
 
 
@@ -40,7 +45,8 @@ class Exported:
 def run_export(options: ExportOptions) -> Exported:
     """Write graphs in another format. Nothing is written before all graphs have been read.
 
-    Videos of different graphs that are called alike get names of their own. Raises ConfigError or DataError naming what is wrong.
+    Videos of different graphs that are called alike get names of their own. Raises ConfigError or
+    DataError naming what is wrong.
     """
     form, notes = FORMATS.admit(options.format), list[str]()
     files = find_graphs(options.graphs)
@@ -51,7 +57,8 @@ def run_export(options: ExportOptions) -> Exported:
     if options.out == STDOUT:
         if len(graphs) > 1 and not form.joint:
             raise ConfigError(
-                f"option -out: format {form.name} writes a file per video, so name a folder, or one graph for standard output."
+                f"option -out: format {form.name} writes a file per video, so name a folder, or one graph for standard"
+                " output."
             )
         sys.stdout.buffer.write(form.content(graphs))
         sys.stdout.buffer.flush()
@@ -61,13 +68,24 @@ def run_export(options: ExportOptions) -> Exported:
             raise ConfigError(f"option -out: {out} is a folder; name a file, such as {out / ('graphs' + form.suffix)}.")
         return Exported([_write(out, form, graphs)], notes)
     if out.is_file():
-        raise ConfigError(f"option -out: {out} is a file; format {form.name} writes a file per video, so name a folder.")
-    names = [form.called(graph) for graph in graphs] if form.by_id else distinct([names_of(file, stem_of(file)) for file in files])
-    written = [_write(out / form.folder / (name + form.suffix), form, [graph]) for name, graph in zip(names, graphs, strict=True)]
+        raise ConfigError(
+            f"option -out: {out} is a file; format {form.name} writes a file per video, so name a folder."
+        )
+    names = (
+        [form.called(graph) for graph in graphs]
+        if form.by_id
+        else distinct([names_of(file, stem_of(file)) for file in files])
+    )
+    written = [
+        _write(out / form.folder / (name + form.suffix), form, [graph])
+        for name, graph in zip(names, graphs, strict=True)
+    ]
     return Exported(written, notes)
 
 
-def _called_apart(graphs: Sequence[VideoGraph], files: Sequence[Path], form: Format, notes: list[str]) -> list[VideoGraph]:
+def _called_apart(
+    graphs: Sequence[VideoGraph], files: Sequence[Path], form: Format, notes: list[str]
+) -> list[VideoGraph]:
     """The graphs, with other names of their videos where these would be taken for one."""
     called = [form.called(graph) for graph in graphs]
     names = distinct([[own, *names_of(file, stem_of(file))] for own, file in zip(called, files, strict=True)])
@@ -79,7 +97,8 @@ def _called_apart(graphs: Sequence[VideoGraph], files: Sequence[Path], form: For
 
 
 def find_graphs(words: Sequence[str]) -> list[Path]:
-    """Graph files, each once; a folder stands for those in it. Raises ConfigError naming what is not there."""
+    """Graph files, each once; a folder stands for those in it. Raises ConfigError naming what is
+    not there."""
     found: list[Path] = []
     for path in map(Path, words):
         if not path.exists():

@@ -1,4 +1,5 @@
-"""How large the features of a data set will be and how long they take: counted from the annotations, measured on a few frames."""
+"""How large the features of a data set will be and how long they take: counted from the
+annotations, measured on a few frames."""
 
 from __future__ import annotations
 
@@ -28,7 +29,8 @@ VIDEOS, FRAMES, SECONDS = 6, 10, 30.0  # to measure on: at most so many videos, 
 
 @dataclass
 class Form:
-    """Records of one form. rows: of all videos by kind (frame, node, pair, action); row_bytes: of one; header_bytes: of a record.
+    """Records of one form. rows: of all videos by kind (frame, node, pair, action); row_bytes: of
+    one; header_bytes: of a record.
 
     sampled: rows of the frames that were measured; seconds: that these took.
     """
@@ -49,7 +51,8 @@ class Form:
 
 @dataclass(frozen=True)
 class Estimate:
-    """forms: what is expected. picture_seconds: of reading one frame's picture. parallel: how many processes or GPUs share the work."""
+    """forms: what is expected. picture_seconds: of reading one frame's picture. parallel: how many
+    processes or GPUs share the work."""
 
     line: str
     folder: Path
@@ -64,17 +67,24 @@ class Estimate:
 
     @property
     def seconds(self) -> float:
-        frames = sum(form.rows["frame"] * (form.seconds / form.sampled["frame"] + self.picture_seconds) for form in self.forms)
+        frames = sum(
+            form.rows["frame"] * (form.seconds / form.sampled["frame"] + self.picture_seconds) for form in self.forms
+        )
         return frames / self.parallel
 
     def text(self) -> str:
         """As ``vidsgg features -estimate`` prints it."""
-        lines = [f"features: {self.line}", f"{'records':<14}{'videos':>8}{'frames':>10}{'nodes':>11}{'pairs':>11}{'size':>12}"]
+        lines = [
+            f"features: {self.line}",
+            f"{'records':<14}{'videos':>8}{'frames':>10}{'nodes':>11}{'pairs':>11}{'size':>12}",
+        ]
         for form in self.forms:
             counts = f"{form.records:>8,}{form.rows['frame']:>10,}{form.rows['node']:>11,}{form.rows['pair']:>11,}"
             lines.append(f"{form.name:<14}{counts}{_bytes(form.size):>12}")
         records, first = sum(form.records for form in self.forms), self.forms[0]
-        kinds = ", ".join(f"a {kind} takes {_bytes(first.row_bytes[kind])}" for kind in ("node", "pair") if first.row_bytes[kind])
+        kinds = ", ".join(
+            f"a {kind} takes {_bytes(first.row_bytes[kind])}" for kind in ("node", "pair") if first.row_bytes[kind]
+        )
         place = self.folder
         while not place.exists():
             place = place.parent
@@ -84,8 +94,10 @@ class Estimate:
             [
                 *lines,
                 f"expected size: {_bytes(self.size)}, {_bytes(self.size / max(1, records))} a record; {kinds}",
-                f"expected time: {_duration(self.seconds)}, {frames / max(1e-9, self.seconds):.1f} frames/s"
-                f" ({sampled} frames measured in one of {self.parallel} processes on {self.device})",
+                (
+                    f"expected time: {_duration(self.seconds)}, {frames / max(1e-9, self.seconds):.1f} frames/s"
+                    f" ({sampled} frames measured in one of {self.parallel} processes on {self.device})"
+                ),
                 f"folder: {self.folder} ({_bytes(shutil.disk_usage(place).free)} free)",
             ]
         )
@@ -95,7 +107,12 @@ def estimate_features(options: FeaturesOptions) -> Estimate:
     """Size and time of what ``run_features`` would write into an empty store. Writes nothing."""
     plan = plan_features(options)
     names = {"both": "all", "learn": "to learn from", "score": "to be scored"}
-    forms = {name: Form(names[name], learn) for part in plan.parts for learn in part.learn for name in [plan.store.form(learn)]}
+    forms = {
+        name: Form(names[name], learn)
+        for part in plan.parts
+        for learn in part.learn
+        for name in [plan.store.form(learn)]
+    }
     places = [(part, index) for part in plan.parts for index in range(len(part.videos))]
     for part, index in places:
         try:
@@ -131,7 +148,8 @@ def _threads(count: int) -> Iterator[None]:
 
 
 def _known_rows(annotation: VideoAnnotation, mode: str, learn: bool) -> dict[str, int]:
-    """Rows of a record that follow from the annotation; what is missing depends on what the detector finds. See ClipExtractor."""
+    """Rows of a record that follow from the annotation; what is missing depends on what the
+    detector finds. See ClipExtractor."""
     rows = {"frame": annotation.frames, "action": len(annotation.action_class)}
     if mode != "sgdet":
         rows["node"] = annotation.nodes
@@ -148,7 +166,9 @@ def _spread(count: int) -> list[int]:
     return sorted({round(i) for i in np.linspace(0, count - 1, VIDEOS)})
 
 
-def _measure(plan: FeaturePlan, options: FeaturesOptions, forms: Collection[Form], places: Sequence[tuple[Part, int]]) -> float:
+def _measure(
+    plan: FeaturePlan, options: FeaturesOptions, forms: Collection[Form], places: Sequence[tuple[Part, int]]
+) -> float:
     """Extract some frames, note what they take; returns the seconds of reading one picture."""
     device = plan.devices[0]
     detector, _ = plan.build(device)
@@ -163,7 +183,10 @@ def _measure(plan: FeaturePlan, options: FeaturesOptions, forms: Collection[Form
                 raise
             continue
         reading, read = reading + time.perf_counter() - started, read + len(images)
-        whole, source = Clip.from_annotation(annotation, options.mode).to(device), RecordSource.of(part.videos, index, annotation)
+        whole, source = (
+            Clip.from_annotation(annotation, options.mode).to(device),
+            RecordSource.of(part.videos, index, annotation),
+        )
         frames = min(FRAMES, annotation.frames)
         for form in forms:
             if not form.sampled:  # the first call takes longer than the others

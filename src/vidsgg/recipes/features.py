@@ -1,4 +1,5 @@
-"""Write the features of a data set's videos once, so that training and evaluating only read them."""
+"""Write the features of a data set's videos once, so that training and evaluating only read
+them."""
 
 from __future__ import annotations
 
@@ -33,7 +34,9 @@ from vidsgg.structures.clip import Clip
 from vidsgg.structures.schema import Schema
 from vidsgg.structures.widths import FeatureWidths
 
-MOST_PROCESSES = 4  # per GPU, where one computes while others decode pictures; on CPUs, where more cost memory and gain little
+# per GPU, where one computes while others decode pictures; on CPUs, where more cost memory and gain
+# little
+MOST_PROCESSES = 4
 VIDEOS_PER_PROCESS = 8  # starting a process takes as long as so many videos
 
 
@@ -47,7 +50,8 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class FeaturePlan:
-    """What the options ask for, found out before anything is written. build: makes the detector, and its line, in any process."""
+    """What the options ask for, found out before anything is written. build: makes the detector,
+    and its line, in any process."""
 
     root: Path
     parts: tuple[Part, ...]
@@ -58,12 +62,15 @@ class FeaturePlan:
 
     def processes(self, options: FeaturesOptions, videos: int) -> int:
         """How many to start."""
-        wanted = options.num_workers or min(cores(), MOST_PROCESSES * len(self.devices), math.ceil(videos / VIDEOS_PER_PROCESS))
+        wanted = options.num_workers or min(
+            cores(), MOST_PROCESSES * len(self.devices), math.ceil(videos / VIDEOS_PER_PROCESS)
+        )
         return max(1, min(wanted, videos))
 
 
 def threads_of(processes: int) -> int:
-    """Threads of each process. More than one process of one thread each are faster than one process of as many threads."""
+    """Threads of each process. More than one process of one thread each are faster than one process
+    of as many threads."""
     return max(1, min(torch.get_num_threads(), cores() // processes))
 
 
@@ -92,7 +99,8 @@ class Done:
 
 @dataclass
 class FeaturesOutcome:
-    """written, kept: records. repaired: those among them that were there, with what was wrong. seconds: of writing. left_out: videos.
+    """written, kept: records. repaired: those among them that were there, with what was wrong.
+    seconds: of writing. left_out: videos.
 
     line: what the detector is. command: that trains with these features.
     """
@@ -116,9 +124,18 @@ class FeaturesOutcome:
             what, why = next(iter(self.repaired.items()))
             lines.append(f"written again: {len(self.repaired)} records that were there; the first: {what}, {why}")
         if self.left_out:
-            lines.append(f"left out: {len(self.left_out)} videos that could not be read; the first: {next(iter(self.left_out.values()))}")
-        rate = f" at {self.bytes / 1e6 / self.seconds:.1f} MB/s, {self.frames / self.seconds:.1f} frames/s" if self.written else ""
-        lines.append(f"written: {self.written} records, {self.bytes / 1e9:.3f} GB{rate}; {self.kept} were there already")
+            lines.append(
+                f"left out: {len(self.left_out)} videos that could not be read; the first:"
+                f" {next(iter(self.left_out.values()))}"
+            )
+        rate = (
+            f" at {self.bytes / 1e6 / self.seconds:.1f} MB/s, {self.frames / self.seconds:.1f} frames/s"
+            if self.written
+            else ""
+        )
+        lines.append(
+            f"written: {self.written} records, {self.bytes / 1e9:.3f} GB{rate}; {self.kept} were there already"
+        )
         return "\n".join([*lines, f"folder: {self.folder}", f"train with them: {self.command}"])
 
 
@@ -134,12 +151,15 @@ def plan_features(options: FeaturesOptions) -> FeaturePlan:
     detector, line = build(torch.device("cpu"))
     key = _key_of(detector, schema, options)
     folder = Path(options.out) if options.out else default_folder(root, key, options.dtype)
-    store = FeatureStore(folder, key, options.dtype, FeatureWidths(detector.node_width, detector.union_channels), key.digest)
+    store = FeatureStore(
+        folder, key, options.dtype, FeatureWidths(detector.node_width, detector.union_channels), key.digest
+    )
     return FeaturePlan(root, parts, store, line, build, _devices(options.device))
 
 
 def run_features(options: FeaturesOptions) -> FeaturesOutcome:
-    """Write what is missing or no longer fits. Records are written whole, one by one: whenever a run ends, the next one goes on there."""
+    """Write what is missing or no longer fits. Records are written whole, one by one: whenever a
+    run ends, the next one goes on there."""
     plan = plan_features(options)
     if options.out is None:
         _check_no_links(plan)
@@ -150,7 +170,9 @@ def run_features(options: FeaturesOptions) -> FeaturesOutcome:
         processes = plan.processes(options, len(tasks))
         setup = _Setup(plan.parts, store, plan.build, plan.devices, options, threads_of(processes))
         started = time.perf_counter()
-        bar = tqdm(total=sum(task.frames * len(task.learn) for task in tasks), desc="features", unit="frame", disable=None)
+        bar = tqdm(
+            total=sum(task.frames * len(task.learn) for task in tasks), desc="features", unit="frame", disable=None
+        )
         with bar, closing(run_tasks(setup, tasks, processes)) as results:
             for done in results:
                 outcome.written += len(done.sizes)
@@ -166,11 +188,14 @@ def run_features(options: FeaturesOptions) -> FeaturesOutcome:
 
 
 def _check_no_links(plan: FeaturePlan) -> None:
-    """A folder that was chosen for the user lies in the data set, which may have come with links to anywhere."""
+    """A folder that was chosen for the user lies in the data set, which may have come with links to
+    anywhere."""
     try:
         check_no_links(plan.store.folder, below=plan.root)
     except OSError as error:
-        raise ConfigError(f"{error.filename} {error.strerror}; if it is yours, name the folder that it leads to with -out.") from error
+        raise ConfigError(
+            f"{error.filename} {error.strerror}; if it is yours, name the folder that it leads to with -out."
+        ) from error
 
 
 def _key_of(detector: Detector, schema: Schema, options: FeaturesOptions) -> StoreKey:
@@ -180,7 +205,9 @@ def _key_of(detector: Detector, schema: Schema, options: FeaturesOptions) -> Sto
 
 def extractor_of(detector: Detector, key: StoreKey, *, learn: bool) -> ClipExtractor:
     """What makes the records of a store."""
-    return ClipExtractor(detector, key.mode, learn=learn, reference_compat=key.reference_compat, raw_detections=key.raw_detections)
+    return ClipExtractor(
+        detector, key.mode, learn=learn, reference_compat=key.reference_compat, raw_detections=key.raw_detections
+    )
 
 
 def _parts(root: Path, options: FeaturesOptions) -> list[Part]:
@@ -206,7 +233,8 @@ def _devices(name: str) -> tuple[torch.device, ...]:
 
 
 def _look(plan: FeaturePlan, options: FeaturesOptions, outcome: FeaturesOutcome) -> list[RecordTask]:
-    """What is to be done. Records that are there are kept if their source is still the same and they are whole."""
+    """What is to be done. Records that are there are kept if their source is still the same and
+    they are whole."""
     tasks = []
     total = sum(len(part.videos) for part in plan.parts)
     with tqdm(total=total, desc="what is there", unit="video", disable=None, leave=False) as bar:
@@ -221,7 +249,9 @@ def _look(plan: FeaturePlan, options: FeaturesOptions, outcome: FeaturesOutcome)
                     outcome.left_out[video_id] = str(error)
                     continue
                 source = RecordSource.of(part.videos, index, annotation)
-                lacking = tuple(learn for learn in part.learn if not _is_there(plan.store, source, learn, options.verify, outcome))
+                lacking = tuple(
+                    learn for learn in part.learn if not _is_there(plan.store, source, learn, options.verify, outcome)
+                )
                 if lacking:
                     tasks.append(RecordTask(number, index, video_id, lacking, annotation.frames))
     return tasks
@@ -241,7 +271,8 @@ def _is_there(store: FeatureStore, source: RecordSource, learn: bool, verify: bo
 
 @dataclass(frozen=True, eq=False)
 class _Setup:
-    """What every process starts from. Called in each with its number, it gives the function that does a task."""
+    """What every process starts from. Called in each with its number, it gives the function that
+    does a task."""
 
     parts: tuple[Part, ...]
     store: FeatureStore
@@ -254,7 +285,8 @@ class _Setup:
         torch.set_num_threads(self.threads)
         device, options = self.devices[number % len(self.devices)], self.options
         detector, _ = self.build(device)
-        self.store.require(_key_of(detector, self.store.key.schema, options))  # a file of weights may change while processes start
+        # a file of weights may change while processes start
+        self.store.require(_key_of(detector, self.store.key.schema, options))
         extractors = {learn: extractor_of(detector, self.store.key, learn=learn) for learn in (True, False)}
         return partial(self._do, extractors, device)
 
@@ -265,7 +297,10 @@ class _Setup:
             source = RecordSource.of(videos, task.index, annotation)
             images = videos.images(task.index)
             clip = Clip.from_annotation(annotation, self.options.mode).to(device)
-            return Done(task, tuple(self.store.write(extractors[learn](images, clip), source, learn=learn) for learn in task.learn))
+            return Done(
+                task,
+                tuple(self.store.write(extractors[learn](images, clip), source, learn=learn) for learn in task.learn),
+            )
         except DataError as error:
             if not self.options.skip_bad:
                 raise
@@ -281,8 +316,11 @@ def _note_left_out(store: FeatureStore, parts: tuple[Part, ...], now: dict[str, 
 
 
 def _train_command(root: Path, options: FeaturesOptions) -> str:
-    """Training finds the features by itself where they lie by default, if its options that decide the numbers are the same."""
+    """Training finds the features by itself where they lie by default, if its options that decide
+    the numbers are the same."""
     words = ["vidsgg train", f"-data_path {root}", f"-mode {options.mode}", f"-detector {options.detector}"]
     words += [f"-model {options.model}"] * (options.model != FeaturesOptions.model)
-    words += [f"-datasize {options.datasize}"] * (options.datasize != "large") + ["-reference_compat True"] * options.reference_compat
+    words += [f"-datasize {options.datasize}"] * (options.datasize != "large") + [
+        "-reference_compat True"
+    ] * options.reference_compat
     return " ".join(words + [f"-features {options.out}"] * (options.out is not None))

@@ -1,4 +1,5 @@
-"""Which file the graph of each video has in a folder, and what is there already: no graph takes the place of another video's."""
+"""Which file the graph of each video has in a folder, and what is there already: no graph takes the
+place of another video's."""
 
 from __future__ import annotations
 
@@ -29,11 +30,14 @@ class GraphPlace:
 
 
 def graph_places(videos: Sequence[Path], folder: Path, origin: Origin, overwrite: bool) -> list[GraphPlace]:
-    """The place of every video's graph. Videos that are called alike get longer names, and so does one whose name another video's graph has.
+    """The place of every video's graph. Videos that are called alike get longer names, and so does
+    one whose name another video's graph has.
 
-    A graph file that does not say which video it was made from (versions 1 and 2) is taken for this one's if it says that it was made from
-    this path. overwrite: nothing is kept, but the graph of another video. Raises ConfigError if a graph of these videos was made with other
-    options, or if a graph file of that name cannot be read.
+    A graph file that does not say which video it was made from (versions 1 and 2) is taken for this
+    one's if it says that it was made from
+    this path. overwrite: nothing is kept, but the graph of another video. Raises ConfigError if a
+    graph of these videos was made with other options, or if a graph file of that name cannot be
+    read.
     """
     choices = [names_of(video) for video in videos]
     names = distinct(choices)
@@ -64,7 +68,11 @@ def _place(video: Path, names: Sequence[str], first: str, folder: Path, origin: 
             return GraphPlace(video, found.file, problem=None if overwrite else f"{found.file} {found.doubt}; {REMEDY}")
     free = [name for name in names[names.index(first) :] if name not in there]
     if not free:
-        return GraphPlace(video, files[first], problem=f"{video}: {', '.join(map(str, files.values()))} are all of other videos; {REMEDY}")
+        return GraphPlace(
+            video,
+            files[first],
+            problem=f"{video}: {', '.join(map(str, files.values()))} are all of other videos; {REMEDY}",
+        )
     return GraphPlace(video, files[free[0]], note=_note(video, free[0], there))
 
 

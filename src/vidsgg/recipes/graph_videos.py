@@ -1,4 +1,5 @@
-"""The video of a graph: where it is, and whether what lies there is the one that the graph was made from."""
+"""The video of a graph: where it is, and whether what lies there is the one that the graph was made
+from."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ from vidsgg.structures.graph import VideoFile, VideoGraph
 
 
 def open_graph(path: str | Path) -> VideoGraph:
-    """The graph in a file that ``VideoGraph.save`` or ``vidsgg predict`` wrote, which knows where its video is seen from anywhere.
+    """The graph in a file that ``VideoGraph.save`` or ``vidsgg predict`` wrote, which knows where
+    its video is seen from anywhere.
 
     Raises DataError naming the file, the place in it, what stands there and what should.
     """
@@ -27,10 +29,13 @@ def open_graph(path: str | Path) -> VideoGraph:
 
 
 def own_video(graph: VideoGraph, file: Path, notes: list[str]) -> Path | None:
-    """The video where the graph in ``file`` says that it is. None where it is not there, or has been replaced; then ``notes`` says so."""
+    """The video where the graph in ``file`` says that it is. None where it is not there, or has
+    been replaced; then ``notes`` says so."""
     said = graph.made_by.source if graph.made_by else None
     if said is None:
-        notes.append("The graph does not say where its video is, so the page has no pictures; name the video with -video.")
+        notes.append(
+            "The graph does not say where its video is, so the page has no pictures; name the video with -video."
+        )
         return None
     path = file.parent / said
     if not _is_there(path):
@@ -38,15 +43,16 @@ def own_video(graph: VideoGraph, file: Path, notes: list[str]) -> Path | None:
         return None
     if graph.video is not None and _differs(graph.video, path):
         notes.append(
-            f"The video {said} has been replaced since the graph was made, so the page has no pictures; name the one it was made from"
-            " with -video."
+            f"The video {said} has been replaced since the graph was made, so the page has no pictures; name the one it"
+            " was made from with -video."
         )
         return None
     return path
 
 
 def _is_there(path: Path) -> bool:
-    """Whether there is a file or a folder. The path comes out of a graph file, so it can be anything, a pipe that nobody writes to as well."""
+    """Whether there is a file or a folder. The path comes out of a graph file, so it can be
+    anything, a pipe that nobody writes to as well."""
     try:
         return path.is_file() or path.is_dir()
     except (OSError, ValueError):  # too long, or where nobody may look
@@ -54,16 +60,24 @@ def _is_there(path: Path) -> bool:
 
 
 def check_video(known: VideoFile | None, graph: str, video: Path) -> list[str]:
-    """What a reader should know of a video that was named for a graph: that it is another file than the graph's, which is ``known``.
+    """What a reader should know of a video that was named for a graph: that it is another file than
+    the graph's, which is ``known``.
 
-    graph: what to call it in messages. Raises DataError if it is another video by its number of frames.
+    graph: what to call it in messages. Raises DataError if it is another video by its number of
+    frames.
     """
     if known is None or not _differs(known, video):
         return []
     count = open_footage(video, 1.0, "all").count
     if count != known.frame_count:
-        raise DataError(f"{video}: is not the video that {graph} was made from: it has {count} frames, that one {known.frame_count}.")
-    return [f"{video.name} is another file than the graph was made from, with as many frames; if it shows something else, boxes are wrong"]
+        raise DataError(
+            f"{video}: is not the video that {graph} was made from: it has {count} frames, that one"
+            f" {known.frame_count}."
+        )
+    return [
+        f"{video.name} is another file than the graph was made from, with as many frames; if it shows something else,"
+        " boxes are wrong"
+    ]
 
 
 def check_truth(graph: VideoGraph, truth: VideoGraph) -> None:
@@ -73,7 +87,8 @@ def check_truth(graph: VideoGraph, truth: VideoGraph) -> None:
 
 
 def named_video(given: Path, file: Path) -> Path:
-    """The video that ``-video`` gives for the graph in ``file``: itself, or out of a folder the one that the graph is of or is called like.
+    """The video that ``-video`` gives for the graph in ``file``: itself, or out of a folder the one
+    that the graph is of or is called like.
 
     Raises ConfigError if there is none.
     """
@@ -83,7 +98,9 @@ def named_video(given: Path, file: Path) -> Path:
         return given
     graph, stem = read_graph(file), stem_of(file)
     videos = sorted(path for path in given.iterdir() if path.is_dir() or path.suffix.lower() in VIDEOS)
-    found = [path for path in videos if graph.video_id == path.name] + [path for path in videos if stem in (path.name, path.stem)]
+    found = [path for path in videos if graph.video_id == path.name] + [
+        path for path in videos if stem in (path.name, path.stem)
+    ]
     found = found or ([given] if picture_files(given) else [])
     if not found:
         raise ConfigError(f"option -video: {given} holds nothing called {stem!r}, for {file}.")

@@ -1,4 +1,5 @@
-"""Runs as their folders tell them: config.yaml, metrics.csv and logfile.txt. No checkpoint is read and torch is not imported."""
+"""Runs as their folders tell them: config.yaml, metrics.csv and logfile.txt. No checkpoint is read
+and torch is not imported."""
 
 from __future__ import annotations
 
@@ -31,7 +32,8 @@ _BEGINS = re.compile(r"^(?:started|resumed): (?P<when>\d{4}-\d\d-\d\d \d\d:\d\d:
 _DATA = re.compile(r"^data: .* \((?P<name>\w+)\), ", re.MULTILINE)
 _EPOCH = re.compile(r"^Epoch .* - Time: (?P<seconds>\d+)s$", re.MULTILINE)
 _ENDS = re.compile(
-    r"^(?:(?P<finished>best: )|stopped by (?P<signal>SIG\w+ .*)|stopped by (?P<error>\w+): ?(?P<message>[\s\S]*))", re.MULTILINE
+    r"^(?:(?P<finished>best: )|stopped by (?P<signal>SIG\w+ .*)|stopped by (?P<error>\w+): ?(?P<message>[\s\S]*))",
+    re.MULTILINE,
 )
 
 
@@ -39,10 +41,13 @@ _ENDS = re.compile(
 class RunRecord:
     """One run. A damaged one has state "damaged", the reason as message, and nothing else.
 
-    state: running, finished, stopped (by a signal, after saving), pruned, failed, killed (it said nothing more) or damaged. message: what
-    there is to say about it. started: of its latest start. seconds: spent in epochs. epochs_done, epochs_planned. metric: what its best
-    epoch is chosen by, as the options name it. best_score (recall: 0..1), best_epoch. options: all. changed: those that are not the
-    defaults. remark: what its scores must not be read without. curves: every scalar of metrics.csv by name, by epoch.
+    state: running, finished, stopped (by a signal, after saving), pruned, failed, killed (it said
+    nothing more) or damaged. message: what
+    there is to say about it. started: of its latest start. seconds: spent in epochs. epochs_done,
+    epochs_planned. metric: what its best epoch is chosen by, as the options name it. best_score
+    (recall: 0..1), best_epoch. options: all. changed: those that are not the
+    defaults. remark: what its scores must not be read without. curves: every scalar of metrics.csv
+    by name, by epoch.
     """
 
     path: Path
@@ -65,10 +70,13 @@ class RunRecord:
 
     @property
     def best(self) -> str:
-        """``Recall@20 12.31 (epoch 5)``, with the remark behind; empty before the first evaluation."""
+        """``Recall@20 12.31 (epoch 5)``, with the remark behind; empty before the first
+        evaluation."""
         if self.best_score is None:
             return ""
-        text = f"{Monitor(self.metric, '', higher_is_better(self.metric)).text(self.best_score)} (epoch {self.best_epoch})"
+        text = (
+            f"{Monitor(self.metric, '', higher_is_better(self.metric)).text(self.best_score)} (epoch {self.best_epoch})"
+        )
         return f"{text}; {self.remark}" if self.remark else text
 
     def curve(self, name: str) -> Points:
@@ -76,7 +84,8 @@ class RunRecord:
 
 
 def find_runs(root: Path) -> list[RunRecord]:
-    """All runs in and below a folder, the latest start last. Raises ConfigError if there is no such folder."""
+    """All runs in and below a folder, the latest start last. Raises ConfigError if there is no such
+    folder."""
     if not root.is_dir():
         raise ConfigError(f"there is no folder {root}; runs lie under output/ unless -save_path said otherwise.")
     records = []
@@ -88,13 +97,20 @@ def find_runs(root: Path) -> list[RunRecord]:
 
 
 def choose_runs(names: tuple[str, ...], root: Path) -> list[RunRecord]:
-    """Runs by their folders, or by the names of their folders under ``root``. Raises ConfigError for one that is not there or damaged."""
-    below = {} if all(Path(name).is_dir() for name in names) or not root.is_dir() else {r.path.name: r for r in find_runs(root)}
+    """Runs by their folders, or by the names of their folders under ``root``. Raises ConfigError
+    for one that is not there or damaged."""
+    below = (
+        {}
+        if all(Path(name).is_dir() for name in names) or not root.is_dir()
+        else {r.path.name: r for r in find_runs(root)}
+    )
     chosen = []
     for name in names:
         record = read_run_record(Path(name)) if Path(name).is_dir() else below.get(name)
         if record is None:
-            raise ConfigError(f"there is no run {name!r}, neither as a folder nor under {root}{closest(name, list(below))}")
+            raise ConfigError(
+                f"there is no run {name!r}, neither as a folder nor under {root}{closest(name, list(below))}"
+            )
         if record.state == "damaged":
             raise ConfigError(f"{record.path} cannot be compared: {record.message}")
         chosen.append(record)
@@ -112,7 +128,11 @@ def read_run_record(path: Path) -> RunRecord:
     begins = list(_BEGINS.finditer(log))
     last = log[begins[-1].start() :] if begins else log
     state, message = _state(path, last)
-    when = datetime.fromisoformat(begins[-1]["when"]) if begins else datetime.fromtimestamp(int((path / "config.yaml").stat().st_mtime))
+    when = (
+        datetime.fromisoformat(begins[-1]["when"])
+        if begins
+        else datetime.fromtimestamp(int((path / "config.yaml").stat().st_mtime))
+    )
     data = _DATA.search(last)
     detector = "model" not in config
     monitor = "val_mAP50" if detector else str(config.get("monitor", "val_recall@20"))
@@ -141,7 +161,8 @@ def read_run_record(path: Path) -> RunRecord:
 
 
 def scalar_of(monitor: str) -> str:
-    """The name in metrics.csv of what -monitor names: ``val_recall@20`` is ``val/with/recall@20``."""
+    """The name in metrics.csv of what -monitor names: ``val_recall@20`` is
+    ``val/with/recall@20``."""
     rest = monitor.removeprefix("val_")
     if rest == "loss":
         return "val/loss/total"
@@ -192,13 +213,18 @@ def _read_config(path: Path) -> dict[str, Any]:
     except DataError as error:
         raise DataError(str(error).replace(str(path), path.name)) from error
     # Plain cut-off text is YAML too, so look at what a run of either kind cannot be without.
-    if not isinstance(config, dict) or not isinstance(config.get("model", config.get("pretrained")), str) or "epochs" not in config:
+    if (
+        not isinstance(config, dict)
+        or not isinstance(config.get("model", config.get("pretrained")), str)
+        or "epochs" not in config
+    ):
         raise DataError(f"{path.name} is not the whole configuration of a run")
     return config
 
 
 def _read_curves(path: Path) -> dict[str, Points]:
-    """Values by name and epoch; of several in one epoch, the last. A row that a kill has torn is left out."""
+    """Values by name and epoch; of several in one epoch, the last. A row that a kill has torn is
+    left out."""
     curves: dict[str, dict[int, float]] = {}
     for row in csv.reader(_read_text(path).splitlines()):
         try:

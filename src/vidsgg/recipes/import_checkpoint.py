@@ -1,4 +1,5 @@
-"""``vidsgg import-checkpoint``: what a file of a method's authors is, what of it has a place, and what is left out and why."""
+"""``vidsgg import-checkpoint``: what a file of a method's authors is, what of it has a place, and
+what is left out and why."""
 
 from __future__ import annotations
 
@@ -26,10 +27,11 @@ class Imported:
 
 
 def run_import(options: ImportCheckpointOptions) -> Imported:
-    """Write a detector's or a model's file in our format, by default beside it as ``<name>_vidsgg``.
+    """Write a detector's or a model's file in our format, by default beside it as
+    ``<name>_vidsgg``.
 
-    Raises CheckpointError if the file is of no kind that we know or does not fit, ConfigError if the options do not fit it, one is lacking,
-    or something lies where it is to be written.
+    Raises CheckpointError if the file is of no kind that we know or does not fit, ConfigError if
+    the options do not fit it, one is lacking, or something lies where it is to be written.
     """
     file = AuthorsFile.read(options.file)
     path = options.out or options.file.with_name(f"{options.file.stem}_vidsgg{options.file.suffix}")
@@ -37,7 +39,9 @@ def run_import(options: ImportCheckpointOptions) -> Imported:
         raise ConfigError(f"option -out: {path} is there already; choose another place or delete it.")
     if is_detector(file.state):
         if options.mode is not None or options.model is not None:
-            raise ConfigError(f"{file.path} holds a detector, which has no mode and is no relation model; leave out -mode and -model.")
+            raise ConfigError(
+                f"{file.path} holds a detector, which has no mode and is no relation model; leave out -mode and -model."
+            )
         return _import_detector(file, path)
     found = [(method, authors) for method in methods().values() if (authors := method.authors()) is not None]
     method, authors = next((pair for pair in found if pair[1].recognises(file.state)), (None, None))
@@ -70,15 +74,20 @@ def _import_detector(file: AuthorsFile, path: Path) -> Imported:
     )
 
 
-def _import_relation_model(method: Method[Any], authors: AuthorsFormat, file: AuthorsFile, asked: ImportOptions, path: Path) -> Imported:
-    """Write the checkpoint of a relation model, for Action Genome, to ``path``. Raises as ``AuthorsFormat.read``."""
+def _import_relation_model(
+    method: Method[Any], authors: AuthorsFormat, file: AuthorsFile, asked: ImportOptions, path: Path
+) -> Imported:
+    """Write the checkpoint of a relation model, for Action Genome, to ``path``. Raises as
+    ``AuthorsFormat.read``."""
     found = authors.read(file, asked)
     try:
         model = method.build(SCHEMA, found.widths, found.options)
         start = {name: value for name, value in model.state_dict().items() if name.startswith(found.keeps)}
         model.load_state_dict(start | dict(found.state))
     except (ValueError, RuntimeError) as error:
-        raise CheckpointError(f"{file.path} does not fit our {authors.name}: {' '.join(str(error).split())[:300]}") from error
+        raise CheckpointError(
+            f"{file.path} does not fit our {authors.name}: {' '.join(str(error).split())[:300]}"
+        ) from error
     widths = found.widths
     provenance = Provenance(config=found.options.to_dict(), schema=SCHEMA, widths=widths, imported_from=file.path.name)
     Checkpoint(provenance, model.state_dict(), epoch=0, loss=math.nan).save(path)
@@ -91,6 +100,9 @@ def _import_relation_model(method: Method[Any], authors: AuthorsFormat, file: Au
             f"  reads: RoI features {widths.node} wide, union features of {widths.union} channels",
             f"  classes: {len(SCHEMA.vocabulary.objects)}, Action Genome's, background included; predicates: {groups}",
             *file.account(found.left_over, found.reason),
-            f"written to {path}; score it with 'vidsgg evaluate -checkpoint {path} -detector FILE', FILE being the published detector or what it was imported to",
+            (
+                f"written to {path}; score it with 'vidsgg evaluate -checkpoint {path} -detector FILE', FILE being the"
+                " published detector or what it was imported to"
+            ),
         ),
     )

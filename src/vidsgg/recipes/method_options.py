@@ -1,4 +1,5 @@
-"""Options of commands that only some methods have: those of 'vidsgg evaluate' and 'vidsgg import-checkpoint'."""
+"""Options of commands that only some methods have: those of 'vidsgg evaluate' and 'vidsgg
+import-checkpoint'."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ def with_methods(base: type[T], part: Part) -> type[T]:
 
 
 def asked_of(method: Method[Any], part: Part, options: Any, what: str) -> dict[str, Any]:
-    """What is given of a method's own options. what: a sentence that says whose file it is, for messages.
+    """What is given of a method's own options. what: a sentence that says whose file it is, for
+    messages.
 
     Raises ConfigError if an option of another method is given.
     """

@@ -23,8 +23,8 @@ ORIGINS = ("imagenet", "coco", "none", "auto")
 def new_detector(options: TrainDetectorOptions, classes: tuple[str, ...]) -> tuple[Detector, bool, str]:
     """The detector, whether its weights are pretrained, and one line that says what they are.
 
-    Raises ConfigError for names and combinations that there are not, and if weights that were asked for cannot be had; CheckpointError
-    if those of a file do not fit.
+    Raises ConfigError for names and combinations that there are not, and if weights that were asked
+    for cannot be had; CheckpointError if those of a file do not fit.
     """
     origin = options.pretrained
     if origin not in ORIGINS:
@@ -40,7 +40,9 @@ def new_detector(options: TrainDetectorOptions, classes: tuple[str, ...]) -> tup
         return detector, True, _start(detector, chosen)
     except ConfigError as error:
         if origin != "auto":
-            raise ConfigError(f"option -pretrained {origin}: {error} Or train from random weights with -pretrained none.") from error
+            raise ConfigError(
+                f"option -pretrained {origin}: {error} Or train from random weights with -pretrained none."
+            ) from error
         return detector, False, f"weights: random (seed {options.seed}), since {error}"
 
 
@@ -49,26 +51,36 @@ def _untrained(options: TrainDetectorOptions, classes: tuple[str, ...]) -> Detec
     named = named_detector(name)
     if named is None:
         names = detector_names()
-        raise ConfigError(f"option -detector: unknown architecture {name!r}; choose from {', '.join(names)}{closest(name, names)}")
+        raise ConfigError(
+            f"option -detector: unknown architecture {name!r}; choose from {', '.join(names)}{closest(name, names)}"
+        )
     kind, own_name = named
-    shape = {key: getattr(options, key) for key in ("depth", "base_width", "short_side") if getattr(options, key) is not None}
+    shape = {
+        key: getattr(options, key) for key in ("depth", "base_width", "short_side") if getattr(options, key) is not None
+    }
     return kind.untrained(own_name, classes, options.seed, shape)
 
 
 def _from_file(path: Path, options: TrainDetectorOptions, classes: tuple[str, ...]) -> tuple[Detector, bool, str]:
     if not path.is_file():
         raise ConfigError(
-            f"option -pretrained: {str(path)!r} is neither a file nor one of {', '.join(ORIGINS)}{closest(str(path), ORIGINS)}"
+            f"option -pretrained: {str(path)!r} is neither a file nor one of"
+            f" {', '.join(ORIGINS)}{closest(str(path), ORIGINS)}"
         )
     content = load_tensors(path)
     if origin := trained_on(content):  # torchvision's, which do not say what they belong to
         detector = _untrained(options, classes)
         if origin not in detector.origins:
-            raise ConfigError(f"option -pretrained: {path} holds {origin} weights, which {options.detector or DEFAULT} cannot start from.")
+            raise ConfigError(
+                f"option -pretrained: {path} holds {origin} weights, which {options.detector or DEFAULT} cannot start"
+                " from."
+            )
         return detector, True, _start(detector, origin, content)
     given = [name for name in ("detector", "depth", "base_width", "short_side") if getattr(options, name) is not None]
     if given:
-        raise ConfigError(f"option {', '.join('-' + name for name in given)}: the file of -pretrained decides; leave it out.")
+        raise ConfigError(
+            f"option {', '.join('-' + name for name in given)}: the file of -pretrained decides; leave it out."
+        )
     detector = load_detector(path, classes).requires_grad_(True)
     if detector.classes != classes:
         raise ConfigError(f"option -pretrained: {path} was trained on other classes than the data set has.")

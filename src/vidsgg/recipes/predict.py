@@ -41,7 +41,8 @@ class Predicted:
 def run_prediction(options: PredictOptions) -> Predicted:
     """Predict one video of a data set and write its graph (JSON) and its page (HTML).
 
-    A graph of the same video that is there is replaced. Raises ConfigError if the file is that of another one, before any work.
+    A graph of the same video that is there is replaced. Raises ConfigError if the file is that of
+    another one, before any work.
     """
     run = read_run(Path(options.checkpoint), model=options.model)
     root = data_of(run, options.data_path)
@@ -87,6 +88,7 @@ def _check_own(file: Path, dataset: str, video_id: str) -> None:
 
 
 def _pictures(files: Sequence[Path]) -> Path | None:
-    """The folder of the dumped frames if all are pictures, else the video, which has all of them."""
+    """The folder of the dumped frames if all are pictures, else the video, which has all of
+    them."""
     video = next((file for file in files if file.suffix.lower() not in PICTURES), None)
     return video or (files[0].parent if files else None)

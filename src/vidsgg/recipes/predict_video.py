@@ -1,4 +1,5 @@
-"""Graphs of videos that belong to no data set: one file each, several at a time, going on where an earlier call was stopped."""
+"""Graphs of videos that belong to no data set: one file each, several at a time, going on where an
+earlier call was stopped."""
 
 from __future__ import annotations
 
@@ -30,7 +31,8 @@ FOLDER = "graphs"
 
 @dataclass(frozen=True)
 class VideoDone:
-    """What became of a video. file: its graph. problem: why there is none. frames: 0 if the graph was there already."""
+    """What became of a video. file: its graph. problem: why there is none. frames: 0 if the graph
+    was there already."""
 
     video: Path
     file: Path
@@ -45,7 +47,10 @@ class VideoDone:
             line = f"{self.video}: {self.file} is there already"
         else:
             rate = self.frames / max(self.seconds, 1e-9)
-            line = f"{self.video}: {self.frames} frames, {self.relations} relations over time, {rate:.1f} frames a second -> {self.file}"
+            line = (
+                f"{self.video}: {self.frames} frames, {self.relations} relations over time, {rate:.1f} frames a second"
+                f" -> {self.file}"
+            )
         return "\n".join([line, *(f"  {note}" for note in self.notes)])
 
 
@@ -62,13 +67,17 @@ class _Setup:
 
 
 def run_video_prediction(options: PredictOptions) -> Iterator[VideoDone]:
-    """Predict videos of the user's own and write their graphs. Everything that can be wrong with the options is found before any of it.
+    """Predict videos of the user's own and write their graphs. Everything that can be wrong with
+    the options is found before any of it.
 
-    A video that cannot be read costs its own graph only; ``problem`` says what is wrong. Graphs of the same videos that are there are kept
-    if they were made alike. Raises ConfigError if they were not.
+    A video that cannot be read costs its own graph only; ``problem`` says what is wrong. Graphs of
+    the same videos that are there are kept if they were made alike. Raises ConfigError if they were
+    not.
     """
     if options.video != PredictOptions.video or options.split != PredictOptions.split:
-        raise ConfigError("options -video and -split name a video of a data set; leave them out, or the videos of your own.")
+        raise ConfigError(
+            "options -video and -split name a video of a data set; leave them out, or the videos of your own."
+        )
     folder = Path(options.out or FOLDER)
     videos = find_videos(options.videos)
     predictor = _Predictor(options)
@@ -85,15 +94,19 @@ def run_video_prediction(options: PredictOptions) -> Iterator[VideoDone]:
     jobs = min(options.jobs, len(waiting))
     if jobs > 1:
         del predictor  # every process has its own
-        yield from tqdm(run_tasks(_Setup(options), waiting, jobs), total=len(waiting), desc="videos", unit="video", disable=None)
+        yield from tqdm(
+            run_tasks(_Setup(options), waiting, jobs), total=len(waiting), desc="videos", unit="video", disable=None
+        )
     else:
         yield from map(predictor.predict, waiting)
 
 
 def predict_one(options: PredictOptions, video: Path, file: Path, name: str, watch: FramesDone) -> VideoDone:
-    """Write the graph of one video, also where there is one, for a program of its own. name: what the video is called in it.
+    """Write the graph of one video, also where there is one, for a program of its own. name: what
+    the video is called in it.
 
-    Raises ConfigError and CheckpointError as run_video_prediction does; what is wrong with the video is told in the answer.
+    Raises ConfigError and CheckpointError as run_video_prediction does; what is wrong with the
+    video is told in the answer.
     """
     return _Predictor(options, watch, name).predict(GraphPlace(video, file))
 
@@ -103,12 +116,15 @@ def _noted(place: GraphPlace) -> tuple[str, ...]:
 
 
 class _Predictor:
-    """A model at work on one video after another. name: what a video is called in its graph, by default as its file."""
+    """A model at work on one video after another. name: what a video is called in its graph, by
+    default as its file."""
 
     def __init__(self, options: PredictOptions, watch: FramesDone | None = None, name: str | None = None) -> None:
         self._options, self._watch, self._name = options, watch, name
         run = read_run(Path(options.checkpoint), model=options.model)
-        model = TrainedModel(run, options.device, options.detector, [Path(options.data_path)] if options.data_path is not None else [])
+        model = TrainedModel(
+            run, options.device, options.detector, [Path(options.data_path)] if options.data_path is not None else []
+        )
         settings = VideoSettings(
             options.fps,
             None if options.boxes is None else Path(options.boxes),
@@ -135,19 +151,29 @@ class _Predictor:
             frames, relations = self._write(place, footage, boxes, notes)
         except DataError as error:
             return VideoDone(place.video, place.file, problem=str(error))
-        return VideoDone(place.video, place.file, frames, relations, time.perf_counter() - started, (*_noted(place), *notes))
+        return VideoDone(
+            place.video, place.file, frames, relations, time.perf_counter() - started, (*_noted(place), *notes)
+        )
 
-    def _write(self, place: GraphPlace, footage: Footage, boxes: GivenBoxes | None, notes: list[str]) -> tuple[int, int]:
-        """Numbers of frames and of relations over time. notes: gets what a reader of the graph should know."""
+    def _write(
+        self, place: GraphPlace, footage: Footage, boxes: GivenBoxes | None, notes: list[str]
+    ) -> tuple[int, int]:
+        """Numbers of frames and of relations over time. notes: gets what a reader of the graph
+        should know."""
         timeline, count, schema = RelationTimeline(), 0, self._at.schema
-        with graph_writer(place.file, footage.name, schema.name, schema.vocabulary, video_file(place.video, footage)) as writer:
+        with graph_writer(
+            place.file, footage.name, schema.name, schema.vocabulary, video_file(place.video, footage)
+        ) as writer:
             for frame in self._at.frames(footage.name, self._watched(footage), boxes):
                 writer.add(frame)
                 timeline.add(frame)
                 count += 1
             relations = timeline.intervals()
             notes += [*footage.notes, *(boxes.notes() if boxes else ())]
-            writer.finish(relations, replace(self.origin, notes=(*self._at.drawn, *notes), source=path_to(place.video, place.file)))
+            writer.finish(
+                relations,
+                replace(self.origin, notes=(*self._at.drawn, *notes), source=path_to(place.video, place.file)),
+            )
         return count, len(relations)
 
     def _watched(self, footage: Footage) -> Iterator[FootageFrame]:

@@ -1,4 +1,5 @@
-"""Recipes that come with the package: YAML files of options with the settings that authors published."""
+"""Recipes that come with the package: YAML files of options with the settings that authors
+published."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ def recipe_files() -> dict[str, Path]:
 
 
 def find_recipe(given: str) -> Path:
-    """The file that -config means: a path, or else the name of a recipe. Raises ConfigError naming the closest recipe."""
+    """The file that -config means: a path, or else the name of a recipe. Raises ConfigError naming
+    the closest recipe."""
     check_text("-config", given)
     path, ours = Path(given), recipe_files()
     check_place("option -config", path, "input")
@@ -26,6 +28,6 @@ def find_recipe(given: str) -> Path:
     if given in ours:
         return ours[given]
     raise ConfigError(
-        f"option -config: cannot read {given}: there is no such file, and no recipe of that name{closest(given, list(ours))}"
-        f" (recipes: {', '.join(ours)})"
+        f"option -config: cannot read {given}: there is no such file, and no recipe of that"
+        f" name{closest(given, list(ours))} (recipes: {', '.join(ours)})"
     )

@@ -31,7 +31,8 @@ EVALUATION_FILES = tuple(
 
 
 def open_long_tail(root: Path) -> LongTail:
-    """Head, body and tail of a data set's predicates, by its whole training split as PredCLS reads it: the same for all modes and models."""
+    """Head, body and tail of a data set's predicates, by its whole training split as PredCLS reads
+    it: the same for all modes and models."""
     return LongTail.of(open_whole_split(root, "train", "predcls", skip_bad=True).predicate_counts())
 
 
@@ -52,14 +53,19 @@ class EvaluationReport:
         return "\n".join([self.recall.table(), "", *self._tail_table(), "", self.calibration.describe(), *risk])
 
     def write(self, folder: Path, split: str, about: Mapping[str, Any], *, charts: bool) -> tuple[Path, ...]:
-        """``evaluation_<split>.json`` and ``.csv``, ``predicates_<split>.csv`` and the charts. about: what else the JSON is to say.
+        """``evaluation_<split>.json`` and ``.csv``, ``predicates_<split>.csv`` and the charts.
+        about: what else the JSON is to say.
 
         Raises ConfigError if they cannot be written.
         """
         remark = {"remark": self.remark} if self.remark else {}
         uncertain = {} if self.risk is None else {"risk_coverage": self.risk.to_json()}
         content = {**about, **remark, **self.recall.to_json(), "calibration": self.calibration.to_json(), **uncertain}
-        files = [folder / f"evaluation_{split}.json", folder / f"evaluation_{split}.csv", folder / f"predicates_{split}.csv"]
+        files = [
+            folder / f"evaluation_{split}.json",
+            folder / f"evaluation_{split}.csv",
+            folder / f"predicates_{split}.csv",
+        ]
         try:
             folder.mkdir(parents=True, exist_ok=True)
             write_whole(files[0], json.dumps(content, indent=1) + "\n")
@@ -70,13 +76,16 @@ class EvaluationReport:
         return (*files, *(self._draw(folder, split) if charts else ()))
 
     def _draw(self, folder: Path, split: str) -> Sequence[Path]:
-        from vidsgg.charts.scores import draw_predicates, draw_reliability, draw_risk_coverage  # here: drawing takes time to import
+        # here: drawing takes time to import
+        from vidsgg.charts.scores import draw_predicates, draw_reliability, draw_risk_coverage
 
         recall = self.recall.of_predicates(CONSTRAINT, K)
         name = f"recall@{K}, {CONSTRAINT} constraint"
         files = [folder / f"{kind}_{split}.png" for kind in ("predicates", "reliability", "risk_coverage")]
         drawn = [
-            draw_predicates(files[0], name, self.recall.predicates, recall, self.recall.relations, self.tail, self.remark),
+            draw_predicates(
+                files[0], name, self.recall.predicates, recall, self.recall.relations, self.tail, self.remark
+            ),
             draw_reliability(files[1], self.calibration, self.remark),
         ]
         if self.risk is not None:
@@ -86,7 +95,14 @@ class EvaluationReport:
     def _tail_table(self) -> list[str]:
         constraints = self.recall.protocol.constraints
         means = [self.tail.means(self.recall.of_predicates(constraint, K)) for constraint in constraints]
-        lines = [["mean recall of", "predicates", "instances in training", *(f"{constraint}@{K}" for constraint in constraints)]]
+        lines = [
+            [
+                "mean recall of",
+                "predicates",
+                "instances in training",
+                *(f"{constraint}@{K}" for constraint in constraints),
+            ]
+        ]
         for i, part in enumerate(PARTS):
             instances = self.tail.instances[self.tail.part == i]
             span = f"{instances.min():,} to {instances.max():,}" if len(instances) else "none"
@@ -104,14 +120,18 @@ class EvaluationReport:
                 "part": PARTS[self.tail.part[p]],
                 "training_instances": int(self.tail.instances[p]),
                 "relations": int(self.recall.relations[p]),
-                **{f"{constraint}@{k}": float(self.recall.of_predicates(constraint, k)[p]) for constraint, k in measured},
+                **{
+                    f"{constraint}@{k}": float(self.recall.of_predicates(constraint, k)[p])
+                    for constraint, k in measured
+                },
             }
             for p in self.tail.order
         ]
 
 
 def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> Path:
-    """A CSV file with a head, and its folder if it is not there. Raises ConfigError if it cannot be written."""
+    """A CSV file with a head, and its folder if it is not there. Raises ConfigError if it cannot be
+    written."""
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, fieldnames=list(rows[0]))
     writer.writeheader()

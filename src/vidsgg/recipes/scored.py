@@ -1,7 +1,8 @@
-"""Counters of every scored video on disk: what a comparison of models starts from, without scoring them again.
+"""Counters of every scored video on disk: what a comparison of models starts from, without scoring
+them again.
 
-``per_video_<split>.npz`` holds plain numbers only. What decides them is in it too: the checkpoint, by the checksums of its parts, every
-video's annotation, by its digest, and how was scored.
+``per_video_<split>.npz`` holds plain numbers only. What decides them is in it too: the checkpoint,
+by the checksums of its parts, every video's annotation, by its digest, and how was scored.
 """
 
 from __future__ import annotations
@@ -48,8 +49,8 @@ class _MadeBy(msgspec.Struct):
 
 @dataclass(frozen=True, eq=False)
 class ScoredVideos:
-    """made_by: what decides the counters, see ``origin``. predicates: names by global id. annotations: digest of every video's, by its id,
-    in the order of the counters.
+    """made_by: what decides the counters, see ``origin``. predicates: names by global id.
+    annotations: digest of every video's, by its id, in the order of the counters.
     """
 
     made_by: Mapping[str, Any]
@@ -62,7 +63,11 @@ class ScoredVideos:
         texts = {"video_id": Texts.of(self.annotations), "annotation": Texts.of(self.annotations.values())}
         header = {"format": _FORMAT, "version": _VERSION, "made_by": self.made_by, "predicates": self.predicates}
         try:
-            save_columns(path, {**{f.name: getattr(self.counts, f.name) for f in fields(RecallCounts)}, **texts_to_columns(texts)}, header)
+            save_columns(
+                path,
+                {**{f.name: getattr(self.counts, f.name) for f in fields(RecallCounts)}, **texts_to_columns(texts)},
+                header,
+            )
         except OSError as error:
             raise ConfigError(f"cannot write {path}: {error.strerror}.") from error
         return path
@@ -91,12 +96,19 @@ class ScoredVideos:
         return scored
 
 
-def origin(run: SavedRun, used: TrainOptions, protocol: Protocol, detector: DetectorRecord | None, *, exclusive: bool) -> dict[str, Any]:
-    """What decides the counters of a checkpoint's videos, as plain values. used: the run's options as they are to score it. detector: its record."""
+def origin(
+    run: SavedRun, used: TrainOptions, protocol: Protocol, detector: DetectorRecord | None, *, exclusive: bool
+) -> dict[str, Any]:
+    """What decides the counters of a checkpoint's videos, as plain values. used: the run's options
+    as they are to score it. detector: its record."""
     given, free = used.to_dict(), free_options(type(used), "scores")  # of the detector its record is compared
     made_by = {
         "checkpoint": _parts_digest(run.file),
-        "changed": {name: given[name] for name, value in run.options.to_dict().items() if given[name] != value and name not in free},
+        "changed": {
+            name: given[name]
+            for name, value in run.options.to_dict().items()
+            if given[name] != value and name not in free
+        },
         "detector": None if detector is None else asdict(detector),
         "exclusive_decoding": exclusive,
         "protocol": asdict(protocol),
@@ -112,7 +124,8 @@ def annotations_of(dataset: VideoDataset, video_ids: Sequence[str]) -> dict[str,
 
 
 def _parts_digest(file: Path) -> str:
-    """Tells a checkpoint by the sizes and checksums of its parts, which it lists: no part is read. Raises CheckpointError."""
+    """Tells a checkpoint by the sizes and checksums of its parts, which it lists: no part is read.
+    Raises CheckpointError."""
     try:
         with zipfile.ZipFile(file) as parts:
             listed = sorted((part.filename, part.file_size, part.CRC) for part in parts.infolist())

@@ -1,4 +1,5 @@
-"""What a training run starts from: nothing, the weights of another run, or exactly where a run was stopped."""
+"""What a training run starts from: nothing, the weights of another run, or exactly where a run was
+stopped."""
 
 from __future__ import annotations
 
@@ -29,8 +30,10 @@ from vidsgg.plugins import require_said_again, withhold_code
 
 @dataclass(frozen=True, eq=False)
 class Start:
-    """options: as given, or those of a run that goes on, with what was changed. root, splits: the data. weights_of: the run that weights
-    are taken over from. continued: the run that goes on; in_place: in its own folder. lines: what to tell of it.
+    """options: as given, or those of a run that goes on, with what was changed. root, splits: the
+    data. weights_of: the run that weights
+    are taken over from. continued: the run that goes on; in_place: in its own folder. lines: what
+    to tell of it.
     """
 
     options: TrainOptions
@@ -43,7 +46,8 @@ class Start:
 
     @property
     def began_from(self) -> str | None:
-        """The checkpoint that another run in a new folder began from, to begin there again if that run is killed before it saves anything."""
+        """The checkpoint that another run in a new folder began from, to begin there again if that
+        run is killed before it saves anything."""
         run = self.weights_of or (None if self.in_place else self.continued)
         return None if run is None else str(run.file.absolute())
 
@@ -58,7 +62,8 @@ class Start:
         return stopped or checkpoint.epoch >= self.options.epochs
 
     def bring_best(self, state: TrainingState, folder: Path) -> str:
-        """Have the best checkpoint so far in the folder where the run goes on; returns a warning if it is lost, and then forgets it."""
+        """Have the best checkpoint so far in the folder where the run goes on; returns a warning if
+        it is lost, and then forgets it."""
         assert self.continued is not None
         file = self.continued.file.parent / BEST
         if state.best_score is None:
@@ -71,7 +76,10 @@ class Start:
             same = False
         if not same:
             lost, state.best_score, state.best_epoch = state.best_epoch, None, 0
-            return f"warning: the best checkpoint so far, of epoch {lost}, is no longer there; the best is chosen among the epochs to come"
+            return (
+                f"warning: the best checkpoint so far, of epoch {lost}, is no longer there; the best is chosen among"
+                " the epochs to come"
+            )
         if not self.in_place:
             with whole_path(folder / BEST) as copy:
                 shutil.copyfile(file, copy)
@@ -79,10 +87,12 @@ class Start:
 
 
 def find_start(options: TrainOptions, given: Collection[str], splits: Splits | None) -> Start:
-    """given: names of the options that were asked for; a run that goes on keeps its own where nothing was. splits: as run_training.
+    """given: names of the options that were asked for; a run that goes on keeps its own where
+    nothing was. splits: as run_training.
 
-    -resume_from a run of the same model, mode and data set: it goes on. Of another: its weights are taken over by a new run.
-    Raises CheckpointError if there is no such run, ConfigError if it cannot go on with what is asked for.
+    -resume_from a run of the same model, mode and data set: it goes on. Of another: its weights are
+    taken over by a new run. Raises CheckpointError if there is no such run, ConfigError if it
+    cannot go on with what is asked for.
     """
     if options.resume_from is None:
         return _fresh(options, splits)
@@ -100,21 +110,23 @@ def find_start(options: TrainOptions, given: Collection[str], splits: Splits | N
         return _with_weights_of(run, options, splits)
 
     require_said_again(run.file, run.code, given, type(run.options))
-    # How long, where, how fast and how safely it trains, but not what it learns from and how. (The detector and the videos may lie
-    # elsewhere; that they are the same is checked by what they are.)
+    # How long, where, how fast and how safely it trains, but not what it learns from and how. (The
+    # detector and the videos may lie elsewhere; that they are the same is checked by what they
+    # are.)
     free = free_options(type(mine), "run")
     for name in given:
         wanted, had = getattr(mine, name), run.had(name)
-        # Of a file only its content counts, and what a run read from one before its first step is in its checkpoint.
+        # Of a file only its content counts, and what a run read from one before its first step is
+        # in its checkpoint.
         if name not in free and name not in place_options(type(mine)) and wanted != had:
             raise ConfigError(
-                f"option -{name}: {wanted} was asked for, but {run.file} is of a run with {had}, and a run that goes on keeps it."
-                f" Leave -{name} out to go on, or -resume_from to start anew."
+                f"option -{name}: {wanted} was asked for, but {run.file} is of a run with {had}, and a run that goes on"
+                f" keeps it. Leave -{name} out to go on, or -resume_from to start anew."
             )
     if not same_videos:
         raise ConfigError(
-            f"option -resume_from: the videos in {root} are no longer those that {run.file} was trained on, so that its run cannot go on."
-            " Bring them back, or start anew."
+            f"option -resume_from: the videos in {root} are no longer those that {run.file} was trained on, so that its"
+            " run cannot go on. Bring them back, or start anew."
         )
     if "detector" in given:
         check_widths(run, mine.detector)
@@ -135,7 +147,8 @@ def find_start(options: TrainOptions, given: Collection[str], splits: Splits | N
 
 
 def _own_detector(run: SavedRun, root: Path) -> str:
-    """The name or file of the detector that a run was trained with. Raises CheckpointError naming where it was looked for."""
+    """The name or file of the detector that a run was trained with. Raises CheckpointError naming
+    where it was looked for."""
     had = run.options.detector
     if is_detector_name(had) or Path(had).is_file():
         return had
@@ -143,8 +156,8 @@ def _own_detector(run: SavedRun, root: Path) -> str:
     there = next(filter(os.path.isfile, places), None)
     if there is None:
         raise CheckpointError(
-            f"option -resume_from: the detector that {run.file} was trained with is not found. Name it with -detector. Looked for:"
-            f" {', '.join(places)}."
+            f"option -resume_from: the detector that {run.file} was trained with is not found. Name it with -detector."
+            f" Looked for: {', '.join(places)}."
         )
     return there
 
@@ -163,16 +176,19 @@ def _fresh(options: TrainOptions, splits: Splits | None) -> Start:
 
 
 def _with_weights_of(run: SavedRun, options: TrainOptions, splits: Splits | None) -> Start:
-    """A new run from another's weights: from those of the file that is named, else from the run's best."""
+    """A new run from another's weights: from those of the file that is named, else from the run's
+    best."""
     named = options.resume_from is not None and Path(options.resume_from).is_file()
     run = run if named else read_run(run.file.parent)
-    line = f"starts from the weights of {run.file} ({run.options.model}, {run.options.mode}, epoch {run.checkpoint.epoch})"
+    line = (
+        f"starts from the weights of {run.file} ({run.options.model}, {run.options.mode}, epoch {run.checkpoint.epoch})"
+    )
     return replace(_fresh(options, splits), weights_of=run, lines=(line,))
 
 
 def _begin_again(folder: Path, options: TrainOptions, given: Collection[str], splits: Splits | None) -> Start:
-    """The run of a folder from its beginning: it was killed before it saved anything. Where not even its options were written, those that
-    are given.
+    """The run of a folder from its beginning: it was killed before it saved anything. Where not
+    even its options were written, those that are given.
     """
     file = folder / "config.yaml"
     if not file.exists():
@@ -183,13 +199,17 @@ def _begin_again(folder: Path, options: TrainOptions, given: Collection[str], sp
     had = find_places(options_from(config, kind), folder)
     mine = _changed(had, options, given, file)
     if mine is None:
-        raise CheckpointError(f"option -resume_from: the run in {folder} has saved nothing that another could start from.")
+        raise CheckpointError(
+            f"option -resume_from: the run in {folder} has saved nothing that another could start from."
+        )
     require_said_again(file, withhold_code(config, kind)[1], given, kind)
     mine = replace(mine, save_path=options.save_path or str(folder))
     if mine.resume_from is None:
         return _fresh(mine, splits)
     if mine.resume_from == "last" or Path(mine.resume_from).absolute() == folder.absolute():
-        raise CheckpointError(f"option -resume_from: {file} does not say what the run began from; repeat the command that began it.")
+        raise CheckpointError(
+            f"option -resume_from: {file} does not say what the run began from; repeat the command that began it."
+        )
     return find_start(mine, frozenset(field.name for field in fields(mine)), splits)
 
 
@@ -198,13 +218,15 @@ def _open(root: Path, options: TrainOptions) -> Splits:
 
 
 def _options_to_go_on(run: SavedRun, options: TrainOptions, given: Collection[str]) -> TrainOptions | None:
-    """The run's options with those that are given; None if they say another model or mode. The run's own start stays in its record."""
+    """The run's options with those that are given; None if they say another model or mode. The
+    run's own start stays in its record."""
     mine = _changed(run.options, options, given, run.file)
     return None if mine is None else replace(mine, save_path=options.save_path)
 
 
 def _changed(had: TrainOptions, options: TrainOptions, given: Collection[str], file: Path) -> TrainOptions | None:
-    """The options that a run had, with those that are given in their place, except -resume_from and -save_path; None as above."""
+    """The options that a run had, with those that are given in their place, except -resume_from and
+    -save_path; None as above."""
     if any(name in given and getattr(options, name) != getattr(had, name) for name in ("model", "mode")):
         return None
     known = {field.name for field in fields(had)}
@@ -218,7 +240,8 @@ def _changed(had: TrainOptions, options: TrainOptions, given: Collection[str], f
 
 
 def _read(options: TrainOptions) -> tuple[SavedRun | Path, tuple[str, ...]]:
-    """The checkpoint that -resume_from means, whole, and a line for each newer one that is not; or the folder of a run that has saved none.
+    """The checkpoint that -resume_from means, whole, and a line for each newer one that is not; or
+    the folder of a run that has saved none.
 
     With "last" and -save_path that folder need not be there yet.
     """
@@ -238,20 +261,30 @@ def _read(options: TrainOptions) -> tuple[SavedRun | Path, tuple[str, ...]]:
             return read_run(newest.path), tuple(lines)
         if begun(folder) or (options.resume_from == "last" and options.save_path and not has_saved(folder)):
             return folder, ()
-    looked = ", ".join(map(str, candidates)) or f"{OUTPUT}/*/*, for {options.model} in mode {options.mode} on this data set"
+    looked = (
+        ", ".join(map(str, candidates)) or f"{OUTPUT}/*/*, for {options.model} in mode {options.mode} on this data set"
+    )
     hint = ""
     if any(folder.is_dir() and not has_saved(folder) for folder in candidates):
-        hint = " There is no config.yaml either: if a run was killed there at its very start, repeat the command that began it."
-    raise CheckpointError("\n".join([f"option -resume_from: there is no checkpoint to go on from in {looked}.{hint}", *lines]))
+        hint = (
+            " There is no config.yaml either: if a run was killed there at its very start, repeat the command that"
+            " began it."
+        )
+    raise CheckpointError(
+        "\n".join([f"option -resume_from: there is no checkpoint to go on from in {looked}.{hint}", *lines])
+    )
 
 
 def _runs_of(options: TrainOptions) -> list[Path]:
-    """Folders under output/ with runs of this model, mode and data set, the one that was written to last before the others."""
+    """Folders under output/ with runs of this model, mode and data set, the one that was written to
+    last before the others."""
     root, found = resolve_data_path(options.data_path), []
     for file in OUTPUT.glob("*/*/config.yaml"):
         try:
             config = read_config(file)
-            same = (config["model"], config["mode"]) == (options.model, options.mode) and _same_data(root, config, file.parent)
+            same = (config["model"], config["mode"]) == (options.model, options.mode) and _same_data(
+                root, config, file.parent
+            )
         except (CheckpointError, TypeError, KeyError):
             continue  # not a run of ours
         if same:
@@ -262,7 +295,8 @@ def _runs_of(options: TrainOptions) -> list[Path]:
 
 
 def _goes_on_in_place(run: SavedRun, options: TrainOptions) -> bool:
-    """Whether the run goes on in its own folder: unless another is named, or the run has gone further than this checkpoint."""
+    """Whether the run goes on in its own folder: unless another is named, or the run has gone
+    further than this checkpoint."""
     own = run.file.parent
     elsewhere = options.save_path is not None and not _same_folder(Path(options.save_path), str(own))
     if elsewhere or not (own / "config.yaml").exists():
@@ -272,14 +306,15 @@ def _goes_on_in_place(run: SavedRun, options: TrainOptions) -> bool:
         return True
     if options.save_path is not None:
         raise ConfigError(
-            f"option -resume_from: the run in {own} has gone further than {run.file.name}, to {newest.name}, and going back would mix the two."
-            f" Name a new folder with -save_path, or go on with -resume_from {own}."
+            f"option -resume_from: the run in {own} has gone further than {run.file.name}, to {newest.name}, and going"
+            f" back would mix the two. Name a new folder with -save_path, or go on with -resume_from {own}."
         )
     return False
 
 
 def _began_here(folder: Path, run: SavedRun) -> bool:
-    """Whether a folder has the run that the same command began before it was killed: so far with no checkpoint but the best that it brought."""
+    """Whether a folder has the run that the same command began before it was killed: so far with no
+    checkpoint but the best that it brought."""
     try:
         began_from = read_config(folder / "config.yaml").get("resume_from")
     except CheckpointError:
@@ -294,7 +329,8 @@ def _same_data(root: Path, config: dict[str, Any], folder: Path) -> bool:
 
 
 def read_config(file: Path) -> dict[str, Any]:
-    """The options in a run's config.yaml, unchecked. Raises CheckpointError if it is not that of a training run."""
+    """The options in a run's config.yaml, unchecked. Raises CheckpointError if it is not that of a
+    training run."""
     try:
         config = read_yaml(file)
     except DataError as error:

@@ -41,7 +41,8 @@ from vidsgg.recipes.start import Start, find_start, videos_record
 
 @dataclass(frozen=True)
 class TrainingOutcome:
-    """path: the run's folder. best_score: the best value of -monitor (recall@20 with constraint, 0..1), reached at best_epoch."""
+    """path: the run's folder. best_score: the best value of -monitor (recall@20 with constraint,
+    0..1), reached at best_epoch."""
 
     path: Path
     best_score: float
@@ -49,11 +50,13 @@ class TrainingOutcome:
 
 
 def train(**options: Any) -> TrainingOutcome:
-    """Train with any options of ``vidsgg train`` by name; returns the run's folder (``path``), ``best_score`` and ``best_epoch``.
+    """Train with any options of ``vidsgg train`` by name; returns the run's folder (``path``),
+    ``best_score`` and ``best_epoch``.
 
-    best_score: the best validation value of -monitor, of recall a fraction of 1. ``vidsgg.load(outcome.path)`` is the model.
-    Raises ConfigError for an unknown option or value, naming the closest; DataError, CheckpointError and TrainingError as
-    ``vidsgg train`` reports them.
+    best_score: the best validation value of -monitor, of recall a fraction of 1.
+    ``vidsgg.load(outcome.path)`` is the model. Raises ConfigError for an unknown option or value,
+    naming the closest; DataError, CheckpointError and TrainingError as ``vidsgg train`` reports
+    them.
     """
     kind = METHODS.admit(str(options.get("model", TrainOptions.model))).options
     known = fields_of(kind)
@@ -80,10 +83,13 @@ def run_training(
     after_evaluation: AfterEvaluation = lambda epoch, score: None,
     echo: bool = True,
 ) -> TrainingOutcome:
-    """Train as the options say. Everything that can be wrong with them is found before the run's folder is made.
+    """Train as the options say. Everything that can be wrong with them is found before the run's
+    folder is made.
 
-    splits: the videos to train and to validate on in place of those that the options name, as cross-validation needs them.
-    given: names of the options that were asked for, all by default; a run that goes on keeps its own where nothing was.
+    splits: the videos to train and to validate on in place of those that the options name, as
+    cross-validation needs them.
+    given: names of the options that were asked for, all by default; a run that goes on keeps its
+    own where nothing was.
     after_evaluation: as fit. echo: whether the log goes to the screen as well.
     """
     wanted = given if given is not None else {field.name for field in fields(options)}
@@ -100,7 +106,9 @@ def run_training(
             return TrainingOutcome(path, math.nan if at.best_score is None else at.best_score, at.best_epoch)
         neural = start.options if isinstance(start.options, NeuralOptions) else None
         with deterministic_algorithms(neural is not None and neural.deterministic):
-            return _train(start, team, "given by the caller" if splits else _where(start.options.val), after_evaluation, echo)
+            return _train(
+                start, team, "given by the caller" if splits else _where(start.options.val), after_evaluation, echo
+            )
 
 
 def _train(start: Start, team: Team, held_out: str, after_evaluation: AfterEvaluation, echo: bool) -> TrainingOutcome:
@@ -112,14 +120,17 @@ def _train(start: Start, team: Team, held_out: str, after_evaluation: AfterEvalu
     capabilities.check(entry.name, options.mode, schema)
     if capabilities.counting and start.weights_of is not None:
         raise ConfigError(
-            f"option -resume_from: model {entry.name} counts its training videos in one pass, so that it has nothing to go on from;"
-            " leave the option out."
+            f"option -resume_from: model {entry.name} counts its training videos in one pass, so that it has nothing to"
+            " go on from; leave the option out."
         )
     protocol = protocol_for(schema, options.mode)
     neural = options if isinstance(options, NeuralOptions) else None
     monitor = Monitor.of(neural.monitor if neural else DEFAULT_MONITOR, protocol)
     if not monitor.rising and options.mode != "predcls":
-        raise ConfigError(f"option -monitor: there is no validation loss in mode {options.mode!r}, whose pairs are guessed; use a recall.")
+        raise ConfigError(
+            f"option -monitor: there is no validation loss in mode {options.mode!r}, whose pairs are guessed; use a"
+            " recall."
+        )
     source = open_source(
         root,
         schema,
@@ -166,7 +177,9 @@ def _train(start: Start, team: Team, held_out: str, after_evaluation: AfterEvalu
         stages=stages,
         team=learning_team,
     )
-    val_loader = source.loader(splits.val, learn=False, batch_size=batch_size, workers=workers, skip_bad=skip_bad, team=team)
+    val_loader = source.loader(
+        splits.val, learn=False, batch_size=batch_size, workers=workers, skip_bad=skip_bad, team=team
+    )
     criterion = entry.criterion(schema, options)
     state = None
     if neural:
@@ -178,8 +191,14 @@ def _train(start: Start, team: Team, held_out: str, after_evaluation: AfterEvalu
         state.update.learn_with(team, model)
 
     path = team.from_first(_folder(start, schema.name))
-    # Where the run lies is told by the file's own place; without it ``-config .../config.yaml`` repeats the run in a new folder.
-    config = {**options.to_dict(), "data_path": str(root), "detector": source.name or options.detector, "save_path": None}
+    # Where the run lies is told by the file's own place; without it ``-config .../config.yaml``
+    # repeats the run in a new folder.
+    config = {
+        **options.to_dict(),
+        "data_path": str(root),
+        "detector": source.name or options.detector,
+        "save_path": None,
+    }
     config = absolute_places(config, type(options))
     provenance = Provenance(
         config=config,
@@ -195,7 +214,9 @@ def _train(start: Start, team: Team, held_out: str, after_evaluation: AfterEvalu
     )
 
     def validate() -> tuple[RecallResult, dict[str, float]]:
-        return evaluate_model(model, val_loader, protocol, criterion=criterion, exclusive=options.exclusive_decoding, title="validate")
+        return evaluate_model(
+            model, val_loader, protocol, criterion=criterion, exclusive=options.exclusive_decoding, title="validate"
+        )
 
     goes_on_after = state.step if state and start.in_place else None
     if team.leads:
@@ -215,10 +236,19 @@ def _train(start: Start, team: Team, held_out: str, after_evaluation: AfterEvalu
         folder = UnwrittenRun(path, team.program, to_say_again(config, type(options)))
     with closing(train_loader), closing(val_loader), folder as run:
         run.log(f"run: {path}")
-        run.log(f"data: {root} ({schema.name}), {len(splits.train)} videos to train on, {len(splits.val)} to validate on ({held_out})")
+        run.log(
+            f"data: {root} ({schema.name}), {len(splits.train)} videos to train on, {len(splits.val)} to validate on"
+            f" ({held_out})"
+        )
         on = f"{device.type}, in {team.size} processes" if team.size > 1 else str(device)
-        run.log(f"model: {entry.label}, {sum(p.numel() for p in model.parameters()):,} parameters, mode {options.mode}, on {on}")
-        run.log(f"threads: {threads}{' in each process' if team.size > 1 else ''}; on a CPU the same bits need the same number")
+        run.log(
+            f"model: {entry.label}, {sum(p.numel() for p in model.parameters()):,} parameters, mode {options.mode}, on"
+            f" {on}"
+        )
+        run.log(
+            f"threads: {threads}{' in each process' if team.size > 1 else ''}; on a CPU the same bits need the same"
+            " number"
+        )
         for line in (*source.lines, *lines):
             run.log(line)
         run.log(f"recall: {protocol.describe()}{f' ({options.remark})' if options.remark else ''}")
@@ -249,16 +279,22 @@ def _train(start: Start, team: Team, held_out: str, after_evaluation: AfterEvalu
 
 
 def _stages(options: NeuralOptions | None, videos: VideoDataset) -> tuple[list[tuple[int, list[int]]], list[str]]:
-    """The stages of -curriculum, as loaders take them, and lines about them for the log. Raises ConfigError naming the one that is wrong."""
+    """The stages of -curriculum, as loaders take them, and lines about them for the log. Raises
+    ConfigError naming the one that is wrong."""
     if options is None or options.curriculum is None:
         return [], []
     parsed = parse_curriculum(options.curriculum)
     stages = [(stage.start, easiest(videos, stage.level)) for stage in parsed]
     counts = ", ".join(
-        f"{stage.level} ({len(chosen)} videos) after {start} epochs" for stage, (start, chosen) in zip(parsed, stages, strict=True)
+        f"{stage.level} ({len(chosen)} videos) after {start} epochs"
+        for stage, (start, chosen) in zip(parsed, stages, strict=True)
     )
     late = [f"{stage.start}:{stage.level}" for stage in parsed if stage.start >= options.epochs]
-    warning = [f"warning: -curriculum: {', '.join(late)} never begins in {options.epochs} epochs"] if late and options.epochs else []
+    warning = (
+        [f"warning: -curriculum: {', '.join(late)} never begins in {options.epochs} epochs"]
+        if late and options.epochs
+        else []
+    )
     return stages, [f"curriculum: {counts}", *warning]
 
 
@@ -266,30 +302,37 @@ def _folder(start: Start, dataset: str) -> Path:
     options = start.options
     if start.continued and start.in_place:
         return start.continued.file.parent
-    return Path(options.save_path) if options.save_path else default_path(dataset, find_method(options.model).name, options.mode)
+    return (
+        Path(options.save_path)
+        if options.save_path
+        else default_path(dataset, find_method(options.model).name, options.mode)
+    )
 
 
 def _check_source(start: Start, source: FeatureSource) -> list[str]:
-    """Raises CheckpointError if a run would go on with the features of another detector; returns a warning if they are rounded otherwise."""
+    """Raises CheckpointError if a run would go on with the features of another detector; returns a
+    warning if they are rounded otherwise."""
     if start.continued is None:
         return []
     had, file = start.continued.made, start.continued.file
     if had.detector != source.detector_record() or had.widths != source.widths:
         raise CheckpointError(
-            f"{file} was trained with another detector than {source.name!r} is now; leave -detector out, or name its own file with it."
+            f"{file} was trained with another detector than {source.name!r} is now; leave -detector out, or name its"
+            " own file with it."
         )
     before, now = had.features, _kind_of_features(source)
     return [f"warning: features were {before} and are {now} now: not the same bits"] if before != now else []
 
 
 def _check_threads(start: Start, threads: int) -> list[str]:
-    """A warning if a run goes on with another number of threads than before; checkpoints of version 0.1.0 do not say theirs."""
+    """A warning if a run goes on with another number of threads than before; checkpoints of version
+    0.1.0 do not say theirs."""
     before = (start.continued.made.threads if start.continued else None) or threads
     if before == threads:
         return []
     return [
-        f"warning: goes on with {threads} threads instead of {before}: on a CPU not the same bits; OMP_NUM_THREADS={before} in the environment"
-        " brings the number back"
+        f"warning: goes on with {threads} threads instead of {before}: on a CPU not the same bits;"
+        f" OMP_NUM_THREADS={before} in the environment brings the number back"
     ]
 
 

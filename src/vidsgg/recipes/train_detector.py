@@ -26,7 +26,8 @@ from vidsgg.plugins import names_code
 from vidsgg.recipes.command_options import TrainDetectorOptions
 from vidsgg.recipes.new_detector import new_detector
 
-# Objects with a side under 16 pixels are left out, as in the files of the published detector and in SGDET.
+# Objects with a side under 16 pixels are left out, as in the files of the published detector and in
+# SGDET.
 MODE = "sgdet"
 LR, LR_PRETRAINED = 3e-3, 1e-4
 WARMUP = 0.05  # share of the steps
@@ -34,7 +35,8 @@ WARMUP = 0.05  # share of the steps
 
 @dataclass(frozen=True, eq=False)
 class DetectorOutcome:
-    """path: the run's folder. file: its best detector. best_score: its mAP50 on the held-out videos, 0..1. test: on the test videos."""
+    """path: the run's folder. file: its best detector. best_score: its mAP50 on the held-out
+    videos, 0..1. test: on the test videos."""
 
     path: Path
     file: Path
@@ -43,7 +45,8 @@ class DetectorOutcome:
 
 
 def run_detector_training(options: TrainDetectorOptions) -> DetectorOutcome:
-    """Train as the options say. Everything that can be wrong with them is found before the run's folder is made."""
+    """Train as the options say. Everything that can be wrong with them is found before the run's
+    folder is made."""
     device = choose_device(options.device)
     root = resolve_data_path(options.data_path)
     splits = {
@@ -52,7 +55,9 @@ def run_detector_training(options: TrainDetectorOptions) -> DetectorOutcome:
     }
     schema = splits["train"].schema
     if not schema.has_frames:
-        raise ConfigError(f"{root}: data set {schema.name!r} has no pictures, so there is nothing that a detector could learn from.")
+        raise ConfigError(
+            f"{root}: data set {schema.name!r} has no pictures, so there is nothing that a detector could learn from."
+        )
     seed_step(options.seed, 0, 0)
     detector, pretrained, weights_line = new_detector(options, schema.vocabulary.objects)
     detector.to(device)
@@ -64,7 +69,11 @@ def run_detector_training(options: TrainDetectorOptions) -> DetectorOutcome:
     optimizer = torch.optim.AdamW(learning, lr=lr, weight_decay=options.weight_decay, fused=True)
     steps = options.epochs * len(loaders["train"])
 
-    path = Path(options.save_path) if options.save_path else default_path(schema.name, _folder_name(options, detector), "detector")
+    path = (
+        Path(options.save_path)
+        if options.save_path
+        else default_path(schema.name, _folder_name(options, detector), "detector")
+    )
     config = {**asdict(options), "data_path": str(root), "save_path": None}
     with RunFolder(path, config, may_differ=free_options(TrainDetectorOptions, "run")) as run:
 
@@ -72,14 +81,20 @@ def run_detector_training(options: TrainDetectorOptions) -> DetectorOutcome:
             save_detector(path / name, detector, {"config": config, "epoch": epoch, "threads": torch.get_num_threads()})
 
         run.log(f"run: {path}")
-        counts = ", ".join(f"{loader.frames} to {_PURPOSE[name]} ({len(splits[name])} videos)" for name, loader in loaders.items())
+        counts = ", ".join(
+            f"{loader.frames} to {_PURPOSE[name]} ({len(splits[name])} videos)" for name, loader in loaders.items()
+        )
         run.log(f"data: {root} ({schema.name}), frames: {counts}")
-        run.log(f"detector: {detector.architecture}, {sum(p.numel() for p in learning):,} parameters to learn, on {device}")
+        run.log(
+            f"detector: {detector.architecture}, {sum(p.numel() for p in learning):,} parameters to learn, on {device}"
+        )
         run.log(f"threads: {torch.get_num_threads()}; on a CPU the same bits need the same number")
         run.log(weights_line)
         for note in picture_notes(splits.values()):
             run.log(f"pictures: {note}")
-        settings = DetectorFitSettings(options.epochs, options.minutes, options.clip_grad, options.eval_freq, options.seed)
+        settings = DetectorFitSettings(
+            options.epochs, options.minutes, options.clip_grad, options.eval_freq, options.seed
+        )
         fit = fit_detector(
             detector,
             loaders["train"],
@@ -91,7 +106,9 @@ def run_detector_training(options: TrainDetectorOptions) -> DetectorOutcome:
             save,
         )
         best = path / "detector_best.pth"
-        run.log(f"best: mAP50 {100 * fit.best_score:.2f} on the held-out videos after epoch {fit.best_epoch}, in {best}")
+        run.log(
+            f"best: mAP50 {100 * fit.best_score:.2f} on the held-out videos after epoch {fit.best_epoch}, in {best}"
+        )
         test = None
         if "test" in loaders:
             test = score_detector(load_detector(best, schema.vocabulary.objects).to(device), loaders["test"], "test")

@@ -48,8 +48,8 @@ REFUSED = {
 
 @dataclass(frozen=True, eq=False)
 class TuningOutcome:
-    """folder: of the trials' runs, the table and the charts. rows: as read_results gives them. best: the best trial, and command: what
-    repeats it; None and empty if no trial is complete.
+    """folder: of the trials' runs, the table and the charts. rows: as read_results gives them.
+    best: the best trial, and command: what repeats it; None and empty if no trial is complete.
     """
 
     folder: Path
@@ -61,16 +61,19 @@ class TuningOutcome:
 def run_tuning(options: TuneOptions, training: TrainOptions, given: Collection[str]) -> TuningOutcome:
     """Run trials until the study has as many as it is to have; several processes may do so at once.
 
-    training: the options of all trials. given: names of those that were asked for. What is wrong with them is found before anything is
-    written, except what only some values of the search make wrong.
+    training: the options of all trials. given: names of those that were asked for. What is wrong
+    with them is found before anything is written, except what only some values of the search make
+    wrong.
     """
     if training.distributed or int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise ConfigError(
-            "vidsgg tune: a trial runs in one process, so there is no use for -distributed and torchrun. Start the same 'vidsgg tune' once for"
-            " every GPU, each with its own CUDA_VISIBLE_DEVICES: they share the study."
+            "vidsgg tune: a trial runs in one process, so there is no use for -distributed and torchrun. Start the same"
+            " 'vidsgg tune' once for every GPU, each with its own CUDA_VISIBLE_DEVICES: they share the study."
         )
     if training.save_path is not None:
-        raise ConfigError("option -save_path: the trials have their folders in output/tune/<study>; name the study with -study.")
+        raise ConfigError(
+            "option -save_path: the trials have their folders in output/tune/<study>; name the study with -study."
+        )
     space = _space(options.search, training)
     points = len(grid(space)) if options.sampler == "grid" else None
     limit = options.trials or points or DEFAULT_TRIALS
@@ -87,15 +90,20 @@ def run_tuning(options: TuneOptions, training: TrainOptions, given: Collection[s
     if options.storage is None:
         check_no_links(Path(place), below=OUTPUT)
     with storage_errors(place):
-        study = open_study(name, place, space, sampler=options.sampler, pruner=options.pruner, seed=training.seed, options=about)
+        study = open_study(
+            name, place, space, sampler=options.sampler, pruner=options.pruner, seed=training.seed, options=about
+        )
         before = read_results(study)
     if not before and any(folder.glob("trial_*")):
         raise ConfigError(
-            f"option -study: {folder} holds trials of a study that is not in {without_password(place)}; remove them, or name another study."
+            f"option -study: {folder} holds trials of a study that is not in {without_password(place)}; remove them, or"
+            " name another study."
         )
     progress = SearchProgress(limit, monitor)
     print(
-        f"study {name!r} in {without_password(place)}: {limit} trials, of which there are {len(before)}; their runs: {folder}", flush=True
+        f"study {name!r} in {without_password(place)}: {limit} trials, of which there are {len(before)}; their runs:"
+        f" {folder}",
+        flush=True,
     )
 
     def objective(number: int, values: dict[str, Any], report: ReportScore) -> tuple[float, int]:
@@ -110,7 +118,8 @@ def run_tuning(options: TuneOptions, training: TrainOptions, given: Collection[s
             outcome = run_training(placed, given=names | {"save_path"}, after_evaluation=after_evaluation, echo=False)
         except Stopped as stop:
             raise Stopped(
-                f"trial {number}: {str(stop).partition(' Go on with')[0]} The same command goes on with the search.", stop.code
+                f"trial {number}: {str(stop).partition(' Go on with')[0]} The same command goes on with the search.",
+                stop.code,
             ) from None
         finally:
             gc.collect()  # a model and its optimiser hold on to each other, and the next trial wants their memory
@@ -126,21 +135,31 @@ def run_tuning(options: TuneOptions, training: TrainOptions, given: Collection[s
         rows = read_results(study)
     write_table(folder / "trials.csv", rows, space, monitor)
     label = f"{monitor.title}{' in %' if monitor.rising else ''}"
-    files = write_search_charts(folder, rows, space, importances(study), label, lambda score: shown_score(score, monitor))
-    print(f"\n{trials_table(rows, space, monitor)}\n\nin {folder}: trials.csv{''.join(f', {file.name}' for file in files)}")
+    files = write_search_charts(
+        folder, rows, space, importances(study), label, lambda score: shown_score(score, monitor)
+    )
+    print(
+        f"\n{trials_table(rows, space, monitor)}\n\nin {folder}:"
+        f" trials.csv{''.join(f', {file.name}' for file in files)}"
+    )
     best = best_of(rows)
     command = ""
     if best is not None and best.score is not None:
         command = train_command(*trial_options(training, given, best.values))
         where = folder / f"trial_{best.number:04d}"
-        print(f"\nbest: trial {best.number}, {monitor.text(monitor.upward(best.score))} after epoch {best.epoch}, in {where}")
+        print(
+            f"\nbest: trial {best.number}, {monitor.text(monitor.upward(best.score))} after epoch {best.epoch}, in"
+            f" {where}"
+        )
         print(f"repeat it with:\n{command}", flush=True)
     return TuningOutcome(folder, rows, best, command)
 
 
-def trial_options(training: TrainOptions, given: Collection[str], values: Mapping[str, Any]) -> tuple[TrainOptions, frozenset[str]]:
-    """The options of a trial, and the names of those that were asked for or searched. Where the model is searched, options of other models
-    are left out.
+def trial_options(
+    training: TrainOptions, given: Collection[str], values: Mapping[str, Any]
+) -> tuple[TrainOptions, frozenset[str]]:
+    """The options of a trial, and the names of those that were asked for or searched. Where the
+    model is searched, options of other models are left out.
     """
     kind = find_method(values.get("model", training.model)).options
     known = fields_of(kind)
@@ -149,7 +168,8 @@ def trial_options(training: TrainOptions, given: Collection[str], values: Mappin
 
 
 def train_command(options: TrainOptions, given: Collection[str]) -> str:
-    """The command line that trains with these options; those that make no difference are left out."""
+    """The command line that trains with these options; those that make no difference are left
+    out."""
     plain = options.to_dict()
     words = ["vidsgg", "train"]
     for name, (_, option) in fields_of(type(options)).items():
@@ -166,7 +186,8 @@ def _models(training: TrainOptions, space: Space) -> tuple[str, ...]:
 
 
 def _check(training: TrainOptions, models: Sequence[str]) -> Monitor:
-    """What a trial would complain of, whatever its values, is complained of now; returns what trials are scored by."""
+    """What a trial would complain of, whatever its values, is complained of now; returns what
+    trials are scored by."""
     choose_device(training.device)
     find_logger(training.logger)
     root = resolve_data_path(training.data_path)
@@ -179,7 +200,8 @@ def _check(training: TrainOptions, models: Sequence[str]) -> Monitor:
 
 
 def _space(text: str, training: TrainOptions) -> Space:
-    """The search space over the options of the model, or over those that all models have that are searched."""
+    """The search space over the options of the model, or over those that all models have that are
+    searched."""
     everything = {name: known for entry in methods().values() for name, known in fields_of(entry.options).items()}
     models = _models(training, parse_search(text, everything, REFUSED))
     kinds = [fields_of(METHODS.admit(name).options) for name in models]
@@ -192,7 +214,9 @@ def _place(trial: TrainOptions, folder: Path) -> TrainOptions:
     """The trial's run in its folder: a new one, or the one there that was stopped and can go on."""
     who = lock_holder(folder) if folder.exists() else None
     if who is not None:
-        raise ConfigError(f"{folder} is being written by {who}: this trial was given up as silent, but is still running.")
+        raise ConfigError(
+            f"{folder} is being written by {who}: this trial was given up as silent, but is still running."
+        )
     if isinstance(trial, NeuralOptions) and newest_checkpoint(folder).path is not None:
         return replace(trial, resume_from=str(folder))
     check_no_links(folder, below=OUTPUT)

@@ -24,7 +24,9 @@ def trials_table(rows: Sequence[TrialRow], space: Space, monitor: Monitor) -> st
         score = "" if row.score is None else f"{shown_score(row.score, monitor):.{digits}f}"
         time = "" if row.seconds is None else duration(row.seconds)
         values = (_text(row.values[name]) if name in row.values else "" for name in space)
-        lines.append((str(row.number), row.state, score, str(row.epoch or ""), time, *values, _first_sentence(row.message)))
+        lines.append(
+            (str(row.number), row.state, score, str(row.epoch or ""), time, *values, _first_sentence(row.message))
+        )
     return "\n".join(columns(lines))
 
 
@@ -40,12 +42,18 @@ class SearchProgress:
     def watch(self, numbers: Sequence[int]) -> None:
         names = ", ".join(map(str, numbers))
         print(
-            f"nothing left to begin; finding out whether the processes of these trials are alive, for up to a minute: {names}", flush=True
+            "nothing left to begin; finding out whether the processes of these trials are alive, for up to a minute:"
+            f" {names}",
+            flush=True,
         )
 
     def end(self, row: TrialRow, rows: Sequence[TrialRow]) -> None:
         """rows: all trials by now."""
-        score = "" if row.score is None else f", {self._monitor.text(self._monitor.upward(row.score))} after epoch {row.epoch}"
+        score = (
+            ""
+            if row.score is None
+            else f", {self._monitor.text(self._monitor.upward(row.score))} after epoch {row.epoch}"
+        )
         time = "" if row.seconds is None else f", {duration(row.seconds)}"
         why = f": {_first_sentence(row.message)}" if row.message else ""
         done = [other for other in rows if other.state in ("complete", "pruned", "failed")]
@@ -62,13 +70,24 @@ class SearchProgress:
 
 
 def write_table(path: Path, rows: Sequence[TrialRow], space: Space, monitor: Monitor) -> None:
-    """The trials in the order of their numbers, as CSV. Raises ConfigError if the file cannot be written."""
+    """The trials in the order of their numbers, as CSV. Raises ConfigError if the file cannot be
+    written."""
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(["trial", "state", monitor.name, "epoch", "seconds", *space, "message"])
     for row in sorted(rows, key=lambda row: row.number):
         score = None if row.score is None else monitor.upward(row.score)
-        writer.writerow([row.number, row.state, score, row.epoch, row.seconds, *(row.values.get(name) for name in space), row.message])
+        writer.writerow(
+            [
+                row.number,
+                row.state,
+                score,
+                row.epoch,
+                row.seconds,
+                *(row.values.get(name) for name in space),
+                row.message,
+            ]
+        )
     try:
         write_whole(path, text.getvalue())
     except OSError as error:

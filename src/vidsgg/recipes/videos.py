@@ -11,9 +11,11 @@ from vidsgg.options import closest
 
 
 def find_videos(words: Sequence[str]) -> list[Path]:
-    """Video files and folders of pictures, each once. A folder stands for its videos, its pictures, or its sub-folders of pictures.
+    """Video files and folders of pictures, each once. A folder stands for its videos, its pictures,
+    or its sub-folders of pictures.
 
-    Raises ConfigError naming what is not there, and folders that hold none of these, or videos and pictures.
+    Raises ConfigError naming what is not there, and folders that hold none of these, or videos and
+    pictures.
     """
     found: list[Path] = []
     for path in map(Path, words):
@@ -22,21 +24,28 @@ def find_videos(words: Sequence[str]) -> list[Path]:
         elif path.exists():
             found.append(path)
         else:
-            near = closest(path.name, sorted(file.name for file in path.parent.iterdir())) if path.parent.is_dir() else ""
+            near = (
+                closest(path.name, sorted(file.name for file in path.parent.iterdir())) if path.parent.is_dir() else ""
+            )
             raise ConfigError(f"{path} does not exist{near}")
     return list({path.resolve(): path for path in reversed(found)}.values())[::-1]
 
 
 def _in_folder(folder: Path) -> list[Path]:
-    videos = sorted(file for file in folder.iterdir() if file.suffix.lower() in VIDEOS and not file.name.startswith("."))
+    videos = sorted(
+        file for file in folder.iterdir() if file.suffix.lower() in VIDEOS and not file.name.startswith(".")
+    )
     pictures = picture_files(folder)
     if videos and pictures:
         raise ConfigError(
-            f"{folder} holds {len(videos)} videos and {len(pictures)} pictures; name the videos, or put the pictures elsewhere."
+            f"{folder} holds {len(videos)} videos and {len(pictures)} pictures; name the videos, or put the pictures"
+            " elsewhere."
         )
     if videos or pictures:
         return videos or [folder]
     below = sorted(part for part in folder.iterdir() if part.is_dir() and picture_files(part))
     if not below:
-        raise ConfigError(f"{folder} holds neither videos ({', '.join(sorted(VIDEOS))}) nor pictures ({', '.join(sorted(PICTURES))}).")
+        raise ConfigError(
+            f"{folder} holds neither videos ({', '.join(sorted(VIDEOS))}) nor pictures ({', '.join(sorted(PICTURES))})."
+        )
     return below

@@ -27,7 +27,8 @@ DEFAULTS = ViewOptions(graphs=())
 
 @dataclass(frozen=True)
 class Viewed:
-    """What was written for a graph. notes: what a reader should know, such as that the page has no pictures."""
+    """What was written for a graph. notes: what a reader should know, such as that the page has no
+    pictures."""
 
     graph: Path
     files: tuple[Path, ...]
@@ -38,13 +39,19 @@ class Viewed:
 
 
 def run_view(options: ViewOptions) -> Iterator[Viewed]:
-    """Write a page for every graph. Raises ConfigError or DataError naming what is wrong with the options before anything is written."""
+    """Write a page for every graph. Raises ConfigError or DataError naming what is wrong with the
+    options before anything is written."""
     files = find_graphs(options.graphs)
     if options.begin is not None and options.end is not None and options.end <= options.begin:
-        raise ConfigError(f"options -begin and -end: the page would end at {options.end:g} seconds, before its begin at {options.begin:g}.")
+        raise ConfigError(
+            f"options -begin and -end: the page would end at {options.end:g} seconds, before its begin at"
+            f" {options.begin:g}."
+        )
     folder = None if options.out is None else Path(options.out)
     names = [names_of(file, stem_of(file)) for file in files]
-    places = [[str((folder or file.parent) / f"{name}.html") for name in own] for file, own in zip(files, names, strict=True)]
+    places = [
+        [str((folder or file.parent) / f"{name}.html") for name in own] for file, own in zip(files, names, strict=True)
+    ]
     pages = [Path(place) for place in distinct(places)]
     videos = [None if options.video is None else named_video(Path(options.video), file) for file in files]
     truths = [None if options.truth is None else _named_truth(Path(options.truth), file) for file in files]
@@ -52,8 +59,11 @@ def run_view(options: ViewOptions) -> Iterator[Viewed]:
         yield view_graph(file, page, video, truth, options)
 
 
-def view_graph(file: Path, page: Path, video: Path | None = None, truth: Path | None = None, options: ViewOptions = DEFAULTS) -> Viewed:
-    """Write the page of one graph, and what else the options ask for. video: by default where the graph says. Raises DataError."""
+def view_graph(
+    file: Path, page: Path, video: Path | None = None, truth: Path | None = None, options: ViewOptions = DEFAULTS
+) -> Viewed:
+    """Write the page of one graph, and what else the options ask for. video: by default where the
+    graph says. Raises DataError."""
     graph, notes = read_graph(file), list[str]()
     known = None if truth is None else read_graph(truth)
     if known is not None:
@@ -84,7 +94,8 @@ def show(
     options: ViewOptions = DEFAULTS,
     notes: Sequence[str] = (),
 ) -> list[str]:
-    """Write the page of a graph. Returns what a reader should know besides ``notes``, which are given. Raises DataError."""
+    """Write the page of a graph. Returns what a reader should know besides ``notes``, which are
+    given. Raises DataError."""
     graph, times = _between(graph, times_of(graph, video), options)
     media, more = Media(), list[str]()
     if video is not None:
@@ -94,7 +105,8 @@ def show(
 
 
 def show_graph(graph: VideoGraph, page: Path | None, video: Path | None, browser: bool) -> Path:
-    """Write the page of a graph in memory, and open it. page: by default in a temporary folder. video: by default where the graph says.
+    """Write the page of a graph in memory, and open it. page: by default in a temporary folder.
+    video: by default where the graph says.
 
     Raises DataError as ``show``, and if the video is another one.
     """
@@ -117,7 +129,8 @@ def _advance(bar: tqdm, done: int, count: int) -> None:
 
 
 def _named_truth(given: Path, file: Path) -> Path:
-    """The ground truth that is given for a graph: itself, or out of a folder what has the graph's name."""
+    """The ground truth that is given for a graph: itself, or out of a folder what has the graph's
+    name."""
     if not given.exists():
         raise ConfigError(f"option -truth: {given} does not exist.")
     if given.is_file():
@@ -129,12 +142,16 @@ def _named_truth(given: Path, file: Path) -> Path:
     raise ConfigError(f"option -truth: {given} holds nothing called {stem!r}, for {file}.")
 
 
-def _between(graph: VideoGraph, times: Sequence[float] | None, options: ViewOptions) -> tuple[VideoGraph, Sequence[float] | None]:
-    """The frames from -begin to -end. Raises DataError if there is none, or if they are more than a page can hold."""
+def _between(
+    graph: VideoGraph, times: Sequence[float] | None, options: ViewOptions
+) -> tuple[VideoGraph, Sequence[float] | None]:
+    """The frames from -begin to -end. Raises DataError if there is none, or if they are more than a
+    page can hold."""
     if times is None:
         if options.begin is not None or options.end is not None:
             raise DataError(
-                f"video {graph.video_id!r}: its frames have no times, and there is no video that tells; leave out -begin and -end."
+                f"video {graph.video_id!r}: its frames have no times, and there is no video that tells; leave out"
+                " -begin and -end."
             )
         return graph, None
     begin, end = options.begin or 0.0, float("inf") if options.end is None else options.end
@@ -142,15 +159,18 @@ def _between(graph: VideoGraph, times: Sequence[float] | None, options: ViewOpti
     if not kept:
         last = times[-1] if times else 0
         raise DataError(
-            f"video {graph.video_id!r}: has no frame between {begin:g} and {end:g} seconds; its frames lie between 0 and {last:g}."
+            f"video {graph.video_id!r}: has no frame between {begin:g} and {end:g} seconds; its frames lie between 0"
+            f" and {last:g}."
         )
     length = times[kept[-1]] - times[kept[0]]
     if length > LONGEST:
         raise DataError(
-            f"video {graph.video_id!r}: lasts for {length / 60:.0f} minutes; a page holds {LONGEST / 60:.0f}. Give -begin and -end in seconds, such as"
-            f" -begin {begin:g} -end {begin + LONGEST:g}."
+            f"video {graph.video_id!r}: lasts for {length / 60:.0f} minutes; a page holds {LONGEST / 60:.0f}. Give"
+            f" -begin and -end in seconds, such as -begin {begin:g} -end {begin + LONGEST:g}."
         )
     frames = tuple(graph.frames[i] for i in kept)
     tracks = {(node.track, node.label) for frame in frames for node in frame.nodes}
-    relations = (r for r in graph.relations if (r.subject_track, r.subject) in tracks and (r.object_track, r.object) in tracks)
+    relations = (
+        r for r in graph.relations if (r.subject_track, r.subject) in tracks and (r.object_track, r.object) in tracks
+    )
     return replace(graph, frames=frames, relations=tuple(relations)), [times[i] for i in kept]

@@ -12,10 +12,13 @@ class ViewOptions:
     """Options of ``vidsgg view``."""
 
     graphs: tuple[str, ...] = option(help="graph files, or folders of them", place="input")
-    out: str | None = option(None, "folder for what is written; by default that of each graph", aliases=["o"], place="new folder")
+    out: str | None = option(
+        None, "folder for what is written; by default that of each graph", aliases=["o"], place="new folder"
+    )
     video: str | None = option(
         None,
-        "the video, its folder of pictures, or a folder of such by name; by default where the graph says that it was made from",
+        "the video, its folder of pictures, or a folder of such by name; by default where the graph says that it was"
+        " made from",
         place="input",
     )
     truth: str | None = option(None, "graph file of the ground truth, or a folder of such by name", place="input")

@@ -17,14 +17,16 @@ from vidsgg.structures.schema import Schema
 class VideoAnnotation:
     """What is known about one video. F frames, N nodes, P pairs, U label units.
 
-    frame_key (F strings): the data set's own name of the frame. frame_number (F,): its number in the video file, from 1.
-    frame_unit (F,): label unit of the frame, 0..U-1, never decreasing; one unit per frame when the schema's unit is "frame".
-    frame_slot (F,): index into the schema's slots. frame_size (F, 2): width and height in pixels.
-    node_box (N, 4): xyxy float32, pixels of the original frame. node_class (N,): index into the vocabulary's objects, never 0.
-    node_frame (N,): never decreasing. node_identity (N,): equal for nodes of a unit that are the same thing; -1 if unknown.
-    action_class (U,) for schemas whose subject is an action: index into the vocabulary's subjects; empty otherwise.
-    pair_subject (P,): a node of the pair's frame, or the row of the pair's action (which is its unit). pair_object (P,): a node
-    of the pair's frame. pair_frame (P,): never decreasing. labels: for every predicate group, multi-hot (P, C) bool.
+    frame_key (F strings): the data set's own name of the frame. frame_number (F,): its number in
+    the video file, from 1. frame_unit (F,): label unit of the frame, 0..U-1, never decreasing; one
+    unit per frame when the schema's unit is "frame". frame_slot (F,): index into the schema's
+    slots. frame_size (F, 2): width and height in pixels. node_box (N, 4): xyxy float32, pixels of
+    the original frame. node_class (N,): index into the vocabulary's objects, never 0. node_frame
+    (N,): never decreasing. node_identity (N,): equal for nodes of a unit that are the same thing;
+    -1 if unknown. action_class (U,) for schemas whose subject is an action: index into the
+    vocabulary's subjects; empty otherwise. pair_subject (P,): a node of the pair's frame, or the
+    row of the pair's action (which is its unit). pair_object (P,): a node of the pair's frame.
+    pair_frame (P,): never decreasing. labels: for every predicate group, multi-hot (P, C) bool.
 
     Arrays are copied and made read-only. Raises DataError naming the video, the row and the value.
     """
@@ -81,12 +83,16 @@ class VideoAnnotation:
         vocabulary = self.schema.vocabulary
         check_ordered(where, "frame_unit", unit)
         if unit[0] != 0 or (np.diff(unit) > 1).any():
-            raise DataError(f"{where}: frame_unit must count 0, 1, 2, ... without gaps, not {np.unique(unit)[:8].tolist()}...")
+            raise DataError(
+                f"{where}: frame_unit must count 0, 1, 2, ... without gaps, not {np.unique(unit)[:8].tolist()}..."
+            )
         if self.schema.unit == "frame" and len(np.unique(unit)) != frames:
             raise DataError(f"{where}: two frames share a label unit, but the schema's unit is one frame.")
         check_index(where, "frame_slot", slot, len(self.schema.slots), into="the schema's slots")
         check_boxes(where, "node_box", box)
-        check_index(where, "node_class", klass, len(vocabulary.objects), low=1, into="object classes, 0 is the background")
+        check_index(
+            where, "node_class", klass, len(vocabulary.objects), low=1, into="object classes, 0 is the background"
+        )
         check_index(where, "node_frame", node_frame, frames, into="frames")
         check_ordered(where, "node_frame", node_frame)
         check_index(where, "pair_frame", frame, frames, into="frames")
@@ -95,16 +101,24 @@ class VideoAnnotation:
         self._same_frame(where, "pair_object", obj, node_frame)
         if self.schema.subject_has_box:
             if len(action):
-                raise DataError(f"{where}: action_class has {len(action)} rows, but subjects of {self.schema.name} are nodes with a box.")
+                raise DataError(
+                    f"{where}: action_class has {len(action)} rows, but subjects of {self.schema.name} are nodes with a"
+                    " box."
+                )
             check_index(where, "pair_subject", subject, nodes, into="nodes")
             self._same_frame(where, "pair_subject", subject, node_frame)
         else:
             if len(action) != self.units:
-                raise DataError(f"{where}: action_class has {len(action)} rows for {self.units} label units; it takes one each.")
+                raise DataError(
+                    f"{where}: action_class has {len(action)} rows for {self.units} label units; it takes one each."
+                )
             check_index(where, "action_class", action, len(vocabulary.subjects), into="subject classes")
             bad = np.flatnonzero(subject != unit[frame])
             if len(bad):
-                raise DataError(f"{where}: pair_subject[{bad[0]}] is {subject[bad[0]]}, but its frame lies in unit {unit[frame[bad[0]]]}.")
+                raise DataError(
+                    f"{where}: pair_subject[{bad[0]}] is {subject[bad[0]]}, but its frame lies in unit"
+                    f" {unit[frame[bad[0]]]}."
+                )
 
         if set(self.labels) != {group.name for group in vocabulary.groups}:
             wanted = [group.name for group in vocabulary.groups]
@@ -115,7 +129,8 @@ class VideoAnnotation:
             if group.kind == "single" and (hot.sum(1) != 1).any():
                 i = int(np.flatnonzero(hot.sum(1) != 1)[0])
                 raise DataError(
-                    f"{where}: pair {i} has {int(hot[i].sum())} predicates of the single-label group {short(group.name)}; it takes one."
+                    f"{where}: pair {i} has {int(hot[i].sum())} predicates of the single-label group"
+                    f" {short(group.name)}; it takes one."
                 )
             labels[group.name] = hot
         object.__setattr__(self, "labels", MappingProxyType(labels))
@@ -124,7 +139,9 @@ class VideoAnnotation:
         bad = np.flatnonzero(node_frame[rows] != self.pair_frame)
         if len(bad):
             i = int(bad[0])
-            raise DataError(f"{where}: pair {i} lies in frame {self.pair_frame[i]}, its {name} in frame {node_frame[rows[i]]}.")
+            raise DataError(
+                f"{where}: pair {i} lies in frame {self.pair_frame[i]}, its {name} in frame {node_frame[rows[i]]}."
+            )
 
     def __getstate__(self) -> dict[str, object]:
         state = {f.name: getattr(self, f.name) for f in fields(self)}

@@ -13,9 +13,12 @@ Array = npt.NDArray[Any]
 
 
 def freeze(where: str, name: str, value: Any, dtype: Any, shape: tuple[int | None, ...]) -> Array:
-    """``value`` as a read-only contiguous array of ``dtype``; None in ``shape`` stands for any size."""
+    """``value`` as a read-only contiguous array of ``dtype``; None in ``shape`` stands for any
+    size."""
     array = np.array(value, dtype=dtype)
-    if array.ndim != len(shape) or any(want is not None and want != have for want, have in zip(shape, array.shape, strict=True)):
+    if array.ndim != len(shape) or any(
+        want is not None and want != have for want, have in zip(shape, array.shape, strict=True)
+    ):
         wanted = tuple("any" if size is None else size for size in shape)
         raise DataError(f"{where}: {name} has shape {array.shape}, expected {wanted}.")
     array.setflags(write=False)
@@ -35,7 +38,9 @@ def check_ordered(where: str, name: str, array: Array) -> None:
     bad = np.flatnonzero(np.diff(array) < 0)
     if len(bad):
         i = int(bad[0]) + 1
-        raise DataError(f"{where}: {name}[{i}] is {int(array[i])} after {int(array[i - 1])}; rows must be sorted by {name}.")
+        raise DataError(
+            f"{where}: {name}[{i}] is {int(array[i])} after {int(array[i - 1])}; rows must be sorted by {name}."
+        )
 
 
 def check_boxes(where: str, name: str, boxes: Array) -> None:
@@ -44,6 +49,6 @@ def check_boxes(where: str, name: str, boxes: Array) -> None:
     if not good.all():
         i = int(np.flatnonzero(~good)[0])
         raise DataError(
-            f"{where}: {name}[{i}] of {len(boxes)} is {[round(float(v), 4) for v in boxes[i]]}, not x1 < x2 and y1 < y2."
-            " If these are (x, y, width, height), convert them with vidsgg.ops.boxes.xywh_to_xyxy."
+            f"{where}: {name}[{i}] of {len(boxes)} is {[round(float(v), 4) for v in boxes[i]]}, not x1 < x2 and y1 <"
+            " y2. If these are (x, y, width, height), convert them with vidsgg.ops.boxes.xywh_to_xyxy."
         )

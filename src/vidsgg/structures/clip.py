@@ -14,7 +14,8 @@ from vidsgg.errors import DataError
 from vidsgg.structures.annotation import VideoAnnotation
 from vidsgg.structures.schema import Schema
 
-# Which index space the entries of a column point into; None for plain values. Concatenating clips shifts them accordingly.
+# Which index space the entries of a column point into; None for plain values. Concatenating clips
+# shifts them accordingly.
 _POINTS_INTO = {
     "frame_video": "videos", "frame_unit": "units", "frame_slot": None, "frame_size": None,
     "node_box": None, "node_class": None, "node_score": None, "node_frame": "frames", "node_identity": None,
@@ -26,22 +27,27 @@ _POINTS_INTO = {
 
 @dataclass(frozen=True, eq=False)
 class Clip:
-    """One or several videos. V videos, F frames, U label units, N nodes, P pairs; indices count over the whole clip.
+    """One or several videos. V videos, F frames, U label units, N nodes, P pairs; indices count
+    over the whole clip.
 
-    frame_video (F,) long, never decreasing. frame_unit (F,) long, never decreasing. frame_slot (F,) long: its place
-    in the unit, an index into the schema's slots. frame_size (F, 2) float, width and height in pixels.
-    node_box (N, 4) float, xyxy in pixels of the original frame. node_class (N,) long: the class that the model may read, -1 where
-    it is not given. node_score (N,) float, 1 for given boxes. node_frame (N,) long, never decreasing. node_identity (N,) long.
-    action_class (U,) long: verbs for schemas whose subject is an action (-1 where not given), else empty.
-    pair_subject (P,) long: node, or action row. pair_object (P,) long: node. pair_frame (P,) long, never decreasing.
-    node_feature (N, D): RoI features. node_distribution (N, O): the detector's class distribution, background included as 0.
-    action_feature (U, D). pair_union (P, C, 7, 7): features of the union box. pair_mask (P, 2, 27, 27): where subject and
-    object lie in it, in [-0.5, 0.5]. labels: multi-hot (P, C) bool per group. node_target (N,), action_target (U,) long:
-    classes to learn, 0 for a box that is nothing. Whatever a data set or mode does not have is None.
+    frame_video (F,) long, never decreasing. frame_unit (F,) long, never decreasing. frame_slot (F,)
+    long: its place in the unit, an index into the schema's slots. frame_size (F, 2) float, width
+    and height in pixels. node_box (N, 4) float, xyxy in pixels of the original frame. node_class
+    (N,) long: the class that the model may read, -1 where it is not given. node_score (N,) float, 1
+    for given boxes. node_frame (N,) long, never decreasing. node_identity (N,) long. action_class
+    (U,) long: verbs for schemas whose subject is an action (-1 where not given), else empty.
+    pair_subject (P,) long: node, or action row. pair_object (P,) long: node. pair_frame (P,) long,
+    never decreasing. node_feature (N, D): RoI features. node_distribution (N, O): the detector's
+    class distribution, background included as 0. action_feature (U, D). pair_union (P, C, 7, 7):
+    features of the union box. pair_mask (P, 2, 27, 27): where subject and
+    object lie in it, in [-0.5, 0.5]. labels: multi-hot (P, C) bool per group. node_target (N,),
+    action_target (U,) long: classes to learn, 0 for a box that is nothing. Whatever a data set or
+    mode does not have is None.
 
-    classes_given: the model may read ``node_class``. pairs_open: which pairs there are is for the model to say, once it knows the
-    classes; the pairs are then candidates, every two nodes of a frame once, the earlier one as subject, and of raw detections also a node
-    with itself (see ops/detections.py).
+    classes_given: the model may read ``node_class``. pairs_open: which pairs there are is for the
+    model to say, once it knows the classes; the pairs are then candidates, every two nodes of a
+    frame once, the earlier one as subject, and of raw detections also a node with itself (see
+    ops/detections.py).
     """
 
     schema: Schema
@@ -72,7 +78,12 @@ class Clip:
 
     def __post_init__(self) -> None:
         where = f"clip of {', '.join(self.video_ids[:3])}{', ...' if len(self.video_ids) > 3 else ''}"
-        sizes = {"frame": len(self.frame_video), "node": len(self.node_box), "action": len(self.action_class), "pair": len(self.pair_frame)}
+        sizes = {
+            "frame": len(self.frame_video),
+            "node": len(self.node_box),
+            "action": len(self.action_class),
+            "pair": len(self.pair_frame),
+        }
         for name in _POINTS_INTO:
             value = getattr(self, name)
             if value is None:
@@ -81,13 +92,16 @@ class Clip:
                 raise DataError(f"{where}: {name} has {len(value)} rows, expected {sizes[name.split('_')[0]]}.")
             if value.device != self.frame_video.device:
                 raise DataError(
-                    f"{where}: {name} is on {value.device}, frame_video on {self.frame_video.device}; move whole clips with .to()."
+                    f"{where}: {name} is on {value.device}, frame_video on {self.frame_video.device}; move whole clips"
+                    " with .to()."
                 )
         if self.labels is not None:
             for group in self.schema.vocabulary.groups:
                 if self.labels[group.name].shape != (self.pairs, len(group)):
                     shape = tuple(self.labels[group.name].shape)
-                    raise DataError(f"{where}: labels[{group.name!r}] has shape {shape}, expected {(self.pairs, len(group))}.")
+                    raise DataError(
+                        f"{where}: labels[{group.name!r}] has shape {shape}, expected {(self.pairs, len(group))}."
+                    )
             object.__setattr__(self, "labels", MappingProxyType(dict(self.labels)))
 
     def __reduce__(self) -> tuple[object, ...]:  # mapping proxies do not pickle; worker processes send clips
@@ -122,9 +136,11 @@ class Clip:
 
     @staticmethod
     def from_annotation(annotation: VideoAnnotation, mode: str = "predcls", **features: Tensor) -> Clip:
-        """The clip of one annotated video with its labels; ``features`` are columns such as ``node_feature``.
+        """The clip of one annotated video with its labels; ``features`` are columns such as
+        ``node_feature``.
 
-        What ``mode`` does not give is hidden: node classes outside predcls, the action's class where the schema says so.
+        What ``mode`` does not give is hidden: node classes outside predcls, the action's class
+        where the schema says so.
         """
         schema = annotation.schema
         if mode not in schema.modes:
@@ -160,14 +176,17 @@ class Clip:
 
     @staticmethod
     def cat(clips: Sequence[Clip]) -> Clip:
-        """Several clips of one schema as one; every video keeps its own frames, units, nodes and pairs."""
+        """Several clips of one schema as one; every video keeps its own frames, units, nodes and
+        pairs."""
         if not clips:
             raise DataError("no clips to put together")
         if len(clips) == 1:
             return clips[0]
         first = clips[0]
         if any(clip.schema != first.schema for clip in clips):
-            raise DataError(f"clips of different data sets cannot share a batch: {sorted({clip.schema.name for clip in clips})}")
+            raise DataError(
+                f"clips of different data sets cannot share a batch: {sorted({clip.schema.name for clip in clips})}"
+            )
         columns: dict[str, Any] = {}
         for name in ("classes_given", "pairs_open"):
             if len({getattr(clip, name) for clip in clips}) > 1:
@@ -189,16 +208,28 @@ class Clip:
                 values = shifted
             columns[name] = torch.cat(values)
         if first.labels is not None:
-            columns["labels"] = {g: torch.cat([cast(Mapping[str, Tensor], clip.labels)[g] for clip in clips]) for g in first.labels}
+            columns["labels"] = {
+                g: torch.cat([cast(Mapping[str, Tensor], clip.labels)[g] for clip in clips]) for g in first.labels
+            }
         return Clip(schema=first.schema, video_ids=tuple(v for clip in clips for v in clip.video_ids), **columns)
 
     def between(self, begin: int, end: int) -> Clip:
-        """Frames ``begin`` to ``end`` (exclusive, at least one) of one video as a clip of their own, with their nodes and pairs."""
+        """Frames ``begin`` to ``end`` (exclusive, at least one) of one video as a clip of their
+        own, with their nodes and pairs."""
         first_unit, last_unit = self.frame_unit[[begin, end - 1]].tolist()
         rows = {"frame": slice(begin, end), "action": slice(first_unit, last_unit + 1)}
         for kind in ("node", "pair"):
-            rows[kind] = slice(*torch.searchsorted(getattr(self, f"{kind}_frame"), torch.tensor([begin, end], device=self.device)).tolist())
-        start = {"videos": int(self.frame_video[begin]), "frames": begin, "units": first_unit, "nodes": rows["node"].start}
+            rows[kind] = slice(
+                *torch.searchsorted(
+                    getattr(self, f"{kind}_frame"), torch.tensor([begin, end], device=self.device)
+                ).tolist()
+            )
+        start = {
+            "videos": int(self.frame_video[begin]),
+            "frames": begin,
+            "units": first_unit,
+            "nodes": rows["node"].start,
+        }
         start["subjects"] = start["nodes" if self.schema.subject_has_box else "units"]
         columns: dict[str, Any] = {}
         for name, into in _POINTS_INTO.items():
@@ -217,7 +248,9 @@ class Clip:
 
     def to(self, device: torch.device | str) -> Clip:
         """The same clip on another device."""
-        moved: dict[str, Any] = {name: v.to(device, non_blocking=True) for name in _POINTS_INTO if (v := getattr(self, name)) is not None}
+        moved: dict[str, Any] = {
+            name: v.to(device, non_blocking=True) for name in _POINTS_INTO if (v := getattr(self, name)) is not None
+        }
         if self.labels is not None:
             moved["labels"] = {name: hot.to(device, non_blocking=True) for name, hot in self.labels.items()}
         return replace(self, **moved)

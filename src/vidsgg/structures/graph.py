@@ -1,4 +1,5 @@
-"""The result for one video: a graph per frame, free of torch and numpy, the starting point of every exporter and of the viewer."""
+"""The result for one video: a graph per frame, free of torch and numpy, the starting point of every
+exporter and of the viewer."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True, slots=True)  # there may be a million
 class GraphNode:
-    """A thing, or an action (EASG's verb), in one frame. box: xyxy in pixels, None for an action. score: 0..1. track: id over frames."""
+    """A thing, or an action (EASG's verb), in one frame. box: xyxy in pixels, None for an action.
+    score: 0..1. track: id over frames."""
 
     label: str
     score: float
@@ -27,12 +29,16 @@ class GraphNode:
         if self.box is not None:
             x1, y1, x2, y2 = self.box
             if not (x1 <= x2 and y1 <= y2 and all(map(math.isfinite, self.box))):
-                raise DataError(f"node {short(self.label)}: the box is {list(self.box)}, not x1, y1, x2, y2 with x1 <= x2 and y1 <= y2.")
+                raise DataError(
+                    f"node {short(self.label)}: the box is {list(self.box)}, not x1, y1, x2, y2 with x1 <= x2 and y1"
+                    " <= y2."
+                )
 
 
 @dataclass(frozen=True, slots=True)
 class GraphEdge:
-    """subject --predicate--> object, both positions in the frame's nodes, written in the direction in which the predicate reads.
+    """subject --predicate--> object, both positions in the frame's nodes, written in the direction
+    in which the predicate reads.
 
     uncertain: whether the model doubts the edge, None if it does not tell.
     """
@@ -50,7 +56,8 @@ class GraphEdge:
 
 @dataclass(frozen=True, slots=True)
 class GraphFrame:
-    """key: the data set's name of the frame. number: from 1, in the video. time: seconds from the start, None if unknown."""
+    """key: the data set's name of the frame. number: from 1, in the video. time: seconds from the
+    start, None if unknown."""
 
     key: str
     number: int
@@ -67,15 +74,19 @@ class GraphFrame:
         for i, edge in enumerate(self.edges):
             for end in (edge.subject, edge.object):
                 if not 0 <= end < len(self.nodes):
-                    raise DataError(f"frame {short(self.key)}: edge {i} points to node {end}, there are {len(self.nodes)} nodes.")
+                    raise DataError(
+                        f"frame {short(self.key)}: edge {i} points to node {end}, there are {len(self.nodes)} nodes."
+                    )
 
 
 @dataclass(frozen=True, slots=True)
 class RelationInterval:
-    """A relation that holds for a while: subject --predicate--> object, in the direction in which the predicate reads.
+    """A relation that holds for a while: subject --predicate--> object, in the direction in which
+    the predicate reads.
 
-    subject_track, object_track: ids of the nodes, and their classes. begin_frame, end_frame: numbers of the first and the last frame in
-    which it holds; begin, end: their times in seconds, None if unknown. score: 0..1, the mean over the frames in between.
+    subject_track, object_track: ids of the nodes, and their classes. begin_frame, end_frame:
+    numbers of the first and the last frame in which it holds; begin, end: their times in seconds,
+    None if unknown. score: 0..1, the mean over the frames in between.
     """
 
     subject_track: int
@@ -95,7 +106,9 @@ class RelationInterval:
         _check_score(where, self.score)
         if self.end_frame < self.begin_frame:
             raise DataError(f"{where}: ends at frame {self.end_frame}, before its begin at frame {self.begin_frame}.")
-        if (self.begin is None) != (self.end is None) or (self.begin is not None and self.end is not None and self.end < self.begin):
+        if (self.begin is None) != (self.end is None) or (
+            self.begin is not None and self.end is not None and self.end < self.begin
+        ):
             raise DataError(f"{where}: lasts from {self.begin} to {self.end} seconds; give both, in order, or neither.")
         _check_times(where, self.begin, self.end)
 
@@ -104,11 +117,13 @@ class RelationInterval:
 class Origin:
     """What made a graph.
 
-    model, mode: as in the training options. checkpoint: name of its file, with the run's folder. weights: SHA-256 of the model's weights
-    and the detector's. detector: its architecture, None where nothing looked at pictures. fps: graphs a second that were asked for.
-    settings: further options that decide what is in the graph. notes: what a reader should know, such as a part of the video that could
-    not be read. tracker: what gave things their ids, None if they came with boxes. source: where the video is, seen from the
-    graph file's folder; says nothing about how.
+    model, mode: as in the training options. checkpoint: name of its file, with the run's folder.
+    weights: SHA-256 of the model's weights and the detector's. detector: its architecture, None
+    where nothing looked at pictures. fps: graphs a second that were asked for.
+    settings: further options that decide what is in the graph. notes: what a reader should know,
+    such as a part of the video that could
+    not be read. tracker: what gave things their ids, None if they came with boxes. source: where
+    the video is, seen from the graph file's folder; says nothing about how.
     """
 
     model: str
@@ -125,7 +140,8 @@ class Origin:
 
 @dataclass(frozen=True)
 class VideoFile:
-    """The video file, or the folder of pictures, that a graph was made from: what it is known by, wherever it lies."""
+    """The video file, or the folder of pictures, that a graph was made from: what it is known by,
+    wherever it lies."""
 
     size: int  # bytes, of all pictures together
     digest: str  # of the content, see io.identity.content_of
@@ -134,18 +150,23 @@ class VideoFile:
 
     def __post_init__(self) -> None:
         if self.size < 0 or self.frame_count < 1:
-            raise DataError(f"the video has {self.size} bytes and {self.frame_count} frames; there must be one frame at least.")
+            raise DataError(
+                f"the video has {self.size} bytes and {self.frame_count} frames; there must be one frame at least."
+            )
         if self.fps is not None and not 0 < self.fps < math.inf:
-            raise DataError(f"the video has {self.fps} frames a second, not a positive number; None says that it is unknown.")
+            raise DataError(
+                f"the video has {self.fps} frames a second, not a positive number; None says that it is unknown."
+            )
 
 
 @dataclass(frozen=True)
 class VideoGraph:
     """All annotated or sampled frames of one video, in order.
 
-    relations: what holds over time, by begin, between tracks of the frames' nodes. made_by: None for annotations and for graphs of which
-    that is not known. vocabulary: all that could have been said, None if not known. video: None for annotations and for graphs that do
-    not say it, such as those of versions 1 and 2.
+    relations: what holds over time, by begin, between tracks of the frames' nodes. made_by: None
+    for annotations and for graphs of which
+    that is not known. vocabulary: all that could have been said, None if not known. video: None for
+    annotations and for graphs that do not say it, such as those of versions 1 and 2.
     """
 
     video_id: str
@@ -162,12 +183,14 @@ class VideoGraph:
             for end in ((relation.subject_track, relation.subject), (relation.object_track, relation.object)):
                 if end not in tracks:
                     raise DataError(
-                        f"video {short(self.video_id)}: relation {i} joins track {end[0]} ({short(end[1])}), which no frame has."
+                        f"video {short(self.video_id)}: relation {i} joins track {end[0]} ({short(end[1])}), which no"
+                        " frame has."
                     )
         self._check_vocabulary()
 
     def _check_vocabulary(self) -> None:
-        """Nothing is said that could not have been said: whoever reads a graph may look up its names in its vocabulary."""
+        """Nothing is said that could not have been said: whoever reads a graph may look up its
+        names in its vocabulary."""
         if self.vocabulary is None:
             return
         labels = {*self.vocabulary.objects, *self.vocabulary.subjects}
@@ -176,16 +199,21 @@ class VideoGraph:
         for frame in self.frames:
             for node in frame.nodes:
                 if node.label not in labels:
-                    raise DataError(f"{where}, frame {short(frame.key)}: {short(node.label)} is no class of the graph's vocabulary.")
+                    raise DataError(
+                        f"{where}, frame {short(frame.key)}: {short(node.label)} is no class of the graph's vocabulary."
+                    )
         said = {(edge.predicate, edge.group) for frame in self.frames for edge in frame.edges}
         said |= {(relation.predicate, relation.group) for relation in self.relations}
         for name, group in sorted(said - predicates):
-            raise DataError(f"{where}: {short(name)} of the group {short(group)} is no predicate of the graph's vocabulary.")
+            raise DataError(
+                f"{where}: {short(name)} of the group {short(group)} is no predicate of the graph's vocabulary."
+            )
 
     def at(self, seconds: float) -> GraphFrame:
         """The graph of the frame that is nearest in time, the earlier of two that are equally near.
 
-        seconds: from the start of the video. Raises DataError if there are no frames, or their times are not known.
+        seconds: from the start of the video. Raises DataError if there are no frames, or their
+        times are not known.
 
         >>> frames = [GraphFrame(f"walk/{n}", n, (n - 1) / 2, 640, 480, (), ()) for n in (1, 2, 3)]
         >>> VideoGraph("walk.mp4", "own", tuple(frames)).at(0.6).number
@@ -193,12 +221,17 @@ class VideoGraph:
         """
         timed = [(abs(frame.time - seconds), i) for i, frame in enumerate(self.frames) if frame.time is not None]
         if not timed:
-            why = "has no frames" if not self.frames else "has frames of which no time is known; take one of .frames by its number"
+            why = (
+                "has no frames"
+                if not self.frames
+                else "has frames of which no time is known; take one of .frames by its number"
+            )
             raise DataError(f"video {short(self.video_id)}: {why}.")
         return self.frames[min(timed)[1]]
 
     def save(self, path: str | Path) -> Path:
-        """Write the graph as JSON, such as ``kitchen.graph.json``; returns the path. Raises DataError if it cannot be written."""
+        """Write the graph as JSON, such as ``kitchen.graph.json``; returns the path. Raises
+        DataError if it cannot be written."""
         from vidsgg.io.graphs import path_to, write_graph
 
         file, made_by = Path(path), self.made_by
@@ -208,9 +241,11 @@ class VideoGraph:
         return file
 
     def show(self, page: str | Path | None = None, *, video: str | Path | None = None, browser: bool = True) -> Path:
-        """Write a page with video, graph and timeline, and open it in the browser; returns the page's path.
+        """Write a page with video, graph and timeline, and open it in the browser; returns the
+        page's path.
 
-        page: the file to write, by default one in a temporary folder. video: by default where the graph says that it is; without it the
+        page: the file to write, by default one in a temporary folder. video: by default where the
+        graph says that it is; without it the
         page has no pictures. browser: False only writes the page.
         Raises DataError if the page cannot be written, or if the video is another one.
         """
@@ -219,7 +254,8 @@ class VideoGraph:
         return show_graph(self, None if page is None else Path(page), None if video is None else Path(video), browser)
 
     def to_networkx(self) -> Any:
-        """A ``networkx.MultiDiGraph`` with a node per thing and an edge per relation over time. Needs ``pip install networkx``.
+        """A ``networkx.MultiDiGraph`` with a node per thing and an edge per relation over time.
+        Needs ``pip install networkx``.
 
         Raises ConfigError if networkx is not installed, DataError if the things have no ids.
         """
@@ -228,7 +264,8 @@ class VideoGraph:
         return to_networkx(self)
 
     def to_pandas(self) -> Any:
-        """A ``pandas.DataFrame``, a row for every relation of every frame; its columns are those of ``vidsgg export -format csv``.
+        """A ``pandas.DataFrame``, a row for every relation of every frame; its columns are those of
+        ``vidsgg export -format csv``.
 
         Raises ConfigError if pandas is not installed (``pip install vidsgg[notebook]``).
         """

@@ -1,4 +1,5 @@
-"""What a model says about one video, as probabilities in plain arrays: the bridge from models to metrics and graphs."""
+"""What a model says about one video, as probabilities in plain arrays: the bridge from models to
+metrics and graphs."""
 
 from __future__ import annotations
 
@@ -15,13 +16,17 @@ from vidsgg.structures.schema import Schema
 
 @dataclass(frozen=True, eq=False)
 class VideoPrediction:
-    """Scored relations of one video. F frames, N nodes, P pairs, U label units; index columns as in VideoAnnotation.
+    """Scored relations of one video. F frames, N nodes, P pairs, U label units; index columns as in
+    VideoAnnotation.
 
-    node_class (N,), node_score (N,): class and its score; given classes score 1. Class 0 marks a node that is nothing.
-    action_class (U,): class of the action of each unit, empty when subjects are nodes.
-    scores: probabilities (P, C) of every predicate group: softmax for "single", sigmoid for "multi" groups.
-    object_scores (N, O), action_scores (U, S): class distributions where the model predicts them, else None.
-    aleatoric, epistemic: (P, C) of every group, see RelationLogits, where the model estimates them, else None.
+    node_class (N,), node_score (N,): class and its score; given classes score 1. Class 0 marks a
+    node that is nothing. action_class (U,): class of the action of each unit, empty when subjects
+    are nodes.
+    scores: probabilities (P, C) of every predicate group: softmax for "single", sigmoid for "multi"
+    groups. object_scores (N, O), action_scores (U, S): class distributions where the model predicts
+    them, else None.
+    aleatoric, epistemic: (P, C) of every group, see RelationLogits, where the model estimates them,
+    else None.
     """
 
     schema: Schema
@@ -53,7 +58,9 @@ class VideoPrediction:
         vocabulary = self.schema.vocabulary
         unit = take("frame_unit", np.int64, (None,))
         nodes = len(take("node_box", np.float32, (None, 4)))
-        check_index(where, "node_class", take("node_class", np.int64, (nodes,)), len(vocabulary.objects), into="object classes")
+        check_index(
+            where, "node_class", take("node_class", np.int64, (nodes,)), len(vocabulary.objects), into="object classes"
+        )
         take("node_score", np.float32, (nodes,))
         check_index(where, "node_frame", take("node_frame", np.int64, (nodes,)), len(unit), into="frames")
         take("node_identity", np.int64, (nodes,))
@@ -69,11 +76,14 @@ class VideoPrediction:
             if tables is None:
                 continue
             checked = {
-                g.name: freeze(where, f"{column}[{g.name!r}]", tables[g.name], np.float32, (pairs, len(g))) for g in vocabulary.groups
+                g.name: freeze(where, f"{column}[{g.name!r}]", tables[g.name], np.float32, (pairs, len(g)))
+                for g in vocabulary.groups
             }
             for name, table in checked.items():
                 if not np.isfinite(table).all():
-                    raise DataError(f"{where}: {column}[{name!r}] holds a value that is not finite; the model has diverged.")
+                    raise DataError(
+                        f"{where}: {column}[{name!r}] holds a value that is not finite; the model has diverged."
+                    )
             object.__setattr__(self, column, MappingProxyType(checked))
         if self.object_scores is not None:
             take("object_scores", np.float32, (nodes, len(vocabulary.objects)))

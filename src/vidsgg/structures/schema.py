@@ -63,7 +63,9 @@ class Schema:
             if mode not in MODES:
                 raise DataError(f"{where}: unknown mode {short(mode)}; use some of {', '.join(MODES)}.")
         if self.one_subject and (self.subject_kind != "entity" or len(self.vocabulary.subjects) != 1):
-            raise DataError(f"{where}: one_subject needs boxes of one subject class, not {self.vocabulary.subjects[:5]}.")
+            raise DataError(
+                f"{where}: one_subject needs boxes of one subject class, not {self.vocabulary.subjects[:5]}."
+            )
         for rule in ("often_wrong", "once_per_frame"):
             for name in getattr(self, rule):
                 if name not in self.vocabulary.objects[1:]:
@@ -75,7 +77,8 @@ class Schema:
         object.__setattr__(self, "features", MappingProxyType(dict(self.features)))
         object.__setattr__(self, "title", self.title or self.name)
 
-    def __reduce__(self) -> tuple[object, ...]:  # a MappingProxyType does not pickle; worker processes need schemas that do
+    # a MappingProxyType does not pickle; worker processes need schemas that do
+    def __reduce__(self) -> tuple[object, ...]:
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         return _schema, (values | {"features": dict(self.features)},)
 
@@ -94,10 +97,11 @@ class Schema:
 
     @staticmethod
     def from_dict(document: object) -> Schema:
-        """The schema of ``to_dict``. Raises DataError naming the field that is missing or wrong, and for a version that is not known.
+        """The schema of ``to_dict``. Raises DataError naming the field that is missing or wrong,
+        and for a version that is not known.
 
-        Version 0.1.0 wrote schemas without a version and without the last five fields, which are then as by default; see
-        ``datasets.older``.
+        Version 0.1.0 wrote schemas without a version and without the last five fields, which are
+        then as by default; see ``datasets.older``.
         """
         if not isinstance(document, Mapping):
             raise DataError(f"schema: expected a table, got {type(document).__name__}.")
@@ -107,7 +111,8 @@ class Schema:
             values["vocabulary"] = {name: values.pop(name, None) for name in ("objects", "subjects", "groups")}
         elif kind != FORMAT or version != VERSION:
             raise DataError(
-                f"schema: is {short(str(kind)[:40])} version {str(version)[:20]}; this program reads {short(FORMAT)} version {VERSION}."
+                f"schema: is {short(str(kind)[:40])} version {str(version)[:20]}; this program reads {short(FORMAT)}"
+                f" version {VERSION}."
             )
         unknown = sorted(str(name)[:40] for name in set(values) - {f.name for f in fields(Schema)})
         if unknown:

@@ -20,7 +20,9 @@ def _check_names(where: str, names: tuple[str, ...]) -> None:
     seen: set[str] = set()
     for position, name in enumerate(names):
         if not name or name != name.strip():
-            raise DataError(f"{where}: name {position} is {short(name)}; remove the empty line or the white space around it.")
+            raise DataError(
+                f"{where}: name {position} is {short(name)}; remove the empty line or the white space around it."
+            )
         if name in seen:
             raise DataError(f"{where}: {short(name)} stands twice (again at position {position}); keep one of them.")
         seen.add(name)
@@ -30,11 +32,16 @@ def _check_names(where: str, names: tuple[str, ...]) -> None:
 class PredicateGroup:
     """Predicates that compete with each other for a pair.
 
-    kind: "single", exactly one predicate of the group holds for a pair (softmax, cross entropy); "multi", any number (sigmoid).
-    direction: which way the triplet is written. Action Genome's spatial predicates point from the object to the person.
-    exclusive: predicates that hold for one pair of a label unit only, such as EASG's direct object ``dobj``.
-    negative: the predicate of a "multi" group that says that none of its others holds, Action Genome's ``not_contacting``. It tells how
-        to read the group and changes neither labels nor features: groups are equal without it, and files do not carry it.
+    kind: "single", exactly one predicate of the group holds for a pair (softmax, cross entropy);
+    "multi", any number (sigmoid).
+    direction: which way the triplet is written. Action Genome's spatial predicates point from the
+    object to the person.
+    exclusive: predicates that hold for one pair of a label unit only, such as EASG's direct object
+    ``dobj``.
+    negative: the predicate of a "multi" group that says that none of its others holds, Action
+    Genome's ``not_contacting``. It tells how
+        to read the group and changes neither labels nor features: groups are equal without it, and
+        files do not carry it.
     """
 
     name: str
@@ -50,13 +57,18 @@ class PredicateGroup:
         if self.kind not in ("single", "multi"):
             raise DataError(f"{where}: kind is {short(self.kind)}; use 'single' or 'multi'.")
         if self.direction not in ("subject->object", "object->subject"):
-            raise DataError(f"{where}: direction is {short(self.direction)}; use 'subject->object' or 'object->subject'.")
+            raise DataError(
+                f"{where}: direction is {short(self.direction)}; use 'subject->object' or 'object->subject'."
+            )
         for name in self.exclusive:
             if name not in self.predicates:
-                raise DataError(f"{where}: exclusive predicate {short(name)} is not one of its predicates {self.predicates}.")
+                raise DataError(
+                    f"{where}: exclusive predicate {short(name)} is not one of its predicates {self.predicates}."
+                )
         if self.negative is not None and (self.kind != "multi" or self.negative not in self.predicates):
             raise DataError(
-                f"{where}: the negative predicate {short(self.negative)} must be one of {self.predicates} and the kind 'multi', not {short(self.kind)}."
+                f"{where}: the negative predicate {short(self.negative)} must be one of {self.predicates} and the kind"
+                f" 'multi', not {short(self.kind)}."
             )
 
     def __len__(self) -> int:
@@ -68,9 +80,11 @@ class Vocabulary:
     """Classes of objects and subjects, and the predicate groups.
 
     objects: class names by index; index 0 is always ``__background__``.
-    subjects: what a subject can be. For a subject with a box these are names out of ``objects`` (Action Genome: person);
+    subjects: what a subject can be. For a subject with a box these are names out of ``objects``
+    (Action Genome: person);
         for an action they are its verbs (EASG), indexed from 0.
-    groups: in order; the global id of a predicate is its group's offset plus its index in the group.
+    groups: in order; the global id of a predicate is its group's offset plus its index in the
+    group.
     """
 
     objects: tuple[str, ...]

@@ -19,9 +19,10 @@ FEWEST = 8  # complete trials; importance of fewer says little
 
 @dataclass(frozen=True)
 class TrialRow:
-    """number: of its first attempt. state: complete, pruned, failed, running or waiting. score: the best of its evaluations so far, higher
-    is better, after ``epoch`` epochs. seconds: how long its last attempt took. values: of the options that are searched. message: why it
-    was pruned or failed.
+    """number: of its first attempt. state: complete, pruned, failed, running or waiting. score: the
+    best of its evaluations so far, higher is better, after ``epoch`` epochs. seconds: how long its
+    last attempt took. values: of the options that are searched. message: why it was pruned or
+    failed.
     """
 
     number: int
@@ -34,7 +35,8 @@ class TrialRow:
 
 
 def read_results(study: Study) -> list[TrialRow]:
-    """The trials that count, as they stand now: complete ones first, the best before the others, then pruned ones, then the rest."""
+    """The trials that count, as they stand now: complete ones first, the best before the others,
+    then pruned ones, then the rest."""
     order = ["complete", "pruned", "running", "waiting", "failed"]
     rows = [trial_row(trial) for trial in shown_trials(study)]
     return sorted(rows, key=lambda row: (order.index(row.state), -(row.score or 0.0), row.number))
@@ -54,11 +56,14 @@ def trial_row(trial: FrozenTrial) -> TrialRow:
         epoch, score = trial.user_attrs.get(EPOCH, epoch), trial.value
     state = "failed" if trial.state == TrialState.FAIL else trial.state.name.lower()
     seconds = trial.duration.total_seconds() if trial.duration else None
-    return TrialRow(first_attempt(trial), state, score, epoch, seconds, trial.params, str(trial.user_attrs.get(MESSAGE, "")))
+    return TrialRow(
+        first_attempt(trial), state, score, epoch, seconds, trial.params, str(trial.user_attrs.get(MESSAGE, ""))
+    )
 
 
 def importances(study: Study) -> dict[str, float]:
-    """Share of each searched option in the difference between good and other trials, the largest first (PED-ANOVA, Watanabe et al. 2023).
+    """Share of each searched option in the difference between good and other trials, the largest
+    first (PED-ANOVA, Watanabe et al. 2023).
 
     Empty where nothing can be said: with too few complete trials, or when all have the same score.
     """

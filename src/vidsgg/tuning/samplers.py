@@ -1,7 +1,8 @@
-"""Which point of the search space a trial gets: a function of the seed, the trial's place among the others and what those have shown.
+"""Which point of the search space a trial gets: a function of the seed, the trial's place among the
+others and what those have shown.
 
-Optuna's samplers draw from one generator per process: a search that goes on after a stop would draw its first points again, and several
-processes with the same seed would draw the same ones.
+Optuna's samplers draw from one generator per process: a search that goes on after a stop would draw
+its first points again, and several processes with the same seed would draw the same ones.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from optuna.trial import FrozenTrial
 
 from vidsgg.tuning.space import Choice, Range, Space, grid
 
-REPEATS, SURPLUS = "repeats", "surplus"  # user attributes: the trial that this one repeats; whether it was begun for nothing
+# user attributes: the trial that this one repeats; whether it was begun for nothing
+REPEATS, SURPLUS = "repeats", "surplus"
 
 
 def distributions(space: Space) -> dict[str, BaseDistribution]:
@@ -28,7 +30,8 @@ def distributions(space: Space) -> dict[str, BaseDistribution]:
 
 
 def make_sampler(kind: str, space: Space, seed: int) -> BaseSampler:
-    """kind: "grid", "random" or "bayes" (tree-structured Parzen estimator, Bergstra et al. 2011)."""
+    """kind: "grid", "random" or "bayes" (tree-structured Parzen estimator, Bergstra et al.
+    2011)."""
     if kind == "grid":
         return GridSampler(grid(space))
     return SeededSampler(_parzen if kind == "bayes" else optuna.samplers.RandomSampler, seed)
@@ -40,7 +43,8 @@ def first_attempt(trial: FrozenTrial) -> int:
 
 
 def place(study: Study, number: int) -> int:
-    """How many trials before trial ``number`` were to try a point of their own. Numbers are unique, so it is the same in every process."""
+    """How many trials before trial ``number`` were to try a point of their own. Numbers are unique,
+    so it is the same in every process."""
     return sum(is_own(trial) for trial in study.get_trials(deepcopy=False) if trial.number < number)
 
 
@@ -58,15 +62,20 @@ class GridSampler(BaseSampler):
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         return {}
 
-    def sample_relative(self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]) -> dict[str, Any]:
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
         return {}
 
-    def sample_independent(self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution) -> Any:
+    def sample_independent(
+        self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
         return self.points[place(study, first_attempt(trial)) % len(self.points)][param_name]
 
 
 class SeededSampler(BaseSampler):
-    """Another sampler, made anew for every trial with a seed of its place's own. make: seed -> sampler."""
+    """Another sampler, made anew for every trial with a seed of its place's own. make: seed ->
+    sampler."""
 
     def __init__(self, make: Callable[[int], BaseSampler], seed: int) -> None:
         self._make, self._seed = make, seed
@@ -79,10 +88,14 @@ class SeededSampler(BaseSampler):
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         return self._sampler.infer_relative_search_space(study, trial)
 
-    def sample_relative(self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]) -> dict[str, Any]:
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
         return self._sampler.sample_relative(study, trial, search_space)
 
-    def sample_independent(self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution) -> Any:
+    def sample_independent(
+        self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
         return self._sampler.sample_independent(study, trial, param_name, param_distribution)
 
 

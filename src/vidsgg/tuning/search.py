@@ -1,8 +1,10 @@
-"""Trials of a study, one after the other in this process, with any number of other processes at the same study.
+"""Trials of a study, one after the other in this process, with any number of other processes at the
+same study.
 
-A trial whose process is gone is tried again: while a trial runs, its process counts in the study ("the beat"). A process that finds nothing
-left to do watches the trials of others for a while; those whose count stands still are given up and put back into the queue. No clock, no
-process number and no lock is compared, so it works between machines and with every kind of storage.
+A trial whose process is gone is tried again: while a trial runs, its process counts in the study
+("the beat"). A process that finds nothing left to do watches the trials of others for a while;
+those whose count stands still are given up and put back into the queue. No clock, no process number
+and no lock is compared, so it works between machines and with every kind of storage.
 """
 
 from __future__ import annotations
@@ -25,13 +27,15 @@ from vidsgg.tuning.space import Space
 
 BEAT_SECONDS, BEATS_OF_SILENCE = 10.0, 4
 FAILURES_IN_A_ROW = 3
-# User attributes: why a trial failed or was ended, the epoch of its score, and how often its process has counted.
+# User attributes: why a trial failed or was ended, the epoch of its score, and how often its
+# process has counted.
 MESSAGE, EPOCH, BEAT = "message", "epoch", "beat"
 
-# (epoch, score, whether it is the last epoch) of an evaluation; raises Pruned when the trial is to end.
+# (epoch, score, whether it is the last epoch) of an evaluation; raises Pruned when the trial is to
+# end.
 ReportScore = Callable[[int, float, bool], None]
-# (number, values, report) -> (score, higher is better; epoch that reached it). Where a trial is tried again, the number is that of its first
-# attempt.
+# (number, values, report) -> (score, higher is better; epoch that reached it). Where a trial is
+# tried again, the number is that of its first attempt.
 Objective = Callable[[int, dict[str, Any], ReportScore], tuple[float, int]]
 
 
@@ -47,11 +51,14 @@ def run_search(
     finished: Callable[[FrozenTrial], None],
     watching: Callable[[list[int]], None],
 ) -> None:
-    """Run trials until the study has ``limit`` of them and none is left to repeat. finished: told every trial of this process. watching: told
-    the numbers of running trials of other processes, before finding out for up to a minute whether those processes are alive.
+    """Run trials until the study has ``limit`` of them and none is left to repeat. finished: told
+    every trial of this process. watching: told the numbers of running trials of other processes,
+    before finding out for up to a minute whether those processes are alive.
 
-    A VidsggError in a trial makes it a failed one. That training diverges is a result like any other; but three other failures in a row are
-    no accident: then ConfigError is raised, and all three are put back into the queue, to be tried again when what is wrong is put right.
+    A VidsggError in a trial makes it a failed one. That training diverges is a result like any
+    other; but three other failures in a row are
+    no accident: then ConfigError is raised, and all three are put back into the queue, to be tried
+    again when what is wrong is put right.
     """
     failed: list[FrozenTrial] = []
     while True:
@@ -68,7 +75,8 @@ def run_search(
             for one in failed:
                 _repeat(study, one)
             raise ConfigError(
-                f"{FAILURES_IN_A_ROW} trials in a row have failed, and are tried again when the search goes on. The last message: {error}"
+                f"{FAILURES_IN_A_ROW} trials in a row have failed, and are tried again when the search goes on. The"
+                f" last message: {error}"
             ) from error
 
 
@@ -111,7 +119,8 @@ def _run(study: Study, trial: Trial, objective: Objective) -> VidsggError | None
     except BaseException:  # an interrupt, or a mistake of ours
         _give_up(study, trial.number)
         raise
-    # This process may have been silent for so long that another one gave the trial up and repeats it: then its end is of no interest.
+    # This process may have been silent for so long that another one gave the trial up and repeats
+    # it: then its end is of no interest.
     with suppress(UpdateFinishedTrialError):
         for name, value in attributes.items():
             trial.set_user_attr(name, value)
@@ -120,7 +129,8 @@ def _run(study: Study, trial: Trial, objective: Objective) -> VidsggError | None
 
 
 def _repeat_abandoned(study: Study, watching: Callable[[list[int]], None]) -> int:
-    """Put trials whose process is gone back into the queue, and return how many. Waits until every running one is known to live or not."""
+    """Put trials whose process is gone back into the queue, and return how many. Waits until every
+    running one is known to live or not."""
     silent = _beats(study)
     if silent:
         watching([first_attempt(trial) for trial in study.trials if trial.number in silent])
@@ -149,7 +159,8 @@ def _give_up(study: Study, number: int) -> bool:
 
 
 def _repeat(study: Study, trial: FrozenTrial) -> None:
-    """Queue another attempt, which knows what this one has reported: it may go on where this one was."""
+    """Queue another attempt, which knows what this one has reported: it may go on where this one
+    was."""
     again = create_trial(
         state=TrialState.WAITING,
         params=trial.params,
@@ -171,14 +182,17 @@ class _Beat:
     def __enter__(self) -> None:
         self._thread.start()
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._over.set()
         self._thread.join()
 
     def _count(self) -> None:
         beat = 0
         while True:
-            with suppress(Exception):  # a storage that is away for a moment; if it stays away, telling the result fails loudly
+            # a storage that is away for a moment; if it stays away, telling the result fails loudly
+            with suppress(Exception):
                 self._trial.set_user_attr(BEAT, beat)
             beat += 1
             if self._over.wait(BEAT_SECONDS):
@@ -186,7 +200,9 @@ class _Beat:
 
 
 def shown_trials(study: Study) -> list[FrozenTrial]:
-    """The trials that count: without those that were begun for nothing or are repeated by others."""
+    """The trials that count: without those that were begun for nothing or are repeated by
+    others."""
     trials = [trial for trial in study.trials if SURPLUS not in trial.user_attrs]
-    repeated: Mapping[int, int] = {first_attempt(trial): trial.number for trial in trials}  # the last repetition stands for all
+    # the last repetition stands for all
+    repeated: Mapping[int, int] = {first_attempt(trial): trial.number for trial in trials}
     return [trial for trial in trials if repeated[first_attempt(trial)] == trial.number]

@@ -1,7 +1,9 @@
-"""What to search over: ``lr=log:1e-5:1e-3 batch_size=1,2,4 dropout=0:0.5 hidden_dim=int:64:512:64``.
+"""What to search over: ``lr=log:1e-5:1e-3 batch_size=1,2,4 dropout=0:0.5
+hidden_dim=int:64:512:64``.
 
-A part is NAME=VALUE,VALUE,... (a choice), or NAME=LOW:HIGH or NAME=LOW:HIGH:STEP (a range, both ends included), with ``log:`` before the
-range for equal chances per factor, and ``int:`` or ``float:`` to say what the option's own type says anyway.
+A part is NAME=VALUE,VALUE,... (a choice), or NAME=LOW:HIGH or NAME=LOW:HIGH:STEP (a range, both
+ends included), with ``log:`` before the range for equal chances per factor, and ``int:`` or
+``float:`` to say what the option's own type says anyway.
 """
 
 from __future__ import annotations
@@ -31,7 +33,8 @@ class Choice:
 
 @dataclass(frozen=True)
 class Range:
-    """From low to high, both included, in steps from low if there is a step. whole: of whole numbers. log: equal chances per factor."""
+    """From low to high, both included, in steps from low if there is a step. whole: of whole
+    numbers. log: equal chances per factor."""
 
     low: Number
     high: Number
@@ -63,7 +66,9 @@ def parse_search(text: str, options: KnownOptions, refused: Mapping[str, str] | 
         where = f"option -search: {short(part)}:"
         name, equals, values = part.partition("=")
         if not equals or not values:
-            raise ConfigError(f"{where} write NAME=VALUE,VALUE,... or NAME=LOW:HIGH, such as batch_size=1,2,4 or lr=log:1e-5:1e-3")
+            raise ConfigError(
+                f"{where} write NAME=VALUE,VALUE,... or NAME=LOW:HIGH, such as batch_size=1,2,4 or lr=log:1e-5:1e-3"
+            )
         name = name.lstrip("-")
         if name in (refused or {}):
             raise ConfigError(f"{where} {name} cannot be searched: {(refused or {})[name]}")
@@ -77,12 +82,15 @@ def parse_search(text: str, options: KnownOptions, refused: Mapping[str, str] | 
         except ConfigError as error:
             raise ConfigError(f"{where} {error}") from error
     if not space:
-        raise ConfigError('option -search is required: what to search over, such as "lr=log:1e-5:1e-3 batch_size=1,2,4"')
+        raise ConfigError(
+            'option -search is required: what to search over, such as "lr=log:1e-5:1e-3 batch_size=1,2,4"'
+        )
     return space
 
 
 def grid(space: Space) -> list[dict[str, Any]]:
-    """Every combination of values, the last option changing fastest. Raises ConfigError for a range without a step."""
+    """Every combination of values, the last option changing fastest. Raises ConfigError for a range
+    without a step."""
     values: list[tuple[Any, ...]] = []
     for name, dimension in space.items():
         if isinstance(dimension, Choice):
@@ -91,7 +99,8 @@ def grid(space: Space) -> list[dict[str, Any]]:
         points = dimension.points()
         if points is None:
             raise ConfigError(
-                f"option -search: '{name}={dimension}': a grid needs single values or a step, such as {name}={dimension.low:g},{dimension.high:g}"
+                f"option -search: '{name}={dimension}': a grid needs single values or a step, such as"
+                f" {name}={dimension.low:g},{dimension.high:g}"
                 f"{'' if dimension.log else f' or {name}={dimension}:{(dimension.high - dimension.low) / 4:g}'}"
             )
         values.append(points)
@@ -115,7 +124,9 @@ def _range(text: str, annotation: Any, field: dataclasses.Field[Any]) -> Range:
     rest = text.removeprefix("log:")
     for word, wanted in (("int:", int), ("float:", float)):
         if rest.startswith(word) and kind is not wanted:
-            raise ConfigError(f"the option takes {'whole numbers' if kind is int else 'any number'}; leave {word!r} away")
+            raise ConfigError(
+                f"the option takes {'whole numbers' if kind is int else 'any number'}; leave {word!r} away"
+            )
         rest = rest.removeprefix(word)
     low, high, step = (*rest.split(":"), "", "")[:3]
     if not low or not high or rest.count(":") > 2 or (rest.count(":") == 2 and not step):

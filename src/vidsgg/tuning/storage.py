@@ -24,7 +24,8 @@ _ATTEMPTS = 5
 
 
 def open_storage(place: str) -> BaseStorage:
-    """place: FILE.db (SQLite), journal:FILE, or the URL of a database as SQLAlchemy takes it. Folders of files are made.
+    """place: FILE.db (SQLite), journal:FILE, or the URL of a database as SQLAlchemy takes it.
+    Folders of files are made.
 
     Raises ConfigError if it cannot be used.
     """
@@ -41,24 +42,36 @@ def open_storage(place: str) -> BaseStorage:
         path = Path(place)
         path.parent.mkdir(parents=True, exist_ok=True)
         return _open_database(f"sqlite:///{path.as_posix()}", {"timeout": _WAIT_SECONDS})
-    except (OSError, ImportError, RuntimeError, ValueError, SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
+    except (
+        OSError,
+        ImportError,
+        RuntimeError,
+        ValueError,
+        SQLAlchemyError,
+        optuna.exceptions.StorageInternalError,
+    ) as error:
         first = (str(error).strip() or repr(error)).splitlines()[0]
         raise ConfigError(
-            f"option -storage: cannot use {without_password(place)}: {first.rstrip('.')}. Give FILE.db, journal:FILE (for machines that"
-            " share a folder), or the URL of a database whose driver is installed, such as postgresql+psycopg://USER:PASSWORD@HOST/NAME."
+            f"option -storage: cannot use {without_password(place)}: {first.rstrip('.')}. Give FILE.db, journal:FILE"
+            " (for machines that share a folder), or the URL of a database whose driver is installed, such as"
+            " postgresql+psycopg://USER:PASSWORD@HOST/NAME."
         ) from error
 
 
 @contextmanager
 def storage_errors(place: str) -> Iterator[None]:
-    """What goes wrong with a storage while it is used, such as a full disk, becomes a ConfigError."""
+    """What goes wrong with a storage while it is used, such as a full disk, becomes a
+    ConfigError."""
     try:
         yield
     except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
-        cause = error.__cause__ if isinstance(error, optuna.exceptions.StorageInternalError) and error.__cause__ else error
+        cause = (
+            error.__cause__ if isinstance(error, optuna.exceptions.StorageInternalError) and error.__cause__ else error
+        )
         said = (str(getattr(cause, "orig", None) or cause).strip() or repr(cause)).splitlines()[0]
         raise ConfigError(
-            f"option -storage: {without_password(place)} cannot be used any more: {said.rstrip('.')}. When it can, the same command goes on with the search."
+            f"option -storage: {without_password(place)} cannot be used any more: {said.rstrip('.')}. When it can, the"
+            " same command goes on with the search."
         ) from error
 
 
@@ -73,7 +86,8 @@ def without_password(place: str) -> str:
 
 
 def _open_database(url: str, connect: dict[str, Any]) -> RDBStorage:
-    """Processes may open, and so make, the same database at the same moment: then all but one fail to make its tables, and try again."""
+    """Processes may open, and so make, the same database at the same moment: then all but one fail
+    to make its tables, and try again."""
     for attempt in range(1, _ATTEMPTS + 1):
         try:
             return RDBStorage(url, engine_kwargs={"connect_args": connect})

@@ -1,4 +1,5 @@
-"""Where things are between the graphs of a video, by the rule of the page (``boxAt`` in page/content.js)."""
+"""Where things are between the graphs of a video, by the rule of the page (``boxAt`` in
+page/content.js)."""
 
 from __future__ import annotations
 
@@ -26,7 +27,8 @@ class MovedThing:
 
 @dataclass(frozen=True, eq=False)
 class Moments:
-    """The graphs of a video, asked for any moment. frames: in order, every node with a track. times: theirs, increasing, in seconds."""
+    """The graphs of a video, asked for any moment. frames: in order, every node with a track.
+    times: theirs, increasing, in seconds."""
 
     frames: Sequence[GraphFrame]
     times: Sequence[float]
@@ -38,8 +40,9 @@ class Moments:
     def things_at(self, time: float) -> list[MovedThing]:
         """What is there at that moment, by track.
 
-        A box moves evenly from one sighting to the next, at most 1.5 seconds later. A thing that is not seen again so soon is there until
-        the next graph, and for as long as graphs are usually apart (1.5 seconds at most).
+        A box moves evenly from one sighting to the next, at most 1.5 seconds later. A thing that is
+        not seen again so soon is there until the next graph, and for as long as graphs are usually
+        apart (1.5 seconds at most).
         """
         now = self.frame_at(time)
         seen: dict[Track, int] = {}  # the graph that saw a thing last
@@ -50,7 +53,9 @@ class Moments:
             node, begin = self._node(last, key), self.times[last]
             if (after := self._next(key, now, begin)) is not None:
                 part = max(0.0, time - begin) / (self.times[after] - begin)
-                found.append(MovedThing(_between(node, self._node(after, key), part), after - last > 1 and time > begin + _SAME))
+                found.append(
+                    MovedThing(_between(node, self._node(after, key), part), after - last > 1 and time > begin + _SAME)
+                )
             elif last == now and time - begin < self._spacing - 1e-6:
                 found.append(MovedThing(node, False))
         return sorted(found, key=lambda thing: _key(thing.node))

@@ -1,4 +1,5 @@
-"""What the page is told of graphs: columns of numbers, since a video of ten minutes has some ten thousand boxes and relations."""
+"""What the page is told of graphs: columns of numbers, since a video of ten minutes has some ten
+thousand boxes and relations."""
 
 from __future__ import annotations
 
@@ -34,7 +35,8 @@ class _Names:
 def page_content(
     prediction: VideoGraph | None, truth: VideoGraph | None, times: Sequence[float] | None, subjects: Collection[str]
 ) -> dict[str, Any]:
-    """JSON for the page. Both graphs come from ``inference.graphs.tracked``; of the truth, the frames with the prediction's numbers are used.
+    """JSON for the page. Both graphs come from ``inference.graphs.tracked``; of the truth, the
+    frames with the prediction's numbers are used.
 
     times: seconds of every frame, None if unknown. subjects: classes whose relations are told.
     """
@@ -62,16 +64,24 @@ def page_content(
             "known": [int(frame is not None) for frame in annotated],
         }
     palette = colours([graph for graph in (prediction, truth) if graph], subjects)
-    acting = {node.label for frame in (*guessed, *annotated) if frame for node in frame.nodes if is_subject(node, subjects)}
+    acting = {
+        node.label for frame in (*guessed, *annotated) if frame for node in frame.nodes if is_subject(node, subjects)
+    }
     groups = list(dict.fromkeys(group for _, group in names.predicates))
     return {
         "title": shown.video_id,
-        "labels": [{"text": words(name), "colour": _css(palette[name]), "subject": name in acting} for name in names.labels],
+        "labels": [
+            {"text": words(name), "colour": _css(palette[name]), "subject": name in acting} for name in names.labels
+        ],
         "predicates": [{"text": words(name), "group": groups.index(group)} for name, group in names.predicates],
         "groups": [words(group) for group in groups],
         "things": things,
         "clock": "seconds" if times is not None else "frames",
-        "times": [round(time, 4) for time in times] if times is not None else [i / FRAMES_A_SECOND for i in range(len(frames))],
+        "times": (
+            [round(time, 4) for time in times]
+            if times is not None
+            else [i / FRAMES_A_SECOND for i in range(len(frames))]
+        ),
         "numbers": [frame.number for frame in frames],
         "sizes": [side for frame in frames for side in (frame.width, frame.height)],
         "layers": layers,
@@ -89,7 +99,8 @@ def _empty(frame: GraphFrame) -> GraphFrame:
 
 
 def _layer(frames: Sequence[GraphFrame], thing: dict[Track, int], names: _Names) -> dict[str, Any]:
-    """Nodes and edges of all frames one after another; ``node_start`` and ``edge_start`` say where a frame's begin."""
+    """Nodes and edges of all frames one after another; ``node_start`` and ``edge_start`` say where
+    a frame's begin."""
     nodes = [node for frame in frames for node in frame.nodes]
     edges = [(frame, edge) for frame in frames for edge in frame.edges]
     node_thing = [[thing[_key(node.track), node.label] for node in frame.nodes] for frame in frames]
@@ -126,8 +137,9 @@ def _edge_verdicts(frames: Sequence[GraphFrame], verdicts: Sequence[Verdict | No
 
 
 def stretches_of(graph: VideoGraph) -> list[Stretch]:
-    """The intervals of a graph by the positions of their frames, as far as these are shown. Where frames are too far apart for the rules of
-    intervals, every stretch of frames with an edge is one.
+    """The intervals of a graph by the positions of their frames, as far as these are shown. Where
+    frames are too far apart for the rules of intervals, every stretch of frames with an edge is
+    one.
     """
     numbers = [frame.number for frame in graph.frames]
     found = []
@@ -156,7 +168,8 @@ def _stretches(frames: Sequence[GraphFrame | None]) -> Iterator[Stretch]:
 
 
 def _intervals(stretches: Sequence[Stretch], thing: dict[Track, int], names: _Names) -> list[list[float]]:
-    """[subject, object, predicate, first and last position, score], by their begin. Ends that no shown frame has are left out."""
+    """[subject, object, predicate, first and last position, score], by their begin. Ends that no
+    shown frame has are left out."""
     rows = [
         [thing[subject], thing[other], names.predicate(predicate, group), first, last, _score(score)]
         for subject, other, predicate, group, first, last, score in stretches

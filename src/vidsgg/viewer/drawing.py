@@ -21,11 +21,15 @@ _PANEL = 330
 Names = Mapping[tuple[int | None, str], str]  # of things by track and label, see graphs.thing_names
 
 
-def draw_frame(image: Picture | None, frame: GraphFrame, palette: Mapping[str, Colour], subjects: Collection[str] = ()) -> Picture:
+def draw_frame(
+    image: Picture | None, frame: GraphFrame, palette: Mapping[str, Colour], subjects: Collection[str] = ()
+) -> Picture:
     """A frame with its boxes, and beside it what the graph says about every thing.
 
-    image: RGB (H, W, 3), or None for an empty canvas of the frame's size. palette: colour per label (``graphs.colours``).
-    subjects: classes whose relations are told. Returns RGB. Raises DataError if the picture's size is not the frame's.
+    image: RGB (H, W, 3), or None for an empty canvas of the frame's size. palette: colour per label
+    (``graphs.colours``).
+    subjects: classes whose relations are told. Returns RGB. Raises DataError if the picture's size
+    is not the frame's.
     """
     picture, scale = _enlarged(image, frame, _MIN_WIDTH)
     _draw_boxes(picture, frame, palette, scale)
@@ -34,7 +38,8 @@ def draw_frame(image: Picture | None, frame: GraphFrame, palette: Mapping[str, C
 
 @dataclass(frozen=True)
 class FilmLayout:
-    """How the frames of one film are drawn: all of one size, with letters that fit it. width, height: of the picture, in pixels."""
+    """How the frames of one film are drawn: all of one size, with letters that fit it. width,
+    height: of the picture, in pixels."""
 
     width: int
     height: int
@@ -43,17 +48,23 @@ class FilmLayout:
     names: Names = field(default_factory=dict)
 
     @staticmethod
-    def of(width: float, height: float, palette: Mapping[str, Colour], subjects: Collection[str], most: int, names: Names) -> FilmLayout:
-        """For frames of that size: small ones are enlarged, those wider than ``most`` pixels reduced."""
+    def of(
+        width: float, height: float, palette: Mapping[str, Colour], subjects: Collection[str], most: int, names: Names
+    ) -> FilmLayout:
+        """For frames of that size: small ones are enlarged, those wider than ``most`` pixels
+        reduced."""
         wide = max(min(width, most), min(_MIN_WIDTH, most))
         return FilmLayout(round(wide), max(1, round(height * wide / width)), palette, subjects, names)
 
     def draw(self, image: Picture, frame: GraphFrame, guessed: Collection[int] = ()) -> Picture:
-        """As draw_frame, always of the same size: the panel ends where the picture does. guessed: nodes with a dashed box."""
+        """As draw_frame, always of the same size: the panel ends where the picture does. guessed:
+        nodes with a dashed box."""
         unit = max(0.75, min(self.width, self.height) / 480)
         picture = Image.fromarray(image).resize((self.width, self.height), Image.Resampling.BILINEAR)
         _draw_boxes(picture, frame, self.palette, self.width / frame.width, self.names, unit, guessed)
-        return _beside(picture, _panel(frame, self.palette, self.subjects, picture.height, self.names, unit, grows=False))
+        return _beside(
+            picture, _panel(frame, self.palette, self.subjects, picture.height, self.names, unit, grows=False)
+        )
 
 
 def draw_sheet(
@@ -66,7 +77,8 @@ def draw_sheet(
 ) -> Picture:
     """All frames of a video side by side, each with its boxes and a line of relations per thing.
 
-    images: one per frame, or None; they are taken one by one. columns, width: of the sheet in frames, of a frame in pixels. names: of the things. Returns RGB.
+    images: one per frame, or None; they are taken one by one. columns, width: of the sheet in
+    frames, of a frame in pixels. names: of the things. Returns RGB.
     """
     palette = colours([graph], subjects)
     tiles = []
@@ -101,18 +113,24 @@ def _beside(picture: Image.Image, panel: Image.Image) -> Picture:
     return np.asarray(whole)
 
 
-def _enlarged(image: Picture | None, frame: GraphFrame, width: int, *, exactly: bool = False) -> tuple[Image.Image, float]:
+def _enlarged(
+    image: Picture | None, frame: GraphFrame, width: int, *, exactly: bool = False
+) -> tuple[Image.Image, float]:
     """The picture, made wide enough, and pixels of the result per pixel of the frame."""
     if image is None:
         picture = Image.new("RGB", (max(1, round(frame.width)), max(1, round(frame.height))), (228, 230, 233))
     else:
         if image.shape[:2] != (round(frame.height), round(frame.width)):
             have = f"{image.shape[1]}x{image.shape[0]}"
-            raise DataError(f"frame {frame.key!r}: the picture has {have} pixels, the annotation {frame.width:g}x{frame.height:g}.")
+            raise DataError(
+                f"frame {frame.key!r}: the picture has {have} pixels, the annotation {frame.width:g}x{frame.height:g}."
+            )
         picture = Image.fromarray(image)
     scale = width / picture.width if exactly or picture.width < width else 1.0
     if scale != 1:
-        picture = picture.resize((round(picture.width * scale), round(picture.height * scale)), Image.Resampling.LANCZOS)
+        picture = picture.resize(
+            (round(picture.width * scale), round(picture.height * scale)), Image.Resampling.LANCZOS
+        )
     return picture, scale
 
 
@@ -125,7 +143,8 @@ def _draw_boxes(
     unit: float = 1.0,
     dashed: Collection[int] = (),
 ) -> None:
-    """unit: size of letters and lines against that of small pictures. dashed: nodes with such a line."""
+    """unit: size of letters and lines against that of small pictures. dashed: nodes with such a
+    line."""
     draw = ImageDraw.Draw(picture)
     font, line = _font(14 * unit), max(2, round(2 * unit))
     boxed = [(i, node, [v * scale for v in node.box]) for i, node in enumerate(frame.nodes) if node.box is not None]
@@ -137,13 +156,16 @@ def _draw_boxes(
             draw.rectangle((x1, y1, x2, y2), outline=(255, 255, 255), width=line + 2)
             draw.rectangle(inner, outline=palette[node.label], width=line)
     taken: list[tuple[float, float, float, float]] = []
-    for _, node, (x1, y1, _, _) in boxed:  # names last, so that no box crosses them, and moved down until they cover no other name
+    # names last, so that no box crosses them, and moved down until they cover no other name
+    for _, node, (x1, y1, _, _) in boxed:
         text = _name(node, names)
         left, top, right, bottom = draw.textbbox((0, 0), text, font=font)
         w, h = right - left + 8 * unit, bottom - top + 6 * unit
         x = max(0.0, min(x1, picture.width - w))
         y = max(y1 - h, 0)
-        while any(x < q[2] and x + w > q[0] and y < q[3] and y + h > q[1] for q in taken) and y + 2 * h < picture.height:
+        while (
+            any(x < q[2] and x + w > q[0] and y < q[3] and y + h > q[1] for q in taken) and y + 2 * h < picture.height
+        ):
             y += h
         taken.append((x, y, x + w, y + h))
         draw.rectangle((x, y, x + w, y + h), fill=palette[node.label])
@@ -179,7 +201,9 @@ def _things(frame: GraphFrame, subjects: Collection[str]) -> list[int]:
     return [i for i, node in enumerate(frame.nodes) if not is_subject(node, subjects)]
 
 
-def _wrapped(draw: ImageDraw.ImageDraw, text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: float) -> list[str]:
+def _wrapped(
+    draw: ImageDraw.ImageDraw, text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: float
+) -> list[str]:
     lines = [""]
     for word in text.split(" "):
         longer = f"{lines[-1]} {word}".strip()
@@ -199,8 +223,8 @@ def _panel(
     unit: float = 1.0,
     grows: bool = True,
 ) -> Image.Image:
-    """What the graph says, thing by thing. unit: as for boxes. grows: to be higher than ``height`` where there is more to tell; otherwise
-    the last line says how many things are left out.
+    """What the graph says, thing by thing. unit: as for boxes. grows: to be higher than ``height``
+    where there is more to tell; otherwise the last line says how many things are left out.
     """
     width = round(_PANEL * unit)
     panel = Image.new("RGB", (width, max(height, round(2000 * unit))), _PAPER)
@@ -231,7 +255,9 @@ def _panel(
     return panel.crop((0, 0, width, max(height, math.ceil(y)) if grows else height))
 
 
-def _captions(frame: GraphFrame, palette: Mapping[str, Colour], subjects: Collection[str], width: int, names: Names | None) -> Image.Image:
+def _captions(
+    frame: GraphFrame, palette: Mapping[str, Colour], subjects: Collection[str], width: int, names: Names | None
+) -> Image.Image:
     """Two or three lines under a small picture."""
     font = _font(13)
     lines: list[tuple[str, Colour]] = [(f"{frame.key}", _FAINT)]

@@ -1,4 +1,5 @@
-"""What pictures and pages show: the graphs of a video, and how their parts are coloured and told apart."""
+"""What pictures and pages show: the graphs of a video, and how their parts are coloured and told
+apart."""
 
 from __future__ import annotations
 
@@ -16,30 +17,49 @@ Picture = npt.NDArray[np.uint8]
 Colour = tuple[int, int, int]
 
 SUBJECT_COLOUR: Colour = (38, 70, 140)
-# Okabe and Ito's colours, which people with any colour vision can tell apart, darkened enough to carry white text.
-_PALETTE: tuple[Colour, ...] = ((200, 80, 0), (0, 128, 96), (170, 70, 130), (0, 100, 170), (150, 110, 0), (110, 70, 190), (180, 40, 50))
+# Okabe and Ito's colours, which people with any colour vision can tell apart, darkened enough to
+# carry white text.
+_PALETTE: tuple[Colour, ...] = (
+    (200, 80, 0),
+    (0, 128, 96),
+    (170, 70, 130),
+    (0, 100, 170),
+    (150, 110, 0),
+    (110, 70, 190),
+    (180, 40, 50),
+)
 
 
 def surest(graph: VideoGraph, most: int = 10) -> VideoGraph:
-    """At most ``most`` things a frame (subjects not counted), the surest ones: a detector may find a hundred. With their relations."""
+    """At most ``most`` things a frame (subjects not counted), the surest ones: a detector may find
+    a hundred. With their relations."""
     subjects = graph.vocabulary.subjects if graph.vocabulary else ()
     frames = tuple(_surest(frame, subjects, most) for frame in graph.frames)
     left = {(node.track, node.label) for frame in frames for node in frame.nodes}
-    relations = (r for r in graph.relations if (r.subject_track, r.subject) in left and (r.object_track, r.object) in left)
+    relations = (
+        r for r in graph.relations if (r.subject_track, r.subject) in left and (r.object_track, r.object) in left
+    )
     return replace(graph, frames=frames, relations=tuple(relations))
 
 
 def _surest(frame: GraphFrame, subjects: Collection[str], most: int) -> GraphFrame:
-    things = sorted((i for i, node in enumerate(frame.nodes) if not is_subject(node, subjects)), key=lambda i: -frame.nodes[i].score)
+    things = sorted(
+        (i for i, node in enumerate(frame.nodes) if not is_subject(node, subjects)), key=lambda i: -frame.nodes[i].score
+    )
     kept = [i for i, node in enumerate(frame.nodes) if is_subject(node, subjects) or i in things[:most]]
     place = {old: new for new, old in enumerate(kept)}
-    edges = (replace(e, subject=place[e.subject], object=place[e.object]) for e in frame.edges if e.subject in place and e.object in place)
+    edges = (
+        replace(e, subject=place[e.subject], object=place[e.object])
+        for e in frame.edges
+        if e.subject in place and e.object in place
+    )
     return replace(frame, nodes=tuple(frame.nodes[i] for i in kept), edges=tuple(edges))
 
 
 def subjects_of(*graphs: VideoGraph | None) -> Collection[str]:
-    """Classes that take the subject's part in relations. Graphs without a vocabulary show them: the class that has a part in every
-    relation, or, if there is no such class, those of the subjects of all edges.
+    """Classes that take the subject's part in relations. Graphs without a vocabulary show them: the
+    class that has a part in every relation, or, if there is no such class, those of the subjects of
+    all edges.
     """
     there = [graph for graph in graphs if graph]
     known = [graph.vocabulary for graph in there if graph.vocabulary]
@@ -56,12 +76,14 @@ def subjects_of(*graphs: VideoGraph | None) -> Collection[str]:
 
 
 def is_subject(node: GraphNode, subjects: Collection[str]) -> bool:
-    """Whether relations are told from this node: an action, or a thing of a subject class such as the person."""
+    """Whether relations are told from this node: an action, or a thing of a subject class such as
+    the person."""
     return node.box is None or node.label in subjects
 
 
 def relations_of(frame: GraphFrame, thing: int) -> list[GraphEdge]:
-    """Edges of node ``thing``, in the order of the groups and by falling score as the graph has them."""
+    """Edges of node ``thing``, in the order of the groups and by falling score as the graph has
+    them."""
     return [edge for edge in frame.edges if thing in (edge.subject, edge.object)]
 
 
@@ -79,7 +101,8 @@ def colours(graphs: Iterable[VideoGraph], subjects: Collection[str]) -> dict[str
 
 
 def thing_names(frames: Iterable[GraphFrame]) -> dict[tuple[int | None, str], str]:
-    """What to call the things by track and label: as on the page, those of a label of which several are seen at once are numbered."""
+    """What to call the things by track and label: as on the page, those of a label of which several
+    are seen at once are numbered."""
     crowded: set[str] = set()
     found: dict[str, dict[int, None]] = {}  # as ordered sets
     for frame in frames:

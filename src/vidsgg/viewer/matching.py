@@ -14,7 +14,8 @@ Track = tuple[int, str]  # number and class: what stays the same over the frames
 
 
 def same_nodes(frame: GraphFrame, truth: GraphFrame) -> dict[int, int]:
-    """For nodes of ``frame``, the node of ``truth`` of the same class that overlaps it most, and enough."""
+    """For nodes of ``frame``, the node of ``truth`` of the same class that overlaps it most, and
+    enough."""
     found = {}
     for i, node in enumerate(frame.nodes):
         overlaps = {
@@ -30,8 +31,8 @@ def same_nodes(frame: GraphFrame, truth: GraphFrame) -> dict[int, int]:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A predicted frame against the truth. nodes, edges: whether each predicted one is right. met: the score of the surest right edge for
-    every annotated one, 0 for those that were missed.
+    """A predicted frame against the truth. nodes, edges: whether each predicted one is right. met:
+    the score of the surest right edge for every annotated one, 0 for those that were missed.
     """
 
     nodes: tuple[bool, ...]
@@ -40,7 +41,8 @@ class Verdict:
 
 
 def compare(frame: GraphFrame, truth: GraphFrame) -> Verdict:
-    """An edge is right if both of its ends are annotated things and the same predicate is annotated between them."""
+    """An edge is right if both of its ends are annotated things and the same predicate is annotated
+    between them."""
     same = same_nodes(frame, truth)
     annotated = {(edge.subject, edge.object, edge.predicate): i for i, edge in enumerate(truth.edges)}
     met, right = [0.0] * len(truth.edges), []
@@ -52,11 +54,14 @@ def compare(frame: GraphFrame, truth: GraphFrame) -> Verdict:
     return Verdict(tuple(i in same for i in range(len(frame.nodes))), tuple(right), tuple(met))
 
 
-def join_tracks(frames: Sequence[GraphFrame], truth: Sequence[GraphFrame | None]) -> tuple[list[str], dict[Track, int], dict[Track, int]]:
+def join_tracks(
+    frames: Sequence[GraphFrame], truth: Sequence[GraphFrame | None]
+) -> tuple[list[str], dict[Track, int], dict[Track, int]]:
     """Labels of all things that the two graphs show, and the thing that each of their tracks is.
 
-    A predicted track becomes the annotated thing that it covers in most frames, unless a surer one has been that thing in one of its frames:
-    so a thing whose track was torn is one again. Tracks that cover nothing annotated are things of their own.
+    A predicted track becomes the annotated thing that it covers in most frames, unless a surer one
+    has been that thing in one of its frames: so a thing whose track was torn is one again. Tracks
+    that cover nothing annotated are things of their own.
     """
     labels: list[str] = []
     true: dict[Track, int] = {}
@@ -83,7 +88,8 @@ def join_tracks(frames: Sequence[GraphFrame], truth: Sequence[GraphFrame | None]
 def _sightings(
     frames: Sequence[GraphFrame], truth: Sequence[GraphFrame | None]
 ) -> tuple[dict[Track, set[int]], Mapping[tuple[Track, Track], int]]:
-    """The frames in which each predicted track is seen, and in how many it covers each annotated one."""
+    """The frames in which each predicted track is seen, and in how many it covers each annotated
+    one."""
     seen: dict[Track, set[int]] = {}
     common: Counter[tuple[Track, Track]] = Counter()
     for position, (frame, other) in enumerate(zip(frames, truth, strict=True)):

@@ -29,8 +29,9 @@ _ATTEMPTS = ((26, 1.0), (31, 1.0), (36, 0.75), (42, 0.5))  # x264's rate factor,
 
 @dataclass(frozen=True)
 class Media:
-    """video: an MP4 (H.264) that begins at ``begin`` and lasts for ``duration`` seconds. pictures: a JPEG for every frame of the graph,
-    None for those that cannot be had. Neither: the page shows boxes on an empty ground.
+    """video: an MP4 (H.264) that begins at ``begin`` and lasts for ``duration`` seconds. pictures:
+    a JPEG for every frame of the graph, None for those that cannot be had. Neither: the page shows
+    boxes on an empty ground.
     """
 
     video: bytes | None = None
@@ -49,7 +50,8 @@ class Media:
 
 
 def times_of(graph: VideoGraph, video: Path | None) -> list[float] | None:
-    """Seconds of every frame: the graph's own, else those of the video file's frames with these numbers, else None."""
+    """Seconds of every frame: the graph's own, else those of the video file's frames with these
+    numbers, else None."""
     known = [frame.time for frame in graph.frames if frame.time is not None]
     if len(known) == len(graph.frames):
         return known
@@ -60,7 +62,9 @@ def times_of(graph: VideoGraph, video: Path | None) -> list[float] | None:
         return None
     for frame in graph.frames:
         if frame.number > reader.count:
-            raise DataError(f"{video}: has {reader.count} frames, the graph of {graph.video_id!r} one with number {frame.number}.")
+            raise DataError(
+                f"{video}: has {reader.count} frames, the graph of {graph.video_id!r} one with number {frame.number}."
+            )
     return [reader.times[frame.number - 1] for frame in graph.frames]
 
 
@@ -75,9 +79,10 @@ def media_of(
 ) -> Media:
     """A video file made small, or a picture for every frame out of a folder of pictures.
 
-    times: seconds of the graph's frames. begin, end: seconds of the video that are wanted, by default all. notes: gets what a reader should
-    know. Without an H.264 encoder a video becomes pictures too. Raises DataError if what is there is not the graph's: of another shape, or
-    too short.
+    times: seconds of the graph's frames. begin, end: seconds of the video that are wanted, by
+    default all. notes: gets what a reader should know. Without an H.264 encoder a video becomes
+    pictures too. Raises DataError if what is there is not the graph's: of another shape, or too
+    short.
     """
     notes = [] if notes is None else notes
     if not is_video_file(video):
@@ -94,7 +99,9 @@ def media_of(
         footage = graph_footage(graph.frames, video, numbers)
         frames = _timed(graph, footage.frames(), video, len(numbers))
         first = next(frames)
-        content, lasts = encode_video(chain([first], frames), Encoding(max(64, int(width * part)), quality, group=_GROUP))
+        content, lasts = encode_video(
+            chain([first], frames), Encoding(max(64, int(width * part)), quality, group=_GROUP)
+        )
         if len(content) <= min(_BITS_A_SECOND / 8 * max(lasts, 1.0), _MOST_BYTES):
             break
     notes += footage.notes
@@ -113,7 +120,8 @@ def _checked(graph: VideoGraph, images: Iterable[Picture | None], place: Path) -
 
 
 def _numbers(reader: VideoReader, times: Sequence[float], begin: float | None, end: float | None) -> list[int]:
-    """Frames for the page, from 1: at most 30 a second. Of videos far longer than the graph, what the graph tells of."""
+    """Frames for the page, from 1: at most 30 a second. Of videos far longer than the graph, what
+    the graph tells of."""
     if reader.times is None:
         return list(range(1, reader.count + 1))
     if reader.times[-1] > LONGEST:
@@ -123,7 +131,9 @@ def _numbers(reader: VideoReader, times: Sequence[float], begin: float | None, e
     return found or [1 + max(i for i, time in enumerate(reader.times) if time <= low)]
 
 
-def _timed(graph: VideoGraph, frames: Iterable[FootageFrame], video: Path, count: int) -> Iterator[tuple[float, Picture]]:
+def _timed(
+    graph: VideoGraph, frames: Iterable[FootageFrame], video: Path, count: int
+) -> Iterator[tuple[float, Picture]]:
     for frame in tqdm(frames, total=count, desc=f"{video.name}: page", unit="frame", disable=None, leave=False):
         _check_shape(graph, frame.image, video)
         yield frame.time or 0.0, frame.image
@@ -135,7 +145,8 @@ def _check_shape(graph: VideoGraph, image: Picture, place: Path) -> None:
     if all(abs(width * h - height * w) > 0.02 * w * height for w, h in sizes):
         w, h = next(iter(sizes))
         raise DataError(
-            f"{place}: is {width}x{height} pixels, the graph of {graph.video_id!r} is of {w:g}x{h:g}; name the video it was made from."
+            f"{place}: is {width}x{height} pixels, the graph of {graph.video_id!r} is of {w:g}x{h:g}; name the video it"
+            " was made from."
         )
 
 
@@ -147,7 +158,9 @@ def picture_media(images: Iterable[Picture | None], width: int) -> Media:
 def _jpeg(image: Picture, width: int) -> bytes:
     picture = Image.fromarray(image)
     if picture.width > width:
-        picture = picture.resize((width, max(1, round(picture.height * width / picture.width))), Image.Resampling.LANCZOS)
+        picture = picture.resize(
+            (width, max(1, round(picture.height * width / picture.width))), Image.Resampling.LANCZOS
+        )
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=85)
     return buffer.getvalue()

@@ -13,7 +13,8 @@ _MOST_RELATIONS = 20
 
 
 def as_html(graph: VideoGraph) -> str:
-    """The frame with the most relations as a picture of its graph, and the longest relations over time."""
+    """The frame with the most relations as a picture of its graph, and the longest relations over
+    time."""
     parts = [f"<b>{escape(graph.video_id)}</b>: {len(graph.frames)} frames, {len(graph.relations)} relations over time"]
     shown = surest(graph)
     if shown.frames:
@@ -27,7 +28,10 @@ def as_html(graph: VideoGraph) -> str:
 
 def _svg(height: float, content: list[str]) -> str:
     style = "max-width:100%;font:12px sans-serif;background:#fff"
-    return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height:g}" width="{_WIDTH}" style="{style}">{"".join(content)}</svg>'
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height:g}" width="{_WIDTH}"'
+        f' style="{style}">{"".join(content)}</svg>'
+    )
 
 
 def _text(x: float, y: float, text: str, anchor: str = "middle", fill: str = "#222") -> str:
@@ -54,7 +58,8 @@ def _frame(frame: GraphFrame, graph: VideoGraph) -> str:
         red, green, blue = colour.get(node.label, (90, 90, 90))
         half = 8 + 3.6 * len(node.label)
         names.append(
-            f'<rect x="{x - half:.1f}" y="{y - 12:.1f}" width="{2 * half:.1f}" height="22" rx="6" fill="rgb({red},{green},{blue})"/>'
+            f'<rect x="{x - half:.1f}" y="{y - 12:.1f}" width="{2 * half:.1f}" height="22" rx="6"'
+            f' fill="rgb({red},{green},{blue})"/>'
         )
         names.append(_text(x, y + 4, node.label, fill="#fff"))
     when = f"frame {frame.number}" if frame.time is None else f"{frame.time:g} s"
@@ -62,7 +67,8 @@ def _frame(frame: GraphFrame, graph: VideoGraph) -> str:
 
 
 def _timeline(graph: VideoGraph) -> str:
-    """The longest relations as bars, by begin; time is that of frames where seconds are not known."""
+    """The longest relations as bars, by begin; time is that of frames where seconds are not
+    known."""
     timed = all(relation.begin is not None for relation in graph.relations)
 
     def span(relation: RelationInterval) -> tuple[float, float]:

@@ -22,15 +22,19 @@ from vidsgg.viewer.pictures import graph_footage, is_video_file, pictures_of
 SUFFIX = ".overlay.mp4"
 
 
-def write_overlay(path: Path, graph: VideoGraph, video: Path, *, width: int = 1280, watch: FramesDone | None = None) -> None:
+def write_overlay(
+    path: Path, graph: VideoGraph, video: Path, *, width: int = 1280, watch: FramesDone | None = None
+) -> None:
     """The whole video at its own rate, beside it what the graph says.
 
-    Boxes move between graphs as on the page (``viewer/between.py``), dashed where graphs in between did not see the thing. A relation is
-    told from its begin to its end. Of a folder of pictures, those of the graph are shown for as long as they are apart. width: pixels to
-    which wider pictures are reduced. watch: is told the number of pictures done and of all. No more than a few pictures are held at a time.
+    Boxes move between graphs as on the page (``viewer/between.py``), dashed where graphs in between
+    did not see the thing. A relation is told from its begin to its end. Of a folder of pictures,
+    those of the graph are shown for as long as they are apart. width: pixels to
+    which wider pictures are reduced. watch: is told the number of pictures done and of all. No more
+    than a few pictures are held at a time.
 
-    Raises DataError naming what does not fit if the video is not the graph's or cannot be read, ConfigError if the installed PyAV cannot
-    write H.264.
+    Raises DataError naming what does not fit if the video is not the graph's or cannot be read,
+    ConfigError if the installed PyAV cannot write H.264.
     """
     check_encoder()
     if not graph.frames:
@@ -48,7 +52,8 @@ def _watched(frames: Iterator[tuple[float, Image]], count: int, watch: FramesDon
 
 @dataclass(frozen=True, eq=False)
 class _Film:
-    """pictures: number in the video, seconds and RGB of everything that is shown. count: of them. last: seconds that the last one is shown."""
+    """pictures: number in the video, seconds and RGB of everything that is shown. count: of them.
+    last: seconds that the last one is shown."""
 
     moments: Moments
     stretches: list[Stretch]
@@ -62,7 +67,9 @@ class _Film:
     def of(graph: VideoGraph, video: Path, width: int) -> _Film:
         graph = tracked(graph)
         frame, subjects = graph.frames[0], subjects_of(graph)
-        layout = FilmLayout.of(frame.width, frame.height, colours([graph], subjects), subjects, width, thing_names(graph.frames))
+        layout = FilmLayout.of(
+            frame.width, frame.height, colours([graph], subjects), subjects, width, thing_names(graph.frames)
+        )
         stretches = sorted(stretches_of(graph), key=lambda stretch: stretch[4])
         known = [group.name for group in graph.vocabulary.groups] if graph.vocabulary else []
         groups = list(dict.fromkeys([*known, *(stretch[3] for stretch in stretches)]))
@@ -79,7 +86,9 @@ class _Film:
         footage = graph_footage(graph.frames, video, "all")
         count, wanted = len(footage.numbers), graph.frames[-1].number
         if wanted > count:
-            raise DataError(f"{video}: has {count} frames, the graph of {graph.video_id!r} has one with number {wanted}.")
+            raise DataError(
+                f"{video}: has {count} frames, the graph of {graph.video_id!r} has one with number {wanted}."
+            )
         times = [footage.time_of(frame.number) for frame in graph.frames]
         last = footage.time_of(count) - footage.time_of(count - 1) if count > 1 else 1 / FRAMES_A_SECOND
         return _Film(Moments(graph.frames, times), stretches, groups, layout, lambda: _decoded(footage), count, last)
@@ -96,7 +105,10 @@ class _Film:
             frame, guessed = self._frame(f"{_clock(time)}   frame {number}", time, now, held)
             if image.shape[0] * frame.width != image.shape[1] * frame.height:
                 size = f"{image.shape[1]} x {image.shape[0]}"
-                raise DataError(f"frame {number} has {size} pixels, that of the graph {frame.width:g} x {frame.height:g}: another video?")
+                raise DataError(
+                    f"frame {number} has {size} pixels, that of the graph {frame.width:g} x {frame.height:g}: another"
+                    " video?"
+                )
             yield time, self.layout.draw(image, frame, guessed)
 
     def _frame(self, key: str, time: float, now: int, held: list[Stretch]) -> tuple[GraphFrame, list[int]]:
@@ -111,7 +123,9 @@ class _Film:
         edges.sort(key=lambda edge: (self.groups.index(edge.group), -edge.score, edge.predicate))
         own = self.moments.frames[max(0, now)]
         nodes = tuple(thing.node for thing in things)
-        return GraphFrame(key, own.number, time, own.width, own.height, nodes, tuple(edges)), [i for i, t in enumerate(things) if t.bridged]
+        return GraphFrame(key, own.number, time, own.width, own.height, nodes, tuple(edges)), [
+            i for i, t in enumerate(things) if t.bridged
+        ]
 
 
 def _decoded(footage: Footage) -> Iterator[tuple[int, float, Image]]:

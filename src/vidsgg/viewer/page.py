@@ -1,4 +1,5 @@
-"""One HTML page to look at the graphs of a video: pictures, boxes, graph and timeline in a single file that asks nothing of any network."""
+"""One HTML page to look at the graphs of a video: pictures, boxes, graph and timeline in a single
+file that asks nothing of any network."""
 
 from __future__ import annotations
 
@@ -46,26 +47,37 @@ def write_page(
 ) -> None:
     """Write the page of one video; see docs/view.md for what it shows.
 
-    prediction, truth: with both, the page says what is right, wrong and missed; of the truth, the frames with the prediction's numbers are
-    used. times: seconds of every frame, by default those of the graph. notes: what a reader should know besides the graph's own notes.
-    Raises DataError if there is no frame to show, what is given does not fit together, or the file cannot be written.
+    prediction, truth: with both, the page says what is right, wrong and missed; of the truth, the
+    frames with the prediction's numbers are
+    used. times: seconds of every frame, by default those of the graph. notes: what a reader should
+    know besides the graph's own notes. Raises DataError if there is no frame to show, what is given
+    does not fit together, or the file cannot be written.
     """
     shown, media = prediction or truth, media or Media()
     if shown is None or not shown.frames:
-        raise DataError(f"{path}: there is nothing to show; give a graph with frames, a prediction, the truth, or both.")
+        raise DataError(
+            f"{path}: there is nothing to show; give a graph with frames, a prediction, the truth, or both."
+        )
     for what, given in (("pictures", media.pictures), ("times", times or ())):
         if given and len(given) != len(shown.frames):
             raise DataError(f"video {shown.video_id!r}: {len(given)} {what} for {len(shown.frames)} frames.")
-    if prediction and truth and not {frame.number for frame in prediction.frames} & {frame.number for frame in truth.frames}:
+    if (
+        prediction
+        and truth
+        and not {frame.number for frame in prediction.frames} & {frame.number for frame in truth.frames}
+    ):
         raise DataError(
             f"video {shown.video_id!r}: the ground truth ({truth.video_id!r}) has none of the predicted frames (numbers"
-            f" {prediction.frames[0].number}..{prediction.frames[-1].number}); give the truth of the same frames of the same video."
+            f" {prediction.frames[0].number}..{prediction.frames[-1].number}); give the truth of the same frames of the"
+            " same video."
         )
     if times is None and all(frame.time is not None for frame in shown.frames):
         times = [frame.time or 0.0 for frame in shown.frames]
     if times is not None and any(later <= time for time, later in pairwise(times)):
         times = None  # events of EASG overlap: their frames are shown one after another
-    content = page_content(prediction and tracked(prediction), truth and tracked(truth), times, subjects_of(prediction, truth))
+    content = page_content(
+        prediction and tracked(prediction), truth and tracked(truth), times, subjects_of(prediction, truth)
+    )
     content["media"] = {"kind": media.kind, "begin": media.begin, "duration": media.duration}
     content["notes"] = [*(shown.made_by.notes if shown.made_by else ()), *notes]
     content["about"] = _about(shown.dataset, shown.made_by)
@@ -103,7 +115,8 @@ def _page(title: str, content: dict[str, Any], media: Media) -> str:
         "data": data,
         "media": "\n".join(media.encoded()),
     }
-    pieces = (folder / "frame.html").read_text(encoding="utf-8").split("%%")  # every second piece is the name of what goes there
+    # every second piece is the name of what goes there
+    pieces = (folder / "frame.html").read_text(encoding="utf-8").split("%%")
     return "".join(filled[piece] if i % 2 else piece for i, piece in enumerate(pieces))
 
 

@@ -20,9 +20,11 @@ def is_video_file(path: Path) -> bool:
 
 
 def graph_footage(frames: Sequence[GraphFrame], video: Path, wanted: Collection[int] | Literal["all"]) -> Footage:
-    """The frames of a video file whose numbers are ``wanted``, with the pixels that the graph's boxes count.
+    """The frames of a video file whose numbers are ``wanted``, with the pixels that the graph's
+    boxes count.
 
-    Boxes of data sets, and of graphs that version 0.1.0 made, count the pixels of the file also where these are not square. Such videos are
+    Boxes of data sets, and of graphs that version 0.1.0 made, count the pixels of the file also
+    where these are not square. Such videos are
     shown as they are stored. frames: of the graph. Raises DataError as ``open_footage`` does.
     """
     stored, square = map(sorted, picture_sizes(video))
@@ -31,10 +33,12 @@ def graph_footage(frames: Sequence[GraphFrame], video: Path, wanted: Collection[
 
 
 def pictures_of(frames: Sequence[GraphFrame], video: Path) -> Iterator[Picture | None]:
-    """For every frame its picture out of a video file or a folder of pictures, one at a time; None for what cannot be decoded.
+    """For every frame its picture out of a video file or a folder of pictures, one at a time; None
+    for what cannot be decoded.
 
-    frames: by increasing numbers. In folders the names of the frames' keys are looked for, whatever their suffixes; if there is none of
-    them, numbers count. Raises DataError naming the file if it has no such frame.
+    frames: by increasing numbers. In folders the names of the frames' keys are looked for, whatever
+    their suffixes; if there is none of them, numbers count. Raises DataError naming the file if it
+    has no such frame.
     """
     yield from _of_video(frames, video) if is_video_file(video) else _of_folder(frames, video)
 

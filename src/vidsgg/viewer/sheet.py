@@ -21,15 +21,20 @@ SUFFIX = ".sheet.png"
 
 
 def write_sheet(path: Path, graph: VideoGraph, video: Path | None, *, most: int = 12, columns: int = 4) -> None:
-    """A PNG of at most ``most`` frames, see ``telling_frames``. video: the file or folder that the graph was made from; without it boxes
-    stand on an empty ground. Raises DataError naming what does not fit if it is another video or cannot be read or written.
+    """A PNG of at most ``most`` frames, see ``telling_frames``. video: the file or folder that the
+    graph was made from; without it boxes stand on an empty ground. Raises DataError naming what
+    does not fit if it is another video or cannot be read or written.
     """
     if not graph.frames:
         raise DataError(f"video {graph.video_id!r}: its graph has no frame to draw.")
     frames = tuple(telling_frames(graph, most))
     images = None if video is None else pictures_of(frames, video)
     sheet = draw_sheet(
-        images, replace(graph, frames=frames, relations=()), columns, subjects=subjects_of(graph), names=thing_names(graph.frames)
+        images,
+        replace(graph, frames=frames, relations=()),
+        columns,
+        subjects=subjects_of(graph),
+        names=thing_names(graph.frames),
     )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -40,8 +45,9 @@ def write_sheet(path: Path, graph: VideoGraph, video: Path | None, *, most: int 
 
 
 def telling_frames(graph: VideoGraph, most: int) -> list[GraphFrame]:
-    """All frames of a short video; of a longer one ``most``: of as many equal parts of it each the frame in which most relations begin, of
-    those the one with most edges, of those the first. So something new happens in each, and no part of the video is missing.
+    """All frames of a short video; of a longer one ``most``: of as many equal parts of it each the
+    frame in which most relations begin, of those the one with most edges, of those the first. So
+    something new happens in each, and no part of the video is missing.
     """
     frames = graph.frames
     if len(frames) <= most:

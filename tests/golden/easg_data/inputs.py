@@ -1,7 +1,9 @@
 """Inputs of the easg_data golden.
 
-Features are scalars, repeated over the feature width when the golden was recorded, so that a mean over boxes can be checked with one
-number: of an action, crc32(annotation id) / 2**32; of a box, crc32("graph|annotation|entry|frame|row") / 2**32.
+Features are scalars, repeated over the feature width when the golden was recorded, so that a mean
+over boxes can be checked with one
+number: of an action, crc32(annotation id) / 2**32; of a box,
+crc32("graph|annotation|entry|frame|row") / 2**32.
 """
 
 import zlib
@@ -22,13 +24,15 @@ def roi_value(graph, annotation, entry, frame, row):
 
 
 def synthetic(seed, n_graphs, n_verbs=6, n_objects=9, n_relations=4):
-    """Annotations as the pickles hold them, with merges, repetitions, two verbs, missing frames and several boxes; and their vocabularies.
+    """Annotations as the pickles hold them, with merges, repetitions, two verbs, missing frames and
+    several boxes; and their vocabularies.
 
     Draws from the random state in the order in which the golden was recorded.
     """
     random = np.random.RandomState(seed)
     verbs, objects, relations = (
-        [f"{prefix}{i:02d}" for i in range(n)] for prefix, n in (("verb", n_verbs), ("obj", n_objects), ("rel", n_relations))
+        [f"{prefix}{i:02d}" for i in range(n)]
+        for prefix, n in (("verb", n_verbs), ("obj", n_objects), ("rel", n_relations))
     )
     graphs = {}
     for g in range(n_graphs):

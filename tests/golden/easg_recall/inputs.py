@@ -1,7 +1,8 @@
 """Inputs of the easg_recall golden. numpy only; own code; imports nothing of the reference.
 
-make(case) -> (graphs, logits): graphs = list of dict(verb int, objs [n] int, rels [n, R] 0/1 int64);
-logits = list of (verb [V], obj [n, O], rel [n, R]) float32. `case` is an entry of cases.json.
+make(case) -> (graphs, logits): graphs = list of dict(verb int, objs [n] int, rels [n, R] 0/1
+int64); logits = list of (verb [V], obj [n, O], rel [n, R]) float32. `case` is an entry of
+cases.json.
 """
 
 import os
@@ -13,7 +14,8 @@ from vidsgg.io.pickles import load_pickle
 
 
 def synthetic(rs, c):
-    """Graphs drawn from rs. Per graph, in this order: n, verb, object ids, then one relation set per object."""
+    """Graphs drawn from rs. Per graph, in this order: n, verb, object ids, then one relation set
+    per object."""
     out = []
     for _ in range(c["graphs"]):
         n = int(rs.randint(c["n_min"], c["n_max"] + 1))
@@ -28,12 +30,16 @@ def synthetic(rs, c):
 
 
 def real(c):
-    """Evaluation graphs of the published pickles: one per (graph id, verb), in first-seen order; objects in first-seen order.
+    """Evaluation graphs of the published pickles: one per (graph id, verb), in first-seen order;
+    objects in first-seen order.
 
-    The annotation folder is the user's own copy: environment variable VIDSGG_EASG (easg_train.pkl, easg_val.pkl, *.txt).
+    The annotation folder is the user's own copy: environment variable VIDSGG_EASG (easg_train.pkl,
+    easg_val.pkl, *.txt).
     """
     root = Path(os.environ["VIDSGG_EASG"])
-    verbs, objs, rels = ((root / f"{f}.txt").read_text(encoding="utf-8").split("\n") for f in ("verbs", "objects", "relationships"))
+    verbs, objs, rels = (
+        (root / f"{f}.txt").read_text(encoding="utf-8").split("\n") for f in ("verbs", "objects", "relationships")
+    )
     verbs, objs, rels = ([x.strip() for x in names if x.strip()] for names in (verbs, objs, rels))
     data = load_pickle(root / f"easg_{c['split']}.pkl")
     out = []
@@ -41,7 +47,9 @@ def real(c):
         by_verb = {}
         for entries in g["annotations"].values():
             for e in entries:
-                row = by_verb.setdefault(verbs.index(e["verb"]), {}).setdefault(objs.index(e["obj"]), np.zeros(len(rels), np.int64))
+                row = by_verb.setdefault(verbs.index(e["verb"]), {}).setdefault(
+                    objs.index(e["obj"]), np.zeros(len(rels), np.int64)
+                )
                 row[rels.index(e["rel"])] = 1
         for v, o in by_verb.items():
             out.append({"verb": v, "objs": np.array(list(o), np.int64), "rels": np.stack(list(o.values()))})

@@ -1,10 +1,11 @@
-"""Deterministic inputs of the detector golden (numpy only, written for this golden).  Each make_* draws everything from one
-np.random.RandomState(seed), in the order the code below reads.  Arrays are float32 unless stated.
+"""Deterministic inputs of the detector golden (numpy only, written for this golden).  Each make_*
+draws everything from one np.random.RandomState(seed), in the order the code below reads.  Arrays
+are float32 unless stated.
 
 make_frames(config)   uint8 RGB frames for the preprocessing golden
-make_image(config)    network input (already preprocessed): im_data (T,3,H,W), im_info (T,3) = H, W, scale; rois (R,5)
-make_gt(config)       ground truth of a short video for the detector wrapper, boxes in ORIGINAL pixels
-make_roi(config)      a feature map and odd rois for the pooling golden
+make_image(config)    network input (already preprocessed): im_data (T,3,H,W), im_info (T,3) = H, W,
+scale; rois (R,5) make_gt(config)       ground truth of a short video for the detector wrapper,
+boxes in ORIGINAL pixels make_roi(config)      a feature map and odd rois for the pooling golden
 make_nms(config)      boxes and scores for the suppression golden
 make_decode(config)   boxes, deltas, image size for the box decoding golden
 make_assign(config)   detections and ground truth for the assignment golden
@@ -53,7 +54,8 @@ def make_frames(config):
 
 
 def make_image(config):
-    """config: seed, frames, height, width (network input), scale, amp (standard deviation of the input), rois (number)."""
+    """config: seed, frames, height, width (network input), scale, amp (standard deviation of the
+    input), rois (number)."""
     rs = np.random.RandomState(config["seed"])
     T, H, W = config["frames"], config["height"], config["width"]
     im = config.get("amp", 1.0) * rs.standard_normal((T, 3, H, W))
@@ -67,9 +69,12 @@ def make_image(config):
 
 
 def make_gt(config):
-    """config: gt_seed, objects (per frame), height, width, scale; optional gt_boxes: per frame a list whose first entry is
-    the person box and whose others are object boxes (original pixels); it replaces the random boxes.
-    Returns a list of frames: dict(person (1,4) float32, boxes (n,4) float64, classes, attention, spatial, contacting)."""
+    """config: gt_seed, objects (per frame), height, width, scale; optional gt_boxes: per frame a
+    list whose first entry is the person box and whose others are object boxes (original pixels); it
+    replaces the random boxes.
+    Returns a list of frames: dict(person (1,4) float32, boxes (n,4) float64, classes, attention,
+    spatial, contacting).
+    """
     rs = np.random.RandomState(config["gt_seed"])
     size = (config["width"] / config.get("scale", 1.6), config["height"] / config.get("scale", 1.6))
     out = []
@@ -92,8 +97,9 @@ def make_gt(config):
 
 
 def make_roi(config):
-    """config: seed, shape (B, C, h, w), n.  Rois in pixels of an image 16 times the map; the last six are: whole image,
-    outside to the right, partly outside to the left, thinner than one cell, one pixel, inverted corners."""
+    """config: seed, shape (B, C, h, w), n.  Rois in pixels of an image 16 times the map; the last
+    six are: whole image, outside to the right, partly outside to the left, thinner than one cell,
+    one pixel, inverted corners."""
     rs = np.random.RandomState(config["seed"])
     B, C, h, w = config["shape"]
     f = rs.standard_normal((B, C, h, w)).astype(np.float32)
@@ -121,8 +127,8 @@ def make_nms(config):
 
 
 def make_decode(config):
-    """config: seed, n, classes.  boxes (1,n,4), deltas (1,n,4*classes) already multiplied by the standard deviations,
-    im_info (1,3)."""
+    """config: seed, n, classes.  boxes (1,n,4), deltas (1,n,4*classes) already multiplied by the
+    standard deviations, im_info (1,3)."""
     rs = np.random.RandomState(config["seed"])
     b = _boxes(rs, config["n"], (200, 120))[None]
     d = rs.standard_normal((1, config["n"], 4 * config["classes"])) * np.tile([0.1, 0.1, 0.2, 0.2], config["classes"])
@@ -130,9 +136,9 @@ def make_decode(config):
 
 
 def make_assign(config):
-    """config: seed, frames = list of (objects, extra detections), size.  Detections: jittered copies of ground truth (some
-    twice, some far off, some missing) plus extra boxes, shuffled inside each frame.
-    Returns (boxes (N,5), labels (N,) int64, ground truth as in make_gt)."""
+    """config: seed, frames = list of (objects, extra detections), size.  Detections: jittered
+    copies of ground truth (some twice, some far off, some missing) plus extra boxes, shuffled
+    inside each frame. Returns (boxes (N,5), labels (N,) int64, ground truth as in make_gt)."""
     rs = np.random.RandomState(config["seed"])
     size = config.get("size", (300, 200))
     gt, boxes, labels = [], [], []

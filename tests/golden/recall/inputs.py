@@ -12,16 +12,19 @@ make_case(config) -> list of videos.  A video is a dict:
             boxes  float32 (N,5)  [frame, x1, y1, x2, y2]
             labels int64 (N,)     class of each box (predcls: ground truth)
             scores float32 (N,)   score of each box (predcls: 1)
-            pair_idx int64 (P,2)  rows (human box, object box), indices into the N boxes of the video
-            im_idx float32 (P,)   frame of each pair, non-decreasing
+            pair_idx int64 (P,2)  rows (human box, object box), indices into the N boxes of the
+            video im_idx float32 (P,)   frame of each pair, non-decreasing
             attention  float32 (P,3)  logits, BEFORE softmax
             spatial    float32 (P,6)  in (0,1)
             contacting float32 (P,17) in (0,1)
 
-config keys: seed, mode ('predcls'|'sgcls'|'sgdet'), videos, frames (lo,hi), objects (lo,hi), size (W,H),
-  label_acc, detect, extra (lo,hi), gain, noise, empty_every (0 = never), repeat_class (bool), quantise (0 = never).
+config keys: seed, mode ('predcls'|'sgcls'|'sgdet'), videos, frames (lo,hi), objects (lo,hi), size
+(W,H),
+  label_acc, detect, extra (lo,hi), gain, noise, empty_every (0 = never), repeat_class (bool),
+  quantise (0 = never).
 
-Order of draws: everything comes from one np.random.RandomState(seed), in the order the code below reads.
+Order of draws: everything comes from one np.random.RandomState(seed), in the order the code below
+reads.
 """
 
 import numpy as np
@@ -91,7 +94,9 @@ def _video(rs, c):
         rows = [(f["person"].astype(np.float64), 1, -1)]
         rows += [(b, int(k), i) for i, (b, k) in enumerate(zip(f["boxes"], f["classes"], strict=False))]
         if c["mode"] != "predcls":
-            wrong = [(b, k if s == -1 or rs.uniform() < c["label_acc"] else int(rs.randint(2, 37)), s) for b, k, s in rows]
+            wrong = [
+                (b, k if s == -1 or rs.uniform() < c["label_acc"] else int(rs.randint(2, 37)), s) for b, k, s in rows
+            ]
             rows = wrong
         if c["mode"] == "sgdet":
             out = []
@@ -155,9 +160,12 @@ def make_case(config):
 
 
 def make_iou(seed):
-    """Two sets of boxes (float64) for the overlap table: random ones, then touching, nested, identical and one-pixel boxes."""
+    """Two sets of boxes (float64) for the overlap table: random ones, then touching, nested,
+    identical and one-pixel boxes."""
     rs = np.random.RandomState(seed)
-    a = np.stack([_box(rs, (100, 80)) for _ in range(5)] + [np.array([10.0, 10.0, 20.0, 20.0]), np.array([0.0, 0.0, 0.0, 0.0])])
+    a = np.stack(
+        [_box(rs, (100, 80)) for _ in range(5)] + [np.array([10.0, 10.0, 20.0, 20.0]), np.array([0.0, 0.0, 0.0, 0.0])]
+    )
     b = np.stack(
         [_jitter(rs, v, (100, 80), 0.2) for v in a[:5]]
         + [

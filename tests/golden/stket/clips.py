@@ -1,4 +1,5 @@
-"""The recorded STKET cases as ours: weights for any configuration, the clips that its inputs make, and annotations to count."""
+"""The recorded STKET cases as ours: weights for any configuration, the clips that its inputs make,
+and annotations to count."""
 
 from __future__ import annotations
 
@@ -26,7 +27,8 @@ WIDTH = 1936
 
 
 def shapes(settings: Mapping[str, Any]) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """Names and shapes of the authors' state dict for any settings of the model, as in SPEC.md, section 6."""
+    """Names and shapes of the authors' state dict for any settings of the model, as in SPEC.md,
+    section 6."""
     yield from _token_shapes()
     enc, dec = settings["enc_layer_num"], settings["dec_layer_num"]
     if enc:
@@ -102,7 +104,8 @@ def reference_state(settings: Mapping[str, Any]) -> dict[str, Tensor]:
 
 @cache
 def entry(name: str, shape: tuple[int, ...]) -> Tensor:
-    """One of the deterministic weights; configurations share them, and drawing them takes longer than all else."""
+    """One of the deterministic weights; configurations share them, and drawing them takes longer
+    than all else."""
     return torch.from_numpy(np.asarray(weight(name, shape)))
 
 
@@ -150,7 +153,9 @@ def open_pairs(case: dict[str, Any], e: dict[str, Any]) -> Clip:
     """sgcls as it is scored: every two boxes of a frame are a candidate."""
     frame, boxes = e["boxes"][:, 0], torch.from_numpy(e["boxes"][:, 1:])
     rows = [np.flatnonzero(frame == t).tolist() for t in range(len(case["video"]["frames"]))]
-    subject, obj = torch.tensor([pair for row in rows for pair in combinations(row, 2)], dtype=torch.int64).view(-1, 2).T
+    subject, obj = (
+        torch.tensor([pair for row in rows for pair in combinations(row, 2)], dtype=torch.int64).view(-1, 2).T
+    )
     pair_frame = torch.from_numpy(frame).long()[subject]
     return _clip(
         case,
@@ -169,9 +174,12 @@ def open_pairs(case: dict[str, Any], e: dict[str, Any]) -> Clip:
 
 
 def detected_pairs(case: dict[str, Any], e: dict[str, Any]) -> Clip:
-    """sgdet as it is scored: detections cleaned, labelled and paired from the detector's classes."""
+    """sgdet as it is scored: detections cleaned, labelled and paired from the detector's
+    classes."""
     given = torch.from_numpy(e["boxes"])
-    row, distribution = clean(given[:, 0].long(), given[:, 1:], _with_background(e["distribution"]), SCHEMA.object_ids(SCHEMA.often_wrong))
+    row, distribution = clean(
+        given[:, 0].long(), given[:, 1:], _with_background(e["distribution"]), SCHEMA.object_ids(SCHEMA.often_wrong)
+    )
     frame, boxes = given[row, 0].long(), given[row, 1:]
     rule = SubjectRule.of(SCHEMA)
     klass, score = label_nodes(distribution, frame, rule)
@@ -212,7 +220,9 @@ def labelled_pairs(e: dict[str, Any]) -> Clip:
 
 def annotated_videos(case: dict[str, Any]) -> list[VideoAnnotation]:
     """The annotations of a recorded case of kind "prior"."""
-    videos = annotations(case["seed"], case["videos"], **{name: case[name] for name in ("pool", "contacts") if name in case})
+    videos = annotations(
+        case["seed"], case["videos"], **{name: case[name] for name in ("pool", "contacts") if name in case}
+    )
     return [_annotation(f"v{i}", frames) for i, frames in enumerate(videos)]
 
 

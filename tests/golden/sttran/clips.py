@@ -1,4 +1,5 @@
-"""The recorded STTran cases as ours: weights for any number of layers, and the clips that its inputs make."""
+"""The recorded STTran cases as ours: weights for any number of layers, and the clips that its
+inputs make."""
 
 from __future__ import annotations
 
@@ -23,7 +24,8 @@ GROUPS = {"attention": 3, "spatial": 6, "contacting": 17}
 
 
 def reference_state(enc: int, dec: int) -> dict[str, Tensor]:
-    """The authors' weights for other numbers of layers, which repeat the names of the recorded ones."""
+    """The authors' weights for other numbers of layers, which repeat the names of the recorded
+    ones."""
     shapes = {}
     for name, shape in read_json("sttran", "params.json").items():
         for kind, count in (("local", enc), ("global", dec)):
@@ -67,7 +69,9 @@ def open_pairs(case: dict[str, Any]) -> Clip:
     e = make_detect(case)
     frame, boxes = e["boxes"][:, 0], torch.from_numpy(e["boxes"][:, 1:])
     rows = [np.flatnonzero(frame == t).tolist() for t in range(len(case["boxes"]))]
-    subject, obj = torch.tensor([pair for row in rows for pair in combinations(row, 2)], dtype=torch.int64).view(-1, 2).T
+    subject, obj = (
+        torch.tensor([pair for row in rows for pair in combinations(row, 2)], dtype=torch.int64).view(-1, 2).T
+    )
     pair_frame = torch.from_numpy(frame).long()[subject]
     return _clip(
         case,
@@ -87,10 +91,13 @@ def open_pairs(case: dict[str, Any]) -> Clip:
 
 
 def detected_pairs(case: dict[str, Any]) -> Clip:
-    """sgdet as it is scored: detections cleaned, labelled and paired from the detector's classes."""
+    """sgdet as it is scored: detections cleaned, labelled and paired from the detector's
+    classes."""
     e = make_detect(case)
     given = torch.from_numpy(e["boxes"])
-    row, distribution = clean(given[:, 0].long(), given[:, 1:], _with_background(e["distribution"]), SCHEMA.object_ids(SCHEMA.often_wrong))
+    row, distribution = clean(
+        given[:, 0].long(), given[:, 1:], _with_background(e["distribution"]), SCHEMA.object_ids(SCHEMA.often_wrong)
+    )
     frame, boxes = given[row, 0].long(), given[row, 1:]
     rule = SubjectRule.of(SCHEMA)
     klass, score = label_nodes(distribution, frame, rule)

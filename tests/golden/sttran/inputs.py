@@ -1,5 +1,6 @@
-"""Deterministic inputs of the STTran golden (numpy only, written for this golden).  Each make_* draws everything from one
-np.random.RandomState(seed), in the order the code below reads.  All arrays are float32 unless stated.
+"""Deterministic inputs of the STTran golden (numpy only, written for this golden).  Each make_*
+draws everything from one np.random.RandomState(seed), in the order the code below reads.  All
+arrays are float32 unless stated.
 
 make_pairs(config)   input of predcls and of the TRAINING forward of sgcls / sgdet
 make_detect(config)  input of the EVAL forward of sgcls and sgdet
@@ -37,8 +38,8 @@ def _softmax(x):
 
 
 def make_pairs(config):
-    """config: seed, pairs (objects per frame, 0 allowed = a frame with the person only), size (W, H),
-    background (share of non-person labels set to 0, as sgdet training has; default 0)."""
+    """config: seed, pairs (objects per frame, 0 allowed = a frame with the person only), size (W,
+    H), background (share of non-person labels set to 0, as sgdet training has; default 0)."""
     rs = np.random.RandomState(config["seed"])
     size = config.get("size", (480, 270))
     boxes, labels, pair_idx, im_idx = [], [], [], []
@@ -68,10 +69,11 @@ def make_pairs(config):
 
 
 def make_detect(config):
-    """config: seed, boxes (number per frame), size (W, H) of the original image, scale (network input = size * scale),
-    clusters (boxes come in groups of overlapping copies), favour (classes made likely), gain, tiny (boxes of a few pixels),
-    signed (features keep their sign and are doubled: the object classifier then gives varied labels).
-    Boxes are in ORIGINAL image pixels; fmaps has stride 16 in the scaled image."""
+    """config: seed, boxes (number per frame), size (W, H) of the original image, scale (network
+    input = size * scale), clusters (boxes come in groups of overlapping copies), favour (classes
+    made likely), gain, tiny (boxes of a few pixels), signed (features keep their sign and are
+    doubled: the object classifier then gives varied labels). Boxes are in ORIGINAL image pixels;
+    fmaps has stride 16 in the scaled image."""
     rs = np.random.RandomState(config["seed"])
     size, scale = config.get("size", (200, 150)), config.get("scale", 1.6)
     gain = config.get("gain", 3.0)
@@ -112,8 +114,9 @@ def make_detect(config):
 
 
 def make_masks(seed, n):
-    """(n, 8) float32: x1 y1 x2 y2 of the human, x1 y1 x2 y2 of the object.  The last four rows are: identical boxes,
-    nested boxes, boxes side by side without overlap, integer coordinates that fall on mask cell borders."""
+    """(n, 8) float32: x1 y1 x2 y2 of the human, x1 y1 x2 y2 of the object.  The last four rows are:
+    identical boxes, nested boxes, boxes side by side without overlap, integer coordinates that fall
+    on mask cell borders."""
     rs = np.random.RandomState(seed)
     p = np.concatenate([_boxes(rs, n, (480, 270)), _boxes(rs, n, (480, 270))], 1)
     p[n - 4, 4:] = p[n - 4, :4]
@@ -124,7 +127,8 @@ def make_masks(seed, n):
 
 
 def make_losses(seed, n):
-    """attention: logits; spatial, contacting: in (0,1); objects: 37 logits; labels as lists, object labels int64 (0..36)."""
+    """attention: logits; spatial, contacting: in (0,1); objects: 37 logits; labels as lists, object
+    labels int64 (0..36)."""
     rs = np.random.RandomState(seed)
 
     def sig(x):
@@ -147,4 +151,6 @@ def make_losses(seed, n):
 def make_optim(seed, n, steps):
     """start values (n,) and gradients (steps, n) for the optimiser golden."""
     rs = np.random.RandomState(seed)
-    return rs.standard_normal(n).astype(np.float32), (rs.standard_normal((steps, n)) * 10 ** rs.uniform(-6, 0, n)).astype(np.float32)
+    return rs.standard_normal(n).astype(np.float32), (
+        rs.standard_normal((steps, n)) * 10 ** rs.uniform(-6, 0, n)
+    ).astype(np.float32)

@@ -1,4 +1,5 @@
-"""The recorded TEMPURA cases as ours: the authors' weights and memories, and the clips that the inputs make."""
+"""The recorded TEMPURA cases as ours: the authors' weights and memories, and the clips that the
+inputs make."""
 
 from __future__ import annotations
 
@@ -46,9 +47,16 @@ def model_of(case: dict[str, Any]) -> TEMPURA:
         reference_compat=True,
     )
     assert config.rel_mem_compute == ("separate" if compute == "seperate" else compute)
-    assert (config.rel_head, config.obj_head, config.tracking) == (settings["rel_head"], settings["obj_head"], settings["tracking"])
+    assert (config.rel_head, config.obj_head, config.tracking) == (
+        settings["rel_head"],
+        settings["obj_head"],
+        settings["tracking"],
+    )
     assert "gmm" not in (config.rel_head, config.obj_head) or config.num_mixtures == settings["K"]
-    assert (config.obj_mem_compute, config.take_obj_mem_feat) == (settings["obj_mem_compute"], settings["take_obj_mem_feat"])
+    assert (config.obj_mem_compute, config.take_obj_mem_feat) == (
+        settings["obj_mem_compute"],
+        settings["take_obj_mem_feat"],
+    )
     model = TEMPURA(SCHEMA, widths, config, settings["mode"])
     state, left_over = tempura_state(authors, settings["mode"])
     lacking, unknown = model.load_state_dict(state, strict=False)
@@ -62,16 +70,21 @@ def remember(model: TEMPURA, case: dict[str, Any]) -> None:
     """Give the model the memory of a case, or none."""
     empty = {name: torch.zeros_like(rows) for name, rows in model.named_buffers() if "bank" in name}
     rel, obj = inputs.memory(**case["memory"]) if "memory" in case else ({}, None)
-    memory = tempura_memory({name: torch.from_numpy(rows) for name, rows in rel.items()}, [] if obj is None else torch.from_numpy(obj))
+    memory = tempura_memory(
+        {name: torch.from_numpy(rows) for name, rows in rel.items()}, [] if obj is None else torch.from_numpy(obj)
+    )
     model.load_state_dict(empty | {name: rows for name, rows in memory.items() if name in empty}, strict=False)
 
 
 def clip_of(case: dict[str, Any], e: dict[str, Any]) -> Clip:
-    """The clip of ``inputs.video``: of given pairs in predcls and to learn from, else with open pairs."""
+    """The clip of ``inputs.video``: of given pairs in predcls and to learn from, else with open
+    pairs."""
     mode, phase = case["settings"]["mode"], case.get("phase", "test")
     given, boxes = mode == "predcls" or phase == "train", torch.from_numpy(e["boxes"][:, 1:])
     frame, label = torch.from_numpy(e["boxes"][:, 0]).long(), torch.from_numpy(e["labels"])
-    distribution = torch.cat([torch.zeros(len(boxes), 1), torch.from_numpy(e["distribution"])], 1) if "distribution" in e else None
+    distribution = (
+        torch.cat([torch.zeros(len(boxes), 1), torch.from_numpy(e["distribution"])], 1) if "distribution" in e else None
+    )
     if given:
         pairs = torch.from_numpy(e["pair_idx"])
         columns = {"pair_union": torch.from_numpy(e["union_feat"]), "pair_mask": torch.from_numpy(e["spatial_masks"])}

@@ -1,6 +1,8 @@
-"""Deterministic inputs of the TEMPURA golden vectors. numpy only; nothing here comes from a reference implementation.
+"""Deterministic inputs of the TEMPURA golden vectors. numpy only; nothing here comes from a
+reference implementation.
 
-Every array is drawn from one np.random.RandomState(seed), in the order in which the functions below draw it.
+Every array is drawn from one np.random.RandomState(seed), in the order in which the functions below
+draw it.
 """
 
 import zlib
@@ -11,11 +13,13 @@ F = np.float32
 
 
 def weight(name, shape):
-    """The value of one entry of the reference state_dict (`pe`, the sine table, is the one entry that is not filled: see README)."""
+    """The value of one entry of the reference state_dict (`pe`, the sine table, is the one entry
+    that is not filled: see README)."""
     x = np.random.RandomState(zlib.crc32(name.encode())).standard_normal(shape).astype(F)
     if name.endswith("num_batches_tracked"):
         return np.zeros(shape, np.int64)
-    if name.endswith("pos_embed.0.running_mean"):  # boxes are in pixels: image-sized statistics keep this input near unit scale
+    # boxes are in pixels: image-sized statistics keep this input near unit scale
+    if name.endswith("pos_embed.0.running_mean"):
         return 100 + 10 * x
     if name.endswith("pos_embed.0.running_var"):
         return 2500 * (1 + F(0.1) * np.abs(x))
@@ -29,7 +33,8 @@ def weight(name, shape):
 
 
 def union_masks(a, b, size=27):
-    """Two soft box masks (subject, object) on a size x size grid laid over each pair's union box; values in [0, 1]."""
+    """Two soft box masks (subject, object) on a size x size grid laid over each pair's union box;
+    values in [0, 1]."""
     a, b = np.asarray(a, F), np.asarray(b, F)
     lo, hi = np.minimum(a[:, :2], b[:, :2]), np.maximum(a[:, 2:], b[:, 2:])
     out = np.zeros((len(a), 2, size, size), F)
@@ -55,12 +60,25 @@ def _box(rng, width, height):
     return [x1, y1, x1 + (0.15 + 0.25 * w) * width, y1 + (0.15 + 0.25 * h) * height]
 
 
-def video(seed, frames, give=("union",), pool=None, repeat=False, jitter=0.0, shift=0.01, size=(240, 180), scale=1.25, dims=(2048, 1024)):
+def video(
+    seed,
+    frames,
+    give=("union",),
+    pool=None,
+    repeat=False,
+    jitter=0.0,
+    shift=0.01,
+    size=(240, 180),
+    scale=1.25,
+    dims=(2048, 1024),
+):
     """One video. frames: the number of objects (without the person) in each frame.
 
     give: which optional arrays to draw, in the order 'union', 'distribution', 'fmaps'.
-    pool: object classes to draw from (default: eight drawn ones). repeat: a class may occur twice in one frame.
-    jitter: the chance that an object is followed by a copy, each coordinate moved by up to shift * width (for NMS).
+    pool: object classes to draw from (default: eight drawn ones). repeat: a class may occur twice
+    in one frame.
+    jitter: the chance that an object is followed by a copy, each coordinate moved by up to shift *
+    width (for NMS).
     """
     rng, (width, height), (dim, channels) = np.random.RandomState(seed), size, dims
     pool = list(pool) if pool is not None else rng.permutation(np.arange(2, 37))[:8].tolist()
@@ -116,14 +134,19 @@ def video(seed, frames, give=("union",), pool=None, repeat=False, jitter=0.0, sh
 
 
 def memory(seed, rel_dim=1936, obj_dim=None):
-    """A relation memory (one row a predicate) and, where obj_dim is given, an object memory (one row a class, no background)."""
+    """A relation memory (one row a predicate) and, where obj_dim is given, an object memory (one
+    row a class, no background)."""
     rng = np.random.RandomState(seed)
-    rel = {k: rng.standard_normal((n, rel_dim)).astype(F) for k, n in (("attention", 3), ("spatial", 6), ("contacting", 17))}
+    rel = {
+        k: rng.standard_normal((n, rel_dim)).astype(F)
+        for k, n in (("attention", 3), ("spatial", 6), ("contacting", 17))
+    }
     return rel, (rng.standard_normal((36, obj_dim)).astype(F) if obj_dim else None)
 
 
 def noise(seed, shapes):
-    """Standard normal arrays of these shapes, in this order (the noise that the mixture heads draw while training)."""
+    """Standard normal arrays of these shapes, in this order (the noise that the mixture heads draw
+    while training)."""
     rng = np.random.RandomState(seed)
     return [rng.standard_normal(s).astype(F) for s in shapes]
 
@@ -134,7 +157,8 @@ def head(seed, rows, hidden):
 
 
 def bank(seed, videos, rel_dim=24, obj_dim=16, classes=6):
-    """What an epoch collects for the memory: for each video (pairs, objects) features, labels and uncertainties.
+    """What an epoch collects for the memory: for each video (pairs, objects) features, labels and
+    uncertainties.
 
     Object labels lie in 0..classes-1 (0 is background). Uncertainties lie in (0, 1).
     """
@@ -158,7 +182,8 @@ def bank(seed, videos, rel_dim=24, obj_dim=16, classes=6):
 
 
 def predictions(seed, pairs, objects, rel_head="gmm", obj_head="linear", feature_dim=32, classes=37):
-    """Model outputs and labels for the losses. Mixture heads give probabilities, linear heads give attention and class logits."""
+    """Model outputs and labels for the losses. Mixture heads give probabilities, linear heads give
+    attention and class logits."""
     rng = np.random.RandomState(seed)
     attention = rng.standard_normal((pairs, 3)).astype(F)
     spatial = 1 / (1 + np.exp(-rng.standard_normal((pairs, 6))))
@@ -177,6 +202,11 @@ def predictions(seed, pairs, objects, rel_head="gmm", obj_head="linear", feature
     }
     unc = {
         k: {u: rng.rand(n, c).astype(F) for u in ("al", "ep")}
-        for k, n, c in (("attention", pairs, 3), ("spatial", pairs, 6), ("contacting", pairs, 17), ("obj", objects, classes))
+        for k, n, c in (
+            ("attention", pairs, 3),
+            ("spatial", pairs, 6),
+            ("contacting", pairs, 17),
+            ("obj", objects, classes),
+        )
     }
     return out, unc

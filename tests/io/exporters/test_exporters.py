@@ -1,4 +1,5 @@
-"""Every format, read again: by its own reader where there is one, else by a strict parser; with names that mean mischief."""
+"""Every format, read again: by its own reader where there is one, else by a strict parser; with
+names that mean mischief."""
 
 from __future__ import annotations
 
@@ -44,7 +45,9 @@ def graph(video: str = "v.mp4", cup: str = "cup") -> VideoGraph:
         GraphFrame(f"{video}/000031", 31, 1.0, 64, 48, (person[2], replace(thing, box=(50, 20, 56.5, 30))), (holds,)),
     )
     relation = RelationInterval(1, 2, "person", cup, "holding", "contacting", 0.0, 1.0, 1, 31, 0.75)
-    return VideoGraph(video, "toy_frames", frames, (relation,), None, ENTITY.vocabulary if cup in ENTITY.vocabulary.objects else None)
+    return VideoGraph(
+        video, "toy_frames", frames, (relation,), None, ENTITY.vocabulary if cup in ENTITY.vocabulary.objects else None
+    )
 
 
 def renamed() -> VideoGraph:
@@ -69,7 +72,7 @@ def test_a_table_has_a_row_for_every_relation_of_every_frame() -> None:
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
 def test_no_cell_of_a_table_is_a_formula(start: str) -> None:
-    (row, *_) = csv.DictReader(io.StringIO(table([graph(start + "v", start + "cup")]).decode(), newline=""))
+    row, *_ = csv.DictReader(io.StringIO(table([graph(start + "v", start + "cup")]).decode(), newline=""))
     assert (row["video"], row["object"]) == (f"'{start}v", f"'{start}cup")
     text = table([renamed()]).decode()
     assert [row["video"] for row in csv.DictReader(io.StringIO(text, newline=""))] == ["'" + EVIL] * 3
@@ -79,11 +82,16 @@ def test_coco_reads_images_boxes_and_relations(tmp_path) -> None:
     (tmp_path / "g.json").write_bytes(coco([graph("a"), graph("b")]))
     read = COCO(str(tmp_path / "g.json"))
     assert len(read.getImgIds()) == 6
-    assert {c["id"]: c["name"] for c in read.loadCats(read.getCatIds())} == dict(enumerate(ENTITY.vocabulary.objects[1:], 1))
+    assert {c["id"]: c["name"] for c in read.loadCats(read.getCatIds())} == dict(
+        enumerate(ENTITY.vocabulary.objects[1:], 1)
+    )
     image = read.loadImgs([3])[0]
     assert (image["file_name"], image["width"], image["frame_id"], image["video_id"]) == ("a/000031", 64, 31, 1)
     found = read.loadAnns(read.getAnnIds(imgIds=[3]))
-    assert [(a["bbox"], a["track_id"], a["area"]) for a in found] == [([12, 5, 20, 40], 1, 800), ([50, 20, 6.5, 10], 2, 65)]
+    assert [(a["bbox"], a["track_id"], a["area"]) for a in found] == [
+        ([12, 5, 20, 40], 1, 800),
+        ([50, 20, 6.5, 10], 2, 65),
+    ]
     document = json.loads((tmp_path / "g.json").read_text(encoding="utf-8"))
     predicates = {p["id"]: (p["group"], p["name"]) for p in document["predicates"]}
     relations = [r for r in document["relations"] if r["image_id"] == 4]
@@ -114,11 +122,13 @@ def test_vidvrd_has_relation_instances_and_a_box_of_their_things_in_every_frame(
         assert {instance["subject_tid"], instance["object_tid"]} <= boxes.keys()
         assert set(boxes[1]["bbox"]) == {"xmin", "ymin", "xmax", "ymax"}
         assert [boxes[tid]["generated"] for tid in (1, 2)] == [int(fid not in (0, 15, 30)), int(fid not in (0, 30))]
-    assert document["trajectories"][15][1]["bbox"] == {"xmin": 35, "ymin": 20, "xmax": 42, "ymax": 30}  # half of the way
+    # half of the way
+    assert document["trajectories"][15][1]["bbox"] == {"xmin": 35, "ymin": 20, "xmax": 42, "ymax": 30}
 
 
 def test_vidvrd_and_vidor_have_the_entries_that_their_loaders_ask_for() -> None:
-    """VidVRD's refuses ``version``; VidOR's needs it, and finds the file again by ``video_path`` (xdshang/VidVRD-helper, dataset/)."""
+    """VidVRD's refuses ``version``; VidOR's needs it, and finds the file again by ``video_path``
+    (xdshang/VidVRD-helper, dataset/)."""
     known = replace(graph("Film 1.avi"), video=VideoFile(1, "sha256:0", 45, 29.97))
     first, second = json.loads(vidvrd(known)), json.loads(vidor(known))
     assert "version" not in first and "video_path" not in first
@@ -133,7 +143,8 @@ def test_vidvrd_and_vidor_have_the_entries_that_their_loaders_ask_for() -> None:
 def test_vidvrd_has_boxes_inside_the_picture_and_relations_where_both_things_have_one() -> None:
     made = graph()
     outside = tuple(
-        replace(frame, nodes=tuple(replace(node, box=(-3.0, -0.6, 64.2, 99.0)) for node in frame.nodes)) for frame in made.frames
+        replace(frame, nodes=tuple(replace(node, box=(-3.0, -0.6, 64.2, 99.0)) for node in frame.nodes))
+        for frame in made.frames
     )
     longer = replace(made.relations[0], end_frame=46, end=1.5)
     late = replace(made.frames[0], number=46, time=1.5, nodes=made.frames[0].nodes[:1], edges=())
@@ -148,7 +159,14 @@ def test_networkx_reads_graphml() -> None:
         read = networkx.parse_graphml(graphml(made).decode(), force_multigraph=True)
         label, predicate = (made.frames[0].nodes[1].label, made.relations[0].predicate)
         readable = [text.replace("\x07", "\ufffd") for text in (label, predicate)]
-        assert read.nodes["t1"] == {"label": "person", "track": 1, "begin_frame": 1, "end_frame": 31, "frames": 3, "score": 0.9}
+        assert read.nodes["t1"] == {
+            "label": "person",
+            "track": 1,
+            "begin_frame": 1,
+            "end_frame": 31,
+            "frames": 3,
+            "score": 0.9,
+        }
         assert read.nodes["t2"]["label"] == readable[0]
         ((source, target, about),) = read.edges(data=True)
         assert (source, target, about["predicate"], about["begin"], about["end_frame"], about["score"]) == (
@@ -163,7 +181,8 @@ def test_networkx_reads_graphml() -> None:
 
 
 def literals(text: str) -> list[Any]:
-    """The literals of a Cypher statement, after what stands around them has been checked letter by letter."""
+    """The literals of a Cypher statement, after what stands around them has been checked letter by
+    letter."""
     shape = (
         r"CREATE \(:Video §\)|MATCH \(v:Video §\) CREATE \(v\)-\[:SHOWS\]->\(:Thing §\)"
         r"|MATCH \(s:Thing §\), \(o:Thing §\) CREATE \(s\)-\[:RELATES §\]->\(o\)"
@@ -178,7 +197,11 @@ def _value(token: str) -> Any:
     if not token.startswith("'"):
         return float(token)
     known = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
-    units = re.sub(r"\\(u[0-9a-f]{4}|.)", lambda m: chr(int(m[1][1:], 16)) if m[1][0] == "u" else known.get(m[1], m[1]), token[1:-1])
+    units = re.sub(
+        r"\\(u[0-9a-f]{4}|.)",
+        lambda m: chr(int(m[1][1:], 16)) if m[1][0] == "u" else known.get(m[1], m[1]),
+        token[1:-1],
+    )
     return units.encode("utf-16", "surrogatepass").decode("utf-16")
 
 
@@ -192,7 +215,19 @@ def test_cypher_statements_hold_every_name_as_a_literal() -> None:
         assert video == [made.video_id, "toy_frames", 3]
         assert first == [made.video_id, made.video_id, 1, "person", 1, 31]
         assert second[3] == made.frames[0].nodes[1].label
-        assert relation == [made.video_id, 1, made.video_id, 2, made.relations[0].predicate, made.relations[0].group, 0, 1, 1, 31, 0.75]
+        assert relation == [
+            made.video_id,
+            1,
+            made.video_id,
+            2,
+            made.relations[0].predicate,
+            made.relations[0].group,
+            0,
+            1,
+            1,
+            31,
+            0.75,
+        ]
 
 
 def test_the_evaluators_tensors_are_read_without_running_code() -> None:
@@ -200,7 +235,8 @@ def test_the_evaluators_tensors_are_read_without_running_code() -> None:
     assert read["boxes"].tolist()[:2] == [[0, 10, 5, 30, 45], [0, 20, 20, 26.5, 30]]
     assert read["boxes"][:, 0].tolist() == [0, 0, 1, 2, 2]
     assert read["labels"].tolist() == read["pred_labels"].tolist() == [1, 2, 1, 1, 2]
-    assert (read["pair_idx"].tolist(), read["im_idx"].tolist()) == ([[0, 1], [3, 4]], [0, 2])  # the subject first, whichever way it reads
+    # the subject first, whichever way it reads
+    assert (read["pair_idx"].tolist(), read["im_idx"].tolist()) == ([[0, 1], [3, 4]], [0, 2])
     assert read["contacting_distribution"].tolist() == [[0.75, 0, 0, 0]] * 2
     assert read["spatial_distribution"].tolist() == [[0.5, 0], [0, 0]]
 
@@ -208,7 +244,8 @@ def test_the_evaluators_tensors_are_read_without_running_code() -> None:
 def test_the_evaluators_softmax_gives_the_probabilities_back() -> None:
     scores = (0.2, 0.7, 0.1)
     edges = tuple(
-        GraphEdge(0, 1, name, "attention", s) for name, s in zip(ENTITY.vocabulary.group("attention").predicates, scores, strict=True)
+        GraphEdge(0, 1, name, "attention", s)
+        for name, s in zip(ENTITY.vocabulary.group("attention").predicates, scores, strict=True)
     )
     made = replace(graph(), frames=(replace(graph().frames[0], edges=edges),), relations=())
     assert prediction_tensors(made)["attention_distribution"].softmax(1).tolist() == [pytest.approx(scores)]
@@ -219,7 +256,9 @@ def test_the_evaluators_softmax_gives_the_probabilities_back() -> None:
 def test_networkx_of_a_video_and_of_a_frame() -> None:
     video, frame = to_networkx(graph()), to_networkx(graph().frames[0])
     assert video.nodes[2] == {"label": "cup", "frames": [1, 31]}
-    assert [(a, b, about["predicate"], about["end"]) for a, b, about in video.edges(data=True)] == [(1, 2, "holding", 1.0)]
+    assert [(a, b, about["predicate"], about["end"]) for a, b, about in video.edges(data=True)] == [
+        (1, 2, "holding", 1.0)
+    ]
     assert frame.nodes[1]["box"] == (20, 20, 26.5, 30)
     assert sorted((a, b, key) for a, b, key in frame.edges(keys=True)) == [(0, 1, "holding"), (1, 0, "above")]
 
@@ -227,7 +266,11 @@ def test_networkx_of_a_video_and_of_a_frame() -> None:
 def test_boxes_and_ids_for_supervision() -> None:
     made = to_supervision(graph().frames[0], ENTITY.vocabulary)
     assert isinstance(made, supervision.Detections)
-    assert (made.class_id.tolist(), made.tracker_id.tolist(), made.data["class_name"].tolist()) == ([1, 2], [1, 2], ["person", "cup"])
+    assert (made.class_id.tolist(), made.tracker_id.tolist(), made.data["class_name"].tolist()) == (
+        [1, 2],
+        [1, 2],
+        ["person", "cup"],
+    )
     assert made.xyxy.tolist() == [[10, 5, 30, 45], [20, 20, 26.5, 30]]
     assert made[made.tracker_id == 2].xyxy.tolist() == [[20, 20, 26.5, 30]]
     assert len(to_supervision(replace(graph().frames[0], nodes=(), edges=()))) == 0
@@ -244,10 +287,14 @@ def test_a_library_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch, n
 def test_formats_over_time_need_tracks_of_one_class(name: str) -> None:
     assert FORMATS.get(name).tracked
     frame = graph().frames[0]
-    nameless = replace(graph(), relations=(), frames=(replace(frame, nodes=(frame.nodes[0], replace(frame.nodes[1], track=None))),))
+    nameless = replace(
+        graph(), relations=(), frames=(replace(frame, nodes=(frame.nodes[0], replace(frame.nodes[1], track=None))),)
+    )
     with pytest.raises(DataError, match="'cup' has no track"):
         FORMATS.get(name).content([nameless])
-    mixed = replace(graph(), relations=(), frames=(replace(frame, nodes=(frame.nodes[0], replace(frame.nodes[1], track=1))),))
+    mixed = replace(
+        graph(), relations=(), frames=(replace(frame, nodes=(frame.nodes[0], replace(frame.nodes[1], track=1))),)
+    )
     with pytest.raises(DataError, match="track 1 is cup and person; a track has one class"):
         FORMATS.get(name).content([mixed])
 

@@ -51,7 +51,10 @@ def test_adapters_start_without_effect_and_get_gradients(kind: str) -> None:
     }
     learnt = sum(p.numel() for p in model.adapters())
     frozen = sum(p.numel() for p in model.llm.parameters()) - learnt
-    said = f"language model: random:{kind}:hidden=16,layers=1,heads=2, {frozen:,} frozen weights in float32; adapters of {learnt:,} weights"
+    said = (
+        f"language model: random:{kind}:hidden=16,layers=1,heads=2, {frozen:,} frozen weights in float32; adapters of"
+        f" {learnt:,} weights"
+    )
     assert model.remarks == (f"{said} on q_proj and v_proj",)
 
 
@@ -77,7 +80,8 @@ def test_words_are_read_in_order_each_video_for_itself() -> None:
 
 @pytest.mark.parametrize("kind", ["llama", "gemma3_text"])
 def test_words_are_as_long_as_the_models_own_embeddings(kind: str) -> None:
-    """Gemma scales its embeddings in their layer, so that those of the weight alone are 4 times (sqrt 16) too short."""
+    """Gemma scales its embeddings in their layer, so that those of the weight alone are 4 times
+    (sqrt 16) too short."""
     model = language(f"random:{kind}:hidden=16,layers=1,heads=2")
     base = model.llm.get_base_model()
     own = base.get_input_embeddings()(torch.arange(128)).square().mean().sqrt()
@@ -90,7 +94,10 @@ def test_state_dicts_hold_adapters_and_never_the_base() -> None:
     state = model.state_dict()
     kept = {name for name in state if name.startswith("llm.")}
     assert kept == {
-        f"llm.base_model.model.layers.{i}.self_attn.{x}_proj.lora_{ab}.default.weight" for i in (0, 1) for x in "qv" for ab in "AB"
+        f"llm.base_model.model.layers.{i}.self_attn.{x}_proj.lora_{ab}.default.weight"
+        for i in (0, 1)
+        for x in "qv"
+        for ab in "AB"
     }
     assert {name.split(".")[0] for name in state} == {"llm", "reads", "says", "_extra_state"}
     fresh = language(seed=1)

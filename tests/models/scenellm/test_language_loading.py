@@ -45,10 +45,15 @@ def test_large_models_are_kept_in_bfloat16() -> None:
         ("random:t5:hidden=16,layers=1,heads=2", "of kind 't5', not a causal language model"),
         ("random:llama:hidden=17,heads=2", "17"),
         ("nowhere/there-is-none", "'nowhere/there-is-none' cannot be loaded: .* VIDSGG_LLM_NAME replaces the default"),
-        ("/not/a/folder", "'/not/a/folder' cannot be loaded: .* Name a folder that holds one, a model of the Hugging Face hub"),
+        (
+            "/not/a/folder",
+            "'/not/a/folder' cannot be loaded: .* Name a folder that holds one, a model of the Hugging Face hub",
+        ),
     ],
 )
-def test_a_model_that_is_not_there_is_named_with_the_remedy(name: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_that_is_not_there_is_named_with_the_remedy(
+    name: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import huggingface_hub.constants
 
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
@@ -66,7 +71,10 @@ def test_without_network_it_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(huggingface_hub, "get_hf_file_metadata", unreachable)
     monkeypatch.setattr(transformers.AutoConfig, "from_pretrained", lambda name: pytest.fail("asked the library"))
-    with pytest.raises(ConfigError, match=r"'some/model' cannot be loaded: the hub does not answer \(Name or service not known\)\. Name"):
+    with pytest.raises(
+        ConfigError,
+        match=r"'some/model' cannot be loaded: the hub does not answer \(Name or service not known\)\. Name",
+    ):
         load_language_model(LanguageSource("some/model"))
 
 
@@ -114,7 +122,9 @@ def configured(**values: int) -> Callable[[Path], None]:
         (configured(num_attention_heads=3), r"cannot be loaded: ValueError: The hidden size \(16\) is not a multiple"),
     ],
 )
-def test_a_folder_whose_weights_are_not_whole_is_refused(spoil: Callable[[Path], None], message: str, tmp_path: Path) -> None:
+def test_a_folder_whose_weights_are_not_whole_is_refused(
+    spoil: Callable[[Path], None], message: str, tmp_path: Path
+) -> None:
     """The library would start what is not there from random numbers, and say so in a table."""
     load_language_model(LanguageSource(NAME)).save_pretrained(tmp_path)
     spoil(tmp_path)
@@ -123,11 +133,14 @@ def test_a_folder_whose_weights_are_not_whole_is_refused(spoil: Callable[[Path],
 
 
 def test_code_that_a_folder_brings_is_never_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A checkpoint may name its language model; the library by itself would ask at the prompt whether to run the folder's code."""
+    """A checkpoint may name its language model; the library by itself would ask at the prompt
+    whether to run the folder's code."""
     load_language_model(LanguageSource(NAME)).save_pretrained(tmp_path)
     file = tmp_path / "config.json"
     config = json.loads(file.read_text(encoding="utf-8"))
-    file.write_text(json.dumps({**config, "model_type": "unheard_of", "auto_map": {"AutoConfig": "mine.Config"}}), encoding="utf-8")
+    file.write_text(
+        json.dumps({**config, "model_type": "unheard_of", "auto_map": {"AutoConfig": "mine.Config"}}), encoding="utf-8"
+    )
     (tmp_path / "mine.py").write_text(f"open({str(tmp_path / 'run')!r}, 'w').close()\n", encoding="utf-8")
     monkeypatch.setattr("builtins.input", lambda *asked: "y")
     with pytest.raises(ConfigError, match="cannot be loaded"):
@@ -148,8 +161,12 @@ def test_the_library_makes_no_report_of_what_is_not_needed(tmp_path: Path, capfd
 
 def test_missing_libraries_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     find = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name in ("transformers", "peft", "ot") else find(name))
-    with pytest.raises(ConfigError, match=r"^not installed: transformers, peft\. Install with: pip install 'vidsgg\[llm\]'$"):
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name in ("transformers", "peft", "ot") else find(name)
+    )
+    with pytest.raises(
+        ConfigError, match=r"^not installed: transformers, peft\. Install with: pip install 'vidsgg\[llm\]'$"
+    ):
         load_language_model(LanguageSource(NAME))
     with pytest.raises(ConfigError, match=r"^not installed: POT"):
         tiny(language=None)
@@ -171,14 +188,21 @@ def test_quantised_weights_need_their_library_and_a_gpu(tmp_path: Path, monkeypa
 
 
 @pytest.mark.parametrize(
-    "error", [MemoryError(), torch.OutOfMemoryError("CUDA out of memory."), RuntimeError("DefaultCPUAllocator: can't allocate memory")]
+    "error",
+    [
+        MemoryError(),
+        torch.OutOfMemoryError("CUDA out of memory."),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory"),
+    ],
 )
 def test_too_little_memory_is_told_with_what_would_do(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise error
 
     monkeypatch.setattr(loading, "_random", full)
-    with pytest.raises(ConfigError, match=r"memory does not suffice for random:llama.*GiB in float32.*-llm_bits 4.*smaller model"):
+    with pytest.raises(
+        ConfigError, match=r"memory does not suffice for random:llama.*GiB in float32.*-llm_bits 4.*smaller model"
+    ):
         load_language_model(LanguageSource(NAME))
 
 
@@ -186,7 +210,8 @@ def test_a_model_larger_than_main_memory_is_refused_before_it_is_made() -> None:
     """The system would end the process without a word."""
     name = "random:llama:hidden=65536,layers=200,heads=64"
     with pytest.raises(
-        ConfigError, match=r"not suffice for random:llama\S+ \(\d+\.\d GiB of main memory are free\): \d+\.\d\d billion weights"
+        ConfigError,
+        match=r"not suffice for random:llama\S+ \(\d+\.\d GiB of main memory are free\): \d+\.\d\d billion weights",
     ):
         load_language_model(LanguageSource(name))
 

@@ -1,4 +1,5 @@
-"""Stage 1: codes are learnt, the gradient goes straight through, and the start decides how many codes live."""
+"""Stage 1: codes are learnt, the gradient goes straight through, and the start decides how many
+codes live."""
 
 from __future__ import annotations
 
@@ -42,7 +43,9 @@ def test_each_part_of_the_loss_reaches_what_it_is_for() -> None:
     }.items():
         model = quantiser()
         code_errors(model(clusters(4, 20)))[part].mean().backward()
-        have = {name.split(".")[0] for name, p in model.named_parameters() if p.grad is not None and p.grad.abs().sum() > 0}
+        have = {
+            name.split(".")[0] for name, p in model.named_parameters() if p.grad is not None and p.grad.abs().sum() > 0
+        }
         assert have == reached, part
 
 
@@ -118,4 +121,6 @@ def test_the_loss_of_a_batch_is_the_mean_of_its_videos() -> None:
     for name, value in together.items():
         torch.testing.assert_close(value, torch.stack([losses[name] for losses in apart]).mean())
     parts = {name: error.mean() for name, error in code_errors(model(clips[0]).quantised).items()}
-    torch.testing.assert_close(apart[0]["total"], parts["reconstruction"] + parts["codebook"] + 0.25 * parts["commitment"])
+    torch.testing.assert_close(
+        apart[0]["total"], parts["reconstruction"] + parts["codebook"] + 0.25 * parts["commitment"]
+    )

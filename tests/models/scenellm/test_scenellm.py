@@ -37,7 +37,8 @@ ABLATIONS: dict[str, dict[str, object]] = {
 
 
 def ready(schema=ENTITY, mode: str = "predcls", **changes: object) -> SceneLLM:
-    """A model past all stages: codes where features are, words of two frames, adapters that do something."""
+    """A model past all stages: codes where features are, words of two frames, adapters that do
+    something."""
     model = with_adapters(tiny(schema, mode, **changes))
     generator = torch.Generator().manual_seed(0)
     if model.quantiser is not None:
@@ -113,7 +114,8 @@ def test_every_pair_gets_a_score_and_every_weight_of_its_stage_a_gradient(ablati
         learning = {name for name, p in model.named_parameters() if p.requires_grad}
         assert {name for name, p in model.named_parameters() if p.grad is not None} == learning
         still = [name for name in learning if not model.get_parameter(name).grad.abs().sum() > 0]
-        assert not [name for name in still if not name.endswith(("place.0.weight", "place.0.bias"))]  # ReLUs that happen to be shut
+        # ReLUs that happen to be shut
+        assert not [name for name in still if not name.endswith(("place.0.weight", "place.0.bias"))]
         assert {name.startswith("quantiser.") for name in learning} == {stage is Stage.CODES}
         assert any("lora_" in name for name in learning) == (stage is Stage.LANGUAGE and model.language is not None)
 
@@ -125,7 +127,9 @@ def test_corner_cases_of_frames(shape: list[int], mode: str) -> None:
     model = ready(mode=mode).train()
     clip = entity_clip(shape) if mode == "predcls" else learning_clip(shape)
     logits = model(clip)
-    assert {name: tuple(x.shape) for name, x in logits.groups.items()} == {g.name: (clip.pairs, len(g)) for g in ENTITY.vocabulary.groups}
+    assert {name: tuple(x.shape) for name, x in logits.groups.items()} == {
+        g.name: (clip.pairs, len(g)) for g in ENTITY.vocabulary.groups
+    }
     loss = RelationCriterion(ENTITY)(logits, clip)["total"]
     if loss.requires_grad:
         loss.backward()
@@ -137,7 +141,10 @@ def test_permuting_the_pairs_of_a_frame_permutes_the_outputs() -> None:
     order = torch.tensor([2, 0, 1, 4, 3])
     moved = replace(
         clip,
-        **{name: getattr(clip, name)[order] for name in ("pair_subject", "pair_object", "pair_frame", "pair_union", "pair_mask")},
+        **{
+            name: getattr(clip, name)[order]
+            for name in ("pair_subject", "pair_object", "pair_frame", "pair_union", "pair_mask")
+        },
         labels={name: hot[order] for name, hot in clip.labels.items()},
     )
     torch.testing.assert_close(flat(model, moved), flat(model, clip)[order], rtol=1e-4, atol=1e-5)
@@ -148,13 +155,16 @@ def test_the_order_of_an_events_objects_changes_nothing() -> None:
     order = torch.cat([torch.nonzero(clip.node_frame == frame).squeeze(1).flip(0) for frame in range(clip.frames)])
     nodes = ("node_box", "node_class", "node_score", "node_frame", "node_identity", "node_target")
     moved = replace(
-        clip, **{name: getattr(clip, name)[order] for name in nodes}, labels={name: hot[order] for name, hot in clip.labels.items()}
+        clip,
+        **{name: getattr(clip, name)[order] for name in nodes},
+        labels={name: hot[order] for name, hot in clip.labels.items()},
     )
     torch.testing.assert_close(flat(model, moved), flat(model, clip)[order], rtol=1e-4, atol=1e-5)
 
 
 def test_the_language_model_speaks_of_later_frames_only() -> None:
-    """Without frames' tokens in the memory (alpha 1) and with kinds of frames that do not change, what a frame hears is of its past."""
+    """Without frames' tokens in the memory (alpha 1) and with kinds of frames that do not change,
+    what a frame hears is of its past."""
     model, clip = ready(memory_weight=1.0, ot_mode="none", quantise=False), entity_clip([1, 1, 1])
     with torch.inference_mode():
         token = model.frame_tokens(clip)
@@ -252,7 +262,8 @@ def test_layers_that_are_computed_twice_give_the_same_gradients() -> None:
     for twice in (False, True):
         model = ready().train()
         if twice:
-            assert recompute_layers(model, SceneLLM.capabilities.recomputable) == 1 + 2  # of the predictor, of the language model
+            # of the predictor, of the language model
+            assert recompute_layers(model, SceneLLM.capabilities.recomputable) == 1 + 2
         RelationCriterion(ENTITY)(model(clip), clip)["total"].backward()
         gradients.append([p.grad for p in model.parameters() if p.grad is not None])
     assert all(torch.equal(a, b) for a, b in zip(*gradients, strict=True))
@@ -279,10 +290,13 @@ def test_what_a_model_was_not_made_for_is_refused() -> None:
 
 def test_nothing_of_the_extra_is_imported_before_a_model_is_built() -> None:
     code = (
-        "import sys; from vidsgg.methods.registry import methods; import vidsgg.methods.scenellm.course, vidsgg.losses.scenellm;"
-        "assert methods()['scenellm'].capabilities; print([name for name in ('transformers', 'peft', 'ot', 'scipy') if name in sys.modules])"
+        "import sys; from vidsgg.methods.registry import methods; import vidsgg.methods.scenellm.course,"
+        " vidsgg.losses.scenellm;assert methods()['scenellm'].capabilities; print([name for name in ('transformers',"
+        " 'peft', 'ot', 'scipy') if name in sys.modules])"
     )
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    )
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")

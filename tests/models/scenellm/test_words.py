@@ -1,4 +1,5 @@
-"""Words: segmentation against a loop that anybody can check, and planted words that the transport finds again."""
+"""Words: segmentation against a loop that anybody can check, and planted words that the transport
+finds again."""
 
 from __future__ import annotations
 
@@ -61,7 +62,8 @@ def test_the_transport_recovers_planted_words() -> None:
     found = find_frame_words(kind, video, most_words=24, step=2)
     kept = {tuple(k for k in row if k >= 0) for row in found.words.tolist()}
     assert {word for word in PLANTED if len(word) > 1} <= kept
-    assert int(word_starts(kind, video, found.words).sum()) == 12 * len(videos)  # the words that were planted, not one more
+    # the words that were planted, not one more
+    assert int(word_starts(kind, video, found.words).sum()) == 12 * len(videos)
     assert found.entropy < 0.5 * found.entropy_of_frames
     assert found.mean_length == pytest.approx(len(kind) / (12 * len(videos)))
 
@@ -70,7 +72,10 @@ def test_without_order_there_is_little_to_gain() -> None:
     chooser = random.Random(0)
     videos = [[chooser.randrange(1, 10) for _ in range(25)] for _ in range(60)]
     kind, video = flat(videos)
-    assert find_frame_words(kind, video, most_words=24, step=2).entropy > 0.9 * find_frame_words(*flat(videos), 0, 2).entropy_of_frames
+    assert (
+        find_frame_words(kind, video, most_words=24, step=2).entropy
+        > 0.9 * find_frame_words(*flat(videos), 0, 2).entropy_of_frames
+    )
 
 
 @pytest.mark.parametrize("videos", [[[3]], [[1, 2]], [[1], [2]]], ids=str)
@@ -83,7 +88,9 @@ def learnt(mode: str) -> SceneWords:
     torch.manual_seed(0)
     words = SceneWords(mode, dim=2, kinds=4, most_words=5)
     if words.has_kinds:
-        words.learn(torch.tensor([[0.0, 0], [1, 0], [2, 0], [3, 0]]), table([(0, 1), (2, 3, 2)]) if mode == "words" else None)
+        words.learn(
+            torch.tensor([[0.0, 0], [1, 0], [2, 0], [3, 0]]), table([(0, 1), (2, 3, 2)]) if mode == "words" else None
+        )
     return words
 
 
@@ -112,8 +119,15 @@ def test_every_frame_is_a_word(mode: str) -> None:
         assert torch.equal(words.vector, token)
         return
     nothing = torch.zeros(2)
-    around = [(nothing, token[0], token[1]), (token[0], token[1], token[2]), (token[1], token[2], nothing), (nothing, token[3], nothing)]
-    torch.testing.assert_close(words.vector, token + module.convolution(torch.stack([torch.cat(three) for three in around])))
+    around = [
+        (nothing, token[0], token[1]),
+        (token[0], token[1], token[2]),
+        (token[1], token[2], nothing),
+        (nothing, token[3], nothing),
+    ]
+    torch.testing.assert_close(
+        words.vector, token + module.convolution(torch.stack([torch.cat(three) for three in around]))
+    )
 
 
 def test_before_kinds_are_learnt_every_frame_is_a_word() -> None:

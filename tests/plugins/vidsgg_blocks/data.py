@@ -1,4 +1,5 @@
-"""Blocks: robots and children push coloured things about. Pictures lie in folders, annotations in one JSON file.
+"""Blocks: robots and children push coloured things about. Pictures lie in folders, annotations in
+one JSON file.
 
 ``blocks.json``::
 
@@ -7,7 +8,8 @@
          "things": [{"klass": "robot", "box": [4, 8, 20, 24], "id": 0}, ...],
          "relations": [{"subject": 0, "object": 2, "distance": "near", "side": ["left_of"]}, ...]}]}]}
 
-A box is x1, y1, x2, y2 in pixels. "subject" and "object" are positions among the things of the frame.
+A box is x1, y1, x2, y2 in pixels. "subject" and "object" are positions among the things of the
+frame.
 """
 
 from __future__ import annotations
@@ -84,9 +86,13 @@ class Blocks(VideoDataset):
     schema = SCHEMA
 
     def __init__(self, root: Path, split: str, mode: str) -> None:
-        """Raises ConfigError for an unknown split or mode, DataError naming the file and the place in it that is wrong."""
+        """Raises ConfigError for an unknown split or mode, DataError naming the file and the place
+        in it that is wrong."""
         if split not in ("train", "test") or mode not in SCHEMA.modes:
-            raise ConfigError(f"Blocks has the splits train and test and the modes {', '.join(SCHEMA.modes)}, not {split!r} and {mode!r}.")
+            raise ConfigError(
+                f"Blocks has the splits train and test and the modes {', '.join(SCHEMA.modes)}, not {split!r} and"
+                f" {mode!r}."
+            )
         self.root, self.split = root, split
         self._videos = [video for video in read_json(root / FILE, _File, most=10**9).videos if video.split == split]
         self.video_ids = [video.name for video in self._videos]
@@ -126,7 +132,10 @@ class Blocks(VideoDataset):
 
     def frame_sources(self, index: int, frames: Sequence[int] | None = None) -> list[FrameSource]:
         pictures = [self.root / frame.picture for frame in self._videos[index].frames]
-        return [FrameSource(pictures[f], there=pictures[f].is_file()) for f in (range(len(pictures)) if frames is None else frames)]
+        return [
+            FrameSource(pictures[f], there=pictures[f].is_file())
+            for f in (range(len(pictures)) if frames is None else frames)
+        ]
 
     def images(self, index: int, frames: Sequence[int] | None = None) -> list[Image]:
         return [read_image(source.file) for source in self.frame_sources(index, frames)]

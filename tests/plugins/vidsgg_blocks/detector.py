@@ -27,11 +27,14 @@ class ColourDetector(Detector):
     colours: Tensor  # (O, 3) float, 0..1
 
     def __init__(self, classes: Sequence[str], tolerance: float = 0.25) -> None:
-        """tolerance: how far a pixel may be from the colour of its class, 0..1. Raises ConfigError for a class without a colour."""
+        """tolerance: how far a pixel may be from the colour of its class, 0..1. Raises ConfigError
+        for a class without a colour."""
         super().__init__()
         self.classes, self.tolerance = tuple(classes), tolerance
         if unknown := [name for name in self.classes[1:] if name not in COLOURS]:
-            raise ConfigError(f"detector colours: knows no colour of {', '.join(unknown[:5])}; it finds {', '.join(COLOURS)}.")
+            raise ConfigError(
+                f"detector colours: knows no colour of {', '.join(unknown[:5])}; it finds {', '.join(COLOURS)}."
+            )
         colours = torch.tensor([(128, 128, 128), *(COLOURS[name] for name in self.classes[1:])]) / 255
         self.register_buffer("colours", colours)
 

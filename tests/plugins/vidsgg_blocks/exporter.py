@@ -16,4 +16,6 @@ def _sentence(relation: RelationInterval) -> str:
     return f"{who}, frames {relation.begin_frame} to {relation.end_frame}"
 
 
-SENTENCES = Format("sentences", "a line for every relation that lasts", ".txt", joint=False, tracked=True, writer=sentences)
+SENTENCES = Format(
+    "sentences", "a line for every relation that lasts", ".txt", joint=False, tracked=True, writer=sentences
+)

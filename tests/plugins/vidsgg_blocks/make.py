@@ -15,7 +15,8 @@ WIDTH, HEIGHT, SIDE, NEAR = 96, 64, 14, 32  # pixels
 
 
 def make(folder: Path, videos: int = 12, frames: int = 5, seed: int = 0) -> Path:
-    """Every fourth video belongs to the test split. In each a robot, a child, a cube and a ball go straight on."""
+    """Every fourth video belongs to the test split. In each a robot, a child, a cube and a ball go
+    straight on."""
     random = np.random.default_rng(seed)
     found = []
     for number in range(videos):
@@ -27,7 +28,8 @@ def make(folder: Path, videos: int = 12, frames: int = 5, seed: int = 0) -> Path
             corner = np.abs((place + f * way + room) % (2 * room) - room).round()  # they turn back at the edges
             Image.fromarray(draw(corner)).save(folder / name / f"{f + 1}.png")
             things = [
-                {"klass": klass, "box": [*corner[i].tolist(), *(corner[i] + SIDE).tolist()], "id": i} for i, klass in enumerate(COLOURS)
+                {"klass": klass, "box": [*corner[i].tolist(), *(corner[i] + SIDE).tolist()], "id": i}
+                for i, klass in enumerate(COLOURS)
             ]
             relations = [relation(corner, i, j) for i in (0, 1) for j in (2, 3)]
             shots.append({"picture": f"{name}/{f + 1}.png", "things": things, "relations": relations})
@@ -49,7 +51,12 @@ def relation(corner: np.ndarray, subject: int, thing: int) -> dict[str, object]:
     x, y = corner[subject] - corner[thing]
     sides = {"left_of": x < 0, "right_of": x > 0, "above": y < 0, "below": y > 0}
     distance = "near" if np.hypot(x, y) < NEAR else "far"
-    return {"subject": subject, "object": thing, "distance": distance, "side": [name for name, holds in sides.items() if holds]}
+    return {
+        "subject": subject,
+        "object": thing,
+        "distance": distance,
+        "side": [name for name, holds in sides.items() if holds],
+    }
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""The network as a method: everything that vidsgg has to know of it. Nothing heavy is imported here, so that ``-h`` answers at once."""
+"""The network as a method: everything that vidsgg has to know of it. Nothing heavy is imported
+here, so that ``-h`` answers at once."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class NearnessConfig:
-    """What the network is built from. A field is an option of ``vidsgg train``; its default stands here and nowhere else."""
+    """What the network is built from. A field is an option of ``vidsgg train``; its default stands
+    here and nowhere else."""
 
     width: int = option(64, "numbers that a pair of things is described by", low=1, high=4096)
     steps: int = option(1, "times that a pair looks at the other pairs of its frame", low=0, high=16)
@@ -27,7 +29,8 @@ class NearnessConfig:
 
 @dataclass(frozen=True)
 class NearnessOptions(NearnessConfig, NeuralOptions):
-    """Options of a run: those of the network, and those that every model has, here with another learning rate."""
+    """Options of a run: those of the network, and those that every model has, here with another
+    learning rate."""
 
     lr: float = option(3e-3, "learning rate of AdamW", low=0, high=1e3)
 

@@ -15,7 +15,8 @@ from vidsgg_blocks.method import NearnessConfig
 
 
 class Nearness(nn.Module):
-    """Letters: N nodes, P pairs, O object classes, C predicates of a group, D width of a node's features, W ``config.width``."""
+    """Letters: N nodes, P pairs, O object classes, C predicates of a group, D width of a node's
+    features, W ``config.width``."""
 
     capabilities = Capabilities(modes={"entity": MODES})  # subjects with a box, in all three modes
 
@@ -28,14 +29,17 @@ class Nearness(nn.Module):
         self.place = nn.Linear(6, config.width)
         self.pair = nn.Sequential(nn.Linear(3 * config.width, config.width), nn.ReLU(), nn.Dropout(config.dropout))
         self.step = nn.Sequential(nn.Linear(2 * config.width, config.width), nn.ReLU())
-        self.heads = nn.ModuleDict({group.name: nn.Linear(config.width, len(group)) for group in schema.vocabulary.groups})
+        self.heads = nn.ModuleDict(
+            {group.name: nn.Linear(config.width, len(group)) for group in schema.vocabulary.groups}
+        )
         self.classes = None
         if mode != "predcls":
             check_node_features("nearness", schema, widths)
             self.classes = nn.Linear(widths.node, objects)
 
     def forward(self, clip: Clip) -> RelationLogits:
-        """Logits (P, C) per group. Where classes are hidden there are logits (N, O) of them too; ``scored_pairs`` does what follows."""
+        """Logits (P, C) per group. Where classes are hidden there are logits (N, O) of them too;
+        ``scored_pairs`` does what follows."""
         pairs = scored_pairs(clip, "nearness", self._classify if self.classes else None, settle_by_logits)
         return RelationLogits(self._relations(pairs.clip, pairs.node_class), pairs.guess, clip=pairs.settled)
 
@@ -55,7 +59,8 @@ class Nearness(nn.Module):
 
 
 def _geometry(clip: Clip) -> Tensor:
-    """(P, 6): the way from the subject's centre to the object's, and both sizes, in parts of the frame."""
+    """(P, 6): the way from the subject's centre to the object's, and both sizes, in parts of the
+    frame."""
     size = clip.frame_size[clip.pair_frame]
     subject, thing = (clip.node_box[row] for row in (clip.pair_subject, clip.pair_object))
     way = (thing[:, :2] + thing[:, 2:] - subject[:, :2] - subject[:, 2:]) / 2

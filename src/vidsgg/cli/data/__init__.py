@@ -19,7 +19,16 @@ COMMANDS = {
 
 def _usage() -> str:
     lines = [f"  {name:<6}  {text}" for name, text in COMMANDS.items()]
-    return "\n".join(["usage: vidsgg data COMMAND [options]", "", "commands:", *lines, "", "'vidsgg data COMMAND -h' lists its options."])
+    return "\n".join(
+        [
+            "usage: vidsgg data COMMAND [options]",
+            "",
+            "commands:",
+            *lines,
+            "",
+            "'vidsgg data COMMAND -h' lists its options.",
+        ]
+    )
 
 
 def main(argv: Sequence[str]) -> int:

@@ -13,12 +13,15 @@ from vidsgg.options import option
 
 @dataclass(frozen=True)
 class CheckOptions:
-    data_path: str | None = option(None, "folder of the data set; data/action_genome if left out and there", place="input")
+    data_path: str | None = option(
+        None, "folder of the data set; data/action_genome if left out and there", place="input"
+    )
     images: Literal["none", "sample", "all"] = option("sample", "which videos' pictures to read")
 
 
 def main(argv: Sequence[str]) -> int:
-    """Print the report. Returns 0 if everything can be used and 1 if not; a folder that is no data set raises DataError."""
+    """Print the report. Returns 0 if everything can be used and 1 if not; a folder that is no data
+    set raises DataError."""
     options = parse(CheckOptions, argv, prog="vidsgg data check", description="Find out what is wrong with a data set.")
     from vidsgg.datasets.registry import default_data_path
     from vidsgg.datasets.validation import check_dataset

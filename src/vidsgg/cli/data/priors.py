@@ -18,13 +18,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PriorsOptions:
-    data_path: str | None = option(None, "folder of the data set; data/action_genome if left out and there", place="input")
-    split: Literal["train", "val", "all"] = option("train", "training videos without those held out for validation, these alone, or both")
-    out: Path | None = option(None, "file to write in the form of STKET's TrainPrior.json, for 'vidsgg train -priors'", place="new file")
+    data_path: str | None = option(
+        None, "folder of the data set; data/action_genome if left out and there", place="input"
+    )
+    split: Literal["train", "val", "all"] = option(
+        "train", "training videos without those held out for validation, these alone, or both"
+    )
+    out: Path | None = option(
+        None, "file to write in the form of STKET's TrainPrior.json, for 'vidsgg train -priors'", place="new file"
+    )
 
 
 def main(argv: Sequence[str]) -> int:
-    description = "Count what is usual for every class of objects, as STKET knows it. Training counts by itself; no file is needed."
+    description = (
+        "Count what is usual for every class of objects, as STKET knows it. Training counts by itself; no file is"
+        " needed."
+    )
     options = parse(PriorsOptions, argv, prog="vidsgg data priors", description=description)
     from vidsgg.datasets.prior_cache import known_priors
     from vidsgg.datasets.priors import write_priors
@@ -48,7 +57,8 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _table(priors: PredicatePriors, schema: Schema) -> list[str]:
-    """A line per class, the frequent ones first: its likeliest predicate of every group, and what follows its likeliest contact."""
+    """A line per class, the frequent ones first: its likeliest predicate of every group, and what
+    follows its likeliest contact."""
     from vidsgg.ops.contacts import contact_group
     from vidsgg.recipes.tables import columns
 
@@ -59,8 +69,13 @@ def _table(priors: PredicatePriors, schema: Schema) -> list[str]:
     rows = [["class", "pairs", *slices, f"most likely after it ({group.name})", "contacts"]]
     for k in sorted(pairs.nonzero()[0].tolist(), key=lambda k: -pairs[k]):
         likeliest = int(priors.initial[k, slices[group.name]].argmax())
-        shares = [*(priors.initial[k, part] for part in slices.values()), priors.transition[k, likeliest, slices[group.name]]]
+        shares = [
+            *(priors.initial[k, part] for part in slices.values()),
+            priors.transition[k, likeliest, slices[group.name]],
+        ]
         names = [g.predicates for g in vocabulary.groups] + [group.predicates]
-        best = [f"{name[int(s.argmax())]} {s.max():.0%}" if s.any() else "-" for s, name in zip(shares, names, strict=True)]
+        best = [
+            f"{name[int(s.argmax())]} {s.max():.0%}" if s.any() else "-" for s, name in zip(shares, names, strict=True)
+        ]
         rows.append([vocabulary.objects[k], f"{pairs[k]:,}", *best, str(int(priors.contacts[k].sum()))])
     return columns(rows)

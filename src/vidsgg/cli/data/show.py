@@ -14,15 +14,21 @@ from vidsgg.options import option
 
 @dataclass(frozen=True)
 class ShowOptions:
-    data_path: str | None = option(None, "folder of the data set; data/action_genome if left out and there", place="input")
+    data_path: str | None = option(
+        None, "folder of the data set; data/action_genome if left out and there", place="input"
+    )
     split: Literal["train", "test"] = option("test", "which videos to number")
     video: str = option("0", "name of the video, or its number in the split, from 0")
-    frame: str = option("all", "position of an annotated frame in the video, from 0, or 'all' for a sheet of all of them")
+    frame: str = option(
+        "all", "position of an annotated frame in the video, from 0, or 'all' for a sheet of all of them"
+    )
     out: Path = option(Path("scene.png"), "picture to write", place="new file")
 
 
 def main(argv: Sequence[str]) -> int:
-    options = parse(ShowOptions, argv, prog="vidsgg data show", description="Draw the annotations of a frame or of a whole video.")
+    options = parse(
+        ShowOptions, argv, prog="vidsgg data show", description="Draw the annotations of a frame or of a whole video."
+    )
     if options.frame != "all" and not options.frame.isdecimal():
         raise ConfigError(f"option -frame: expected a whole number or 'all', got {options.frame!r}")
     from PIL import Image
@@ -35,7 +41,9 @@ def main(argv: Sequence[str]) -> int:
     from vidsgg.viewer.drawing import draw_frame, draw_sheet
     from vidsgg.viewer.graphs import colours
 
-    dataset = open_whole_split(Path(options.data_path) if options.data_path else default_data_path(), options.split, "predcls")
+    dataset = open_whole_split(
+        Path(options.data_path) if options.data_path else default_data_path(), options.split, "predcls"
+    )
     index = dataset.find(options.video)
     annotation = dataset.annotation(index)
     images = dataset.images(index) if dataset.schema.has_frames else None
@@ -46,16 +54,25 @@ def main(argv: Sequence[str]) -> int:
     else:
         number = int(options.frame)
         if number >= annotation.frames:
-            raise ConfigError(f"option -frame: video {annotation.video_id!r} has the frames 0..{annotation.frames - 1}, not {number}")
-        picture = draw_frame(images[number] if images else None, graph.frames[number], colours([graph], subjects), subjects)
+            raise ConfigError(
+                f"option -frame: video {annotation.video_id!r} has the frames 0..{annotation.frames - 1}, not {number}"
+            )
+        picture = draw_frame(
+            images[number] if images else None, graph.frames[number], colours([graph], subjects), subjects
+        )
     try:
         options.out.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(options.out) as file:
             Image.fromarray(picture).save(file, Image.registered_extensions()[options.out.suffix.lower()])
     except (OSError, ValueError, KeyError) as error:  # KeyError, ValueError: Pillow writes no format of that name
         said = getattr(error, "strerror", None) or error
-        raise DataError(f"cannot write {options.out}: {said}. Use a name such as scene.png in a folder you may write to.") from error
+        raise DataError(
+            f"cannot write {options.out}: {said}. Use a name such as scene.png in a folder you may write to."
+        ) from error
     for note in picture_notes([Subset(dataset, [index])]):
         print(note)
-    print(f"video {annotation.video_id} ({options.split} {index}): {annotation.frames} frames, {annotation.pairs} pairs -> {options.out}")
+    print(
+        f"video {annotation.video_id} ({options.split} {index}): {annotation.frames} frames, {annotation.pairs} pairs"
+        f" -> {options.out}"
+    )
     return 0

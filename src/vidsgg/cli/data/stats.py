@@ -16,14 +16,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class StatsOptions:
-    data_path: str | None = option(None, "folder of the data set; data/action_genome if left out and there", place="input")
+    data_path: str | None = option(
+        None, "folder of the data set; data/action_genome if left out and there", place="input"
+    )
     split: Literal["train", "test"] = option("train", "which videos to count")
     top: int = option(20, "rows of the longer tables", low=1, high=1_000_000)
     out: Path | None = option(None, "folder for charts (PNG); none are drawn without it", place="new folder")
 
 
 def main(argv: Sequence[str]) -> int:
-    options = parse(StatsOptions, argv, prog="vidsgg data stats", description="Count objects, predicates, frames and pairs.")
+    options = parse(
+        StatsOptions, argv, prog="vidsgg data stats", description="Count objects, predicates, frames and pairs."
+    )
     from vidsgg.datasets.registry import default_data_path, open_whole_split
     from vidsgg.datasets.statistics import dataset_statistics
 
@@ -42,7 +46,8 @@ def _table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> st
     """Columns as wide as their widest entry; the first flush left, numbers flush right."""
     widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
     lines = [
-        "  ".join([row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))]) for row in (head, *rows)
+        "  ".join([row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))])
+        for row in (head, *rows)
     ]
     return "\n".join([title, *(f"  {line.rstrip()}" for line in lines)])
 
@@ -60,13 +65,18 @@ def _report(statistics: DatasetStatistics, where: str, top: int) -> str:
         ),
     )
     parts = [overview]
-    present = sorted((i for i in range(len(statistics.objects)) if statistics.objects[i]), key=lambda i: -statistics.objects[i])
+    present = sorted(
+        (i for i in range(len(statistics.objects)) if statistics.objects[i]), key=lambda i: -statistics.objects[i]
+    )
     total = int(statistics.objects.sum())
     parts.append(
         _table(
             f"objects ({min(top, len(present))} of {len(present)} classes)",
             ("class", "count", "share"),
-            [(vocabulary.objects[i], f"{statistics.objects[i]:,}", f"{statistics.objects[i] / total:.1%}") for i in present[:top]],
+            [
+                (vocabulary.objects[i], f"{statistics.objects[i]:,}", f"{statistics.objects[i] / total:.1%}")
+                for i in present[:top]
+            ],
         )
     )
     every = max(int(statistics.pairs.sum()), 1)
@@ -76,10 +86,16 @@ def _report(statistics: DatasetStatistics, where: str, top: int) -> str:
         rows = [(group.predicates[c], f"{counts[c]:,}", f"{counts[c] / every:.1%}") for c in order]
         parts.append(_table(f"{group.name} predicates", ("predicate", "count", "of pairs"), rows))
     shares = {group.name: statistics.given_class(group.name) for group in vocabulary.groups}
-    classes = sorted((i for i in range(len(statistics.pairs)) if statistics.pairs[i]), key=lambda i: -statistics.pairs[i])[:top]
+    classes = sorted(
+        (i for i in range(len(statistics.pairs)) if statistics.pairs[i]), key=lambda i: -statistics.pairs[i]
+    )[:top]
     head = ("class", "pairs", *(group.name for group in vocabulary.groups))
     likeliest = [
-        (vocabulary.objects[i], f"{statistics.pairs[i]:,}", *(_likeliest_text(shares[g.name][i], g.predicates) for g in vocabulary.groups))
+        (
+            vocabulary.objects[i],
+            f"{statistics.pairs[i]:,}",
+            *(_likeliest_text(shares[g.name][i], g.predicates) for g in vocabulary.groups),
+        )
         for i in classes
     ]
     parts.append(_table("likeliest predicate given the class of the object", head, likeliest))

@@ -14,7 +14,9 @@ from vidsgg.options import option
 
 @dataclass(frozen=True)
 class SynthOptions:
-    out: Path = option(help="folder to make it in; empty, new, or with an older synthetic set, which is replaced", place="new folder")
+    out: Path = option(
+        help="folder to make it in; empty, new, or with an older synthetic set, which is replaced", place="new folder"
+    )
     videos: int = option(200, "how many videos; every fifth belongs to the test split", low=5, high=100_000)
     seed: int = option(0, "the same seed gives the same bytes", low=0, high=2**32 - 1)
     frames: bool = option(False, "also write every frame as a PNG, as users of Action Genome dump them")
@@ -25,7 +27,10 @@ class SynthOptions:
 
 def main(argv: Sequence[str]) -> int:
     options = parse(
-        SynthOptions, argv, prog="vidsgg data synth", description="Make a synthetic data set in Action Genome's own file format."
+        SynthOptions,
+        argv,
+        prog="vidsgg data synth",
+        description="Make a synthetic data set in Action Genome's own file format.",
     )
     if options.workers != "auto" and not options.workers.isdecimal():
         raise ConfigError(f"option -workers: expected a whole number or 'auto', got {options.workers!r}")

@@ -1,4 +1,5 @@
-"""A story's key frames as the entries of Action Genome's annotation files, with the blemishes of real ones."""
+"""A story's key frames as the entries of Action Genome's annotation files, with the blemishes of
+real ones."""
 
 from __future__ import annotations
 
@@ -14,27 +15,33 @@ from vidsgg.datasets.synthetic.frequencies import frequencies
 from vidsgg.datasets.synthetic.render import Scene, drawn_box
 from vidsgg.datasets.synthetic.script import Key, Relations, Story
 
-# How often annotators and the person detector fail, per pair, per thing and frame, per frame, per video.
+# How often annotators and the person detector fail, per pair, per thing and frame, per frame, per
+# video.
 WRONG_LABEL, UNSEEN_THING, UNSEEN_PERSON, UNSEEN_IN_VIDEO = 0.04, 0.03, 0.05, 0.03
-# Share of things that are annotated in a part of the video only, as things of one of several actions are.
+# Share of things that are annotated in a part of the video only, as things of one of several
+# actions are.
 PART_OF_THE_TIME = 0.15
-# A thing with less than this share of its box, or fewer pixels, inside the picture counts as not visible.
+# A thing with less than this share of its box, or fewer pixels, inside the picture counts as not
+# visible.
 _SHARE_INSIDE, _PIXELS_INSIDE = 0.3, 4.0
 
 
 @dataclass(frozen=True)
 class VideoEntries:
-    """Entries of the two annotation files for one video, both by ``VIDEO.mp4/FRAME.png`` in the order of time."""
+    """Entries of the two annotation files for one video, both by ``VIDEO.mp4/FRAME.png`` in the
+    order of time."""
 
     persons: dict[str, dict[str, Any]]
     objects: dict[str, list[dict[str, Any]]]
 
 
 def annotate(story: Story, scene: Scene, rng: np.random.Generator, video: str, split: str) -> VideoEntries:
-    """Annotations of every key of ``story``. video: name without ``.mp4``; split: "train" or "test"."""
+    """Annotations of every key of ``story``. video: name without ``.mp4``; split: "train" or
+    "test"."""
     persons, objects = {}, {}
     size = (scene.width, scene.height)
-    lost = rng.random() < UNSEEN_IN_VIDEO  # the person is found in one or two frames only; the loader leaves such videos out
+    # the person is found in one or two frames only; the loader leaves such videos out
+    lost = rng.random() < UNSEEN_IN_VIDEO
     seen = set(rng.choice(len(story.keys), 2, replace=False)[: int(rng.integers(1, 3))]) if lost else None
     spans = [_span(rng, len(story.keys)) for _ in story.things]
     for number, key in enumerate(story.keys):
@@ -49,7 +56,11 @@ def annotate(story: Story, scene: Scene, rng: np.random.Generator, video: str, s
             if rng.random() < UNSEEN_THING:
                 box = None
             relations = _mistaken(rng, thing.name, key.relations[i]) if rng.random() < WRONG_LABEL else key.relations[i]
-            entries.append(_object(thing.name, box, relations, f"{video}.mp4/{thing.name.replace('/', '_')}/{key.frame + 1:06d}", split))
+            entries.append(
+                _object(
+                    thing.name, box, relations, f"{video}.mp4/{thing.name.replace('/', '_')}/{key.frame + 1:06d}", split
+                )
+            )
         if entries:
             objects[name] = entries
         else:
@@ -79,7 +90,8 @@ def _person(rng: np.random.Generator, scene: Scene, key: Key, found: bool, size:
 
 
 def _coco_keypoints(joints: Skeleton, gaze: Points) -> Points:
-    """(17, 2) in COCO's order: nose, eyes, ears, shoulders, elbows, wrists, hips, knees, ankles, each left of the body first.
+    """(17, 2) in COCO's order: nose, eyes, ears, shoulders, elbows, wrists, hips, knees, ankles,
+    each left of the body first.
 
     The person's left is on the right of the picture when it faces the viewer.
     """
@@ -91,12 +103,17 @@ def _coco_keypoints(joints: Skeleton, gaze: Points) -> Points:
         *(face + s * 0.38 * radius * side for s in (1, -1)),
         *(joints.head + s * radius * side for s in (1, -1)),
     ]
-    limbs = [pair[i] for pair in (joints.shoulders, joints.elbows, joints.hands, joints.hips, joints.knees, joints.feet) for i in (1, 0)]
+    limbs = [
+        pair[i]
+        for pair in (joints.shoulders, joints.elbows, joints.hands, joints.hips, joints.knees, joints.feet)
+        for i in (1, 0)
+    ]
     return np.stack([*head, *limbs])
 
 
 def _visible_box(rng: np.random.Generator, box: Points, size: tuple[int, int]) -> Points | None:
-    """The drawn box as a careful person would draw it, cut at the picture's border; None if too little of it is inside."""
+    """The drawn box as a careful person would draw it, cut at the picture's border; None if too
+    little of it is inside."""
     loose = box + rng.normal(0, 0.7, 4)
     cut = np.clip(loose, 0, [*size, *size])
     inside, whole = np.prod(np.maximum(cut[2:] - cut[:2], 0)), np.prod(loose[2:] - loose[:2])
@@ -106,11 +123,16 @@ def _visible_box(rng: np.random.Generator, box: Points, size: tuple[int, int]) -
 
 
 def _mistaken(rng: np.random.Generator, name: str, truth: Relations) -> Relations:
-    """The relations with one group guessed from what is usual for the class, as a hasty annotator would."""
+    """The relations with one group guessed from what is usual for the class, as a hasty annotator
+    would."""
     usual = frequencies()[name]
     group = int(rng.integers(3))
     if group == 0:
-        return Relations(str(rng.choice(ATTENTION, p=np.array(usual.attention) / sum(usual.attention))), truth.spatial, truth.contacting)
+        return Relations(
+            str(rng.choice(ATTENTION, p=np.array(usual.attention) / sum(usual.attention))),
+            truth.spatial,
+            truth.contacting,
+        )
     if group == 1:
         shares = np.array(usual.spatial)
         return Relations(truth.attention, (str(rng.choice(SPATIAL, p=shares / shares.sum())),), truth.contacting)

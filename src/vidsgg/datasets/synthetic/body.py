@@ -1,7 +1,7 @@
 """The person: a pose in a few numbers, and the joints that follow from it.
 
-World coordinates: x to the right, y down, the unit is the standing person's height, y = 0 is the floor under the person. Depth
-``dz`` counts towards the viewer, in the same unit, from the person.
+World coordinates: x to the right, y down, the unit is the standing person's height, y = 0 is the
+floor under the person. Depth ``dz`` counts towards the viewer, in the same unit, from the person.
 """
 
 from __future__ import annotations
@@ -28,9 +28,11 @@ _PROFILE = 0.62
 class Pose:
     """What the script decides; everything blends linearly between key frames.
 
-    hip (2,). lean: angle of the spine in radians, 0 is upright, positive to the right, a quarter turn is lying.
-    facing: -1 left, 0 towards the viewer, 1 right. gaze (2,): direction of the face, shorter than one when it turns to the viewer.
-    hands, feet (2, 2): where they want to be, first the one on the left of the picture. thigh: foreshortening of the thighs.
+    hip (2,). lean: angle of the spine in radians, 0 is upright, positive to the right, a quarter
+    turn is lying.
+    facing: -1 left, 0 towards the viewer, 1 right. gaze (2,): direction of the face, shorter than
+    one when it turns to the viewer. hands, feet (2, 2): where they want to be, first the one on the
+    left of the picture. thigh: foreshortening of the thighs.
     """
 
     hip: Points
@@ -68,8 +70,18 @@ class Skeleton:
     @property
     def box(self) -> Points:
         """xyxy of everything that is drawn of the person."""
-        low = [self.head - HEAD_RADIUS, *(self.hands - HAND_RADIUS), *(self.elbows - ARM_RADIUS), *(self.shoulders - ARM_RADIUS)]
-        high = [self.head + HEAD_RADIUS, *(self.hands + HAND_RADIUS), *(self.elbows + ARM_RADIUS), *(self.shoulders + ARM_RADIUS)]
+        low = [
+            self.head - HEAD_RADIUS,
+            *(self.hands - HAND_RADIUS),
+            *(self.elbows - ARM_RADIUS),
+            *(self.shoulders - ARM_RADIUS),
+        ]
+        high = [
+            self.head + HEAD_RADIUS,
+            *(self.hands + HAND_RADIUS),
+            *(self.elbows + ARM_RADIUS),
+            *(self.shoulders + ARM_RADIUS),
+        ]
         for joints in (self.hips, self.knees, self.feet):
             low += [*(joints - LEG_RADIUS)]
             high += [*(joints + LEG_RADIUS)]
@@ -87,7 +99,8 @@ def shoulder_width(facing: float) -> float:
 
 
 def _bend(start: Points, goal: Points, first: float, second: float, preferred: Points) -> tuple[Points, Points]:
-    """Middle joint and end of a limb of two bones that reaches for ``goal`` and bends towards ``preferred``."""
+    """Middle joint and end of a limb of two bones that reaches for ``goal`` and bends towards
+    ``preferred``."""
     way = goal - start
     distance = float(np.clip(np.hypot(*way), abs(first - second) + 1e-3, first + second - 1e-3))
     direction = way / max(float(np.hypot(*way)), 1e-6)

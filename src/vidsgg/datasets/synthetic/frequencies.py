@@ -1,8 +1,9 @@
 """How often each predicate holds in the real data, and which contacts follow which.
 
-The numbers are facts counted on Action Genome's training split (376,483 annotated objects): for every object class the share
-of its annotations that carry a predicate, and for every contact the share of the *next* annotations of the same thing in the
-same video that carry a contact. The synthetic script draws from them, so that its long tails are the real ones.
+The numbers are facts counted on Action Genome's training split (376,483 annotated objects): for
+every object class the share of its annotations that carry a predicate, and for every contact the
+share of the *next* annotations of the same thing in the same video that carry a contact. The
+synthetic script draws from them, so that its long tails are the real ones.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
-# One line a class: name | looking_at not_looking_at unsure | above beneath in_front_of behind on_the_side_of in | contacts.
-# A line "> contact" below it: the contacts that follow. All in thousandths; what is missing rounds to 0.
+# One line a class: name | looking_at not_looking_at unsure | above beneath in_front_of behind
+# on_the_side_of in | contacts. A line "> contact" below it: the contacts that follow. All in
+# thousandths; what is missing rounds to 0.
 _TABLE = """
 bag | 456 440 104 | 2 7 841 32 246 0 | carrying:10 have_it_on_the_back:24 holding:717 not_contacting:139 other_relationship:9 touching:165
 > carrying | carrying:183 have_it_on_the_back:397 holding:318 other_relationship:110 touching:185
@@ -301,8 +303,8 @@ window | 698 229 72 | 47 1 674 35 263 0 | holding:48 leaning_on:37 lying_on:9 no
 class ClassFrequencies:
     """Probabilities of one object class.
 
-    attention (3) and spatial (6) in the order of the vocabulary, contacting by name; following: for each contact, the
-    probability of every contact in the next annotation.
+    attention (3) and spatial (6) in the order of the vocabulary, contacting by name; following: for
+    each contact, the probability of every contact in the next annotation.
     """
 
     attention: tuple[float, ...]

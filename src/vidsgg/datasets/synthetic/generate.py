@@ -1,4 +1,5 @@
-"""Write a synthetic data set: the folder, its videos and frames, and last of all its annotations."""
+"""Write a synthetic data set: the folder, its videos and frames, and last of all its
+annotations."""
 
 from __future__ import annotations
 
@@ -31,12 +32,14 @@ from vidsgg.io.video import VideoReader
 
 FORMAT = 1  # raised whenever the same seed gives other data
 FPS = 12
-# The same pictures must give the same bytes. One thread, or the result depends on the number of cores; a constant quantiser, because
-# x264's rate control ("crf") was seen to differ between two encodings in one process; and no arithmetic that depends on the CPU.
+# The same pictures must give the same bytes. One thread, or the result depends on the number of
+# cores; a constant quantiser, because x264's rate control ("crf") was seen to differ between two
+# encodings in one process; and no arithmetic that depends on the CPU.
 _ENCODER = {"qp": "20", "preset": "veryfast", "g": "24", "threads": "1", "x264-params": "cpu-independent=1"}
 _KEYS = (12, 24)  # annotated frames of a video
 _PICKLES = ("person_bbox.pkl", "object_bbox_and_relationship.pkl")
-# What is in a set, by its folders, as patterns. Annotations first: without them nothing looks complete.
+# What is in a set, by its folders, as patterns. Annotations first: without them nothing looks
+# complete.
 _MADE = {
     "annotations": (*_PICKLES, *CLASS_FILES, "frame_list.txt", ".vidsgg/columns*.npz"),
     "videos": ("S[0-9]*.mp4",),
@@ -46,9 +49,11 @@ _MADE = {
 
 @dataclass(frozen=True)
 class SyntheticConfig:
-    """What to make. Everything but ``workers`` decides the content: the same values give the same bytes.
+    """What to make. Everything but ``workers`` decides the content: the same values give the same
+    bytes.
 
-    videos: how many, a fifth of them for testing. frames: also write every frame as a PNG. width, height: of the pictures, even.
+    videos: how many, a fifth of them for testing. frames: also write every frame as a PNG. width,
+    height: of the pictures, even.
     workers: processes; None for as many as help.
     """
 
@@ -61,12 +66,16 @@ class SyntheticConfig:
 
     def __post_init__(self) -> None:
         if self.videos < TEST_EVERY:
-            raise ConfigError(f"videos is {self.videos}; make at least {TEST_EVERY}, so that one of them is for testing.")
+            raise ConfigError(
+                f"videos is {self.videos}; make at least {TEST_EVERY}, so that one of them is for testing."
+            )
         if self.seed < 0:
             raise ConfigError(f"seed is {self.seed}; use a number from 0.")
         for name, size in (("width", self.width), ("height", self.height)):
             if size < 96 or size > 4096 or size % 2:
-                raise ConfigError(f"{name} is {size}; H.264 needs an even number of pixels, and the drawing 96 to 4096.")
+                raise ConfigError(
+                    f"{name} is {size}; H.264 needs an even number of pixels, and the drawing 96 to 4096."
+                )
         if self.workers is not None and self.workers < 1:
             raise ConfigError(f"workers is {self.workers}; use at least 1.")
 
@@ -79,8 +88,9 @@ class SyntheticConfig:
 def generate(root: Path, config: SyntheticConfig) -> None:
     """Make the data set in folder ``root``.
 
-    The annotations appear last: a folder that has them is complete. An older synthetic set in the folder is replaced; other files in it
-    stay. Raises ConfigError if the folder holds anything else, OSError if it cannot be written to.
+    The annotations appear last: a folder that has them is complete. An older synthetic set in the
+    folder is replaced; other files in it stay. Raises ConfigError if the folder holds anything
+    else, OSError if it cannot be written to.
     """
     _clear(root)
     root.mkdir(parents=True, exist_ok=True)
@@ -100,7 +110,9 @@ def _clear(root: Path) -> None:
     if root.exists() and not root.is_dir():
         raise ConfigError(f"{root} is a file; give a folder.")
     if root.exists() and set(root.iterdir()) - set(left_behind(root)) and not is_synthetic(root):
-        raise ConfigError(f"{root} is not empty and holds no synthetic data set of ours ({MARKER} is missing); choose another folder.")
+        raise ConfigError(
+            f"{root} is not empty and holds no synthetic data set of ours ({MARKER} is missing); choose another folder."
+        )
     for name, patterns in _MADE.items():
         if is_link(root / name):
             raise ConfigError(f"{root / name} is a link, and nothing is written through it; choose another folder.")
@@ -122,7 +134,8 @@ def _make_all(root: Path, config: SyntheticConfig) -> Iterator[bytes]:
 
 
 def make_video(root: Path, config: SyntheticConfig, index: int) -> bytes:
-    """Write video ``index`` and return its annotations, pickled: what it holds depends on the seed and the index alone."""
+    """Write video ``index`` and return its annotations, pickled: what it holds depends on the seed
+    and the index alone."""
     rng = np.random.default_rng([config.seed, index])
     story = write_story(rng, int(rng.integers(_KEYS[0], _KEYS[1] + 1)))
     scene = Scene(story, rng, config.width, config.height)
@@ -159,8 +172,12 @@ def _write_annotations(root: Path, seed: int, videos: Iterable[bytes]) -> None:
     if not persons:
         raise DataError(f"{root}: no video has an annotation.")
     # The published files leave out the separators: 'closetcabinet', 'lookingat'.
-    lists = {name: [word.replace("/", "").replace("_", "") for word in classes] for name, classes in CLASS_FILES.items()}
-    contents = {name: ("\n".join(lines) + "\n").encode() for name, lines in {**lists, "frame_list.txt": list(persons)}.items()}
+    lists = {
+        name: [word.replace("/", "").replace("_", "") for word in classes] for name, classes in CLASS_FILES.items()
+    }
+    contents = {
+        name: ("\n".join(lines) + "\n").encode() for name, lines in {**lists, "frame_list.txt": list(persons)}.items()
+    }
     # As in the published file, the order of the object entries means nothing.
     keys = list(objects)
     scrambled = {keys[i]: objects[keys[i]] for i in np.random.default_rng([seed]).permutation(len(keys))}

@@ -1,4 +1,5 @@
-"""How the synthetic data set is recognised: by the mark in its folder, and by the names of its videos."""
+"""How the synthetic data set is recognised: by the mark in its folder, and by the names of its
+videos."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """How things look: a few flat shapes per class, with colours drawn anew for every video.
 
-Several classes look alike on purpose (doors, closets and refrigerators; books, paper and pictures; food, sandwiches and
-medicine): a detector has to look twice.
+Several classes look alike on purpose (doors, closets and refrigerators; books, paper and pictures;
+food, sandwiches and medicine): a detector has to look twice.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ WHITE, BLACK, STEEL, GLASS = (244, 244, 240), (28, 28, 32), (176, 182, 190), (16
 
 @dataclass(frozen=True)
 class Shape:
-    """A filled polygon. points (k, 2): from -0.5 to 0.5 over the thing's width and height, y down."""
+    """A filled polygon. points (k, 2): from -0.5 to 0.5 over the thing's width and height, y
+    down."""
 
     points: Points
     colour: Colour
@@ -37,7 +38,9 @@ def tint(colour: Colour, factor: float) -> Colour:
     return tuple(int(c * factor) for c in colour)  # type: ignore[return-value]
 
 
-def paint(rng: np.random.Generator, hue: tuple[float, float], saturation: tuple[float, float], value: tuple[float, float]) -> Colour:
+def paint(
+    rng: np.random.Generator, hue: tuple[float, float], saturation: tuple[float, float], value: tuple[float, float]
+) -> Colour:
     """A colour from ranges of hue (in turns, may pass 1), saturation and value."""
     h, s, v = rng.uniform(*hue) % 1.0, rng.uniform(*saturation), rng.uniform(*value)
     return tuple(int(255 * c) for c in colorsys.hsv_to_rgb(h, s, v))  # type: ignore[return-value]
@@ -149,7 +152,21 @@ def _closet(s: _Sketch, rng: Rng) -> None:
 
 def _clothes(s: _Sketch, rng: Rng) -> None:
     c = paint(rng, (0, 1), (0.5, 0.95), (0.5, 0.95))
-    s.poly([(0.3, 0), (0.7, 0), (1, 0.2), (0.9, 0.45), (0.78, 0.36), (0.8, 1), (0.2, 1), (0.22, 0.36), (0.1, 0.45), (0, 0.2)], c)
+    s.poly(
+        [
+            (0.3, 0),
+            (0.7, 0),
+            (1, 0.2),
+            (0.9, 0.45),
+            (0.78, 0.36),
+            (0.8, 1),
+            (0.2, 1),
+            (0.22, 0.36),
+            (0.1, 0.45),
+            (0, 0.2),
+        ],
+        c,
+    )
     s.poly([(0.4, 0), (0.6, 0), (0.5, 0.14)], tint(c, 0.5))
     s.rect(0.48, 0.14, 0.52, 1, tint(c, 0.6))
 
@@ -272,7 +289,10 @@ def _phone(s: _Sketch, rng: Rng) -> None:
 def _picture(s: _Sketch, rng: Rng) -> None:
     s.rect(0, 0, 1, 1, paint(rng, (0.08, 0.14), (0.5, 0.8), (0.5, 0.85)))
     s.rect(0.1, 0.1, 0.9, 0.9, paint(rng, (0.5, 0.6), (0.3, 0.6), (0.8, 0.95)))
-    s.poly([(0.1, 0.9), (0.1, 0.6), (0.4, 0.35), (0.65, 0.65), (0.9, 0.5), (0.9, 0.9)], paint(rng, (0.2, 0.4), (0.5, 0.8), (0.35, 0.65)))
+    s.poly(
+        [(0.1, 0.9), (0.1, 0.6), (0.4, 0.35), (0.65, 0.65), (0.9, 0.5), (0.9, 0.9)],
+        paint(rng, (0.2, 0.4), (0.5, 0.8), (0.35, 0.65)),
+    )
 
 
 def _pillow(s: _Sketch, rng: Rng) -> None:

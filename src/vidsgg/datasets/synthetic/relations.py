@@ -1,7 +1,8 @@
 """Which relations hold, read off the geometry of a scene.
 
-The rules live in the person's own frame: *ahead* is where the body faces, the picture's depth when it faces the viewer. So the
-same pair of boxes is "in front of" or "on the side of" depending on how the person stands, as for people who label videos.
+The rules live in the person's own frame: *ahead* is where the body faces, the picture's depth when
+it faces the viewer. So the same pair of boxes is "in front of" or "on the side of" depending on how
+the person stands, as for people who label videos.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from vidsgg.datasets.synthetic.body import HEAD_RADIUS, Points, Skeleton
 
 # Angles in degrees between the face's direction and the thing; between the two, nobody can tell.
 LOOKING, NOT_LOOKING = 24.0, 46.0
-# Sectors around the person, in degrees from straight ahead; they overlap, and there two predicates hold.
+# Sectors around the person, in degrees from straight ahead; they overlap, and there two predicates
+# hold.
 FRONT_UNTIL, SIDE_FROM, SIDE_UNTIL, BEHIND_FROM = 55.0, 40.0, 140.0, 125.0
 # A face that is turned to the viewer by more than this looks at nothing in the scene.
 _TO_THE_VIEWER = 0.45
@@ -22,10 +24,11 @@ _TO_THE_VIEWER = 0.45
 
 @dataclass(frozen=True)
 class Placement:
-    """Where a thing is. Lengths in body heights; (x, y) its centre, dz its depth towards the viewer.
+    """Where a thing is. Lengths in body heights; (x, y) its centre, dz its depth towards the
+    viewer.
 
-    angle: radians. opened: its handle is pulled. enclosing: the person is inside of it. bearing: the person sits, stands or lies
-    on it.
+    angle: radians. opened: its handle is pulled. enclosing: the person is inside of it. bearing:
+    the person sits, stands or lies on it.
     """
 
     x: float
@@ -45,7 +48,9 @@ class Placement:
     @property
     def box(self) -> Points:
         """xyxy, not turned."""
-        return np.array([self.x - self.width / 2, self.y - self.height / 2, self.x + self.width / 2, self.y + self.height / 2])
+        return np.array(
+            [self.x - self.width / 2, self.y - self.height / 2, self.x + self.width / 2, self.y + self.height / 2]
+        )
 
     def nearest(self, point: Points) -> Points:
         """The point of the box that is nearest to ``point``."""
@@ -53,7 +58,8 @@ class Placement:
 
 
 def gaze_angle(head: Points, gaze: Points, thing: Placement) -> float:
-    """Degrees between the face's direction and the thing; 180 if the face is turned to the viewer."""
+    """Degrees between the face's direction and the thing; 180 if the face is turned to the
+    viewer."""
     length = float(np.hypot(*gaze))
     way = thing.centre - head
     if length < _TO_THE_VIEWER:

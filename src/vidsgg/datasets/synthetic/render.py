@@ -78,7 +78,8 @@ class Scene:
         self.looks = [looks.look(thing.name, rng) for thing in story.things]
         self._palette = _palette(rng)
         self._wooden = looks.paint(rng, (0.05, 0.12), (0.1, 0.4), (0.4, 0.7))
-        # The person fills more or less of the picture; the camera looks at the middle of what there is and drifts a little.
+        # The person fills more or less of the picture; the camera looks at the middle of what there
+        # is and drifts a little.
         scale = height * float(rng.uniform(0.6, 0.76))
         floor = height * float(rng.uniform(0.88, 0.93))
         boxes = np.array([[key.pose.hip[0] - 0.25, key.pose.hip[0] + 0.25] for key in story.keys])
@@ -86,7 +87,9 @@ class Scene:
         middle = (min(boxes.min(), *(s[0] for s in sides)) + max(boxes.max(), *(s[1] for s in sides))) / 2
         reach = width / 2 / scale - 0.3  # the person never leaves the picture
         middle = (
-            float(np.clip(middle, boxes.max() - 0.25 - reach, boxes.min() + 0.25 + reach)) if boxes.max() - boxes.min() < 2 * reach else 0.0
+            float(np.clip(middle, boxes.max() - 0.25 - reach, boxes.min() + 0.25 + reach))
+            if boxes.max() - boxes.min() < 2 * reach
+            else 0.0
         )
         wave = rng.uniform(0, 2 * np.pi, 2)
         pace = rng.uniform(0.02, 0.07, 2)
@@ -128,7 +131,10 @@ class Scene:
             if dz < 0:
                 self._layer(pen, i, what, things)
         joints = body.skeleton(pose)
-        back = [any(p.dz < 0 and np.hypot(*(p.nearest(hand) - hand)) < 0.08 and p.width < 0.4 for p in things) for hand in joints.hands]
+        back = [
+            any(p.dz < 0 and np.hypot(*(p.nearest(hand) - hand)) < 0.08 and p.width < 0.4 for p in things)
+            for hand in joints.hands
+        ]
         for i in (0, 1):
             if back[i]:
                 self._arm(pen, joints, i)
@@ -137,7 +143,8 @@ class Scene:
         for dz, i, what in layers:
             if dz >= 0:
                 self._layer(pen, i, what, things)
-        # The farther arm first: seen from the side, that is the one away from where the person faces.
+        # The farther arm first: seen from the side, that is the one away from where the person
+        # faces.
         for i in (0, 1) if pose.facing >= 0 else (1, 0):
             if not back[i]:
                 self._arm(pen, joints, i)
@@ -160,21 +167,36 @@ class Scene:
             pen.poly(_turned(shape.points, at), shape.colour)
         if at.opened:  # a dark gap along the edge where the handle is
             x1, y1, x2, y2 = at.box
-            pen.poly(np.array([[x1, y1], [x1 + 0.22 * at.width, y1 + 0.04], [x1 + 0.22 * at.width, y2 - 0.04], [x1, y2]]), (18, 16, 20))
-            pen.poly(np.array([[x2, y1], [x2 - 0.22 * at.width, y1 + 0.04], [x2 - 0.22 * at.width, y2 - 0.04], [x2, y2]]), (18, 16, 20))
+            pen.poly(
+                np.array([[x1, y1], [x1 + 0.22 * at.width, y1 + 0.04], [x1 + 0.22 * at.width, y2 - 0.04], [x1, y2]]),
+                (18, 16, 20),
+            )
+            pen.poly(
+                np.array([[x2, y1], [x2 - 0.22 * at.width, y1 + 0.04], [x2 - 0.22 * at.width, y2 - 0.04], [x2, y2]]),
+                (18, 16, 20),
+            )
 
     def _torso(self, pen: _Pen, joints: Skeleton, pose: Pose, straps: bool) -> None:
         p = self._palette
         for i in (0, 1):
             shade = tint(p.trousers, 0.85) if i == (0 if pose.facing >= 0 else 1) else p.trousers
             pen.limb([joints.hips[i], joints.knees[i], joints.feet[i]], LEG_RADIUS, shade)
-            toe = joints.feet[i] + np.array([0.05 * (pose.facing + (0.4 if i else -0.4) * (1 - abs(pose.facing))), 0.015])
+            toe = joints.feet[i] + np.array(
+                [0.05 * (pose.facing + (0.4 if i else -0.4) * (1 - abs(pose.facing))), 0.015]
+            )
             pen.limb([joints.feet[i] + np.array([0, 0.015]), toe], 0.028, p.shoes)
         across = joints.shoulders[1] - joints.shoulders[0]
         across = across / max(float(np.hypot(*across)), 1e-6)
         pad = 0.045 * across
         pen.poly(
-            np.stack([joints.shoulders[0] - pad, joints.shoulders[1] + pad, joints.hips[1] + 0.8 * pad, joints.hips[0] - 0.8 * pad]),
+            np.stack(
+                [
+                    joints.shoulders[0] - pad,
+                    joints.shoulders[1] + pad,
+                    joints.hips[1] + 0.8 * pad,
+                    joints.hips[0] - 0.8 * pad,
+                ]
+            ),
             p.shirt,
         )
         pen.disc(joints.shoulders[0], 0.045, p.shirt)
@@ -182,12 +204,17 @@ class Scene:
         pen.limb([joints.hips[0], joints.hips[1]], 0.05, p.trousers)
         if straps:
             for i in (0, 1):
-                pen.limb([joints.shoulders[i], joints.hips[i] + 0.3 * (joints.shoulders[i] - joints.hips[i])], 0.014, (40, 34, 30))
+                pen.limb(
+                    [joints.shoulders[i], joints.hips[i] + 0.3 * (joints.shoulders[i] - joints.hips[i])],
+                    0.014,
+                    (40, 34, 30),
+                )
         pen.limb([joints.neck, joints.head], 0.04, tint(p.skin, 0.85))
         self._head(pen, joints.head, pose.gaze)
 
     def _head(self, pen: _Pen, head: Array, gaze: Array) -> None:
-        """A dark head, a bright face that is turned towards the gaze, and a nose that points there."""
+        """A dark head, a bright face that is turned towards the gaze, and a nose that points
+        there."""
         p, r = self._palette, HEAD_RADIUS
         length = max(float(np.hypot(*gaze)), 1e-6)
         way = gaze / length
@@ -206,7 +233,9 @@ class Scene:
             # Eyes sit across the gaze, above the nose when it points to the viewer.
             for s in (-1, 1):
                 eye = (
-                    face + s * 0.38 * r * (side if turn > 0.45 else np.array([1.0, 0.0])) + (0 if turn > 0.45 else np.array([0, -0.2 * r]))
+                    face
+                    + s * 0.38 * r * (side if turn > 0.45 else np.array([1.0, 0.0]))
+                    + (0 if turn > 0.45 else np.array([0, -0.2 * r]))
                 )
                 pen.disc(eye, 0.2 * r, (255, 255, 255))
                 pen.disc(eye + 0.09 * r * turn * way, 0.12 * r, (20, 20, 30))
@@ -247,7 +276,8 @@ def _between(a: Placement, b: Placement, t: float) -> Placement:
     def mix(p: float, q: float) -> float:
         return (1 - t) * p + t * q
 
-    # What changes hands (or is put on) passes in front of or behind the person at once, not through it.
+    # What changes hands (or is put on) passes in front of or behind the person at once, not through
+    # it.
     near = b if t >= 0.5 else a
     return Placement(
         mix(a.x, b.x), mix(a.y, b.y), near.dz, mix(a.width, b.width), mix(a.height, b.height), mix(a.angle, b.angle),
@@ -281,7 +311,9 @@ def _room(rng: np.random.Generator, width: int, height: int, horizon: float) -> 
     draw.rectangle((0, int(horizon), width, height), fill=ground)
     draw.rectangle((0, int(horizon) - 4, width, int(horizon)), fill=tint(wall, 0.7))
     for board in range(-width, 2 * width, int(rng.integers(20, 60))):
-        draw.line((board, height, width / 2 + (board - width / 2) * 0.6, int(horizon)), fill=tint(ground, 0.88), width=1)
+        draw.line(
+            (board, height, width / 2 + (board - width / 2) * 0.6, int(horizon)), fill=tint(ground, 0.88), width=1
+        )
     for _ in range(int(rng.integers(0, 3))):  # plants
         at, size = float(rng.uniform(0, width)), float(rng.uniform(14, 34))
         draw.rectangle((at - size / 3, horizon - size / 2, at + size / 3, horizon + size / 5), fill=(150, 90, 60))
@@ -296,5 +328,7 @@ def _light(rng: np.random.Generator, width: int, height: int) -> npt.NDArray[np.
     way = rng.normal(0, 1, 2)
     y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
     slope = (x * way[0] + y * way[1]) / np.hypot(*way) * rng.uniform(0, 0.16)
-    light: npt.NDArray[np.float32] = ((rng.uniform(0.78, 1.1) * (1 + slope))[..., None] * rng.uniform(0.95, 1.05, 3)).astype(np.float32)
+    light: npt.NDArray[np.float32] = (
+        (rng.uniform(0.78, 1.1) * (1 + slope))[..., None] * rng.uniform(0.95, 1.05, 3)
+    ).astype(np.float32)
     return light

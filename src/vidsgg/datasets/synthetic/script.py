@@ -1,7 +1,8 @@
 """The story of one video: which things there are, and key by key what the person does with them.
 
-Contacts follow the transition frequencies of the real data (``frequencies``); body, hands and things are then put where these
-contacts happen, and the labels are read off that geometry (``relations``). A contact that cannot be reached does not happen.
+Contacts follow the transition frequencies of the real data (``frequencies``); body, hands and
+things are then put where these contacts happen, and the labels are read off that geometry
+(``relations``). A contact that cannot be reached does not happen.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from vidsgg.datasets.synthetic.frequencies import frequencies
 from vidsgg.datasets.synthetic.relations import Placement
 from vidsgg.datasets.synthetic.things import BEARING, GRIP, HAND, KINDS, MOUTH, OPENING, SEAT, WORN, Kind
 
-# How much of the step from one key to the next is drawn from the class's overall frequencies instead of what follows a contact:
-# the transition tables are means over videos and would drift away from the overall frequencies otherwise.
+# How much of the step from one key to the next is drawn from the class's overall frequencies
+# instead of what follows a contact: the transition tables are means over videos and would drift
+# away from the overall frequencies otherwise.
 _FORGET = 0.1
 _APART = 0.7
 _ACTING = ("wiping", "writing_on", "twisting")
@@ -49,7 +51,8 @@ class Relations:
 
 @dataclass(frozen=True)
 class Key:
-    """One annotated moment. frame: index in the video, from 0. Placements and relations stand in the order of the things."""
+    """One annotated moment. frame: index in the video, from 0. Placements and relations stand in
+    the order of the things."""
 
     frame: int
     pose: Pose
@@ -83,7 +86,9 @@ def write_story(rng: np.random.Generator, keys: int) -> Story:
     gaps = rng.integers(2, 6, keys)
     frames = np.cumsum(gaps) - 1
     story = [director.key(int(frame)) for frame in frames]
-    return Story(tuple(director.things), tuple(story), tuple(director.plinths), int(frames[-1]) + 1 + int(rng.integers(1, 4)))
+    return Story(
+        tuple(director.things), tuple(story), tuple(director.plinths), int(frames[-1]) + 1 + int(rng.integers(1, 4))
+    )
 
 
 def _choose_things(rng: np.random.Generator) -> list[Thing]:
@@ -105,19 +110,27 @@ def _choose_things(rng: np.random.Generator) -> list[Thing]:
 
 
 def _draw_spatial(rng: np.random.Generator, thing: Thing) -> tuple[str, ...]:
-    """Spatial predicates to aim for, by the class's frequencies; never two that exclude each other."""
+    """Spatial predicates to aim for, by the class's frequencies; never two that exclude each
+    other."""
     shares = dict(zip(SPATIAL, frequencies()[thing.name].spatial, strict=True))
     if thing.name != "doorway":  # only a doorway encloses the person by where it stands; the others by being worn
         shares["in"] = 0.0
     while True:
         found = tuple(name for name, share in shares.items() if rng.random() < share)
-        contradiction = {"in_front_of", "behind"} <= set(found) or {"above", "beneath"} <= set(found) or ("in" in found and len(found) > 1)
+        contradiction = (
+            {"in_front_of", "behind"} <= set(found)
+            or {"above", "beneath"} <= set(found)
+            or ("in" in found and len(found) > 1)
+        )
         if found and not contradiction:
             return found
 
 
-def _offset(rng: np.random.Generator, slot: Collection[str], facing: int, reach_x: float, reach_z: float, near: bool) -> Points:
-    """(dx, dz) from the person that realises the sectors named in ``slot``, at most ``reach_x`` aside and ``reach_z`` deep.
+def _offset(
+    rng: np.random.Generator, slot: Collection[str], facing: int, reach_x: float, reach_z: float, near: bool
+) -> Points:
+    """(dx, dz) from the person that realises the sectors named in ``slot``, at most ``reach_x``
+    aside and ``reach_z`` deep.
 
     near: whether depth, where the slot leaves it open, goes towards the viewer.
     """
@@ -146,11 +159,15 @@ class _Director:
         self.things = list(things)
         self.slots = [_draw_spatial(rng, thing) for thing in things]
         self.plinths: list[Plinth] = []
-        # A tall thing in front of somebody who faces the viewer would hide the person: then the person faces it, seen from the side.
-        tall_ahead = any(t.kind.role == "tall" and "in_front_of" in slot for t, slot in zip(things, self.slots, strict=True))
+        # A tall thing in front of somebody who faces the viewer would hide the person: then the
+        # person faces it, seen from the side.
+        tall_ahead = any(
+            t.kind.role == "tall" and "in_front_of" in slot for t, slot in zip(things, self.slots, strict=True)
+        )
         self.facing = int(rng.choice((-1, 1))) if tall_ahead or rng.random() < 0.4 else 0
         self.may_turn = not tall_ahead
-        self.x = float(rng.choice((-1, 1)) * rng.uniform(0.35, 0.55)) if rng.random() < 0.15 else 0.0  # some arrive first
+        # some arrive first
+        self.x = float(rng.choice((-1, 1)) * rng.uniform(0.35, 0.55)) if rng.random() < 0.15 else 0.0
         self.head_side = int(rng.choice((-1, 1)))
         self.stride = int(rng.choice((-1, 1)))
         self.gaze = np.array([float(self.facing), 0.2])
@@ -163,7 +180,8 @@ class _Director:
         for i in order:
             self.sites[i] = self._site(things[i], self.slots[i])
 
-    # -- where things stand -------------------------------------------------------------------------------------------------
+    # -- where things stand
+    # -------------------------------------------------------------------------------------------------
 
     def _site(self, thing: Thing, slot: Collection[str]) -> Placement:
         rng, w, h = self.rng, thing.width, thing.height
@@ -178,7 +196,9 @@ class _Director:
             else:
                 dx, dz = _offset(rng, slot, self.facing, w / 2 + float(rng.uniform(0.2, 0.42)), 0.36, near=False)
                 dz = min(dz, -0.05)
-            base = float(rng.uniform(1.0, 1.1)) - h / 2 + 0.08 if "above" in slot else float(rng.uniform(*thing.kind.base))
+            base = (
+                float(rng.uniform(1.0, 1.1)) - h / 2 + 0.08 if "above" in slot else float(rng.uniform(*thing.kind.base))
+            )
             return Placement(dx, -base - h / 2 + (0.12 * dz if base < 0.05 else 0.0), dz, w, h)
         if role == "low":
             dx, dz = _offset(rng, slot, self.facing, w / 2 + float(rng.uniform(0.08, 0.25)), 0.36, near=True)
@@ -187,7 +207,9 @@ class _Director:
 
     def _portable_site(self, thing: Thing, slot: Collection[str]) -> Placement:
         rng, w, h = self.rng, thing.width, thing.height
-        dx, dz = _offset(rng, slot, self.facing, float(rng.uniform(0.28, 0.42)), float(rng.uniform(0.2, 0.3)), near=True)
+        dx, dz = _offset(
+            rng, slot, self.facing, float(rng.uniform(0.28, 0.42)), float(rng.uniform(0.2, 0.3)), near=True
+        )
         if "beneath" in slot or h > 0.5:  # brooms and vacuum cleaners stand on the floor as well
             dx = float(np.clip(dx, -w / 2, w / 2)) if "beneath" in slot else dx
             return Placement(dx, 0.04 + 0.12 * dz - h / 2, dz, w, h)
@@ -196,7 +218,11 @@ class _Director:
         else:
             for i, other in enumerate(self.things):
                 table = self.sites.get(i)
-                if other.kind.role == "low" and table is not None and ("in_front_of" in slot) == ("in_front_of" in self.slots[i]):
+                if (
+                    other.kind.role == "low"
+                    and table is not None
+                    and ("in_front_of" in slot) == ("in_front_of" in self.slots[i])
+                ):
                     x = float(np.clip(dx, table.box[0] + w / 2, table.box[2] - w / 2))
                     if self.facing == 0 and "on_the_side_of" not in slot:
                         x = float(np.clip(x, -0.7 * table.dz, 0.7 * table.dz))
@@ -218,12 +244,16 @@ class _Director:
             return dict(table.contacting)
         names = {name for row in rows for name in row} | set(table.contacting)
         return {
-            name: (1 - _FORGET) * sum(row.get(name, 0.0) for row in rows) / len(rows) + _FORGET * table.contacting.get(name, 0.0)
+            name: (
+                (1 - _FORGET) * sum(row.get(name, 0.0) for row in rows) / len(rows)
+                + _FORGET * table.contacting.get(name, 0.0)
+            )
             for name in sorted(names)
         }
 
     def _possible(self, i: int, bearing: str, hands: int) -> set[str]:
-        """Contacts that thing ``i`` can have, given what bears the person and the hands that are free."""
+        """Contacts that thing ``i`` can have, given what bears the person and the hands that are
+        free."""
         thing = self.things[i]
         role, slot = thing.kind.role, self.slots[i]
         found = {"not_contacting", "other_relationship"}
@@ -250,14 +280,17 @@ class _Director:
         rng = self.rng
         possible = self._possible(i, bearing, hands)
         odds = {name: p for name, p in self._odds(i).items() if name in possible and p > 0}
-        # Contacts that find no hand or are out of reach end as "not contacting" too; drawing it less often makes up for that.
+        # Contacts that find no hand or are out of reach end as "not contacting" too; drawing it
+        # less often makes up for that.
         apart = _APART * odds.pop("not_contacting", 0.0)
         some = 1 - float(np.prod([1 - p for p in odds.values()]))
         if not odds or rng.random() * (some + apart) < apart:
             return ("not_contacting",)
         names = list(odds)
         shares = np.array([odds[name] for name in names])
-        drawn = [name for name, p in odds.items() if rng.random() < p] or [str(rng.choice(names, p=shares / shares.sum()))]
+        drawn = [name for name, p in odds.items() if rng.random() < p] or [
+            str(rng.choice(names, p=shares / shares.sum()))
+        ]
 
         def one_of(*rivals: Collection[str]) -> None:
             """Keep the contacts of one family of those that exclude each other."""
@@ -287,7 +320,9 @@ class _Director:
         """The next annotated moment."""
         rng = self.rng
         wanted = self._plan()
-        bearer = next((i for i, c in enumerate(wanted) if self.things[i].kind.role == "support" and set(BEARING) & set(c)), None)
+        bearer = next(
+            (i for i, c in enumerate(wanted) if self.things[i].kind.role == "support" and set(BEARING) & set(c)), None
+        )
         moved = self._walk(wanted, bearer)
         if self.may_turn and bearer is None and rng.random() < 0.04:
             self.facing = int(rng.choice([f for f in (-1, 0, 1) if f != self.facing]))
@@ -312,11 +347,15 @@ class _Director:
         return Key(frame, pose, tuple(placements), tuple(found))
 
     def _plan(self) -> list[tuple[str, ...]]:
-        """Contacts to aim for: what bears the person first, then what is already in the hands, as long as there are hands."""
+        """Contacts to aim for: what bears the person first, then what is already in the hands, as
+        long as there are hands."""
         rng, things = self.rng, self.things
         wanted: list[tuple[str, ...]] = [("not_contacting",) for _ in things]
         bearing, hands, worn = "", 2, False
-        rank = {i: (things[i].kind.role != "support", not set(self.contacts[i]) & set(HAND), rng.random()) for i in range(len(things))}
+        rank = {
+            i: (things[i].kind.role != "support", not set(self.contacts[i]) & set(HAND), rng.random())
+            for i in range(len(things))
+        }
         for i in sorted(rank, key=lambda i: rank[i]):
             drawn = self._draw_contacts(i, bearing, hands)
             if worn and set(drawn) & {"wearing", "covered_by"}:  # one robe or blanket at a time
@@ -369,7 +408,9 @@ class _Director:
             hip = np.array([x, -seat - 0.05])
             low = seat < 0.12
             if f:
-                feet = np.stack([x + f * np.array([0.30, 0.36]) if low else x + f * np.array([0.17, 0.25]), [-0.03, -0.03]], 1)
+                feet = np.stack(
+                    [x + f * np.array([0.30, 0.36]) if low else x + f * np.array([0.17, 0.25]), [-0.03, -0.03]], 1
+                )
             else:
                 feet = np.stack([x + side * (0.17 if low else 0.08), [-0.03, -0.03]], 1)
                 thigh = 0.55
@@ -388,7 +429,11 @@ class _Director:
         if any("leaning_on" in c for c in wanted):
             lean = self._lean(wanted)
         for i, contact in enumerate(wanted):  # a foot or a knee against it
-            if "other_relationship" in contact and self.things[i].kind.role != "portable" and self.things[i].name != "floor":
+            if (
+                "other_relationship" in contact
+                and self.things[i].kind.role != "portable"
+                and self.things[i].name != "floor"
+            ):
                 leg = 0 if self.sites[i].x < x else 1
                 feet[leg] = self.sites[i].nearest(hip + np.array([0.0, 0.22]))
         return Pose(hip, lean, float(f), self.gaze, hands, feet, thigh)
@@ -399,19 +444,27 @@ class _Director:
             return False
         for i, contact in enumerate(wanted):
             low = self.things[i].name == "floor" or float(self.sites[i].box[1]) > -0.36
-            reaches = set(contact) & {"touching", *_ACTING, "other_relationship" if self.things[i].name == "floor" else "touching"}
+            reaches = set(contact) & {
+                "touching",
+                *_ACTING,
+                "other_relationship" if self.things[i].name == "floor" else "touching",
+            }
             if low and reaches and not set(contact) & set(GRIP) and bearer in (None, i):
                 return True
         return False
 
     def _lean(self, wanted: Sequence[tuple[str, ...]]) -> float:
-        """Angle of a spine that leans on something: backwards on what is behind, else towards it."""
+        """Angle of a spine that leans on something: backwards on what is behind, else towards
+        it."""
         i = next(i for i, c in enumerate(wanted) if "leaning_on" in c)
         if self.facing:
             return -0.24 * self.facing
-        return 0.22 * (self.head_side if abs(self.sites[i].x - self.x) < 0.1 else float(np.sign(self.sites[i].x - self.x)))
+        return 0.22 * (
+            self.head_side if abs(self.sites[i].x - self.x) < 0.1 else float(np.sign(self.sites[i].x - self.x))
+        )
 
-    # -- where things are now -----------------------------------------------------------------------------------------------
+    # -- where things are now
+    # -----------------------------------------------------------------------------------------------
 
     def _place(self, i: int, contact: tuple[str, ...], pose: Pose) -> Placement:
         thing, site, f = self.things[i], self.sites[i], self.facing
@@ -432,22 +485,46 @@ class _Director:
             return Placement(float(foot[0]) + 0.03 * (f or 1), float(foot[1]) - 0.005, 0.1, thing.width, thing.height)
         if "wearing" in contact:
             width = 2 * body.shoulder_width(pose.facing) + 0.1
-            return Placement(float(middle[0]), float(middle[1]), 0.03, width, body.TORSO + 0.1, pose.lean, enclosing=True)
+            return Placement(
+                float(middle[0]), float(middle[1]), 0.03, width, body.TORSO + 0.1, pose.lean, enclosing=True
+            )
         if "covered_by" in contact:
             if flat:
-                return Placement(float(pose.hip[0]) - 0.1 * self.head_side, float(pose.hip[1]) - 0.02, 0.04, 0.75, 0.2, enclosing=True)
+                return Placement(
+                    float(pose.hip[0]) - 0.1 * self.head_side,
+                    float(pose.hip[1]) - 0.02,
+                    0.04,
+                    0.75,
+                    0.2,
+                    enclosing=True,
+                )
             top, foot = float(middle[1]), float(joints.feet[:, 1].max())
             return Placement(float(pose.hip[0]) + 0.05 * f, (top + foot) / 2, 0.04, 0.4, foot - top, enclosing=True)
         if "have_it_on_the_back" in contact:
             dx, dz = (-0.16 * f, -0.06) if f else (0.0, -0.15)
-            return Placement(float(middle[0]) + dx, float(middle[1]) - 0.02, dz, thing.width * (1.0 if f else 1.5), thing.height)
+            return Placement(
+                float(middle[0]) + dx, float(middle[1]) - 0.02, dz, thing.width * (1.0 if f else 1.5), thing.height
+            )
         if "other_relationship" in contact:  # clamped under an arm
             side = f * 0.4 or (1.0 if site.x > 0 else -1.0)
-            return Placement(float(joints.neck[0]) + 0.19 * side, float(joints.neck[1]) + 0.16, 0.05, thing.width, thing.height, 0.3 * side)
+            return Placement(
+                float(joints.neck[0]) + 0.19 * side,
+                float(joints.neck[1]) + 0.16,
+                0.05,
+                thing.width,
+                thing.height,
+                0.3 * side,
+            )
         if "lying_on" in contact:
             return Placement(float(joints.head[0]), float(joints.head[1]) + 0.07, -0.06, thing.width, thing.height)
         if "leaning_on" in contact:
-            return Placement(float(middle[0]) + np.sin(pose.lean) * 0.3, float(middle[1]), -0.1, thing.width * 1.2, thing.height * 1.1)
+            return Placement(
+                float(middle[0]) + np.sin(pose.lean) * 0.3,
+                float(middle[1]),
+                -0.1,
+                thing.width * 1.2,
+                thing.height * 1.1,
+            )
         if set(contact) & set(GRIP):
             return self._held(i, contact, pose, joints)
         self.grips[i] = None
@@ -470,13 +547,17 @@ class _Director:
         if abs(pose.lean) > 1:
             x, y = (joints.neck + pose.hip) / 2 + np.array([0.3 * dx, -0.16])
         else:
-            x, y = float(pose.hip[0]) + dx, float(joints.neck[1]) + drop - (0.5 * thing.height - 0.12 if thing.height > 0.5 else 0.0)
+            x, y = (
+                float(pose.hip[0]) + dx,
+                float(joints.neck[1]) + drop - (0.5 * thing.height - 0.12 if thing.height > 0.5 else 0.0),
+            )
         angle = float(rng.normal(0, 0.08))
         x, y = x + float(rng.normal(0, 0.008)), y + float(rng.normal(0, 0.008))
         if set(contact) & set(MOUTH):
             side = f or (1 if dx >= 0 else -1)
             goal = joints.head + np.array([0.07 * f + 0.03 * side, 0.08 + thing.height * 0.25])
-            # Half way up it is only the neighbouring frames that tell a drink from a cup that is held high.
+            # Half way up it is only the neighbouring frames that tell a drink from a cup that is
+            # held high.
             share = 1.0 if rng.random() < 0.7 else 0.55
             x, y = x + share * (goal[0] - x), y + share * (goal[1] - y)
             angle, dz = -0.5 * side * share, 0.12
@@ -495,25 +576,42 @@ class _Director:
             if set(contact) & set(MOUTH):
                 goals.append(("holding", at.centre + np.array([0.0, 0.02])))
             else:
-                goals.append((next(c for c in contact if c in GRIP), at.centre + np.array([side * 0.34 * at.width, 0.0])))
+                goals.append(
+                    (next(c for c in contact if c in GRIP), at.centre + np.array([side * 0.34 * at.width, 0.0]))
+                )
         elif gripped:
             handle = at.nearest(shoulder + np.array([0.0, 0.18]))
             goals.append(("holding", handle + 0.05 * np.sign(at.centre - handle)))
         if "touching" in contact:
-            point = at.centre - np.array([0.0, at.height / 2]) if gripped and portable else at.nearest(shoulder + np.array([0.0, 0.1]))
+            point = (
+                at.centre - np.array([0.0, at.height / 2])
+                if gripped and portable
+                else at.nearest(shoulder + np.array([0.0, 0.1]))
+            )
             goals.append(("touching", point))
         for name in _ACTING:
             if name in contact:
                 point = at.nearest(shoulder + np.array([0.0, 0.1]))
                 inside = point + np.clip(at.centre - point, -0.1, 0.1)
                 sway = 0.3 * at.width if name == "wiping" else 0.15 * at.width if name == "writing_on" else 0.0
-                goals.append((name, inside + np.array([rng.uniform(-1, 1) * min(sway, 0.1), rng.uniform(-0.3, 0.3) * min(sway, 0.1)])))
+                goals.append(
+                    (
+                        name,
+                        inside
+                        + np.array([rng.uniform(-1, 1) * min(sway, 0.1), rng.uniform(-0.3, 0.3) * min(sway, 0.1)]),
+                    )
+                )
         return goals
 
-    def _hands(self, wanted: Sequence[tuple[str, ...]], pose: Pose, placements: list[Placement]) -> tuple[Pose, list[tuple[str, ...]]]:
-        """Send the hands to their goals; what they cannot reach does not happen. Returns the pose and the contacts that hold."""
+    def _hands(
+        self, wanted: Sequence[tuple[str, ...]], pose: Pose, placements: list[Placement]
+    ) -> tuple[Pose, list[tuple[str, ...]]]:
+        """Send the hands to their goals; what they cannot reach does not happen. Returns the pose
+        and the contacts that hold."""
         neck = pose.hip + body.TORSO * body.spine(pose.lean)
-        goals = [(i, name, point) for i, c in enumerate(wanted) for name, point in self._goals(i, c, placements[i], neck)]
+        goals = [
+            (i, name, point) for i, c in enumerate(wanted) for name, point in self._goals(i, c, placements[i], neck)
+        ]
         # Bend towards what stays in place and is a little too far.
         far = [point - neck for i, _, point in goals if self.grips[i] is None and np.hypot(*(point - neck)) > body.ARM]
         if far and abs(pose.lean) < 0.1:
@@ -539,7 +637,12 @@ class _Director:
             left = tuple(c for c in contact if c not in gone)
             contacts.append(left or ("not_contacting",))
         for i, contact in enumerate(contacts):  # large things in both hands, if the other is free
-            if len(free) == 1 and self.grips[i] is not None and self.things[i].width > 0.2 and not set(contact) & {"touching", *MOUTH}:
+            if (
+                len(free) == 1
+                and self.grips[i] is not None
+                and self.things[i].width > 0.2
+                and not set(contact) & {"touching", *MOUTH}
+            ):
                 other = placements[i].centre * 2 - hands[1 - free[0]]
                 if np.hypot(*(other - shoulders[free[0]])) < body.ARM:
                     hands[free.pop()] = other
@@ -566,7 +669,8 @@ class _Director:
                 value += (2.2 if wish == "looking_at" else 1.0) * (given == wish)
                 # Nobody looks at a table because of what lies on it.
                 value += 0.2 * float(np.log(max(frequencies()[thing.name].attention[ATTENTION.index(given)], 0.01)))
-                # A gaze just at the border between two predicates could not be told from the picture.
+                # A gaze just at the border between two predicates could not be told from the
+                # picture.
                 value -= 0.6 * (min(abs(angle - relations.LOOKING), abs(angle - relations.NOT_LOOKING)) < 6)
             return value
 

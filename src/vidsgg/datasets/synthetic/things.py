@@ -1,4 +1,5 @@
-"""The classes of objects as the world knows them: how common, how large, where they stand, what they do."""
+"""The classes of objects as the world knows them: how common, how large, where they stand, what
+they do."""
 
 from __future__ import annotations
 
@@ -6,8 +7,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 # What a class of things does in the world:
-# "portable" travels in the hands and otherwise stands on something; "support" carries the person; "tall" stands on the floor or
-# hangs on the wall and is higher than the person's chest; "low" is furniture that one can stand behind.
+# "portable" travels in the hands and otherwise stands on something; "support" carries the person;
+# "tall" stands on the floor or hangs on the wall and is higher than the person's chest; "low" is
+# furniture that one can stand behind.
 Role = Literal["portable", "support", "tall", "low"]
 
 
@@ -15,8 +17,9 @@ Role = Literal["portable", "support", "tall", "low"]
 class Kind:
     """A class of things. Lengths are in body heights of the person.
 
-    weight: how often it is drawn for a video. width, height: ranges of its size. base: range of the height of its lower edge
-    above the floor, for things that never move. wraps: the person can be inside of it (worn, covered by, passed through).
+    weight: how often it is drawn for a video. width, height: ranges of its size. base: range of the
+    height of its lower edge above the floor, for things that never move. wraps: the person can be
+    inside of it (worn, covered by, passed through).
     """
 
     role: Role
@@ -27,7 +30,8 @@ class Kind:
     wraps: bool = False
 
 
-# Weights: the real data's tail is long, from 30,046 annotations of a table down to 1,488 of a light; what lies between is ours.
+# Weights: the real data's tail is long, from 30,046 annotations of a table down to 1,488 of a
+# light; what lies between is ours.
 KINDS: dict[str, Kind] = {
     "bag": Kind("portable", 9, (0.20, 0.28), (0.22, 0.30)),
     "bed": Kind("support", 9, (1.05, 1.35), (0.34, 0.46)),

@@ -12,9 +12,11 @@ from vidsgg.structures.vocabulary import Vocabulary
 
 
 def coco(graphs: Sequence[VideoGraph]) -> bytes:
-    """``images`` are frames (with ``video_id``, ``frame_id``, ``time``), ``annotations`` nodes (with ``score``, ``track_id``), ``relations``
-    edges: ``subject_id`` and ``object_id`` are ids of annotations, ``predicate_id`` one of ``predicates``. Ids count from 1, those of
-    categories as in the vocabulary. Boxes are x, y, width, height. Raises DataError for actions, which have no box.
+    """``images`` are frames (with ``video_id``, ``frame_id``, ``time``), ``annotations`` nodes
+    (with ``score``, ``track_id``), ``relations``
+    edges: ``subject_id`` and ``object_id`` are ids of annotations, ``predicate_id`` one of
+    ``predicates``. Ids count from 1, those of categories as in the vocabulary. Boxes are x, y,
+    width, height. Raises DataError for actions, which have no box.
     """
     categories, predicates = _numbered(graphs)
     images, annotations, relations = list[Any](), list[Any](), list[Any]()
@@ -28,7 +30,10 @@ def coco(graphs: Sequence[VideoGraph]) -> bytes:
             first = len(annotations) + 1
             for node in frame.nodes:
                 if node.box is None:
-                    raise DataError(f"video {graph.video_id!r}: {node.label!r} is an action without a box, which COCO has no place for.")
+                    raise DataError(
+                        f"video {graph.video_id!r}: {node.label!r} is an action without a box, which COCO has no place"
+                        " for."
+                    )
                 x1, y1, x2, y2 = node.box
                 box = [x1, y1, round(x2 - x1, 3), round(y2 - y1, 3)]
                 annotations.append(
@@ -53,7 +58,8 @@ def coco(graphs: Sequence[VideoGraph]) -> bytes:
 
 
 def _numbered(graphs: Sequence[VideoGraph]) -> tuple[dict[str, int], dict[tuple[str, str], int]]:
-    """Ids of classes and predicates: those of the vocabulary, if all graphs have the same, else of what occurs, by name."""
+    """Ids of classes and predicates: those of the vocabulary, if all graphs have the same, else of
+    what occurs, by name."""
     vocabulary = shared_vocabulary(graphs)
     if vocabulary is not None:
         classes = list(vocabulary.objects[1:])

@@ -11,7 +11,8 @@ _ESCAPED = {"\\": "\\\\", "'": "\\'", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\b
 
 
 def cypher(graphs: Sequence[VideoGraph]) -> bytes:
-    """(:Video) -[:SHOWS]-> (:Thing) -[:RELATES {predicate, ...}]-> (:Thing). Raises DataError if nodes have no tracks."""
+    """(:Video) -[:SHOWS]-> (:Thing) -[:RELATES {predicate, ...}]-> (:Thing). Raises DataError if
+    nodes have no tracks."""
     return "".join(f"{statement};\n" for graph in graphs for statement in _statements(graph)).encode()
 
 
@@ -20,12 +21,20 @@ def _statements(graph: VideoGraph) -> Iterator[str]:
     yield f"CREATE (:Video {_map(id=graph.video_id, dataset=graph.dataset, frames=len(graph.frames))})"
     for track in tracks_of(graph):
         numbers = [graph.frames[i].number for i in track.frames]
-        thing = _map(video=graph.video_id, track=track.ident, label=track.label, begin_frame=numbers[0], end_frame=numbers[-1])
+        thing = _map(
+            video=graph.video_id, track=track.ident, label=track.label, begin_frame=numbers[0], end_frame=numbers[-1]
+        )
         yield f"MATCH (v:Video {video}) CREATE (v)-[:SHOWS]->(:Thing {thing})"
     for r in graph.relations:
         ends = (_map(video=graph.video_id, track=track) for track in (r.subject_track, r.object_track))
         about = _map(
-            predicate=r.predicate, group=r.group, begin=r.begin, end=r.end, begin_frame=r.begin_frame, end_frame=r.end_frame, score=r.score
+            predicate=r.predicate,
+            group=r.group,
+            begin=r.begin,
+            end=r.end,
+            begin_frame=r.begin_frame,
+            end_frame=r.end_frame,
+            score=r.score,
         )
         yield "MATCH (s:Thing {}), (o:Thing {}) CREATE (s)-[:RELATES {}]->(o)".format(*ends, about)
 
@@ -37,7 +46,11 @@ def _map(**values: str | float | None) -> str:
 def _literal(value: str | float) -> str:
     if not isinstance(value, str):
         return repr(value)
-    return "'" + "".join(_ESCAPED.get(letter, letter if letter.isprintable() else _unicode(letter)) for letter in value) + "'"
+    return (
+        "'"
+        + "".join(_ESCAPED.get(letter, letter if letter.isprintable() else _unicode(letter)) for letter in value)
+        + "'"
+    )
 
 
 def _unicode(letter: str) -> str:

@@ -37,8 +37,11 @@ class Format:
         return short_id(graph)
 
     def content(self, graphs: Sequence[VideoGraph]) -> bytes:
-        """A whole file, of one graph if the format is not joint. Raises DataError if a graph lacks what the format needs."""
-        writer: Callable[..., bytes] = load_plugin("format", self.writer) if isinstance(self.writer, str) else self.writer
+        """A whole file, of one graph if the format is not joint. Raises DataError if a graph lacks
+        what the format needs."""
+        writer: Callable[..., bytes] = (
+            load_plugin("format", self.writer) if isinstance(self.writer, str) else self.writer
+        )
         content = writer(graphs) if self.joint else writer(*graphs)
         if not isinstance(content, bytes):
             raise DataError(f"format {self.name}: its writer gave {short(content)}, not bytes.")
@@ -50,22 +53,47 @@ def _wrong(name: str, thing: Any) -> str:
         return f"it is {short(thing)}, not a vidsgg.io.exporters.formats.Format"
     if not thing.suffix.startswith(".") or "/" in thing.suffix:
         return f"its suffix is {short(thing.suffix)}, not of the form '.csv'"
-    return "" if names_code(name) or thing.name == name else f"the format calls itself {short(thing.name)}; give both one name"
+    return (
+        ""
+        if names_code(name) or thing.name == name
+        else f"the format calls itself {short(thing.name)}; give both one name"
+    )
 
 
 CSV = Format("csv", "a table, a row per relation and frame", ".csv", True, False, "vidsgg.io.exporters.table:table")
-COCO = Format("coco", "COCO's JSON with videos, tracks and relations", ".json", True, False, "vidsgg.io.exporters.coco:coco")
+COCO = Format(
+    "coco", "COCO's JSON with videos, tracks and relations", ".json", True, False, "vidsgg.io.exporters.coco:coco"
+)
 VIDVRD = Format(
     "vidvrd", "trajectories and relation instances, for VidVRD's loader", ".json", False, True, "vidsgg.io.exporters.vidvrd:vidvrd",
     by_id=True,
 )  # fmt: skip
 VIDOR = Format(
-    "vidor", "the same for VidOR's loader", ".json", False, True, "vidsgg.io.exporters.vidvrd:vidor", by_id=True, folder=VIDOR_GROUP
+    "vidor",
+    "the same for VidOR's loader",
+    ".json",
+    False,
+    True,
+    "vidsgg.io.exporters.vidvrd:vidor",
+    by_id=True,
+    folder=VIDOR_GROUP,
 )
 GRAPHML = Format(
-    "graphml", "things and relations over time, for Gephi, yEd, networkx", ".graphml", False, True, "vidsgg.io.exporters.graphml:graphml"
+    "graphml",
+    "things and relations over time, for Gephi, yEd, networkx",
+    ".graphml",
+    False,
+    True,
+    "vidsgg.io.exporters.graphml:graphml",
 )
-CYPHER = Format("cypher", "statements for Neo4j and other graph databases", ".cypher", True, True, "vidsgg.io.exporters.cypher:cypher")
+CYPHER = Format(
+    "cypher",
+    "statements for Neo4j and other graph databases",
+    ".cypher",
+    True,
+    True,
+    "vidsgg.io.exporters.cypher:cypher",
+)
 PREDICTIONS = Format(
     "predictions", "tensors for the evaluators of STTran and its successors", ".pt", False, False,
     "vidsgg.io.exporters.predictions:predictions",

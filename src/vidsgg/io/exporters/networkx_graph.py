@@ -12,9 +12,11 @@ from vidsgg.structures.graph import GraphFrame, VideoGraph
 def to_networkx(graph: VideoGraph | GraphFrame) -> Any:
     """A ``networkx.MultiDiGraph``.
 
-    Of a video: a node per track with ``label`` and ``frames`` (the numbers), an edge per relation over time with the fields of
-    RelationInterval. Of a frame: a node per node with the fields of GraphNode, an edge per edge with those of GraphEdge. Edges of a frame have
-    the predicate as their key. Raises ConfigError if networkx is not installed, DataError if a video's nodes have no tracks.
+    Of a video: a node per track with ``label`` and ``frames`` (the numbers), an edge per relation
+    over time with the fields of
+    RelationInterval. Of a frame: a node per node with the fields of GraphNode, an edge per edge
+    with those of GraphEdge. Edges of a frame have the predicate as their key. Raises ConfigError if
+    networkx is not installed, DataError if a video's nodes have no tracks.
     """
     try:
         import networkx
@@ -35,5 +37,7 @@ def to_networkx(graph: VideoGraph | GraphFrame) -> Any:
     for relation in graph.relations:
         names = ("predicate", "group", "begin", "end", "begin_frame", "end_frame", "score")
         key = f"{relation.predicate} from frame {relation.begin_frame}"
-        made.add_edge(relation.subject_track, relation.object_track, key, **{name: getattr(relation, name) for name in names})
+        made.add_edge(
+            relation.subject_track, relation.object_track, key, **{name: getattr(relation, name) for name in names}
+        )
     return made

@@ -10,7 +10,8 @@ from vidsgg.structures.graph import VideoGraph
 
 
 def to_pandas(graph: VideoGraph) -> Any:
-    """A row for every relation of every frame, with the columns ``COLUMNS`` of the CSV; what is not known is missing (NaN).
+    """A row for every relation of every frame, with the columns ``COLUMNS`` of the CSV; what is not
+    known is missing (NaN).
 
     Raises ConfigError if pandas is not installed.
     """

@@ -1,4 +1,5 @@
-"""The dict of tensors that the evaluators of STTran and its successors read (``evaluate_scene_graph(gt, pred)``)."""
+"""The dict of tensors that the evaluators of STTran and its successors read
+(``evaluate_scene_graph(gt, pred)``)."""
 
 from __future__ import annotations
 
@@ -22,16 +23,20 @@ def predictions(graph: VideoGraph) -> bytes:
 
 
 def prediction_tensors(graph: VideoGraph) -> dict[str, Tensor]:
-    """boxes (N, 5): number of the frame from 0, xyxy. labels, pred_labels (N,), scores, pred_scores (N,). pair_idx (P, 2): the subject's
-    and the object's row. im_idx (P,): frame. <group>_distribution (P, C): probabilities, of groups with a single label their logarithms,
-    to which the evaluators apply a softmax.
+    """boxes (N, 5): number of the frame from 0, xyxy. labels, pred_labels (N,), scores, pred_scores
+    (N,). pair_idx (P, 2): the subject's and the object's row. im_idx (P,): frame.
+    <group>_distribution (P, C): probabilities, of groups with a single label their logarithms, to which the evaluators apply a softmax.
 
-    Predicates that the graph left out count as impossible: make it with ``-threshold 0``, or scores of single-label groups are too large
-    and recall without constraint is too low. Raises DataError for graphs without vocabulary, or with actions.
+    Predicates that the graph left out count as impossible: make it with ``-threshold 0``, or scores
+    of single-label groups are too large and recall without constraint is too low. Raises DataError
+    for graphs without vocabulary, or with actions.
     """
     vocabulary = graph.vocabulary
     if vocabulary is None or not set(vocabulary.subjects) <= set(vocabulary.objects):
-        raise DataError(f"video {graph.video_id!r}: the evaluators need a vocabulary whose subjects have boxes; this graph has none.")
+        raise DataError(
+            f"video {graph.video_id!r}: the evaluators need a vocabulary whose subjects have boxes; this graph has"
+            " none."
+        )
     boxes, labels, scores = list[list[float]](), list[int](), list[float]()
     pairs: dict[tuple[int, int], int] = {}
     frames, entries = list[int](), list[tuple[int, str, int, float]]()
@@ -69,6 +74,8 @@ def _distributions(vocabulary: Vocabulary, pairs: int, entries: list[tuple[int, 
     for pair, group, predicate, score in entries:
         tables[group][pair, predicate] = score
     return {
-        f"{group.name}_distribution": tables[group.name].clamp(min=_LEAST).log() if group.kind == "single" else tables[group.name]
+        f"{group.name}_distribution": (
+            tables[group.name].clamp(min=_LEAST).log() if group.kind == "single" else tables[group.name]
+        )
         for group in vocabulary.groups
     }

@@ -12,10 +12,12 @@ from vidsgg.structures.vocabulary import Vocabulary
 
 
 def to_supervision(frame: GraphFrame, vocabulary: Vocabulary | None = None) -> Any:
-    """The boxes of a frame as ``supervision.Detections``, with ``tracker_id`` (-1 where a node has none) and ``data["class_name"]``.
+    """The boxes of a frame as ``supervision.Detections``, with ``tracker_id`` (-1 where a node has
+    none) and ``data["class_name"]``.
 
-    vocabulary: the graph's, by which classes are numbered; without it, by the names that occur in the frame. Actions have no box and are
-    left out. Raises ConfigError if supervision is not installed.
+    vocabulary: the graph's, by which classes are numbered; without it, by the names that occur in
+    the frame. Actions have no box and are left out. Raises ConfigError if supervision is not
+    installed.
     """
     try:
         import supervision

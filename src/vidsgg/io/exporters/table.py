@@ -17,7 +17,8 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def table(graphs: Sequence[VideoGraph]) -> bytes:
-    """``COLUMNS``, one relation a row; what is not known is empty. Things without relations are not in it.
+    """``COLUMNS``, one relation a row; what is not known is empty. Things without relations are not
+    in it.
 
     Texts that a spreadsheet would take for a formula get an apostrophe in front.
     """

@@ -1,8 +1,10 @@
-"""VidVRD and VidOR: trajectories of things, and relation instances with their first frame and the frame after their last.
+"""VidVRD and VidOR: trajectories of things, and relation instances with their first frame and the
+frame after their last.
 
-Source: the annotation formats of ImageNet-VidVRD (Shang et al., ACM MM 2017) and VidOR (Shang et al., ICMR 2019), and what their loaders
-ask for (xdshang/VidVRD-helper, dataset/): VidVRD's refuses an entry ``version``, VidOR's refuses files without it and finds a video's
-annotations again by its ``video_path``, with .json in place of .mp4. Frames count from 0.
+Source: the annotation formats of ImageNet-VidVRD (Shang et al., ACM MM 2017) and VidOR (Shang et
+al., ICMR 2019), and what their loaders ask for (xdshang/VidVRD-helper, dataset/): VidVRD's refuses
+an entry ``version``, VidOR's refuses files without it and finds a video's annotations again by its
+``video_path``, with .json in place of .mp4. Frames count from 0.
 """
 
 from __future__ import annotations
@@ -22,16 +24,18 @@ from vidsgg.structures.graph import Box, RelationInterval, VideoGraph
 
 
 def vidvrd(graph: VideoGraph) -> bytes:
-    """One video for VidVRD's loader. Boxes between two sightings of a thing lie on the line between them and are marked ``generated``.
+    """One video for VidVRD's loader. Boxes between two sightings of a thing lie on the line between
+    them and are marked ``generated``.
 
-    Boxes are whole pixels inside the picture. Relation instances have a ``score`` besides. Raises DataError if the graph has no frame, or
-    nodes without tracks.
+    Boxes are whole pixels inside the picture. Relation instances have a ``score`` besides. Raises
+    DataError if the graph has no frame, or nodes without tracks.
     """
     return json.dumps(_document(graph), ensure_ascii=False).encode()
 
 
 def vidor(graph: VideoGraph) -> bytes:
-    """The same for VidOR's loader, which looks for the file at ``VIDOR_GROUP``/``short_id``.json."""
+    """The same for VidOR's loader, which looks for the file at
+    ``VIDOR_GROUP``/``short_id``.json."""
     document = _document(graph)
     for frame in document["trajectories"]:
         for entry in frame:
@@ -66,14 +70,19 @@ def _document(graph: VideoGraph) -> dict[str, Any]:
         "height": round(graph.frames[0].height),
         "subject/objects": [{"tid": track.ident, "category": track.label} for track in tracks.values()],
         "trajectories": trajectories,
-        "relation_instances": [instance for relation in graph.relations for instance in _instance(graph, relation, tracks)],
+        "relation_instances": [
+            instance for relation in graph.relations for instance in _instance(graph, relation, tracks)
+        ],
     }
 
 
 def _instance(graph: VideoGraph, relation: RelationInterval, tracks: dict[int, Track]) -> Iterator[dict[str, Any]]:
-    """The relation where both its things have boxes: the loaders look these up in every frame of it."""
+    """The relation where both its things have boxes: the loaders look these up in every frame of
+    it."""
     ends = [
-        [graph.frames[i].number for i in tracks[end].frames] for end in (relation.subject_track, relation.object_track) if end in tracks
+        [graph.frames[i].number for i in tracks[end].frames]
+        for end in (relation.subject_track, relation.object_track)
+        if end in tracks
     ]
     begin = max(relation.begin_frame, *(numbers[0] for numbers in ends)) if ends else 0
     end = min(relation.end_frame, *(numbers[-1] for numbers in ends)) if ends else -1
@@ -89,7 +98,8 @@ def _instance(graph: VideoGraph, relation: RelationInterval, tracks: dict[int, T
 
 
 def _every_frame(graph: VideoGraph, track: Track) -> Iterator[tuple[int, dict[str, int], int]]:
-    """Number of the frame, box, and 1 where it was not seen, from the first to the last sighting."""
+    """Number of the frame, box, and 1 where it was not seen, from the first to the last
+    sighting."""
     frames = [graph.frames[i] for i in track.frames]
     for (one, first), (other, second) in pairwise(zip(frames, track.boxes, strict=True)):
         yield one.number, _pixels(first, one.width, one.height), 0
@@ -104,12 +114,14 @@ def _pixels(box: Box, width: float, height: float) -> dict[str, int]:
     """Whole pixels from 0 that lie in the picture."""
     limits = (width, height, width, height)
     return {
-        name: round(min(max(value, 0), limit - 1)) for name, value, limit in zip(("xmin", "ymin", "xmax", "ymax"), box, limits, strict=True)
+        name: round(min(max(value, 0), limit - 1))
+        for name, value, limit in zip(("xmin", "ymin", "xmax", "ymax"), box, limits, strict=True)
     }
 
 
 def _rate(graph: VideoGraph) -> float | None:
-    """Frames a second of the video: as it says, else from the times of the graph's first and last frame."""
+    """Frames a second of the video: as it says, else from the times of the graph's first and last
+    frame."""
     if graph.video and graph.video.fps is not None:
         return graph.video.fps
     first, last = graph.frames[0], graph.frames[-1]

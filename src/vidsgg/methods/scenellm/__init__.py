@@ -1,4 +1,5 @@
-"""SceneLLM (Zhang, Li and Liu, Pattern Recognition 2026) as a method. Its stages are in ``course.py``."""
+"""SceneLLM (Zhang, Li and Liu, Pattern Recognition 2026) as a method. Its stages are in
+``course.py``."""
 
 from __future__ import annotations
 
@@ -29,21 +30,27 @@ class SceneLLMOptions(SceneLLMSizes, NeuralOptions):
 
     llm_name: str | None = option(
         None,
-        "causal language model: a name on the Hugging Face hub, a folder, or random:llama:hidden=64,layers=2,heads=4; by default what the"
-        f" environment variable VIDSGG_LLM_NAME says, else {DEFAULT_LANGUAGE_MODEL}",
+        "causal language model: a name on the Hugging Face hub, a folder, or random:llama:hidden=64,layers=2,heads=4;"
+        f" by default what the environment variable VIDSGG_LLM_NAME says, else {DEFAULT_LANGUAGE_MODEL}",
     )
     llm_lr: float = option(1e-6, "learning rate of the language model's adapters", low=0, high=1e3)
     llm_dtype: Literal["auto", "float32", "bfloat16"] = option(
         "auto", "precision of the language model's weights; auto: bfloat16 from a billion parameters on, else float32"
     )
-    llm_bits: Literal["none", "8", "4"] = option("none", "quantise the language model's weights while loading (bitsandbytes, CUDA)")
+    llm_bits: Literal["none", "8", "4"] = option(
+        "none", "quantise the language model's weights while loading (bitsandbytes, CUDA)"
+    )
     use_llm: bool = option(True, "False: no language model (ablation)")
     lora_rank: int = option(16, "rank of the adapters", low=1, high=65_536)
     lora_alpha: float = option(32.0, "the adapters' product counts lora_alpha / lora_rank", low=0, high=1e6)
     lora_dropout: float = option(0.05, "share of the adapters' inputs dropped in training", low=0, high=1)
-    vq_epochs: int = option(10, "stage 1: epochs in which only the codebook is learnt; they count among -epochs", low=0, high=1_000_000)
+    vq_epochs: int = option(
+        10, "stage 1: epochs in which only the codebook is learnt; they count among -epochs", low=0, high=1_000_000
+    )
     vq_lr: float = option(3e-4, "learning rate of stage 1", low=0, high=1e3)
-    freeze_llm_epochs: int = option(10, "stage 2a: epochs after stage 1 in which the language model is frozen", low=0, high=1_000_000)
+    freeze_llm_epochs: int = option(
+        10, "stage 2a: epochs after stage 1 in which the language model is frozen", low=0, high=1_000_000
+    )
     commitment_cost: float = option(0.25, "weight of the encoder's commitment to its codes", low=0, high=1e6)
     word_step: int = option(64, "words by which the vocabularies that are compared grow", low=1, high=1_000_000)
 

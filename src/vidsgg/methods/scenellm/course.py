@@ -29,9 +29,11 @@ SAMPLE = 16  # features for each code, from which the codebook starts and by whi
 
 @dataclass(frozen=True, kw_only=True)
 class SceneLLMCourse(Course):
-    """Stage 1 for ``lead`` epochs, stage 2a for ``frozen`` more, then the words, then stage 2b. word_step: see find_frame_words.
+    """Stage 1 for ``lead`` epochs, stage 2a for ``frozen`` more, then the words, then stage 2b.
+    word_step: see find_frame_words.
 
-    What an epoch begins with is a function of the weights, the data, the seed and the epoch, so that a run that goes on comes to the same.
+    What an epoch begins with is a function of the weights, the data, the seed and the epoch, so
+    that a run that goes on comes to the same.
     """
 
     lead: int
@@ -97,14 +99,21 @@ class SceneLLMCourse(Course):
     def _announce(self, run: RunFolder, model: SceneLLM, epoch: int) -> None:
         stage = self.stage(epoch)
         first = {Stage.CODES: 1, Stage.RELATIONS: self.lead + 1, Stage.LANGUAGE: self._last_frozen + 1}[stage]
-        last = min({Stage.CODES: self.lead, Stage.RELATIONS: self._last_frozen, Stage.LANGUAGE: self.epochs}[stage], self.epochs)
+        last = min(
+            {Stage.CODES: self.lead, Stage.RELATIONS: self._last_frozen, Stage.LANGUAGE: self.epochs}[stage],
+            self.epochs,
+        )
         epochs = f"epochs {first} to {last} are" if last > first else f"epoch {first} is"
         run.log(f"{epochs} stage {_what_learns(stage, model)}")
         if epoch == 1 and self.epochs <= self._last_frozen:
-            run.log(f"warning: -epochs {self.epochs} ends before {'any relation is learnt' if self.epochs <= self.lead else 'stage 2b'}")
+            run.log(
+                f"warning: -epochs {self.epochs} ends before"
+                f" {'any relation is learnt' if self.epochs <= self.lead else 'stage 2b'}"
+            )
 
     def _codebook(self, quantiser: VectorQuantiser, state: TrainingState, loader: ClipLoader) -> Begin:
-        """Put codes where features are, at first all of them, then those that none is near to; after stage 1, tell how they are used."""
+        """Put codes where features are, at first all of them, then those that none is near to;
+        after stage 1, tell how they are used."""
         team, generator = loader.team, self._generator("codes", state.epoch)
         told = team.gather(_sample_of_features(loader, state.epoch, -(-SAMPLE * len(quantiser.codebook) // team.size)))
 
@@ -146,10 +155,15 @@ class SceneLLMCourse(Course):
             model.words.learn(kinds, found.words if found else None)
             if found:
                 run.log(
-                    f"words: {len(found.words)} of several frames, of {found.offered} offered; entropy per frame {found.entropy:.3f}"
-                    f" ({found.entropy_of_frames:.3f} without them), {found.mean_length:.2f} frames a word"
+                    f"words: {len(found.words)} of several frames, of {found.offered} offered; entropy per frame"
+                    f" {found.entropy:.3f} ({found.entropy_of_frames:.3f} without them), {found.mean_length:.2f} frames"
+                    " a word"
                 )
-                run.scalars({f"train/{name}": value for name, value in found.scalars().items()}, epoch=state.epoch, step=state.step + 1)
+                run.scalars(
+                    {f"train/{name}": value for name, value in found.scalars().items()},
+                    epoch=state.epoch,
+                    step=state.step + 1,
+                )
 
         return begin
 
@@ -160,7 +174,10 @@ class SceneLLMCourse(Course):
 def _what_learns(stage: Stage, model: SceneLLM) -> str:
     if stage is Stage.CODES:
         return "1: the codebook learns to give back features; nothing is scored"
-    codebook, language = ["the codebook"] * (model.quantiser is not None), ["the language model"] * (model.language is not None)
+    codebook, language = (
+        ["the codebook"] * (model.quantiser is not None),
+        ["the language model"] * (model.language is not None),
+    )
     if stage is Stage.RELATIONS:
         return f"2a: {_all_but([*codebook, *language])}"
     return f"2b: {_all_but(codebook)}{', the language model by its adapters' if language else ''}"
@@ -186,8 +203,11 @@ def _sample_of_features(loader: ClipLoader, epoch: int, least: int) -> Rows:
 
 @torch.no_grad()
 def _frame_tokens(model: SceneLLM, loader: ClipLoader) -> Iterator[tuple[str, Tensor]]:
-    """Frame tokens of all training videos, rounded to half precision: those of a large data set fit into memory so."""
-    for batch in tqdm(loader.batches(), total=len(loader), desc="words", unit="batch", leave=False, disable=loader.team.hides_progress):
+    """Frame tokens of all training videos, rounded to half precision: those of a large data set fit
+    into memory so."""
+    for batch in tqdm(
+        loader.batches(), total=len(loader), desc="words", unit="batch", leave=False, disable=loader.team.hides_progress
+    ):
         token = model.frame_tokens(batch.clip).half()
         yield from _by_video(batch.clip, token, torch.arange(batch.clip.frames, device=batch.clip.device))
 
@@ -199,7 +219,8 @@ def _by_video(clip: Clip, rows: Tensor, frame: Tensor) -> Rows:
 
 
 def _joined(told: list[Rows], device: torch.device) -> Tensor:
-    """The rows of all processes in the order of the videos' names, so that neither their number nor a shuffle changes it."""
+    """The rows of all processes in the order of the videos' names, so that neither their number nor
+    a shuffle changes it."""
     return torch.cat([rows for _, rows in sorted(chain(*told), key=lambda pair: pair[0])]).float().to(device)
 
 

@@ -31,12 +31,16 @@ class StketOptions(StketConfig, NeuralOptions):
     temporal_prior_loss: bool = option(True, "train what the temporal part is told by a loss of its own")
     bce_loss: bool = option(True, "binary cross entropy for groups with several labels; False: margin loss")
     priors: str | None = option(
-        None, "file of priors such as the authors' TrainPrior.json; by default counted on the training videos", place="input"
+        None,
+        "file of priors such as the authors' TrainPrior.json; by default counted on the training videos",
+        place="input",
     )
 
     @property
     def remark(self) -> str:
-        said = [f"{self.part} part"] * (self.part is not None) + ["oracle contacts: reads ground truth"] * self.oracle_contacts
+        said = [f"{self.part} part"] * (self.part is not None) + [
+            "oracle contacts: reads ground truth"
+        ] * self.oracle_contacts
         return "; ".join(said)
 
 
@@ -46,7 +50,9 @@ class EvaluationOfStket:
         None, "stket: the part that answers, or all of them, side by side; by default as trained"
     )
     oracle_contacts: bool | None = option(
-        None, "stket: read annotated contacts in place of predicted ones, as the published test command does; every table then says so"
+        None,
+        "stket: read annotated contacts in place of predicted ones, as the published test command does; every table"
+        " then says so",
     )
 
 
@@ -78,7 +84,10 @@ class StketMethod(Method[StketOptions]):
         from vidsgg.losses.stket import StketCriterion
 
         return StketCriterion(
-            schema, bce=options.bce_loss, spatial_prior=options.spatial_prior_loss, temporal_prior=options.temporal_prior_loss
+            schema,
+            bce=options.bce_loss,
+            spatial_prior=options.spatial_prior_loss,
+            temporal_prior=options.temporal_prior_loss,
         )
 
     def prepare(self, model: nn.Module, videos: VideoDataset, options: StketOptions) -> list[str]:
@@ -94,7 +103,8 @@ class StketMethod(Method[StketOptions]):
         if not model.knows:
             if options.priors is not None:
                 raise ConfigError(
-                    f"option -priors: no part of the model reads {options.priors}; leave it out or turn -use_temporal_prior on."
+                    f"option -priors: no part of the model reads {options.priors}; leave it out or turn"
+                    " -use_temporal_prior on."
                 )
             return ["priors: not used"]
         if options.priors is None:

@@ -1,4 +1,5 @@
-"""Names in the authors' checkpoints of STKET (HCPLab-SYSU/STKET), mapped on ours. Pure functions over names; no file is read here."""
+"""Names in the authors' checkpoints of STKET (HCPLab-SYSU/STKET), mapped on ours. Pure functions
+over names; no file is read here."""
 
 from __future__ import annotations
 
@@ -48,11 +49,14 @@ def is_stket(state: Mapping[str, object]) -> bool:
 
 
 def stket_state(authors: Mapping[str, Tensor], options: Mapping[str, object]) -> tuple[dict[str, Tensor], list[str]]:
-    """An STKET checkpoint under the names of our model, and the authors' names that have no place in it.
+    """An STKET checkpoint under the names of our model, and the authors' names that have no place
+    in it.
 
-    options: of our model, those of ``infer_stket`` with mode, use_spatial_prior and use_temporal_prior. Raises CheckpointError if nothing
-    fits. Left out are weights that the reference has and never uses: the heads of parts that do not exist, the tables of priors that are
-    off, the object classifier in predcls, and the heads on plain tokens, which are the spatial part where it has no layers.
+    options: of our model, those of ``infer_stket`` with mode, use_spatial_prior and
+    use_temporal_prior. Raises CheckpointError if nothing fits. Left out are weights that the
+    reference has and never uses: the heads of parts that do not exist, the tables of priors that
+    are off, the object classifier in predcls, and the heads on plain tokens, which are the spatial
+    part where it has no layers.
     """
     layers = {"spa": options["spatial_layer"], "tem": options["temporal_layer"]}
     prefixes = {f"{short}_": part for short, part in _PARTS.items() if all(layers.values()) or layers.get(short)}
@@ -66,7 +70,11 @@ def stket_state(authors: Mapping[str, Tensor], options: Mapping[str, object]) ->
             *_LAYERS,
             *(_SPATIAL_PRIOR if options["use_spatial_prior"] else ()),
             *(_TEMPORAL_PRIOR if options["use_temporal_prior"] else ()),
-            *((rf"{p}{g}_rel_compress\.", f"heads.{part}.{group}.") for p, part in prefixes.items() for g, group in _GROUPS.items()),
+            *(
+                (rf"{p}{g}_rel_compress\.", f"heads.{part}.{group}.")
+                for p, part in prefixes.items()
+                for g, group in _GROUPS.items()
+            ),
         ),
         "STKET",
     )
@@ -77,9 +85,11 @@ class StketSizes(TransformerSizes):
 
 
 def infer_stket(authors: Mapping[str, Tensor]) -> tuple[TransformerSizes, FeatureWidths]:
-    """Sizes of an STKET checkpoint as options of our model, and the widths of the features that it reads.
+    """Sizes of an STKET checkpoint as options of our model, and the widths of the features that it
+    reads.
 
-    What weights without layers or an ensemble do not say does not matter. Raises CheckpointError if a weight is missing.
+    What weights without layers or an ensemble do not say does not matter. Raises CheckpointError if
+    a weight is missing.
     """
     sizes, widths = infer_transformer(authors, "STKET", ("spatial_encoder.encoder", "temporal_decoder.decoder"))
     positions = authors.get("ensemble_decoder.position_embedding.weight")
@@ -111,7 +121,11 @@ def _chosen(file: AuthorsFile, asked: ImportOfStket, sizes: TransformerSizes) ->
     spatial, temporal = sizes["spatial_layer"] > 0, sizes["temporal_layer"] > 0
     needed = {
         "mode": f"the mode that it was trained in: {', '.join(MODES)}",
-        **({"use_spatial_prior": "whether the spatial part reads priors: True in the authors' scripts"} if spatial else {}),
+        **(
+            {"use_spatial_prior": "whether the spatial part reads priors: True in the authors' scripts"}
+            if spatial
+            else {}
+        ),
         **({"use_temporal_prior": "whether the temporal part does: True in the authors' scripts"} if temporal else {}),
     }
     if temporal and asked.use_temporal_prior is not False:
@@ -121,7 +135,10 @@ def _chosen(file: AuthorsFile, asked: ImportOfStket, sizes: TransformerSizes) ->
         raise ConfigError(
             "\n".join(
                 [
-                    f"option {', '.join(f'-{name}' for name in lacking)} required: {file.path} holds STKET, whose file does not tell",
+                    (
+                        f"option {', '.join(f'-{name}' for name in lacking)} required: {file.path} holds STKET, whose"
+                        " file does not tell"
+                    ),
                     *(f"  -{name}: {needed[name]}" for name in lacking),
                     *(["  (-N_layer too, if it was not 1)"] if asked.N_layer is None else []),
                 ]

@@ -1,4 +1,5 @@
-"""Names in the authors' checkpoints of STTran (yrcong/STTran), mapped on ours. Pure functions over names; no file is read here."""
+"""Names in the authors' checkpoints of STTran (yrcong/STTran), mapped on ours. Pure functions over
+names; no file is read here."""
 
 from __future__ import annotations
 
@@ -25,13 +26,17 @@ from vidsgg.structures.widths import FeatureWidths
 
 
 def is_sttran(state: Mapping[str, object]) -> bool:
-    """Whether these are the names of the authors' STTran, and not those of a method that was built on it and has names of its own."""
+    """Whether these are the names of the authors' STTran, and not those of a method that was built
+    on it and has names of its own."""
     own = ("object_classifier.intermediate.", "object_classifier.encoder_tran.")
-    return any(name.startswith("glocal_transformer.") for name in state) and not any(name.startswith(own) for name in state)
+    return any(name.startswith("glocal_transformer.") for name in state) and not any(
+        name.startswith(own) for name in state
+    )
 
 
 def sttran_state(authors: Mapping[str, Tensor], mode: str) -> tuple[dict[str, Tensor], list[str]]:
-    """An STTran checkpoint under the names of our model of ``mode``, and the authors' names that have no place in it.
+    """An STTran checkpoint under the names of our model of ``mode``, and the authors' names that
+    have no place in it.
 
     Raises CheckpointError if nothing fits.
     """
@@ -40,15 +45,16 @@ def sttran_state(authors: Mapping[str, Tensor], mode: str) -> tuple[dict[str, Te
 
 
 def infer_sttran(authors: Mapping[str, Tensor]) -> tuple[TransformerSizes, FeatureWidths]:
-    """Sizes of an STTran checkpoint as options of our model, and the widths of the features that it reads, see ``infer_transformer``."""
+    """Sizes of an STTran checkpoint as options of our model, and the widths of the features that it
+    reads, see ``infer_transformer``."""
     return infer_transformer(authors, "STTran")
 
 
 def _read(file: AuthorsFile, asked: ImportOptions) -> Found:
     if asked.mode is None:
         raise ConfigError(
-            f"option -mode is required: {file.path} holds STTran, whose file does not tell its mode. Name the one that it was trained in:"
-            f" {', '.join(MODES)}."
+            f"option -mode is required: {file.path} holds STTran, whose file does not tell its mode. Name the one that"
+            f" it was trained in: {', '.join(MODES)}."
         )
     sizes, widths = infer_sttran(file.state)
     vocabulary = SCHEMA.vocabulary

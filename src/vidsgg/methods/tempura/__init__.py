@@ -26,10 +26,12 @@ if TYPE_CHECKING:
 class TempuraOptions(TempuraConfig, TempuraLossConfig, NeuralOptions):
     """The authors' flags under their names, with the published settings that all modes share.
 
-    Raises ConfigError for an option of objects where these are given, and for one that needs another.
+    Raises ConfigError for an option of objects where these are given, and for one that needs
+    another.
     """
 
-    # Those that follow from the mode or from another option unless they are given; network_config and loss_config settle them.
+    # Those that follow from the mode or from another option unless they are given; network_config
+    # and loss_config settle them.
     tracking: bool | None = option(  # type: ignore[assignment]
         None, "classify objects within sequences of their class over the video; by default outside predcls"
     )
@@ -43,14 +45,24 @@ class TempuraOptions(TempuraConfig, TempuraLossConfig, NeuralOptions):
         TempuraConfig.__post_init__(self)
         if self.mode == "predcls":
             off = {"obj_con_loss": ("auto", "none")}
-            for name in ("tracking", "obj_mem_compute", "take_obj_mem_feat", "obj_unc", "obj_loss_weighting", "obj_con_loss"):
+            for name in (
+                "tracking",
+                "obj_mem_compute",
+                "take_obj_mem_feat",
+                "obj_unc",
+                "obj_loss_weighting",
+                "obj_con_loss",
+            ):
                 if getattr(self, name) not in off.get(name, (None, False)):
                     raise ConfigError(
-                        f"option -{name}: mode predcls gives the objects' classes, so that there is nothing for it; leave it out."
+                        f"option -{name}: mode predcls gives the objects' classes, so that there is nothing for it;"
+                        " leave it out."
                     )
         for kind in ("rel", "obj"):
             if getattr(self, f"{kind}_loss_weighting") and not getattr(self, f"{kind}_unc"):
-                raise ConfigError(f"option -{kind}_loss_weighting weights by uncertainty; use -{kind}_unc True with it.")
+                raise ConfigError(
+                    f"option -{kind}_loss_weighting weights by uncertainty; use -{kind}_unc True with it."
+                )
 
     def network_config(self) -> TempuraConfig:
         guesses = self.mode != "predcls"
@@ -71,8 +83,12 @@ class EvaluationOfTempura:
 
 @dataclass(frozen=True)
 class ImportOfTempura(ImportOptions):
-    memory: bool | None = option(None, "tempura: restore the prototypes of the file, without which its authors score it")
-    mem_feat_lambda: str | None = option(None, "tempura: share of a feature beside the memory's answer, a number or 'sum'")
+    memory: bool | None = option(
+        None, "tempura: restore the prototypes of the file, without which its authors score it"
+    )
+    mem_feat_lambda: str | None = option(
+        None, "tempura: share of a feature beside the memory's answer, a number or 'sum'"
+    )
     mem_fusion: Literal["early", "late"] | None = option(None, "tempura: where its relation memory is asked")
 
 

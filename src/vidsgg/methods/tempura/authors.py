@@ -1,4 +1,5 @@
-"""Names in the authors' checkpoints of TEMPURA (sayaknag/unbiasedSGG), mapped on ours. Pure functions over names; no file is read here."""
+"""Names in the authors' checkpoints of TEMPURA (sayaknag/unbiasedSGG), mapped on ours. Pure
+functions over names; no file is read here."""
 
 from __future__ import annotations
 
@@ -43,12 +44,15 @@ _COMPONENT = re.compile(r"^(.*\.|)heads\.(mu|var|pi)_(\d+)\.(weight|bias)$")
 
 def is_tempura(state: Mapping[str, object]) -> bool:
     """Whether these are the names of the authors' TEMPURA."""
-    return "object_classifier.intermediate.0.weight" in state and any(name.startswith("glocal_transformer.") for name in state)
+    return "object_classifier.intermediate.0.weight" in state and any(
+        name.startswith("glocal_transformer.") for name in state
+    )
 
 
 def tempura_state(authors: Mapping[str, Tensor], mode: str) -> tuple[dict[str, Tensor], list[str]]:
-    """A TEMPURA checkpoint under the names of our model of ``mode``, without the prototypes, which are not in a state dict of theirs, and
-    the authors' names that have no place in it. The layers of a mixture's components become one. Raises CheckpointError if nothing fits.
+    """A TEMPURA checkpoint under the names of our model of ``mode``, without the prototypes, which
+    are not in a state dict of theirs, and the authors' names that have no place in it. The layers
+    of a mixture's components become one. Raises CheckpointError if nothing fits.
     """
     objects = () if mode == "predcls" else _OBJECTS
     ours, left_over = renamed(authors, (*PAIR_TOKENS, *TRANSFORMER, *_MEMORY, *HEADS, *objects), "TEMPURA")
@@ -56,7 +60,8 @@ def tempura_state(authors: Mapping[str, Tensor], mode: str) -> tuple[dict[str, T
 
 
 def joined_components(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Weights ``<head>.heads.mu_1.weight``, ``mu_2``, ..., one linear layer a component, as those of a MixtureHead ``<head>.mean.weight``."""
+    """Weights ``<head>.heads.mu_1.weight``, ``mu_2``, ..., one linear layer a component, as those
+    of a MixtureHead ``<head>.mean.weight``."""
     joined: dict[str, Tensor] = {}
     components: dict[str, dict[int, Tensor]] = {}
     for name, value in state.items():
@@ -69,7 +74,8 @@ def joined_components(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def tempura_memory(rel_memory: object, obj_memory: object) -> dict[str, Tensor]:
-    """The prototypes that a file holds beside its state dict, under the names of our buffers; empty lists are memories without any.
+    """The prototypes that a file holds beside its state dict, under the names of our buffers; empty
+    lists are memories without any.
 
     rel_memory: rows by predicate group, or an empty list. obj_memory: (O - 1, D), or an empty list.
     Raises CheckpointError if they are anything else.
@@ -78,7 +84,9 @@ def tempura_memory(rel_memory: object, obj_memory: object) -> dict[str, Tensor]:
     if isinstance(rel_memory, Mapping):
         found |= {f"banks.{name}": rows for name, rows in rel_memory.items()}
     elif not _is_empty(rel_memory):
-        raise CheckpointError(f"rel_memory is a {type(rel_memory).__name__}; rows by predicate group, or an empty list, are expected.")
+        raise CheckpointError(
+            f"rel_memory is a {type(rel_memory).__name__}; rows by predicate group, or an empty list, are expected."
+        )
     if not _is_empty(obj_memory):
         found["objects.bank"] = obj_memory
     strange = next((name for name, rows in found.items() if not isinstance(rows, Tensor) or rows.dim() != 2), None)
@@ -93,20 +101,26 @@ def _is_empty(memory: object) -> bool:
 
 
 def infer_tempura(authors: Mapping[str, Tensor]) -> tuple[dict[str, Any], FeatureWidths]:
-    """Options of our model as far as the weights tell them, and the widths of the features that it reads, see ``infer_transformer``.
+    """Options of our model as far as the weights tell them, and the widths of the features that it
+    reads, see ``infer_transformer``.
 
-    Not told are the mode, the share of memories, the place of the relation memory and how prototypes are weighted.
+    Not told are the mode, the share of memories, the place of the relation memory and how
+    prototypes are weighted.
     """
     sizes, widths = infer_transformer(authors, "TEMPURA")
     options: dict[str, Any] = {**sizes}
     heads = {"rel_head": "a_rel_compress.heads.mu_", "obj_head": "object_classifier.decoder_lin.heads.mu_"}
-    components = {name: {key.split(".")[-2] for key in authors if key.startswith(prefix)} for name, prefix in heads.items()}
+    components = {
+        name: {key.split(".")[-2] for key in authors if key.startswith(prefix)} for name, prefix in heads.items()
+    }
     options |= {name: "gmm" if found else "linear" for name, found in components.items()}
     if counts := [len(found) for found in components.values() if found]:
         options["num_mixtures"] = counts[0]
     options["tracking"] = any(name.startswith("object_classifier.encoder_tran.") for name in authors)
     options["obj_mem_compute"] = "object_classifier.mem_attention.in_proj_weight" in authors
-    joint, separate = (f"glocal_transformer.mem_attention.{name}" for name in ("in_proj_weight", "attention.in_proj_weight"))
+    joint, separate = (
+        f"glocal_transformer.mem_attention.{name}" for name in ("in_proj_weight", "attention.in_proj_weight")
+    )
     options["rel_mem_compute"] = "joint" if joint in authors else "separate" if separate in authors else None
     options["mem_feat_selection"] = "automated" if any(".selector." in name for name in authors) else "manual"
     try:
@@ -114,13 +128,16 @@ def infer_tempura(authors: Mapping[str, Tensor]) -> tuple[dict[str, Any], Featur
         position = authors["object_classifier.pos_embed.1.weight"].shape[0]
         node = encoded - position - authors["object_classifier.obj_embed.weight"].shape[1]
     except KeyError as error:
-        raise CheckpointError(f"a checkpoint of TEMPURA has a weight {error.args[0]!r}, but this one does not; is it whole?") from None
+        raise CheckpointError(
+            f"a checkpoint of TEMPURA has a weight {error.args[0]!r}, but this one does not; is it whole?"
+        ) from None
     options["take_obj_mem_feat"] = widths.node in ({encoded, hidden} - {node})
     return options, FeatureWidths(node=node, union=widths.union)
 
 
 def longest_sequence(authors: Mapping[str, Tensor]) -> int | None:
-    """Places in the table of positions of class sequences, 400 in predcls and sgcls, 600 in sgdet; None without sequences."""
+    """Places in the table of positions of class sequences, 400 in predcls and sgcls, 600 in sgdet;
+    None without sequences."""
     table = authors.get("object_classifier.positional_encoder.pe")
     return None if table is None else table.shape[1]
 
@@ -136,20 +153,29 @@ def _read(file: AuthorsFile, asked: ImportOfTempura) -> Found:
     vocabulary = SCHEMA.vocabulary
     head = "heads.mu_1.weight" if told["rel_head"] == "gmm" else "weight"
     file.check_rows(
-        {"obj_embed.weight": len(vocabulary.objects)} | {f"{group.name[0]}_rel_compress.{head}": len(group) for group in vocabulary.groups}
+        {"obj_embed.weight": len(vocabulary.objects)}
+        | {f"{group.name[0]}_rel_compress.{head}": len(group) for group in vocabulary.groups}
     )
     if mode == "predcls":
         told = {name: value for name, value in told.items() if name not in _OF_OBJECTS}
     state, left_over = tempura_state(file.state, mode)
     share, place = _diffusion(file, asked, mode, told)
-    options = TempuraOptions(model="tempura", mode=mode, reference_compat=True, mem_feat_lambda=share, mem_fusion=place, **told)
+    options = TempuraOptions(
+        model="tempura", mode=mode, reference_compat=True, mem_feat_lambda=share, mem_fusion=place, **told
+    )
     about = [f"{name}: {value}" for name, value in told.items()]
-    about += [f"mem_fusion: {place}", f"mem_feat_lambda: {share}"] if told["rel_mem_compute"] or told.get("obj_mem_compute") else []
+    about += (
+        [f"mem_fusion: {place}", f"mem_feat_lambda: {share}"]
+        if told["rel_mem_compute"] or told.get("obj_mem_compute")
+        else []
+    )
     if asked.memory:
         kept = ("banks.",) * bool(told["rel_mem_compute"]) + ("objects.bank.",) * bool(told.get("obj_mem_compute"))
         memory = {
             name: value
-            for name, value in tempura_memory(file.content.get("rel_memory", []), file.content.get("object_memory", [])).items()
+            for name, value in tempura_memory(
+                file.content.get("rel_memory", []), file.content.get("object_memory", [])
+            ).items()
             if name.startswith(kept)
         }
         if not memory:
@@ -157,8 +183,14 @@ def _read(file: AuthorsFile, asked: ImportOfTempura) -> Found:
         state |= memory
         about.append("memory: restored; the authors' test.py scores without it")
     else:
-        about.append("memory: none, as in the authors' test.py; -memory True restores that of the file, if there is one")
-    reason = "the object part, which predcls does not use" if mode == "predcls" else "the table of positions, which is computed"
+        about.append(
+            "memory: none, as in the authors' test.py; -memory True restores that of the file, if there is one"
+        )
+    reason = (
+        "the object part, which predcls does not use"
+        if mode == "predcls"
+        else "the table of positions, which is computed"
+    )
     return Found(options, widths, state, tuple(about), tuple(left_over), reason, keeps=("banks.", "objects.bank."))
 
 
@@ -169,26 +201,29 @@ def _mode(file: AuthorsFile, asked: ImportOfTempura) -> Mode:
         return "sgdet"
     if asked.mode is None:
         raise ConfigError(
-            f"option -mode is required: {file.path} holds TEMPURA, whose file does not tell its mode. Name the one that it was trained in:"
-            f" {', '.join(MODES)}."
+            f"option -mode is required: {file.path} holds TEMPURA, whose file does not tell its mode. Name the one that"
+            f" it was trained in: {', '.join(MODES)}."
         )
     if places is not None and places != _PLACES[asked.mode]:
         fitting = [mode for mode, count in _PLACES.items() if count == places]
         raise ConfigError(
-            f"option -mode: {file.path} has a table of {places} positions, which is that of {' or '.join(fitting) or 'no mode'}, not of {asked.mode}."
+            f"option -mode: {file.path} has a table of {places} positions, which is that of"
+            f" {' or '.join(fitting) or 'no mode'}, not of {asked.mode}."
         )
     return asked.mode
 
 
 def _diffusion(file: AuthorsFile, asked: ImportOfTempura, mode: str, told: dict[str, Any]) -> tuple[float | None, Any]:
-    """The share of features beside the memory's answer, and the place of the relation memory; without a memory they have no effect."""
+    """The share of features beside the memory's answer, and the place of the relation memory;
+    without a memory they have no effect."""
     share, place = asked.mem_feat_lambda, asked.mem_fusion
     learnt = told["mem_feat_selection"] == "automated"
     lacking = ["-mem_feat_lambda"] * (share is None and not learnt) + ["-mem_fusion"] * (place is None)
     if asked.memory and lacking:
         raise ConfigError(
-            f"option {' and '.join(lacking)}: {file.path} does not tell how its memory is mixed in. Name what it was trained with; the authors'"
-            f" README has -mem_feat_lambda {PUBLISHED_SHARE[mode]} -mem_fusion late for {mode}."
+            f"option {' and '.join(lacking)}: {file.path} does not tell how its memory is mixed in. Name what it was"
+            f" trained with; the authors' README has -mem_feat_lambda {PUBLISHED_SHARE[mode]} -mem_fusion late for"
+            f" {mode}."
         )
     if share is None:
         return PUBLISHED_SHARE[mode], place or "late"

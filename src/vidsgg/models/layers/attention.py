@@ -10,16 +10,19 @@ from vidsgg.ops.ragged import RaggedLayout
 
 
 class RaggedAttention(nn.Module):
-    """Scaled dot-product attention (Vaswani et al. 2017, section 3.2) on packed tokens, each within its own sequence.
+    """Scaled dot-product attention (Vaswani et al. 2017, section 3.2) on packed tokens, each within
+    its own sequence.
 
-    Parameter names and layout are those of ``torch.nn.MultiheadAttention``: the rows of ``in_proj_weight`` (3 D, D) give queries,
-    keys and values.
+    Parameter names and layout are those of ``torch.nn.MultiheadAttention``: the rows of
+    ``in_proj_weight`` (3 D, D) give queries, keys and values.
     """
 
     def __init__(self, dim: int, heads: int, dropout: float) -> None:
         super().__init__()
         if dim % heads:
-            raise ValueError(f"attention over {dim} features cannot be split into {heads} heads; {dim} must be a multiple of {heads}")
+            raise ValueError(
+                f"attention over {dim} features cannot be split into {heads} heads; {dim} must be a multiple of {heads}"
+            )
         self.heads, self.dropout = heads, dropout
         self.in_proj_weight = nn.Parameter(torch.empty(3 * dim, dim))
         self.in_proj_bias = nn.Parameter(torch.zeros(3 * dim))
@@ -33,15 +36,19 @@ class RaggedAttention(nn.Module):
         return q, k, v
 
     def project_apart(self, for_q: Tensor, for_k: Tensor, for_v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Queries, keys and values of different tokens. One chunk of the weight has a far cheaper gradient than three slices."""
+        """Queries, keys and values of different tokens. One chunk of the weight has a far cheaper
+        gradient than three slices."""
         weights, biases = self.in_proj_weight.chunk(3), self.in_proj_bias.chunk(3)
         q, k, v = (F.linear(x, w, b) for x, w, b in zip((for_q, for_k, for_v), weights, biases, strict=True))
         return q, k, v
 
-    def forward(self, q: Tensor, k: Tensor, v: Tensor, layout: RaggedLayout, q_layout: RaggedLayout | None = None) -> Tensor:
+    def forward(
+        self, q: Tensor, k: Tensor, v: Tensor, layout: RaggedLayout, q_layout: RaggedLayout | None = None
+    ) -> Tensor:
         """Packed projected queries (Q, D), keys and values (T, D) to packed outputs (Q, D).
 
-        layout: sequences of keys and values; q_layout: of the queries, with the same rows, when fewer tokens ask than answer.
+        layout: sequences of keys and values; q_layout: of the queries, with the same rows, when
+        fewer tokens ask than answer.
         """
         q_layout = q_layout or layout
         mixed = F.scaled_dot_product_attention(

@@ -10,16 +10,19 @@ from torch import Tensor, nn
 
 
 def word_of(name: str) -> str:
-    """The word under which a class stands in a table of word vectors: ``cup/glass/bottle`` is looked up as ``cup``."""
+    """The word under which a class stands in a table of word vectors: ``cup/glass/bottle`` is
+    looked up as ``cup``."""
     return name.split("/")[0]
 
 
 class ClassEmbedding(nn.Embedding):
     """One learned vector per class, with a start that depends on the class name alone.
 
-    Without a table of word vectors the start is normal with standard deviation ``std``, drawn from a generator seeded by the name: the
-    same class starts alike in every run, data set and process, whatever was drawn before. A class without training examples keeps its
-    start. With a small ``std`` that is nearly zero for all of them, which says "unknown"; with a large one it is a code like any other.
+    Without a table of word vectors the start is normal with standard deviation ``std``, drawn from
+    a generator seeded by the name: the same class starts alike in every run, data set and process,
+    whatever was drawn before. A class without training examples keeps its start. With a small
+    ``std`` that is nearly zero for all of them, which says "unknown"; with a large one it is a code
+    like any other.
     """
 
     def __init__(self, names: Sequence[str], dim: int, std: float = 1.0) -> None:

@@ -1,4 +1,5 @@
-"""Which classes and pairs a model scores relations with, where the classes may be given, to be learnt, or hidden."""
+"""Which classes and pairs a model scores relations with, where the classes may be given, to be
+learnt, or hidden."""
 
 from __future__ import annotations
 
@@ -38,28 +39,34 @@ def scored_pairs(
 ) -> SettledPairs[G]:
     """The pairs of a clip with the classes of their nodes.
 
-    Given classes are taken as they are. Otherwise ``classify`` guesses them. With open pairs, ``close`` makes of clip and guess the
-    settled clip and the guess for its nodes. Else, in training, a pair's classes are those to learn (``node_target``), as in STTran's
-    reference.
+    Given classes are taken as they are. Otherwise ``classify`` guesses them. With open pairs,
+    ``close`` makes of clip and guess the settled clip and the guess for its nodes. Else, in
+    training, a pair's classes are those to learn (``node_target``), as in STTran's reference.
 
-    model: its name, for messages. classify: None for a model that was made for given classes. Raises ConfigError if classes are hidden
-    from such a model, or if there are none to learn.
+    model: its name, for messages. classify: None for a model that was made for given classes.
+    Raises ConfigError if classes are hidden from such a model, or if there are none to learn.
     """
     if clip.classes_given:
         return SettledPairs(clip, clip.node_class)
     where = f"{model} on {clip.video_ids[0]!r}"
     if classify is None:
-        raise ConfigError(f"{where}: the model was made for mode predcls, but the classes are hidden; make one for their mode.")
+        raise ConfigError(
+            f"{where}: the model was made for mode predcls, but the classes are hidden; make one for their mode."
+        )
     guess = classify(clip)
     if clip.pairs_open:
         settled, guess = close(clip, guess)
         return SettledPairs(settled, settled.node_class, guess, settled)
     if clip.node_target is None:
-        raise ConfigError(f"{where}: the classes are neither given nor to be learnt, and the pairs are not open; see structures.Clip.")
+        raise ConfigError(
+            f"{where}: the classes are neither given nor to be learnt, and the pairs are not open; see structures.Clip."
+        )
     return SettledPairs(clip, clip.node_target, guess)
 
 
 def check_node_features(model: str, schema: Schema, widths: FeatureWidths) -> None:
     """Raises ConfigError if there are no RoI features, which a model needs that guesses classes."""
     if not widths.node:
-        raise ConfigError(f"{model} guesses classes from RoI features, which {schema.name!r} does not have here; use mode predcls.")
+        raise ConfigError(
+            f"{model} guesses classes from RoI features, which {schema.name!r} does not have here; use mode predcls."
+        )

@@ -1,6 +1,8 @@
-"""What is known before a video is seen: how often predicates hold for a class of objects, and what they turn into (STKET, section 3.2).
+"""What is known before a video is seen: how often predicates hold for a class of objects, and what
+they turn into (STKET, section 3.2).
 
-Letters: O object classes, R predicates of all groups, C predicates of the contact group, P pairs, D width of a token.
+Letters: O object classes, R predicates of all groups, C predicates of the contact group, P pairs, D
+width of a token.
 """
 
 from __future__ import annotations
@@ -16,7 +18,8 @@ STATE_WIDTHS = (128, 256, 512)
 
 
 class ClassKnowledge(nn.Module):
-    """Frequencies of the predicates given the class of the object, trained like any weight, as one token per class.
+    """Frequencies of the predicates given the class of the object, trained like any weight, as one
+    token per class.
 
     ``initial`` (O, R) begins with zeros, as for classes that nothing is known of.
     """
@@ -41,8 +44,8 @@ class TransitionKnowledge(ClassKnowledge):
         self.transition = nn.Parameter(torch.zeros(objects, contacts, predicates))
 
     def after(self, object_class: Tensor, contacts: Tensor) -> Tensor:
-        """(P, D): what to expect after contacts (P, C) bool of objects (P,), the mean over these; of objects without any, what is known of
-        the class.
+        """(P, D): what to expect after contacts (P, C) bool of objects (P,), the mean over these;
+        of objects without any, what is known of the class.
         """
         table = torch.unflatten(take_rows(self.transition.flatten(1), object_class), 1, self.transition.shape[1:])
         count = contacts.sum(1, keepdim=True)

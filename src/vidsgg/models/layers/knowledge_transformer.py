@@ -1,4 +1,5 @@
-"""Transformer layers whose queries and keys also read what is known beforehand (STKET, sections 3.2 to 3.4).
+"""Transformer layers whose queries and keys also read what is known beforehand (STKET, sections 3.2
+to 3.4).
 
 Letters: P pairs, M tokens of all windows, R results that are read of them, D width of a token.
 """
@@ -14,7 +15,8 @@ from vidsgg.ops.windows import FrameWindows
 
 
 class KnowledgeAttention(RaggedAttention):
-    """Attention with a linear layer before each of its own projections: in(query(x + prior) + position), and so for keys.
+    """Attention with a linear layer before each of its own projections: in(query(x + prior) +
+    position), and so for keys.
 
     Values read neither prior nor position.
     """
@@ -44,8 +46,8 @@ class KnowledgeEncoderLayer(nn.Module):
 
 
 class KnowledgeDecoderLayer(nn.Module):
-    """Decoder layer over windows. As STTran's there is no cross attention and no norm after the feed-forward, and the position is added
-    in every layer."""
+    """Decoder layer over windows. As STTran's there is no cross attention and no norm after the
+    feed-forward, and the position is added in every layer."""
 
     def __init__(self, dim: int, config: LayerConfig) -> None:
         super().__init__()
@@ -54,11 +56,15 @@ class KnowledgeDecoderLayer(nn.Module):
         self.norm = nn.LayerNorm(dim)
         self.dropout = nn.Dropout(config.dropout)
 
-    def forward(self, x: Tensor, prior: Tensor | None, position: Tensor, windows: FrameWindows, *, first: bool, last: bool) -> Tensor:
-        """x: tokens of all windows (M, D), or in the first layer the pairs (P, D) that they are. prior (M, D); None is one of zeros.
+    def forward(
+        self, x: Tensor, prior: Tensor | None, position: Tensor, windows: FrameWindows, *, first: bool, last: bool
+    ) -> Tensor:
+        """x: tokens of all windows (M, D), or in the first layer the pairs (P, D) that they are.
+        prior (M, D); None is one of zeros.
 
-        Two savings leave the numbers as they are: before the first layer a pair has one value for all of its tokens, and in the last one
-        only tokens that are read ask. That layer returns (R, D), in the order of ``windows.read``.
+        Two savings leave the numbers as they are: before the first layer a pair has one value for
+        all of its tokens, and in the last one only tokens that are read ask. That layer returns (R,
+        D), in the order of ``windows.read``.
         """
         attention, value = self.attention, self.attention.value(x)
         x = take_rows(x, windows.pair) if first else x
@@ -96,8 +102,8 @@ class KnowledgeDecoder(nn.ModuleList):
         super().__init__(KnowledgeDecoderLayer(dim, config) for _ in range(layers))
 
     def forward(self, pairs: Tensor, prior: Tensor | None, position: Tensor, windows: FrameWindows) -> Tensor:
-        """pairs (P, D), prior (M, D), position (slots, D) to results (R, D), in the order of the pairs. Without layers a result is the
-        token that is read.
+        """pairs (P, D), prior (M, D), position (slots, D) to results (R, D), in the order of the
+        pairs. Without layers a result is the token that is read.
         """
         if len(self) == 0 or len(pairs) == 0:
             return pairs[windows.pair[windows.read]][windows.order]

@@ -1,4 +1,5 @@
-"""Memory diffusion: features look up the prototypes of classes, which were gathered over the epoch before (TEMPURA, section 3.3).
+"""Memory diffusion: features look up the prototypes of classes, which were gathered over the epoch
+before (TEMPURA, section 3.3).
 
 Letters: R rows, C classes of a bank, D width.
 """
@@ -16,10 +17,12 @@ Share = float | Literal["automated"] | None
 
 
 class PrototypeBank(nn.Module):
-    """One prototype for every class: the weighted mean of the features of an epoch that carry it, zero for a class without any.
+    """One prototype for every class: the weighted mean of the features of an epoch that carry it,
+    zero for a class without any.
 
-    What a process sees is summed up until ``add_up`` joins it with what others saw, once a step; ``renew`` makes the prototypes of what
-    was gathered. All that lives longer than a step are buffers, running means that stay exact over any number of rows.
+    What a process sees is summed up until ``add_up`` joins it with what others saw, once a step;
+    ``renew`` makes the prototypes of what was gathered. All that lives longer than a step are
+    buffers, running means that stay exact over any number of rows.
     """
 
     prototypes: Tensor  # (C, D)
@@ -32,7 +35,12 @@ class PrototypeBank(nn.Module):
 
     def __init__(self, classes: int, dim: int) -> None:
         super().__init__()
-        for name, shape in (("prototypes", (classes, dim)), ("gathered", (classes, dim)), ("weight", (classes,)), ("divisor", (classes,))):
+        for name, shape in (
+            ("prototypes", (classes, dim)),
+            ("gathered", (classes, dim)),
+            ("weight", (classes,)),
+            ("divisor", (classes,)),
+        ):
             self.register_buffer(name, torch.zeros(shape))
         for name in ("renewals", "steps"):
             self.register_buffer(name, torch.tensor(0))
@@ -44,26 +52,36 @@ class PrototypeBank(nn.Module):
 
     @torch.no_grad()
     def record(self, features: Tensor, weight: Tensor, divisor: Tensor | None = None) -> None:
-        """Add features (R, D) with their weights (R, C) for every class, 0 where they do not carry it. divisor: as weight, its default."""
+        """Add features (R, D) with their weights (R, C) for every class, 0 where they do not carry
+        it. divisor: as weight, its default."""
         with torch.autocast(features.device.type, enabled=False):
             self.sums += torch.cat(
-                [weight.T @ features.float(), weight.sum(0)[:, None], (weight if divisor is None else divisor).sum(0)[:, None]], 1
+                [
+                    weight.T @ features.float(),
+                    weight.sum(0)[:, None],
+                    (weight if divisor is None else divisor).sum(0)[:, None],
+                ],
+                1,
             )
 
     @torch.no_grad()
     def add_up(self, over_processes: Callable[[Tensor], None]) -> None:
-        """Gather what was recorded since the last time, here and, by ``over_processes``, which sums a tensor in place, elsewhere."""
+        """Gather what was recorded since the last time, here and, by ``over_processes``, which sums
+        a tensor in place, elsewhere."""
         over_processes(self.sums)
         features, weight, divisor = torch.split(self.sums, [self.gathered.shape[1], 1, 1], 1)
         self.weight += weight[:, 0]
         self.divisor += divisor[:, 0]
-        self.gathered += (features - weight * self.gathered) / self.weight.clamp(min=torch.finfo(torch.float32).tiny)[:, None]
+        self.gathered += (features - weight * self.gathered) / self.weight.clamp(min=torch.finfo(torch.float32).tiny)[
+            :, None
+        ]
         self.steps += 1
         self.sums.zero_()
 
     @torch.no_grad()
     def renew(self) -> None:
-        """Make the prototypes of what was gathered, and gather anew; without anything gathered they stay."""
+        """Make the prototypes of what was gathered, and gather anew; without anything gathered they
+        stay."""
         if not self.steps:
             return
         share = torch.where(self.divisor > 0, self.weight / self.divisor, 0)
@@ -94,8 +112,9 @@ class MemoryAttention(nn.Module):
 class MemoryDiffusion(nn.Module):
     """share * feature + (1 - share) * what the memory answers; as it is while the memory is empty.
 
-    The share is a number, or None for the plain sum of both, or "automated", a learned function of the feature. Several attentions, one
-    for the memory of each name, answer their mean; the attention "joint" asks the memories together.
+    The share is a number, or None for the plain sum of both, or "automated", a learned function of
+    the feature. Several attentions, one for the memory of each name, answer their mean; the
+    attention "joint" asks the memories together.
     """
 
     def __init__(self, dim: int, names: tuple[str, ...], share: Share) -> None:

@@ -1,4 +1,5 @@
-"""Heads that give a mixture of Gaussians over logits, and what such a mixture says: probabilities and two kinds of uncertainty.
+"""Heads that give a mixture of Gaussians over logits, and what such a mixture says: probabilities
+and two kinds of uncertainty.
 
 Source: TEMPURA (Nag et al., CVPR 2023), section 3.4. Letters: R rows, K components, C classes.
 """
@@ -19,10 +20,11 @@ Noise = Callable[[Tensor], Tensor]  # standard normal numbers of the shape, type
 
 @dataclass(frozen=True, eq=False)
 class Mixture:
-    """K components over the logits of C classes, float32. mean, log_variance (R, K, C), the variance in (0, 1); log_weight (R, K).
+    """K components over the logits of C classes, float32. mean, log_variance (R, K, C), the
+    variance in (0, 1); log_weight (R, K).
 
-    kind: whether a component's probabilities are a softmax ("single") or sigmoids ("multi") of its logits. A mixture averages the
-    probabilities of its components, not their logits.
+    kind: whether a component's probabilities are a softmax ("single") or sigmoids ("multi") of its
+    logits. A mixture averages the probabilities of its components, not their logits.
     """
 
     mean: Tensor
@@ -43,14 +45,18 @@ class Mixture:
         return replace(self, mean=self.mean[..., 1:], log_variance=self.log_variance[..., 1:])
 
     def logits(self) -> Tensor:
-        """(R, C): log p for "single", log p / (1 - p) for "multi" mixtures, so that their softmax or sigmoid is p."""
+        """(R, C): log p for "single", log p / (1 - p) for "multi" mixtures, so that their softmax
+        or sigmoid is p."""
         weight = self.log_weight[..., None]
         if self.kind == "single":
             return torch.logsumexp(weight + self.mean.log_softmax(-1), 1)
-        return torch.logsumexp(weight + F.logsigmoid(self.mean), 1) - torch.logsumexp(weight + F.logsigmoid(-self.mean), 1)
+        return torch.logsumexp(weight + F.logsigmoid(self.mean), 1) - torch.logsumexp(
+            weight + F.logsigmoid(-self.mean), 1
+        )
 
     def uncertainty(self) -> tuple[Tensor, Tensor]:
-        """Aleatoric (R, C) in (0, 1), the mean variance, and epistemic (R, C) in [0, 0.25], the spread of the components' probabilities."""
+        """Aleatoric (R, C) in (0, 1), the mean variance, and epistemic (R, C) in [0, 0.25], the
+        spread of the components' probabilities."""
         weight = self.log_weight.exp()[..., None]
         p = self.mean.softmax(-1) if self.kind == "single" else self.mean.sigmoid()
         spread = p - (weight * p).sum(1, keepdim=True)
@@ -58,7 +64,8 @@ class Mixture:
 
 
 class MixtureHead(nn.Module):
-    """From features (R, D) to a mixture: three linear layers, for means, variances and weights of all components."""
+    """From features (R, D) to a mixture: three linear layers, for means, variances and weights of
+    all components."""
 
     def __init__(self, dim: int, classes: int, components: int, kind: Kind) -> None:
         super().__init__()

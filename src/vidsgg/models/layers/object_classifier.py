@@ -1,4 +1,5 @@
-"""Class logits of nodes from their RoI feature, the detector's guess and their place in the picture (STTran, section 3.2)."""
+"""Class logits of nodes from their RoI feature, the detector's guess and their place in the picture
+(STTran, section 3.2)."""
 
 from __future__ import annotations
 
@@ -18,7 +19,12 @@ class NodeEncoder(nn.Module):
     """[RoI feature | expected class vector | position] of nodes."""
 
     def __init__(
-        self, vocabulary: Vocabulary, node_width: int, embedding_dim: int, embedding_std: float = 1.0, dropout: float = 0.0
+        self,
+        vocabulary: Vocabulary,
+        node_width: int,
+        embedding_dim: int,
+        embedding_std: float = 1.0,
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.embedding = ClassEmbedding(vocabulary.objects[1:], embedding_dim, embedding_std)
@@ -28,7 +34,8 @@ class NodeEncoder(nn.Module):
         self.encoded_width = node_width + embedding_dim + POSITION_WIDTH
 
     def encode(self, clip: Clip) -> Tensor:
-        """(N, encoded_width). The clip must carry node_feature and node_distribution. dropout is of the position alone."""
+        """(N, encoded_width). The clip must carry node_feature and node_distribution. dropout is of
+        the position alone."""
         assert clip.node_feature is not None
         assert clip.node_distribution is not None
         low, high = clip.node_box[:, :2], clip.node_box[:, 2:]
@@ -48,12 +55,14 @@ class ObjectClassifier(NodeEncoder):
         self.decoder = nn.Linear(HIDDEN, len(vocabulary.objects))
 
     def forward(self, clip: Clip) -> Tensor:
-        """(N, O) logits, background first. The clip must carry node_feature and node_distribution."""
+        """(N, O) logits, background first. The clip must carry node_feature and
+        node_distribution."""
         hidden = self.hidden(self.encode(clip))
         logits: Tensor = self.decoder(self.hidden_norm(hidden, clip.frame_video[clip.node_frame], clip.videos).relu())
         return logits
 
 
 def class_distribution(logits: Tensor) -> Tensor:
-    """(N, O) float32 probabilities of the classes alone: the background's logit is not read, its column is 0."""
+    """(N, O) float32 probabilities of the classes alone: the background's logit is not read, its
+    column is 0."""
     return F.pad(logits[:, 1:].float().softmax(1), (1, 0))

@@ -1,4 +1,5 @@
-"""Classes of nodes from their whole class sequence and from what is remembered of every class (TEMPURA, sections 3.2 and 3.3)."""
+"""Classes of nodes from their whole class sequence and from what is remembered of every class
+(TEMPURA, sections 3.2 and 3.3)."""
 
 from __future__ import annotations
 
@@ -20,10 +21,12 @@ from vidsgg.structures.vocabulary import Vocabulary
 
 
 class SequenceEncoder(nn.ModuleList):
-    """Encoder layers over all nodes of a video that the detector takes for one class, in all frames (TEMPURA's object sequences).
+    """Encoder layers over all nodes of a video that the detector takes for one class, in all frames
+    (TEMPURA's object sequences).
 
-    Nothing is matched: a sequence has all boxes of its class in the order of frames, and a box is placed by the rank of its frame among
-    those of the sequence. Any number of frames is possible; the reference keeps a table of 400 places (600 in SGDET).
+    Nothing is matched: a sequence has all boxes of its class in the order of frames, and a box is
+    placed by the rank of its frame among those of the sequence. Any number of frames is possible;
+    the reference keeps a table of 400 places (600 in SGDET).
     """
 
     def __init__(self, layers: int, dim: int, config: LayerConfig) -> None:
@@ -45,8 +48,9 @@ class SequenceEncoder(nn.ModuleList):
 
 @dataclass(frozen=True, eq=False)
 class ObjectGuess:
-    """features (N, D): of the nodes, from which prototypes are made; remembered (N, D): the same after the memory. logits (N, O), background
-    first; mixture: where the head is one, without the noise of training. distribution (N, O): over the classes alone, 0 for the background.
+    """features (N, D): of the nodes, from which prototypes are made; remembered (N, D): the same
+    after the memory. logits (N, O), background first; mixture: where the head is one, without the
+    noise of training. distribution (N, O): over the classes alone, 0 for the background.
     """
 
     features: Tensor
@@ -62,9 +66,11 @@ class ObjectGuess:
 
 
 class ObjectPart(NodeEncoder):
-    """Class logits of encoded nodes. With class sequences the memory is asked before the hidden layer, else after it.
+    """Class logits of encoded nodes. With class sequences the memory is asked before the hidden
+    layer, else after it.
 
-    memory: whether there is one; share: see MemoryDiffusion. width: of the features that it and the prototypes have.
+    memory: whether there is one; share: see MemoryDiffusion. width: of the features that it and the
+    prototypes have.
     """
 
     def __init__(
@@ -92,7 +98,8 @@ class ObjectPart(NodeEncoder):
         self.head = MixtureHead(HIDDEN, classes, components, "single") if head == "gmm" else nn.Linear(HIDDEN, classes)
 
     def forward(self, nodes: Tensor, clip: Clip, noise: Noise | None = None) -> ObjectGuess:
-        """nodes (N, encoded_width): encoded, and gone through their sequences. noise: with it a mixture's logits are sampled."""
+        """nodes (N, encoded_width): encoded, and gone through their sequences. noise: with it a
+        mixture's logits are sampled."""
         features = nodes if self.in_sequences else self._hidden(nodes, clip)
         remembered = features
         if self.memory is not None and self.bank is not None and not self.bank.empty:
@@ -101,7 +108,9 @@ class ObjectPart(NodeEncoder):
         if not isinstance(scored, Mixture):
             return ObjectGuess(features, remembered, scored, None, class_distribution(scored))
         logits = (scored.sampled(noise) if noise else scored).logits()
-        return ObjectGuess(features, remembered, logits, scored, F.pad(scored.without_background().logits().exp(), (1, 0)))
+        return ObjectGuess(
+            features, remembered, logits, scored, F.pad(scored.without_background().logits().exp(), (1, 0))
+        )
 
     def _hidden(self, nodes: Tensor, clip: Clip) -> Tensor:
         hidden: Tensor = self.hidden_norm(self.hidden(nodes), clip.frame_video[clip.node_frame], clip.videos)

@@ -1,4 +1,5 @@
-"""The pair token of the STTran family: what is known of a subject, an object and the space between them, side by side."""
+"""The pair token of the STTran family: what is known of a subject, an object and the space between
+them, side by side."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ UNION_CHANNELS = 256  # of the fused union map, 7 x 7 cells (STTran, section 3.2
 
 
 class UnionEncoder(nn.Module):
-    """Union box: a 1x1 convolution of its features plus two convolutions over the two coverage maps, flattened to one vector."""
+    """Union box: a 1x1 convolution of its features plus two convolutions over the two coverage
+    maps, flattened to one vector."""
 
     def __init__(self, in_channels: int, out_dim: int) -> None:
         super().__init__()
@@ -30,8 +32,10 @@ class UnionEncoder(nn.Module):
         self.flatten = nn.Linear(UNION_CHANNELS * 7 * 7, out_dim)
 
     def forward(self, union: Tensor, mask: Tensor, video: Tensor, videos: int) -> Tensor:
-        """union (P, C, 7, 7), mask (P, 2, 27, 27), video (P,) to (P, out_dim). The norm follows the ReLU, as in the reference."""
-        mask = mask.contiguous(memory_format=torch.channels_last)  # pooling and norm run several times faster so on CPUs
+        """union (P, C, 7, 7), mask (P, 2, 27, 27), video (P,) to (P, out_dim). The norm follows the
+        ReLU, as in the reference."""
+        # pooling and norm run several times faster so on CPUs
+        mask = mask.contiguous(memory_format=torch.channels_last)
         m = self.mask_norm1(F.relu(self.mask_conv1(mask)), video, videos)
         m = F.max_pool2d(m, 3, stride=2, padding=1)
         m = self.mask_norm2(F.relu(self.mask_conv2(m)), video, videos)
@@ -40,10 +44,12 @@ class UnionEncoder(nn.Module):
 
 
 class GeometryEncoder(nn.Module):
-    """Where the object's box lies in its frame, for data sets that bring labels and boxes but no visual features.
+    """Where the object's box lies in its frame, for data sets that bring labels and boxes but no
+    visual features.
 
-    Boxes are rounded to 1/100 of the frame: EASG's hand-drawn boxes lie on a grid of 800 x 600 and its others do not, so that the
-    last digits of a box would give its relation away (docs/architecture.md, "Leaks").
+    Boxes are rounded to 1/100 of the frame: EASG's hand-drawn boxes lie on a grid of 800 x 600 and
+    its others do not, so that the last digits of a box would give its relation away
+    (docs/architecture.md, "Leaks").
     """
 
     STEP = 1 / 100
@@ -54,7 +60,8 @@ class GeometryEncoder(nn.Module):
         self.layers = nn.Sequential(nn.Linear(6 + slots, out_dim), nn.ReLU(), nn.Linear(out_dim, out_dim))
 
     def forward(self, clip: Clip) -> Tensor:
-        """(P, out_dim) from the object boxes of the pairs and the place of their frame in its unit."""
+        """(P, out_dim) from the object boxes of the pairs and the place of their frame in its
+        unit."""
         frame = clip.pair_frame
         box = clip.node_box[clip.pair_object] / clip.frame_size[frame].repeat(1, 2)
         box = (box / self.STEP).round() * self.STEP
@@ -66,13 +73,18 @@ class GeometryEncoder(nn.Module):
 
 
 class PairEncoder(nn.Module):
-    """(P, width) tokens: [subject | object | union | subject class | object class], of which the schema decides what exists.
+    """(P, width) tokens: [subject | object | union | subject class | object class], of which the
+    schema decides what exists.
 
-    For subjects that are actions the object comes first: [object | action | object class | action class].
-    Width: hidden_dim for every visual part, embedding_dim for each class (STTran: 3 * 512 + 2 * 200 = 1936; EASG: 1424).
+    For subjects that are actions the object comes first: [object | action | object class | action
+    class].
+    Width: hidden_dim for every visual part, embedding_dim for each class (STTran: 3 * 512 + 2 * 200
+    = 1936; EASG: 1424).
     """
 
-    def __init__(self, schema: Schema, widths: FeatureWidths, hidden_dim: int, embedding_dim: int, embedding_std: float = 1.0) -> None:
+    def __init__(
+        self, schema: Schema, widths: FeatureWidths, hidden_dim: int, embedding_dim: int, embedding_std: float = 1.0
+    ) -> None:
         super().__init__()
         vocabulary = schema.vocabulary
         self.subject_has_box = schema.subject_has_box
@@ -90,8 +102,12 @@ class PairEncoder(nn.Module):
     def forward(self, clip: Clip, node_class: Tensor, action_class: Tensor) -> Tensor:
         """node_class (N,), action_class (U,): the classes to embed, given or predicted."""
         subject, obj = clip.pair_subject, clip.pair_object
-        subject_source, subject_class = (clip.node_feature, node_class) if self.subject_has_box else (clip.action_feature, action_class)
-        subject_parts = [take_rows(self.subject_visual(subject_source), subject)] if self.subject_visual is not None else []
+        subject_source, subject_class = (
+            (clip.node_feature, node_class) if self.subject_has_box else (clip.action_feature, action_class)
+        )
+        subject_parts = (
+            [take_rows(self.subject_visual(subject_source), subject)] if self.subject_visual is not None else []
+        )
         object_parts = [take_rows(self.object_visual(clip.node_feature), obj)] if self.object_visual is not None else []
         parts = subject_parts + object_parts if self.subject_has_box else object_parts + subject_parts
         if self.union is not None:

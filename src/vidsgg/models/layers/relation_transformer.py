@@ -1,6 +1,8 @@
-"""The transformer over pair tokens: a spatial encoder within frames, a temporal decoder over windows of neighbouring frames.
+"""The transformer over pair tokens: a spatial encoder within frames, a temporal decoder over
+windows of neighbouring frames.
 
-Source: STTran (Cong et al., ICCV 2021), section 3.3. Letters: P pairs, M tokens of all windows, D width of a token.
+Source: STTran (Cong et al., ICCV 2021), section 3.3. Letters: P pairs, M tokens of all windows, D
+width of a token.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ from vidsgg.ops.windows import FrameWindows, frame_windows
 
 @dataclass(frozen=True)
 class LayerConfig:
-    """Sizes of one layer: heads of its attention, hidden width of its feed-forward part; dropout in training."""
+    """Sizes of one layer: heads of its attention, hidden width of its feed-forward part; dropout in
+    training."""
 
     heads: int = 8
     feedforward_dim: int = 2048
@@ -39,7 +42,8 @@ class FeedForward(nn.Module):
 
 
 class EncoderLayer(nn.Module):
-    """Post-norm encoder layer within sequences of packed tokens, such as the pairs of a frame (section 3.3, spatial encoder)."""
+    """Post-norm encoder layer within sequences of packed tokens, such as the pairs of a frame
+    (section 3.3, spatial encoder)."""
 
     def __init__(self, dim: int, config: LayerConfig) -> None:
         super().__init__()
@@ -57,8 +61,8 @@ class EncoderLayer(nn.Module):
 class TemporalLayer(nn.Module):
     """Decoder layer over the pairs of neighbouring frames (section 3.3, temporal decoder).
 
-    As in the authors' code there is no cross attention, no norm after the feed-forward, and the frame position is added to queries
-    and keys in every layer but not to values.
+    As in the authors' code there is no cross attention, no norm after the feed-forward, and the
+    frame position is added to queries and keys in every layer but not to values.
     """
 
     def __init__(self, dim: int, config: LayerConfig) -> None:
@@ -69,10 +73,12 @@ class TemporalLayer(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, x: Tensor, position: Tensor, windows: FrameWindows, *, first: bool, last: bool) -> Tensor:
-        """x: tokens of all windows (M, D), or in the first layer the pairs (P, D); position: (2, D).
+        """x: tokens of all windows (M, D), or in the first layer the pairs (P, D); position: (2,
+        D).
 
-        Two savings leave the numbers as they are. Before the first layer a pair is the same token in all of its windows, and since
-        projections are linear, that of x + position is the sum of two: each pair is projected once. In the last layer only the tokens
+        Two savings leave the numbers as they are. Before the first layer a pair is the same token
+        in all of its windows, and since projections are linear, that of x + position is the sum of
+        two: each pair is projected once. In the last layer only the tokens
         that are read ask: it returns (P, D), in the order of ``windows.read``.
         """
         if first:
@@ -88,7 +94,8 @@ class TemporalLayer(nn.Module):
         return decoded
 
     def _project_once(self, pairs: Tensor, position: Tensor, windows: FrameWindows) -> tuple[Tensor, Tensor, Tensor]:
-        """Queries, keys and values (M, D) of the window tokens, from one projection of every pair (P, D) and every position (2, D)."""
+        """Queries, keys and values (M, D) of the window tokens, from one projection of every pair
+        (P, D) and every position (2, D)."""
         count = len(pairs)
         q, k, v = self.attention.project(torch.cat([pairs, position]))
         bias_q, bias_k, _ = self.attention.in_proj_bias.chunk(3)  # counted twice in the sum below
@@ -129,10 +136,12 @@ class TemporalDecoder(nn.ModuleList):
         window: int = 2,
         reference_compat: bool = False,
     ) -> Tensor:
-        """tokens (P, D), position (2, D) of the frames of a window, pair_frame (P,), frame_video (F,) to (P, D).
+        """tokens (P, D), position (2, D) of the frames of a window, pair_frame (P,), frame_video
+        (F,) to (P, D).
 
-        window: frames of a window, see ``frame_windows``. reference_compat: a one-frame video has no window in the reference, so that
-        its output is zero and its predictions are constant; by default its pairs attend to each other.
+        window: frames of a window, see ``frame_windows``. reference_compat: a one-frame video has
+        no window in the reference, so that its output is zero and its predictions are constant; by
+        default its pairs attend to each other.
         """
         if len(tokens) and len(self):
             windows = frame_windows(pair_frame, frame_video, window)

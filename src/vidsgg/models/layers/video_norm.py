@@ -1,7 +1,8 @@
 """Batch normalisation whose statistics are those of one video.
 
-The methods of this field train on one video per step, so their batch statistics are a video's. Normalising every video of a
-larger batch by its own statistics keeps that: a batch of four videos gives the gradients of four single steps added up.
+The methods of this field train on one video per step, so their batch statistics are a video's.
+Normalising every video of a larger batch by its own statistics keeps that: a batch of four videos
+gives the gradients of four single steps added up.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from torch import Tensor, nn
 class VideoBatchNorm(nn.BatchNorm1d):
     """Batch normalisation over the rows (and map cells) of each video; in eval mode the usual one.
 
-    Parameters, buffers and numbers are those of ``nn.BatchNorm1d`` or ``2d`` given one video after another. A video with a single
-    value per channel has no variance, and the reference fails on it: it is normalised by the running statistics.
+    Parameters, buffers and numbers are those of ``nn.BatchNorm1d`` or ``2d`` given one video after
+    another. A video with a single value per channel has no variance, and the reference fails on it:
+    it is normalised by the running statistics.
     """
 
     # Narrower than in torch: running statistics are always kept, and never as plain means.
@@ -25,7 +27,8 @@ class VideoBatchNorm(nn.BatchNorm1d):
     momentum: float
 
     def forward(self, x: Tensor, video: Tensor, videos: int) -> Tensor:  # type: ignore[override]
-        """x: (R, C) or (R, C, H, W); video: (R,) long, never decreasing, the video of every row; videos: how many there are."""
+        """x: (R, C) or (R, C, H, W); video: (R,) long, never decreasing, the video of every row;
+        videos: how many there are."""
         if not self.training:
             return self._normalise(x, False)
         if videos == 1:
@@ -40,4 +43,6 @@ class VideoBatchNorm(nn.BatchNorm1d):
         return self._normalise(x, has_variance)
 
     def _normalise(self, x: Tensor, own_statistics: bool) -> Tensor:
-        return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, own_statistics, self.momentum, self.eps)
+        return F.batch_norm(
+            x, self.running_mean, self.running_var, self.weight, self.bias, own_statistics, self.momentum, self.eps
+        )

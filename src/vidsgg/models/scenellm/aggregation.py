@@ -1,6 +1,8 @@
-"""SceneLLM's spatial information aggregation: the objects of a frame and where they are, as one frame token.
+"""SceneLLM's spatial information aggregation: the objects of a frame and where they are, as one
+frame token.
 
-As a character is made of radicals in a layout (Zhang et al., section 3.3, as far as it is known; docs/scenellm.md says how far).
+As a character is made of radicals in a layout (Zhang et al., section 3.3, as far as it is known;
+docs/scenellm.md says how far).
 Letters: N nodes, F frames, E edges, D width of a token.
 """
 
@@ -13,7 +15,8 @@ from vidsgg.ops.segments import segment_mean, segment_sum
 from vidsgg.ops.trees import linkage_trees
 from vidsgg.structures.clip import Clip
 
-# Boxes are read to 1/100 of the frame: the last digits of EASG's would give its relations away (docs/architecture.md, "Leaks").
+# Boxes are read to 1/100 of the frame: the last digits of EASG's would give its relations away
+# (docs/architecture.md, "Leaks").
 BOX_STEP = 1 / 100
 
 
@@ -25,7 +28,8 @@ def box_places(clip: Clip) -> Tensor:
 
 
 class GraphConvolution(nn.Module):
-    """x' = D^-1/2 (A + I) D^-1/2 x W, D the degrees of A + I (Kipf and Welling 2017, equation 2)."""
+    """x' = D^-1/2 (A + I) D^-1/2 x W, D the degrees of A + I (Kipf and Welling 2017, equation
+    2)."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -40,10 +44,12 @@ class GraphConvolution(nn.Module):
 
 
 class SpatialAggregation(nn.Module):
-    """Node vectors and box places, linked by hierarchical clustering, fused along the links by a graph convolution, averaged per frame."""
+    """Node vectors and box places, linked by hierarchical clustering, fused along the links by a
+    graph convolution, averaged per frame."""
 
     def __init__(self, dim: int, layers: int = 2, *, concatenate: bool = False) -> None:
-        """concatenate: fuse vector and place by a linear layer over both instead of adding them up."""
+        """concatenate: fuse vector and place by a linear layer over both instead of adding them
+        up."""
         super().__init__()
         self.place = nn.Sequential(nn.Linear(4, dim), nn.ReLU(), nn.Linear(dim, dim))
         self.fuse = nn.Linear(2 * dim, dim) if concatenate else None

@@ -1,6 +1,8 @@
-"""The language model of SceneLLM: frozen, with low-rank adapters (LoRA, Hu et al. 2021, arXiv:2106.09685) that learn.
+"""The language model of SceneLLM: frozen, with low-rank adapters (LoRA, Hu et al. 2021,
+arXiv:2106.09685) that learn.
 
-Letters: S words, D their width, H width of the language model, V videos, T words of the longest video.
+Letters: S words, D their width, H width of the language model, V videos, T words of the longest
+video.
 """
 
 from __future__ import annotations
@@ -37,10 +39,11 @@ class LanguageConfig:
 
 
 class LanguageModel(nn.Module):
-    """Words as embeddings, in their order, to the hidden states of the last block. Attention is causal: a word sees those before it.
+    """Words as embeddings, in their order, to the hidden states of the last block. Attention is
+    causal: a word sees those before it.
 
-    State dicts hold the adapters and our own layers, never the base model, which is loaded again by its name; that it is the same is checked
-    by a checksum.
+    State dicts hold the adapters and our own layers, never the base model, which is loaded again by
+    its name; that it is the same is checked by a checksum.
     """
 
     def __init__(self, dim: int, config: LanguageConfig) -> None:
@@ -64,9 +67,18 @@ class LanguageModel(nn.Module):
     def _adapted(self, base: PreTrainedModel, config: LanguageConfig) -> PeftModel:
         from peft import LoraConfig, get_peft_model
 
-        shared: dict[str, Any] = {"r": config.rank, "lora_alpha": config.alpha, "lora_dropout": config.dropout, "bias": "none"}
+        shared: dict[str, Any] = {
+            "r": config.rank,
+            "lora_alpha": config.alpha,
+            "lora_dropout": config.dropout,
+            "bias": "none",
+        }
         expected = set(TARGETS) <= {name.rsplit(".", 1)[-1] for name, _ in base.named_modules()}
-        where = " and ".join(TARGETS) if expected else f"all of its linear layers, for it has none named {' and '.join(TARGETS)}"
+        where = (
+            " and ".join(TARGETS)
+            if expected
+            else f"all of its linear layers, for it has none named {' and '.join(TARGETS)}"
+        )
         kept = str(self._dtype).removeprefix("torch.") if config.source.bits == "none" else f"{config.source.bits} bits"
         frozen = f"language model: {self.name}, {base.num_parameters():,} frozen weights in {kept}"
         with warnings.catch_warnings():
@@ -85,22 +97,28 @@ class LanguageModel(nn.Module):
         return [parameter for name, parameter in self.llm.named_parameters() if ADAPTER in name]
 
     def forward(self, words: Tensor, video: Tensor) -> Tensor:
-        """words (S, D), video (S,) long, never decreasing, to states (S, D). Raises ConfigError for a video of too many words."""
+        """words (S, D), video (S,) long, never decreasing, to states (S, D). Raises ConfigError for
+        a video of too many words."""
         layout = RaggedLayout.from_sorted(video)
         if self.positions is not None and layout.valid.shape[1] > self.positions:
             raise ConfigError(
-                f"a video has {layout.valid.shape[1]} words, but {self.name} reads {self.positions} at most; name a model that reads more."
+                f"a video has {layout.valid.shape[1]} words, but {self.name} reads {self.positions} at most; name a"
+                " model that reads more."
             )
         embedded = layout.pad(self._as_embeddings(self.reads(words))).to(self._dtype)
-        # Adapters compute in their own precision beside a base model of bfloat16, which autocast would only get in the way of.
+        # Adapters compute in their own precision beside a base model of bfloat16, which autocast
+        # would only get in the way of.
         full = self._dtype is torch.float32
         with nullcontext() if full else torch.autocast(words.device.type, enabled=False):
-            states = self.llm(inputs_embeds=embedded, attention_mask=layout.valid.long(), use_cache=False).last_hidden_state
+            states = self.llm(
+                inputs_embeds=embedded, attention_mask=layout.valid.long(), use_cache=False
+            ).last_hidden_state
         said: Tensor = self.says(layout.pack(states).float())
         return said
 
     def _as_embeddings(self, x: Tensor) -> Tensor:
-        """Vectors (S, H) as long as the base model's own word embeddings are on average (root mean square), which it has learnt to read."""
+        """Vectors (S, H) as long as the base model's own word embeddings are on average (root mean
+        square), which it has learnt to read."""
         x = x.float()
         return x * (self._embedding_scale * (x.square().mean(-1, keepdim=True) + 1e-6).rsqrt())
 
@@ -111,8 +129,8 @@ class LanguageModel(nn.Module):
         """Raises CheckpointError if the adapters were trained on another base model than this."""
         if int(state) != self._mark:
             raise CheckpointError(
-                f"the adapters were trained on another language model than {self.name!r} is now (its word embeddings or norms differ);"
-                " name the same one, in the same version."
+                f"the adapters were trained on another language model than {self.name!r} is now (its word embeddings or"
+                " norms differ); name the same one, in the same version."
             )
 
 
@@ -133,18 +151,20 @@ def _miss_no_base(module: nn.Module, keys: Any) -> None:
 
 
 def _word_embedding(base: PreTrainedModel) -> nn.Embedding:
-    """Raises ConfigError if the base model has another way to read words than a table of vectors."""
+    """Raises ConfigError if the base model has another way to read words than a table of
+    vectors."""
     embedding = base.get_input_embeddings()
     if not isinstance(embedding, nn.Embedding):
         raise ConfigError(
-            f"option -llm_name: {type(base).__name__} reads words by {type(embedding).__name__}, not by a table of vectors;"
-            " name another model."
+            f"option -llm_name: {type(base).__name__} reads words by {type(embedding).__name__}, not by a table of"
+            " vectors; name another model."
         )
     return embedding
 
 
 def _embedding_scale(base: PreTrainedModel) -> float:
-    """Root mean square of the base model's word embeddings as its blocks get them: some kinds scale them in the embedding layer."""
+    """Root mean square of the base model's word embeddings as its blocks get them: some kinds scale
+    them in the embedding layer."""
     embedding = _word_embedding(base)
     ids = torch.arange(min(1024, embedding.num_embeddings), device=embedding.weight.device)
     with torch.no_grad():
@@ -152,7 +172,8 @@ def _embedding_scale(base: PreTrainedModel) -> float:
 
 
 def _mark(base: PreTrainedModel) -> int:
-    """A checksum of what quantised loading leaves as it is, in the precision that every way of loading has: embeddings and norms."""
+    """A checksum of what quantised loading leaves as it is, in the precision that every way of
+    loading has: embeddings and norms."""
     mark = zlib.crc32(type(base).__name__.encode())
     for parameter in (_word_embedding(base).weight[:64], *(p for p in base.parameters() if p.dim() == 1)):
         mark = zlib.crc32(parameter.detach().cpu().to(torch.bfloat16).contiguous().view(torch.uint8).numpy().data, mark)

@@ -1,4 +1,5 @@
-"""What language models are, by their names: the configuration on the Hugging Face hub, in a folder, or given by the name itself."""
+"""What language models are, by their names: the configuration on the Hugging Face hub, in a folder,
+or given by the name itself."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ _SIZES = {
 
 
 def language_config(name: str) -> PreTrainedConfig:
-    """Raises ConfigError if there is no such model, if it cannot be reached, or if it is not a causal language model."""
+    """Raises ConfigError if there is no such model, if it cannot be reached, or if it is not a
+    causal language model."""
     config = _random_config(name) if name.startswith(RANDOM) else _stored_config(name)
     _check_causal(name, config)
     return config
@@ -39,8 +41,8 @@ def _random_config(name: str) -> PreTrainedConfig:
     unknown = [key for key in given if key not in _SIZES]
     if match is None or unknown:
         raise ConfigError(
-            f"option -llm_name: cannot read {name!r}; a random model is named like random:llama:hidden=64,layers=2,heads=4, of the sizes"
-            f" {', '.join(_SIZES)}."
+            f"option -llm_name: cannot read {name!r}; a random model is named like"
+            f" random:llama:hidden=64,layers=2,heads=4, of the sizes {', '.join(_SIZES)}."
         )
     sizes = {"hidden": 64, "layers": 2, "heads": 4, "vocabulary": 128, "positions": 2048} | {
         key: int(value) for key, value in given.items()
@@ -48,7 +50,9 @@ def _random_config(name: str) -> PreTrainedConfig:
     sizes = {"kv_heads": sizes["heads"], "intermediate": 2 * sizes["hidden"]} | sizes
     special: dict[str, Any] = {"bos_token_id": 0, "eos_token_id": 0, "pad_token_id": 0}
     try:
-        config: PreTrainedConfig = AutoConfig.for_model(match[1], **{_SIZES[key]: value for key, value in sizes.items()}, **special)
+        config: PreTrainedConfig = AutoConfig.for_model(
+            match[1], **{_SIZES[key]: value for key, value in sizes.items()}, **special
+        )
     except (ValueError, StrictDataclassError) as error:
         raise ConfigError(f"option -llm_name: {name!r}: {_last_line(error)}") from error
     return config
@@ -61,7 +65,8 @@ def _stored_config(name: str) -> PreTrainedConfig:
     if not os.path.exists(name):
         _check_reachable(name, CONFIG_NAME)
     try:
-        # A checkpoint names its language model, so a model whose folder brings code is refused; unasked, the library would ask at the prompt.
+        # A checkpoint names its language model, so a model whose folder brings code is refused;
+        # unasked, the library would ask at the prompt.
         config: PreTrainedConfig = AutoConfig.from_pretrained(name, trust_remote_code=False)
     except StrictDataclassError as error:
         raise not_there(name, _last_line(error)) from error
@@ -71,7 +76,8 @@ def _stored_config(name: str) -> PreTrainedConfig:
 
 
 def _check_reachable(name: str, file: str) -> None:
-    """Raises ConfigError at once if a file of the hub was not fetched before and there is no network; the library tries for half a minute."""
+    """Raises ConfigError at once if a file of the hub was not fetched before and there is no
+    network; the library tries for half a minute."""
     from huggingface_hub import get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
@@ -96,9 +102,10 @@ def _last_line(error: Exception) -> str:
 def not_there(name: str, why: str) -> ConfigError:
     """The error of a language model that cannot be loaded, with what to do."""
     return ConfigError(
-        f"option -llm_name: the language model {name!r} cannot be loaded: {why.rstrip('.')}. Name a folder that holds one, a model"
-        " of the Hugging Face hub (which needs network, or a copy that was fetched before, and for some a login), or"
-        " random:llama:hidden=64,layers=2,heads=4 to try things out; the environment variable VIDSGG_LLM_NAME replaces the default."
+        f"option -llm_name: the language model {name!r} cannot be loaded: {why.rstrip('.')}. Name a folder that holds"
+        " one, a model of the Hugging Face hub (which needs network, or a copy that was fetched before, and for some a"
+        " login), or random:llama:hidden=64,layers=2,heads=4 to try things out; the environment variable"
+        " VIDSGG_LLM_NAME replaces the default."
     )
 
 
@@ -107,5 +114,6 @@ def _check_causal(name: str, config: PreTrainedConfig) -> None:
 
     if config.is_encoder_decoder or type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING:
         raise ConfigError(
-            f"option -llm_name: {name!r} is of kind {config.model_type!r}, not a causal language model such as Llama, Gemma, Qwen."
+            f"option -llm_name: {name!r} is of kind {config.model_type!r}, not a causal language model such as Llama,"
+            " Gemma, Qwen."
         )

@@ -1,4 +1,5 @@
-"""Language models by name: from the Hugging Face hub, from a folder, or made of random numbers. Imports transformers when it loads."""
+"""Language models by name: from the Hugging Face hub, from a folder, or made of random numbers.
+Imports transformers when it loads."""
 
 from __future__ import annotations
 
@@ -23,9 +24,11 @@ LIBRARIES = {"transformers": "transformers", "peft": "peft", "ot": "POT"}  # by 
 
 @dataclass(frozen=True)
 class LanguageSource:
-    """name: a hub id, a folder, or ``random:KIND:hidden=64,layers=2,heads=4``, whose numbers are a function of this text.
-    dtype: of its weights, "float32", "bfloat16", or "auto": bfloat16 for models of LARGE parameters and more. bits: 8 or 4 for weights
-    that are quantised while they are loaded (bitsandbytes, on a CUDA device).
+    """name: a hub id, a folder, or ``random:KIND:hidden=64,layers=2,heads=4``, whose numbers are a
+    function of this text.
+    dtype: of its weights, "float32", "bfloat16", or "auto": bfloat16 for models of LARGE parameters
+    and more. bits: 8 or 4 for weights that are quantised while they are loaded (bitsandbytes, on a
+    CUDA device).
     """
 
     name: str
@@ -34,16 +37,19 @@ class LanguageSource:
 
 
 def require_libraries(*modules: str) -> None:
-    """Raises ConfigError naming those of these modules of the extra ``llm`` that are not installed."""
+    """Raises ConfigError naming those of these modules of the extra ``llm`` that are not
+    installed."""
     missing = [LIBRARIES[module] for module in modules if importlib.util.find_spec(module) is None]
     if missing:
         raise ConfigError(f"not installed: {', '.join(missing)}. Install with: pip install 'vidsgg[llm]'")
 
 
 def load_language_model(source: LanguageSource) -> PreTrainedModel:
-    """The transformer of a causal language model without its output layer, frozen, in evaluation mode.
+    """The transformer of a causal language model without its output layer, frozen, in evaluation
+    mode.
 
-    Raises ConfigError if there is no such model or it cannot be reached, if it is of another kind, or if memory does not suffice.
+    Raises ConfigError if there is no such model or it cannot be reached, if it is of another kind,
+    or if memory does not suffice.
     """
     require_libraries("transformers", "peft")
     random, config = source.name.startswith(RANDOM), language_config(source.name)
@@ -62,7 +68,8 @@ def load_language_model(source: LanguageSource) -> PreTrainedModel:
 
 
 def _check_memory(source: LanguageSource, parameters: int, dtype: torch.dtype) -> None:
-    """All weights pass through main memory, unless they are quantised; a system that has no room ends the process without a word."""
+    """All weights pass through main memory, unless they are quantised; a system that has no room
+    ends the process without a word."""
     import psutil  # comes with peft
 
     free = psutil.virtual_memory().available
@@ -72,21 +79,24 @@ def _check_memory(source: LanguageSource, parameters: int, dtype: torch.dtype) -
 
 def _too_little_memory(name: str, parameters: int, why: str) -> ConfigError:
     return ConfigError(
-        f"option -llm_name: memory does not suffice for {name} ({why}): {weights_take(parameters)}; or take a smaller model."
+        f"option -llm_name: memory does not suffice for {name} ({why}): {weights_take(parameters)}; or take a smaller"
+        " model."
     )
 
 
 def weights_take(parameters: int) -> str:
-    """The memory of so many weights, in words. In 4 bits, those that are quantised have their scales beside them."""
+    """The memory of so many weights, in words. In 4 bits, those that are quantised have their
+    scales beside them."""
     gib = parameters / 2**30
     return (
-        f"{parameters / 1e9:.2f} billion weights take {4 * gib:.1f} GiB in float32, {2 * gib:.1f} in bfloat16 (-llm_dtype bfloat16)"
-        f" and about {0.6 * gib:.1f} in 4 bits (-llm_bits 4)"
+        f"{parameters / 1e9:.2f} billion weights take {4 * gib:.1f} GiB in float32, {2 * gib:.1f} in bfloat16"
+        f" (-llm_dtype bfloat16) and about {0.6 * gib:.1f} in 4 bits (-llm_bits 4)"
     )
 
 
 def memory_need(name: str) -> str:
-    """What the weights of a language model take. Only its configuration is looked at. Raises ConfigError as load_language_model."""
+    """What the weights of a language model take. Only its configuration is looked at. Raises
+    ConfigError as load_language_model."""
     require_libraries("transformers", "peft")
     return weights_take(_count_parameters(language_config(name)))
 
@@ -112,7 +122,10 @@ def _random(source: LanguageSource, config: PreTrainedConfig, dtype: torch.dtype
     from transformers import AutoModel
 
     if source.bits != "none":
-        raise ConfigError(f"option -llm_bits: {source.name!r} is made of random numbers, which are not quantised; leave the option out.")
+        raise ConfigError(
+            f"option -llm_bits: {source.name!r} is made of random numbers, which are not quantised; leave the option"
+            " out."
+        )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(zlib.crc32(source.name.encode()))
         model: PreTrainedModel = AutoModel.from_config(config)
@@ -121,11 +134,17 @@ def _random(source: LanguageSource, config: PreTrainedConfig, dtype: torch.dtype
 
 
 def _stored(source: LanguageSource, dtype: torch.dtype) -> PreTrainedModel:
-    """Raises ConfigError also if a weight is not there or has another shape: the library would start it from random numbers."""
+    """Raises ConfigError also if a weight is not there or has another shape: the library would
+    start it from random numbers."""
     from safetensors import SafetensorError
     from transformers import AutoModel
 
-    given: dict[str, Any] = {"dtype": dtype, "ignore_mismatched_sizes": True, "output_loading_info": True, "trust_remote_code": False}
+    given: dict[str, Any] = {
+        "dtype": dtype,
+        "ignore_mismatched_sizes": True,
+        "output_loading_info": True,
+        "trust_remote_code": False,
+    }
     try:
         with _quiet():
             model, told = AutoModel.from_pretrained(source.name, **given, **_quantised(source, dtype))
@@ -134,7 +153,8 @@ def _stored(source: LanguageSource, dtype: torch.dtype) -> PreTrainedModel:
     if absent := sorted({*told["missing_keys"], *(name for name, *_ in told["mismatched_keys"])}):
         raise not_there(
             source.name,
-            f"of the weights that its config.json tells of, {len(absent)} are not in its files in that shape, such as {absent[0]}",
+            f"of the weights that its config.json tells of, {len(absent)} are not in its files in that shape, such as"
+            f" {absent[0]}",
         )
     loaded: PreTrainedModel = model
     return loaded
@@ -142,7 +162,8 @@ def _stored(source: LanguageSource, dtype: torch.dtype) -> PreTrainedModel:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the library's report on weights: the output layer, which is not needed, makes one for most models."""
+    """Without the library's report on weights: the output layer, which is not needed, makes one for
+    most models."""
     from transformers.utils import logging
 
     before = logging.get_verbosity()
@@ -158,12 +179,19 @@ def _quantised(source: LanguageSource, dtype: torch.dtype) -> dict[str, Any]:
     if source.bits == "none":
         return {}
     if importlib.util.find_spec("bitsandbytes") is None:
-        raise ConfigError(f"option -llm_bits {source.bits} needs bitsandbytes. Install it with: pip install bitsandbytes")
+        raise ConfigError(
+            f"option -llm_bits {source.bits} needs bitsandbytes. Install it with: pip install bitsandbytes"
+        )
     if not torch.cuda.is_available():
-        raise ConfigError(f"option -llm_bits {source.bits} needs a CUDA device, and there is none; leave the option out.")
+        raise ConfigError(
+            f"option -llm_bits {source.bits} needs a CUDA device, and there is none; leave the option out."
+        )
     from transformers import BitsAndBytesConfig
 
     config = BitsAndBytesConfig(
-        load_in_8bit=source.bits == "8", load_in_4bit=source.bits == "4", bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype
+        load_in_8bit=source.bits == "8",
+        load_in_4bit=source.bits == "4",
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_compute_dtype=dtype,
     )
     return {"quantization_config": config, "device_map": {"": torch.cuda.current_device()}}

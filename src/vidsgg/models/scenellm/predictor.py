@@ -1,4 +1,5 @@
-"""SceneLLM's scene graph predictor: a transformer decoder whose queries are pairs and whose memory are the frames of the video.
+"""SceneLLM's scene graph predictor: a transformer decoder whose queries are pairs and whose memory
+are the frames of the video.
 
 Letters: P pairs, F frames, V videos, D width of tokens.
 """
@@ -16,20 +17,28 @@ from vidsgg.structures.clip import Clip
 
 
 class DecoderLayer(nn.Module):
-    """Post-norm decoder layer (Vaswani et al. 2017, section 3.1): pairs of a frame among themselves, then to all frames of the video."""
+    """Post-norm decoder layer (Vaswani et al. 2017, section 3.1): pairs of a frame among
+    themselves, then to all frames of the video."""
 
     def __init__(self, dim: int, heads: int, feedforward: int, dropout: float) -> None:
         super().__init__()
         self.among_pairs = RaggedAttention(dim, heads, dropout)
         self.to_frames = RaggedAttention(dim, heads, dropout)
         self.feedforward = nn.Sequential(
-            nn.Linear(dim, feedforward), nn.ReLU(), nn.Dropout(dropout), nn.Linear(feedforward, dim), nn.Dropout(dropout)
+            nn.Linear(dim, feedforward),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Linear(feedforward, dim),
+            nn.Dropout(dropout),
         )
         self.norm1, self.norm2, self.norm3 = (nn.LayerNorm(dim) for _ in range(3))
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, x: Tensor, memory: Tensor, time_of_pair: Tensor, time: Tensor, layouts: tuple[RaggedLayout, ...]) -> Tensor:
-        """x (P, D), memory (F, D); time (F, D) and time_of_pair (P, D) are added to what asks and answers, not to values.
+    def forward(
+        self, x: Tensor, memory: Tensor, time_of_pair: Tensor, time: Tensor, layouts: tuple[RaggedLayout, ...]
+    ) -> Tensor:
+        """x (P, D), memory (F, D); time (F, D) and time_of_pair (P, D) are added to what asks and
+        answers, not to values.
 
         layouts: of pairs by frame, of frames by video, of pairs by video.
         """
@@ -72,7 +81,8 @@ def _place_in_video(clip: Clip) -> Tensor:
 
 
 def sinusoids(place: Tensor, dim: int) -> Tensor:
-    """(R, dim) position encodings of places (R,) (Vaswani et al. 2017, section 3.5), sines first. dim: an even number."""
+    """(R, dim) position encodings of places (R,) (Vaswani et al. 2017, section 3.5), sines first.
+    dim: an even number."""
     rate = torch.exp(torch.arange(0, dim, 2, device=place.device) * (-math.log(10000.0) / dim))
     angle = place[:, None] * rate
     return torch.cat([angle.sin(), angle.cos()], 1)

@@ -1,6 +1,8 @@
-"""Stage 1 of SceneLLM: RoI features as entries of a codebook (VQ-VAE, van den Oord et al. 2017, arXiv:1711.00937).
+"""Stage 1 of SceneLLM: RoI features as entries of a codebook (VQ-VAE, van den Oord et al. 2017,
+arXiv:1711.00937).
 
-Letters: N features, W their width, K codes, D width of a code. Which statement comes from where: docs/scenellm.md.
+Letters: N features, W their width, K codes, D width of a code. Which statement comes from where:
+docs/scenellm.md.
 """
 
 from __future__ import annotations
@@ -16,8 +18,9 @@ from vidsgg.ops.clusters import kmeans, nearest
 
 @dataclass(frozen=True, eq=False)
 class Quantised:
-    """code (N,) long. vector (N, D): the codes' entries, whose gradient goes straight through to ``latent`` (N, D), what the encoder said.
-    entry (N, D): the same numbers with a gradient to the codebook. feature, decoded (N, W): standardised, and what the decoder made.
+    """code (N,) long. vector (N, D): the codes' entries, whose gradient goes straight through to
+    ``latent`` (N, D), what the encoder said. entry (N, D): the same numbers with a gradient to the
+    codebook. feature, decoded (N, W): standardised, and what the decoder made.
     """
 
     code: Tensor
@@ -30,14 +33,16 @@ class Quantised:
 
 @dataclass(frozen=True)
 class CodeUse:
-    """How a sample of features uses the codebook. used: codes taken at least once. perplexity: exp of the entropy of their use, 1 to K."""
+    """How a sample of features uses the codebook. used: codes taken at least once. perplexity: exp
+    of the entropy of their use, 1 to K."""
 
     used: int
     perplexity: float
 
 
 class VectorQuantiser(nn.Module):
-    """Encoder, codebook and decoder. Distances are computed in float32 whatever the precision around, so that codes do not depend on it."""
+    """Encoder, codebook and decoder. Distances are computed in float32 whatever the precision
+    around, so that codes do not depend on it."""
 
     full_precision = True
 
@@ -75,9 +80,11 @@ class VectorQuantiser(nn.Module):
 
     @torch.no_grad()
     def start_from(self, sample: Tensor, generator: torch.Generator) -> CodeUse:
-        """Standardise by a sample (S, W) of features, and put the codes where its latents lie (k-means).
+        """Standardise by a sample (S, W) of features, and put the codes where its latents lie
+        (k-means).
 
-        Codes that start elsewhere than the data are mostly never taken: docs/scenellm.md has the numbers.
+        Codes that start elsewhere than the data are mostly never taken: docs/scenellm.md has the
+        numbers.
         """
         self.started.fill_(True)
         self.mean.copy_(sample.float().mean(0))
@@ -87,7 +94,8 @@ class VectorQuantiser(nn.Module):
 
     @torch.no_grad()
     def revive(self, sample: Tensor, generator: torch.Generator) -> CodeUse:
-        """Move the codes that a sample (S, W) does not take to latents of it, at random; returns the use before."""
+        """Move the codes that a sample (S, W) does not take to latents of it, at random; returns
+        the use before."""
         latent = self.encode(sample)[1]
         code = nearest(latent, self.codebook)
         unused = torch.nonzero(torch.bincount(code, minlength=len(self.codebook)) == 0).squeeze(1)

@@ -1,7 +1,9 @@
-"""SceneLLM (Zhang, Li and Liu, "SceneLLM: Implicit Language Reasoning in LLM for Dynamic Scene Graph Generation", arXiv:2412.11026,
-Pattern Recognition 170, 2026). A re-implementation from what is known of the paper; its authors have published no code.
+"""SceneLLM (Zhang, Li and Liu, "SceneLLM: Implicit Language Reasoning in LLM for Dynamic Scene
+Graph Generation", arXiv:2412.11026, Pattern Recognition 170, 2026). A re-implementation from what
+is known of the paper; its authors have published no code.
 
-Every design decision is marked in docs/scenellm.md as known, inferred or ours. Letters: N nodes, F frames, P pairs, S words, D token width.
+Every design decision is marked in docs/scenellm.md as known, inferred or ours. Letters: N nodes, F
+frames, P pairs, S words, D token width.
 """
 
 from __future__ import annotations
@@ -32,7 +34,8 @@ from vidsgg.structures.widths import FeatureWidths
 
 
 class Stage(IntEnum):
-    """What of the model learns. CODES: the quantiser alone, to give back features. RELATIONS: all but quantiser and language model.
+    """What of the model learns. CODES: the quantiser alone, to give back features. RELATIONS: all
+    but quantiser and language model.
     LANGUAGE: the language model's adapters as well.
     """
 
@@ -54,27 +57,37 @@ class SceneLLMLogits(RelationLogits):
 
 
 class SceneLLM(nn.Module):
-    """Discrete object features, aggregated to a token per frame, grouped into words, read by a language model, whose states and the frame
-    tokens are the memory that pairs attend to.
+    """Discrete object features, aggregated to a token per frame, grouped into words, read by a
+    language model, whose states and the frame tokens are the memory that pairs attend to.
 
-    Where clips have RoI features these are quantised. Where they have none (EASG's annotations alone), the classes themselves, which are
-    discrete, take the place of the codes, and there is no stage CODES.
+    Where clips have RoI features these are quantised. Where they have none (EASG's annotations
+    alone), the classes themselves, which are discrete, take the place of the codes, and there is no
+    stage CODES.
     """
 
-    capabilities = Capabilities(modes={"entity": MODES, "action": ("predcls",)}, recomputable=("predictor.layers", "language_layers"))
+    capabilities = Capabilities(
+        modes={"entity": MODES, "action": ("predcls",)}, recomputable=("predictor.layers", "language_layers")
+    )
 
     def __init__(self, schema: Schema, widths: FeatureWidths, config: SceneLLMConfig, mode: str = "predcls") -> None:
-        """Raises ConfigError if the classes have to be guessed but nodes have no features, if a library is missing, and as LanguageModel."""
+        """Raises ConfigError if the classes have to be guessed but nodes have no features, if a
+        library is missing, and as LanguageModel."""
         super().__init__()
         self.config = config
         dim = config.token_dim
         if dim % 2 or dim % config.heads:
-            raise ConfigError(f"option -token_dim: {dim} must be even and a multiple of the {config.heads} attention heads.")
+            raise ConfigError(
+                f"option -token_dim: {dim} must be even and a multiple of the {config.heads} attention heads."
+            )
         if mode != "predcls":
             check_node_features("SceneLLM", schema, widths)
         if config.ot_mode == "words":
             require_libraries("ot")  # not needed before words are made, which may be days later
-        self.quantiser = VectorQuantiser(widths.node, config.codes, dim, config.code_hidden) if widths.node and config.quantise else None
+        self.quantiser = (
+            VectorQuantiser(widths.node, config.codes, dim, config.code_hidden)
+            if widths.node and config.quantise
+            else None
+        )
         self.continuous = nn.Linear(widths.node, dim) if widths.node and not config.quantise else None
         self.class_token = None if widths.node else nn.Embedding(len(schema.vocabulary.objects), dim)
         self.aggregation = SpatialAggregation(dim, config.graph_layers, concatenate=config.concatenate_places)
@@ -86,7 +99,9 @@ class SceneLLM(nn.Module):
         self.heads = nn.ModuleDict({group.name: nn.Linear(dim, len(group)) for group in schema.vocabulary.groups})
         self.object_classifier = self.object_context = None
         if mode != "predcls":
-            self.object_classifier = ObjectClassifier(schema.vocabulary, widths.node, config.embedding_dim, config.embedding_std)
+            self.object_classifier = ObjectClassifier(
+                schema.vocabulary, widths.node, config.embedding_dim, config.embedding_std
+            )
             self.object_context = nn.Linear(dim, len(schema.vocabulary.objects))
         self.stage = Stage.LANGUAGE
 
@@ -100,7 +115,8 @@ class SceneLLM(nn.Module):
         return self.language.layers if self.language else nn.ModuleList()
 
     def learn(self, stage: Stage) -> None:
-        """From now on only the weights of this stage want gradients, and the language model is in training mode only when it learns."""
+        """From now on only the weights of this stage want gradients, and the language model is in
+        training mode only when it learns."""
         self.stage = stage
         quantiser, adapters = self.quantiser_weights(), self.adapter_weights()
         for parameter in self.own_weights():
@@ -125,13 +141,18 @@ class SceneLLM(nn.Module):
 
     def own_weights(self) -> list[nn.Parameter]:
         """All that learns, but for quantiser and adapters."""
-        return [parameter for name, parameter in self.named_parameters() if not name.startswith(("quantiser.", "language.llm."))]
+        return [
+            parameter
+            for name, parameter in self.named_parameters()
+            if not name.startswith(("quantiser.", "language.llm."))
+        ]
 
     def forward(self, clip: Clip) -> SceneLLMLogits:
-        """Logits (P, C) per group, in the order of the clip's pairs; every video of the clip as if it were alone.
+        """Logits (P, C) per group, in the order of the clip's pairs; every video of the clip as if
+        it were alone.
 
-        Classes that are hidden and pairs that are open: see ``scored_pairs``, also for what is raised. In training in stage CODES
-        there are no logits, only ``quantised``.
+        Classes that are hidden and pairs that are open: see ``scored_pairs``, also for what is
+        raised. In training in stage CODES there are no logits, only ``quantised``.
         """
         if self.training and self.stage is Stage.CODES and self.quantiser is not None:
             return SceneLLMLogits({}, quantised=self.quantiser(clip.node_feature))
@@ -140,7 +161,8 @@ class SceneLLM(nn.Module):
         return SceneLLMLogits(self._relations(pairs.clip, pairs.node_class, memory), pairs.guess, clip=pairs.settled)
 
     def _classifier(self, memory: Tensor) -> Callable[[Clip], Tensor] | None:
-        """What guesses the classes of nodes, with a memory (F, D) of their frames; None for a model that was made for given classes."""
+        """What guesses the classes of nodes, with a memory (F, D) of their frames; None for a model
+        that was made for given classes."""
         classifier, context = self.object_classifier, self.object_context
         if classifier is None or context is None:
             return None
@@ -165,7 +187,8 @@ class SceneLLM(nn.Module):
         return token
 
     def memory(self, token: Tensor, clip: Clip) -> Tensor:
-        """(F, D): alpha times what the language model says of the frame's word, and the rest of the frame's token (equation 8, as far as known).
+        """(F, D): alpha times what the language model says of the frame's word, and the rest of the
+        frame's token (equation 8, as far as known).
 
         Without a language model the words themselves stand in for what it says.
         """

@@ -1,8 +1,9 @@
 """Which runs of frames become words: by optimal transport from kinds of frames to candidate words.
 
-Reading A of the paper's section on optimal transport: its sister paper SignLLM (arXiv:2404.00925), which builds on VOLT (Xu et al., ACL
-2021). Letters: F frames, K kinds of frames, C candidates, S words offered, W words kept. docs/scenellm.md says what is known of the
-original and what was decided here.
+Reading A of the paper's section on optimal transport: its sister paper SignLLM (arXiv:2404.00925),
+which builds on VOLT (Xu et al., ACL 2021). Letters: F frames, K kinds of frames, C candidates, S
+words offered, W words kept. docs/scenellm.md says what is known of the original and what was
+decided here.
 """
 
 from __future__ import annotations
@@ -18,14 +19,17 @@ from vidsgg.models.scenellm.words import LONGEST, following_kinds, row_keys, wor
 
 LEAST_COUNT = 5  # of a candidate among the training videos
 ABSENT = 1e3  # cost of moving a kind to a word that does not contain it
-REGULARISATION, MARGINS = 0.1, (1e3, 1.0)  # of the transport: its entropy; what kinds give is kept, what words take is wished for
+# of the transport: its entropy; what kinds give is kept, what words take is wished for
+REGULARISATION, MARGINS = 0.1, (1e3, 1.0)
 LEAST_SHARE = 0.1  # of what a word is offered, for it to be kept
 
 
 @dataclass(frozen=True, eq=False)
 class FrameWords:
-    """words (W, LONGEST) long: kinds of the frames of each word of several, -1 behind its end. offered: words offered in the chosen size.
-    entropy: of the use of words per frame, in nats; entropy_of_frames: the same without any words. mean_length: frames per word in use.
+    """words (W, LONGEST) long: kinds of the frames of each word of several, -1 behind its end.
+    offered: words offered in the chosen size.
+    entropy: of the use of words per frame, in nats; entropy_of_frames: the same without any words.
+    mean_length: frames per word in use.
     """
 
     words: Tensor
@@ -44,9 +48,11 @@ class FrameWords:
 
 
 def find_frame_words(kind: Tensor, video: Tensor, most_words: int, step: int) -> FrameWords:
-    """The words with the least entropy of word use per frame among those of 0, step, 2 step, ... words offered.
+    """The words with the least entropy of word use per frame among those of 0, step, 2 step, ...
+    words offered.
 
-    kind (F,) long: of every frame of the training videos. video (F,) long, never decreasing. Of equal entropies the smaller size counts.
+    kind (F,) long: of every frame of the training videos. video (F,) long, never decreasing. Of
+    equal entropies the smaller size counts.
     """
     candidates, count = _candidates(kind, video)
     candidates, count = candidates[:most_words], count[:most_words]
@@ -62,7 +68,8 @@ def find_frame_words(kind: Tensor, video: Tensor, most_words: int, step: int) ->
 
 
 def _candidates(kind: Tensor, video: Tensor) -> tuple[Tensor, Tensor]:
-    """(C, LONGEST) runs of 2 to LONGEST frames that come up LEAST_COUNT times, and how often (C,); those that cover most frames first."""
+    """(C, LONGEST) runs of 2 to LONGEST frames that come up LEAST_COUNT times, and how often (C,);
+    those that cover most frames first."""
     following = following_kinds(kind, video)
     found, counts = [], []
     for n in range(2, LONGEST + 1):
@@ -79,13 +86,15 @@ def _candidates(kind: Tensor, video: Tensor) -> tuple[Tensor, Tensor]:
 def _receives_mass(kind: Tensor, words: Tensor, count: Tensor) -> Tensor:
     """(S,) bool: the words to which the transport moves a fair share of what it offers them.
 
-    The kinds of frames give as often as they occur; every word, single frames included, would take as many frames as it covers; moving
-    kind i to word j costs -log P(i | j).
+    The kinds of frames give as often as they occur; every word, single frames included, would take
+    as many frames as it covers; moving kind i to word j costs -log P(i | j).
     """
     from ot.unbalanced import sinkhorn_unbalanced  # here: importing it takes seconds
 
     used, give = kind.unique(return_counts=True)
-    frames = torch.cat([used[:, None].repeat(1, LONGEST).index_fill(1, torch.arange(1, LONGEST, device=kind.device), -1), words])
+    frames = torch.cat(
+        [used[:, None].repeat(1, LONGEST).index_fill(1, torch.arange(1, LONGEST, device=kind.device), -1), words]
+    )
     length = (frames >= 0).sum(1)
     take = torch.cat([give, count]) * length
     inside = torch.stack([(frames == i).sum(1) for i in used.tolist()])  # (K, S): how often the kind is in the word
@@ -96,7 +105,8 @@ def _receives_mass(kind: Tensor, words: Tensor, count: Tensor) -> Tensor:
 
 
 def _entropy(kind: Tensor, video: Tensor, words: Tensor) -> tuple[float, float]:
-    """Entropy of the words in use divided by their mean length, and that length, over all videos."""
+    """Entropy of the words in use divided by their mean length, and that length, over all
+    videos."""
     opens = torch.nonzero(word_starts(kind, video, words)).squeeze(1)
     length = torch.diff(opens, append=opens.new_tensor([len(kind)]))
     frames = following_kinds(kind, video)[opens]

@@ -1,7 +1,7 @@
 """From frame tokens to the words that the language model reads.
 
-The frames of a video are characters, and runs of them that come back are words. Letters: F frames, V videos, S words of the clip,
-K kinds of frames, W words of the vocabulary, D width of a token.
+The frames of a video are characters, and runs of them that come back are words. Letters: F frames,
+V videos, S words of the clip, K kinds of frames, W words of the vocabulary, D width of a token.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ WordMode = Literal["words", "none", "tconv", "cluster"]
 
 @dataclass(frozen=True, eq=False)
 class Words:
-    """vector (S, D), the mean of the word's frame tokens. video (S,) long, never decreasing. of_frame (F,) long: each frame's word."""
+    """vector (S, D), the mean of the word's frame tokens. video (S,) long, never decreasing.
+    of_frame (F,) long: each frame's word."""
 
     vector: Tensor
     video: Tensor
@@ -33,9 +34,10 @@ class Words:
 class SceneWords(nn.Module):
     """Which runs of frames are words.
 
-    words: runs whose kinds of frames are in the vocabulary, the longest first (``transport.py`` makes it). cluster: runs of frames of one
-    kind. none: every frame is a word. tconv: the same, after a convolution over three neighbouring frames. Without kinds of frames yet
-    (before ``learn``), every frame is a word in all modes.
+    words: runs whose kinds of frames are in the vocabulary, the longest first (``transport.py``
+    makes it). cluster: runs of frames of one
+    kind. none: every frame is a word. tconv: the same, after a convolution over three neighbouring
+    frames. Without kinds of frames yet (before ``learn``), every frame is a word in all modes.
     """
 
     def __init__(self, mode: WordMode, dim: int, kinds: int, most_words: int) -> None:
@@ -54,12 +56,14 @@ class SceneWords(nn.Module):
 
     @property
     def has_kinds(self) -> bool:
-        """Whether the mode tells kinds of frames apart, which have to be learnt from frame tokens."""
+        """Whether the mode tells kinds of frames apart, which have to be learnt from frame
+        tokens."""
         return self.mode in ("words", "cluster")
 
     @torch.no_grad()
     def learn(self, kinds: Tensor, vocabulary: Tensor | None = None) -> None:
-        """kinds (K, D): centres. vocabulary (W, LONGEST) long, in mode words: kinds of the frames of each word of several, -1 behind its end."""
+        """kinds (K, D): centres. vocabulary (W, LONGEST) long, in mode words: kinds of the frames
+        of each word of several, -1 behind its end."""
         self.kinds.copy_(kinds)
         self.learnt.fill_(True)
         if vocabulary is not None:
@@ -89,10 +93,12 @@ class SceneWords(nn.Module):
 
 
 def word_starts(kind: Tensor, video: Tensor, vocabulary: Tensor) -> Tensor:
-    """(F,) bool: where a word begins when every video is read from its first frame on, always the longest word that fits.
+    """(F,) bool: where a word begins when every video is read from its first frame on, always the
+    longest word that fits.
 
-    kind (F,) long: of every frame. video (F,) long, never decreasing. vocabulary (W, LONGEST) as ``SceneWords.learn``; a frame from which no
-    word of it goes on is a word of its own. Nothing loops over frames: who is reached from the first frames is found by doubling the step.
+    kind (F,) long: of every frame. video (F,) long, never decreasing. vocabulary (W, LONGEST) as
+    ``SceneWords.learn``; a frame from which no word of it goes on is a word of its own. Nothing
+    loops over frames: who is reached from the first frames is found by doubling the step.
     """
     frames = len(kind)
     base = int(torch.cat([kind, vocabulary.flatten()]).max()) + 2  # digits 1 to base - 1; 0 is "no frame"
@@ -124,13 +130,15 @@ def following_kinds(kind: Tensor, video: Tensor) -> Tensor:
 
 
 def row_keys(digits: Tensor, base: int) -> Tensor:
-    """(R,) int64: every row of digits below the base as one number, the first digit counting least."""
+    """(R,) int64: every row of digits below the base as one number, the first digit counting
+    least."""
     power = torch.tensor([base**k for k in range(digits.shape[1])], dtype=torch.int64, device=digits.device)
     return (digits * power).sum(1)
 
 
 def _shifted(token: Tensor, video: Tensor, by: int) -> Tensor:
-    """(F, D): the token of the frame so many frames later (or earlier) in the same video, else zeros."""
+    """(F, D): the token of the frame so many frames later (or earlier) in the same video, else
+    zeros."""
     place = torch.arange(len(token), device=token.device) + by
     there = place.clamp(0, len(token) - 1)
     inside = (place == there) & (video[there] == video)
