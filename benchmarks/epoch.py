@@ -23,12 +23,12 @@ from vidsgg.datasets.registry import open_whole_split
 from vidsgg.datasets.synthetic.generate import SyntheticConfig, generate
 from vidsgg.detectors.extraction import ClipExtractor
 from vidsgg.detectors.faster_rcnn import DETECTORS, FasterRCNN
-from vidsgg.detectors.feature_store import FeatureStore, default_folder
-from vidsgg.detectors.store_key import StoreKey
-from vidsgg.detectors.stored_clip import RecordSource
 from vidsgg.engine.loading import ClipLoader
 from vidsgg.engine.optimizer import ReferenceAdamW
 from vidsgg.engine.update import clip_gradients
+from vidsgg.features.key import StoreKey
+from vidsgg.features.store import FeatureStore, default_folder
+from vidsgg.features.stored_clip import RecordSource
 from vidsgg.losses.relations import RelationCriterion
 from vidsgg.models.configs import STTranConfig
 from vidsgg.models.sttran import STTran

@@ -25,10 +25,10 @@ import torch
 from benchmarks.sttran import WIDTHS, random_clip
 from vidsgg.datasets.action_genome import SCHEMA
 from vidsgg.datasets.base import Image, VideoDataset
-from vidsgg.detectors.feature_store import FeatureStore
-from vidsgg.detectors.store_key import StoreKey
-from vidsgg.detectors.stored_clip import RecordSource
 from vidsgg.engine.loading import ClipLoader
+from vidsgg.features.key import StoreKey
+from vidsgg.features.store import FeatureStore
+from vidsgg.features.stored_clip import RecordSource
 from vidsgg.structures.annotation import VideoAnnotation
 from vidsgg.structures.clip import Clip
 

@@ -11,8 +11,8 @@ import vidsgg
 
 PACKAGE = Path(vidsgg.__file__).parent
 ROOMS = [
-    "structures", "ops", "io", "datasets", "detectors", "models", "losses", "metrics", "engine", "methods", "tuning", "inference",
-    "viewer", "charts", "assembly", "recipes", "app", "cli",
+    "structures", "ops", "io", "datasets", "detectors", "features", "models", "losses", "metrics", "engine", "methods", "tuning",
+    "inference", "viewer", "charts", "assembly", "recipes", "app", "cli",
 ]  # fmt: skip
 SHARED = {"errors", "options", "plugins"}  # above all rooms: they import no room
 # The methods of a graph that people call reach what lies below it; they import it when they are

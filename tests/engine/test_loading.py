@@ -15,13 +15,13 @@ from toys import PictureVideos, ToyVideos
 from vidsgg.datasets.base import Image
 from vidsgg.detectors.extraction import ClipExtractor
 from vidsgg.detectors.faster_rcnn import FasterRCNN
-from vidsgg.detectors.feature_store import FeatureStore
-from vidsgg.detectors.store_key import StoreKey
-from vidsgg.detectors.stored_clip import RecordSource
 from vidsgg.engine import loading
 from vidsgg.engine.loading import ClipLoader
 from vidsgg.engine.optimizer import ReferenceAdamW
 from vidsgg.errors import DataError
+from vidsgg.features.key import StoreKey
+from vidsgg.features.store import FeatureStore
+from vidsgg.features.stored_clip import RecordSource
 from vidsgg.losses.relations import RelationCriterion
 from vidsgg.models.configs import STTranConfig
 from vidsgg.models.sttran import STTran

@@ -37,10 +37,10 @@ from vidsgg.datasets.easg import EASG
 from vidsgg.datasets.prior_cache import known_priors
 from vidsgg.datasets.priors import PredicatePriors, read_priors, write_priors
 from vidsgg.datasets.validation import check_dataset
-from vidsgg.detectors.feature_store import FeatureStore
 from vidsgg.detectors.files import load_detector, save_detector
-from vidsgg.detectors.store_key import StoreKey
 from vidsgg.engine.checkpoint import Checkpoint
+from vidsgg.features.key import StoreKey
+from vidsgg.features.store import FeatureStore
 from vidsgg.inference.graphs import annotated_graph
 from vidsgg.io.box_files import read_boxes
 from vidsgg.io.boxes import GivenBoxes

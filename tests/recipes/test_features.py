@@ -25,9 +25,9 @@ from symlinks import link
 from vidsgg.cli import features
 from vidsgg.cli.main import run
 from vidsgg.datasets.action_genome import OBJECTS
-from vidsgg.detectors.feature_store import FeatureStore
 from vidsgg.detectors.files import save_detector
 from vidsgg.errors import ConfigError
+from vidsgg.features.store import FeatureStore
 from vidsgg.io.atomic import left_behind
 from vidsgg.recipes.command_options import FeaturesOptions
 from vidsgg.recipes.feature_estimate import estimate_features
@@ -348,8 +348,8 @@ def _peak_of_writing(folder: Path, videos: int, answer: Any) -> None:
     import torch
     from toys import PictureVideos
 
-    from vidsgg.detectors.store_key import StoreKey
-    from vidsgg.detectors.stored_clip import RecordSource
+    from vidsgg.features.key import StoreKey
+    from vidsgg.features.stored_clip import RecordSource
     from vidsgg.structures.clip import Clip
     from vidsgg.structures.widths import FeatureWidths
 

@@ -20,11 +20,11 @@ from vidsgg.datasets.action_genome import SCHEMA
 from vidsgg.datasets.easg import EASG
 from vidsgg.datasets.older import class_names, read_schema, schema_of_names
 from vidsgg.datasets.registry import open_whole_split
-from vidsgg.detectors.feature_store import FeatureStore, default_folder, find_store
 from vidsgg.detectors.files import load_detector
-from vidsgg.detectors.store_key import StoreKey
-from vidsgg.detectors.stored_clip import RecordSource
 from vidsgg.errors import DataError
+from vidsgg.features.key import StoreKey
+from vidsgg.features.store import FeatureStore, default_folder, find_store
+from vidsgg.features.stored_clip import RecordSource
 from vidsgg.io.graphs import read_graph
 
 ARCHIVE = Path(__file__).parents[1] / "fixtures" / "version_0_1_0.tar.xz"

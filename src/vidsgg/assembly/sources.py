@@ -15,11 +15,11 @@ from vidsgg.datasets.base import VideoDataset
 from vidsgg.datasets.pictures import picture_notes
 from vidsgg.detectors.base import Detector
 from vidsgg.detectors.extraction import ClipExtractor
-from vidsgg.detectors.feature_store import FeatureStore, Needed, find_store
 from vidsgg.detectors.record import DetectorRecord
-from vidsgg.detectors.store_key import StoreKey
 from vidsgg.engine.distributed import ALONE, Team
 from vidsgg.engine.loading import ClipLoader
+from vidsgg.features.key import StoreKey
+from vidsgg.features.store import FeatureStore, Needed, find_store
 from vidsgg.structures.schema import Schema
 from vidsgg.structures.widths import FeatureWidths
 

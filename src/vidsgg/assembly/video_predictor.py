@@ -14,7 +14,7 @@ from vidsgg.assembly.drawn import drawn_note
 from vidsgg.assembly.saved_run import ReadyModel, SavedRun
 from vidsgg.assembly.video_defaults import FPS, LEAST_SCORE, THRESHOLD, TRACKER, Tracking
 from vidsgg.detectors.extraction import ClipExtractor
-from vidsgg.detectors.store_key import weights_digest
+from vidsgg.detectors.record import weights_digest
 from vidsgg.errors import ConfigError
 from vidsgg.inference.intervals import RelationTimeline
 from vidsgg.inference.trackers import Tracker, make_tracker

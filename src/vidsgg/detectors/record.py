@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+import torch
+from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -12,9 +16,18 @@ class DetectorRecord:
     """Equal records stand for detectors that give the same numbers."""
 
     description: Mapping[str, Any] = field(default_factory=dict)  # plain values, see Detector.describe
-    weights: str = ""  # SHA-256 of its weights, see store_key.weights_digest
+    weights: str = ""  # SHA-256 of its weights, see weights_digest
 
     @property
     def architecture(self) -> str:
         """Its name in files; empty where the record does not say."""
         return str(self.description.get("detector", ""))
+
+
+def weights_digest(state: Mapping[str, Tensor]) -> str:
+    """SHA-256 over names, types, shapes and values."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(state.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()

@@ -13,11 +13,11 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from vidsgg.datasets.base import VideoDataset
-from vidsgg.detectors.feature_store import FeatureStore
-from vidsgg.detectors.stored_clip import RecordSource
 from vidsgg.engine.distributed import ALONE, Team
 from vidsgg.engine.workers import init_worker, start_method
 from vidsgg.errors import DataError, VidsggError
+from vidsgg.features.store import FeatureStore
+from vidsgg.features.stored_clip import RecordSource
 from vidsgg.io.images import Image
 from vidsgg.io.records import Record
 from vidsgg.structures.annotation import VideoAnnotation

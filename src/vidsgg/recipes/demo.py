@@ -9,9 +9,9 @@ from pathlib import Path
 
 from vidsgg.datasets.synthetic.generate import SyntheticConfig, generate
 from vidsgg.datasets.synthetic.known import is_synthetic
-from vidsgg.detectors.feature_store import STORE_FILES
 from vidsgg.engine.run_folder import RUN_FILES
 from vidsgg.errors import ConfigError
+from vidsgg.features.store import STORE_FILES
 from vidsgg.io.homes import claim_home, remove_made
 from vidsgg.methods.frequency import FrequencyOptions
 from vidsgg.methods.sttran import STTranOptions

@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vidsgg.detectors.stored_clip import LABELS, RecordSource
 from vidsgg.errors import DataError
+from vidsgg.features.stored_clip import LABELS, RecordSource
 from vidsgg.io.records import encode_record
 from vidsgg.recipes.command_options import FeaturesOptions
 from vidsgg.recipes.features import FeaturePlan, Part, extractor_of, plan_features, threads_of

@@ -22,11 +22,11 @@ from vidsgg.datasets.registry import open_whole_split
 from vidsgg.datasets.splits import hold_out_validation, take_datasize
 from vidsgg.detectors.base import Detector
 from vidsgg.detectors.extraction import ClipExtractor
-from vidsgg.detectors.feature_store import FeatureStore, default_folder
-from vidsgg.detectors.store_key import StoreKey
-from vidsgg.detectors.stored_clip import RecordSource
 from vidsgg.engine.processes import cores, run_tasks
 from vidsgg.errors import ConfigError, DataError
+from vidsgg.features.key import StoreKey
+from vidsgg.features.store import FeatureStore, default_folder
+from vidsgg.features.stored_clip import RecordSource
 from vidsgg.io.links import check_no_links
 from vidsgg.methods.registry import METHODS
 from vidsgg.recipes.command_options import FeaturesOptions

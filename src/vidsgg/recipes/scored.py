@@ -20,8 +20,8 @@ import msgspec
 from vidsgg.assembly.saved_run import SavedRun
 from vidsgg.datasets.base import VideoDataset
 from vidsgg.detectors.record import DetectorRecord
-from vidsgg.detectors.stored_clip import annotation_digest
 from vidsgg.errors import CheckpointError, ConfigError, DataError
+from vidsgg.features.stored_clip import annotation_digest
 from vidsgg.io.columns import Texts, load_columns, save_columns, texts_from_columns, texts_to_columns
 from vidsgg.io.untrusted import as_type
 from vidsgg.methods.training_options import TrainOptions

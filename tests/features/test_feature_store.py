@@ -19,10 +19,11 @@ from toys import PictureVideos, ToyVideos
 from vidsgg.datasets.base import Subset
 from vidsgg.detectors.extraction import ClipExtractor
 from vidsgg.detectors.faster_rcnn import FasterRCNN
-from vidsgg.detectors.feature_store import FeatureStore, default_folder, find_store
-from vidsgg.detectors.store_key import StoreKey, weights_digest
-from vidsgg.detectors.stored_clip import RecordSource
+from vidsgg.detectors.record import weights_digest
 from vidsgg.errors import ConfigError, DataError
+from vidsgg.features.key import StoreKey
+from vidsgg.features.store import FeatureStore, default_folder, find_store
+from vidsgg.features.stored_clip import RecordSource
 from vidsgg.io.atomic import left_behind, whole_file
 from vidsgg.structures.clip import Clip
 from vidsgg.structures.widths import FeatureWidths

@@ -22,9 +22,9 @@ import torch
 from torch import Tensor
 
 from vidsgg.datasets.base import VideoDataset
-from vidsgg.detectors.store_key import StoreKey, digest_of
-from vidsgg.detectors.stored_clip import RecordSource, clip_of, columns_of
 from vidsgg.errors import ConfigError, DataError, short
+from vidsgg.features.key import StoreKey, digest_of
+from vidsgg.features.stored_clip import RecordSource, clip_of, columns_of
 from vidsgg.io.atomic import remove_left_behind, write_whole
 from vidsgg.io.links import check_no_links, is_link
 from vidsgg.io.names import file_name

@@ -10,11 +10,10 @@ from functools import cached_property
 from typing import Any, Literal
 
 import msgspec
-import torch
-from torch import Tensor
 
 from vidsgg.datasets.older import read_schema
 from vidsgg.detectors.base import Detector
+from vidsgg.detectors.record import weights_digest
 from vidsgg.errors import short
 from vidsgg.io.untrusted import as_type
 from vidsgg.structures.schema import Schema
@@ -112,15 +111,6 @@ class StoreKey:
 def digest_of(document: Mapping[str, Any]) -> str:
     """SHA-256 of what ``StoreKey.to_json`` gives, or an earlier version's gave."""
     return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
-
-
-def weights_digest(state: Mapping[str, Tensor]) -> str:
-    """SHA-256 over names, types, shapes and values."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(state.items()):
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
-    return digest.hexdigest()
 
 
 def _said(value: Any) -> str:
