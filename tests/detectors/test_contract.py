@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from vidsgg.detectors.base import Detector, FrameMaps
+from vidsgg.detectors.base import SCORE_FLOOR, FrameMaps, RegionDetector
 from vidsgg.detectors.faster_rcnn import FasterRCNN, FasterRCNNConfig
 from vidsgg.detectors.files import load_detector, save_detector
 from vidsgg.detectors.registry import ARCHITECTURES
@@ -30,11 +30,11 @@ SMALL_COCO = FPNConfig(
 CLOSE = {"rtol": 1e-3, "atol": 1e-4}
 
 
-def documented() -> Detector:
+def documented() -> RegionDetector:
     """The worked example of docs/detectors.md."""
     page = (Path(__file__).parents[2] / "docs" / "detectors.md").read_text(encoding="utf-8")
     (code,) = re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
-    names: dict[str, type[Detector]] = {}
+    names: dict[str, type[RegionDetector]] = {}
     exec(compile(code, "docs/detectors.md", "exec"), names)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -51,7 +51,7 @@ NOT_TRAINED = {"torchvision-coco"}  # its labels are COCO's; refusing to learn o
 
 
 @pytest.fixture(scope="module", params=DETECTORS)
-def detector(request: pytest.FixtureRequest) -> Detector:
+def detector(request: pytest.FixtureRequest) -> RegionDetector:
     return DETECTORS[request.param]().requires_grad_(False).eval()
 
 
@@ -74,12 +74,12 @@ BOX = torch.tensor([[2.0, 3, 38, 30], [5, 6, 70, 60], [0, 0, 61, 83], [-3, 10, 1
 
 
 @pytest.fixture(scope="module")
-def maps(detector: Detector) -> FrameMaps:
+def maps(detector: RegionDetector) -> FrameMaps:
     with torch.no_grad():
         return detector.encode(IMAGES, detector.canvas(IMAGES))
 
 
-def test_it_says_what_it_is(detector: Detector) -> None:
+def test_it_says_what_it_is(detector: RegionDetector) -> None:
     description = detector.describe()
     assert description["detector"] == detector.architecture
     assert json.loads(json.dumps(description)).keys() == description.keys()
@@ -88,7 +88,7 @@ def test_it_says_what_it_is(detector: Detector) -> None:
         type(detector).from_description({"detector": detector.architecture}, CLASSES)
 
 
-def test_every_frame_fits_the_canvas(detector: Detector, maps: FrameMaps) -> None:
+def test_every_frame_fits_the_canvas(detector: RegionDetector, maps: FrameMaps) -> None:
     assert len(maps) == len(IMAGES)
     assert maps.canvas == detector.canvas(IMAGES)
     assert (maps.size <= torch.tensor([maps.canvas[1], maps.canvas[0]])).all()
@@ -97,7 +97,7 @@ def test_every_frame_fits_the_canvas(detector: Detector, maps: FrameMaps) -> Non
 
 @torch.no_grad()
 @pytest.mark.parametrize("rows", [slice(None), slice(0, 0)], ids=["boxes", "no box"])
-def test_shapes_of_regions(detector: Detector, maps: FrameMaps, rows: slice) -> None:
+def test_shapes_of_regions(detector: RegionDetector, maps: FrameMaps, rows: slice) -> None:
     pooled = detector.pool(maps, FRAME[rows], BOX[rows])
     regions = len(BOX[rows])
     assert pooled.shape == (regions, detector.union_channels, 7, 7) and pooled.dtype == torch.float32
@@ -111,7 +111,7 @@ def test_shapes_of_regions(detector: Detector, maps: FrameMaps, rows: slice) -> 
 
 
 @torch.no_grad()
-def test_regions_are_told_apart_whatever_their_order(detector: Detector, maps: FrameMaps) -> None:
+def test_regions_are_told_apart_whatever_their_order(detector: RegionDetector, maps: FrameMaps) -> None:
     pooled = detector.pool(maps, FRAME, BOX)
     back = torch.arange(len(BOX)).flip(0)
     torch.testing.assert_close(detector.pool(maps, FRAME[back], BOX[back]), pooled[back])
@@ -129,7 +129,7 @@ def assert_same_features(actual: Tensor, expected: Tensor) -> None:
 
 
 @torch.no_grad()
-def test_chunks_do_not_matter(detector: Detector, maps: FrameMaps) -> None:
+def test_chunks_do_not_matter(detector: RegionDetector, maps: FrameMaps) -> None:
     """Also where the only frame of a chunk fills little of its video's canvas."""
     found, feature = detector.detect(maps), detector.embed(detector.pool(maps, FRAME, BOX))
     for first, end in ((0, 3), (3, 4)):
@@ -145,7 +145,7 @@ def test_chunks_do_not_matter(detector: Detector, maps: FrameMaps) -> None:
 
 
 @torch.no_grad()
-def test_detections_are_ordered_and_within_their_frames(detector: Detector, maps: FrameMaps) -> None:
+def test_detections_are_ordered_and_within_their_frames(detector: RegionDetector, maps: FrameMaps) -> None:
     found = detector.detect(maps)
     assert set(found.frame.tolist()) == {0, 1, 2, 3}
     assert found.frame.dtype == found.klass.dtype == torch.long
@@ -159,9 +159,28 @@ def test_detections_are_ordered_and_within_their_frames(detector: Detector, maps
     torch.testing.assert_close(found.distribution, detector.classify(found.feature), **CLOSE)
 
 
+def test_boxes_alone_are_those_of_its_detections(detector: RegionDetector, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the pictures beside it: pictures of one size share a canvas, others have their own."""
+    assert (detector.find(IMAGES).score >= SCORE_FLOOR).all()
+    monkeypatch.setattr("vidsgg.detectors.base.SCORE_FLOOR", 0.0)  # random weights are sure of little
+    found = detector.find(IMAGES)
+    assert len(found.box)
+    torch.testing.assert_close(found.distribution.sum(1), torch.ones(len(found.box)))
+    for at, image in enumerate(IMAGES):
+        alone, rows = detector.find([image]), found.frame == at
+        assert (alone.frame == 0).all()
+        torch.testing.assert_close(alone.klass, found.klass[rows])
+        torch.testing.assert_close(alone.box, found.box[rows], rtol=1e-3, atol=1e-2)
+    with torch.no_grad():
+        maps = detector.encode(IMAGES[:1], detector.canvas(IMAGES[:1]))
+        whole = detector.detect(maps)
+    torch.testing.assert_close(whole.box, detector.find(IMAGES[:1]).box)
+    assert len(detector.find([]).box) == 0 and detector.find([]).distribution.shape == (0, len(CLASSES))
+
+
 @torch.no_grad()
 def test_a_file_brings_it_back(
-    detector: Detector, maps: FrameMaps, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    detector: RegionDetector, maps: FrameMaps, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(ARCHITECTURES._admitted, detector.architecture, type(detector))
     save_detector(tmp_path / "detector.pth", detector)

@@ -73,9 +73,8 @@ class Scripted(FasterRCNN):
         for row, (_, _, likely) in zip(distribution, found, strict=True):
             row[list(likely)] = torch.tensor(list(likely.values()))
         score = distribution.amax(1) / 2
-        return Detections(
-            frame, box, distribution.argmax(1), score, self.embed(self.pool(maps, frame, box)), distribution
-        )
+        feature = self.embed(self.pool(maps, frame, box))
+        return Detections(frame, box, distribution.argmax(1), score, distribution, feature=feature)
 
 
 def pictures(annotation: VideoAnnotation, seed: int = 0) -> list[np.ndarray]:

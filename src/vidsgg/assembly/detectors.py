@@ -6,8 +6,9 @@ from pathlib import Path
 
 import torch
 
-from vidsgg.detectors.base import Detector
+from vidsgg.detectors.base import BoxDetector, RegionDetector
 from vidsgg.detectors.files import load_detector
+from vidsgg.detectors.label_files import NO_LABELS, LabelFiles
 from vidsgg.detectors.registry import detector_names, named_detector
 from vidsgg.errors import ConfigError
 from vidsgg.options import closest
@@ -36,22 +37,47 @@ def widths_of(name: str) -> FeatureWidths | None:
     """Widths of the features of a detector that has a name, without its weights; None of a file,
     and of one that does not tell."""
     named = named_detector(name)
-    return None if named is None else named[0].widths(named[1])
+    return None if named is None or not issubclass(named[0], RegionDetector) else named[0].widths(named[1])
 
 
 def build_detector(
     name: str, schema: Schema, device: torch.device, *, reference_compat: bool = False
-) -> tuple[Detector, str]:
-    """The frozen detector that ``name`` (as ``find_detector`` gives it, and only from the user
-    where it is code) stands for, and one line that says what it is.
+) -> tuple[RegionDetector, str]:
+    """The frozen detector of boxes and features that ``name`` (as ``find_detector`` gives it, and
+    only from the user where it is code) stands for, and one line that says what it is.
 
-    Raises ConfigError for a name that is none, CheckpointError for a file that does not fit, or
-    whose classes are not the data set's.
+    Raises ConfigError for a name that is none, or of a detector that gives boxes only;
+    CheckpointError for a file that does not fit, or whose classes are not the data set's.
     """
+    detector, line = _opened(name, schema, NO_LABELS)
+    if not isinstance(detector, RegionDetector):
+        raise ConfigError(
+            f"option -detector: {name} finds boxes and gives no features of them, which this model reads. Name a"
+            " detector that does (docs/detectors.md lists them), or use a model that reads boxes only."
+        )
+    detector.reference_compat = reference_compat
+    return detector.on_device(device), "; ".join([line, *detector.remarks])
+
+
+def build_box_detector(
+    name: str, schema: Schema, device: torch.device, labels: LabelFiles = NO_LABELS
+) -> tuple[BoxDetector, str]:
+    """Any detector, for what reads boxes only, and one line that says what it is.
+
+    name: as for ``build_detector``. labels: what the user says of its labels. Raises as ``build_detector``, and
+    ConfigError or DataError for labels that do not fit.
+    """
+    detector, line = _opened(name, schema, labels)
+    return detector.on_device(device), "; ".join([line, *detector.remarks])
+
+
+def _opened(name: str, schema: Schema, labels: LabelFiles) -> tuple[BoxDetector, str]:
+    """On the CPU. Raises as ``build_box_detector``."""
     classes, named = schema.vocabulary.objects, named_detector(name)
+    detector: BoxDetector
     if named is not None:
         kind, own_name = named
-        detector, line = kind.ready(own_name, classes)
+        detector, line = kind.ready(own_name, classes, labels)
         where = name
     else:
         path = Path(name)
@@ -60,6 +86,7 @@ def build_detector(
             raise ConfigError(
                 f"option -detector: {name!r} is neither a file nor one of {', '.join(names)}{closest(name, names)}"
             )
+        labels.refuse(name, "tells the classes that it was trained on, not labels of its own")
         detector = load_detector(path, classes)
         line, where = f"{detector.architecture} with the weights of {path}", str(path)
     if detector.classes != classes:
@@ -70,5 +97,4 @@ def build_detector(
             else "the numbers of classes differ"
         )
         raise ConfigError(f"option -detector: {where} was trained on other classes than {schema.name!r} has: {what}.")
-    detector.reference_compat = reference_compat
-    return detector.requires_grad_(False).eval().to(device), "; ".join([line, *detector.remarks])
+    return detector, line

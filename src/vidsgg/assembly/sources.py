@@ -13,7 +13,7 @@ import torch
 from vidsgg.assembly.detectors import build_detector, find_detector
 from vidsgg.datasets.base import VideoDataset
 from vidsgg.datasets.pictures import picture_notes
-from vidsgg.detectors.base import Detector
+from vidsgg.detectors.base import RegionDetector
 from vidsgg.detectors.extraction import ClipExtractor
 from vidsgg.detectors.record import DetectorRecord
 from vidsgg.engine.distributed import ALONE, Team
@@ -36,7 +36,7 @@ class FeatureSource:
     device: torch.device
     widths: FeatureWidths
     lines: tuple[str, ...]
-    detector: Detector | None = None
+    detector: RegionDetector | None = None
     store: FeatureStore | None = None
     name: str | None = None
     key: StoreKey | None = None

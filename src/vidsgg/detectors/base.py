@@ -1,4 +1,4 @@
-"""What a detector has to offer so that everything else works with it.
+"""What a detector has to offer so that everything else works with it: boxes, or boxes and features.
 
 Letters: T frames, R regions, C channels and D width of region features, O object classes with the
 background at 0.
@@ -7,8 +7,8 @@ background at 0.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from itertools import chain
 from pathlib import Path
 from typing import Any, Self
@@ -16,13 +16,17 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
+from vidsgg.detectors.label_files import NO_LABELS, LabelFiles
+from vidsgg.detectors.record import weights_digest
 from vidsgg.errors import ConfigError
 from vidsgg.io.images import Image
+from vidsgg.structures.box_rules import BoxRules
 from vidsgg.structures.widths import FeatureWidths
 
 FRAMES_AT_ONCE = 10  # the reference's chunk: how many frames go through a backbone together, if they are not large
 CANVAS_PIXELS_AT_ONCE = 12 * 2**20  # of the network's input: ten frames of 600 x 2048 or 800 x 1500
 CANVAS_PIXELS_ON_CPU = 2 * 2**20  # the same on a CPU, which ten frames make no faster: three frames of 600 x 1067
+SCORE_FLOOR = 0.05  # least score of a box that ``find`` tells
 SOURCE_PIXELS_AT_ONCE = 20 * 2**20  # as they were decoded: ten frames of 1920 x 1080
 
 
@@ -51,48 +55,108 @@ class FrameMaps:
 
 
 @dataclass(frozen=True, eq=False)
-class Detections:
-    """Boxes found in some frames, ordered by frame, class and falling score. R boxes.
+class FoundBoxes:
+    """Boxes found in some pictures, ordered by picture, class and falling score. R boxes."""
 
-    frame (R,) long: position among the frames. box (R, 4) float32: xyxy in pixels of the original
-    frame. klass (R,) long: the class under which the box was found, never 0. score (R,): its
-    probability. feature (R, D). distribution (R, O): as ``classify`` gives it.
-    """
+    frame: Tensor  # (R,) long, position among the pictures
+    box: Tensor  # (R, 4) float32, xyxy in pixels of the original picture, within it
+    klass: Tensor  # (R,) long, the class under which the box was found, never 0
+    score: Tensor  # (R,) 0..1, the probability of that class
+    distribution: Tensor  # (R, O) what it is, given that it is something: adds up to 1, 0 for the background
 
-    frame: Tensor
-    box: Tensor
-    klass: Tensor
-    score: Tensor
-    feature: Tensor
-    distribution: Tensor
-
-    def once(self, classes: Sequence[int]) -> Detections:
+    def once(self, classes: Sequence[int]) -> Self:
         """Without those of ``classes`` that are not the best of their class in their frame."""
         same = torch.zeros_like(self.frame, dtype=torch.bool)
         same[1:] = (self.frame[1:] == self.frame[:-1]) & (self.klass[1:] == self.klass[:-1])
         again = same & torch.isin(self.klass, torch.tensor(classes, dtype=torch.long, device=self.klass.device))
-        return Detections(**{column.name: getattr(self, column.name)[~again] for column in fields(self)})
+        return self.rows(~again)
+
+    def rows(self, which: Tensor) -> Self:
+        """Some of the boxes. which: (R,) bool, or positions that keep the order."""
+        return type(self)(**{column.name: getattr(self, column.name)[which] for column in fields(self)})
 
 
-class Detector(nn.Module, ABC):
-    """A two-stage detector, frozen except while it is trained itself.
+@dataclass(frozen=True, eq=False)
+class Detections(FoundBoxes):
+    """Boxes with their features. ``distribution`` is as ``RegionDetector.classify`` gives it."""
 
-    classes: names by index, the background first; the same as the vocabulary's objects of the data
-    set that it is used on.
-    architecture: its name in files. node_width: D. union_channels: C. Regions are pooled to 7 x 7
-    cells.
+    feature: Tensor = field(kw_only=True)  # (R, D)
+
+
+class BoxDetector(ABC):
+    """Anything that finds boxes in pictures and says what they are. It learns nothing here.
+
+    classes: names by index, the background first; the objects of the vocabulary that it is used
+    with. What a network calls its labels is mapped on them when the detector is built
+    (``detectors/labels.py``). architecture: its name in files and logs.
     """
 
     architecture: str
     classes: tuple[str, ...]
-    node_width: int
-    union_channels: int
-    reference_compat = False  # whether ``detect`` brings back plain bugs of its reference, if it has any
+    rules = BoxRules()  # which of its boxes count where nothing else is said
 
     @classmethod
     def names(cls) -> tuple[str, ...]:
         """What ``-detector`` may call it: one name, or one for each of its sizes."""
         return (cls.architecture,)
+
+    @classmethod
+    @abstractmethod
+    def ready(cls, name: str, classes: Sequence[str], labels: LabelFiles = NO_LABELS) -> tuple[Self, str]:
+        """The detector of a name to look with, on the CPU, and one line that says what it is.
+
+        labels: what the user says of its labels. Raises ConfigError if weights cannot be had, or if
+        something is said of labels that it does not have.
+        """
+
+    @classmethod
+    def download(cls, name: str) -> Path | None:
+        """The file that ``ready`` downloads unless it is there; None if it needs none."""
+        return None
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What should be known of it wherever it is named, such as classes that it never finds."""
+        return ()
+
+    @abstractmethod
+    def describe(self) -> dict[str, Any]:
+        """Plain values that, with classes and weights, decide every number it gives: ``detector``
+        (its architecture), preprocessing, ..."""
+
+    @abstractmethod
+    def digest(self) -> str:
+        """SHA-256 of its weights."""
+
+    @property
+    @abstractmethod
+    def device(self) -> torch.device:
+        """Where it computes, and where the tensors are that it gives."""
+
+    @abstractmethod
+    def on_device(self, device: torch.device) -> Self:
+        """Itself, at work there. Raises ConfigError if it cannot work there."""
+
+    @abstractmethod
+    def find(self, images: Sequence[Image]) -> FoundBoxes:
+        """The boxes of some pictures, RGB (H, W, 3) uint8 of any sizes, as sure as SCORE_FLOOR or surer.
+
+        Of boxes of one class that overlap much the surer stays; boxes of different classes may
+        overlap. What a picture gets does not depend on the others.
+        """
+
+
+class RegionDetector(nn.Module, BoxDetector):
+    """A two-stage detector, which also describes regions by features; frozen except while it is
+    trained itself.
+
+    node_width: D. union_channels: C. Regions are pooled to 7 x 7 cells.
+    """
+
+    node_width: int
+    union_channels: int
+    rules = BoxRules(least_score=0.3, track_score=0.3)
+    reference_compat = False  # whether ``detect`` brings back plain bugs of its reference, if it has any
 
     @classmethod
     def widths(cls, name: str) -> FeatureWidths | None:
@@ -114,19 +178,13 @@ class Detector(nn.Module, ABC):
         )
 
     @classmethod
-    def ready(cls, name: str, classes: Sequence[str]) -> tuple[Self, str]:
-        """The detector of a name to look with, and one line that says what it is. Raises
-        ConfigError if weights cannot be had."""
+    def ready(cls, name: str, classes: Sequence[str], labels: LabelFiles = NO_LABELS) -> tuple[Self, str]:
+        labels.refuse(name, "tells the classes of the data set apart, not labels of its own")
         line = (
             f"{name} with untrained weights (seed 0): its features tell things apart, but it finds nothing;"
             " train one with 'vidsgg train-detector' and name its file with -detector"
         )
         return cls.untrained(name, classes, 0, {}), line
-
-    @classmethod
-    def download(cls, name: str) -> Path | None:
-        """The file that ``ready`` downloads unless it is there; None if it needs none."""
-        return None
 
     @property
     def origins(self) -> tuple[str, ...]:
@@ -146,11 +204,6 @@ class Detector(nn.Module, ABC):
     def settle(self) -> None:
         """Keeps what trained weights know while they are trained further, such as statistics of
         normalisation. Nothing by default."""
-
-    @property
-    def remarks(self) -> tuple[str, ...]:
-        """What should be known of it wherever it is named, such as classes that it never finds."""
-        return ()
 
     @abstractmethod
     def describe(self) -> dict[str, Any]:
@@ -201,3 +254,40 @@ class Detector(nn.Module, ABC):
     def device(self) -> torch.device:
         first = next(chain(self.parameters(), self.buffers()), None)
         return torch.device("cpu") if first is None else first.device
+
+    def on_device(self, device: torch.device) -> Self:
+        return self.requires_grad_(False).eval().to(device)
+
+    def digest(self) -> str:
+        return weights_digest(self.state_dict())
+
+    @torch.no_grad()
+    def find(self, images: Sequence[Image]) -> FoundBoxes:
+        """What ``detect`` finds. Pictures of one size go through together; their features are dropped."""
+        parts: list[FoundBoxes] = []
+        most = CANVAS_PIXELS_ON_CPU if self.device.type == "cpu" else CANVAS_PIXELS_AT_ONCE
+        for start, stop in _alike(images):
+            canvas = self.canvas(images[start:stop])
+            step = frames_at_once(*canvas, most)
+            for begin in range(start, stop, step):
+                found = self.detect(self.encode(images[begin : min(begin + step, stop)], canvas))
+                columns = (found.frame + begin, found.box, found.klass, found.score, found.distribution)
+                parts.append(FoundBoxes(*columns).rows(found.score >= SCORE_FLOOR))
+        return join_found(parts, len(self.classes), self.device)
+
+
+def join_found(parts: Sequence[FoundBoxes], classes: int, device: torch.device) -> FoundBoxes:
+    """The boxes of successive pictures as one; ``frame`` counts through all of them already."""
+    none = torch.zeros(0, dtype=torch.long, device=device)
+    score = torch.zeros(0, device=device)
+    empty = FoundBoxes(none, score.view(0, 4), none, score, score.view(0, classes))
+    return FoundBoxes(*(torch.cat([getattr(one, name.name) for one in (empty, *parts)]) for name in fields(FoundBoxes)))
+
+
+def _alike(images: Sequence[Image]) -> Iterator[tuple[int, int]]:
+    """Runs of pictures of one size: a smaller one is filled up, which reaches into its features."""
+    start = 0
+    for i in range(1, len(images) + 1):
+        if i == len(images) or images[i].shape != images[start].shape:
+            yield start, i
+            start = i

@@ -20,8 +20,8 @@ from vidsgg.detectors.base import (
     CANVAS_PIXELS_AT_ONCE,
     CANVAS_PIXELS_ON_CPU,
     Detections,
-    Detector,
     FrameMaps,
+    RegionDetector,
     frames_at_once,
 )
 from vidsgg.errors import ConfigError, DataError
@@ -62,7 +62,7 @@ class ClipExtractor:
 
     def __init__(
         self,
-        detector: Detector,
+        detector: RegionDetector,
         mode: str,
         *,
         learn: bool,

@@ -19,7 +19,7 @@ from torch.nn.utils import skip_init
 from torchvision.ops import roi_align
 
 from vidsgg.detectors.anchors import clip_boxes, decode_offsets, encode_offsets
-from vidsgg.detectors.base import Detections, Detector, FrameMaps
+from vidsgg.detectors.base import Detections, FrameMaps, RegionDetector
 from vidsgg.detectors.imagenet import BASE_WIDTH, DIFFERENCES, WEIGHTS, backbone_state
 from vidsgg.detectors.preprocess import frame_scales, network_input, network_size, scaled_size
 from vidsgg.detectors.pretrained import fetch_weights, fill
@@ -102,7 +102,7 @@ def memory_layout(base_width: int) -> torch.memory_format:
     return torch.channels_last if base_width % 8 == 0 else torch.contiguous_format
 
 
-class FasterRCNN(Detector):
+class FasterRCNN(RegionDetector):
     """Faster R-CNN, ResNet C4.
 
     reference_compat: of every ten frames that go through ``detect`` together only the first is
@@ -233,8 +233,9 @@ class FasterRCNN(Detector):
         group = frame[row] * len(self.classes) + klass
         kept = nms_inclusive(box, score, group, OVERLAP)
         row = row[kept]
+        distribution = self.classify(feature[row])
         return Detections(
-            frame[row], box[kept].clamp(min=0), klass[kept], score[kept], feature[row], self.classify(feature[row])
+            frame[row], box[kept].clamp(min=0), klass[kept], score[kept], distribution, feature=feature[row]
         )
 
     def second_stage(self, feature: Tensor, region: Tensor) -> tuple[Tensor, Tensor]:

@@ -11,7 +11,7 @@ import msgspec
 from torch import Tensor
 
 from vidsgg.detectors.authors import check_weights, read_authors
-from vidsgg.detectors.base import Detector
+from vidsgg.detectors.base import RegionDetector
 from vidsgg.detectors.coco_classes import COCO_LABELS
 from vidsgg.detectors.pretrained import fill
 from vidsgg.detectors.registry import architecture
@@ -23,7 +23,7 @@ from vidsgg.io.untrusted import as_type
 KIND = "detector"
 
 
-def save_detector(path: Path, detector: Detector, about: Mapping[str, Any] | None = None) -> None:
+def save_detector(path: Path, detector: RegionDetector, about: Mapping[str, Any] | None = None) -> None:
     """A detector with everything that it needs to be built again. about: plain values to keep
     beside it, such as how it was trained."""
     content = {
@@ -36,7 +36,7 @@ def save_detector(path: Path, detector: Detector, about: Mapping[str, Any] | Non
     save_tensors(path, content)
 
 
-def load_detector(path: Path, classes: Sequence[str] | None = None) -> Detector:
+def load_detector(path: Path, classes: Sequence[str] | None = None) -> RegionDetector:
     """A detector from our own file, the authors' or torchvision's; frozen, in evaluation mode, on
     the CPU.
 
@@ -64,13 +64,16 @@ class _File(msgspec.Struct):
     about: dict[str, Any] = {}
 
 
-def _build(path: Path, content: Mapping[str, Any]) -> Detector:
+def _build(path: Path, content: Mapping[str, Any]) -> RegionDetector:
     try:
         file = as_type(content, _File)
         name = file.description.get("detector")
         if not isinstance(name, str):
             raise CheckpointError(f"its description names no detector but {short(name)}.")
-        detector = architecture(name).from_description(file.description, file.classes)
+        kind = architecture(name)
+        if not issubclass(kind, RegionDetector):
+            raise CheckpointError(f"a {short(name)} detector is not kept in files of this kind.")
+        detector = kind.from_description(file.description, file.classes)
     except (DataError, CheckpointError, ConfigError) as error:
         raise CheckpointError(f"{path} holds no detector that can be built: {error}") from error
     fill(detector, file.state_dict, str(path))

@@ -15,8 +15,8 @@ from torch import Tensor
 class DetectorRecord:
     """Equal records stand for detectors that give the same numbers."""
 
-    description: Mapping[str, Any] = field(default_factory=dict)  # plain values, see Detector.describe
-    weights: str = ""  # SHA-256 of its weights, see weights_digest
+    description: Mapping[str, Any] = field(default_factory=dict)  # plain values, see BoxDetector.describe
+    weights: str = ""  # SHA-256 of its weights, see BoxDetector.digest
 
     @property
     def architecture(self) -> str:

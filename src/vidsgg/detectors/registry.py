@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from vidsgg.detectors.base import Detector
+from vidsgg.detectors.base import BoxDetector
 from vidsgg.errors import ConfigError, short
 from vidsgg.plugins import Registry, names_code
 
 
 def _wrong(name: str, thing: Any) -> str:
-    if not isinstance(thing, type) or not issubclass(thing, Detector):
-        return f"it is {short(thing)}, not a class that extends vidsgg.detectors.base.Detector"
+    if not isinstance(thing, type) or not issubclass(thing, BoxDetector):
+        return f"it is {short(thing)}, not a class that extends vidsgg.detectors.base.BoxDetector"
     lacking = sorted(getattr(thing, "__abstractmethods__", ()))
     if lacking:
         return f"the class lacks {', '.join(lacking)}"
@@ -23,7 +23,7 @@ def _wrong(name: str, thing: Any) -> str:
     )
 
 
-ARCHITECTURES: Registry[type[Detector]] = Registry(
+ARCHITECTURES: Registry[type[BoxDetector]] = Registry(
     "detector",
     "vidsgg.detectors",
     {
@@ -41,7 +41,7 @@ def detector_names() -> tuple[str, ...]:
     return (*found, *(name for name in ARCHITECTURES.all() if names_code(name)))
 
 
-def named_detector(name: str) -> tuple[type[Detector], str] | None:
+def named_detector(name: str) -> tuple[type[BoxDetector], str] | None:
     """The class that a value of -detector stands for, as the user typed it, and what the class
     calls it; None if it is no name.
 
@@ -56,7 +56,7 @@ def named_detector(name: str) -> tuple[type[Detector], str] | None:
     return found
 
 
-def architecture(name: str) -> type[Detector]:
+def architecture(name: str) -> type[BoxDetector]:
     """The class of the detector in a file, which states it by name. Raises ConfigError if there is
     none."""
     if name in ARCHITECTURES.names():

@@ -20,8 +20,9 @@ from torchvision.models import ResNet50_Weights
 from torchvision.models.detection import fasterrcnn_resnet50_fpn_v2
 from torchvision.models.detection.image_list import ImageList
 
-from vidsgg.detectors.base import Detections, Detector, FrameMaps
+from vidsgg.detectors.base import Detections, FrameMaps, RegionDetector
 from vidsgg.detectors.coco_classes import COCO_LABELS, COCO_WEIGHTS, CocoPredictor, labels_of
+from vidsgg.detectors.label_files import NO_LABELS, LabelFiles
 from vidsgg.detectors.pretrained import fetch_weights, fill, weights_place
 from vidsgg.errors import CheckpointError, ConfigError, short
 from vidsgg.io.images import Image
@@ -69,7 +70,7 @@ class Pyramid:
     original: Tensor
 
 
-class TorchvisionFPN(Detector):
+class TorchvisionFPN(RegionDetector):
     """``fasterrcnn_resnet50_fpn_v2`` with random weights.
 
     coco_labels: which of COCO's labels stand for which class, for COCO's weights (``from_coco``);
@@ -129,7 +130,8 @@ class TorchvisionFPN(Detector):
         return cls(replace(DEFAULTS, min_size=shape.get("short_side", DEFAULTS.min_size), seed=seed), classes)
 
     @classmethod
-    def ready(cls, name: str, classes: Sequence[str]) -> tuple[TorchvisionFPN, str]:
+    def ready(cls, name: str, classes: Sequence[str], labels: LabelFiles = NO_LABELS) -> tuple[TorchvisionFPN, str]:
+        labels.refuse(name, "has a table of its own for COCO's labels")
         return cls.from_coco(classes), f"{name} with torchvision's COCO weights"
 
     @classmethod
@@ -267,7 +269,7 @@ class TorchvisionFPN(Detector):
             box * (pyramid.original / maps.size)[frame].repeat(1, 2), pyramid.original[frame].repeat(1, 2)
         )
         feature = self.embed(self.pool(maps, frame, box))
-        return Detections(frame, box, klass, score, feature, self.classify(feature))
+        return Detections(frame, box, klass, score, self.classify(feature), feature=feature)
 
     def losses(self, images: Sequence[Image], boxes: Sequence[Tensor], classes: Sequence[Tensor]) -> dict[str, Tensor]:
         """torchvision's four. Raises RuntimeError outside training mode, and with COCO's labels,

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from vidsgg.detectors.base import Detector
+from vidsgg.detectors.base import RegionDetector
 from vidsgg.engine.frames import FrameLoader
 from vidsgg.engine.randomness import seed_step
 from vidsgg.engine.report import rate_text
@@ -44,7 +44,7 @@ class DetectorFit:
 
 
 def fit_detector(
-    detector: Detector,
+    detector: RegionDetector,
     loader: FrameLoader,
     validate: Callable[[], DetectionResult],
     optimizer: torch.optim.Optimizer,
@@ -148,7 +148,7 @@ def fit_detector(
 
 
 @torch.no_grad()
-def score_detector(detector: Detector, loader: FrameLoader, title: str) -> DetectionResult:
+def score_detector(detector: RegionDetector, loader: FrameLoader, title: str) -> DetectionResult:
     """Average precision over all frames of a loader that does not shuffle. Leaves the detector in
     evaluation mode."""
     detector.eval()

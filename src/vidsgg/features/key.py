@@ -12,8 +12,7 @@ from typing import Any, Literal
 import msgspec
 
 from vidsgg.datasets.older import read_schema
-from vidsgg.detectors.base import Detector
-from vidsgg.detectors.record import weights_digest
+from vidsgg.detectors.base import RegionDetector
 from vidsgg.errors import short
 from vidsgg.io.untrusted import as_type
 from vidsgg.structures.schema import Schema
@@ -49,11 +48,16 @@ class StoreKey:
 
     @staticmethod
     def of(
-        detector: Detector, schema: Schema, mode: str, *, reference_compat: bool = False, raw_detections: bool = False
+        detector: RegionDetector,
+        schema: Schema,
+        mode: str,
+        *,
+        reference_compat: bool = False,
+        raw_detections: bool = False,
     ) -> StoreKey:
         description = json.loads(json.dumps(detector.describe()))  # tuples become lists, as they come back from a file
         detects = mode == "sgdet"
-        weights = weights_digest(detector.state_dict())
+        weights = detector.digest()
         return StoreKey(description, weights, mode, reference_compat and detects, schema, raw_detections and detects)
 
     @cached_property

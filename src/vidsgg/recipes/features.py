@@ -20,7 +20,7 @@ from vidsgg.datasets.base import VideoDataset
 from vidsgg.datasets.pictures import picture_notes
 from vidsgg.datasets.registry import open_whole_split
 from vidsgg.datasets.splits import hold_out_validation, take_datasize
-from vidsgg.detectors.base import Detector
+from vidsgg.detectors.base import RegionDetector
 from vidsgg.detectors.extraction import ClipExtractor
 from vidsgg.engine.processes import cores, run_tasks
 from vidsgg.errors import ConfigError, DataError
@@ -57,7 +57,7 @@ class FeaturePlan:
     parts: tuple[Part, ...]
     store: FeatureStore
     line: str
-    build: Callable[[torch.device], tuple[Detector, str]]
+    build: Callable[[torch.device], tuple[RegionDetector, str]]
     devices: tuple[torch.device, ...]
 
     def processes(self, options: FeaturesOptions, videos: int) -> int:
@@ -198,12 +198,12 @@ def _check_no_links(plan: FeaturePlan) -> None:
         ) from error
 
 
-def _key_of(detector: Detector, schema: Schema, options: FeaturesOptions) -> StoreKey:
+def _key_of(detector: RegionDetector, schema: Schema, options: FeaturesOptions) -> StoreKey:
     raw = METHODS.admit(options.model).capabilities.raw_detections
     return StoreKey.of(detector, schema, options.mode, reference_compat=options.reference_compat, raw_detections=raw)
 
 
-def extractor_of(detector: Detector, key: StoreKey, *, learn: bool) -> ClipExtractor:
+def extractor_of(detector: RegionDetector, key: StoreKey, *, learn: bool) -> ClipExtractor:
     """What makes the records of a store."""
     return ClipExtractor(
         detector, key.mode, learn=learn, reference_compat=key.reference_compat, raw_detections=key.raw_detections
@@ -276,7 +276,7 @@ class _Setup:
 
     parts: tuple[Part, ...]
     store: FeatureStore
-    build: Callable[[torch.device], tuple[Detector, str]]
+    build: Callable[[torch.device], tuple[RegionDetector, str]]
     devices: tuple[torch.device, ...]
     options: FeaturesOptions
     threads: int

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from vidsgg.detectors.base import Detector
+from vidsgg.detectors.base import RegionDetector
 from vidsgg.detectors.files import load_detector
 from vidsgg.detectors.pretrained import trained_on
 from vidsgg.detectors.registry import detector_names, named_detector
@@ -20,7 +20,7 @@ DEFAULT = "c4-small"
 ORIGINS = ("imagenet", "coco", "none", "auto")
 
 
-def new_detector(options: TrainDetectorOptions, classes: tuple[str, ...]) -> tuple[Detector, bool, str]:
+def new_detector(options: TrainDetectorOptions, classes: tuple[str, ...]) -> tuple[RegionDetector, bool, str]:
     """The detector, whether its weights are pretrained, and one line that says what they are.
 
     Raises ConfigError for names and combinations that there are not, and if weights that were asked
@@ -46,7 +46,7 @@ def new_detector(options: TrainDetectorOptions, classes: tuple[str, ...]) -> tup
         return detector, False, f"weights: random (seed {options.seed}), since {error}"
 
 
-def _untrained(options: TrainDetectorOptions, classes: tuple[str, ...]) -> Detector:
+def _untrained(options: TrainDetectorOptions, classes: tuple[str, ...]) -> RegionDetector:
     name = options.detector or DEFAULT
     named = named_detector(name)
     if named is None:
@@ -55,13 +55,15 @@ def _untrained(options: TrainDetectorOptions, classes: tuple[str, ...]) -> Detec
             f"option -detector: unknown architecture {name!r}; choose from {', '.join(names)}{closest(name, names)}"
         )
     kind, own_name = named
+    if not issubclass(kind, RegionDetector):
+        raise ConfigError(f"option -detector: {name} is used as it is; nothing here trains it.")
     shape = {
         key: getattr(options, key) for key in ("depth", "base_width", "short_side") if getattr(options, key) is not None
     }
     return kind.untrained(own_name, classes, options.seed, shape)
 
 
-def _from_file(path: Path, options: TrainDetectorOptions, classes: tuple[str, ...]) -> tuple[Detector, bool, str]:
+def _from_file(path: Path, options: TrainDetectorOptions, classes: tuple[str, ...]) -> tuple[RegionDetector, bool, str]:
     if not path.is_file():
         raise ConfigError(
             f"option -pretrained: {str(path)!r} is neither a file nor one of"
@@ -88,6 +90,6 @@ def _from_file(path: Path, options: TrainDetectorOptions, classes: tuple[str, ..
     return detector, True, f"weights: {detector.architecture} of {path}"
 
 
-def _start(detector: Detector, origin: str, weights: Mapping[str, Tensor] | None = None) -> str:
+def _start(detector: RegionDetector, origin: str, weights: Mapping[str, Tensor] | None = None) -> str:
     more = detector.start_from(origin, weights)
     return f"weights: torchvision's, trained on {origin.replace('imagenet', 'ImageNet').replace('coco', 'COCO')}{more}"

@@ -12,7 +12,7 @@ import torch
 from vidsgg.assembly.data import choose_device, open_split, resolve_data_path
 from vidsgg.datasets.base import VideoDataset
 from vidsgg.datasets.pictures import picture_notes
-from vidsgg.detectors.base import FRAMES_AT_ONCE, Detector
+from vidsgg.detectors.base import FRAMES_AT_ONCE, RegionDetector
 from vidsgg.detectors.files import load_detector, save_detector
 from vidsgg.engine.fit_detector import DetectorFitSettings, fit_detector, score_detector
 from vidsgg.engine.frames import FrameLoader, flip_half
@@ -120,7 +120,7 @@ def run_detector_training(options: TrainDetectorOptions) -> DetectorOutcome:
     return DetectorOutcome(path, best, fit.best_score, test)
 
 
-def _folder_name(options: TrainDetectorOptions, detector: Detector) -> str:
+def _folder_name(options: TrainDetectorOptions, detector: RegionDetector) -> str:
     """What a detector is called in the name of its run's folder."""
     return detector.architecture if options.detector is None or names_code(options.detector) else options.detector
 

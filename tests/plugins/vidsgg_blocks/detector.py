@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 from torchvision.ops import roi_align
 
-from vidsgg.detectors.base import Detections, Detector, FrameMaps
+from vidsgg.detectors.base import Detections, FrameMaps, RegionDetector
+from vidsgg.detectors.label_files import NO_LABELS, LabelFiles
 from vidsgg.errors import ConfigError
 from vidsgg.io.images import Image
 
@@ -21,7 +22,7 @@ COLOURS = {"robot": (200, 30, 30), "child": (30, 60, 200), "cube": (30, 160, 60)
 CELLS = 7  # on each side of a region
 
 
-class ColourDetector(Detector):
+class ColourDetector(RegionDetector):
     architecture = "colours"
     node_width, union_channels = 3 * CELLS * CELLS, 3
     colours: Tensor  # (O, 3) float, 0..1
@@ -39,7 +40,8 @@ class ColourDetector(Detector):
         self.register_buffer("colours", colours)
 
     @classmethod
-    def ready(cls, name: str, classes: Sequence[str]) -> tuple[ColourDetector, str]:
+    def ready(cls, name: str, classes: Sequence[str], labels: LabelFiles = NO_LABELS) -> tuple[ColourDetector, str]:
+        labels.refuse(name, "has labels of its own")
         return cls(classes), f"{name}, by rule"
 
     def describe(self) -> dict[str, Any]:
@@ -90,7 +92,7 @@ class ColourDetector(Detector):
         box = torch.tensor([row[2] for row in rows], dtype=torch.float32, device=device).view(-1, 4)
         score = torch.tensor([row[3] for row in rows], dtype=torch.float32, device=device)
         feature = self.embed(self.pool(maps, frame, box))
-        return Detections(frame, box, klass_of, score, feature, self.classify(feature))
+        return Detections(frame, box, klass_of, score, self.classify(feature), feature=feature)
 
     def losses(self, images: Sequence[Image], boxes: Sequence[Tensor], classes: Sequence[Tensor]) -> dict[str, Tensor]:
         raise ConfigError("detector colours: has no weights that could be trained.")

@@ -1,0 +1,29 @@
+"""What the user says of a detector's labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from vidsgg.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class LabelFiles:
+    """Files that a user names, see ``detectors/labels.py``."""
+
+    classes: Path | None = None  # the labels, one a line, in the order of the network's numbers
+    label_map: Path | None = None  # YAML or JSON: label -> class of the vocabulary, or null
+
+    @property
+    def given(self) -> bool:
+        return self.classes is not None or self.label_map is not None
+
+    def refuse(self, detector: str, why: str) -> None:
+        """Raises ConfigError if something was said. why: what makes it pointless for this detector."""
+        if self.given:
+            option = "classes" if self.classes is not None else "label_map"
+            raise ConfigError(f"option -{option}: {detector} {why}; leave the option out.")
+
+
+NO_LABELS = LabelFiles()
