@@ -67,7 +67,7 @@ def frame_graphs(
         if not schema.subject_has_box:
             action = int(prediction.frame_unit[f])
             subjects = {action: len(nodes)}
-            nodes.append(GraphNode(schema.vocabulary.subjects[prediction.action_class[action]], 1.0))
+            nodes.append(_action(prediction, action))
         edges: list[GraphEdge] = []
         for p in range(pair_at[f], pair_at[f + 1]):
             subject, obj = (
@@ -86,6 +86,12 @@ def _node(prediction: VideoPrediction, row: int, track: Array | None) -> GraphNo
     label = prediction.schema.vocabulary.objects[prediction.node_class[row]]
     ident = None if track is None or track[row] < 0 else int(track[row])
     return GraphNode(label, min(1.0, round(float(prediction.node_score[row]), 6)), (x1, y1, x2, y2), ident)
+
+
+def _action(prediction: VideoPrediction, unit: int) -> GraphNode:
+    klass = prediction.action_class[unit]
+    score = 1.0 if prediction.action_scores is None else float(prediction.action_scores[unit, klass])
+    return GraphNode(prediction.schema.vocabulary.subjects[klass], min(1.0, round(score, 6)))
 
 
 def _doubts(prediction: VideoPrediction, unsure_above: float) -> dict[str, Array] | None:

@@ -25,7 +25,8 @@ class RelationCriterion:
 
     "single" groups: cross entropy of the logits. "multi" groups: multi-label margin of the
     *probabilities*, as STTran trains, or binary cross entropy with ``bce``. Objects and actions:
-    cross entropy; the background is a class like any other.
+    cross entropy; the background is a class like any other, but for the objects of actions, which
+    are all something: its column is not read there.
 
     Every loss is the mean over the rows of a video, averaged over the videos of the clip (one
     without rows counts 0). So a batch of four videos has the loss of four batches of one, and the
@@ -74,7 +75,9 @@ class RelationCriterion:
     def of_objects(self, objects: Tensor, clip: Clip) -> Tensor:
         """The scalar of class logits (N, O)."""
         target = _given(clip, "node_target", clip.node_target)
-        return mean_of_videos(F.cross_entropy(objects.float(), target, reduction="none"), clip.node_frame, clip)
+        background = 0 if clip.schema.subject_has_box else 1  # columns of the classes begin here
+        row_loss = F.cross_entropy(objects[:, background:].float(), target - background, reduction="none")
+        return mean_of_videos(row_loss, clip.node_frame, clip)
 
 
 def multi_label_margin(logits: Tensor, hot: Tensor) -> Tensor:

@@ -31,7 +31,7 @@ class FrequencyMethod(Method[FrequencyOptions]):
     def build(self, schema: Schema, widths: FeatureWidths, options: FrequencyOptions) -> nn.Module:
         from vidsgg.models.frequency import FrequencyModel
 
-        return FrequencyModel(schema)
+        return FrequencyModel(schema, mode=options.mode)
 
 
 METHOD = FrequencyMethod()

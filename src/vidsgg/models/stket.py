@@ -81,7 +81,7 @@ class Stket(nn.Module):
         if mode != "predcls":
             check_node_features("STKET", schema, widths)
             self.object_classifier = ObjectClassifier(
-                schema.vocabulary, widths.node, config.embedding_dim, config.embedding_std
+                schema, widths, config.embedding_dim, config.embedding_std, mode=mode
             )
 
     @property

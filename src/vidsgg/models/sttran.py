@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from vidsgg.models.capabilities import Capabilities
 from vidsgg.models.configs import STTranConfig
+from vidsgg.models.layers.action_classifier import ActionClassifier, with_guessed_actions
 from vidsgg.models.layers.hidden_classes import check_node_features, scored_pairs, settle_by_logits
 from vidsgg.models.layers.object_classifier import ObjectClassifier
 from vidsgg.models.layers.pair_encoder import PairEncoder
@@ -22,13 +23,13 @@ class STTran(nn.Module):
 
     Pair tokens, a spatial encoder over the pairs of each frame, a temporal decoder over windows of
     two neighbouring frames, one linear head per predicate group. Outside predcls an object
-    classifier beside them.
+    classifier beside them, and an action classifier where the action is hidden.
     """
 
-    capabilities = Capabilities(modes={"entity": MODES, "action": ("predcls",)}, recomputable=("spatial", "temporal"))
+    capabilities = Capabilities(modes={"entity": MODES, "action": MODES}, recomputable=("spatial", "temporal"))
 
     def __init__(self, schema: Schema, widths: FeatureWidths, config: STTranConfig, mode: str = "predcls") -> None:
-        """Raises ConfigError if the classes have to be guessed but nodes have no features."""
+        """Raises ConfigError if the classes of boxes have to be guessed but nodes have no features."""
         super().__init__()
         self.config = config
         self.pair_encoder = PairEncoder(schema, widths, config.hidden_dim, config.embedding_dim, config.embedding_std)
@@ -43,8 +44,11 @@ class STTran(nn.Module):
         if mode != "predcls":
             check_node_features("STTran", schema, widths)
             self.object_classifier = ObjectClassifier(
-                schema.vocabulary, widths.node, config.embedding_dim, config.embedding_std
+                schema, widths, config.embedding_dim, config.embedding_std, mode=mode
             )
+        self.action_classifier = None
+        if schema.hides_actions(mode):
+            self.action_classifier = ActionClassifier(schema, widths, config.embedding_dim, config.embedding_std)
 
     def forward(self, clip: Clip) -> RelationLogits:
         """Logits (P, C) per group, in the order of the clip's pairs. Every video of the clip is
@@ -55,7 +59,8 @@ class STTran(nn.Module):
         not asked then, as in the reference.
         """
         pairs = scored_pairs(clip, "STTran", self.object_classifier, settle_by_logits)
-        return RelationLogits(self._relations(pairs.clip, pairs.node_class), pairs.guess, clip=pairs.settled)
+        seen, actions = with_guessed_actions(pairs.clip, self.action_classifier)
+        return RelationLogits(self._relations(seen, pairs.node_class), pairs.guess, actions, clip=pairs.settled)
 
     def _relations(self, clip: Clip, node_class: Tensor) -> dict[str, Tensor]:
         tokens = self.transform(self.pair_encoder(clip, node_class, clip.action_class), clip)

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from vidsgg.errors import ConfigError
 from vidsgg.models.capabilities import Capabilities
 from vidsgg.models.configs import TempuraConfig, WeightKind
+from vidsgg.models.layers.action_classifier import ActionClassifier, with_guessed_actions
 from vidsgg.models.layers.hidden_classes import check_node_features, scored_pairs
 from vidsgg.models.layers.memory import MemoryDiffusion, PrototypeBank, Share
 from vidsgg.models.layers.mixture_head import Mixture, MixtureHead, Noise
@@ -62,7 +63,7 @@ class TEMPURA(nn.Module):
     """
 
     capabilities = Capabilities(
-        modes={"entity": MODES, "action": ("predcls",)},
+        modes={"entity": MODES, "action": MODES},
         recomputable=("sequences", "spatial", "temporal"),
         raw_detections=True,
     )
@@ -75,6 +76,9 @@ class TEMPURA(nn.Module):
         self.noise: Noise = torch.randn_like  # of the mixtures in training; may be replaced
         share: Share = "automated" if config.mem_feat_selection == "automated" else config.mem_feat_lambda
         self.objects, self.sequences = _object_part(schema, widths, config, mode, share)
+        self.action_classifier = None
+        if schema.hides_actions(mode):
+            self.action_classifier = ActionClassifier(schema, widths, config.embedding_dim, config.embedding_std)
         if config.take_obj_mem_feat:
             if self.objects is None:
                 raise ConfigError(
@@ -141,8 +145,10 @@ class TEMPURA(nn.Module):
         pairs = scored_pairs(clip, "TEMPURA", self._guess if self.objects is not None else None, self._settle)
         if pairs.guess is None:
             return self._relations(pairs.clip, pairs.node_class)
-        scored = self._relations(self._seen(pairs.clip, pairs.guess.remembered), pairs.node_class)
-        return self._with_objects(replace(scored, logits=replace(scored.logits, clip=pairs.settled)), pairs.guess)
+        clip, actions = with_guessed_actions(pairs.clip, self.action_classifier)
+        scored = self._relations(self._seen(clip, pairs.guess.remembered), pairs.node_class)
+        logits = replace(scored.logits, actions=actions, clip=pairs.settled)
+        return self._with_objects(replace(scored, logits=logits), pairs.guess)
 
     def _guess(self, clip: Clip) -> ObjectGuess:
         assert self.objects is not None
@@ -152,7 +158,7 @@ class TEMPURA(nn.Module):
         return guess
 
     def _settle(self, clip: Clip, guess: ObjectGuess) -> tuple[Clip, ObjectGuess]:
-        if self.mode == "sgdet":
+        if self.mode == "sgdet" and clip.pairs_open:
             settled, row = settle_detections(clip, guess.distribution)
             return settled, guess.of(row)
         return settle(clip, guess.distribution), guess
@@ -252,9 +258,14 @@ def _object_part(
     if mode == "predcls":
         return None, SequenceEncoder(0, 0, _layer(config, SEQUENCE_HIDDEN))
     check_node_features("TEMPURA", schema, widths)
+    if config.tracking and not schema.subject_has_box:
+        raise ConfigError(
+            f"option -tracking: sequences are of boxes that a detector takes for one class, and the objects of {schema.name!r}"
+            " come without a detector's classes; leave it out."
+        )
     part = ObjectPart(
-        schema.vocabulary,
-        widths.node,
+        schema,
+        widths,
         embedding_dim=config.embedding_dim,
         embedding_std=config.embedding_std,
         dropout=config.dropout,
@@ -263,6 +274,7 @@ def _object_part(
         share=share,
         head=config.obj_head,
         components=config.num_mixtures,
+        mode=mode,
     )
     layers = SEQUENCE_LAYERS if config.tracking else 0
     if layers and part.encoded_width % config.heads:

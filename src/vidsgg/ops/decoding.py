@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import torch.nn.functional as F
 from torch import Tensor
 
 from vidsgg.ops.exclusive import resolve_exclusive
@@ -24,9 +25,9 @@ def decode(clip: Clip, logits: RelationLogits, *, exclusive: bool = True) -> lis
     "single" groups go through a softmax, "multi" groups through a sigmoid, both in float32. Nodes,
     their classes and pairs are those of ``logits.clip`` where there is one, else the clip's. Where
     subjects are actions, whose candidates are ranked with all classes of their objects, these come
-    from the softmax of ``logits.objects``. exclusive: hold predicates that the schema calls
-    exclusive to one object per label unit (see resolve_exclusive); schemas without such predicates
-    are not touched.
+    from the softmax of ``logits.objects`` over all classes but the background. exclusive: hold
+    predicates that the schema calls exclusive to one object per label unit (see resolve_exclusive);
+    schemas without such predicates are not touched.
     """
     clip = logits.clip or clip
     vocabulary = clip.schema.vocabulary
@@ -45,7 +46,7 @@ def decode(clip: Clip, logits: RelationLogits, *, exclusive: bool = True) -> lis
         if logits.uncertainty is not None
     }
     objects = None if clip.schema.subject_has_box else logits.objects
-    object_scores = _array(objects.float().softmax(1)) if objects is not None else None
+    object_scores = None if objects is None else _array(F.pad(objects[:, 1:].float().softmax(1), (1, 0)))
     action_scores = _array(logits.actions.float().softmax(1)) if logits.actions is not None else None
     video_of_frame = _array(clip.frame_video)
     columns = {

@@ -122,13 +122,17 @@ def subject_pairs(
 
 
 def settle(clip: Clip, distribution: Tensor) -> Clip:
-    """A clip whose pairs are open with the classes, scores and pairs that follow from a class
+    """A clip whose classes are hidden with the classes, scores and pairs that follow from a class
     distribution (N, O) of its nodes.
 
     Nodes are labelled, with one subject in a frame namesakes are told apart, and of the candidate
-    pairs those of subjects remain, ordered by frame. Raises ConfigError if the schema's subjects
-    have no box.
+    pairs those of subjects remain, ordered by frame. Where subjects are actions the pairs are
+    given, and only classes and scores follow.
     """
+    if not clip.schema.subject_has_box:
+        klass = most_likely(distribution)
+        score = distribution.gather(1, klass[:, None]).squeeze(1)
+        return replace(clip, node_class=klass, node_score=score, node_distribution=distribution, classes_given=True)
     rule = SubjectRule.of(clip.schema)
     klass, score = label_nodes(distribution, clip.node_frame, rule)
     if rule.one:

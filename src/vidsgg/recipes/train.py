@@ -126,7 +126,7 @@ def _train(start: Start, team: Team, held_out: str, after_evaluation: AfterEvalu
     protocol = protocol_for(schema, options.mode)
     neural = options if isinstance(options, NeuralOptions) else None
     monitor = Monitor.of(neural.monitor if neural else DEFAULT_MONITOR, protocol)
-    if not monitor.rising and options.mode != "predcls":
+    if not monitor.rising and options.mode != "predcls" and schema.subject_has_box:
         raise ConfigError(
             f"option -monitor: there is no validation loss in mode {options.mode!r}, whose pairs are guessed; use a"
             " recall."

@@ -86,6 +86,10 @@ class Schema:
     def subject_has_box(self) -> bool:
         return self.subject_kind == "entity"
 
+    def hides_actions(self, mode: str) -> bool:
+        """Whether subjects are actions whose class is to be predicted in ``mode``."""
+        return self.subject_kind == "action" and mode not in self.subject_given
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON and checkpoints; ``from_dict`` gives an equal schema back."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}

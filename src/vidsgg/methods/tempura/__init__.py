@@ -33,7 +33,8 @@ class TempuraOptions(TempuraConfig, TempuraLossConfig, NeuralOptions):
     # Those that follow from the mode or from another option unless they are given; network_config
     # and loss_config settle them.
     tracking: bool | None = option(  # type: ignore[assignment]
-        None, "classify objects within sequences of their class over the video; by default outside predcls"
+        None,
+        "classify objects within sequences of their class over the video; by default outside predcls where subjects have boxes",
     )
     bce_loss: bool = option(True, "binary cross entropy for groups with several labels; False is -mlm True")
     obj_con_loss: Literal["auto", "euc_con", "info_nce", "none"] = option(  # type: ignore[assignment]
@@ -64,8 +65,9 @@ class TempuraOptions(TempuraConfig, TempuraLossConfig, NeuralOptions):
                     f"option -{kind}_loss_weighting weights by uncertainty; use -{kind}_unc True with it."
                 )
 
-    def network_config(self) -> TempuraConfig:
-        guesses = self.mode != "predcls"
+    def network_config(self, *, detected: bool = True) -> TempuraConfig:
+        """detected: whether a detector has seen the objects. Without it no sequence of a class is known."""
+        guesses = self.mode != "predcls" and detected
         return part_of(self, TempuraConfig, tracking=guesses if self.tracking is None else self.tracking)
 
     def loss_config(self) -> TempuraLossConfig:
@@ -104,7 +106,7 @@ class TempuraMethod(Method[TempuraOptions]):
     def build(self, schema: Schema, widths: FeatureWidths, options: TempuraOptions) -> nn.Module:
         from vidsgg.models.tempura import TEMPURA
 
-        return TEMPURA(schema, widths, options.network_config(), options.mode)
+        return TEMPURA(schema, widths, options.network_config(detected=schema.subject_has_box), options.mode)
 
     def criterion(self, schema: Schema, options: TempuraOptions) -> Criterion:
         from vidsgg.losses.tempura import TempuraCriterion

@@ -41,7 +41,9 @@ def scored_pairs(
 
     Given classes are taken as they are. Otherwise ``classify`` guesses them. With open pairs,
     ``close`` makes of clip and guess the settled clip and the guess for its nodes. Else, in
-    training, a pair's classes are those to learn (``node_target``), as in STTran's reference.
+    training, a pair's classes are those to learn (``node_target``), as in STTran's reference. Where
+    subjects are actions, whose pairs are given in every mode, a pair's classes are the guessed ones
+    in training too, as in EASG's STTran (sttran_EASG.py L41-55): ``close`` sets them.
 
     model: its name, for messages. classify: None for a model that was made for given classes.
     Raises ConfigError if classes are hidden from such a model, or if there are none to learn.
@@ -54,9 +56,9 @@ def scored_pairs(
             f"{where}: the model was made for mode predcls, but the classes are hidden; make one for their mode."
         )
     guess = classify(clip)
-    if clip.pairs_open:
+    if clip.pairs_open or not clip.schema.subject_has_box:
         settled, guess = close(clip, guess)
-        return SettledPairs(settled, settled.node_class, guess, settled)
+        return SettledPairs(settled, settled.node_class, guess, settled if clip.pairs_open else None)
     if clip.node_target is None:
         raise ConfigError(
             f"{where}: the classes are neither given nor to be learnt, and the pairs are not open; see structures.Clip."
@@ -65,8 +67,10 @@ def scored_pairs(
 
 
 def check_node_features(model: str, schema: Schema, widths: FeatureWidths) -> None:
-    """Raises ConfigError if there are no RoI features, which a model needs that guesses classes."""
-    if not widths.node:
+    """Raises ConfigError if there are no RoI features, which a model needs that guesses the classes
+    of boxes. The objects of actions can be guessed from less: see ``NodeEncoder``.
+    """
+    if schema.subject_has_box and not widths.node:
         raise ConfigError(
             f"{model} guesses classes from RoI features, which {schema.name!r} does not have here; use mode predcls."
         )

@@ -17,7 +17,8 @@ from vidsgg.models.layers.relation_transformer import EncoderLayer, LayerConfig
 from vidsgg.models.layers.video_norm import VideoBatchNorm
 from vidsgg.ops.sequences import class_sequences, sine_positions
 from vidsgg.structures.clip import Clip
-from vidsgg.structures.vocabulary import Vocabulary
+from vidsgg.structures.schema import Schema
+from vidsgg.structures.widths import FeatureWidths
 
 
 class SequenceEncoder(nn.ModuleList):
@@ -75,8 +76,8 @@ class ObjectPart(NodeEncoder):
 
     def __init__(
         self,
-        vocabulary: Vocabulary,
-        node_width: int,
+        schema: Schema,
+        widths: FeatureWidths,
         *,
         embedding_dim: int,
         embedding_std: float,
@@ -86,8 +87,10 @@ class ObjectPart(NodeEncoder):
         share: Share,
         head: HeadKind,
         components: int,
+        mode: str,
     ) -> None:
-        super().__init__(vocabulary, node_width, embedding_dim, embedding_std, dropout)
+        super().__init__(schema, widths, embedding_dim, embedding_std, dropout, mode=mode)
+        vocabulary = schema.vocabulary
         self.in_sequences = in_sequences
         self.width = self.encoded_width if in_sequences else HIDDEN
         self.bank = PrototypeBank(len(vocabulary.objects) - 1, self.width) if memory else None

@@ -59,11 +59,9 @@ class GeometryEncoder(nn.Module):
         self.slots = slots
         self.layers = nn.Sequential(nn.Linear(6 + slots, out_dim), nn.ReLU(), nn.Linear(out_dim, out_dim))
 
-    def forward(self, clip: Clip) -> Tensor:
-        """(P, out_dim) from the object boxes of the pairs and the place of their frame in its
-        unit."""
-        frame = clip.pair_frame
-        box = clip.node_box[clip.pair_object] / clip.frame_size[frame].repeat(1, 2)
+    def forward(self, box: Tensor, frame: Tensor, clip: Clip) -> Tensor:
+        """(R, out_dim) from boxes (R, 4) and the places of their frames (R,) in their units."""
+        box = box / clip.frame_size[frame].repeat(1, 2)
         box = (box / self.STEP).round() * self.STEP
         low, high = box[:, :2], box[:, 2:]
         side = (high - low).clamp(min=self.STEP)
@@ -113,6 +111,6 @@ class PairEncoder(nn.Module):
         if self.union is not None:
             parts.append(self.union(clip.pair_union, clip.pair_mask, clip.frame_video[clip.pair_frame], clip.videos))
         if self.geometry is not None:
-            parts.append(self.geometry(clip))
+            parts.append(self.geometry(clip.node_box[obj], clip.pair_frame, clip))
         words = [self.subject_embedding(subject_class[subject]), self.object_embedding(node_class[obj])]
         return torch.cat(parts + (words if self.subject_has_box else words[::-1]), 1)

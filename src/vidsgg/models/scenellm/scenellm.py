@@ -9,7 +9,7 @@ frames, P pairs, S words, D token width.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 from torch import Tensor, nn
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from vidsgg.errors import ConfigError
 from vidsgg.models.capabilities import Capabilities
 from vidsgg.models.configs import SceneLLMSizes
+from vidsgg.models.layers.action_classifier import ActionClassifier
 from vidsgg.models.layers.hidden_classes import check_node_features, scored_pairs, settle_by_logits
 from vidsgg.models.layers.object_classifier import ObjectClassifier
 from vidsgg.models.layers.pair_encoder import PairEncoder
@@ -27,6 +28,7 @@ from vidsgg.models.scenellm.predictor import ScenePredictor
 from vidsgg.models.scenellm.quantiser import Quantised, VectorQuantiser
 from vidsgg.models.scenellm.words import SceneWords
 from vidsgg.ops.ragged import take_rows
+from vidsgg.ops.segments import segment_mean
 from vidsgg.structures.clip import Clip
 from vidsgg.structures.logits import RelationLogits
 from vidsgg.structures.schema import MODES, Schema
@@ -66,7 +68,7 @@ class SceneLLM(nn.Module):
     """
 
     capabilities = Capabilities(
-        modes={"entity": MODES, "action": ("predcls",)}, recomputable=("predictor.layers", "language_layers")
+        modes={"entity": MODES, "action": MODES}, recomputable=("predictor.layers", "language_layers")
     )
 
     def __init__(self, schema: Schema, widths: FeatureWidths, config: SceneLLMConfig, mode: str = "predcls") -> None:
@@ -81,6 +83,11 @@ class SceneLLM(nn.Module):
             )
         if mode != "predcls":
             check_node_features("SceneLLM", schema, widths)
+            if not widths.node:
+                raise ConfigError(
+                    f"SceneLLM turns RoI features or given classes into codes, and {schema.name!r} has neither here in mode"
+                    f" {mode}; use mode predcls, or put the data set's files of features beside its annotations."
+                )
         if config.ot_mode == "words":
             require_libraries("ot")  # not needed before words are made, which may be days later
         self.quantiser = (
@@ -100,9 +107,13 @@ class SceneLLM(nn.Module):
         self.object_classifier = self.object_context = None
         if mode != "predcls":
             self.object_classifier = ObjectClassifier(
-                schema.vocabulary, widths.node, config.embedding_dim, config.embedding_std
+                schema, widths, config.embedding_dim, config.embedding_std, mode=mode
             )
             self.object_context = nn.Linear(dim, len(schema.vocabulary.objects))
+        self.action_classifier = self.action_context = None
+        if schema.hides_actions(mode):
+            self.action_classifier = ActionClassifier(schema, widths, config.embedding_dim, config.embedding_std)
+            self.action_context = nn.Linear(dim, len(schema.vocabulary.subjects))
         self.stage = Stage.LANGUAGE
 
     @property
@@ -158,7 +169,19 @@ class SceneLLM(nn.Module):
             return SceneLLMLogits({}, quantised=self.quantiser(clip.node_feature))
         memory = self.memory(self.frame_tokens(clip), clip)
         pairs = scored_pairs(clip, "SceneLLM", self._classifier(memory), settle_by_logits)
-        return SceneLLMLogits(self._relations(pairs.clip, pairs.node_class, memory), pairs.guess, clip=pairs.settled)
+        actions = self._actions(pairs.clip, memory)
+        seen = pairs.clip if actions is None else replace(pairs.clip, action_class=actions.argmax(1))
+        return SceneLLMLogits(self._relations(seen, pairs.node_class, memory), pairs.guess, actions, clip=pairs.settled)
+
+    def _actions(self, clip: Clip, memory: Tensor) -> Tensor | None:
+        """(U, S) logits of the actions of events, with a memory (F, D) of their frames; None where they are given."""
+        classifier, context = self.action_classifier, self.action_context
+        if classifier is None or context is None:
+            return None
+        assert clip.node_distribution is not None
+        of_frames = context(segment_mean(memory, clip.frame_unit, clip.units))
+        logits: Tensor = classifier(clip, clip.node_distribution) + of_frames
+        return logits
 
     def _classifier(self, memory: Tensor) -> Callable[[Clip], Tensor] | None:
         """What guesses the classes of nodes, with a memory (F, D) of their frames; None for a model
