@@ -57,7 +57,7 @@ def read_json(folder: str, name: str) -> Any:
 def cases_of(folder: str, *kinds: str) -> list[dict[str, Any]]:
     """Configurations of the cases of some kinds. Raises LookupError if there are none, so that no
     test runs over nothing."""
-    found = [case for case in read_json(folder, "cases.json") if case.get("kind") in kinds]
+    found = [case for case in read_json(folder, "cases.json") if case.get("kind", case.get("task")) in kinds]
     if not found:
         raise LookupError(f"{GOLDEN / folder}: no case of kind {' or '.join(kinds)}")
     return found

@@ -20,6 +20,7 @@ from vidsgg.engine.distributed import ALONE, Team
 from vidsgg.engine.loading import ClipLoader
 from vidsgg.features.key import StoreKey
 from vidsgg.features.store import FeatureStore, Needed, find_store
+from vidsgg.ops.detections import RawDetections
 from vidsgg.structures.schema import Schema
 from vidsgg.structures.widths import FeatureWidths
 
@@ -103,7 +104,7 @@ def open_source(
     detector: str = "auto",
     features: str = "off",
     reference_compat: bool = False,
-    raw_detections: bool = False,
+    raw_detections: RawDetections = False,
     needed: Sequence[Needed] = (),
 ) -> FeatureSource:
     """looks, raw_detections: whether pictures have to be looked at, and how (see Capabilities).

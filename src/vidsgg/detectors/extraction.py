@@ -27,7 +27,7 @@ from vidsgg.detectors.base import (
 from vidsgg.errors import ConfigError, DataError
 from vidsgg.io.images import Image
 from vidsgg.ops.cleaning import clean
-from vidsgg.ops.detections import candidate_pairs
+from vidsgg.ops.detections import RawDetections, candidate_pairs
 from vidsgg.ops.masks import union_boxes, union_masks
 from vidsgg.ops.pairing import SubjectRule, label_nodes, subject_pairs
 from vidsgg.structures.clip import Clip
@@ -67,7 +67,7 @@ class ClipExtractor:
         *,
         learn: bool,
         reference_compat: bool = False,
-        raw_detections: bool = False,
+        raw_detections: RawDetections = False,
     ) -> None:
         self.detector = detector.requires_grad_(False).eval()
         self.mode, self.learn, self.reference_compat, self.raw_detections = (
@@ -185,7 +185,8 @@ class ClipExtractor:
     def _raw_detections(self, maps: FrameMaps, clip: Clip) -> Clip:
         """All detections as nodes, every two of a frame as a candidate."""
         found = self._detect(maps, clip.schema)
-        subject, obj = candidate_pairs(found.frame, found.distribution, clip.schema.object_ids(clip.schema.often_wrong))
+        doubted = clip.schema.object_ids(clip.schema.often_wrong)
+        subject, obj = candidate_pairs(found.frame, found.distribution, doubted, self.raw_detections)
         unknown = torch.full_like(found.frame, -1)
         return replace(
             clip,

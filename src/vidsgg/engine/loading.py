@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -196,7 +196,11 @@ class ClipLoader:
     def _with_features(self, sample: _Sample) -> Clip:
         if isinstance(sample.read, Record):
             assert self.store is not None
-            return self.store.clip(sample.read, self.device)
+            stored = self.store.clip(sample.read, self.device)
+            if stored.frame_number is None:  # stores of version 0.1.0 do not hold it
+                number = torch.from_numpy(sample.annotation.frame_number.copy()).to(stored.device)
+                stored = replace(stored, frame_number=number)
+            return stored
         clip = sample.read.to(self.device)
         if self.extractor is None:
             return clip

@@ -15,6 +15,7 @@ from vidsgg.datasets.older import read_schema
 from vidsgg.detectors.base import RegionDetector
 from vidsgg.errors import short
 from vidsgg.io.untrusted import as_type
+from vidsgg.ops.detections import RawDetections
 from vidsgg.structures.schema import Schema
 
 _LONGEST = 100  # characters of a value in a message
@@ -30,7 +31,7 @@ class _Document(msgspec.Struct):
     mode: Literal["predcls", "sgcls", "sgdet"]
     reference_compat: bool
     schema: dict[str, Any]
-    raw_detections: bool = False
+    raw_detections: RawDetections = False
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class StoreKey:
     mode: str
     reference_compat: bool
     schema: Schema
-    raw_detections: bool = False
+    raw_detections: RawDetections = False
 
     @staticmethod
     def of(
@@ -53,12 +54,12 @@ class StoreKey:
         mode: str,
         *,
         reference_compat: bool = False,
-        raw_detections: bool = False,
+        raw_detections: RawDetections = False,
     ) -> StoreKey:
         description = json.loads(json.dumps(detector.describe()))  # tuples become lists, as they come back from a file
         detects = mode == "sgdet"
         weights = detector.digest()
-        return StoreKey(description, weights, mode, reference_compat and detects, schema, raw_detections and detects)
+        return StoreKey(description, weights, mode, reference_compat and detects, schema, detects and raw_detections)
 
     @cached_property
     def digest(self) -> str:
@@ -105,7 +106,11 @@ class StoreKey:
         if self.reference_compat != wanted.reference_compat:
             reasons.append(f"reference_compat {self.reference_compat}, not {wanted.reference_compat}")
         if self.raw_detections != wanted.raw_detections:
-            kinds = {False: "cleaned detections", True: "raw detections, for models that clean them themselves"}
+            kinds = {
+                False: "cleaned detections",
+                True: "raw detections, for models that clean them themselves",
+                "any": "raw detections, for models that may copy any of them",
+            }
             reasons.append(f"{kinds[self.raw_detections]}, not {kinds[wanted.raw_detections]}")
         if self.schema != wanted.schema:
             reasons.append(_schema_difference(self.schema, wanted.schema))

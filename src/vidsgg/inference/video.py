@@ -108,18 +108,18 @@ def _looked_at(
         count = frames_at_once(height, width, SOURCE_PIXELS_AT_ONCE)
         while few := list(islice(alike, count)):
             given = None if boxes is None else [boxes.within(frame.number, width, height) for frame in few]
-            clip = _clip_of(name, [(width, height)] * len(few), scorer.schema, scorer.mode, given).to(scorer.device)
+            clip = _clip_of(name, few, scorer.schema, scorer.mode, given).to(scorer.device)
             if scorer.extractor is not None:
                 clip = scorer.extractor([frame.image for frame in few], clip)
             yield clip, [Moment(frame.key, frame.number, frame.time, float(width), float(height)) for frame in few]
 
 
 def _clip_of(
-    name: str, sizes: Sequence[tuple[int, int]], schema: Schema, mode: str, given: Sequence[FrameBoxes] | None
+    name: str, few: Sequence[FootageFrame], schema: Schema, mode: str, given: Sequence[FrameBoxes] | None
 ) -> Clip:
     """Frames of one video with their given boxes or none. In PredCLS pairs follow from their
     classes."""
-    frames, none = len(sizes), torch.zeros(0, dtype=torch.int64)
+    frames, none = len(few), torch.zeros(0, dtype=torch.int64)
     box, klass, score, track, node_frame = torch.zeros(0, 4), none, torch.zeros(0), none, none
     if given is not None:
         columns = zip(*((found.box, found.klass, found.score, found.track) for found in given), strict=True)
@@ -134,7 +134,8 @@ def _clip_of(
         frame_video=torch.zeros(frames, dtype=torch.int64),
         frame_unit=torch.arange(frames),
         frame_slot=torch.zeros(frames, dtype=torch.int64),
-        frame_size=torch.tensor(sizes, dtype=torch.float32),
+        frame_size=torch.tensor([frame.image.shape[1::-1] for frame in few], dtype=torch.float32),
+        frame_number=torch.tensor([frame.number for frame in few]),
         node_box=box,
         node_class=klass if mode == "predcls" else torch.full_like(klass, -1),
         node_score=torch.ones_like(score),

@@ -32,10 +32,10 @@ class AuthorsFile:
         content = load_tensors(path)
         if content.get("kind") == KIND or "model_state_dict" in content:
             raise ConfigError(f"{path} is a file of vidsgg already; use it as it is.")
-        # The weights lie at the top, under "state_dict" (STTran) or under "model" (the detector).
-        state = next(
-            (content[key] for key in ("state_dict", "model") if isinstance(content.get(key), Mapping)), content
-        )
+        # The weights lie at the top, under "state_dict" (STTran), under a name that ends so
+        # (ImparTail), or under "model" (the detector).
+        keys = [key for key in content if str(key) in ("state_dict", "model") or str(key).endswith("_state_dict")]
+        state = next((content[key] for key in keys if isinstance(content[key], Mapping)), content)
         strange = next((name for name, value in state.items() if not isinstance(value, Tensor)), None)
         if strange is not None or not state:
             found = "nothing" if strange is None else f"{strange!r}, a {type(state[strange]).__name__}"

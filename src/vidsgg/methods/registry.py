@@ -33,6 +33,7 @@ METHODS: Registry[Method[Any]] = Registry(
         "sttran": "vidsgg.methods.sttran:METHOD",
         "tempura": "vidsgg.methods.tempura:METHOD",
         "stket": "vidsgg.methods.stket:METHOD",
+        "dsgdetr": "vidsgg.methods.dsgdetr:METHOD",
         "scenellm": "vidsgg.methods.scenellm:METHOD",
         "frequency": "vidsgg.methods.frequency:METHOD",
     },

@@ -115,4 +115,5 @@ def infer_transformer(
 
 
 def _layers(authors: Mapping[str, Tensor], stack: str) -> int:
-    return len({name.split(".")[3] for name in authors if name.startswith(f"{stack}.layers.")})
+    layers = f"{stack}.layers."
+    return len({name.removeprefix(layers).split(".")[0] for name in authors if name.startswith(layers)})

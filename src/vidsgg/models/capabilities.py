@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from vidsgg.errors import ConfigError
+from vidsgg.ops.detections import RawDetections
 from vidsgg.structures.schema import Schema
 
 
@@ -17,14 +18,15 @@ class Capabilities:
     pass of ``observe(clip)`` over the training videos instead of gradient descent. recomputable:
     names of its module lists whose layers -grad_checkpointing may run twice.
     raw_detections: in SGDET it is scored on detections as they are found, with open pairs, and
-    classifies, cleans and pairs them itself.
+    classifies, cleans and pairs them itself; "any" if it may copy any of them, see
+    ``ops/detections.py``.
     """
 
     modes: Mapping[str, tuple[str, ...]]
     visual: bool = True
     counting: bool = False
     recomputable: tuple[str, ...] = ()
-    raw_detections: bool = False
+    raw_detections: RawDetections = False
 
     def check(self, model: str, mode: str, schema: Schema) -> None:
         """Raises ConfigError naming what the model or the data set lacks."""

@@ -44,6 +44,32 @@ class STTranConfig(TransformerConfig):
 
 
 @dataclass(frozen=True)
+class DsgDetrConfig(TransformerConfig):
+    """The defaults are DSG-DETR's. Without the object encoder it is what ImparTail calls STTran."""
+
+    object_encoder: bool = option(
+        True,
+        "encode nodes within sequences over the video before they are classified and paired; False: the network that ImparTail calls STTran",
+    )
+    object_layer: int = option(3, "layers of the object encoder", low=1, high=1000)
+    object_feedforward_dim: int = option(
+        1024, "hidden width of the feed-forward part of its layers", low=1, high=262_144
+    )
+    indices: Literal["auto", "tracks", "class"] = option(
+        "auto",
+        "sequences of nodes: tracklets (Hungarian matching), or all nodes of a class; auto: tracklets in sgcls, classes else, as published",
+    )
+    track_norm: Literal["hw", "wh"] = option(
+        "hw",
+        "by what the tracker divides x and y: hw, x by the height as the authors' training does, or wh, x by the width; alike on square frames",
+    )
+    spatial_layer: int = option(1, "encoder layers within a frame", low=0, high=1000)
+    temporal_layer: int = option(
+        3, "encoder layers over the pairs of an object class in the whole video", low=0, high=1000
+    )
+
+
+@dataclass(frozen=True)
 class StketConfig(TransformerConfig):
     """reference_compat: in a one-frame video what the temporal part gives is zero; without encoder
     layers the heads whose contacts it reads are never trained.

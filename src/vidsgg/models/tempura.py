@@ -21,11 +21,13 @@ from vidsgg.models.layers.action_classifier import ActionClassifier, with_guesse
 from vidsgg.models.layers.hidden_classes import check_node_features, scored_pairs
 from vidsgg.models.layers.memory import MemoryDiffusion, PrototypeBank, Share
 from vidsgg.models.layers.mixture_head import Mixture, MixtureHead, Noise
-from vidsgg.models.layers.object_memory import ObjectGuess, ObjectPart, SequenceEncoder
+from vidsgg.models.layers.object_memory import ObjectGuess, ObjectPart
 from vidsgg.models.layers.pair_encoder import PairEncoder
 from vidsgg.models.layers.relation_transformer import LayerConfig, SpatialEncoder, TemporalDecoder
+from vidsgg.models.layers.sequence_encoder import SequenceEncoder
 from vidsgg.ops.detections import settle_detections
-from vidsgg.ops.pairing import settle
+from vidsgg.ops.pairing import most_likely, settle
+from vidsgg.ops.sequences import sequences_of
 from vidsgg.structures.clip import Clip
 from vidsgg.structures.logits import RelationLogits, Uncertainty
 from vidsgg.structures.schema import MODES, Schema
@@ -152,9 +154,11 @@ class TEMPURA(nn.Module):
 
     def _guess(self, clip: Clip) -> ObjectGuess:
         assert self.objects is not None
-        guess: ObjectGuess = self.objects(
-            self.sequences(self.objects.encode(clip), clip), clip, self.noise if self.training else None
-        )
+        assert clip.node_distribution is not None
+        klass = most_likely(clip.node_distribution)
+        sequences = sequences_of(klass, clip.node_frame, clip.frame_video, frames_share=True)
+        nodes = self.sequences(self.objects.encode(clip), sequences)
+        guess: ObjectGuess = self.objects(nodes, clip, self.noise if self.training else None)
         return guess
 
     def _settle(self, clip: Clip, guess: ObjectGuess) -> tuple[Clip, ObjectGuess]:

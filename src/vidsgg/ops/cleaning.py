@@ -15,7 +15,13 @@ OVERLAP = 0.6  # within a class, above which the weaker box goes
 
 
 def clean(
-    frame: Tensor, box: Tensor, distribution: Tensor, often_wrong: Sequence[int], detected: Tensor | None = None
+    frame: Tensor,
+    box: Tensor,
+    distribution: Tensor,
+    often_wrong: Sequence[int],
+    detected: Tensor | None = None,
+    *,
+    overlap: float = OVERLAP,
 ) -> tuple[Tensor, Tensor]:
     """The boxes that stay, some of them copied.
 
@@ -24,7 +30,8 @@ def clean(
     first, which is not read. often_wrong: increasing. First, for each of these classes, every box
     of that class is copied, and the
     copy cannot be of that class: its probability is set to 0. Then, in every frame and class, the
-    box with the highest probability of the class suppresses those that overlap it by more than 0.6.
+    box with the highest probability of the class suppresses those that overlap it by more than
+    ``overlap``.
     detected: the classes (R,) by which boxes are copied, where they are not the most likely ones; a
     copy is of the most likely class that remains.
 
@@ -48,5 +55,5 @@ def clean(
     group = frame[row] * distribution.shape[1] + klass
     order = score.argsort(descending=True, stable=True)
     order = order[group[order].argsort(stable=True)]
-    order = order[nms_inclusive(box[row[order]], score[order], group[order], OVERLAP)]
+    order = order[nms_inclusive(box[row[order]], score[order], group[order], overlap)]
     return row[order], distribution[order]

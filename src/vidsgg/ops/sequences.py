@@ -1,4 +1,5 @@
-"""Sequences of all nodes of one class in one video, as index tables over packed nodes."""
+"""Sequences of nodes or pairs within one video, such as all of one class, as index tables over
+packed rows. R rows."""
 
 from __future__ import annotations
 
@@ -12,31 +13,29 @@ from vidsgg.ops.ragged import RaggedLayout
 
 
 @dataclass(frozen=True, eq=False)
-class ClassSequences:
-    """order (N,) long: the nodes, sorted by video and class and within a sequence by frame. layout:
-    the sequences of these. place (N,)
-    long, in this order: the rank of a node's frame among the frames of its sequence, from 0; nodes
-    of one frame share it.
+class Sequences:
+    order: Tensor  # (R,) long: the rows, sorted by video and sequence and within a sequence by frame
+    layout: RaggedLayout  # the sequences of these
+    place: Tensor  # (R,) long, in this order: the position of a row in its sequence, from 0
+
+
+def sequences_of(key: Tensor, frame: Tensor, frame_video: Tensor, *, frames_share: bool) -> Sequences:
+    """Sequences of the rows of each video that have the same key. Rows of one frame keep their
+    order.
+
+    key (R,) long, not negative, such as a class. frame (R,) long and frame_video (F,) long never
+    decrease. frames_share: the position of a row is the rank of its frame among those of its
+    sequence, so that rows of one frame share it; else it is the rank of the row itself.
     """
-
-    order: Tensor
-    layout: RaggedLayout
-    place: Tensor
-
-
-def class_sequences(node_class: Tensor, node_frame: Tensor, frame_video: Tensor) -> ClassSequences:
-    """Sequences of the nodes (N,) of a clip, whose node_frame and frame_video (F,) never
-    decrease."""
-    video = frame_video[node_frame]
-    classes = int(node_class.max()) + 1 if len(node_class) else 1
-    sequence, order = (video * classes + node_class).sort(stable=True)
-    frame = node_frame[order]
-    later = (frame[1:] != frame[:-1]) & (sequence[1:] == sequence[:-1])
-    # frames that follow another one of their sequence
-    count = torch.cat([later.new_zeros(min(1, len(frame))), later]).cumsum(0)
-    return ClassSequences(
-        order, RaggedLayout.from_sorted(sequence), count - count[torch.searchsorted(sequence, sequence)]
-    )
+    video = frame_video[frame]
+    keys = int(key.max()) + 1 if len(key) else 1
+    sequence, order = (video * keys + key).sort(stable=True)
+    frame = frame[order]
+    later = sequence[1:] == sequence[:-1]
+    if frames_share:
+        later &= frame[1:] != frame[:-1]
+    count = torch.cat([later.new_zeros(min(1, len(frame))), later]).cumsum(0)  # rows or frames that follow another
+    return Sequences(order, RaggedLayout.from_sorted(sequence), count - count[torch.searchsorted(sequence, sequence)])
 
 
 def sine_positions(place: Tensor, dim: int) -> Tensor:

@@ -18,6 +18,7 @@ from vidsgg.structures.schema import Schema
 # shifts them accordingly.
 _POINTS_INTO = {
     "frame_video": "videos", "frame_unit": "units", "frame_slot": None, "frame_size": None,
+    "frame_number": None,
     "node_box": None, "node_class": None, "node_score": None, "node_frame": "frames", "node_identity": None,
     "action_class": None, "pair_subject": "subjects", "pair_object": "nodes", "pair_frame": "frames",
     "node_feature": None, "node_distribution": None, "node_target": None, "action_feature": None, "action_target": None,
@@ -32,17 +33,17 @@ class Clip:
 
     frame_video (F,) long, never decreasing. frame_unit (F,) long, never decreasing. frame_slot (F,)
     long: its place in the unit, an index into the schema's slots. frame_size (F, 2) float, width
-    and height in pixels. node_box (N, 4) float, xyxy in pixels of the original frame. node_class
-    (N,) long: the class that the model may read, -1 where it is not given. node_score (N,) float, 1
-    for given boxes. node_frame (N,) long, never decreasing. node_identity (N,) long. action_class
-    (U,) long: verbs for schemas whose subject is an action (-1 where not given), else empty.
-    pair_subject (P,) long: node, or action row. pair_object (P,) long: node. pair_frame (P,) long,
-    never decreasing. node_feature (N, D): RoI features. node_distribution (N, O): the detector's
-    class distribution, background included as 0. action_feature (U, D). pair_union (P, C, 7, 7):
-    features of the union box. pair_mask (P, 2, 27, 27): where subject and
-    object lie in it, in [-0.5, 0.5]. labels: multi-hot (P, C) bool per group. node_target (N,),
-    action_target (U,) long: classes to learn, 0 for a box that is nothing. Whatever a data set or
-    mode does not have is None.
+    and height in pixels. frame_number (F,) long: its number in the video file, where it is known.
+    node_box (N, 4) float, xyxy in pixels of the original frame. node_class (N,) long: the class
+    that the model may read, -1 where it is not given. node_score (N,) float, 1 for given boxes.
+    node_frame (N,) long, never decreasing. node_identity (N,) long. action_class (U,) long: verbs
+    for schemas whose subject is an action (-1 where not given), else empty. pair_subject (P,) long:
+    node, or action row. pair_object (P,) long: node. pair_frame (P,) long, never decreasing.
+    node_feature (N, D): RoI features. node_distribution (N, O): the detector's class distribution,
+    background included as 0. action_feature (U, D). pair_union (P, C, 7, 7): features of the union
+    box. pair_mask (P, 2, 27, 27): where subject and object lie in it, in [-0.5, 0.5]. labels:
+    multi-hot (P, C) bool per group. node_target (N,), action_target (U,) long: classes to learn, 0
+    for a box that is nothing. Whatever a data set or mode does not have is None.
 
     classes_given: the model may read ``node_class``. pairs_open: which pairs there are is for the
     model to say, once it knows the classes; the pairs are then candidates, every two nodes of a
@@ -65,6 +66,7 @@ class Clip:
     pair_subject: Tensor
     pair_object: Tensor
     pair_frame: Tensor
+    frame_number: Tensor | None = None
     node_feature: Tensor | None = None
     node_distribution: Tensor | None = None
     node_target: Tensor | None = None
@@ -158,6 +160,7 @@ class Clip:
             frame_unit=tensor(annotation.frame_unit),
             frame_slot=tensor(annotation.frame_slot),
             frame_size=tensor(annotation.frame_size),
+            frame_number=tensor(annotation.frame_number),
             node_box=tensor(annotation.node_box),
             node_class=torch.full_like(node_class, -1) if hidden_node else node_class,
             classes_given=not hidden_node,

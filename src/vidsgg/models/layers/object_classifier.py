@@ -87,20 +87,31 @@ class NodeEncoder(nn.Module):
 
 
 class ObjectClassifier(NodeEncoder):
-    """logits = decoder(encoded node)."""
+    """Class logits of encoded nodes: a hidden layer, batch normalisation, a linear layer."""
 
     def __init__(
-        self, schema: Schema, widths: FeatureWidths, embedding_dim: int, embedding_std: float = 1.0, *, mode: str
+        self,
+        schema: Schema,
+        widths: FeatureWidths,
+        embedding_dim: int,
+        embedding_std: float = 1.0,
+        dropout: float = 0.0,
+        *,
+        mode: str,
     ) -> None:
-        super().__init__(schema, widths, embedding_dim, embedding_std, mode=mode)
+        super().__init__(schema, widths, embedding_dim, embedding_std, dropout, mode=mode)
         self.hidden = nn.Linear(self.encoded_width, HIDDEN)
         self.hidden_norm = VideoBatchNorm(HIDDEN)
         self.decoder = nn.Linear(HIDDEN, len(schema.vocabulary.objects))
 
     def forward(self, clip: Clip) -> Tensor:
         """(N, O) logits, background first. What the clip must carry: see ``encode``."""
-        hidden = self.hidden(self.encode(clip))
-        logits: Tensor = self.decoder(self.hidden_norm(hidden, clip.frame_video[clip.node_frame], clip.videos).relu())
+        return self.classify(self.encode(clip), clip)
+
+    def classify(self, encoded: Tensor, clip: Clip) -> Tensor:
+        """(N, O) logits of encoded nodes (N, encoded_width) of the clip."""
+        hidden = self.hidden_norm(self.hidden(encoded), clip.frame_video[clip.node_frame], clip.videos)
+        logits: Tensor = self.decoder(hidden.relu())
         return logits
 
 

@@ -13,38 +13,10 @@ from vidsgg.models.configs import HeadKind
 from vidsgg.models.layers.memory import MemoryDiffusion, PrototypeBank, Share
 from vidsgg.models.layers.mixture_head import Mixture, MixtureHead, Noise
 from vidsgg.models.layers.object_classifier import HIDDEN, NodeEncoder, class_distribution
-from vidsgg.models.layers.relation_transformer import EncoderLayer, LayerConfig
 from vidsgg.models.layers.video_norm import VideoBatchNorm
-from vidsgg.ops.sequences import class_sequences, sine_positions
 from vidsgg.structures.clip import Clip
 from vidsgg.structures.schema import Schema
 from vidsgg.structures.widths import FeatureWidths
-
-
-class SequenceEncoder(nn.ModuleList):
-    """Encoder layers over all nodes of a video that the detector takes for one class, in all frames
-    (TEMPURA's object sequences).
-
-    Nothing is matched: a sequence has all boxes of its class in the order of frames, and a box is
-    placed by the rank of its frame among those of the sequence. Any number of frames is possible;
-    the reference keeps a table of 400 places (600 in SGDET).
-    """
-
-    def __init__(self, layers: int, dim: int, config: LayerConfig) -> None:
-        super().__init__(EncoderLayer(dim, config) for _ in range(layers))
-        self.dropout = config.dropout
-
-    def forward(self, nodes: Tensor, clip: Clip) -> Tensor:
-        """nodes (N, D) of a clip with node_distribution, to (N, D)."""
-        if len(self) == 0 or len(nodes) == 0:
-            return nodes
-        assert clip.node_distribution is not None
-        sequences = class_sequences(clip.node_distribution[:, 1:].argmax(1), clip.node_frame, clip.frame_video)
-        placed = nodes[sequences.order] + sine_positions(sequences.place, nodes.shape[1]).to(nodes.dtype)
-        placed = F.dropout(placed, self.dropout, self.training)
-        for layer in self:
-            placed = layer(placed, sequences.layout)
-        return placed[sequences.order.argsort()]
 
 
 @dataclass(frozen=True, eq=False)
