@@ -67,7 +67,7 @@ class DsgDetr(nn.Module):
         if config.object_encoder or mode != "predcls":
             kind = NodeEncoder if mode == "predcls" else ObjectClassifier
             self.nodes = kind(
-                schema.vocabulary, widths.node, config.embedding_dim, config.embedding_std, config.dropout
+                schema, widths, config.embedding_dim, config.embedding_std, config.dropout, mode=mode
             )
         if config.object_encoder:
             assert self.nodes is not None

@@ -154,10 +154,11 @@ class TEMPURA(nn.Module):
 
     def _guess(self, clip: Clip) -> ObjectGuess:
         assert self.objects is not None
-        assert clip.node_distribution is not None
-        klass = most_likely(clip.node_distribution)
-        sequences = sequences_of(klass, clip.node_frame, clip.frame_video, frames_share=True)
-        nodes = self.sequences(self.objects.encode(clip), sequences)
+        nodes = self.objects.encode(clip)
+        if len(self.sequences):
+            assert clip.node_distribution is not None
+            klass = most_likely(clip.node_distribution)
+            nodes = self.sequences(nodes, sequences_of(klass, clip.node_frame, clip.frame_video, frames_share=True))
         guess: ObjectGuess = self.objects(nodes, clip, self.noise if self.training else None)
         return guess
 
