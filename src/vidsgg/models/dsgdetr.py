@@ -66,9 +66,7 @@ class DsgDetr(nn.Module):
         self.nodes = self.sequences = None
         if config.object_encoder or mode != "predcls":
             kind = NodeEncoder if mode == "predcls" else ObjectClassifier
-            self.nodes = kind(
-                schema, widths, config.embedding_dim, config.embedding_std, config.dropout, mode=mode
-            )
+            self.nodes = kind(schema, widths, config.embedding_dim, config.embedding_std, config.dropout, mode=mode)
         if config.object_encoder:
             assert self.nodes is not None
             width = self.nodes.encoded_width
