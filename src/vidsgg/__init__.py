@@ -6,8 +6,9 @@ the first use of what they offer here.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from vidsgg.lazy import lazy_names
 
 if TYPE_CHECKING:
     from vidsgg.assembly.public import evaluate, load, open_dataset
@@ -36,26 +37,16 @@ __all__ = [
 ]
 
 _HOMES = {
-    "EarlyStopping": "vidsgg.engine.early_stopping:EarlyStopping",
-    "Method": "vidsgg.methods.method:Method",
-    "Schema": "vidsgg.structures.schema:Schema",
-    "TrainedModel": "vidsgg.assembly.trained_model:TrainedModel",
-    "VideoGraph": "vidsgg.structures.graph:VideoGraph",
-    "evaluate": "vidsgg.assembly.public:evaluate",
-    "load": "vidsgg.assembly.public:load",
-    "open_dataset": "vidsgg.assembly.public:open_dataset",
+    "EarlyStopping": "vidsgg.engine.early_stopping",
+    "Method": "vidsgg.methods.method",
+    "Schema": "vidsgg.structures.schema",
+    "TrainedModel": "vidsgg.assembly.trained_model",
+    "VideoGraph": "vidsgg.structures.graph",
+    "evaluate": "vidsgg.assembly.public",
+    "load": "vidsgg.assembly.public",
+    "open_dataset": "vidsgg.assembly.public",
     "read_graph": "vidsgg.recipes.graph_videos:open_graph",
-    "train": "vidsgg.recipes.train:train",
-    "train_model": "vidsgg.recipes.train:train_model",
+    "train": "vidsgg.recipes.train",
+    "train_model": "vidsgg.recipes.train",
 }
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module, _, attribute = _HOMES[name].partition(":")
-    return getattr(import_module(module), attribute)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

@@ -165,6 +165,10 @@ class Registry(Generic[T]):
                     print(f"warning: {' '.join(str(error).split())}", file=sys.stderr)
         return things | self._admitted
 
+    def origin(self, name: str) -> str:
+        """Where a thing comes from, for messages: the installed package, or "" if it is built in."""
+        return "" if name in self.built_in else " and ".join(source.package for source in self._sources(name))
+
     def _sources(self, name: str) -> list[_Installed]:
         own = [_Installed("vidsgg", self.built_in[name])] if name in self.built_in else []
         return own + [entry for entry in self._installed.get(name, []) if entry not in own]

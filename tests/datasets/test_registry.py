@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from vidsgg.datasets.base import VideoDataset
 from vidsgg.datasets.format import DatasetFormat
 from vidsgg.datasets.registry import FORMATS, default_data_path, identify, open_whole_split
 from vidsgg.errors import ConfigError, DataError
+from vidsgg.plugins import _Installed
 
 
 def test_action_genome_is_told_by_its_files(tmp_path: Path) -> None:
@@ -81,6 +83,34 @@ def test_a_folder_that_two_formats_recognise_is_neither(tmp_path: Path, monkeypa
         match=r"is taken for several: Action Genome \(annotations/person_bbox\.pkl\) and Everything \(anything\.txt\)",
     ):
         open_whole_split(root, "train", "predcls")
+
+
+class _Broken(DatasetFormat):
+    name, title, marks = "broken", "Broken", ("broken.txt",)
+
+    def recognises(self, folder: Path) -> bool:
+        raise KeyError("kind")
+
+    def open(self, folder: Path, split: str, mode: str, skip_bad: bool) -> VideoDataset:
+        raise AssertionError
+
+
+def test_an_installed_format_that_fails_costs_itself_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    installed = {"broken": [_Installed("their-data", "theirs:FORMAT")]}
+    monkeypatch.setitem(vars(FORMATS), "_installed", installed)
+    monkeypatch.setitem(FORMATS._found, "broken", _Broken())
+    said = r"the data set format 'broken' of the installed package their-data failed on .*: KeyError: 'kind'\."
+    root = small_set(tmp_path / "ag")
+    assert identify(root) == ("action_genome", root)
+    warning = capsys.readouterr().err
+    assert re.fullmatch(f"warning: {said}.* The folder is read as Action Genome\\.\n", warning)
+    (tmp_path / "other").mkdir()
+    with pytest.raises(DataError, match=f"holds no data set that any other format knows, and {said}"):
+        identify(tmp_path / "other")
+    with pytest.raises(DataError, match=r"action_genom does not exist"):
+        identify(tmp_path / "action_genom")
 
 
 def test_the_default_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

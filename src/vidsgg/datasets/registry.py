@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from vidsgg.datasets.base import VideoDataset
 from vidsgg.datasets.format import DatasetFormat
@@ -15,13 +16,14 @@ from vidsgg.errors import ConfigError, DataError, short
 from vidsgg.options import closest
 from vidsgg.plugins import Registry
 
+T = TypeVar("T")
 _DEFAULT = Path("data", "action_genome")
 _STEPS = 4  # folders above a path in which a data set is looked for, to name it
 
 
 def _wrong(name: str, thing: Any) -> str:
     if not isinstance(thing, DatasetFormat):
-        return f"it is {short(thing)}, not an object of a class that extends vidsgg.datasets.format.DatasetFormat"
+        return f"it is {short(thing)}, not an object of a class that extends vidsgg.extend.DatasetFormat"
     return "" if thing.name == name else f"the format calls itself {short(thing.name)}; give both one name"
 
 
@@ -38,14 +40,17 @@ def identify(path: Path) -> tuple[str, Path]:
     was looked for."""
     path = Path(path)
     try:
-        if path.is_dir() and (form := _format_of(path)):
-            if form.inside(path):
+        form, failures = _format_of(path) if path.is_dir() else (None, [])
+        if form is not None:
+            for failure in failures:
+                print(f"warning: {failure} The folder is read as {form.title}.", file=sys.stderr)
+            if _ask(form, form.inside, path):
                 above = Path(os.path.abspath(path)).parent if path.name in ("", "..") else path.parent
                 raise DataError(
                     f"{path} holds only the annotations of a data set; did you mean its folder, {_said(above)}?"
                 )
             return form.name, path
-        return _nothing(path)
+        raise _nothing(path, failures)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         if isinstance(error, DataError):
             raise
@@ -56,33 +61,63 @@ def identify(path: Path) -> tuple[str, Path]:
         ) from error
 
 
-def _format_of(folder: Path) -> DatasetFormat | None:
-    """The format of a folder. Raises DataError if several recognise it."""
-    found = [form for form in FORMATS.all().values() if form.recognises(folder)]
+class _FormatFailed(DataError):
+    """A format of an installed package failed instead of answering."""
+
+
+def _ask(form: DatasetFormat, question: Callable[[Path], T], folder: Path) -> T:
+    """The answer of a format. Whatever an installed one raises becomes a message that names its
+    package."""
+    try:
+        return question(folder)
+    except Exception as error:
+        package = FORMATS.origin(form.name)
+        if not package:
+            raise
+        said = " ".join(str(error)[:300].split()).rstrip(".")
+        raise _FormatFailed(
+            f"the data set format {short(form.name)} of the installed package {package} failed on {folder}:"
+            f" {type(error).__name__}{f': {said}' if said else ''}. Report this to the authors of {package}."
+        ) from error
+
+
+def _format_of(folder: Path) -> tuple[DatasetFormat | None, list[str]]:
+    """The format of a folder, and what went wrong in formats of installed packages. Raises
+    DataError if several recognise it."""
+    found, failures = [], []
+    for form in FORMATS.all().values():
+        try:
+            if _ask(form, form.recognises, folder):
+                found.append(form)
+        except _FormatFailed as error:
+            failures.append(str(error))
     if len(found) > 1:
         raise DataError(
             f"data set folder {folder} is taken for several:"
             f" {' and '.join(f'{form.title} ({form.marks[0]})' for form in found)}. Move one into a folder of its own."
         )
-    return found[0] if found else None
+    return (found[0] if found else None), failures
 
 
-def _nothing(path: Path) -> tuple[str, Path]:
-    """Raises DataError for a path that is no data set, with the one that may be meant."""
+def _nothing(path: Path, failures: Sequence[str]) -> DataError:
+    """What is wrong with a path that is no data set, with the one that may be meant. failures: as
+    ``_format_of`` gives them."""
+    if failures:
+        return DataError(f"data set folder {path} holds no data set that any other format knows, and {failures[0]}")
     if path.is_dir():
         formats = FORMATS.all().values()
-        if refusal := next(filter(None, (form.refusal(path) for form in formats)), ""):
-            raise DataError(f"data set folder {path} {refusal}")
+        if refusal := next(filter(None, (_ask(form, form.refusal, path) for form in formats)), ""):
+            return DataError(f"data set folder {path} {refusal}")
         wanted = "; ".join(f"{form.name}: {' or '.join(form.marks)}" for form in formats)
         text, remedy = f"data set folder {path} holds no known data set", f" Looked for {wanted}."
     else:
         text, remedy = f"data set folder {path} {'is a file, not a folder' if path.exists() else 'does not exist'}", ""
     if meant := next(_meant(path), None):
-        raise DataError(f"{text}; did you mean {_said(meant)}?")
+        return DataError(f"{text}; did you mean {_said(meant)}?")
     near = ""
     if not path.exists() and path.parent.is_dir():
         near = closest(path.name, sorted(os.listdir(path.parent)))
-    raise DataError(f"{text}{near}.{remedy}" if remedy else f"{text}{near}")
+    return DataError(f"{text}{near}.{remedy}" if remedy else f"{text}{near}")
 
 
 def _meant(path: Path) -> Iterator[Path]:
@@ -92,13 +127,13 @@ def _meant(path: Path) -> Iterator[Path]:
         for absolute in Path(os.path.abspath(path)).parents[:_STEPS]:
             folder = given.get(str(absolute), absolute)
             with contextlib.suppress(OSError, DataError):  # a folder that may not be entered is not meant
-                form = _format_of(folder)
-                if form is not None and not form.inside(folder):
+                form, _ = _format_of(folder)
+                if form is not None and not _ask(form, form.inside, folder):
                     yield folder
     if path.is_dir():
         for folder in sorted(path.iterdir()):
             with contextlib.suppress(OSError, DataError):
-                if folder.is_dir() and _format_of(folder):
+                if folder.is_dir() and _format_of(folder)[0]:
                     yield folder
 
 

@@ -46,7 +46,7 @@ def network_input(
     canvas of zeros.
 
     images: T frames, RGB (H, W, 3) uint8, of any sizes. size: the ``network_size`` of the video
-    that they belong to. Returns (T, 3, *size) float32. Source: yrcong/STTran
+    that they belong to. Returns (T, 3, height, width) float32. Source: yrcong/STTran
     ``fasterRCNN/lib/model/utils/blob.py``.
     """
     pixels = torch.zeros(len(images), 3, *size, device=device)

@@ -11,7 +11,7 @@ from vidsgg.plugins import Registry, names_code
 
 def _wrong(name: str, thing: Any) -> str:
     if not isinstance(thing, type) or not issubclass(thing, BoxDetector):
-        return f"it is {short(thing)}, not a class that extends vidsgg.detectors.base.BoxDetector"
+        return f"it is {short(thing)}, not a class that extends BoxDetector or RegionDetector of vidsgg.extend"
     lacking = sorted(getattr(thing, "__abstractmethods__", ()))
     if lacking:
         return f"the class lacks {', '.join(lacking)}"

@@ -13,12 +13,12 @@ from vidsgg.plugins import Registry, names_code
 
 def _wrong(name: str, thing: Any) -> str:
     if not isinstance(thing, Method):
-        return f"it is {short(thing)}, not an object of a class that extends vidsgg.methods.method.Method"
+        return f"it is {short(thing)}, not an object of a class that extends vidsgg.extend.Method"
     lacking = [field for field in ("name", "summary", "source", "options", "network") if not hasattr(thing, field)]
     if lacking:
         return f"the method does not state its {', '.join(lacking)}"
     if not isinstance(thing.options, type) or not issubclass(thing.options, TrainOptions):
-        return "its options are no class that extends TrainOptions or NeuralOptions of vidsgg.methods.training_options"
+        return "its options are no class that extends TrainOptions or NeuralOptions of vidsgg.extend"
     return (
         ""
         if names_code(name) or thing.name == name

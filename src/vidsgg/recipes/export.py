@@ -9,7 +9,7 @@ from pathlib import Path
 
 from vidsgg.errors import ConfigError, DataError
 from vidsgg.io.atomic import write_whole
-from vidsgg.io.exporters.formats import FORMATS, Format
+from vidsgg.io.exporters.formats import FORMATS, ExportFormat
 from vidsgg.io.graphs import SUFFIX, read_graph, stem_of
 from vidsgg.options import option
 from vidsgg.recipes.distinct import distinct, names_of
@@ -84,7 +84,7 @@ def run_export(options: ExportOptions) -> Exported:
 
 
 def _called_apart(
-    graphs: Sequence[VideoGraph], files: Sequence[Path], form: Format, notes: list[str]
+    graphs: Sequence[VideoGraph], files: Sequence[Path], form: ExportFormat, notes: list[str]
 ) -> list[VideoGraph]:
     """The graphs, with other names of their videos where these would be taken for one."""
     called = [form.called(graph) for graph in graphs]
@@ -117,7 +117,7 @@ def _tracked(graph: VideoGraph) -> VideoGraph:
     return over_time(graph) if lacks_ids(graph) else graph
 
 
-def _write(path: Path, form: Format, graphs: Sequence[VideoGraph]) -> Path:
+def _write(path: Path, form: ExportFormat, graphs: Sequence[VideoGraph]) -> Path:
     content = form.content(graphs)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

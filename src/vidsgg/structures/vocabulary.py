@@ -39,9 +39,8 @@ class PredicateGroup:
     exclusive: predicates that hold for one pair of a label unit only, such as EASG's direct object
     ``dobj``.
     negative: the predicate of a "multi" group that says that none of its others holds, Action
-    Genome's ``not_contacting``. It tells how
-        to read the group and changes neither labels nor features: groups are equal without it, and
-        files do not carry it.
+    Genome's ``not_contacting``. It tells how to read the group and changes neither labels nor
+    features, so groups are equal without it.
     """
 
     name: str
@@ -81,8 +80,7 @@ class Vocabulary:
 
     objects: class names by index; index 0 is always ``__background__``.
     subjects: what a subject can be. For a subject with a box these are names out of ``objects``
-    (Action Genome: person);
-        for an action they are its verbs (EASG), indexed from 0.
+    (Action Genome: person); for an action they are its verbs (EASG), indexed from 0.
     groups: in order; the global id of a predicate is its group's offset plus its index in the
     group.
     """

@@ -21,14 +21,21 @@ from typing import Literal
 
 import numpy as np
 
-from vidsgg.datasets.base import FrameSource, VideoDataset
-from vidsgg.datasets.format import DatasetFormat
-from vidsgg.errors import ConfigError, DataError
-from vidsgg.io.images import Image, read_image
-from vidsgg.io.untrusted import read_json
-from vidsgg.structures.annotation import VideoAnnotation
-from vidsgg.structures.schema import Schema
-from vidsgg.structures.vocabulary import BACKGROUND, PredicateGroup, Vocabulary
+from vidsgg.extend import (
+    BACKGROUND,
+    ConfigError,
+    DataError,
+    DatasetFormat,
+    FrameSource,
+    Image,
+    PredicateGroup,
+    Schema,
+    VideoAnnotation,
+    VideoDataset,
+    Vocabulary,
+    read_image,
+    read_json,
+)
 
 FILE = "blocks.json"
 DISTANCES, SIDES = ("near", "far"), ("left_of", "right_of", "above", "below")

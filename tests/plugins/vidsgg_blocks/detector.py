@@ -13,10 +13,7 @@ import torch
 from torch import Tensor
 from torchvision.ops import roi_align
 
-from vidsgg.detectors.base import Detections, FrameMaps, RegionDetector
-from vidsgg.detectors.label_files import NO_LABELS, LabelFiles
-from vidsgg.errors import ConfigError
-from vidsgg.io.images import Image
+from vidsgg.extend import NO_LABELS, ConfigError, Detections, FrameMaps, Image, LabelFiles, RegionDetector
 
 COLOURS = {"robot": (200, 30, 30), "child": (30, 60, 200), "cube": (30, 160, 60), "ball": (220, 200, 40)}
 CELLS = 7  # on each side of a region

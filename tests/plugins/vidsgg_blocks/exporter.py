@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from vidsgg.io.exporters.formats import Format
-from vidsgg.structures.graph import RelationInterval, VideoGraph
+from vidsgg.extend import ExportFormat, RelationInterval, VideoGraph
 
 
 def sentences(graph: VideoGraph) -> bytes:
@@ -16,6 +15,6 @@ def _sentence(relation: RelationInterval) -> str:
     return f"{who}, frames {relation.begin_frame} to {relation.end_frame}"
 
 
-SENTENCES = Format(
+SENTENCES = ExportFormat(
     "sentences", "a line for every relation that lasts", ".txt", joint=False, tracked=True, writer=sentences
 )

@@ -6,15 +6,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from vidsgg.methods.method import Method
-from vidsgg.methods.training_options import NeuralOptions
-from vidsgg.options import option, part_of
+from vidsgg.extend import Method, NeuralOptions, option, part_of
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from vidsgg.structures.schema import Schema
-    from vidsgg.structures.widths import FeatureWidths
+    from vidsgg.extend import FeatureWidths, Schema
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,17 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from vidsgg.models.capabilities import Capabilities
-from vidsgg.models.layers.hidden_classes import check_node_features, scored_pairs, settle_by_logits
-from vidsgg.structures.clip import Clip
-from vidsgg.structures.logits import RelationLogits
-from vidsgg.structures.schema import MODES, Schema
-from vidsgg.structures.widths import FeatureWidths
+from vidsgg.extend import (
+    MODES,
+    Capabilities,
+    Clip,
+    FeatureWidths,
+    RelationLogits,
+    Schema,
+    check_node_features,
+    scored_pairs,
+    settle_by_logits,
+)
 from vidsgg_blocks.method import NearnessConfig
 
 

@@ -14,7 +14,7 @@ VIDOR_GROUP = "0000"  # VidOR's videos and annotations lie in folders of four di
 
 
 @dataclass(frozen=True)
-class Format:
+class ExportFormat:
     """A format of files."""
 
     name: str
@@ -49,8 +49,8 @@ class Format:
 
 
 def _wrong(name: str, thing: Any) -> str:
-    if not isinstance(thing, Format):
-        return f"it is {short(thing)}, not a vidsgg.io.exporters.formats.Format"
+    if not isinstance(thing, ExportFormat):
+        return f"it is {short(thing)}, not a vidsgg.extend.ExportFormat"
     if not thing.suffix.startswith(".") or "/" in thing.suffix:
         return f"its suffix is {short(thing.suffix)}, not of the form '.csv'"
     return (
@@ -60,15 +60,17 @@ def _wrong(name: str, thing: Any) -> str:
     )
 
 
-CSV = Format("csv", "a table, a row per relation and frame", ".csv", True, False, "vidsgg.io.exporters.table:table")
-COCO = Format(
+CSV = ExportFormat(
+    "csv", "a table, a row per relation and frame", ".csv", True, False, "vidsgg.io.exporters.table:table"
+)
+COCO = ExportFormat(
     "coco", "COCO's JSON with videos, tracks and relations", ".json", True, False, "vidsgg.io.exporters.coco:coco"
 )
-VIDVRD = Format(
+VIDVRD = ExportFormat(
     "vidvrd", "trajectories and relation instances, for VidVRD's loader", ".json", False, True, "vidsgg.io.exporters.vidvrd:vidvrd",
     by_id=True,
 )  # fmt: skip
-VIDOR = Format(
+VIDOR = ExportFormat(
     "vidor",
     "the same for VidOR's loader",
     ".json",
@@ -78,7 +80,7 @@ VIDOR = Format(
     by_id=True,
     folder=VIDOR_GROUP,
 )
-GRAPHML = Format(
+GRAPHML = ExportFormat(
     "graphml",
     "things and relations over time, for Gephi, yEd, networkx",
     ".graphml",
@@ -86,7 +88,7 @@ GRAPHML = Format(
     True,
     "vidsgg.io.exporters.graphml:graphml",
 )
-CYPHER = Format(
+CYPHER = ExportFormat(
     "cypher",
     "statements for Neo4j and other graph databases",
     ".cypher",
@@ -94,13 +96,13 @@ CYPHER = Format(
     True,
     "vidsgg.io.exporters.cypher:cypher",
 )
-PREDICTIONS = Format(
+PREDICTIONS = ExportFormat(
     "predictions", "tensors for the evaluators of STTran and its successors", ".pt", False, False,
     "vidsgg.io.exporters.predictions:predictions",
 )  # fmt: skip
 
 _HERE = "vidsgg.io.exporters.formats"
-FORMATS: Registry[Format] = Registry(
+FORMATS: Registry[ExportFormat] = Registry(
     "format",
     "vidsgg.exporters",
     {
