@@ -12,6 +12,7 @@ import torch
 
 from vidsgg.assembly.detectors import build_detector, find_detector
 from vidsgg.datasets.base import VideoDataset
+from vidsgg.datasets.partial_labels import PartialLabels
 from vidsgg.datasets.pictures import picture_notes
 from vidsgg.detectors.base import RegionDetector
 from vidsgg.detectors.extraction import ClipExtractor
@@ -54,6 +55,7 @@ class FeatureSource:
         seed: int = 0,
         stages: Sequence[tuple[int, Sequence[int]]] = (),
         team: Team = ALONE,
+        partial: PartialLabels | None = None,
     ) -> ClipLoader:
         """Batches of a data set; learn: clips to learn from, with what is annotated, or to be
         scored, with what the mode gives.
@@ -87,6 +89,7 @@ class FeatureSource:
             learn,
             stages,
             team,
+            partial,
         )
 
     def detector_record(self) -> DetectorRecord | None:

@@ -13,6 +13,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from vidsgg.datasets.base import VideoDataset
+from vidsgg.datasets.partial_labels import PartialLabels
 from vidsgg.engine.distributed import ALONE, Team
 from vidsgg.engine.workers import init_worker, start_method
 from vidsgg.errors import DataError, VidsggError
@@ -95,7 +96,8 @@ class ClipLoader:
     that cannot be read and list them in ``skipped``; otherwise the first one ends the run with its
     message. stages: pairs of a number of epochs, ascending, and the positions of the videos that
     are read after so many; by default all videos always. team: every process reads its part of as
-    many videos as ``batch_size`` times the processes.
+    many videos as ``batch_size`` times the processes. partial: which labels take part in an epoch;
+    all by default.
     """
 
     dataset: VideoDataset
@@ -111,6 +113,7 @@ class ClipLoader:
     learn: bool = False
     stages: Sequence[tuple[int, Sequence[int]]] = ()
     team: Team = ALONE
+    partial: PartialLabels | None = None
     skipped: dict[str, None] = field(default_factory=dict)
     # The workers live as long as this object: only the list of batches, which stays in this
     # process, changes between passes.
@@ -180,7 +183,8 @@ class ClipLoader:
                     raise sample
             if good:
                 any_good = True
-                yield Batch(Clip.cat([self._with_features(s) for s in good]), tuple(s.annotation for s in good), number)
+                clips = [self._with_labels(self._with_features(s), s.annotation, epoch) for s in good]
+                yield Batch(Clip.cat(clips), tuple(s.annotation for s in good), number)
             else:
                 yield NoBatch(number)
         if self.skipped and not any_good and self.team.size == 1:
@@ -192,6 +196,9 @@ class ClipLoader:
     def _batch(self) -> int:
         """Videos of a batch, in all processes."""
         return self.batch_size * self.team.size
+
+    def _with_labels(self, clip: Clip, annotation: VideoAnnotation, epoch: int) -> Clip:
+        return clip if self.partial is None or epoch == 0 else self.partial.applied(clip, annotation, epoch)
 
     def _with_features(self, sample: _Sample) -> Clip:
         if isinstance(sample.read, Record):

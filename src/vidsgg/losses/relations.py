@@ -65,11 +65,12 @@ class RelationCriterion:
         losses = {}
         for group in self.groups:
             score, hot = groups[group.name].float(), labels[group.name]
+            use = None if clip.label_use is None else clip.label_use[group.name]
             if group.kind == "single":
                 row_loss = F.cross_entropy(score, hot.int().argmax(dim=1), reduction="none")
             else:
-                row_loss = self.multi_label(score, hot)
-            losses[group.name] = mean_of_videos(row_loss, clip.pair_frame, clip)
+                row_loss = self.multi_label(score, hot, use)
+            losses[group.name] = mean_of_videos(row_loss, clip.pair_frame, clip, use)
         return losses
 
     def of_objects(self, objects: Tensor, clip: Clip) -> Tensor:
@@ -80,12 +81,17 @@ class RelationCriterion:
         return mean_of_videos(row_loss, clip.node_frame, clip)
 
 
-def multi_label_margin(logits: Tensor, hot: Tensor) -> Tensor:
+def multi_label_margin(logits: Tensor, hot: Tensor, use: Tensor | None = None) -> Tensor:
     """Multi-label margin of sigmoid(logits): per row, sum over labelled y and unlabelled j of
     max(0, 1 - p_y + p_j), divided by C.
 
-    logits: (P, C) float32. hot: (P, C) bool. Returns (P,); a row without any label gives 0.
+    logits: (P, C) float32. hot: (P, C) bool. use: (P, C) bool, the classes that are read; None:
+    all. Returns (P,); a row without any label gives 0.
     """
+    if use is not None and not bool(use.all()):
+        p, other = logits.sigmoid(), (~hot & use)[:, None]
+        short = (1 - p[:, :, None] + p[:, None]).clamp(min=0) * ((hot & use)[:, :, None] & other)
+        return short.sum((1, 2)) / hot.shape[1]
     # torch reads class indices, padded with -1: the labelled classes first, in ascending order.
     classes = hot.int().argsort(dim=1, descending=True, stable=True)
     place = torch.arange(hot.shape[1], device=hot.device)
@@ -93,16 +99,21 @@ def multi_label_margin(logits: Tensor, hot: Tensor) -> Tensor:
     return F.multilabel_margin_loss(logits.sigmoid(), target, reduction="none")
 
 
-def binary_cross_entropy(logits: Tensor, hot: Tensor) -> Tensor:
-    """Binary cross entropy of sigmoid(logits), averaged over the classes: (P, C) float32 and (P, C)
-    bool give (P,)."""
-    return F.binary_cross_entropy_with_logits(logits, hot.float(), reduction="none").mean(dim=1)
+def binary_cross_entropy(logits: Tensor, hot: Tensor, use: Tensor | None = None) -> Tensor:
+    """Binary cross entropy of sigmoid(logits), averaged over the classes that are read: (P, C)
+    float32 and (P, C) bool give (P,). use: (P, C) bool, which they are; None: all."""
+    each = F.binary_cross_entropy_with_logits(logits, hot.float(), reduction="none")
+    return each.mean(dim=1) if use is None else (each * use).sum(1) / use.sum(1).clamp(min=1)
 
 
-def mean_of_videos(row_loss: Tensor, row_frame: Tensor, clip: Clip) -> Tensor:
+def mean_of_videos(row_loss: Tensor, row_frame: Tensor, clip: Clip, use: Tensor | None = None) -> Tensor:
     """The mean over the rows of a video, averaged over the videos of the clip; one without rows
-    counts 0. row_frame: each row's frame."""
-    return segment_mean(row_loss, clip.frame_video[row_frame], clip.videos).mean()
+    counts 0. row_frame: each row's frame. use (R, C): rows without any are left out."""
+    video = clip.frame_video[row_frame]
+    if use is not None:
+        kept = use.any(1)
+        row_loss, video = row_loss[kept], video[kept]
+    return segment_mean(row_loss, video, clip.videos).mean()
 
 
 def _given(clip: Clip, name: str, value: T | None) -> T:

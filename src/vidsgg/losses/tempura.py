@@ -12,7 +12,7 @@ from torch import Tensor
 from vidsgg.errors import ConfigError, DataError
 from vidsgg.losses.contrastive import Contrastive, info_nce, margin_contrastive
 from vidsgg.losses.criterion import logits_of
-from vidsgg.losses.relations import binary_cross_entropy, multi_label_margin
+from vidsgg.losses.relations import binary_cross_entropy, mean_of_videos, multi_label_margin
 from vidsgg.models.configs import TempuraLossConfig
 from vidsgg.models.tempura import TempuraLogits
 from vidsgg.ops.segments import segment_mean, segment_sum
@@ -56,17 +56,18 @@ class TempuraCriterion:
         losses = {}
         for group in self.groups:
             score, hot = logits.groups[group.name].float(), clip.labels[group.name]
+            use = None if clip.label_use is None else clip.label_use[group.name]
             if group.kind == "single":
                 row_loss = negative_log_likelihood(score, hot.int().argmax(1), mixed=config.rel_head == "gmm")
             else:
-                row_loss = (multi_label_margin if config.mlm else binary_cross_entropy)(score, hot)
+                row_loss = (multi_label_margin if config.mlm else binary_cross_entropy)(score, hot, use)
             if config.rel_loss_weighting:
                 weight = row_weights(_unsure(logits, group.name, config.rel_loss_weighting), video, clip.videos)
                 if config.reference_compat and config.mlm and group.kind == "multi":
                     # the reference multiplies (P,) by (P, P): train.py:250
                     weight = segment_mean(weight, video, clip.videos)[video]
                 row_loss = row_loss * weight
-            losses[group.name] = segment_mean(row_loss, video, clip.videos).mean()
+            losses[group.name] = mean_of_videos(row_loss, clip.pair_frame, clip, use)
         if logits.objects is not None:
             losses |= self._of_objects(logits, clip)
         if config.gmm_regularization and logits.mixture_weights:

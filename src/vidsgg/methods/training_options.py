@@ -161,6 +161,29 @@ class NeuralOptions(TrainOptions):
         "from easy to hard videos: stages EPOCHS:LEVEL such as 0:easy,20:medium,60:full (the easiest third, two thirds,"
         " all)",
     )
+    partial_labels: str | None = option(
+        None,
+        "percent of relation labels that take part in the loss, drawn so that all predicates are asked for equally"
+        " often; or one for every epoch, the last for all that follow: 40,10 (ImparTail); by default all labels",
+    )
+    partial_scope: Literal["auto", "label", "frame"] = option(
+        "auto",
+        "with -partial_labels: a label takes part if it is drawn, or if its predicate is drawn anywhere in its frame;"
+        " auto: label, with -reference_compat frame",
+    )
+    partial_masked: Literal["auto", "ignore", "negative"] = option(
+        "auto",
+        "with -partial_labels: the loss does not read labels that take no part, or trains against them; auto: ignore,"
+        " with -reference_compat negative",
+    )
+    partial_draw: Literal["auto", "epoch", "once"] = option(
+        "auto",
+        "with -partial_labels: draw anew in every epoch, or once for every percent; auto: epoch, with -reference_compat"
+        " once",
+    )
+    partial_distribution: Literal["even", "same"] = option(
+        "even", "with -partial_labels: ask for all predicates equally often, or for each as often as it is annotated"
+    )
     patience: int | None = option(
         None,
         "early stopping: evaluations without progress before a run ends; by default it runs to its end",

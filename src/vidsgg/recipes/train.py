@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Collection
-from contextlib import closing
+from collections.abc import Collection, Iterator
+from contextlib import closing, suppress
 from dataclasses import dataclass, fields
 from itertools import chain
 from pathlib import Path
@@ -18,6 +18,7 @@ from vidsgg.assembly.run_places import absolute_places
 from vidsgg.assembly.sources import FeatureSource, open_source
 from vidsgg.datasets.base import VideoDataset
 from vidsgg.datasets.curricula import easiest, parse_curriculum
+from vidsgg.datasets.partial_labels import PartialLabels, parse_partial_labels
 from vidsgg.datasets.synthetic.known import is_synthetic
 from vidsgg.engine.checkpoint import BEST, Provenance
 from vidsgg.engine.distributed import ALONE, Team, join_team
@@ -28,7 +29,7 @@ from vidsgg.engine.randomness import deterministic_algorithms, seed_step
 from vidsgg.engine.report import DEFAULT_MONITOR, Monitor
 from vidsgg.engine.run_folder import RunFolder, UnwrittenRun, default_path
 from vidsgg.engine.takeover import take_over
-from vidsgg.errors import CheckpointError, ConfigError
+from vidsgg.errors import CheckpointError, ConfigError, DataError
 from vidsgg.methods.registry import METHODS, find_method
 from vidsgg.methods.training_options import NeuralOptions, TrainOptions
 from vidsgg.metrics.protocol import protocol_for
@@ -37,6 +38,7 @@ from vidsgg.options import closest, convert, fields_of, free_options, options_fr
 from vidsgg.plugins import to_say_again
 from vidsgg.recipes.learner import go_on, make_learner, start_from_word_vectors
 from vidsgg.recipes.start import Start, find_start, videos_record
+from vidsgg.structures.annotation import VideoAnnotation
 
 
 @dataclass(frozen=True)
@@ -145,8 +147,9 @@ def _train(start: Start, team: Team, held_out: str, after_evaluation: AfterEvalu
     )
     logger = find_logger(options.logger)
     stages, stage_lines = _stages(neural, splits.train)
+    partial, partial_lines = _partial_labels(neural, splits.train)
     threads = torch.get_num_threads()
-    lines = [*start.lines, *_check_source(start, source), *_check_threads(start, threads), *stage_lines]
+    lines = [*start.lines, *_check_source(start, source), *_check_threads(start, threads), *stage_lines, *partial_lines]
 
     seed_step(options.seed, 0, 0)
     try:
@@ -176,6 +179,7 @@ def _train(start: Start, team: Team, held_out: str, after_evaluation: AfterEvalu
         seed=options.seed,
         stages=stages,
         team=learning_team,
+        partial=partial,
     )
     val_loader = source.loader(
         splits.val, learn=False, batch_size=batch_size, workers=workers, skip_bad=skip_bad, team=team
@@ -296,6 +300,39 @@ def _stages(options: NeuralOptions | None, videos: VideoDataset) -> tuple[list[t
         else []
     )
     return stages, [f"curriculum: {counts}", *warning]
+
+
+def _partial_labels(options: NeuralOptions | None, videos: VideoDataset) -> tuple[PartialLabels | None, list[str]]:
+    """The draws of -partial_labels, and a line about the first for the log. Raises ConfigError for
+    a percent that is wrong, or options that have no effect without it.
+    """
+    if options is None:
+        return None, []
+    if options.partial_labels is None:
+        for name in ("partial_scope", "partial_masked", "partial_draw", "partial_distribution"):
+            if getattr(options, name) != getattr(NeuralOptions, name):
+                raise ConfigError(f"option -{name} does nothing without -partial_labels; give it too, or leave it out.")
+        return None, []
+    percents, compat = parse_partial_labels(options.partial_labels), options.reference_compat
+    readable = _readable(videos) if options.skip_bad else videos
+    partial = PartialLabels(
+        readable,
+        videos.schema.vocabulary,
+        percents,
+        options.seed,
+        keep_distribution=options.partial_distribution == "same",
+        scope=("frame" if compat else "label") if options.partial_scope == "auto" else options.partial_scope,
+        redraw=not compat if options.partial_draw == "auto" else options.partial_draw == "epoch",
+        masked=("negative" if compat else "ignore") if options.partial_masked == "auto" else options.partial_masked,
+    )
+    how = f"by {partial.scope}, what takes no part {'counts as negative' if partial.masked == 'negative' else 'is not read'}"
+    return partial, [f"labels: {partial.summary(1)} ({how})"]
+
+
+def _readable(videos: VideoDataset) -> Iterator[VideoAnnotation]:
+    for index in range(len(videos)):
+        with suppress(DataError):
+            yield videos.annotation(index)
 
 
 def _folder(start: Start, dataset: str) -> Path:

@@ -25,6 +25,8 @@ _POINTS_INTO = {
     "pair_union": None, "pair_mask": None,
 }  # fmt: skip
 
+_TABLES = ("labels", "label_use")  # tables of pairs by predicate group
+
 
 @dataclass(frozen=True, eq=False)
 class Clip:
@@ -75,6 +77,9 @@ class Clip:
     pair_union: Tensor | None = None
     pair_mask: Tensor | None = None
     labels: Mapping[str, Tensor] | None = None
+    # per group (P, C) bool: the entries of ``labels`` that losses read; a row without any is left
+    # out. None: all
+    label_use: Mapping[str, Tensor] | None = None
     classes_given: bool = True
     pairs_open: bool = False
 
@@ -97,19 +102,21 @@ class Clip:
                     f"{where}: {name} is on {value.device}, frame_video on {self.frame_video.device}; move whole clips"
                     " with .to()."
                 )
-        if self.labels is not None:
+        for name in _TABLES:
+            tables = getattr(self, name)
+            if tables is None:
+                continue
             for group in self.schema.vocabulary.groups:
-                if self.labels[group.name].shape != (self.pairs, len(group)):
-                    shape = tuple(self.labels[group.name].shape)
+                if tables[group.name].shape != (self.pairs, len(group)):
+                    shape = tuple(tables[group.name].shape)
                     raise DataError(
-                        f"{where}: labels[{group.name!r}] has shape {shape}, expected {(self.pairs, len(group))}."
+                        f"{where}: {name}[{group.name!r}] has shape {shape}, expected {(self.pairs, len(group))}."
                     )
-            object.__setattr__(self, "labels", MappingProxyType(dict(self.labels)))
+            object.__setattr__(self, name, MappingProxyType(dict(tables)))
 
     def __reduce__(self) -> tuple[object, ...]:  # mapping proxies do not pickle; worker processes send clips
         values = {f.name: getattr(self, f.name) for f in fields(self)}
-        if self.labels is not None:
-            values["labels"] = dict(self.labels)
+        values |= {name: dict(tables) for name in _TABLES if (tables := values[name]) is not None}
         return _rebuild, (values,)
 
     @property
@@ -210,10 +217,12 @@ class Clip:
                     shift += clip._size(into)
                 values = shifted
             columns[name] = torch.cat(values)
-        if first.labels is not None:
-            columns["labels"] = {
-                g: torch.cat([cast(Mapping[str, Tensor], clip.labels)[g] for clip in clips]) for g in first.labels
-            }
+        for name in _TABLES:
+            tables = [table for clip in clips if (table := getattr(clip, name)) is not None]
+            if tables and len(tables) < len(clips):
+                raise DataError(f"{name} is missing for some videos of the batch but given for others")
+            if tables:
+                columns[name] = {g: torch.cat([table[g] for table in tables]) for g in tables[0]}
         return Clip(schema=first.schema, video_ids=tuple(v for clip in clips for v in clip.video_ids), **columns)
 
     def between(self, begin: int, end: int) -> Clip:
@@ -240,8 +249,9 @@ class Clip:
             if value is not None:
                 value = value[rows[name.split("_")[0]]]
                 columns[name] = value if into is None else value - start[into]
-        if self.labels is not None:
-            columns["labels"] = {name: hot[rows["pair"]] for name, hot in self.labels.items()}
+        for name in _TABLES:
+            if (tables := getattr(self, name)) is not None:
+                columns[name] = {group: hot[rows["pair"]] for group, hot in tables.items()}
         return replace(self, video_ids=(self.video_ids[start["videos"]],), **columns)
 
     def _size(self, space: str) -> int:
@@ -254,8 +264,9 @@ class Clip:
         moved: dict[str, Any] = {
             name: v.to(device, non_blocking=True) for name in _POINTS_INTO if (v := getattr(self, name)) is not None
         }
-        if self.labels is not None:
-            moved["labels"] = {name: hot.to(device, non_blocking=True) for name, hot in self.labels.items()}
+        for name in _TABLES:
+            if (tables := getattr(self, name)) is not None:
+                moved[name] = {group: hot.to(device, non_blocking=True) for group, hot in tables.items()}
         return replace(self, **moved)
 
 
