@@ -161,7 +161,7 @@ class PartialLabels:
         for name, on in self.of_video(annotation.video_id, epoch).items():
             taken = on[rows]
             off = whole[name] & ~taken
-            left_out: Array = off.any(1) & ~taken.any(1)
+            left_out = np.asarray(off.any(1) & ~taken.any(1))
             read = ~np.repeat(left_out[:, None], off.shape[1], 1)
             if self.masked == "ignore":
                 read &= ~off
