@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from functools import cache
 from importlib import resources
+from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -73,9 +74,20 @@ def write_graph(path: Path, graph: VideoGraph) -> None:
     """The whole file or none, also if something goes wrong on the way. Raises DataError if it
     cannot be written."""
     with graph_writer(path, graph.video_id, graph.dataset, graph.vocabulary, graph.video) as writer:
-        for frame in graph.frames:
-            writer.add(frame)
-        writer.finish(graph.relations, graph.made_by)
+        _add_all(writer, graph)
+
+
+def graph_text(graph: VideoGraph) -> bytes:
+    """What ``write_graph`` writes, in UTF-8."""
+    file = BytesIO()
+    _add_all(GraphWriter(file, graph.video_id, graph.dataset, graph.vocabulary, graph.video), graph)
+    return file.getvalue()
+
+
+def _add_all(writer: GraphWriter, graph: VideoGraph) -> None:
+    for frame in graph.frames:
+        writer.add(frame)
+    writer.finish(graph.relations, graph.made_by)
 
 
 def read_graph(path: Path) -> VideoGraph:
@@ -92,21 +104,28 @@ def read_graph(path: Path) -> VideoGraph:
             f"{path} is of version {short(version)}; this program reads versions 1 to {VERSION}. Install a newer one."
         )
     try:
-        check_json(content, graph_schema())
-        return VideoGraph(
-            content["video_id"],
-            content["dataset"],
-            tuple(_frame(frame) for frame in content["frames"]),
-            tuple(
-                RelationInterval(**{"begin": None, "end": None, **relation})
-                for relation in content.get("relations", ())
-            ),
-            _origin(content.get("made_by")),
-            _vocabulary(content.get("vocabulary")),
-            VideoFile(**content["video"]) if content.get("video") else None,
-        )
+        return graph_from_json(content)
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
+
+
+def graph_from_json(content: dict[str, Any]) -> VideoGraph:
+    """The graph in the values of a graph file of this version or an earlier one.
+
+    Raises DataError naming the place, what stands there and what should.
+    """
+    check_json(content, graph_schema())
+    return VideoGraph(
+        content["video_id"],
+        content["dataset"],
+        tuple(_frame(frame) for frame in content["frames"]),
+        tuple(
+            RelationInterval(**{"begin": None, "end": None, **relation}) for relation in content.get("relations", ())
+        ),
+        _origin(content.get("made_by")),
+        _vocabulary(content.get("vocabulary")),
+        VideoFile(**content["video"]) if content.get("video") else None,
+    )
 
 
 def stem_of(file: Path) -> str:
