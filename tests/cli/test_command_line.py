@@ -60,6 +60,9 @@ def test_a_bare_switch_may_stand_before_another_option() -> None:
         (["stray"], "unrecognized arguments: stray"),
         (["-lr"], "expected one argument"),
         (["-config", "nowhere.yaml"], "cannot read nowhere.yaml"),
+        (["-config=--"], "cannot read --: there is no such file"),
+        (["-lr=--"], "option -lr: expected a number, got '--'"),
+        (["-use_amp=--"], "expected True or False, got '--'"),
         (["-path", "-graphs"], "unknown option -graphs; a value that begins with a dash is given as -path=-graphs"),
         (
             ["-path", "-"],
@@ -91,6 +94,7 @@ def read_files(*argv: str) -> Files:
     [
         (["a", "--", "-film.mp4", "--x", "-o", "--"], Files(("a", "-film.mp4", "--x", "-o", "--"))),
         (["-o", "y", "--", "-1.mp4"], Files(("-1.mp4",), "y")),
+        (["a", "-o=--"], Files(("a",), "--")),
         (["./-film.mp4", "-o=-graphs"], Files(("./-film.mp4",), "-graphs")),
         (["a", "-o", "-"], Files(("a",), "-")),
         (["-small", "a", "b"], Files(("a", "b"), small=True)),

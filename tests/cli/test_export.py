@@ -111,8 +111,12 @@ def test_what_cannot_work_is_refused(folder: Path, tmp_path: Path, capsys: pytes
     (tmp_path / "broken.graph.json").write_text("{}")
     file = tmp_path / "file"
     file.write_text("")
+    graph = next(folder.glob("*.graph.json"))
+    before = graph.read_bytes()
     for words, message in (
         ((folder, "-format", "csv", "-o", tmp_path / "empty"), "is a folder; name a file, such as"),
+        ((folder, "-format", "csv", "-o", file), "is there already and is no .csv file; name another file, or remove"),
+        ((folder, "-format", "coco", "-o", graph), "is read by this command; name another file to write"),
         ((folder, "-format", "vidvrd", "-o", file), "writes a file per video, so name a folder"),
         (
             (folder, "-format", "vidvrd", "-o", "-"),
@@ -128,3 +132,4 @@ def test_what_cannot_work_is_refused(folder: Path, tmp_path: Path, capsys: pytes
         assert exported(*words) == 2
         assert message in capsys.readouterr().err
         assert not (tmp_path / "o").exists()
+        assert (file.read_bytes(), graph.read_bytes()) == (b"", before)

@@ -360,23 +360,23 @@ def _features(folder: Path) -> Path:
     return min(root.glob("features/*/*/*.safetensors"))
 
 
-def _language_model(folder: Path) -> Path:
-    (folder / "llm").mkdir()
-    sizes = {
-        "hidden_size": 8,
-        "num_hidden_layers": 1,
-        "num_attention_heads": 2,
-        "intermediate_size": 8,
-        "vocab_size": 16,
-    }
-    (folder / "llm" / "config.json").write_text(json.dumps({"model_type": "llama", **sizes}))
-    return folder / "llm" / "config.json"
+def _language_model(name: str) -> Callable[[Path], Path]:
+    def make(folder: Path) -> Path:
+        from vidsgg.models.scenellm.loading import LanguageSource, load_language_model
+
+        tiny = "random:llama:hidden=8,layers=1,heads=2,vocabulary=16"
+        load_language_model(LanguageSource(tiny)).save_pretrained(folder / "llm")
+        return folder / "llm" / name
+
+    return make
 
 
 def _read_language_model(path: Path) -> Any:
-    from vidsgg.models.scenellm.language_config import language_config
+    from vidsgg.models.scenellm.language import LanguageConfig, LanguageModel
+    from vidsgg.models.scenellm.loading import LanguageSource
 
-    return language_config(str(path.parent))
+    model = LanguageModel(4, LanguageConfig(LanguageSource(str(path.parent)), rank=1, alpha=1, dropout=0))
+    return model(torch.zeros(3, 4), torch.tensor([0, 0, 1])), model.state_dict()
 
 
 def _predictable(folder: Path) -> tuple[Path, Path]:
@@ -436,7 +436,7 @@ def _exported(path: Path) -> Any:
     from vidsgg.io.exporters.formats import FORMATS
 
     out = path.parents[1] / "out"
-    for form in FORMATS.values():
+    for form in map(FORMATS.get, FORMATS.names()):
         _command(["export", str(path), "-format", form.name, "-o", str(out / f"a{form.suffix}")])
     _command(["view", str(path), "-o", str(out / "view")])
 
@@ -488,7 +488,8 @@ READERS = {
     "prior cache": Reader(
         lambda folder: _known(folder), lambda path: known_priors(ActionGenome(path.parents[2], "train", "predcls"))
     ),
-    "language model": Reader(_language_model, _read_language_model, **AS_JSON, slow=True),
+    "language model": Reader(_language_model("config.json"), _read_language_model, **AS_JSON, slow=True),
+    "language model's weights": Reader(_language_model("model.safetensors"), _read_language_model, slow=True),
     "graph, exported and shown": Reader(_graph, _exported, **AS_JSON, slow=True),
     "checkpoint, used": Reader(
         lambda folder: _predictable(folder)[0] / "checkpoint_final.tar",

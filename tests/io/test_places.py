@@ -12,7 +12,7 @@ import pytest
 
 from vidsgg.cli.main import main, run
 from vidsgg.errors import ConfigError
-from vidsgg.io.places import check_place
+from vidsgg.io.places import check_place, check_replaced
 from vidsgg.options import Place
 
 
@@ -43,6 +43,20 @@ def test_what_cannot_be_used_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="named pipes lie elsewhere on Windows")
+def test_a_file_of_another_kind_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "notes").write_text("mine")
+    (tmp_path / "old.CSV").write_text("")
+    os.symlink("notes", tmp_path / "link")
+    os.symlink("nothing", tmp_path / "broken")
+    for name in ("notes", "link", "broken"):
+        with pytest.raises(ConfigError, match=f"option -x: .*{name} is there already and is no .csv file"):
+            check_replaced("option -x", tmp_path / name, ".csv")
+    with pytest.raises(ConfigError, match="is read by this command"):
+        check_replaced("option -x", tmp_path / "link", ".csv", [tmp_path / "notes"])
+    for name in ("old.CSV", "new", "new.csv"):
+        check_replaced("option -x", tmp_path / name, ".csv", [tmp_path / "notes"])
+
+
 def test_named_pipes_and_devices_are_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for place in ("input", "new file", "new folder", "new"):

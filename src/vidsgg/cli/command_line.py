@@ -148,7 +148,7 @@ def parse_values(
     words = prepared(argv, options, switches, bool(positional), prog)
     given = vars(parser.parse_intermixed_args(words))  # options may stand between the words of a positional one
     path = given.pop("config", None)
-    values = read_options(find_recipe(path), config) if path is not None else {}
+    values = read_options(find_recipe(as_typed(path)), config) if path is not None else {}
     for name, value in given.items():
         annotation, field = known[name]
         if "-" in (value if isinstance(value, list) else (value,)) and not field.metadata.get("takes_stream"):

@@ -10,6 +10,7 @@ from typing import Any
 
 from vidsgg.cli.command_line import parse
 from vidsgg.errors import ConfigError
+from vidsgg.io.places import check_replaced
 from vidsgg.methods.registry import methods
 from vidsgg.options import option
 from vidsgg.recipes.history import RunRecord, choose_runs, find_runs
@@ -41,7 +42,9 @@ def main(argv: Sequence[str]) -> int:
         )
         if len(options.runs) < 2:
             raise ConfigError("two or more runs are needed for a comparison.\nSee 'vidsgg runs compare -h'.")
-        return _compare(choose_runs(options.runs, Path(options.folder)), Path(options.out))
+        out = Path(options.out)
+        check_replaced("option -out", out, out.suffix or ".png")
+        return _compare(choose_runs(options.runs, Path(options.folder)), out)
     listed = parse(ListRunsOptions, argv, prog="vidsgg runs", description=LIST, positional=["folder"])
     runs = find_runs(Path(listed.folder))
     if listed.json:

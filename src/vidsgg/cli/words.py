@@ -39,6 +39,9 @@ def prepared(
         bare = (
             positional and word.startswith("-") and "=" not in word and name in switches and following not in _BOOLEANS
         )
+        given, equals, value = word.partition("=")
+        if equals and value == "--":  # argparse would drop it, and the option would have no value
+            word = f"{given}={_MARK}--"
         words.append(f"{word}=True" if bare else word)
     return words + [_MARK + word for word in argv[end + 1 :]]
 

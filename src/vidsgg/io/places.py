@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Collection
 from pathlib import Path
 
 from vidsgg.errors import ConfigError
@@ -29,6 +30,20 @@ def check_place(option: str, path: Path, place: Place) -> None:
         _check_there(option, path, status, place)
     if place != "input":
         _check_parent(option, path.absolute(), status)
+
+
+def check_replaced(option: str, path: Path, suffix: str, read: Collection[Path] = ()) -> None:
+    """Raises ConfigError if a file lies at ``path`` that is not to be replaced: one of ``read``, which
+    the command reads, or one with another suffix than that of what is written, which is probably
+    not meant."""
+    if not os.path.lexists(path):
+        return
+    if path.exists() and any(path.samefile(file) for file in read):
+        raise ConfigError(f"{option}: {path} is read by this command; name another file to write.")
+    if not path.name.lower().endswith(suffix.lower()):
+        raise ConfigError(
+            f"{option}: {path} is there already and is no {suffix} file; name another file, or remove it."
+        )
 
 
 def _status(option: str, path: Path) -> os.stat_result | None:

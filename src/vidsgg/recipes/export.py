@@ -11,6 +11,7 @@ from vidsgg.errors import ConfigError, DataError
 from vidsgg.io.atomic import write_whole
 from vidsgg.io.exporters.formats import FORMATS, ExportFormat
 from vidsgg.io.graphs import SUFFIX, read_graph, stem_of
+from vidsgg.io.places import check_replaced
 from vidsgg.options import option
 from vidsgg.recipes.distinct import distinct, names_of
 from vidsgg.structures.graph import VideoGraph
@@ -66,6 +67,7 @@ def run_export(options: ExportOptions) -> Exported:
     if form.joint or (len(graphs) == 1 and out.suffix.lower() == form.suffix):
         if out.is_dir():
             raise ConfigError(f"option -out: {out} is a folder; name a file, such as {out / ('graphs' + form.suffix)}.")
+        check_replaced("option -out", out, form.suffix, files)
         return Exported([_write(out, form, graphs)], notes)
     if out.is_file():
         raise ConfigError(

@@ -12,11 +12,12 @@ from typing import Any
 
 import optuna
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
-from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+from optuna.storages.journal import JournalFileOpenLock
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
 
-from vidsgg.errors import ConfigError
+from vidsgg.errors import ConfigError, VidsggError
+from vidsgg.tuning.journal import CheckedJournal
 
 JOURNAL = "journal:"
 _WAIT_SECONDS = 60  # for another process that writes into the same SQLite file
@@ -36,12 +37,14 @@ def open_storage(place: str) -> BaseStorage:
             lock = (
                 JournalFileOpenLock(str(path)) if sys.platform == "win32" else None
             )  # by default a symbolic link, which Windows may refuse
-            return JournalStorage(JournalFileBackend(str(path), lock))
+            return JournalStorage(CheckedJournal(path, lock))
         if "://" in place:
             return _open_database(place, {})
         path = Path(place)
         path.parent.mkdir(parents=True, exist_ok=True)
         return _open_database(f"sqlite:///{path.as_posix()}", {"timeout": _WAIT_SECONDS})
+    except VidsggError:
+        raise
     except (
         OSError,
         ImportError,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -122,6 +123,54 @@ def test_a_folder_is_loaded_like_the_model_that_was_saved(tmp_path: Path) -> Non
     stored = language(str(tmp_path / "model"))
     assert torch.equal(stored(words(3), video(3)), language()(words(3), video(3)))
     stored.load_state_dict(language().state_dict())
+
+
+@pytest.mark.parametrize("name", ["layers.1.mlp.down_proj.weight", "embed_tokens.weight"])
+def test_a_folder_in_which_one_number_is_another_is_refused(name: str, tmp_path: Path) -> None:
+    """The number at the very end: what quantised loading leaves as it is does not contain it."""
+    base = load_language_model(LanguageSource(NAME))
+    base.get_parameter(name).data[-1, -1] += 0.5
+    base.save_pretrained(tmp_path)
+    with pytest.raises(CheckpointError, match=r"another language model than .* is now \(its weights differ\)"):
+        language(str(tmp_path)).load_state_dict(language().state_dict())
+
+
+def test_a_folder_that_was_saved_again_is_the_same_model(tmp_path: Path) -> None:
+    """In pieces, in half the precision, with the output layer, or as PyTorch's own file."""
+    from transformers import LlamaForCausalLM
+
+    base, state = load_language_model(LanguageSource(NAME)), language().state_dict()
+    base.save_pretrained(tmp_path / "pieces", max_shard_size="4KB")
+    assert len(list((tmp_path / "pieces").glob("*.safetensors"))) > 1
+    whole = LlamaForCausalLM(base.config)
+    whole.model.load_state_dict(base.state_dict())
+    whole.save_pretrained(tmp_path / "whole")
+    base.save_pretrained(tmp_path / "torch")
+    (tmp_path / "torch" / "model.safetensors").unlink()
+    torch.save(base.state_dict(), tmp_path / "torch" / "pytorch_model.bin")
+    base.to(torch.bfloat16).save_pretrained(tmp_path / "half")
+    for copy in ("pieces", "whole", "torch", "half"):
+        language(str(tmp_path / copy)).load_state_dict(state)
+
+
+def test_adapters_of_an_earlier_version_are_compared_by_what_they_hold() -> None:
+    state = language().state_dict()
+    language().load_state_dict({**state, "_extra_state": state["_extra_state"][0]})
+    for other in (state["_extra_state"][0] + 1, state["_extra_state"][:0]):
+        with pytest.raises(CheckpointError, match="another language model"):
+            language().load_state_dict({**state, "_extra_state": other})
+
+
+def test_a_list_of_weights_names_files_beside_it_only(tmp_path: Path) -> None:
+    load_language_model(LanguageSource(NAME)).save_pretrained(tmp_path / "model", max_shard_size="4KB")
+    index = tmp_path / "model" / "model.safetensors.index.json"
+    table = json.loads(index.read_text(encoding="utf-8"))
+    part = next(iter(table["weight_map"].values()))
+    (tmp_path / "model" / part).rename(tmp_path / part)
+    table["weight_map"] = {name: f"../{p}" if p == part else p for name, p in table["weight_map"].items()}
+    index.write_text(json.dumps(table), encoding="utf-8")
+    with pytest.raises(ConfigError, match=rf"names '\.\./{part}', which is no file beside it"):
+        language(str(tmp_path / "model"))
 
 
 def test_a_base_in_bfloat16_has_adapters_in_float32() -> None:

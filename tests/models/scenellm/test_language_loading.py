@@ -44,6 +44,9 @@ def test_large_models_are_kept_in_bfloat16() -> None:
         ("random:lama:hidden=16", "lama"),
         ("random:t5:hidden=16,layers=1,heads=2", "of kind 't5', not a causal language model"),
         ("random:llama:hidden=17,heads=2", "17"),
+        ("random:llama:hidden=16,heads=0", "'random:llama:hidden=16,heads=0.: integer .*modulo"),
+        ("random:llama:layers=1000000000", "'num_hidden_layers' is 1000000000; at most 8,192"),
+        ("random:llama:hidden=" + "9" * 5000, "hidden is a number of 5000 digits"),
         ("nowhere/there-is-none", "'nowhere/there-is-none' cannot be loaded: .* VIDSGG_LLM_NAME replaces the default"),
         (
             "/not/a/folder",
@@ -78,11 +81,12 @@ def test_without_network_it_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> 
         load_language_model(LanguageSource("some/model"))
 
 
-def test_a_model_that_was_fetched_before_needs_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_that_was_fetched_before_needs_no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import huggingface_hub
     import transformers
 
-    monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda name, file: f"/cache/{name}/{file}")
+    (tmp_path / "config.json").write_text('{"model_type": "llama"}', encoding="utf-8")
+    monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda name, file: str(tmp_path / file))
     monkeypatch.setattr(huggingface_hub, "get_hf_file_metadata", lambda url: pytest.fail("asked the hub"))
     monkeypatch.setattr(transformers.AutoConfig, "from_pretrained", lambda name, **given: language_config(NAME))
     assert language_config("some/model").hidden_size == 16
@@ -98,7 +102,7 @@ def cut_off(folder: Path) -> None:
     file.write_bytes(file.read_bytes()[:-100])
 
 
-def configured(**values: int) -> Callable[[Path], None]:
+def configured(**values: object) -> Callable[[Path], None]:
     def change(folder: Path) -> None:
         file = folder / "config.json"
         file.write_text(json.dumps({**json.loads(file.read_text(encoding="utf-8")), **values}), encoding="utf-8")
@@ -120,6 +124,22 @@ def configured(**values: int) -> Callable[[Path], None]:
             r"tells of, 6 are not in its files in that shape, such as layers\.0\.mlp\.down_proj\.weight\. Name",
         ),
         (configured(num_attention_heads=3), r"cannot be loaded: ValueError: The hidden size \(16\) is not a multiple"),
+        (configured(num_attention_heads=0), "cannot be loaded: integer .*modulo by zero"),
+        (
+            configured(num_hidden_layers=10**9),
+            r"config\.json: 'num_hidden_layers' is 1000000000; at most 8,192 is possible",
+        ),
+        (configured(vocab_size=10**30), "'vocab_size' is 10{10,}.*; at most 1,099,511,627,776 is possible"),
+        (configured(model_type=[]), "cannot be loaded: unhashable type"),
+        (configured(hidden_act="none of these"), "none of these"),
+        (
+            configured(attn_implementation="somebody/kernel"),
+            "'somebody/kernel', and a file does not choose other files",
+        ),
+        (configured(configuration_files=["config.1.0.0.json"]), "a file does not choose other files"),
+        (lambda folder: (folder / "config.json").write_text("[" * 10**5), "is not valid JSON"),
+        (lambda folder: (folder / "config.json").write_text("3"), "holds 3, expected a table of options"),
+        (lambda folder: (folder / "adapter_config.json").write_text("{}"), "it holds adapters"),
     ],
 )
 def test_a_folder_whose_weights_are_not_whole_is_refused(

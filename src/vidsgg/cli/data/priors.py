@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from vidsgg.cli.command_line import parse
 from vidsgg.errors import ConfigError
+from vidsgg.io.places import check_replaced
 from vidsgg.options import option
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ def main(argv: Sequence[str]) -> int:
         " needed."
     )
     options = parse(PriorsOptions, argv, prog="vidsgg data priors", description=description)
+    if options.out is not None:
+        check_replaced("option -out", options.out, ".json")
     from vidsgg.datasets.prior_cache import known_priors
     from vidsgg.datasets.priors import write_priors
     from vidsgg.datasets.registry import default_data_path, open_whole_split

@@ -17,7 +17,9 @@ import torch
 from torch import Tensor, nn
 
 from vidsgg.errors import CheckpointError, ConfigError
+from vidsgg.models.scenellm.language_config import RANDOM, first_line, not_there
 from vidsgg.models.scenellm.loading import LanguageSource, load_language_model
+from vidsgg.models.scenellm.stored_weights import stored_tensors, weights_checksum
 from vidsgg.ops.ragged import RaggedLayout
 
 if TYPE_CHECKING:
@@ -56,6 +58,7 @@ class LanguageModel(nn.Module):
         self.positions: int | None = getattr(text, "max_position_embeddings", None)
         self._embedding_scale = _embedding_scale(base)
         self._mark = _mark(base)
+        self._checksum = _checksum(base, config.source.name)
         self._dtype = _word_embedding(base).weight.dtype
         self.reads = nn.Linear(dim, text.hidden_size)
         self.llm: PeftModel = self._adapted(base, config)
@@ -123,14 +126,25 @@ class LanguageModel(nn.Module):
         return x * (self._embedding_scale * (x.square().mean(-1, keepdim=True) + 1e-6).rsqrt())
 
     def get_extra_state(self) -> Tensor:
-        return torch.tensor(self._mark, dtype=torch.int64, device=self.reads.weight.device)
+        return torch.tensor([self._mark, self._checksum], dtype=torch.int64, device=self.reads.weight.device)
 
     def set_extra_state(self, state: Tensor) -> None:
-        """Raises CheckpointError if the adapters were trained on another base model than this."""
-        if int(state) != self._mark:
+        """Raises CheckpointError if the adapters were trained on another base model than this.
+
+        Checkpoints of earlier versions hold the first of the two numbers only.
+        """
+        kept = state.flatten().tolist()
+        differing = [
+            what
+            for what, ours, theirs in zip(
+                ("word embeddings or norms", "weights"), (self._mark, self._checksum), kept, strict=False
+            )
+            if ours != theirs
+        ]
+        if differing or not kept:
             raise CheckpointError(
-                f"the adapters were trained on another language model than {self.name!r} is now (its word embeddings or"
-                " norms differ); name the same one, in the same version."
+                f"the adapters were trained on another language model than {self.name!r} is now (its"
+                f" {(differing or ['weights'])[0]} differ); name the same one, in the same version."
             )
 
 
@@ -173,8 +187,20 @@ def _embedding_scale(base: PreTrainedModel) -> float:
 
 def _mark(base: PreTrainedModel) -> int:
     """A checksum of what quantised loading leaves as it is, in the precision that every way of
-    loading has: embeddings and norms."""
+    loading has: embeddings and norms. Of the model as it was loaded, while ``_checksum`` looks at
+    its files."""
     mark = zlib.crc32(type(base).__name__.encode())
     for parameter in (_word_embedding(base).weight[:64], *(p for p in base.parameters() if p.dim() == 1)):
         mark = zlib.crc32(parameter.detach().cpu().to(torch.bfloat16).contiguous().view(torch.uint8).numpy().data, mark)
     return mark
+
+
+def _checksum(base: PreTrainedModel, name: str) -> int:
+    """A checksum of all weights of the base model, before any quantisation. Raises ConfigError if
+    its files cannot be read."""
+    if name.startswith(RANDOM):
+        return weights_checksum(base.named_parameters())
+    try:
+        return weights_checksum(stored_tensors(name, base.base_model_prefix))
+    except Exception as error:  # files that the library has just read, with values that a stranger chose
+        raise not_there(name, first_line(error)) from error

@@ -8,11 +8,12 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
-from vidsgg.errors import ConfigError
+from vidsgg.errors import ConfigError, VidsggError
 from vidsgg.models.scenellm.language_config import RANDOM, first_line, language_config, not_there
 
 if TYPE_CHECKING:
@@ -58,10 +59,14 @@ def load_language_model(source: LanguageSource) -> PreTrainedModel:
     _check_memory(source, parameters, torch.float32 if random else dtype)
     try:
         model = _random(source, config, dtype) if random else _stored(source, dtype)
-    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-        if not isinstance(error, (torch.OutOfMemoryError, MemoryError)) and "can't allocate memory" not in str(error):
+    except VidsggError:
+        raise
+    except Exception as error:  # values of a stranger make the library raise nearly anything
+        if isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error):
+            raise _too_little_memory(source.name, parameters, first_line(error)) from error
+        if random:  # only sizes came from elsewhere, and they have been tried: a mistake of ours
             raise
-        raise _too_little_memory(source.name, parameters, first_line(error)) from error
+        raise not_there(source.name, first_line(error)) from error
     model.requires_grad_(False)
     model.eval()
     return model
@@ -107,7 +112,7 @@ def _count_parameters(config: PreTrainedConfig) -> int:
     try:
         with torch.device("meta"):
             return sum(parameter.numel() for parameter in AutoModel.from_config(config).parameters())
-    except ValueError as error:  # sizes that do not go together
+    except Exception as error:  # sizes that do not go together, and whatever else a stranger may have put there
         raise ConfigError(f"option -llm_name: {first_line(error)}") from error
 
 
@@ -136,20 +141,18 @@ def _random(source: LanguageSource, config: PreTrainedConfig, dtype: torch.dtype
 def _stored(source: LanguageSource, dtype: torch.dtype) -> PreTrainedModel:
     """Raises ConfigError also if a weight is not there or has another shape: the library would
     start it from random numbers."""
-    from safetensors import SafetensorError
     from transformers import AutoModel
 
+    if (Path(source.name) / "adapter_config.json").exists():
+        raise not_there(source.name, "it holds adapters, whose file names another model; name that one")
     given: dict[str, Any] = {
         "dtype": dtype,
         "ignore_mismatched_sizes": True,
         "output_loading_info": True,
         "trust_remote_code": False,
     }
-    try:
-        with _quiet():
-            model, told = AutoModel.from_pretrained(source.name, **given, **_quantised(source, dtype))
-    except (OSError, ValueError, ImportError, SafetensorError) as error:
-        raise not_there(source.name, first_line(error)) from error
+    with _quiet():
+        model, told = AutoModel.from_pretrained(source.name, **given, **_quantised(source, dtype))
     if absent := sorted({*told["missing_keys"], *(name for name, *_ in told["mismatched_keys"])}):
         raise not_there(
             source.name,
