@@ -187,7 +187,7 @@ def test_events_without_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[s
         )
         == 2
     )
-    assert "model 'scenellm' has no mode 'sgcls' on 'easg'; it has predcls" in capsys.readouterr().err
+    assert "RoI features or given classes into codes, and 'easg' has neither here" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("epochs", "before"), [("1", "any relation is learnt"), ("2", "stage 2b")])

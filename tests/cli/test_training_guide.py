@@ -146,6 +146,7 @@ def test_from_easy_to_hard_and_from_one_data_set_to_another(place: Path) -> None
     run_block("python train.py -mode sgcls -model sttran -resume_from checkpoint_predcls.pth -epochs 25", place)
     shutil.copy(newest(place, "checkpoint_best.tar"), place / "checkpoint_sgcls.pth")
     run_block("python train.py -mode sgdet -model sttran -resume_from checkpoint_sgcls.pth -epochs 25", place)
+    shutil.copy(newest(place, "checkpoint_best.tar"), place / "checkpoint_sgdet.pth")
     assert "starts from the weights of checkpoint_sgcls.pth (sttran, sgcls" in newest(place, "logfile.txt").read_text(
         encoding="utf-8"
     )
@@ -157,6 +158,14 @@ def test_from_easy_to_hard_and_from_one_data_set_to_another(place: Path) -> None
     assert "starts from the weights of ag_checkpoint.pth" in log
     assert re.search(r"taken over: .*temporal", log)
     assert re.search(r"new, with their own start: .*heads", log)
+
+    for mode in ("sgcls", "sgdet"):  # the same in the other modes, from the Action Genome checkpoint of the mode
+        old = f"checkpoint_{mode}.pth"
+        run_block(f"python train.py -mode {mode} -data_path data/EASG -resume_from {old} -epochs 20", place)
+        log = newest(place, "logfile.txt").read_text(encoding="utf-8")
+        assert f"starts from the weights of {old} (sttran, {mode}" in log
+        assert re.search(r"taken over: .*temporal", log)
+        assert re.search(r"new, with their own start: .*object_classifier", log)
 
 
 def test_it_goes_on_from_a_checkpoint(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
