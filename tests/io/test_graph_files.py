@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import copy
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from vidsgg.datasets.action_genome import SCHEMA as ACTION_GENOME
 from vidsgg.errors import DataError
 from vidsgg.io.graphs import graph_schema, graph_writer, read_graph, write_graph
 from vidsgg.io.json_schema import check_json
 from vidsgg.structures.graph import GraphEdge, GraphFrame, GraphNode, Origin, RelationInterval, VideoFile, VideoGraph
+from vidsgg.structures.schema import Schema
 
 STANDARD = Draft202012Validator(graph_schema())
 texts = st.text(st.characters(codec="utf-8"), max_size=8)
@@ -48,8 +50,9 @@ def frames(draw: Any, labels: Any, predicates: Any) -> GraphFrame:
 
 @st.composite
 def graphs(draw: Any) -> VideoGraph:
-    labels, predicates, vocabulary = texts, st.tuples(texts, texts), draw(st.sampled_from([None, ENTITY.vocabulary]))
-    if vocabulary is not None:
+    labels, predicates, schema = texts, st.tuples(texts, texts), draw(st.sampled_from([None, ENTITY]))
+    if schema is not None:
+        vocabulary = schema.vocabulary
         labels = st.sampled_from(vocabulary.objects)
         predicates = st.sampled_from([(name, group.name) for group in vocabulary.groups for name in group.predicates])
     seen = tuple(draw(st.lists(frames(labels, predicates), max_size=4)))
@@ -70,11 +73,11 @@ def graphs(draw: Any) -> VideoGraph:
     videos = st.builds(VideoFile, st.integers(0, 10**12), texts, st.integers(1, 10**6), st.none() | st.floats(0.1, 1e3))
     return VideoGraph(
         draw(texts),
-        draw(texts),
+        draw(texts) if schema is None else schema.name,
         seen,
         tuple(relations),
         draw(st.none() | origins),
-        vocabulary,
+        schema,
         draw(st.none() | videos),
     )
 
@@ -137,7 +140,7 @@ def example() -> VideoGraph:
         "sttran", "sgdet", "run/checkpoint_best.tar", "00ff", "faster-rcnn-c4", 2.0, (("threshold", 0.5),), ("a note",)
     )
     video = VideoFile(1234, "sha256:00ff", 25, 25.0)
-    return VideoGraph("v.mp4", "toy_frames", (frame,), (relation,), origin, ENTITY.vocabulary, video)
+    return VideoGraph("v.mp4", ENTITY.name, (frame,), (relation,), origin, ENTITY, video)
 
 
 @pytest.mark.parametrize(
@@ -177,11 +180,52 @@ def test_a_frame_and_a_relation_take_a_line_each(tmp_path: Path) -> None:
     ]
 
 
+# Of the schema, versions 2 and 3 hold the vocabulary.
+WITHOUT_RULES = Schema(ENTITY.name, ENTITY.vocabulary, "entity")
+
+
+def as_version_3(content: dict[str, Any]) -> dict[str, Any]:
+    """A file as vidsgg wrote it before graphs had a schema."""
+    vocabulary = copy.deepcopy(content["schema"]["vocabulary"])
+    for group in vocabulary["groups"]:
+        del group["negative"]
+    kept = {name: value for name, value in content.items() if name != "schema"}
+    return {**kept, "version": 3, "vocabulary": vocabulary}
+
+
+def test_files_of_version_3_are_read(tmp_path: Path) -> None:
+    content = as_version_3(written(tmp_path))
+    (tmp_path / "g.json").write_text(json.dumps(content), encoding="utf-8")
+    assert read_graph(tmp_path / "g.json") == replace(example(), schema=WITHOUT_RULES)
+    content["vocabulary"]["subjects"], content["relations"] = ["cut"], []
+    content["frames"][0]["nodes"][0]["label"], content["frames"][0]["edges"] = "cut", []
+    (tmp_path / "g.json").write_text(json.dumps(content), encoding="utf-8")
+    schema = read_graph(tmp_path / "g.json").schema
+    assert schema is not None and schema.subject_kind == "action"  # its subject is no class of things
+
+
+def test_the_schema_comes_back_with_every_rule(tmp_path: Path) -> None:
+    rules = {field.name for field in fields(Schema)} - {"vocabulary"}
+    write_graph(tmp_path / "g.json", VideoGraph("v", "action_genome", (), schema=ACTION_GENOME))
+    schema = read_graph(tmp_path / "g.json").schema
+    negatives = [group.negative for group in ACTION_GENOME.vocabulary.groups]
+    assert schema is not None and any(negatives)
+    assert [group.negative for group in schema.vocabulary.groups] == negatives  # they do not count in comparisons
+    assert all(getattr(schema, name) == getattr(ACTION_GENOME, name) for name in rules)
+    described = graph_schema()["$defs"]["schema"]["properties"]
+    assert rules | {"vocabulary", "format", "version"} <= set(described)
+
+
+def test_a_schema_of_another_name_is_refused() -> None:
+    with pytest.raises(DataError, match=r"the data set is 'mine', but the schema is that of"):
+        VideoGraph("v", "mine", (), schema=ENTITY)
+
+
 def test_files_of_version_2_are_read(tmp_path: Path) -> None:
-    content = written(tmp_path) | {"version": 2}
+    content = as_version_3(written(tmp_path)) | {"version": 2}
     del content["video"]
     (tmp_path / "g.json").write_text(json.dumps(content), encoding="utf-8")
-    assert read_graph(tmp_path / "g.json") == replace(example(), video=None)
+    assert read_graph(tmp_path / "g.json") == replace(example(), video=None, schema=WITHOUT_RULES)
 
 
 def test_files_of_version_1_are_read(tmp_path: Path) -> None:
@@ -212,8 +256,10 @@ def test_files_of_version_1_are_read(tmp_path: Path) -> None:
         (("relations", 0, "end"), None, r"lasts from 0\.0 to None seconds"),
         (("made_by", "mode"), "xyz", r"made_by\.mode is 'xyz'; expected predcls or sgcls or sgdet"),
         (("made_by", "settings", "a"), "b", r"made_by\.settings\.a is 'b'; expected number"),
-        (("vocabulary", "groups", 0, "kind"), "many", r"vocabulary\.groups\[0\]\.kind is 'many'"),
-        (("vocabulary", "objects", 0), "person", r"object classes"),
+        (("schema", "vocabulary", "groups", 0, "kind"), "many", r"schema\.vocabulary\.groups\[0\]\.kind is 'many'"),
+        (("schema", "vocabulary", "objects", 0), "person", r"object classes"),
+        (("schema", "version"), 99, r"schema: is 'vidsgg\.schema' version 99; this program reads"),
+        (("schema", "rules"), [], r"schema: has fields that this program does not know: rules"),
         (("video", "frame_count"), 0, r"video\.frame_count is 0; expected 1 or more"),
         (("video", "fps"), 0, r"the video has 0 frames a second"),
         (("frames",), {}, r"frames is \{\}; expected array"),
@@ -222,8 +268,8 @@ def test_files_of_version_1_are_read(tmp_path: Path) -> None:
         (("frames", 0, "nodes", 0, "score"), 10**400, r"score is a whole number of about 400 digits; expected number"),
         (("frames", 0, "nodes", 0, "label"), "\ud800", r"half a surrogate pair"),
         (("frames", 0, "nodes", 0, "label"), {"a": ["x" * 10**5] * 9}, r"label is \{'a': \['xx.*expected string"),
-        (("version",), True, r"version is True; expected 1 or 2 or 3"),
-        (("version",), 4, r"version 4; this program reads versions 1 to 3"),
+        (("version",), True, r"version is True; expected 1 or 2 or 3 or 4"),
+        (("version",), 5, r"version 5; this program reads versions 1 to 4"),
     ],
 )
 def test_what_is_wrong_is_named_by_its_place(

@@ -138,7 +138,7 @@ def test_frames_too_far_apart_for_intervals_are_told_as_they_are() -> None:
 @pytest.mark.parametrize("most", [1, 2, 20])
 def test_the_surest_things_stay_with_their_relations(most: int) -> None:
     annotation = entity_annotation([6, 6, 6], seed=5)
-    graph = tracked(replace(annotated_graph(annotation), vocabulary=annotation.schema.vocabulary))
+    graph = tracked(replace(annotated_graph(annotation), schema=annotation.schema))
     scored = tuple(
         replace(
             f, nodes=tuple(replace(n, score=1.0 if n.label == "person" else 0.1 * i) for i, n in enumerate(f.nodes))

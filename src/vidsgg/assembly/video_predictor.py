@@ -125,9 +125,9 @@ class VideoPredictor:
             frames.append(frame)
         notes = (*self.drawn, *footage.notes, *(boxes.notes() if boxes else ()))
         made_by = replace(self.origin, notes=notes, source=str(video.resolve()))
-        known, vocabulary = video_file(video, footage), self.schema.vocabulary
+        known = video_file(video, footage)
         return VideoGraph(
-            footage.name, self.schema.name, tuple(frames), timeline.intervals(), made_by, vocabulary, known
+            footage.name, self.schema.name, tuple(frames), timeline.intervals(), made_by, self.schema, known
         )
 
 

@@ -34,7 +34,7 @@ def to_graph(
     """One graph per frame of ``annotation`` with the nodes and the likely relations of
     ``prediction``, see ``frame_graphs``."""
     frames = tuple(frame_graphs(prediction, moments_of(annotation), threshold, unsure_above))
-    return VideoGraph(annotation.video_id, prediction.schema.name, frames, vocabulary=prediction.schema.vocabulary)
+    return VideoGraph(annotation.video_id, prediction.schema.name, frames, schema=prediction.schema)
 
 
 def frame_graphs(

@@ -19,9 +19,9 @@ from vidsgg.io.atomic import whole_file
 from vidsgg.io.json_schema import check_json
 from vidsgg.io.untrusted import read_json
 from vidsgg.structures.graph import GraphEdge, GraphFrame, GraphNode, Origin, RelationInterval, VideoFile, VideoGraph
-from vidsgg.structures.vocabulary import PredicateGroup, Vocabulary
+from vidsgg.structures.schema import Schema
 
-FORMAT, VERSION = "vidsgg.video_graph", 3
+FORMAT, VERSION = "vidsgg.video_graph", 4
 SUFFIX = ".graph.json"
 LARGEST = 2 << 30  # bytes of a graph file; three hours of video have some hundred million
 
@@ -31,11 +31,14 @@ class GraphWriter:
     held."""
 
     def __init__(
-        self, file: BinaryIO, video_id: str, dataset: str, vocabulary: Vocabulary | None, video: VideoFile | None
+        self, file: BinaryIO, video_id: str, dataset: str, schema: Schema | None, video: VideoFile | None
     ) -> None:
         self._file, self._frames, self.finished = file, 0, False
         head: dict[str, Any] = {"format": FORMAT, "version": VERSION, "video_id": video_id, "dataset": dataset}
-        head |= {"vocabulary": _vocabulary_json(vocabulary), "video": None if video is None else asdict(video)}
+        head |= {
+            "schema": None if schema is None else schema.to_dict(),
+            "video": None if video is None else asdict(video),
+        }
         self._write(_text(head)[:-1] + ',\n "frames": [')
 
     def add(self, frame: GraphFrame) -> None:
@@ -56,14 +59,14 @@ class GraphWriter:
 
 @contextmanager
 def graph_writer(
-    path: Path, video_id: str, dataset: str, vocabulary: Vocabulary | None, video: VideoFile | None = None
+    path: Path, video_id: str, dataset: str, schema: Schema | None, video: VideoFile | None = None
 ) -> Iterator[GraphWriter]:
     """The file gets its name when the block has been left without an error, after ``finish``.
     Raises DataError if it cannot be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(path) as file:
-            writer = GraphWriter(file, video_id, dataset, vocabulary, video)
+            writer = GraphWriter(file, video_id, dataset, schema, video)
             yield writer
             assert writer.finished, f"{path}: the relations are missing"
     except OSError as error:
@@ -73,14 +76,14 @@ def graph_writer(
 def write_graph(path: Path, graph: VideoGraph) -> None:
     """The whole file or none, also if something goes wrong on the way. Raises DataError if it
     cannot be written."""
-    with graph_writer(path, graph.video_id, graph.dataset, graph.vocabulary, graph.video) as writer:
+    with graph_writer(path, graph.video_id, graph.dataset, graph.schema, graph.video) as writer:
         _add_all(writer, graph)
 
 
 def graph_text(graph: VideoGraph) -> bytes:
     """What ``write_graph`` writes, in UTF-8."""
     file = BytesIO()
-    _add_all(GraphWriter(file, graph.video_id, graph.dataset, graph.vocabulary, graph.video), graph)
+    _add_all(GraphWriter(file, graph.video_id, graph.dataset, graph.schema, graph.video), graph)
     return file.getvalue()
 
 
@@ -93,6 +96,7 @@ def _add_all(writer: GraphWriter, graph: VideoGraph) -> None:
 def read_graph(path: Path) -> VideoGraph:
     """The graph that ``write_graph`` wrote, equal in every value, also by earlier versions.
 
+    Versions 1 to 3 hold a vocabulary at most; the rest of their schema is then as by default.
     Raises DataError naming the file, the place in it, what stands there and what should.
     """
     content = read_json(path, Any, LARGEST)
@@ -123,7 +127,7 @@ def graph_from_json(content: dict[str, Any]) -> VideoGraph:
             RelationInterval(**{"begin": None, "end": None, **relation}) for relation in content.get("relations", ())
         ),
         _origin(content.get("made_by")),
-        _vocabulary(content.get("vocabulary")),
+        _schema(content),
         VideoFile(**content["video"]) if content.get("video") else None,
     )
 
@@ -191,21 +195,12 @@ def _origin(values: dict[str, Any] | None) -> Origin | None:
     )
 
 
-def _vocabulary_json(vocabulary: Vocabulary | None) -> dict[str, Any] | None:
+def _schema(content: dict[str, Any]) -> Schema | None:
+    """The schema of a file's content. Raises DataError naming what is wrong with it."""
+    if content.get("schema") is not None:
+        return Schema.from_dict(content["schema"])
+    vocabulary = content.get("vocabulary")
     if vocabulary is None:
         return None
-    groups = [
-        {"name": g.name, "predicates": g.predicates, "kind": g.kind, "direction": g.direction, "exclusive": g.exclusive}
-        for g in vocabulary.groups
-    ]
-    return {"objects": vocabulary.objects, "subjects": vocabulary.subjects, "groups": groups}
-
-
-def _vocabulary(values: dict[str, Any] | None) -> Vocabulary | None:
-    if values is None:
-        return None
-    groups = tuple(
-        PredicateGroup(g["name"], tuple(g["predicates"]), g["kind"], g["direction"], tuple(g.get("exclusive", ())))
-        for g in values["groups"]
-    )
-    return Vocabulary(tuple(values["objects"]), tuple(values["subjects"]), groups)
+    kind = "entity" if set(vocabulary["subjects"]) <= set(vocabulary["objects"]) else "action"
+    return Schema.from_dict({"name": content["dataset"], "subject_kind": kind, **vocabulary})

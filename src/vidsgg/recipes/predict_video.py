@@ -161,9 +161,7 @@ class _Predictor:
         """Numbers of frames and of relations over time. notes: gets what a reader of the graph
         should know."""
         timeline, count, schema = RelationTimeline(), 0, self._at.schema
-        with graph_writer(
-            place.file, footage.name, schema.name, schema.vocabulary, video_file(place.video, footage)
-        ) as writer:
+        with graph_writer(place.file, footage.name, schema.name, schema, video_file(place.video, footage)) as writer:
             for frame in self._at.frames(footage.name, self._watched(footage), boxes):
                 writer.add(frame)
                 timeline.add(frame)

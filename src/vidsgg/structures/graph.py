@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vidsgg.errors import DataError, short
+from vidsgg.structures.schema import Schema
 from vidsgg.structures.vocabulary import Vocabulary
 
 Box = tuple[float, float, float, float]
@@ -163,21 +164,23 @@ class VideoFile:
 class VideoGraph:
     """All annotated or sampled frames of one video, in order.
 
-    relations: what holds over time, by begin, between tracks of the frames' nodes. made_by: None
-    for annotations and for graphs of which
-    that is not known. vocabulary: all that could have been said, None if not known. video: None for
-    annotations and for graphs that do not say it, such as those of versions 1 and 2.
+    Raises DataError where two values contradict each other.
     """
 
     video_id: str
-    dataset: str
+    dataset: str  # the name of its schema
     frames: tuple[GraphFrame, ...]
-    relations: tuple[RelationInterval, ...] = ()
-    made_by: Origin | None = None
-    vocabulary: Vocabulary | None = None
-    video: VideoFile | None = None
+    relations: tuple[RelationInterval, ...] = ()  # what holds over time between tracks of the nodes, by begin
+    made_by: Origin | None = None  # None for annotations, and where it is not known
+    schema: Schema | None = None  # classes, predicates and rules; None if not known
+    video: VideoFile | None = None  # None for annotations, and in files of versions 1 and 2
 
     def __post_init__(self) -> None:
+        if self.schema is not None and self.schema.name != self.dataset:
+            raise DataError(
+                f"video {short(self.video_id)}: the data set is {short(self.dataset)}, but the schema is that of"
+                f" {short(self.schema.name)}; give both one name."
+            )
         tracks = {(node.track, node.label) for frame in self.frames for node in frame.nodes}
         for i, relation in enumerate(self.relations):
             for end in ((relation.subject_track, relation.subject), (relation.object_track, relation.object)):
@@ -188,13 +191,19 @@ class VideoGraph:
                     )
         self._check_vocabulary()
 
+    @property
+    def vocabulary(self) -> Vocabulary | None:
+        """All that could have been said; None if not known."""
+        return None if self.schema is None else self.schema.vocabulary
+
     def _check_vocabulary(self) -> None:
         """Nothing is said that could not have been said: whoever reads a graph may look up its
         names in its vocabulary."""
-        if self.vocabulary is None:
+        vocabulary = self.vocabulary
+        if vocabulary is None:
             return
-        labels = {*self.vocabulary.objects, *self.vocabulary.subjects}
-        predicates = {(name, group.name) for group in self.vocabulary.groups for name in group.predicates}
+        labels = {*vocabulary.objects, *vocabulary.subjects}
+        predicates = {(name, group.name) for group in vocabulary.groups for name in group.predicates}
         where = f"video {short(self.video_id)}"
         for frame in self.frames:
             for node in frame.nodes:

@@ -46,13 +46,13 @@ def graph(video: str = "v.mp4", cup: str = "cup") -> VideoGraph:
     )
     relation = RelationInterval(1, 2, "person", cup, "holding", "contacting", 0.0, 1.0, 1, 31, 0.75)
     return VideoGraph(
-        video, "toy_frames", frames, (relation,), None, ENTITY.vocabulary if cup in ENTITY.vocabulary.objects else None
+        video, ENTITY.name, frames, (relation,), None, ENTITY if cup in ENTITY.vocabulary.objects else None
     )
 
 
 def renamed() -> VideoGraph:
     made = graph(EVIL, EVIL)
-    return replace(made, vocabulary=None, relations=(replace(made.relations[0], predicate=EVIL, group=EVIL),))
+    return replace(made, schema=None, relations=(replace(made.relations[0], predicate=EVIL, group=EVIL),))
 
 
 def test_a_table_has_a_row_for_every_relation_of_every_frame() -> None:
@@ -250,7 +250,7 @@ def test_the_evaluators_softmax_gives_the_probabilities_back() -> None:
     made = replace(graph(), frames=(replace(graph().frames[0], edges=edges),), relations=())
     assert prediction_tensors(made)["attention_distribution"].softmax(1).tolist() == [pytest.approx(scores)]
     with pytest.raises(DataError, match="need a vocabulary whose subjects have boxes"):
-        prediction_tensors(replace(made, vocabulary=None))
+        prediction_tensors(replace(made, schema=None))
 
 
 def test_networkx_of_a_video_and_of_a_frame() -> None:
@@ -301,5 +301,5 @@ def test_formats_over_time_need_tracks_of_one_class(name: str) -> None:
 
 @pytest.mark.parametrize("name", FORMATS.names())
 def test_a_video_in_which_nothing_was_found(name: str) -> None:
-    empty = VideoGraph("v", "d", (GraphFrame("k", 1, 0.0, 64, 48, (), ()),), vocabulary=ENTITY.vocabulary)
+    empty = VideoGraph("v", ENTITY.name, (GraphFrame("k", 1, 0.0, 64, 48, (), ()),), schema=ENTITY)
     assert FORMATS.get(name).content([empty])
