@@ -76,6 +76,15 @@ def write_features(folder: Path, split: str = "train", seed: int = 0, action: bo
         write_pickle(folder / f"roi_feats_{suffix}.pkl", features)
 
 
+def write_all_features(folder: Path, seed: int = 0) -> None:
+    """The feature files of both splits, as they lie in the authors' downloads."""
+    actions: dict[str, torch.Tensor] = {}
+    for split in ("train", "test"):
+        write_features(folder, split, seed)
+        actions |= torch.load(folder / "verb_features.pt", weights_only=True)
+    torch.save(actions, folder / "verb_features.pt")
+
+
 def _graph(random: np.random.Generator, number: int) -> dict[str, Any]:
     verb = VERBS[random.integers(len(VERBS))]
     targets, others = SCRIPTS[verb]

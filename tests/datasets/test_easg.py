@@ -343,6 +343,7 @@ def test_features_are_means_over_boxes(tmp_path):
     cup_pre = np.concatenate([roi["a0"][0]["pre"], roi["a1"][0]["pre"]]).mean(0)
     expected = np.stack([cup_pre, roi["a0"][1]["pnr"][0], roi["a0"][0]["pnr"][0]])
     np.testing.assert_allclose(columns["node_feature"], expected, rtol=1e-5, atol=1e-6)
+    assert columns["node_rows"].tolist() == [3, 1, 1]
     action = torch.load(tmp_path / "verb_features.pt", weights_only=True)
     np.testing.assert_array_equal(columns["action_feature"], action["a1"].numpy()[None])  # the last annotation read
     clip = Clip.from_annotation(video, **{name: torch.from_numpy(column) for name, column in columns.items()})
@@ -356,7 +357,10 @@ def test_features_fit_every_clip(tmp_path):
         columns = data.features(i)
         assert columns["node_feature"].shape == (video.nodes, 1024)
         assert columns["action_feature"].shape == (video.units, 2304)
-        assert all(np.isfinite(column).all() and column.dtype == np.float32 for column in columns.values())
+        assert columns["node_rows"].shape == (video.nodes,)
+        assert columns["node_rows"].min() >= 1
+        features = [column for name, column in columns.items() if name != "node_rows"]
+        assert all(np.isfinite(column).all() and column.dtype == np.float32 for column in features)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
+import torch
 
 from vidsgg.engine.schedule import Schedule
 
@@ -34,6 +35,17 @@ def test_plateau_halves_after_two_evaluations_without_progress() -> None:
         schedule.observe(score)
         factors.append(schedule.factor(50))
     assert factors == [1, 1, 1, 0.5, 0.5, 0.5, 0.25, 0.25]
+
+
+def test_wave_is_the_cosine_annealing_of_torch_by_epoch() -> None:
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+    theirs = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=10)
+    schedule = Schedule("wave", steps=3 * 25, warmup=0, ends=[3 * epoch for epoch in range(1, 26)])
+    for epoch in range(25):
+        rate = optimizer.param_groups[0]["lr"]
+        assert [schedule.factor(3 * epoch + step) for step in range(3)] == pytest.approx([rate] * 3, abs=1e-6)
+        optimizer.step()
+        theirs.step()
 
 
 def test_state_goes_on_where_it_was() -> None:

@@ -164,7 +164,8 @@ def trained_source(
     if given is not None:
         check_widths(run, given)
         return source_with(given)
-    if run.made.detector is None and not run.imported:  # nothing looks at pictures
+    pictures = run.checkpoint.schema.has_frames
+    if run.made.detector is None and not (run.imported and pictures):  # nothing looks at pictures
         return source_with(run.options.detector)
     opened: dict[str, FeatureSource] = {}
 

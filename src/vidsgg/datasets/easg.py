@@ -10,6 +10,7 @@ have no test split: ``test`` is their ``val``, on which they score.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -66,6 +67,23 @@ def schema_of(
         features=features,
         has_frames=False,
     )
+
+
+def named_schema(folder: str | None, file: str, features: Mapping[str, int]) -> Schema:
+    """The schema of a model of the authors, by the word lists in a folder. file: the model's, for
+    messages. features: widths of what it reads.
+
+    Raises ConfigError if no folder is given, DataError naming a list that cannot be read.
+    """
+    if folder is None:
+        lists = ", ".join(VOCABULARY_FILES)
+        raise ConfigError(
+            f"option -data_path is required: {file} holds a model for EASG and does not name its classes. Give the folder whose"
+            f" {lists} list them in the order in which it was trained."
+        )
+    layout = find_layout(Path(folder))
+    verbs, objects, relations = (read_names(layout.annotations / name) for name in VOCABULARY_FILES)
+    return schema_of(verbs, objects, relations, features)
 
 
 def feature_files(layout: EasgLayout, split: str) -> dict[str, Path]:
@@ -140,7 +158,13 @@ class EASG(VideoDataset):
         }
 
     def in_mode(self, mode: str) -> EASG:
-        return self if mode == self.mode else EASG(self.root, self.split, mode)
+        if mode == self.mode:
+            return self
+        if mode not in MODES:
+            return EASG(self.root, self.split, mode)  # which says so
+        same = copy(self)
+        same.mode = mode
+        return same
 
     def annotation(self, index: int) -> VideoAnnotation:
         t = self._table
@@ -181,7 +205,7 @@ class EASG(VideoDataset):
 
     def features(self, index: int) -> Mapping[str, Array]:
         """node_feature (N, 1024): mean over the node's boxes, those of repeated entries included;
-        action_feature (U, 2304).
+        node_rows (N,): how many these are; action_feature (U, 2304).
 
         A column is there if its file is. Raises DataError naming the file and the annotation that
         it lacks or that does not fit.
@@ -193,6 +217,9 @@ class EASG(VideoDataset):
             values = self._roi_features.rows(self._merged, rows)
             columns["node_feature"] = mean_rows(
                 values, self._table.box_node[rows] - nodes.start, nodes.stop - nodes.start
+            )
+            columns["node_rows"] = np.bincount(
+                self._table.box_node[rows] - nodes.start, minlength=nodes.stop - nodes.start
             )
         if self._clip_features is not None:
             columns["action_feature"] = self._clip_features.rows(self._table.unit_action_key[units])

@@ -6,10 +6,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
+import torch
 from torch import Tensor, nn
 
 from vidsgg.engine.distributed import Team
 from vidsgg.engine.loading import ClipLoader
+from vidsgg.engine.optimizer import ReferenceAdamW
 from vidsgg.engine.run_folder import RunFolder
 from vidsgg.engine.state import TrainingState
 
@@ -31,6 +33,10 @@ class Course:
         "name", under which its rate is logged."""
         return [{"params": list(model.parameters()), "lr": lr}]
 
+    def optimizer(self, groups: list[dict[str, Any]], lr: float, weight_decay: float) -> torch.optim.Optimizer:
+        """The optimiser of these groups of parameters."""
+        return ReferenceAdamW(groups, lr=lr, weight_decay=weight_decay)
+
     def before_epoch(self, state: TrainingState, loader: ClipLoader) -> Begin:
         """Called before the first step of every epoch, and before that of a run that goes on, in
         the middle of one perhaps (``state.batch``).
@@ -43,6 +49,13 @@ class Course:
     def after_step(self, team: Team) -> None:
         """Called after every optimiser step, in all processes of a team: what changes the model
         beside its gradients belongs here."""
+
+
+class AdamCourse(Course):
+    """torch's own AdamW, which without weight decay is Adam, in place of that of STTran's authors."""
+
+    def optimizer(self, groups: list[dict[str, Any]], lr: float, weight_decay: float) -> torch.optim.Optimizer:
+        return torch.optim.AdamW(groups, lr=lr, weight_decay=weight_decay, fused=True)
 
 
 class Gathers(Protocol):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
+from collections.abc import Sequence
 from typing import Any
 
-SCHEDULES = ("step", "cosine", "plateau")
+SCHEDULES = ("step", "cosine", "plateau", "wave")
 STEP_AT, STEP_FACTOR = (0.6, 0.85), 0.1
 PLATEAU_FACTOR, PLATEAU_PATIENCE, PLATEAU_MIN_DELTA = 0.5, 1, 1e-4  # STTran's ReduceLROnPlateau
+WAVE_EPOCHS = 10  # EASG's baseline: CosineAnnealingLR, T_max 10, never restarted
 
 
 class Schedule:
@@ -16,14 +19,18 @@ class Schedule:
     step: times 0.1 after 60 % and again after 85 % of all steps. cosine: half a cosine from 1 to 0
     over the steps after the warm-up.
     plateau: halved when the validation score has not risen by 1e-4 for more than one evaluation.
+    wave: by epoch, half a cosine from 1 to 0 over ten epochs, back to 1 over the next ten, and so
+    on.
     All start with a linear warm-up.
-    lead: steps before all this, at factor 1.
+    lead: steps before all this, at factor 1. ends: the step after the last one of every epoch,
+    those of the lead not counted; only wave reads it.
     """
 
-    def __init__(self, kind: str, steps: int, warmup: int, lead: int = 0) -> None:
+    def __init__(self, kind: str, steps: int, warmup: int, lead: int = 0, ends: Sequence[int] = ()) -> None:
         if kind not in SCHEDULES:
             raise ValueError(f"schedule is {kind!r}, expected one of {SCHEDULES}")
         self.kind, self.steps, self.warmup, self.lead = kind, steps, warmup, lead
+        self.ends = ends
         self.best, self.waited, self.reductions = -math.inf, 0, 0
 
     def factor(self, step: int) -> float:
@@ -37,6 +44,8 @@ class Schedule:
         if self.kind == "cosine":
             done = max(0, step - self.warmup) / max(1, self.steps - self.warmup)
             return warm * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+        if self.kind == "wave":
+            return warm * 0.5 * (1 + math.cos(math.pi * bisect_right(self.ends, step) / WAVE_EPOCHS))
         return warm * PLATEAU_FACTOR**self.reductions
 
     def observe(self, score: float) -> None:

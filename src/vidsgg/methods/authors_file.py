@@ -10,10 +10,12 @@ from typing import Any
 
 from torch import Tensor
 
+from vidsgg.datasets.action_genome import SCHEMA
 from vidsgg.detectors.files import KIND
 from vidsgg.errors import CheckpointError, ConfigError
 from vidsgg.io.tensors import load_tensors
 from vidsgg.methods.training_options import TrainOptions
+from vidsgg.structures.schema import Schema
 from vidsgg.structures.widths import FeatureWidths
 
 
@@ -44,13 +46,13 @@ class AuthorsFile:
             )
         return AuthorsFile(path, content, dict(state))
 
-    def check_rows(self, rows: Mapping[str, int]) -> None:
+    def check_rows(self, rows: Mapping[str, int], classes: str = "Action Genome's classes") -> None:
         """Names of classes are not in the file, so numbers have to do. Raises CheckpointError for a
         weight with other rows than these."""
         for name, count in rows.items():
             if name not in self.state or len(self.state[name]) != count:
                 found = f"has {len(self.state[name])} rows" if name in self.state else "is missing"
-                raise CheckpointError(f"{self.path}: {name} {found}; with Action Genome's classes it has {count}.")
+                raise CheckpointError(f"{self.path}: {name} {found}; with {classes} it has {count}.")
 
     def account(self, left_over: Sequence[str], reason: str) -> list[str]:
         """Lines that say how much is taken, and what is left out and why."""
@@ -67,7 +69,7 @@ class Found:
     """What a file holds, in our terms. options: of a run of the model. state: its weights under our
     names. about: lines on what was read off the weights or asked for. left_over, reason: the
     authors' names that have no place in it, and why. keeps: how the names of ours begin that may be
-    missing and then stay as they are in a new model.
+    missing and then stay as they are in a new model. schema: of the data that it was trained on.
     """
 
     options: TrainOptions
@@ -77,6 +79,7 @@ class Found:
     left_over: tuple[str, ...] = ()
     reason: str = "no place for them"
     keeps: tuple[str, ...] = ()
+    schema: Schema = SCHEMA
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,12 @@ class ImportOptions:
     mode: Literal["predcls", "sgcls", "sgdet"] | None = option(
         None, "the mode that a relation model was trained in, which its file does not say"
     )
+    data_path: str | None = option(
+        None,
+        "for files of models for EASG, which do not name their classes: a folder whose word lists (verbs.txt, objects.txt,"
+        " relationships.txt) name them in their order",
+        place="input",
+    )
 
 
 @dataclass(frozen=True)
@@ -94,6 +100,10 @@ class Method(Generic[Options]):
         from vidsgg.engine.course import ONE_STAGE
 
         return ONE_STAGE
+
+    def items(self, videos: VideoDataset) -> VideoDataset:
+        """What one item of a training batch is: by default a whole video. videos: those to learn from."""
+        return videos
 
     def prepare(self, model: nn.Module, videos: VideoDataset, options: Options) -> list[str]:
         """What a new model learns of its training videos before the first step; returns lines for

@@ -35,6 +35,7 @@ METHODS: Registry[Method[Any]] = Registry(
         "stket": "vidsgg.methods.stket:METHOD",
         "dsgdetr": "vidsgg.methods.dsgdetr:METHOD",
         "scenellm": "vidsgg.methods.scenellm:METHOD",
+        "easg_baseline": "vidsgg.methods.easg_baseline:METHOD",
         "frequency": "vidsgg.methods.frequency:METHOD",
     },
     _wrong,

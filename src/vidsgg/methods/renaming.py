@@ -86,24 +86,31 @@ class TransformerSizes(TypedDict):
 
 
 def infer_transformer(
-    authors: Mapping[str, Tensor], method: str, stacks: tuple[str, str] = STACKS
+    authors: Mapping[str, Tensor],
+    method: str,
+    stacks: tuple[str, str] = STACKS,
+    *,
+    node: str = "subj_fc.weight",
+    union: str | None = "union_func1.weight",
+    action: str | None = None,
 ) -> tuple[TransformerSizes, FeatureWidths]:
     """Sizes of pair tokens and transformer as options of our models, and the widths of the features
     that they read.
 
     stacks: names of the layers within a frame and of those over frames, without
-    ``.layers.<number>``. Without any layer the feed-forward width is not in the weights, nor does
-    it matter. Raises CheckpointError if a weight is missing.
+    ``.layers.<number>``. node, union, action: the weights that read these features; None: nothing
+    reads them. Without any layer the feed-forward width is not in the weights, nor does it matter.
+    Raises CheckpointError if a weight is missing.
     """
     try:
-        hidden_dim, node = authors["subj_fc.weight"].shape
+        hidden_dim, node_width = authors[node].shape
         options: TransformerSizes = {
             "spatial_layer": _layers(authors, stacks[0]),
             "temporal_layer": _layers(authors, stacks[1]),
             "hidden_dim": hidden_dim,
             "embedding_dim": authors["obj_embed.weight"].shape[1],
         }
-        union = authors["union_func1.weight"].shape[1]
+        others = [0 if name is None else authors[name].shape[1] for name in (union, action)]
     except KeyError as error:
         raise CheckpointError(
             f"a checkpoint of {method} has a weight {error.args[0]!r}, but this one does not; is it whole?"
@@ -111,7 +118,7 @@ def infer_transformer(
     for name, value in authors.items():
         if name.startswith(stacks) and name.endswith(".linear1.weight"):
             options["feedforward_dim"] = value.shape[0]
-    return options, FeatureWidths(node=node, union=union)
+    return options, FeatureWidths(node_width, *others)
 
 
 def _layers(authors: Mapping[str, Tensor], stack: str) -> int:

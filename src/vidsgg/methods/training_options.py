@@ -46,7 +46,10 @@ class _RunOptions:
     )
     clip_grad: float = option(5.0, "L2 norm to which all gradients are clipped; 0 turns it off", low=0, high=1e9)
     warmup_steps: int = option(1000, "optimiser steps of linear warm-up", low=0, high=10**9)
-    scheduler: Literal["step", "cosine", "plateau"] = option("step", "learning rate schedule; plateau watches -monitor")
+    scheduler: Literal["step", "cosine", "plateau", "wave"] = option(
+        "step",
+        "learning rate schedule; plateau watches -monitor; wave: by epoch, half a cosine down over ten and up over the next ten",
+    )
     save_freq: int = option(
         10, "epochs between checkpoints that are kept", low=1, high=1_000_000, free=("run", "study", "list")
     )

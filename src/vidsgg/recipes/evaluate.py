@@ -95,6 +95,7 @@ def _open(options: EvaluateOptions) -> tuple[SavedRun, Path, VideoDataset]:
 def _score(
     run: SavedRun, options: EvaluateOptions, root: Path, dataset: VideoDataset, way: Scoring, team: Team
 ) -> Evaluation:
+    dataset = dataset.in_mode(way.changes.get("mode") or run.options.mode)
     model = TrainedModel(run, options.device, options.detector)
     trained = model.on([dataset], root=root, team=team, features=options.features, **way.changes)
     used, protocol = trained.options, protocol_for(dataset.schema, trained.options.mode)

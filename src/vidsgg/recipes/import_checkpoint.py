@@ -18,6 +18,8 @@ from vidsgg.methods.method import ImportOptions, Method
 from vidsgg.methods.registry import methods
 from vidsgg.recipes.command_options import ImportCheckpointOptions
 from vidsgg.recipes.method_options import asked_of
+from vidsgg.structures.schema import Schema
+from vidsgg.structures.widths import FeatureWidths
 
 
 @dataclass(frozen=True)
@@ -77,32 +79,52 @@ def _import_detector(file: AuthorsFile, path: Path) -> Imported:
 def _import_relation_model(
     method: Method[Any], authors: AuthorsFormat, file: AuthorsFile, asked: ImportOptions, path: Path
 ) -> Imported:
-    """Write the checkpoint of a relation model, for Action Genome, to ``path``. Raises as
-    ``AuthorsFormat.read``."""
+    """Write the checkpoint of a relation model to ``path``. Raises as ``AuthorsFormat.read``."""
     found = authors.read(file, asked)
+    schema, widths = found.schema, found.widths
+    if asked.data_path is not None and schema is SCHEMA:
+        raise ConfigError(
+            f"option -data_path: {file.path} holds {authors.name} for {schema.title}, whose classes are known; leave it out."
+        )
     try:
-        model = method.build(SCHEMA, found.widths, found.options)
+        model = method.build(schema, found.widths, found.options)
         start = {name: value for name, value in model.state_dict().items() if name.startswith(found.keeps)}
         model.load_state_dict(start | dict(found.state))
     except (ValueError, RuntimeError) as error:
         raise CheckpointError(
             f"{file.path} does not fit our {authors.name}: {' '.join(str(error).split())[:300]}"
         ) from error
-    widths = found.widths
-    provenance = Provenance(config=found.options.to_dict(), schema=SCHEMA, widths=widths, imported_from=file.path.name)
+    provenance = Provenance(config=found.options.to_dict(), schema=schema, widths=widths, imported_from=file.path.name)
     Checkpoint(provenance, model.state_dict(), epoch=0, loss=math.nan).save(path)
-    groups = ", ".join(f"{len(group)} {group.name}" for group in SCHEMA.vocabulary.groups)
     return Imported(
         path,
         (
             f"{file.path}: {authors.title}, for mode {found.options.mode}",
             *(f"  {line}" for line in found.about),
-            f"  reads: RoI features {widths.node} wide, union features of {widths.union} channels",
-            f"  classes: {len(SCHEMA.vocabulary.objects)}, Action Genome's, background included; predicates: {groups}",
+            *(f"  {line}" for line in _about(schema, widths)),
             *file.account(found.left_over, found.reason),
-            (
-                f"written to {path}; score it with 'vidsgg evaluate -checkpoint {path} -detector FILE', FILE being the"
-                " published detector or what it was imported to"
-            ),
+            f"written to {path}; score it with 'vidsgg evaluate -checkpoint {path} {_scored_with(schema, asked)}",
         ),
     )
+
+
+def _about(schema: Schema, widths: FeatureWidths) -> tuple[str, str]:
+    """What a model reads and knows, in words."""
+    groups = ", ".join(f"{len(group)} {group.name}" for group in schema.vocabulary.groups)
+    classes = len(schema.vocabulary.objects)
+    if schema.subject_has_box:
+        return (
+            f"reads: RoI features {widths.node} wide, union features of {widths.union} channels",
+            f"classes: {classes}, {schema.title}'s, background included; predicates: {groups}",
+        )
+    return (
+        f"reads: RoI features {widths.node} wide, action features {widths.action} wide",
+        f"classes: {classes - 1}, {schema.title}'s; actions: {len(schema.vocabulary.subjects)}; predicates: {groups}",
+    )
+
+
+def _scored_with(schema: Schema, asked: ImportOptions) -> str:
+    """The rest of the command that scores a checkpoint."""
+    if schema.has_frames:
+        return "-detector FILE', FILE being the published detector or what it was imported to"
+    return f"-data_path {asked.data_path}', where the features lie that it reads"

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import accumulate
 from pathlib import Path
 
 import torch
@@ -16,7 +17,6 @@ from vidsgg.engine.distributed import Team
 from vidsgg.engine.early_stopping import EarlyStopping
 from vidsgg.engine.fit import steps_of_epoch
 from vidsgg.engine.loading import ClipLoader
-from vidsgg.engine.optimizer import ReferenceAdamW
 from vidsgg.engine.precision import Precision
 from vidsgg.engine.recompute import recompute_layers
 from vidsgg.engine.report import rate_text
@@ -64,7 +64,7 @@ def make_learner(
             f" {schedule.steps} steps"
         )
     groups = [{**group, "params": precision.updated(group["params"])} for group in course.groups(model, options.lr)]
-    optimizer = ReferenceAdamW(groups, lr=options.lr, weight_decay=options.weight_decay)
+    optimizer = course.optimizer(groups, options.lr, options.weight_decay)
     videos = options.batch_size * options.accumulate_grad_batches * loader.team.size
     update = Update(optimizer, precision, clip_grad=options.clip_grad, videos=videos)
     stopping = EarlyStopping(options.patience, options.min_delta, options.monitor) if options.patience else None
@@ -78,7 +78,7 @@ def make_schedule(options: NeuralOptions, loader: ClipLoader, course: Course = O
     ]
     lead, steps = sum(of_epoch[: course.lead]), sum(of_epoch[course.lead :])
     warmup = steps // 10 if steps and options.warmup_steps >= steps else options.warmup_steps
-    return Schedule(options.scheduler, steps, warmup, lead)
+    return Schedule(options.scheduler, steps, warmup, lead, list(accumulate(of_epoch[course.lead :])))
 
 
 def go_on(

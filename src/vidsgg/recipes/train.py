@@ -146,8 +146,9 @@ def _train(start: Start, team: Team, held_out: str, after_evaluation: AfterEvalu
         needed=[(splits.val, False)] if capabilities.counting else [(splits.train, True), (splits.val, False)],
     )
     logger = find_logger(options.logger)
-    stages, stage_lines = _stages(neural, splits.train)
-    partial, partial_lines = _partial_labels(neural, splits.train)
+    items = entry.items(splits.train)
+    stages, stage_lines = _stages(neural, items)
+    partial, partial_lines = _partial_labels(neural, items)
     threads = torch.get_num_threads()
     lines = [*start.lines, *_check_source(start, source), *_check_threads(start, threads), *stage_lines, *partial_lines]
 
@@ -170,7 +171,7 @@ def _train(start: Start, team: Team, held_out: str, after_evaluation: AfterEvalu
     learning = open_source(root, schema, "predcls", device, looks=False) if capabilities.counting else source
     learning_team = ALONE if capabilities.counting else team  # counting is quickly done by everybody
     train_loader = learning.loader(
-        splits.train,
+        items,
         learn=True,
         batch_size=batch_size,
         workers=workers,

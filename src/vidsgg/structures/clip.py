@@ -22,7 +22,7 @@ _POINTS_INTO = {
     "node_box": None, "node_class": None, "node_score": None, "node_frame": "frames", "node_identity": None,
     "action_class": None, "pair_subject": "subjects", "pair_object": "nodes", "pair_frame": "frames",
     "node_feature": None, "node_distribution": None, "node_target": None, "action_feature": None, "action_target": None,
-    "pair_union": None, "pair_mask": None,
+    "pair_union": None, "pair_mask": None, "node_rows": None,
 }  # fmt: skip
 
 _TABLES = ("labels", "label_use")  # tables of pairs by predicate group
@@ -41,11 +41,12 @@ class Clip:
     node_frame (N,) long, never decreasing. node_identity (N,) long. action_class (U,) long: verbs
     for schemas whose subject is an action (-1 where not given), else empty. pair_subject (P,) long:
     node, or action row. pair_object (P,) long: node. pair_frame (P,) long, never decreasing.
-    node_feature (N, D): RoI features. node_distribution (N, O): the detector's class distribution,
-    background included as 0. action_feature (U, D). pair_union (P, C, 7, 7): features of the union
-    box. pair_mask (P, 2, 27, 27): where subject and object lie in it, in [-0.5, 0.5]. labels:
-    multi-hot (P, C) bool per group. node_target (N,), action_target (U,) long: classes to learn, 0
-    for a box that is nothing. Whatever a data set or mode does not have is None.
+    node_feature (N, D): RoI features. node_rows (N,) long: of how many boxes each is the mean,
+    where that is known. node_distribution (N, O): the detector's class distribution, background
+    included as 0. action_feature (U, D). pair_union (P, C, 7, 7): features of the union box.
+    pair_mask (P, 2, 27, 27): where subject and object lie in it, in [-0.5, 0.5]. labels: multi-hot
+    (P, C) bool per group. node_target (N,), action_target (U,) long: classes to learn, 0 for a box
+    that is nothing. Whatever a data set or mode does not have is None.
 
     classes_given: the model may read ``node_class``. pairs_open: which pairs there are is for the
     model to say, once it knows the classes; the pairs are then candidates, every two nodes of a
@@ -76,6 +77,7 @@ class Clip:
     action_target: Tensor | None = None
     pair_union: Tensor | None = None
     pair_mask: Tensor | None = None
+    node_rows: Tensor | None = None
     labels: Mapping[str, Tensor] | None = None
     # per group (P, C) bool: the entries of ``labels`` that losses read; a row without any is left
     # out. None: all
