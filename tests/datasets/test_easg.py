@@ -94,7 +94,7 @@ def test_golden_synthetic():
 @needs_easg
 def test_golden_real():
     data = EASG(Path(REAL), "test")
-    outputs = golden_outputs(data._merged)
+    outputs = golden_outputs(data.merged)
     case = next(
         case for case in json.loads((GOLDEN / "cases.json").read_text(encoding="utf-8")) if case["id"] == "open-val"
     )

@@ -34,6 +34,7 @@ from vidsgg.cli.main import main, run
 from vidsgg.cli.train import parse_train
 from vidsgg.datasets.action_genome import OBJECTS, SCHEMA, ActionGenome
 from vidsgg.datasets.easg import EASG
+from vidsgg.datasets.easg_features import MADE, MadeFeatures, width_of
 from vidsgg.datasets.prior_cache import known_priors
 from vidsgg.datasets.priors import PredicatePriors, read_priors, write_priors
 from vidsgg.datasets.validation import check_dataset
@@ -273,10 +274,15 @@ def _text_of_action_genome(name: str) -> Callable[[Path], Path]:
     return lambda folder: small_set(folder / "ag") / "annotations" / name
 
 
+EASG_FEATURES = ("roi_feats_train.pkl", "verb_features.pt")
+
+
 def _easg_with_features(name: str) -> Callable[[Path], Path]:
     def make(folder: Path) -> Path:
         root = write_easg(folder / "easg", clips=2, graphs=2)
         write_features(root)
+        widths = {file: width_of("action" if file.endswith("pt") else "object", root / file) for file in EASG_FEATURES}
+        MadeFeatures(widths, {"line": "a detector"}).write(root)
         return root / name
 
     return make
@@ -477,6 +483,7 @@ READERS = {
     ),
     "class names": Reader(_text_of_action_genome("object_classes.txt"), _read_action_genome),
     "EASG class names": Reader(_easg_with_features("objects.txt"), _read_easg),
+    "EASG features' note": Reader(_easg_with_features(MADE), _read_easg, **AS_JSON),
     "EASG boxes' features": Reader(_easg_with_features("roi_feats_train.pkl"), _read_easg, **AS_PICKLE),
     "EASG actions' features": Reader(_easg_with_features("verb_features.pt"), _read_easg, **AS_TORCH),
     "scored run": Reader(_of_run("per_video_*.npz"), ScoredVideos.load),

@@ -157,3 +157,5 @@ def test_without_features_it_says_what_is_missing(tmp_path: Path, capsys) -> Non
     assert "EASG has none of objects and actions here; add the authors' files" in capsys.readouterr().err
     assert run(train.main, ["-model", "easg_baseline", "-data_path", str(root), "-bce_loss", "False"]) == 2
     assert "option -bce_loss: the baseline is trained with binary cross entropy" in capsys.readouterr().err
+    assert run(train.main, ["-model", "easg_baseline", "-data_path", str(root), "-partial_labels", "50"]) == 2
+    assert "option -partial_labels: the baseline learns each relation" in capsys.readouterr().err

@@ -59,6 +59,19 @@ def build_detector(
     return detector.on_device(device), "; ".join([line, *detector.remarks])
 
 
+def build_describer(name: str, schema: Schema, device: torch.device) -> tuple[RegionDetector, str]:
+    """The frozen detector of features that ``name`` stands for, whatever its classes are, and one
+    line that says what it is: for features of given boxes, which need no class.
+
+    Raises ConfigError for a name that is none, or of a detector that gives boxes only;
+    CheckpointError for a file that does not fit.
+    """
+    if named_detector(name) is not None or not Path(name).is_file():
+        return build_detector(name, schema, device)
+    detector = load_detector(Path(name), schema.vocabulary.objects)
+    return detector.on_device(device), f"{detector.architecture} with the weights of {Path(name).name}"
+
+
 def build_box_detector(
     name: str, schema: Schema, device: torch.device, labels: LabelFiles = NO_LABELS
 ) -> tuple[BoxDetector, str]:

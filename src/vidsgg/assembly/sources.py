@@ -119,9 +119,9 @@ def open_source(
         return FeatureSource(mode, device, _file_widths(schema), ("features: not used",))
     if not schema.has_frames:
         listed = ", ".join(f"{name} {width}" for name, width in schema.features.items())
-        line = (
-            f"features: {listed} wide, from the data set's files" if listed else "features: none; labels and boxes only"
-        )
+        by = next((f", {dataset.features_by}" for dataset, _ in needed if dataset.features_by), "")
+        line = f"features: {listed} wide, from the data set's files{by}"
+        line = line if listed else "features: none; labels and boxes only"
         return FeatureSource(mode, device, _file_widths(schema), (line,))
     name = find_detector(detector, root)
     built, line = build_detector(name, schema, device, reference_compat=reference_compat)

@@ -14,6 +14,11 @@ May be interrupted at any time: the same command goes on where it stopped, and d
 
 def main(argv: Sequence[str]) -> int:
     options = parse(FeaturesOptions, argv, prog="vidsgg features", description=DESCRIPTION)
+    if options.videos is not None:
+        from vidsgg.recipes.made_features import make_features  # torch
+
+        print(make_features(options).text())
+        return 0
     if options.estimate:
         from vidsgg.recipes.feature_estimate import estimate_features  # torch
 

@@ -41,6 +41,7 @@ class VideoDataset(ABC):
     root: Path
     split: str
     video_ids: Sequence[str]
+    features_by: str = ""  # who made the features that ``features`` gives, where that has to be said
     mode: str = ""  # the one that the annotation was chosen for; empty where it is the same for all
 
     def __len__(self) -> int:
@@ -141,7 +142,7 @@ class Subset(VideoDataset):
         self.whole, self.indices = whole, list(indices)
         self.schema, self.root, self.split = whole.schema, whole.root, whole.split
         self.video_ids = [whole.video_ids[i] for i in self.indices]
-        self.mode = whole.mode
+        self.mode, self.features_by = whole.mode, whole.features_by
 
     def in_mode(self, mode: str) -> VideoDataset:
         if self.mode in ("", mode):

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from vidsgg.datasets.base import VideoDataset
-from vidsgg.datasets.easg_features import FEATURE_FILES, WIDTHS, ClipFeatures, RoiFeatures, mean_rows
+from vidsgg.datasets.easg_features import FEATURE_FILES, ClipFeatures, MadeFeatures, RoiFeatures, mean_rows, width_of
 from vidsgg.datasets.easg_files import SLOTS, VOCABULARY_FILES, MergedGraphs, clip_name, merge_graphs, read_names
 from vidsgg.datasets.easg_layout import PICKLES, EasgLayout, find_layout
 from vidsgg.errors import ConfigError, DataError, short
@@ -43,7 +43,9 @@ def easg_schema(layout: EasgLayout, split: str) -> Schema:
     """The schema of a data set's files, with the features that lie there. Raises DataError naming
     the file."""
     verbs, objects, relations = (read_names(layout.annotations / name) for name in VOCABULARY_FILES)
-    return schema_of(verbs, objects, relations, {name: WIDTHS[name] for name in feature_files(layout, split)})
+    return schema_of(
+        verbs, objects, relations, {name: width_of(name, path) for name, path in feature_files(layout, split).items()}
+    )
 
 
 def schema_of(
@@ -92,6 +94,16 @@ def feature_files(layout: EasgLayout, split: str) -> dict[str, Path]:
     return {name: path for name, path in files.items() if path is not None}
 
 
+def _makers(files: Mapping[str, Path]) -> str:
+    """Who made feature files that are not the authors'; "" if there are none. Raises DataError if
+    the note beside them is damaged."""
+    made = {path.name: MadeFeatures.beside(path.parent) for path in files.values()}
+    ours = [note.made_by for name, note in made.items() if note is not None and name in note.widths]
+    if not ours:
+        return ""
+    return f"made by vidsgg with {short(str(ours[0].get('line', 'a detector')), 200)}, not the authors'"
+
+
 class EASG(VideoDataset):
     """One split of EASG, for ``predcls`` (the paper's edge classification), ``sgcls`` and ``sgdet``
     (action scene graph classification).
@@ -126,19 +138,20 @@ class EASG(VideoDataset):
         self.layout = find_layout(self.root)
         self.feature_files = feature_files(self.layout, split)
         self.schema = easg_schema(self.layout, split)
+        self.features_by = _makers(self.feature_files)
         vocabulary = self.schema.vocabulary
         path = self.layout.annotations / PICKLES[split]
         annotations = load_pickle(path)
-        self._merged = merge_graphs(
+        self.merged = merge_graphs(
             annotations, vocabulary.subjects, vocabulary.objects[1:], vocabulary.predicates, path
         )
-        self._boxes = _repair(self._merged)
-        self._table = _sorted_table(self._merged, self._boxes, vocabulary)
+        self._boxes = _repair(self.merged)
+        self._table = _sorted_table(self.merged, self._boxes, vocabulary)
         self.video_ids = self._table.clips
 
     def report(self) -> Mapping[str, int]:
         """How many of everything there are, and what was merged and repaired."""
-        merged, boxes, table = self._merged, self._boxes, self._table
+        merged, boxes, table = self.merged, self._boxes, self._table
         slots_with_box = np.bincount(table.frame_slot, minlength=len(SLOTS))
         return {
             "clips": len(table.clips),
@@ -204,8 +217,8 @@ class EASG(VideoDataset):
         )
 
     def features(self, index: int) -> Mapping[str, Array]:
-        """node_feature (N, 1024): mean over the node's boxes, those of repeated entries included;
-        node_rows (N,): how many these are; action_feature (U, 2304).
+        """node_feature (N, D): mean over the node's boxes, those of repeated entries included;
+        node_rows (N,): how many these are; action_feature (U, D).
 
         A column is there if its file is. Raises DataError naming the file and the annotation that
         it lacks or that does not fit.
@@ -214,7 +227,7 @@ class EASG(VideoDataset):
         units, _, nodes = self._table.spans(index)
         if self._roi_features is not None:
             rows = np.flatnonzero((self._table.box_node >= nodes.start) & (self._table.box_node < nodes.stop))
-            values = self._roi_features.rows(self._merged, rows)
+            values = self._roi_features.rows(self.merged, rows)
             columns["node_feature"] = mean_rows(
                 values, self._table.box_node[rows] - nodes.start, nodes.stop - nodes.start
             )
@@ -228,12 +241,12 @@ class EASG(VideoDataset):
     @cached_property
     def _roi_features(self) -> RoiFeatures | None:
         path = self.feature_files.get("object")
-        return None if path is None else RoiFeatures(path)
+        return None if path is None else RoiFeatures(path, self.schema.features["object"])
 
     @cached_property
     def _clip_features(self) -> ClipFeatures | None:
         path = self.feature_files.get("action")
-        return None if path is None else ClipFeatures(path)
+        return None if path is None else ClipFeatures(path, self.schema.features["action"])
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,5 +1,6 @@
 """EASG's feature files, as the authors' scripts write them. All are optional; each split reads
-those that lie next to its pickle.
+those that lie next to its pickle. Files of the same form may be made here (``easg_made.py``); a note
+beside them, ``easg_features.json``, then tells their widths and what made them.
 
 ``verb_features.pt``: a dict from annotation id to the 2304-d SlowFast feature of the action.
 ``roi_feats_train.pkl`` and
@@ -9,17 +10,23 @@ those that lie next to its pickle.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Any
 
+import msgspec
 import numpy as np
 
 from vidsgg.datasets.easg_files import SLOTS, MergedGraphs
 from vidsgg.errors import CheckpointError, DataError, short
+from vidsgg.io.atomic import write_whole
 from vidsgg.io.files import check_regular
 from vidsgg.io.pickles import load_pickle
-from vidsgg.io.untrusted import MISFITS
+from vidsgg.io.untrusted import MISFITS, read_json
 from vidsgg.structures.checks import Array
+from vidsgg.structures.widths import Width
 
 WIDTHS = {"object": 1024, "action": 2304}
 FEATURE_FILES = {
@@ -28,13 +35,64 @@ FEATURE_FILES = {
 }
 
 
-class ClipFeatures:
-    """Features of actions, by annotation id. Raises DataError if the file cannot be read."""
+MADE = "easg_features.json"
+_FORMAT, _VERSION = "vidsgg-easg-features", 1
+_MADE_SIZE = 1 << 20  # bytes at most
 
-    def __init__(self, path: Path) -> None:
+
+class _Note(msgspec.Struct):
+    """What stands in ``easg_features.json``."""
+
+    format: str
+    version: int
+    widths: Annotated[dict[str, Width], msgspec.Meta(max_length=100)]
+    made_by: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class MadeFeatures:
+    """Which feature files in a folder were made by vidsgg, and how."""
+
+    widths: Mapping[str, int]  # columns, by name of the file
+    made_by: Mapping[str, Any]  # plain values
+
+    @staticmethod
+    def beside(folder: Path) -> MadeFeatures | None:
+        """The note in a folder; None if there is none. Raises DataError naming the file if it is
+        damaged."""
+        path = folder / MADE
+        if not path.exists():
+            return None
+        note = read_json(path, _Note, _MADE_SIZE)
+        if (note.format, note.version) != (_FORMAT, _VERSION):
+            raise DataError(
+                f"{path}: is {short(note.format)} version {note.version}, not {_FORMAT} version {_VERSION}."
+            )
+        return MadeFeatures(note.widths, note.made_by)
+
+    def write(self, folder: Path) -> Path:
+        """Raises OSError if the disk refuses."""
+        path = folder / MADE
+        note = {"format": _FORMAT, "version": _VERSION, "widths": dict(self.widths), "made_by": dict(self.made_by)}
+        write_whole(path, json.dumps(note, indent=1) + "\n")
+        return path
+
+
+def width_of(kind: str, path: Path) -> int:
+    """Columns of a file of features: the authors', unless a note beside it says otherwise. kind:
+    "object" or "action". Raises DataError if the note is damaged."""
+    made = MadeFeatures.beside(path.parent)
+    return WIDTHS[kind] if made is None else made.widths.get(path.name, WIDTHS[kind])
+
+
+class ClipFeatures:
+    """Features of actions, by annotation id, ``width`` columns each. Raises DataError if the file
+    cannot be read."""
+
+    def __init__(self, path: Path, width: int = WIDTHS["action"]) -> None:
         from vidsgg.io.tensors import load_tensors  # torch
 
-        self.path = path
+        self.path, self.width = path, width
         check_regular(path)
         try:
             self._features = load_tensors(path)
@@ -42,7 +100,7 @@ class ClipFeatures:
             raise DataError(f"{error} A dict of tensors by annotation id is expected; get the file again.") from error
 
     def rows(self, annotation_ids: Iterable[str]) -> Array:
-        """(U, 2304) float32. Raises DataError naming the annotation that is missing or of another
+        """(U, width) float32. Raises DataError naming the annotation that is missing or of another
         size."""
         rows = []
         for aid in annotation_ids:
@@ -57,24 +115,23 @@ class ClipFeatures:
                 raise DataError(
                     f"{self.path}: feature of annotation {short(aid)} is {short(self._features[aid])}, no numbers."
                 ) from error
-            if row.shape != (WIDTHS["action"],):
+            if row.shape != (self.width,):
                 raise DataError(
-                    f"{self.path}: feature of annotation {short(aid)} has {row.size} values, expected"
-                    f" {WIDTHS['action']}."
+                    f"{self.path}: feature of annotation {short(aid)} has {row.size} values, expected {self.width}."
                 )
             rows.append(row)
         return np.stack(rows)
 
 
 class RoiFeatures:
-    """Features of boxes. Raises DataError if the file cannot be read."""
+    """Features of boxes, ``width`` columns each. Raises DataError if the file cannot be read."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, width: int = WIDTHS["object"]) -> None:
+        self.path, self.width = path, width
         self._features = load_pickle(path)
 
     def rows(self, merged: MergedGraphs, boxes: Array) -> Array:
-        """(len(boxes), 1024) float32, a row for each of the boxes, given by their index in
+        """(len(boxes), width) float32, a row for each of the boxes, given by their index in
         ``merged``.
 
         Raises DataError naming the annotation whose features are missing or do not fit its boxes.
@@ -84,14 +141,14 @@ class RoiFeatures:
         start = np.maximum.accumulate(np.where(new_cell, np.arange(len(cell)), 0))
         size = np.bincount(np.cumsum(new_cell) - 1)[np.cumsum(new_cell) - 1]
         loaded: dict[int, Array] = {}
-        rows = np.empty((len(boxes), WIDTHS["object"]), np.float32)
-        for i, box in enumerate(boxes.tolist()):
+        rows = []
+        for box in boxes.tolist():
             if cell[box] not in loaded:
                 loaded[cell[box]] = self._cell(
                     merged.entry_key[merged.box_entry[box]], SLOTS[merged.box_slot[box]], int(size[box])
                 )
-            rows[i] = loaded[cell[box]][box - start[box]]
-        return rows
+            rows.append(loaded[cell[box]][box - start[box]])
+        return np.stack(rows)
 
     def _cell(self, key: tuple[str, str, int], slot: str, size: int) -> Array:
         uid, aid, entry = key
@@ -100,9 +157,9 @@ class RoiFeatures:
             features = np.asarray(self._features[uid][aid][entry][slot], dtype=np.float32)
         except MISFITS:
             raise DataError(f"{where}: no feature; get the file that belongs to the annotations.") from None
-        if features.shape != (size, WIDTHS["object"]):
+        if features.shape != (size, self.width):
             raise DataError(
-                f"{where}: features of shape {features.shape} for {size} boxes, expected {(size, WIDTHS['object'])};"
+                f"{where}: features of shape {features.shape} for {size} boxes, expected {(size, self.width)};"
                 " get the file that belongs to the annotations."
             )
         return features

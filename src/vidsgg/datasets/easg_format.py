@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from vidsgg.errors import DataError
 
 if TYPE_CHECKING:
     from vidsgg.datasets.base import VideoDataset
+    from vidsgg.datasets.feature_writer import FeatureWriter
     from vidsgg.datasets.findings import Book, Pictures
 
 
@@ -41,6 +42,14 @@ class EASGFormat(DatasetFormat):
 
         return EASG(folder, split, mode)
 
+    def feature_writer(
+        self, folder: Path, splits: Sequence[VideoDataset], videos: Path, out: Path | None
+    ) -> FeatureWriter:
+        from vidsgg.datasets.easg import EASG
+        from vidsgg.datasets.easg_made import EasgFeatureWriter
+
+        return EasgFeatureWriter(folder, [split for split in splits if isinstance(split, EASG)], videos, out)
+
     def check(self, folder: Path, pictures: Pictures, book: Book) -> None:
         from vidsgg.datasets.easg import EASG
 
@@ -66,6 +75,8 @@ class EASGFormat(DatasetFormat):
                 f"  features of {'actions' if name == 'action' else 'objects'}: {path}"
                 for name, path in data.feature_files.items()
             ]
+            if data.features_by:
+                files.append(f"  {data.features_by}")
             book.facts += files or ["  features: none are there, so models learn from labels and boxes"]
 
 

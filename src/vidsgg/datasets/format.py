@@ -4,6 +4,7 @@ Nothing heavy is imported here."""
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -11,6 +12,7 @@ from vidsgg.errors import DataError
 
 if TYPE_CHECKING:
     from vidsgg.datasets.base import VideoDataset
+    from vidsgg.datasets.feature_writer import FeatureWriter
     from vidsgg.datasets.findings import Book, Pictures
 
 SPLITS = ("train", "test")
@@ -46,6 +48,16 @@ class DatasetFormat(ABC):
         """Why a folder is not read that is nearly one of these, as the end of a sentence about it;
         "" where nothing is to be said."""
         return ""
+
+    def feature_writer(
+        self, folder: Path, splits: Sequence[VideoDataset], videos: Path, out: Path | None
+    ) -> FeatureWriter | None:
+        """For data sets without pictures whose features lie in files of their own: what writes such
+        files for some splits, from a folder with their videos. out: where to; None for the place
+        where they are looked for. None: there are no such files. Raises ConfigError if a video is
+        missing.
+        """
+        return None
 
     def check(self, folder: Path, pictures: Pictures, book: Book) -> None:
         """Look for everything that is wrong. pictures: read those of no video, of a few per split,

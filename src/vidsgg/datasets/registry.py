@@ -152,6 +152,13 @@ def open_whole_split(path: Path, split: str, mode: str, skip_bad: bool = False) 
     return FORMATS.get(name).open(root, split, mode, skip_bad)
 
 
+def format_at(path: Path) -> tuple[DatasetFormat, Path]:
+    """The format of the data set in a folder, and the folder to open it with. Raises DataError as
+    ``identify``."""
+    name, root = identify(path)
+    return FORMATS.get(name), root
+
+
 def default_data_path() -> Path:
     """The folder to use when none is given: ``data/action_genome`` under the working directory.
     Raises ConfigError if it is not there."""

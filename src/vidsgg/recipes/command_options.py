@@ -199,6 +199,11 @@ class FeaturesOptions:
     data_path: str | None = option(
         None, "data set folder, 'synthetic' for the built-in one; without it data/action_genome is used", place="input"
     )
+    videos: str | None = option(
+        None,
+        "for EASG, which has no pictures: folder with its clips (<clip>.mp4); writes verb_features.pt and roi_feats_*.pkl",
+        place="input",
+    )
     mode: Literal["predcls", "sgcls", "sgdet"] = option("predcls", "task to write features for")
     model: str = option(
         "sttran",

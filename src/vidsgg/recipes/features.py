@@ -145,7 +145,10 @@ def plan_features(options: FeaturesOptions) -> FeaturePlan:
     parts = tuple(_parts(root, options))
     schema = parts[0].videos.schema
     if not schema.has_frames:
-        raise ConfigError(f"data set {schema.name!r} has no pictures: a detector has nothing to look at there.")
+        raise ConfigError(
+            f"data set {schema.name!r} has no pictures: a detector has nothing to look at there. If you have its videos,"
+            " name their folder with -videos."
+        )
     name = find_detector(options.detector, root)
     build = partial(build_detector, name, schema, reference_compat=options.reference_compat)
     detector, line = build(torch.device("cpu"))

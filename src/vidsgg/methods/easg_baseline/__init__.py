@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 class EasgBaselineOptions(NeuralOptions):
     """Options of a run. The defaults are the authors': one graph a step, Adam at 1e-3, ten epochs as in the paper.
 
-    Raises ConfigError for ``-bce_loss False``: the baseline has no other loss.
+    Raises ConfigError for ``-bce_loss False``, as the baseline has no other loss, and for labels
+    that are hidden by frame, which it does not tell apart.
     """
 
     lr: float = option(1e-3, "learning rate of Adam", low=0, high=1e3)
@@ -54,6 +55,10 @@ class EasgBaselineOptions(NeuralOptions):
         if not self.bce_loss:
             raise ConfigError(
                 "option -bce_loss: the baseline is trained with binary cross entropy; leave the option out."
+            )
+        if self.partial_labels is not None:
+            raise ConfigError(
+                "option -partial_labels: the baseline learns each relation of a graph once, not by frame; leave it out."
             )
 
 

@@ -1,0 +1,160 @@
+"""Make the feature files of a data set that has no pictures of its own, from its videos."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from vidsgg.assembly.data import choose_device, resolve_data_path
+from vidsgg.assembly.detectors import build_describer, find_detector
+from vidsgg.datasets.feature_writer import DescribedVideo, FeatureWriter
+from vidsgg.datasets.format import SPLITS
+from vidsgg.datasets.registry import format_at
+from vidsgg.detectors.description import EVENT_PICTURES, describe, event_width
+from vidsgg.errors import ConfigError, DataError
+from vidsgg.io.columns import load_columns, save_columns
+from vidsgg.io.links import check_no_links
+from vidsgg.recipes.command_options import FeaturesOptions
+from vidsgg.structures.checks import Array
+
+PARTS = "features.parts"  # a file for every video that is done, until all are
+# What these files depend on; the others are those of feature stores.
+_READ = ("data_path", "videos", "detector", "out", "split", "device", "skip_bad")
+
+
+@dataclass
+class MadeOutcome:
+    """line: what the detector is. made, kept: videos. left_out: those that could not be read, with the reason."""
+
+    line: str
+    widths: str = ""
+    made: int = 0
+    kept: int = 0
+    files: tuple[Path, ...] = ()
+    left_out: dict[str, str] = field(default_factory=dict)
+
+    def text(self) -> str:
+        """As ``vidsgg features`` prints it."""
+        lines = [f"features: {self.widths}, by {self.line}; not the authors', nor comparable with them"]
+        if self.left_out:
+            first = next(iter(self.left_out.values()))
+            lines.append(f"left out: {len(self.left_out)} videos that could not be read; the first: {first}")
+        lines.append(f"made: {self.made} videos; {self.kept} were done already")
+        return "\n".join([*lines, *(f"written: {path}" for path in self.files)])
+
+
+def make_features(options: FeaturesOptions) -> MadeOutcome:
+    """Describe all videos, one after another, then write the data set's files. A run that was stopped
+    goes on with the video that it was at.
+
+    Raises ConfigError if the data set has pictures or knows no such files, if a video is missing, for
+    options that mean nothing here and for files of others that would be overwritten; DataError for a
+    video that cannot be read, unless -skip_bad.
+    """
+    _check_options(options)
+    root = resolve_data_path(options.data_path)
+    writer, schema = _writer(root, options)
+    device = choose_device(options.device)
+    detector, line = build_describer(find_detector(options.detector, root), schema, device)
+    made_by = {
+        "line": line,
+        "detector": detector.describe(),
+        "weights": detector.digest(),
+        "events": f"mean over {EVENT_PICTURES} whole pictures, then the last minus the first",
+    }
+    writer.check(made_by)
+    outcome = MadeOutcome(line, f"object {detector.node_width}, action {event_width(detector)} wide")
+    parts = writer.folder / PARTS
+    for video in tqdm(writer.videos, desc="features", unit="video", disable=None):
+        header = {"made_by": made_by, "source": _digest(video)}
+        if _kept(parts, video, header) is not None:
+            outcome.kept += 1
+            continue
+        try:
+            regions, events = describe(detector, video)
+        except DataError as error:
+            if not options.skip_bad:
+                raise
+            outcome.left_out[video.name] = str(error)
+            continue
+        save_columns(parts / f"{video.name}.npz", {"regions": regions, "events": events}, header)
+        outcome.made += 1
+    features = {}
+    for video in writer.videos:
+        found = _kept(parts, video, {"made_by": made_by, "source": _digest(video)})
+        if found is not None:
+            features[video.name] = found
+    if not features:
+        raise DataError(
+            f"{root}: no video could be read; the first message was: {next(iter(outcome.left_out.values()))}"
+        )
+    outcome.files = tuple(writer.finish(features, made_by))
+    _remove_parts(parts, writer)
+    return outcome
+
+
+def _check_options(options: FeaturesOptions) -> None:
+    for column in fields(FeaturesOptions):
+        if column.name not in _READ and getattr(options, column.name) != column.default:
+            raise ConfigError(
+                f"option -{column.name}: means nothing for feature files that are made from -videos; leave it out."
+            )
+
+
+def _writer(root: Path, options: FeaturesOptions) -> tuple[FeatureWriter, Any]:
+    """What writes the files, and the data set's schema."""
+    form, folder = format_at(root)
+    splits = [split for split in SPLITS if options.split in ("all", split)]
+    datasets = [form.open(folder, split, "predcls", options.skip_bad) for split in splits]
+    schema = datasets[0].schema
+    assert options.videos is not None
+    out = None if options.out is None else Path(options.out)
+    writer = None if schema.has_frames else form.feature_writer(folder, datasets, Path(options.videos), out)
+    if writer is None:
+        raise ConfigError(f"option -videos: {form.title} has pictures of its own; leave the option out.")
+    if out is None:
+        try:
+            check_no_links(writer.folder / PARTS, below=folder)
+        except OSError as error:
+            raise ConfigError(
+                f"{error.filename} {error.strerror}; if it is yours, name the folder that it leads to with -out."
+            ) from error
+    return writer, schema
+
+
+def _digest(video: DescribedVideo) -> str:
+    """SHA-256 of what is wanted of a video, and of its file's size."""
+    digest = hashlib.sha256(str(video.file.stat().st_size).encode())
+    for array in (video.box, video.box_picture, video.event_pictures):
+        digest.update(f"{array.shape}".encode() + np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+def _kept(parts: Path, video: DescribedVideo, header: Mapping[str, Any]) -> tuple[Array, Array] | None:
+    """The features of a video that is done; None if they are not there, damaged, or made otherwise."""
+    path = parts / f"{video.name}.npz"
+    if not path.exists():
+        return None
+    try:
+        columns, had = load_columns(path)
+    except DataError:
+        return None
+    regions, events = columns.get("regions"), columns.get("events")
+    if had != header or regions is None or events is None:
+        return None
+    fit = (len(regions), len(events)) == (len(video.box), len(video.event_pictures))
+    return (regions, events) if fit else None
+
+
+def _remove_parts(parts: Path, writer: FeatureWriter) -> None:
+    for video in writer.videos:
+        (parts / f"{video.name}.npz").unlink(missing_ok=True)
+    if parts.is_dir() and not any(parts.iterdir()):
+        shutil.rmtree(parts)
