@@ -19,6 +19,7 @@ import torch
 from clips import ENTITY, entity_annotation
 from datasets.ag_files import dump_frames, small_set
 from datasets.easg_files import write_easg, write_features
+from detectors.onnx_files import write_network
 from detectors.tiny import sighted_set, tiny_detector
 from fuzz.mutations import damaged, odd_part
 from fuzz.opens import check_whole
@@ -39,6 +40,8 @@ from vidsgg.datasets.prior_cache import known_priors
 from vidsgg.datasets.priors import PredicatePriors, read_priors, write_priors
 from vidsgg.datasets.validation import check_dataset
 from vidsgg.detectors.files import load_detector, save_detector
+from vidsgg.detectors.labels import map_labels, read_labels
+from vidsgg.detectors.onnx_detector import OnnxDetector
 from vidsgg.engine.checkpoint import Checkpoint
 from vidsgg.features.key import StoreKey
 from vidsgg.features.store import FeatureStore
@@ -204,6 +207,25 @@ def _checkpoint(folder: Path) -> Path:
 def _read_checkpoint(path: Path) -> Any:
     Checkpoint.load(path, mmap=True)
     check_reads_videos(read_run(path))
+
+
+def _onnx(folder: Path) -> Path:
+    box = np.array([[10, 8, 50, 60, 0.9, 0]], np.float32)
+    return write_network(folder / "d.onnx", {"detections": box}, by_picture=["detections"])
+
+
+def _read_onnx(path: Path) -> Any:
+    return OnnxDetector(path, OBJECTS).find([np.zeros((64, 96, 3), np.uint8)])
+
+
+def _labels(folder: Path) -> Path:
+    (folder / "labels.txt").write_text("person\ncup\n")
+    return folder / "labels.txt"
+
+
+def _label_map(folder: Path) -> Path:
+    (folder / "map.yaml").write_text("mug: cup/glass/bottle\nman: person\ndog: null\n")
+    return folder / "map.yaml"
 
 
 def _detector(folder: Path) -> Path:
@@ -464,6 +486,9 @@ READERS = {
     "priors": Reader(_priors, lambda path: read_priors(path, SCHEMA), **AS_JSON),
     "job": Reader(_job, lambda path: list(JobFolder(path.parents[1]).load()), **AS_JSON),
     "checkpoint": Reader(_checkpoint, _read_checkpoint, **AS_TORCH),
+    "ONNX detector": Reader(_onnx, _read_onnx),
+    "labels": Reader(_labels, lambda path: map_labels(read_labels(path), OBJECTS)),
+    "label map": Reader(_label_map, lambda path: map_labels(["mug", "man"], OBJECTS, path)),
     "detector": Reader(_detector, lambda path: load_detector(path, OBJECTS), **AS_TORCH),
     "persons": Reader(_action_genome("person_bbox.pkl"), _read_action_genome, **AS_PICKLE),
     "objects": Reader(_action_genome("object_bbox_and_relationship.pkl"), _read_action_genome, **AS_PICKLE),

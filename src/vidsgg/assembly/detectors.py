@@ -9,6 +9,7 @@ import torch
 from vidsgg.detectors.base import BoxDetector, RegionDetector
 from vidsgg.detectors.files import load_detector
 from vidsgg.detectors.label_files import NO_LABELS, LabelFiles
+from vidsgg.detectors.onnx_detector import SUFFIX, OnnxDetector
 from vidsgg.detectors.registry import detector_names, named_detector
 from vidsgg.errors import ConfigError
 from vidsgg.options import closest
@@ -99,9 +100,13 @@ def _opened(name: str, schema: Schema, labels: LabelFiles) -> tuple[BoxDetector,
             raise ConfigError(
                 f"option -detector: {name!r} is neither a file nor one of {', '.join(names)}{closest(name, names)}"
             )
-        labels.refuse(name, "tells the classes that it was trained on, not labels of its own")
-        detector = load_detector(path, classes)
-        line, where = f"{detector.architecture} with the weights of {path}", str(path)
+        where = str(path)
+        if path.suffix.lower() == SUFFIX:
+            detector, line = OnnxDetector.ready(name, classes, labels)
+        else:
+            labels.refuse(name, "tells the classes that it was trained on, not labels of its own")
+            detector = load_detector(path, classes)
+            line = f"{detector.architecture} with the weights of {path}"
     if detector.classes != classes:
         differing = next((pair for pair in zip(detector.classes, classes, strict=False) if pair[0] != pair[1]), None)
         what = (

@@ -28,6 +28,19 @@ EQUIVALENTS: dict[str, tuple[str, ...]] = {
     "television": ("tv",),
 }
 
+# COCO's labels as other tools spell them.
+OTHER_SPELLINGS: dict[str, str] = {
+    "aeroplane": "airplane",
+    "diningtable": "dining table",
+    "hair dryer": "hair drier",
+    "mobile phone": "cell phone",
+    "motorbike": "motorcycle",
+    "pottedplant": "potted plant",
+    "sofa": "couch",
+    "tvmonitor": "tv",
+    "tv monitor": "tv",
+}
+
 
 def labels_of(classes: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """COCO's labels of every class that has any, in the order of ``classes``: those of the table,
