@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any, Self
@@ -74,6 +74,10 @@ class FoundBoxes:
     def rows(self, which: Tensor) -> Self:
         """Some of the boxes. which: (R,) bool, or positions that keep the order."""
         return type(self)(**{column.name: getattr(self, column.name)[which] for column in fields(self)})
+
+    def shifted(self, pictures: int) -> Self:
+        """The same boxes where so many other pictures come before theirs."""
+        return replace(self, frame=self.frame + pictures)
 
 
 @dataclass(frozen=True, eq=False)

@@ -119,8 +119,7 @@ class OnnxDetector(BoxDetector):
                 found.append(BoxCandidates(placement.to_picture(one.box.float()), one.probability, one.exclusive))
                 sizes.append((image.shape[1], image.shape[0]))
             chosen = choose(found, sizes, self.labels, str(self.path))
-            columns = (chosen.box, chosen.klass, chosen.score, chosen.distribution)
-            parts.append(FoundBoxes(chosen.frame + begin, *columns))
+            parts.append(chosen.shifted(begin))
         return join_found(parts, len(self.classes), self.device)
 
     def _opened(self, providers: list[Any]) -> Any:

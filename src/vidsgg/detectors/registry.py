@@ -29,6 +29,7 @@ ARCHITECTURES: Registry[type[BoxDetector]] = Registry(
     {
         "faster-rcnn-c4": "vidsgg.detectors.faster_rcnn:FasterRCNN",
         "fasterrcnn_resnet50_fpn_v2": "vidsgg.detectors.torchvision_fpn:TorchvisionFPN",
+        "torchvision": "vidsgg.detectors.torchvision_zoo:TorchvisionBoxes",
     },
     _wrong,
 )
