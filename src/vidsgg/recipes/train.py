@@ -4,41 +4,45 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Collection, Iterator
-from contextlib import closing, suppress
+from collections.abc import Collection
+from contextlib import closing
 from dataclasses import dataclass, fields
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
-from vidsgg.assembly.data import Splits, choose_device, move_to
+from vidsgg.assembly.data import Splits
 from vidsgg.assembly.run_places import absolute_places
-from vidsgg.assembly.sources import FeatureSource, open_source
-from vidsgg.datasets.base import VideoDataset
-from vidsgg.datasets.curricula import easiest, parse_curriculum
-from vidsgg.datasets.partial_labels import PartialLabels, parse_partial_labels
+from vidsgg.assembly.sources import FeatureSource
 from vidsgg.datasets.synthetic.known import is_synthetic
 from vidsgg.engine.checkpoint import BEST, Provenance
-from vidsgg.engine.distributed import ALONE, Team, join_team
+from vidsgg.engine.distributed import Team, join_team
 from vidsgg.engine.evaluate import evaluate_model
 from vidsgg.engine.fit import AfterEvaluation, CountingModel, FitSettings, fit, fit_counts
-from vidsgg.engine.loggers import find_logger
-from vidsgg.engine.randomness import deterministic_algorithms, seed_step
-from vidsgg.engine.report import DEFAULT_MONITOR, Monitor
+from vidsgg.engine.loggers import OpenLogger, find_logger
+from vidsgg.engine.randomness import deterministic_algorithms
+from vidsgg.engine.report import Monitor
 from vidsgg.engine.run_folder import RunFolder, UnwrittenRun, default_path
-from vidsgg.engine.takeover import take_over
-from vidsgg.errors import CheckpointError, ConfigError, DataError
+from vidsgg.engine.state import TrainingState
+from vidsgg.errors import CheckpointError, ConfigError
 from vidsgg.methods.registry import METHODS, find_method
 from vidsgg.methods.training_options import NeuralOptions, TrainOptions
-from vidsgg.metrics.protocol import protocol_for
 from vidsgg.metrics.result import RecallResult
 from vidsgg.options import closest, convert, fields_of, free_options, options_from_environment
 from vidsgg.plugins import to_say_again
-from vidsgg.recipes.learner import go_on, make_learner, start_from_word_vectors
+from vidsgg.recipes.run_parts import (
+    Learner,
+    Task,
+    make_lessons,
+    make_loaders,
+    make_model,
+    make_task_learner,
+    open_features,
+)
 from vidsgg.recipes.start import Start, find_start, videos_record
-from vidsgg.structures.annotation import VideoAnnotation
 
 
 @dataclass(frozen=True)
@@ -114,226 +118,136 @@ def run_training(
 
 
 def _train(start: Start, team: Team, held_out: str, after_evaluation: AfterEvaluation, echo: bool) -> TrainingOutcome:
-    options, root, splits = start.options, start.root, start.splits
-    entry = find_method(options.model)
-    device = choose_device(options.device, team)
-    schema = splits.train.schema
-    capabilities = entry.capabilities
-    capabilities.check(entry.name, options.mode, schema)
-    if capabilities.counting and start.weights_of is not None:
-        raise ConfigError(
-            f"option -resume_from: model {entry.name} counts its training videos in one pass, so that it has nothing to"
-            " go on from; leave the option out."
-        )
-    protocol = protocol_for(schema, options.mode)
-    neural = options if isinstance(options, NeuralOptions) else None
-    monitor = Monitor.of(neural.monitor if neural else DEFAULT_MONITOR, protocol)
-    if not monitor.rising and options.mode != "predcls" and schema.subject_has_box:
-        raise ConfigError(
-            f"option -monitor: there is no validation loss in mode {options.mode!r}, whose pairs are guessed; use a"
-            " recall."
-        )
-    source = open_source(
-        root,
-        schema,
-        options.mode,
-        device,
-        looks=capabilities.needs_detector(options.mode),
-        detector=options.detector,
-        features=options.features,
-        reference_compat=options.reference_compat,
-        raw_detections=capabilities.raw_detections,
-        needed=[(splits.val, False)] if capabilities.counting else [(splits.train, True), (splits.val, False)],
-    )
-    logger = find_logger(options.logger)
-    items = entry.items(splits.train)
-    stages, stage_lines = _stages(neural, items)
-    partial, partial_lines = _partial_labels(neural, items)
-    threads = torch.get_num_threads()
-    lines = [*start.lines, *_check_source(start, source), *_check_threads(start, threads), *stage_lines, *partial_lines]
+    """One run, from what it starts from to its outcome. held_out: what its validation videos are.
 
-    seed_step(options.seed, 0, 0)
-    try:
-        model = entry.build(schema, source.widths, options)
-    except ValueError as error:
-        raise ConfigError(f"model {entry.name}: {error}") from error
-    lines += getattr(model, "remarks", ())
-    if not start.continued:
-        lines += entry.prepare(model, splits.train, options)
-    if neural and neural.word_vectors and not start.continued:
-        lines.append(start_from_word_vectors(model, Path(neural.word_vectors)))
-    move_to(model, device)
-    if start.weights_of:
-        lines += take_over(model, start.weights_of.checkpoint.weights).lines()
-
-    batch_size, workers, skip_bad = options.batch_size, options.num_workers, options.skip_bad
-    # What is counted are annotated pairs, whatever has to be guessed later.
-    learning = open_source(root, schema, "predcls", device, looks=False) if capabilities.counting else source
-    learning_team = ALONE if capabilities.counting else team  # counting is quickly done by everybody
-    train_loader = learning.loader(
-        items,
-        learn=True,
-        batch_size=batch_size,
-        workers=workers,
-        skip_bad=skip_bad,
-        shuffle=True,
-        seed=options.seed,
-        stages=stages,
-        team=learning_team,
-        partial=partial,
-    )
-    val_loader = source.loader(
-        splits.val, learn=False, batch_size=batch_size, workers=workers, skip_bad=skip_bad, team=team
-    )
-    criterion = entry.criterion(schema, options)
-    state = None
-    if neural:
-        course = entry.course(model, options)
-        state, learner_lines = make_learner(model, neural, train_loader, capabilities.recomputable, course)
-        lines += learner_lines
-        if start.continued:
-            lines += go_on(state, start.continued, neural, train_loader, course)
-        state.update.learn_with(team, model)
-
-    path = team.from_first(_folder(start, schema.name))
-    # Where the run lies is told by the file's own place; without it ``-config .../config.yaml``
-    # repeats the run in a new folder.
-    config = {
-        **options.to_dict(),
-        "data_path": str(root),
-        "detector": source.name or options.detector,
-        "save_path": None,
-    }
-    config = absolute_places(config, type(options))
-    provenance = Provenance(
-        config=config,
-        schema=schema,
-        widths=source.widths,
-        detector=source.detector_record(),
-        features=_kind_of_features(source),
-        videos=videos_record(splits),
-        synthetic=is_synthetic(root),
-        processes=team.size,
-        threads=threads,
-        started_in=os.getcwd(),
-    )
+    All parts are made, and so everything that can be wrong is found, before the folder is.
+    """
+    task = Task.of(start, team)
+    source = open_features(task)
+    logger = find_logger(task.options.logger)
+    lessons, lesson_lines = make_lessons(task)
+    source_lines = [*_check_source(start, source), *_check_threads(start, torch.get_num_threads())]
+    model, model_lines = make_model(task, source)
+    train_loader, val_loader = make_loaders(task, source, lessons)
+    criterion = task.method.criterion(task.schema, task.options)
+    learner, learner_lines = make_task_learner(task, model, train_loader)
+    lines = [*start.lines, *source_lines, *lesson_lines, *model_lines, *learner_lines]
 
     def validate() -> tuple[RecallResult, dict[str, float]]:
+        exclusive = task.options.exclusive_decoding
         return evaluate_model(
-            model, val_loader, protocol, criterion=criterion, exclusive=options.exclusive_decoding, title="validate"
+            model, val_loader, task.protocol, criterion=criterion, exclusive=exclusive, title="validate"
         )
 
-    goes_on_after = state.step if state and start.in_place else None
-    if team.leads:
-        shown = {**config, "resume_from": start.began_from or options.resume_from}
-        again = to_say_again(config, type(options))
-        folder = RunFolder(
-            path,
-            shown,
-            goes_on_after=goes_on_after,
-            echo=echo,
-            logger=logger,
-            program=team.program,
-            say_again=again,
-            may_differ=free_options(type(options), "run"),
-        )
-    else:
-        folder = UnwrittenRun(path, team.program, to_say_again(config, type(options)))
+    path = team.from_first(_folder(start, task.schema.name))
+    provenance = _provenance(task, source)
+    folder = _run_folder(task, path, provenance, learner, logger, echo)
     with closing(train_loader), closing(val_loader), folder as run:
-        run.log(f"run: {path}")
-        run.log(
-            f"data: {root} ({schema.name}), {len(splits.train)} videos to train on, {len(splits.val)} to validate on"
-            f" ({held_out})"
-        )
-        on = f"{device.type}, in {team.size} processes" if team.size > 1 else str(device)
-        run.log(
-            f"model: {entry.label}, {sum(p.numel() for p in model.parameters()):,} parameters, mode {options.mode}, on"
-            f" {on}"
-        )
-        run.log(
-            f"threads: {threads}{' in each process' if team.size > 1 else ''}; on a CPU the same bits need the same"
-            " number"
-        )
-        for line in (*source.lines, *lines):
+        for line in (*_description(task, path, model, held_out), *source.lines, *lines):
             run.log(line)
-        run.log(f"recall: {protocol.describe()}{f' ({options.remark})' if options.remark else ''}")
-        if state and start.continued:
-            if team.leads and (lost := start.bring_best(state, path)):
-                run.log(lost)
-            state.best_score, state.best_epoch = team.from_first((state.best_score, state.best_epoch))
-        if state and neural:
-            settings = FitSettings(
-                epochs=neural.epochs,
-                save_freq=neural.save_freq,
-                eval_freq=neural.eval_freq,
-                seed=neural.seed,
-                monitor=monitor,
-                accumulate=neural.accumulate_grad_batches,
-                save_minutes=neural.save_minutes,
-                profile=neural.profile,
+        run.log(f"recall: {task.protocol.describe()}{f' ({task.options.remark})' if task.options.remark else ''}")
+        if learner is not None:
+            assert task.neural is not None
+            if start.continued:
+                _bring_best(task, learner.state, path, run)
+            settings = _fit_settings(task.neural, task.monitor)
+            result = fit(
+                learner.state,
+                criterion,
+                train_loader,
+                validate,
+                run,
+                settings,
+                provenance,
+                after_evaluation,
+                learner.course,
             )
-            result = fit(state, criterion, train_loader, validate, run, settings, provenance, after_evaluation, course)
         else:
             assert isinstance(model, CountingModel)
-            result = fit_counts(model, train_loader, validate, run, monitor, provenance, after_evaluation)
+            result = fit_counts(model, train_loader, validate, run, task.monitor, provenance, after_evaluation)
         skipped = dict.fromkeys(chain(*team.gather([*train_loader.skipped, *val_loader.skipped])))
         if skipped:
             run.log(f"skipped {len(skipped)} videos that could not be read; the first: {next(iter(skipped))}")
-        run.log(f"best: {monitor.text(result.best_score)} after epoch {result.best_epoch}, in {path / BEST}")
+        run.log(f"best: {task.monitor.text(result.best_score)} after epoch {result.best_epoch}, in {path / BEST}")
     return TrainingOutcome(path, result.best_score, result.best_epoch)
 
 
-def _stages(options: NeuralOptions | None, videos: VideoDataset) -> tuple[list[tuple[int, list[int]]], list[str]]:
-    """The stages of -curriculum, as loaders take them, and lines about them for the log. Raises
-    ConfigError naming the one that is wrong."""
-    if options is None or options.curriculum is None:
-        return [], []
-    parsed = parse_curriculum(options.curriculum)
-    stages = [(stage.start, easiest(videos, stage.level)) for stage in parsed]
-    counts = ", ".join(
-        f"{stage.level} ({len(chosen)} videos) after {start} epochs"
-        for stage, (start, chosen) in zip(parsed, stages, strict=True)
+def _provenance(task: Task, source: FeatureSource) -> Provenance:
+    """What checkpoints say of how they were made."""
+    # Where the run lies is told by the file's own place; without it ``-config .../config.yaml``
+    # repeats the run in a new folder.
+    config = {
+        **task.options.to_dict(),
+        "data_path": str(task.start.root),
+        "detector": source.name or task.options.detector,
+        "save_path": None,
+    }
+    return Provenance(
+        config=absolute_places(config, type(task.options)),
+        schema=task.schema,
+        widths=source.widths,
+        detector=source.detector_record(),
+        features=_kind_of_features(source),
+        videos=videos_record(task.splits),
+        synthetic=is_synthetic(task.start.root),
+        processes=task.team.size,
+        threads=torch.get_num_threads(),
+        started_in=os.getcwd(),
     )
-    late = [f"{stage.start}:{stage.level}" for stage in parsed if stage.start >= options.epochs]
-    warning = (
-        [f"warning: -curriculum: {', '.join(late)} never begins in {options.epochs} epochs"]
-        if late and options.epochs
-        else []
+
+
+def _run_folder(
+    task: Task, path: Path, provenance: Provenance, learner: Learner | None, logger: OpenLogger, echo: bool
+) -> RunFolder:
+    """The run's folder, which the first process of a team writes."""
+    team, kind, config = task.team, type(task.options), dict(provenance.config)
+    again = to_say_again(config, kind)
+    if not team.leads:
+        return UnwrittenRun(path, team.program, again)
+    return RunFolder(
+        path,
+        {**config, "resume_from": task.start.began_from or task.options.resume_from},
+        goes_on_after=learner.state.step if learner and task.start.in_place else None,
+        echo=echo,
+        logger=logger,
+        program=team.program,
+        say_again=again,
+        may_differ=free_options(kind, "run"),
     )
-    return stages, [f"curriculum: {counts}", *warning]
 
 
-def _partial_labels(options: NeuralOptions | None, videos: VideoDataset) -> tuple[PartialLabels | None, list[str]]:
-    """The draws of -partial_labels, and a line about the first for the log. Raises ConfigError for
-    a percent that is wrong, or options that have no effect without it.
-    """
-    if options is None:
-        return None, []
-    if options.partial_labels is None:
-        for name in ("partial_scope", "partial_masked", "partial_draw", "partial_distribution"):
-            if getattr(options, name) != getattr(NeuralOptions, name):
-                raise ConfigError(f"option -{name} does nothing without -partial_labels; give it too, or leave it out.")
-        return None, []
-    percents, compat = parse_partial_labels(options.partial_labels), options.reference_compat
-    readable = _readable(videos) if options.skip_bad else videos
-    partial = PartialLabels(
-        readable,
-        videos.schema.vocabulary,
-        percents,
-        options.seed,
-        keep_distribution=options.partial_distribution == "same",
-        scope=("frame" if compat else "label") if options.partial_scope == "auto" else options.partial_scope,
-        redraw=not compat if options.partial_draw == "auto" else options.partial_draw == "epoch",
-        masked=("negative" if compat else "ignore") if options.partial_masked == "auto" else options.partial_masked,
+def _description(task: Task, path: Path, model: nn.Module, held_out: str) -> list[str]:
+    """The first lines of the log: where, on what data, which model."""
+    splits, team, threads = task.splits, task.team, torch.get_num_threads()
+    on = f"{task.device.type}, in {team.size} processes" if team.size > 1 else str(task.device)
+    weights = sum(p.numel() for p in model.parameters())
+    return [
+        f"run: {path}",
+        f"data: {task.start.root} ({task.schema.name}), {len(splits.train)} videos to train on, {len(splits.val)} to"
+        f" validate on ({held_out})",
+        f"model: {task.method.label}, {weights:,} parameters, mode {task.options.mode}, on {on}",
+        f"threads: {threads}{' in each process' if team.size > 1 else ''}; on a CPU the same bits need the same number",
+    ]
+
+
+def _bring_best(task: Task, state: TrainingState, path: Path, run: RunFolder) -> None:
+    """Have the best checkpoint so far in the folder where a run goes on."""
+    if task.team.leads and (lost := task.start.bring_best(state, path)):
+        run.log(lost)
+    state.best_score, state.best_epoch = task.team.from_first((state.best_score, state.best_epoch))
+
+
+def _fit_settings(options: NeuralOptions, monitor: Monitor) -> FitSettings:
+    return FitSettings(
+        epochs=options.epochs,
+        save_freq=options.save_freq,
+        eval_freq=options.eval_freq,
+        seed=options.seed,
+        monitor=monitor,
+        accumulate=options.accumulate_grad_batches,
+        save_minutes=options.save_minutes,
+        profile=options.profile,
     )
-    how = f"by {partial.scope}, what takes no part {'counts as negative' if partial.masked == 'negative' else 'is not read'}"
-    return partial, [f"labels: {partial.summary(1)} ({how})"]
-
-
-def _readable(videos: VideoDataset) -> Iterator[VideoAnnotation]:
-    for index in range(len(videos)):
-        with suppress(DataError):
-            yield videos.annotation(index)
 
 
 def _folder(start: Start, dataset: str) -> Path:

@@ -1,0 +1,254 @@
+"""What a training run is put together from, by its options: the task, features, lessons, model,
+loaders and what learns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from vidsgg.assembly.data import Splits, choose_device, move_to
+from vidsgg.assembly.sources import FeatureSource, open_source
+from vidsgg.datasets.base import VideoDataset
+from vidsgg.datasets.curricula import easiest, parse_curriculum
+from vidsgg.datasets.partial_labels import PartialLabels, parse_partial_labels
+from vidsgg.engine.course import Course
+from vidsgg.engine.distributed import ALONE, Team
+from vidsgg.engine.loading import ClipLoader
+from vidsgg.engine.randomness import seed_step
+from vidsgg.engine.report import DEFAULT_MONITOR, Monitor
+from vidsgg.engine.state import TrainingState
+from vidsgg.engine.takeover import take_over
+from vidsgg.errors import ConfigError, DataError
+from vidsgg.methods.method import Method
+from vidsgg.methods.registry import find_method
+from vidsgg.methods.training_options import NeuralOptions, TrainOptions
+from vidsgg.metrics.protocol import Protocol, protocol_for
+from vidsgg.recipes.learner import go_on, make_learner, start_from_word_vectors
+from vidsgg.recipes.start import Start
+from vidsgg.structures.annotation import VideoAnnotation
+from vidsgg.structures.schema import Schema
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """What is to be learnt, by whom, and what the best epoch is chosen by."""
+
+    start: Start
+    team: Team
+    method: Method[Any]
+    device: torch.device
+    protocol: Protocol
+    monitor: Monitor
+
+    @property
+    def options(self) -> TrainOptions:
+        return self.start.options
+
+    @property
+    def neural(self) -> NeuralOptions | None:
+        """The options of a model that is trained by gradient descent."""
+        return self.options if isinstance(self.options, NeuralOptions) else None
+
+    @property
+    def splits(self) -> Splits:
+        return self.start.splits
+
+    @property
+    def schema(self) -> Schema:
+        return self.splits.train.schema
+
+    @property
+    def counting(self) -> bool:
+        """Whether the model is fitted by one pass over the videos, see Capabilities."""
+        return self.method.capabilities.counting
+
+    @staticmethod
+    def of(start: Start, team: Team) -> Task:
+        """Raises ConfigError if the method cannot do what the options ask."""
+        options, schema = start.options, start.splits.train.schema
+        method = find_method(options.model)
+        device = choose_device(options.device, team)
+        capabilities = method.capabilities
+        capabilities.check(method.name, options.mode, schema)
+        if capabilities.counting and start.weights_of is not None:
+            raise ConfigError(
+                f"option -resume_from: model {method.name} counts its training videos in one pass, so that it has"
+                " nothing to go on from; leave the option out."
+            )
+        protocol = protocol_for(schema, options.mode)
+        asked = options.monitor if isinstance(options, NeuralOptions) else DEFAULT_MONITOR
+        monitor = Monitor.of(asked, protocol)
+        if not monitor.rising and options.mode != "predcls" and schema.subject_has_box:
+            raise ConfigError(
+                f"option -monitor: there is no validation loss in mode {options.mode!r}, whose pairs are guessed; use a"
+                " recall."
+            )
+        return Task(start, team, method, device, protocol, monitor)
+
+
+def open_features(task: Task) -> FeatureSource:
+    """Where the features of the videos come from. Raises a VidsggError if they cannot be had."""
+    options, splits, capabilities = task.options, task.splits, task.method.capabilities
+    return open_source(
+        task.start.root,
+        task.schema,
+        options.mode,
+        task.device,
+        looks=capabilities.needs_detector(options.mode),
+        detector=options.detector,
+        features=options.features,
+        reference_compat=options.reference_compat,
+        raw_detections=capabilities.raw_detections,
+        needed=[(splits.val, False)] if task.counting else [(splits.train, True), (splits.val, False)],
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Lessons:
+    """Which of the training videos, and which of their labels, are learnt from when."""
+
+    items: VideoDataset  # the training videos as the method reads them, see Method.items
+    stages: list[tuple[int, list[int]]]  # as loaders take them; empty: always all videos
+    partial: PartialLabels | None  # None: always all labels
+
+
+def make_lessons(task: Task) -> tuple[Lessons, list[str]]:
+    """The lessons of -curriculum and -partial_labels, and lines about them for the log. Raises
+    ConfigError naming what is wrong."""
+    items = task.method.items(task.splits.train)
+    stages, stage_lines = _stages(task.neural, items)
+    partial, partial_lines = _partial_labels(task.neural, items)
+    return Lessons(items, stages, partial), [*stage_lines, *partial_lines]
+
+
+def make_model(task: Task, source: FeatureSource) -> tuple[nn.Module, list[str]]:
+    """The model on its device with the weights to start from, and lines for the log.
+
+    Raises ConfigError if its options contradict each other or the data.
+    """
+    start, options, videos = task.start, task.options, task.splits.train
+    seed_step(options.seed, 0, 0)
+    try:
+        model = task.method.build(task.schema, source.widths, options)
+    except ValueError as error:
+        raise ConfigError(f"model {task.method.name}: {error}") from error
+    lines = [*getattr(model, "remarks", ())]
+    if not start.continued:
+        lines += task.method.prepare(model, videos, options)
+        if task.neural and task.neural.word_vectors:
+            lines.append(start_from_word_vectors(model, Path(task.neural.word_vectors)))
+    move_to(model, task.device)
+    if start.weights_of:
+        lines += take_over(model, start.weights_of.checkpoint.weights).lines()
+    return model, lines
+
+
+def make_loaders(task: Task, source: FeatureSource, lessons: Lessons) -> tuple[ClipLoader, ClipLoader]:
+    """What the training and the validation videos are read by."""
+    options, team, learning = task.options, task.team, source
+    if task.counting:  # counts annotated pairs, whatever has to be guessed later; every process counts all
+        learning = open_source(task.start.root, task.schema, "predcls", task.device, looks=False)
+    train_loader = learning.loader(
+        lessons.items,
+        learn=True,
+        batch_size=options.batch_size,
+        workers=options.num_workers,
+        skip_bad=options.skip_bad,
+        shuffle=True,
+        seed=options.seed,
+        stages=lessons.stages,
+        team=ALONE if task.counting else team,
+        partial=lessons.partial,
+    )
+    val_loader = source.loader(
+        task.splits.val,
+        learn=False,
+        batch_size=options.batch_size,
+        workers=options.num_workers,
+        skip_bad=options.skip_bad,
+        team=team,
+    )
+    return train_loader, val_loader
+
+
+@dataclass(frozen=True, eq=False)
+class Learner:
+    """A model that learns by gradient descent, where it stands, and its course."""
+
+    state: TrainingState
+    course: Course
+
+
+def make_task_learner(task: Task, model: nn.Module, loader: ClipLoader) -> tuple[Learner | None, list[str]]:
+    """What learns, brought to where a run goes on, and lines for the log; None for a counting model.
+
+    Raises ConfigError or CheckpointError if an option or the checkpoint does not suit it.
+    """
+    options = task.neural
+    if options is None:
+        return None, []
+    course = task.method.course(model, options)
+    state, lines = make_learner(model, options, loader, task.method.capabilities.recomputable, course)
+    if task.start.continued:
+        lines += go_on(state, task.start.continued, options, loader, course)
+    state.update.learn_with(task.team, model)
+    return Learner(state, course), lines
+
+
+def _stages(options: NeuralOptions | None, videos: VideoDataset) -> tuple[list[tuple[int, list[int]]], list[str]]:
+    """The stages of -curriculum, as loaders take them, and lines about them for the log. Raises
+    ConfigError naming the one that is wrong."""
+    if options is None or options.curriculum is None:
+        return [], []
+    parsed = parse_curriculum(options.curriculum)
+    stages = [(stage.start, easiest(videos, stage.level)) for stage in parsed]
+    counts = ", ".join(
+        f"{stage.level} ({len(chosen)} videos) after {start} epochs"
+        for stage, (start, chosen) in zip(parsed, stages, strict=True)
+    )
+    late = [f"{stage.start}:{stage.level}" for stage in parsed if stage.start >= options.epochs]
+    warning = (
+        [f"warning: -curriculum: {', '.join(late)} never begins in {options.epochs} epochs"]
+        if late and options.epochs
+        else []
+    )
+    return stages, [f"curriculum: {counts}", *warning]
+
+
+def _partial_labels(options: NeuralOptions | None, videos: VideoDataset) -> tuple[PartialLabels | None, list[str]]:
+    """The draws of -partial_labels, and a line about the first for the log. Raises ConfigError for
+    a percent that is wrong, or options that have no effect without it.
+    """
+    if options is None:
+        return None, []
+    if options.partial_labels is None:
+        for name in ("partial_scope", "partial_masked", "partial_draw", "partial_distribution"):
+            if getattr(options, name) != getattr(NeuralOptions, name):
+                raise ConfigError(f"option -{name} does nothing without -partial_labels; give it too, or leave it out.")
+        return None, []
+    percents, compat = parse_partial_labels(options.partial_labels), options.reference_compat
+    readable = _readable(videos) if options.skip_bad else videos
+    partial = PartialLabels(
+        readable,
+        videos.schema.vocabulary,
+        percents,
+        options.seed,
+        keep_distribution=options.partial_distribution == "same",
+        scope=("frame" if compat else "label") if options.partial_scope == "auto" else options.partial_scope,
+        redraw=not compat if options.partial_draw == "auto" else options.partial_draw == "epoch",
+        masked=("negative" if compat else "ignore") if options.partial_masked == "auto" else options.partial_masked,
+    )
+    how = f"by {partial.scope}, what takes no part {'counts as negative' if partial.masked == 'negative' else 'is not read'}"
+    return partial, [f"labels: {partial.summary(1)} ({how})"]
+
+
+def _readable(videos: VideoDataset) -> Iterator[VideoAnnotation]:
+    for index in range(len(videos)):
+        with suppress(DataError):
+            yield videos.annotation(index)
