@@ -45,7 +45,7 @@ TINY = [
 LAST = "checkpoint_last.tar"
 # Where names of modules are constants of ours: lists of commands, models and formats.
 IMPORT_BY_OUR_NAMES = {
-    "__init__.py",
+    "lazy.py",
     "cli/main.py",
     "cli/data/__init__.py",
     "methods/method.py",
