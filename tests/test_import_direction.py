@@ -12,7 +12,7 @@ import vidsgg
 PACKAGE = Path(vidsgg.__file__).parent
 ROOMS = [
     "structures", "ops", "io", "datasets", "detectors", "features", "models", "losses", "metrics", "engine", "methods", "tuning",
-    "inference", "viewer", "charts", "assembly", "recipes", "app", "cli",
+    "inference", "viewer", "charts", "library", "assembly", "recipes", "app", "cli",
 ]  # fmt: skip
 SHARED = {"errors", "lazy", "options", "plugins"}  # above all rooms: they import no room
 # The methods of a graph that people call reach what lies below it; they import it when they are
@@ -29,6 +29,7 @@ REACHES_DOWN = {
         "vidsgg.assembly.public",
         "vidsgg.assembly.trained_model",
         "vidsgg.engine.early_stopping",
+        "vidsgg.library.search",
         "vidsgg.methods.method",
         "vidsgg.recipes.graph_videos",
         "vidsgg.recipes.train",

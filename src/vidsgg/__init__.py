@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from vidsgg.assembly.public import evaluate, load, open_dataset
     from vidsgg.assembly.trained_model import TrainedModel
     from vidsgg.engine.early_stopping import EarlyStopping
+    from vidsgg.library.search import Library, open_library
     from vidsgg.methods.method import Method
     from vidsgg.recipes.graph_videos import open_graph as read_graph
     from vidsgg.recipes.train import train, train_model
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "EarlyStopping",
+    "Library",
     "Method",
     "Schema",
     "TrainedModel",
@@ -31,6 +33,7 @@ __all__ = [
     "evaluate",
     "load",
     "open_dataset",
+    "open_library",
     "read_graph",
     "train",
     "train_model",
@@ -38,6 +41,7 @@ __all__ = [
 
 _HOMES = {
     "EarlyStopping": "vidsgg.engine.early_stopping",
+    "Library": "vidsgg.library.search",
     "Method": "vidsgg.methods.method",
     "Schema": "vidsgg.structures.schema",
     "TrainedModel": "vidsgg.assembly.trained_model",
@@ -45,6 +49,7 @@ _HOMES = {
     "evaluate": "vidsgg.assembly.public",
     "load": "vidsgg.assembly.public",
     "open_dataset": "vidsgg.assembly.public",
+    "open_library": "vidsgg.library.search",
     "read_graph": "vidsgg.recipes.graph_videos:open_graph",
     "train": "vidsgg.recipes.train",
     "train_model": "vidsgg.recipes.train",

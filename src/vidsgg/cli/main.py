@@ -26,6 +26,8 @@ COMMANDS = {
     "view": "write a page to look at graphs: video, graph and timeline move together",
     "app": "a web app on this machine: upload a video, look at its graph",
     "export": "write graphs in the formats of others",
+    "library": "many graphs as tables: build, describe, merge and compact them",
+    "search": "find relations, and how they follow one another, in a library of graphs",
     "train-detector": "train a detector, or score one",
     "features": "write what the detector gives for every video to disk, once",
     "data": "make, check, show and count data sets",

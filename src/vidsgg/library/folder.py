@@ -1,0 +1,219 @@
+"""A library on disk: a folder with Parquet files in parts, and ``library.json``, which says what
+counts.
+
+    library.json
+    videos/000001.parquet  frames/000001.parquet  things/... edges/... relations/...
+
+A part holds whole videos. A change writes new parts first and ``library.json`` last, in one step,
+so that readers and killed writers always leave a whole library.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import filelock
+import msgspec
+
+from vidsgg.errors import ConfigError, DataError
+from vidsgg.io.atomic import whole_path, write_whole
+from vidsgg.io.links import is_link
+from vidsgg.io.untrusted import as_type, read_json
+from vidsgg.library.packages import pa, pc, pq
+from vidsgg.library.tables import TABLES
+
+FORMAT, VERSION = "vidsgg.library", 1
+MANIFEST = "library.json"
+_LOCK = ".vidsgg-library.lock"
+_MANIFEST_SIZE = 1 << 28  # bytes
+_Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 60)]
+
+
+class LibraryPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """name: of its files, without the suffix. rows: of each table."""
+
+    name: Annotated[str, msgspec.Meta(pattern="^[0-9]{6,12}$")]
+    rows: dict[str, _Count]
+
+
+class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """next_video, next_part: numbers that were never used."""
+
+    format: str
+    version: _Count
+    next_video: _Count
+    next_part: _Count
+    parts: list[LibraryPart]
+
+
+EMPTY = Manifest(FORMAT, VERSION, 1, 1, [])
+
+
+@dataclass(frozen=True)
+class Known:
+    """A video of a library. key: (data set, video id, digest of the film): of two graphs with one
+    key the newer one counts."""
+
+    number: int
+    name: str
+    key: tuple[str, str, str | None]
+    digest: str
+    part: str
+
+
+class LibraryFolder:
+    """The files of a library. Other processes may read it while one writes."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises DataError if there is no library, or if it is damaged or of a newer version."""
+        self.path = path
+        self.manifest = self._read()
+
+    @staticmethod
+    def exists(path: Path) -> bool:
+        return (path / MANIFEST).is_file()
+
+    @staticmethod
+    def create(path: Path) -> LibraryFolder:
+        """The library in a folder, a new one if the folder is new or empty. Raises ConfigError for
+        any other folder."""
+        if not LibraryFolder.exists(path):
+            if path.exists() and not path.is_dir():
+                raise ConfigError(f"{path} is a file; name a folder for the library.")
+            if path.is_dir() and any(entry.name != _LOCK for entry in path.iterdir()):
+                raise ConfigError(f"{path} is not empty and no library ({MANIFEST} is missing); name another folder.")
+            path.mkdir(parents=True, exist_ok=True)
+            write_whole(path / MANIFEST, _text(EMPTY))
+        return LibraryFolder(path)
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Nobody else writes inside; what others have written before is seen. Raises ConfigError if
+        another process writes."""
+        if is_link(self.path / _LOCK):
+            raise ConfigError(f"{self.path / _LOCK} is a link; remove it.")
+        try:
+            with filelock.FileLock(self.path / _LOCK, blocking=False):
+                self.manifest = self._read()
+                self._remove_unlisted()
+                yield
+        except filelock.Timeout:
+            raise ConfigError(f"another process writes to the library {self.path}; wait until it has ended.") from None
+
+    def files(self, table: str) -> list[Path]:
+        """The files of a table, in order; none if no part has been written."""
+        return [self._file(table, part.name) for part in self.manifest.parts]
+
+    def rows(self) -> dict[str, int]:
+        """The number of rows of every table."""
+        return {table: sum(part.rows.get(table, 0) for part in self.manifest.parts) for table in TABLES}
+
+    def size(self) -> int:
+        """Bytes of all files that count."""
+        return sum(path.stat().st_size for table in TABLES for path in self.files(table))
+
+    def known(self) -> list[Known]:
+        """All videos, in order."""
+        columns = ["video", "name", "dataset", "video_id", "film", "digest"]
+        found = []
+        for part in self.manifest.parts:
+            for row in self.read("videos", part, columns).to_pylist():
+                key = (row["dataset"], row["video_id"], row["film"])
+                found.append(Known(row["video"], row["name"], key, row["digest"], part.name))
+        return found
+
+    def read(self, table: str, part: LibraryPart, columns: Sequence[str] | None = None) -> pa.Table:
+        """A table of a part. Raises DataError if the file is missing, damaged, or of other columns."""
+        path = self._file(table, part.name)
+        try:
+            content = pq.read_table(path, columns=None if columns is None else list(columns), partitioning=None)
+            wanted = TABLES[table] if columns is None else pa.schema([TABLES[table].field(name) for name in columns])
+            return content.select(wanted.names).cast(wanted)
+        except (OSError, KeyError, ValueError, pa.ArrowException) as error:
+            said = str(error).splitlines()[0][:200]
+            raise DataError(f"{path}: cannot be read: {said}. Build the library again.") from error
+
+    def change(self, added: Sequence[Mapping[str, pa.Table]], dropped: Mapping[str, set[int]], next_video: int) -> None:
+        """Add parts, and drop videos, in one step. Call it inside ``writing``.
+
+        added: the five tables of each new part. dropped: numbers of videos by the part they are in.
+        """
+        number, parts, olds = self.manifest.next_part, list[LibraryPart](), list[str]()
+        fresh: list[Mapping[str, pa.Table]] = []
+        for part in self.manifest.parts:
+            if part.name not in dropped:
+                parts.append(part)
+                continue
+            olds.append(part.name)
+            kept = {table: without(self.read(table, part), dropped[part.name]) for table in TABLES}
+            if kept["videos"].num_rows:
+                fresh.append(kept)
+        for tables in [*fresh, *added]:
+            parts.append(self._write(f"{number:06}", tables))
+            number += 1
+        self._commit(Manifest(FORMAT, VERSION, next_video, number, parts))
+        for name in olds:
+            self._remove(name)
+
+    def _write(self, name: str, tables: Mapping[str, pa.Table]) -> LibraryPart:
+        for table, content in tables.items():
+            path = self._file(table, name)
+            path.parent.mkdir(exist_ok=True)
+            with whole_path(path) as temporary:
+                pq.write_table(content, temporary, compression="zstd")
+        return LibraryPart(name, {table: content.num_rows for table, content in tables.items()})
+
+    def _commit(self, manifest: Manifest) -> None:
+        write_whole(self.path / MANIFEST, _text(manifest))
+        self.manifest = manifest
+
+    def _remove_unlisted(self) -> None:
+        """Parts of killed writers, and those that a writer had no time to remove."""
+        listed = {part.name for part in self.manifest.parts}
+        for table in TABLES:
+            for path in (self.path / table).glob("*.parquet"):
+                if path.stem.isdecimal() and path.stem not in listed:
+                    self._remove(path.stem)
+
+    def _remove(self, name: str) -> None:
+        for table in TABLES:
+            self._file(table, name).unlink(missing_ok=True)
+
+    def _file(self, table: str, name: str) -> Path:
+        return self.path / table / f"{name}.parquet"
+
+    def _read(self) -> Manifest:
+        path = self.path / MANIFEST
+        if not path.is_file():
+            raise DataError(f"{self.path} is no library: {MANIFEST} is missing. 'vidsgg library build' makes one.")
+        content = read_json(path, Any, _MANIFEST_SIZE)
+        if not isinstance(content, dict) or content.get("format") != FORMAT:
+            raise DataError(f"{path} is not the list of a library of vidsgg.")
+        if isinstance(content.get("version"), int) and content["version"] > VERSION:
+            raise DataError(
+                f"{path} is of version {content['version']}, this program reads {VERSION}; install a newer one."
+            )
+        return as_type(content, Manifest, f"{path}: ")
+
+
+def without(table: pa.Table, videos: set[int]) -> pa.Table:
+    """The rows of all other videos."""
+    return table.filter(pc.invert(pc.is_in(table["video"], pa.array(sorted(videos), pa.int64()))))
+
+
+def renumbered(table: pa.Table, numbers: Mapping[int, int]) -> pa.Table:
+    """The rows of the videos in ``numbers``, with new numbers."""
+    place = pc.index_in(table["video"], pa.array(list(numbers), pa.int64()))
+    there = pc.is_valid(place)
+    new = pc.take(pa.array(list(numbers.values()), pa.int64()), place.filter(there))
+    kept = table.filter(there)
+    return kept.set_column(kept.schema.get_field_index("video"), kept.schema.field("video"), new)
+
+
+def _text(manifest: Manifest) -> str:
+    return json.dumps(msgspec.to_builtins(manifest), indent=1) + "\n"

@@ -1,0 +1,96 @@
+"""A search in a library: as a table, CSV, JSON, counts over time, and a page."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from vidsgg.errors import ConfigError
+from vidsgg.io.atomic import write_whole
+from vidsgg.library.page import hits_page
+from vidsgg.library.search import LIMIT, Hits, Library
+from vidsgg.options import option
+
+
+@dataclass(frozen=True)
+class SearchOptions:
+    """Options of ``vidsgg search``."""
+
+    library: str = option(help="folder of a library", place="input")
+    query: str = option(default="", help='relations in time, such as "person drinking_from cup then person putting ?x"')
+    limit: int = option(default=LIMIT, help="the most hits, the surest first", low=1)
+    format: Literal["table", "csv", "json", "counts"] = option(default="table", help="how to print what was found")
+    every: float = option(default=60.0, help="seconds of a line of -format counts", low=0.001)
+    page: str = option(default="", help="also write a page with the hits as short clips", place="new file")
+    sql: str = option(default="", help="ask in SQL instead of a query")
+    explain: bool = option(default=False, help="print the SQL of the query instead of running it")
+
+
+@dataclass(frozen=True)
+class Searched:
+    """text: what to print on standard output. notes: on standard error."""
+
+    text: str
+    notes: tuple[str, ...] = ()
+
+
+def search_library(options: SearchOptions) -> Searched:
+    """Ask a library. Raises ConfigError that points at the word of the query that is wrong."""
+    if bool(options.query.strip()) == bool(options.sql.strip()):
+        raise ConfigError(
+            "give a query, or a question with -sql:\n"
+            '  vidsgg search lib "person holding cup then person drinking_from cup"\n'
+            '  vidsgg search lib -sql "SELECT predicate, count(*) FROM relations GROUP BY predicate"'
+        )
+    library = Library(options.library)
+    if options.sql:
+        if options.page or options.explain:
+            raise ConfigError("options -page and -explain belong to a query, not to -sql.")
+        return Searched(_rows(library, options))
+    if options.explain:
+        return Searched(library.explain(options.query))
+    hits = library.search(options.query, options.limit)
+    notes = [f"{hits.total:,} hits" + (f", the surest {len(hits):,} of them shown" if len(hits) < hits.total else "")]
+    if options.page:
+        page = hits_page(library, hits)
+        write_whole(Path(options.page), page.html)
+        notes += [*page.notes, f"page: {options.page}"]
+    return Searched(_text(hits, options), tuple(notes))
+
+
+def _text(hits: Hits, options: SearchOptions) -> str:
+    if options.format == "json":
+        return hits.to_json()
+    if options.format == "csv":
+        return hits.to_csv().rstrip("\n")
+    if options.format == "counts":
+        return "\n".join(f"{begin:10.1f} s  {count}" for begin, count in hits.counts(options.every))
+    rows = hits.rows()
+    width = max((len(row["video"]) for row in rows), default=0)
+    return "\n".join(
+        f"{row['video']:{width}}  {_seconds(row['begin'])} to {_seconds(row['end'])}  {row['score']:.2f}  {row['relations']}"
+        for row in rows
+    )
+
+
+def _seconds(value: float | None) -> str:
+    return "      ?" if value is None else f"{value:7.1f}"
+
+
+def _rows(library: Library, options: SearchOptions) -> str:
+    found = library.sql(options.sql)
+    if found is None:  # a statement without rows
+        return ""
+    names, rows = list(found.columns), found.fetchall()
+    if options.format == "json":
+        return json.dumps([dict(zip(names, row, strict=True)) for row in rows], ensure_ascii=False, default=str)
+    if options.format == "csv":
+        return "\n".join(",".join(_cell(value) for value in row) for row in [names, *rows])
+    return "\n".join("\t".join("" if value is None else str(value) for value in row) for row in [names, *rows])
+
+
+def _cell(value: object) -> str:
+    text = "" if value is None else str(value)
+    return '"' + text.replace('"', '""') + '"' if any(letter in text for letter in ',"\n\r') else text
