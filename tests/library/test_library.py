@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from commands import ROOT
 from library.test_search_oracle import LABELS, graph
 from numbered_video import write
 
@@ -217,3 +218,10 @@ def test_the_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: p
     assert "FROM relations AS r1" in capsys.readouterr().out
     assert run(search_command.main, ["lib"]) == 2
     assert read_graph(tmp_path / "graphs" / "walk.graph.json") == Library("lib").graph("walk.mp4")
+
+
+def test_the_page_in_the_docs_names_every_column() -> None:
+    text = (ROOT / "docs" / "library.md").read_text(encoding="utf-8")
+    for table, schema in TABLES.items():
+        assert f"| `{table}` |" in text
+        assert ", ".join(f"`{name}`" for name in schema.names) in text

@@ -174,7 +174,8 @@ class Library:
 
         Raises ConfigError with DuckDB's message if the SQL is wrong.
         """
-        return self._run(query)
+        found: duckdb.DuckDBPyRelation = self._run(query)
+        return found
 
     def to_pandas(self, table: str = "relations") -> Any:
         """A whole table as a pandas.DataFrame, with the videos' names.
