@@ -16,6 +16,7 @@ import pytest
 from vidsgg.cli import command_line, train
 from vidsgg.cli.command_line import check_option_place
 from vidsgg.cli.data import COMMANDS as DATA_COMMANDS
+from vidsgg.cli.library import COMMANDS as LIBRARY_COMMANDS
 from vidsgg.cli.main import COMMANDS, main
 from vidsgg.errors import ConfigError
 from vidsgg.methods.registry import methods
@@ -47,10 +48,16 @@ NEEDED = {
     "export": ["a", "-format", "csv", "-out", "b"],
     "import-checkpoint": ["a"],
     "synth": ["-out", "b"],
+    "build": ["a", "-out", "b"],
+    "info": ["a"],
+    "merge": ["a", "-out", "b"],
+    "compact": ["a"],
+    "search": ["a", "b"],
 }
 LINES = [
-    *([name, *NEEDED.get(name, ())] for name in COMMANDS if name not in ("data", "train", "tune", "runs")),
+    *([name, *NEEDED.get(name, ())] for name in COMMANDS if name not in ("data", "library", "train", "tune", "runs")),
     *(["data", name, *NEEDED.get(name, ())] for name in DATA_COMMANDS),
+    *(["library", name, *NEEDED.get(name, ())] for name in LIBRARY_COMMANDS),
     *([name, "-model", model] for name in ("train", "tune") for model in methods()),
     ["runs"],
     ["runs", "compare", "a", "b"],

@@ -20,9 +20,9 @@ class SearchOptions:
 
     library: str = option(help="folder of a library", place="input")
     query: str = option(default="", help='relations in time, such as "person drinking_from cup then person putting ?x"')
-    limit: int = option(default=LIMIT, help="the most hits, the surest first", low=1)
+    limit: int = option(default=LIMIT, help="the most hits, the surest first", low=1, high=1_000_000)
     format: Literal["table", "csv", "json", "counts"] = option(default="table", help="how to print what was found")
-    every: float = option(default=60.0, help="seconds of a line of -format counts", low=0.001)
+    every: float = option(default=60.0, help="seconds of a line of -format counts", low=0.001, high=1e9)
     page: str = option(default="", help="also write a page with the hits as short clips", place="new file")
     sql: str = option(default="", help="ask in SQL instead of a query")
     explain: bool = option(default=False, help="print the SQL of the query instead of running it")
