@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from vidsgg.datasets.base import VideoDataset
-from vidsgg.datasets.registry import default_data_path, open_whole_split
+from vidsgg.datasets.registry import default_data_path, has_validation, open_whole_split
 from vidsgg.datasets.splits import hold_out_validation, take_datasize
 from vidsgg.engine.distributed import ALONE, Team
 from vidsgg.errors import ConfigError
@@ -76,9 +76,12 @@ class Splits:
 
 
 def open_splits(root: Path, mode: str, *, datasize: str, val: str, skip_bad: bool) -> Splits:
-    """val: "holdout", a fixed tenth of the training videos; "test", the test split, and all
-    training videos to learn from."""
+    """val: "holdout", the data set's own validation videos, or where it has none a fixed tenth of
+    the training videos; "test", the test split, and all training videos to learn from."""
     whole = open_whole_split(root, "train", mode, skip_bad=skip_bad)
+    if val == "holdout" and has_validation(root):
+        held = open_whole_split(root, "val", mode, skip_bad=skip_bad)
+        return Splits(take_datasize(whole, datasize), take_datasize(held, datasize))
     if val == "test":
         return Splits(
             take_datasize(whole, datasize),
@@ -89,9 +92,11 @@ def open_splits(root: Path, mode: str, *, datasize: str, val: str, skip_bad: boo
 
 
 def open_split(root: Path, mode: str, split: str, *, datasize: str, skip_bad: bool) -> VideoDataset:
-    """test, val (the held-out tenth of the training videos) or train (the other training
-    videos)."""
+    """test, val (the data set's own validation videos, else the held-out tenth of the training
+    videos) or train (the other training videos)."""
     if split == "test":
         return take_datasize(open_whole_split(root, "test", mode, skip_bad=skip_bad), datasize)
+    if has_validation(root):
+        return take_datasize(open_whole_split(root, split, mode, skip_bad=skip_bad), datasize)
     learn, held_out = hold_out_validation(open_whole_split(root, "train", mode, skip_bad=skip_bad))
     return take_datasize(held_out if split == "val" else learn, datasize)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vidsgg.datasets.action_genome_files import SPLITS, load_records, split_key
+from vidsgg.datasets.action_genome_files import SPLITS, cache_places, load_records, split_key
 from vidsgg.datasets.action_genome_layout import find_layout, picture_of
 from vidsgg.datasets.action_genome_rules import select
 from vidsgg.datasets.base import FrameSource, VideoDataset
@@ -164,6 +164,9 @@ class ActionGenome(VideoDataset):
         for array in (table.video_id.data, *table.start.values(), *table.columns.values(), *table.labels.values()):
             digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
+
+    def cache_places(self) -> list[Path]:
+        return cache_places(self.root)
 
     def frame_sources(self, index: int, frames: Sequence[int] | None = None) -> list[FrameSource]:
         """The dumped picture of each frame, ``frames/VIDEO.mp4/NNNNNN.png`` (or ``.jpg``), else its

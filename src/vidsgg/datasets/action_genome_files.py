@@ -11,7 +11,6 @@ from __future__ import annotations
 import gc
 import hashlib
 import logging
-import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,6 +23,7 @@ import numpy as np
 from tqdm import tqdm
 
 from vidsgg.datasets.action_genome_layout import OBJECTS, PERSONS, find_layout
+from vidsgg.datasets.annotation_cache import CACHE_FOLDER, cache_home, folder_hash
 from vidsgg.errors import DataError, short
 from vidsgg.io.columns import Texts, check_starts, load_columns, save_columns, texts_from_columns, texts_to_columns
 from vidsgg.io.files import check_regular
@@ -401,16 +401,10 @@ def cache_places(root: Path) -> list[Path]:
 
     VIDSGG_CACHE names another folder for the latter.
     """
-    if named := os.environ.get("VIDSGG_CACHE"):
-        home = Path(named)
-    elif sys.platform == "win32":
-        home = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "vidsgg" / "cache"
-    elif sys.platform == "darwin":
-        home = Path.home() / "Library" / "Caches" / "vidsgg"
-    else:
-        home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vidsgg"
-    name = hashlib.sha256(str(root.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:16]
-    return [find_layout(root).annotations / ".vidsgg" / "columns.npz", home / f"action-genome-{name}.npz"]
+    return [
+        find_layout(root).annotations / CACHE_FOLDER / "columns.npz",
+        cache_home() / f"action-genome-{folder_hash(root)}.npz",
+    ]
 
 
 def _stamp(path: Path) -> dict[str, int]:

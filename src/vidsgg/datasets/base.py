@@ -116,6 +116,11 @@ class VideoDataset(ABC):
         video would tell."""
         return None
 
+    def cache_places(self) -> list[Path]:
+        """Where files with what was counted of the annotations may be kept, best first; none for
+        data of which nothing is kept."""
+        return []
+
     def find(self, video: str) -> int:
         """Position of a video given by its name, or by its number from 0. Raises ConfigError naming
         the closest."""
@@ -175,3 +180,6 @@ class Subset(VideoDataset):
     def fingerprint(self) -> str | None:
         whole = self.whole.fingerprint()
         return None if whole is None else hashlib.sha256(f"{whole} {self.indices}".encode()).hexdigest()
+
+    def cache_places(self) -> list[Path]:
+        return self.whole.cache_places()

@@ -17,7 +17,8 @@ from vidsgg.datasets.pictures import count_pictures
 from vidsgg.errors import DataError
 
 Pictures = Literal["none", "sample", "all"]
-EXAMPLES = 3  # shown per finding
+EXAMPLES = 3  # shown per finding, unless more are asked for
+_KEPT = 1_000  # kept per finding
 _SAMPLE = 10  # videos per split whose pictures a sample reads
 
 
@@ -46,14 +47,15 @@ class ValidationReport:
         """No finding is an error."""
         return not any(finding.severity == "error" for finding in self.findings)
 
-    def text(self) -> str:
-        """The report as it is printed."""
+    def text(self, examples: int = EXAMPLES) -> str:
+        """The report as it is printed, with so many cases of each finding."""
         lines = [f"{self.dataset} at {self.root}", "", *self.facts, ""]
         for finding in self.findings:
             lines.append(f"{finding.severity}: {finding.name} ({finding.count})")
-            lines += [f"    {example}" for example in finding.examples]
-            if finding.count > len(finding.examples) > 0:
-                lines.append(f"    ... and {finding.count - len(finding.examples)} more")
+            shown = finding.examples[:examples]
+            lines += [f"    {example}" for example in shown]
+            if finding.count > len(shown) > 0:
+                lines.append(f"    ... and {finding.count - len(shown)} more")
         errors = sum(finding.count for finding in self.findings if finding.severity == "error")
         warnings = sum(finding.count for finding in self.findings if finding.severity == "warning")
         verdict = "the data set can be used" if self.clean else "not everything can be used"
@@ -76,7 +78,7 @@ class Book:
     def _add(self, name: str, severity: Literal["error", "warning"], examples: list[str], count: int | None) -> None:
         count = len(examples) if count is None else count
         if count:
-            self.findings.append(Finding(name, severity, count, tuple(examples[:EXAMPLES])))
+            self.findings.append(Finding(name, severity, count, tuple(examples[:_KEPT])))
 
 
 def check_annotations(data: VideoDataset, book: Book) -> None:

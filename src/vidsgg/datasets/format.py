@@ -44,6 +44,11 @@ class DatasetFormat(ABC):
         the one above. May raise OSError."""
         return False
 
+    def has_validation(self, folder: Path) -> bool:
+        """Whether the data set has videos of its own to validate on, opened as the split "val".
+        Otherwise a part of the training videos is held out. May raise OSError."""
+        return False
+
     def refusal(self, folder: Path) -> str:
         """Why a folder is not read that is nearly one of these, as the end of a sentence about it;
         "" where nothing is to be said."""

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from vidsgg.datasets.action_genome_files import cache_places
 from vidsgg.datasets.base import VideoDataset
 from vidsgg.datasets.priors import PredicatePriors, count_priors
 from vidsgg.errors import DataError
@@ -34,7 +33,7 @@ def known_priors(dataset: VideoDataset) -> PredicatePriors:
     fingerprint = dataset.fingerprint()
     if fingerprint is None:
         return count_priors(dataset)
-    places = [place.with_name(f"{place.stem}_priors_{fingerprint[:16]}.npz") for place in cache_places(dataset.root)]
+    places = [place.with_name(f"{place.stem}_priors_{fingerprint[:16]}.npz") for place in dataset.cache_places()]
     for place in places:
         priors = _read(place, fingerprint, dataset.schema)
         if priors is not None:

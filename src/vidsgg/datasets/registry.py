@@ -30,7 +30,11 @@ def _wrong(name: str, thing: Any) -> str:
 FORMATS: Registry[DatasetFormat] = Registry(
     "data_path",
     "vidsgg.datasets",
-    {"action_genome": "vidsgg.datasets.action_genome_format:FORMAT", "easg": "vidsgg.datasets.easg_format:FORMAT"},
+    {
+        "action_genome": "vidsgg.datasets.action_genome_format:FORMAT",
+        "easg": "vidsgg.datasets.easg_format:FORMAT",
+        "coco_video": "vidsgg.datasets.coco_video.format:FORMAT",
+    },
     _wrong,
 )
 
@@ -157,6 +161,13 @@ def format_at(path: Path) -> tuple[DatasetFormat, Path]:
     ``identify``."""
     name, root = identify(path)
     return FORMATS.get(name), root
+
+
+def has_validation(path: Path) -> bool:
+    """Whether the data set in a folder has videos of its own to validate on. Raises DataError as
+    ``identify``."""
+    form, root = format_at(path)
+    return form.has_validation(root)
 
 
 def default_data_path() -> Path:

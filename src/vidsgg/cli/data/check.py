@@ -17,6 +17,7 @@ class CheckOptions:
         None, "folder of the data set; data/action_genome if left out and there", place="input"
     )
     images: Literal["none", "sample", "all"] = option("sample", "which videos' pictures to read")
+    examples: int = option(3, "cases of each kind of fault to name", low=1, high=1_000)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -27,5 +28,5 @@ def main(argv: Sequence[str]) -> int:
     from vidsgg.datasets.validation import check_dataset
 
     report = check_dataset(Path(options.data_path) if options.data_path else default_data_path(), options.images)
-    print(report.text())
+    print(report.text(options.examples))
     return 0 if report.clean else 1

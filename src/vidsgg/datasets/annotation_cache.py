@@ -1,0 +1,110 @@
+"""Annotation files as columns in one cache file: kept beside them, or in the user's cache folder,
+for as long as the files stay the same."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from vidsgg.errors import DataError
+from vidsgg.io.columns import load_columns, save_columns
+from vidsgg.io.files import check_regular
+from vidsgg.io.links import check_no_links
+from vidsgg.structures.checks import Array
+
+CACHE_FOLDER = ".vidsgg"
+
+_log = logging.getLogger(__name__)
+
+
+def cache_home() -> Path:
+    """The user's cache folder; VIDSGG_CACHE names another."""
+    if named := os.environ.get("VIDSGG_CACHE"):
+        return Path(named)
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "vidsgg" / "cache"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "vidsgg"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vidsgg"
+
+
+def folder_hash(root: Path) -> str:
+    """A short name for a data set's folder in the user's cache folder."""
+    return hashlib.sha256(str(root.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+
+
+def split_cache_places(root: Path, name: str) -> list[Path]:
+    """Where the cache of a split may lie, best first. name: of the format and the split."""
+    return [root / CACHE_FOLDER / f"{name}.npz", cache_home() / f"{name}-{folder_hash(root)}.npz"]
+
+
+class SourceFiles:
+    """The files that a cache was made of: known by names, sizes and times, or else by content."""
+
+    def __init__(self, root: Path, files: Sequence[Path]) -> None:
+        """Raises DataError naming a file that cannot be looked at."""
+        self.root, self.files = root, files
+        digest = hashlib.sha256()
+        for file in files:
+            check_regular(file)
+            status = file.stat()
+            digest.update(f"{file.relative_to(root).as_posix()}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
+        self.stamp = digest.hexdigest()
+
+    def content(self) -> str:
+        """A hash of all bytes. Raises DataError naming a file that cannot be read."""
+        digest = hashlib.sha256()
+        for file in self.files:
+            try:
+                with file.open("rb") as stream:
+                    part = hashlib.file_digest(stream, "sha256").hexdigest()
+            except OSError as error:
+                raise DataError(f"{file}: cannot be read ({error.strerror}); check its permissions.") from error
+            digest.update(f"{file.relative_to(self.root).as_posix()}\0{part}\n".encode())
+        return digest.hexdigest()
+
+
+def read_annotation_cache(
+    places: Sequence[Path], sources: SourceFiles, kind: str, version: int
+) -> tuple[dict[str, Array], dict[str, Any]] | None:
+    """Columns and header of the first cache that was made of these files; None if there is none.
+
+    A cache that is torn, or of another version, is passed over.
+    """
+    content: str | None = None
+    for place in places:
+        if not place.is_file():
+            continue
+        try:
+            columns, header = load_columns(place)
+            if (header["format"], header["version"]) != (kind, version):
+                continue
+            if header["stamp"] == sources.stamp:
+                return columns, header
+            content = content or sources.content()
+            if header["content"] == content:
+                write_annotation_cache([place], sources, columns, header | {"stamp": sources.stamp})
+                return columns, header
+        except (DataError, KeyError, TypeError) as error:
+            _log.warning("%s is not a usable cache (%s) and is made again", place, error)
+    return None
+
+
+def write_annotation_cache(
+    places: Sequence[Path], sources: SourceFiles, columns: Mapping[str, Array], header: Mapping[str, Any]
+) -> None:
+    """Keep columns at the first place that can be written; where none can, files are read anew at
+    every start, and the log says so."""
+    for place in places:
+        try:
+            check_no_links(place.parent, below=sources.root)
+            save_columns(place, columns, header)
+            return
+        except OSError as error:
+            _log.info("cannot keep the annotation cache at %s: %s", place, error)
+    _log.warning("the annotations are read at every start: none of %s can be written", [str(p) for p in places])

@@ -1,0 +1,132 @@
+"""A data set that is a table of things and relations, with pictures in files of their own or in
+video files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from vidsgg.datasets.base import FrameSource, VideoDataset
+from vidsgg.datasets.relation_table import RelationTable, TrackRelation
+from vidsgg.errors import ConfigError, DataError, short
+from vidsgg.io.images import Image, read_image
+from vidsgg.io.names import is_one_name
+from vidsgg.io.video import VideoReader
+from vidsgg.options import closest
+from vidsgg.structures.annotation import VideoAnnotation
+from vidsgg.structures.checks import Array
+
+
+class RelationVideos(VideoDataset):
+    """The videos of a table that have a frame whose relations are labelled.
+
+    Pictures: each frame's file below the folder if that is there, else its number in the video's
+    file, counted from 1. caches: where ``cache_places`` says that what is counted of them may be
+    kept. Raises ConfigError for an unknown mode, DataError if no video is left.
+    """
+
+    def __init__(self, root: Path, table: RelationTable, mode: str, caches: Sequence[Path] = ()) -> None:
+        if mode not in table.schema.modes:
+            modes = table.schema.modes
+            raise ConfigError(
+                f"{table.schema.title} has no mode {short(mode)}, only {', '.join(modes)}{closest(mode, modes)}"
+            )
+        self.root, self.split, self.schema, self._table, self._caches = (
+            root,
+            table.split,
+            table.schema,
+            table,
+            list(caches),
+        )
+        self._rows = table.take(range(len(table)))
+        self.video_ids = [table.video_id[i] for i in self._rows]
+        if not self.video_ids:
+            raise DataError(f"{root}: the {table.split} split has no video with a frame whose relations are labelled.")
+
+    def annotation(self, index: int) -> VideoAnnotation:
+        return self._table.annotation(self._rows[index])
+
+    def intervals(self, index: int) -> list[TrackRelation]:
+        """The relations over time of video ``index``, as its file lists them."""
+        return self._table.intervals(self._rows[index])
+
+    def frame_sources(self, index: int, frames: Sequence[int] | None = None) -> list[FrameSource]:
+        row = self._rows[index]
+        span = self._table.rows("frame", row)
+        kept = np.flatnonzero(self._table.columns["frame_labelled"][span])
+        kept = kept if frames is None else kept[list(frames)]
+        keys, numbers = self._table.frame_key.span(span.start, span.stop), self._table.columns["frame_number"][span]
+        file = self._table.video_file[row]
+        video = self._below(file) if file else None
+        there = video is not None and video.is_file()
+        sources = []
+        try:
+            for position in kept.tolist():
+                picture = self._below(keys[position])
+                if picture.is_file():
+                    sources.append(FrameSource(picture))
+                elif video is not None and there:
+                    sources.append(FrameSource(video, int(numbers[position])))
+                else:
+                    sources.append(FrameSource(picture, there=False))
+        except OSError as error:
+            raise DataError(
+                f"{error.filename}: cannot be looked at ({error.strerror}); check its permissions."
+            ) from error
+        return sources
+
+    def images(self, index: int, frames: Sequence[int] | None = None) -> list[Image]:
+        """The annotated frames, each from where ``frame_sources`` finds it. Raises DataError naming
+        the file if one is missing, damaged or of another size than annotated."""
+        sources = self.frame_sources(index, frames)
+        sizes = self._table.columns["frame_size"][self._table.rows("frame", self._rows[index])]
+        sizes = sizes[self._table.columns["frame_labelled"][self._table.rows("frame", self._rows[index])]]
+        sizes = sizes if frames is None else sizes[list(frames)]
+        if lacking := next((source for source in sources if not source.there), None):
+            raise DataError(
+                f"{lacking.file}: no such picture, and video {short(self.video_ids[index])} has no video file to take it"
+                " from."
+            )
+        numbers = [source.number for source in sources if source.number is not None]
+        file = next((source.file for source in sources if source.number is not None), None)
+        decoded = iter([] if file is None else VideoReader(file).read(numbers))
+        pictures: list[Image] = [read_image(s.file) if s.number is None else next(decoded) for s in sources]
+        for source, picture, (width, height) in zip(sources, pictures, sizes.tolist(), strict=True):
+            if picture.shape[:2] != (height, width):
+                place = source.file if source.number is None else f"{source.file}, frame {source.number}"
+                raise DataError(
+                    f"{place}: is {picture.shape[1]} x {picture.shape[0]} pixels, annotated as {width:g} x {height:g}."
+                )
+        return pictures
+
+    def fingerprint(self) -> str:
+        return self._digest
+
+    def cache_places(self) -> list[Path]:
+        return self._caches
+
+    @cached_property
+    def _digest(self) -> str:
+        return self._table.digest()
+
+    def predicate_counts(self) -> Array:
+        """As everywhere, without building the videos."""
+        counts = np.zeros(len(self.schema.vocabulary.predicates), np.int64)
+        for row in self._rows:
+            frames, nodes = self._table.rows("frame", row), self._table.rows("node", row)
+            labelled = self._table.columns["frame_labelled"][frames]
+            of_node = np.repeat(labelled, np.diff(self._table.start["node"][frames.start : frames.stop + 1]))
+            assert len(of_node) == nodes.stop - nodes.start
+            subject, _, predicate = self._table.labels(row)
+            counts += np.bincount(predicate[of_node[subject]], minlength=len(counts))
+        return counts
+
+    def _below(self, place: str) -> Path:
+        """A file below the folder. Names out of a cache are as foreign as those out of annotations:
+        raises DataError if one leaves it."""
+        if not all(map(is_one_name, place.split("/"))):
+            raise DataError(f"{self.root}: {short(place)} is no path below this folder.")
+        return self.root.joinpath(*place.split("/"))
