@@ -151,6 +151,11 @@ class PartialLabels:
         read by that group's loss.
         """
         assert clip.labels is not None
+        if clip.schema.pairing == "ordered":
+            raise ConfigError(
+                f"data set {clip.schema.name!r}: pairs without a label are negatives there, so labels cannot be left out"
+                " of an epoch; train without partial labels."
+            )
         whole = {name: table.cpu().numpy() for name, table in clip.labels.items()}
         # Extraction may put pairs into another order; pairs of a frame with the same labels may
         # stand for each other.

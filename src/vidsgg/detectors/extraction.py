@@ -29,7 +29,7 @@ from vidsgg.io.images import Image
 from vidsgg.ops.cleaning import clean
 from vidsgg.ops.detections import RawDetections, candidate_pairs
 from vidsgg.ops.masks import union_boxes, union_masks
-from vidsgg.ops.pairing import SubjectRule, label_nodes, subject_pairs
+from vidsgg.ops.pairing import SubjectRule, label_nodes, nearest_pairs, subject_pairs
 from vidsgg.structures.clip import Clip
 from vidsgg.structures.schema import Schema
 
@@ -180,6 +180,7 @@ class ClipExtractor:
             pair_object=stands_for[clip.pair_object[pairs]],
             pair_frame=pair_frame,
             labels={name: hot[pairs] for name, hot in labels.items()},
+            label_use=None if clip.label_use is None else {name: use[pairs] for name, use in clip.label_use.items()},
         )
 
     def _raw_detections(self, maps: FrameMaps, clip: Clip) -> Clip:
@@ -202,6 +203,7 @@ class ClipExtractor:
             pair_object=obj,
             pair_frame=found.frame[obj],
             labels=None,
+            label_use=None,
             classes_given=False,
             pairs_open=True,
         )
@@ -214,7 +216,7 @@ class ClipExtractor:
         )
         frame = found.frame[row]
         klass, score = label_nodes(distribution, frame, rule)
-        subject, obj = subject_pairs(frame, klass, score, rule)
+        subject, obj = subject_pairs(frame, klass, score, rule, found.box[row])
         return replace(
             clip,
             node_box=found.box[row],
@@ -229,6 +231,7 @@ class ClipExtractor:
             pair_object=obj,
             pair_frame=frame[obj],
             labels=None,
+            label_use=None,
             classes_given=True,
         )
 
@@ -252,11 +255,20 @@ class ClipExtractor:
 
 def _open_pairs(clip: Clip) -> Clip:
     """Every two nodes of a frame as a candidate, the earlier one as its subject, in place of the
-    annotated pairs."""
+    annotated pairs; of a schema with a limit the nearest."""
     together = (clip.node_frame[:, None] == clip.node_frame).triu(diagonal=1)
     subject, obj = together.nonzero(as_tuple=True)
+    if clip.schema.max_pairs:
+        left = nearest_pairs(subject, obj, clip.node_frame, clip.node_box, clip.schema.max_pairs)
+        subject, obj = subject[left], obj[left]
     return replace(
-        clip, pair_subject=subject, pair_object=obj, pair_frame=clip.node_frame[obj], labels=None, pairs_open=True
+        clip,
+        pair_subject=subject,
+        pair_object=obj,
+        pair_frame=clip.node_frame[obj],
+        labels=None,
+        label_use=None,
+        pairs_open=True,
     )
 
 

@@ -21,6 +21,7 @@ from vidsgg.features.store import FeatureStore
 from vidsgg.features.stored_clip import RecordSource
 from vidsgg.io.images import Image
 from vidsgg.io.records import Record
+from vidsgg.ops.candidates import annotated_clip
 from vidsgg.structures.annotation import VideoAnnotation
 from vidsgg.structures.clip import Clip
 
@@ -78,7 +79,7 @@ class _Samples(Dataset[_Sample | VidsggError]):
                     self.store.open_record(RecordSource.of(self.dataset, index, annotation), learn=self.learn),
                 )
             columns = {name: torch.from_numpy(array) for name, array in self.dataset.features(index).items()}
-            clip = Clip.from_annotation(annotation, self.mode, **columns)
+            clip = annotated_clip(annotation, self.mode, **columns)
             return _Sample(annotation, clip, self.dataset.images(index) if self.with_images else None)
         except VidsggError as error:
             return error

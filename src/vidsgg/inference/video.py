@@ -127,7 +127,7 @@ def _clip_of(
         node_frame = torch.repeat_interleave(torch.arange(frames), torch.tensor([len(found.box) for found in given]))
     subject, obj = none, none
     if mode == "predcls":
-        subject, obj = subject_pairs(node_frame, klass, score, SubjectRule.of(schema))
+        subject, obj = subject_pairs(node_frame, klass, score, SubjectRule.of(schema), box)
     return Clip(
         schema=schema,
         video_ids=(name,),

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from vidsgg.errors import ConfigError, DataError
+from vidsgg.ops.candidates import labelled_pairs
 from vidsgg.ops.segments import segment_mean
 from vidsgg.structures.clip import Clip
 from vidsgg.structures.logits import RelationLogits
@@ -61,7 +62,7 @@ class RelationCriterion:
 
     def of_groups(self, groups: Mapping[str, Tensor], clip: Clip) -> dict[str, Tensor]:
         """Scalars by group name, of logits (P, C) per group."""
-        labels = _given(clip, "labels", clip.labels)
+        labels, labelled = _given(clip, "labels", clip.labels), labelled_pairs(clip)
         losses = {}
         for group in self.groups:
             score, hot = groups[group.name].float(), labels[group.name]
@@ -70,7 +71,9 @@ class RelationCriterion:
                 row_loss = F.cross_entropy(score, hot.int().argmax(dim=1), reduction="none")
             else:
                 row_loss = self.multi_label(score, hot, use)
-            losses[group.name] = mean_of_videos(row_loss, clip.pair_frame, clip, use)
+                if labelled is not None and self.multi_label is multi_label_margin:
+                    row_loss = row_loss + margin_of_negatives(score, hot)
+            losses[group.name] = mean_of_pairs(row_loss, labelled, clip, use)
         return losses
 
     def of_objects(self, objects: Tensor, clip: Clip) -> Tensor:
@@ -114,6 +117,24 @@ def mean_of_videos(row_loss: Tensor, row_frame: Tensor, clip: Clip, use: Tensor 
         kept = use.any(1)
         row_loss, video = row_loss[kept], video[kept]
     return segment_mean(row_loss, video, clip.videos).mean()
+
+
+def margin_of_negatives(logits: Tensor, hot: Tensor) -> Tensor:
+    """What ``multi_label_margin`` lacks for rows without any label, (P, C) and (P, C) give (P,): the
+    margin to one predicate more, "none", of probability 1, which is the sum of the probabilities
+    divided by C. 0 for other rows."""
+    return logits.sigmoid().mean(1) * ~hot.any(1)
+
+
+def mean_of_pairs(row_loss: Tensor, labelled: Tensor | None, clip: Clip, use: Tensor | None) -> Tensor:
+    """The loss of one group from its rows (P,): ``mean_of_videos``; where pairs without a label are
+    among the candidates, that of the labelled ones and that of the others, added up, so that the
+    many negatives weigh as much as the few relations. labelled: see ``labelled_pairs``."""
+    if labelled is None:
+        return mean_of_videos(row_loss, clip.pair_frame, clip, use)
+    read = torch.ones_like(labelled) if use is None else use.any(1)
+    parts = [(labelled & read)[:, None], (~labelled & read)[:, None]]
+    return torch.stack([mean_of_videos(row_loss, clip.pair_frame, clip, part) for part in parts]).sum()
 
 
 def _given(clip: Clip, name: str, value: T | None) -> T:

@@ -12,9 +12,10 @@ from torch import Tensor
 from vidsgg.errors import ConfigError, DataError
 from vidsgg.losses.contrastive import Contrastive, info_nce, margin_contrastive
 from vidsgg.losses.criterion import logits_of
-from vidsgg.losses.relations import binary_cross_entropy, mean_of_videos, multi_label_margin
+from vidsgg.losses.relations import binary_cross_entropy, margin_of_negatives, mean_of_pairs, multi_label_margin
 from vidsgg.models.configs import TempuraLossConfig
 from vidsgg.models.tempura import TempuraLogits
+from vidsgg.ops.candidates import labelled_pairs
 from vidsgg.ops.segments import segment_mean, segment_sum
 from vidsgg.structures.clip import Clip
 from vidsgg.structures.logits import RelationLogits
@@ -52,7 +53,7 @@ class TempuraCriterion:
             raise DataError(
                 f"clip of {', '.join(clip.video_ids[:3])}: the loss needs labels, which the clip does not have."
             )
-        video = clip.frame_video[clip.pair_frame]
+        video, labelled = clip.frame_video[clip.pair_frame], labelled_pairs(clip)
         losses = {}
         for group in self.groups:
             score, hot = logits.groups[group.name].float(), clip.labels[group.name]
@@ -61,13 +62,15 @@ class TempuraCriterion:
                 row_loss = negative_log_likelihood(score, hot.int().argmax(1), mixed=config.rel_head == "gmm")
             else:
                 row_loss = (multi_label_margin if config.mlm else binary_cross_entropy)(score, hot, use)
+                if labelled is not None and config.mlm:
+                    row_loss = row_loss + margin_of_negatives(score, hot)
             if config.rel_loss_weighting:
                 weight = row_weights(_unsure(logits, group.name, config.rel_loss_weighting), video, clip.videos)
                 if config.reference_compat and config.mlm and group.kind == "multi":
                     # the reference multiplies (P,) by (P, P): train.py:250
                     weight = segment_mean(weight, video, clip.videos)[video]
                 row_loss = row_loss * weight
-            losses[group.name] = mean_of_videos(row_loss, clip.pair_frame, clip, use)
+            losses[group.name] = mean_of_pairs(row_loss, labelled, clip, use)
         if logits.objects is not None:
             losses |= self._of_objects(logits, clip)
         if config.gmm_regularization and logits.mixture_weights:

@@ -103,7 +103,7 @@ def _pairs(
 ) -> _Scored:
     assert protocol.iou is not None
     truth, scored = frame_pairs(annotations, predictions, vocabulary)
-    true_pair, scored_pair = match_pairs(truth, scored, protocol.iou)
+    true_pair, scored_pair = match_pairs(truth, scored, protocol.iou, inclusive=protocol.overlap == "plus_one")
     match, predicate = np.nonzero(truth.labels[true_pair])
     labels = np.zeros((len(scored.frame), truth.labels.shape[1]), dtype=np.bool_)
     labels[scored_pair[match], predicate] = True

@@ -88,7 +88,7 @@ def frame_ranks(
     predicate = true - pair * truth.labels.shape[1]
     relations_of = np.bincount(pair, minlength=len(truth.frame))
     start_of = np.cumsum(relations_of) - relations_of
-    true_pair, scored_pair = match_pairs(truth, scored, protocol.iou)
+    true_pair, scored_pair = match_pairs(truth, scored, protocol.iou, inclusive=protocol.overlap == "plus_one")
     match, nth = spread(relations_of[true_pair])
     relation = start_of[true_pair][match] + nth
 
@@ -103,7 +103,7 @@ def frame_ranks(
     return RelationRanks(unit=truth.frame[pair], predicate=predicate, rank=np.stack(ranks))
 
 
-def match_pairs(truth: TruePairs, scored: ScoredPairs, iou: float) -> tuple[Array, Array]:
+def match_pairs(truth: TruePairs, scored: ScoredPairs, iou: float, *, inclusive: bool = True) -> tuple[Array, Array]:
     """All (true pair, scored pair) of a frame with equal classes whose boxes overlap by ``iou`` or
     more; ordered by true pair."""
     classes = 1 + max(truth.node_class.max(initial=0), scored.node_class.max(initial=0))
@@ -123,7 +123,7 @@ def match_pairs(truth: TruePairs, scored: ScoredPairs, iou: float) -> tuple[Arra
     good = np.ones(len(mine), dtype=np.bool_)
     for end in ("subject", "object"):
         a, b = getattr(truth, end)[mine], getattr(scored, end)[other]
-        good &= aligned_iou(truth.node_box[a], scored.node_box[b], inclusive=True) >= iou
+        good &= aligned_iou(truth.node_box[a], scored.node_box[b], inclusive=inclusive) >= iou
     return mine[good], other[good]
 
 

@@ -10,6 +10,7 @@ from vidsgg.errors import ConfigError
 from vidsgg.structures.schema import Schema
 
 Constraint = Literal["with", "semi", "no"]
+SIDES = {"plus_one": "x2 - x1 + 1", "plain": "sides are x2 - x1"}  # how overlaps count them
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Protocol:
     of every average.
     match: "box+class", a candidate is right when predicate, both classes and both boxes agree;
     "class", the class triple is enough.
-    iou: least overlap of a box with its true box (inclusive, sides counted as x2 - x1 + 1); None
+    iou: least overlap of a box with its true box (inclusive); None
     where boxes do not matter.
     constraints: "with", one predicate per pair and group; "semi", one of every single-label group
     and any number above
@@ -31,6 +32,7 @@ class Protocol:
     pool: Action Genome: the best ``pool`` candidates of a frame enter "no"; EASG: its caps on
     classes and relations are
         ceil(pool / ...).
+    overlap: how the sides of boxes are counted: "plus_one", x2 - x1 + 1, or "plain", x2 - x1.
     subject_given, object_given: class matching only; whether these classes are read instead of
     predicted.
     """
@@ -46,6 +48,7 @@ class Protocol:
     semi_threshold: float | None = None
     subject_given: bool = False
     object_given: bool = False
+    overlap: Literal["plus_one", "plain"] = "plus_one"
 
     def __post_init__(self) -> None:
         if not self.ks or self.ks[0] < 1 or list(self.ks) != sorted(set(self.ks)):
@@ -72,7 +75,7 @@ class Protocol:
         match = (
             "class triples equal"
             if self.iou is None
-            else f"predicate and classes equal, both boxes IoU >= {self.iou:g} (x2 - x1 + 1)"
+            else f"predicate and classes equal, both boxes IoU >= {self.iou:g} ({SIDES[self.overlap]})"
         )
         words = {
             "with": "with = one predicate per pair and group",
@@ -102,10 +105,11 @@ def protocol_for(schema: Schema, mode: str) -> Protocol:
             match="box+class",
             iou=0.5,
             constraints=("with", "semi", "no"),
-            ks=(10, 20, 50, 100),
+            ks=(10, 20, 50, 100) if schema.pairing == "annotated" else (20, 50, 100),
             score="product",
             pool=100,
             semi_threshold=0.9,
+            overlap=schema.overlap,
         )
     if schema.unit == "event" and schema.subject_kind == "action":
         names = {

@@ -58,7 +58,7 @@ def settle_detections(
     row, distribution = clean(clip.node_frame, clip.node_box, distribution, doubted, detected, overlap=overlap)
     frame, box = clip.node_frame[row], clip.node_box[row]
     klass, score = label_nodes(distribution, frame, rule)
-    subject, obj = subject_pairs(frame, klass, score, rule)
+    subject, obj = subject_pairs(frame, klass, score, rule, box)
     union = candidate_rows(clip, row[subject], row[obj])
     settled = replace(
         clip,

@@ -27,6 +27,7 @@ class SubjectRule:
     classes: tuple[int, ...]  # object classes that a subject can have
     one: bool  # a frame has one subject, of the only class
     mutual: bool = True  # without ``one``: a subject may be the object of another subject
+    most: int = 0  # pairs of a frame that are looked at, the nearest; 0: all
 
     @staticmethod
     def of(schema: Schema) -> SubjectRule:
@@ -37,7 +38,12 @@ class SubjectRule:
                 f"data set {schema.name!r}: its subjects are actions of {len(vocabulary.subjects)} classes, without"
                 " boxes; only subjects with a box can be found in a picture. Use mode predcls."
             )
-        return SubjectRule(tuple(map(vocabulary.objects.index, vocabulary.subjects)), schema.one_subject, schema.mutual)
+        return SubjectRule(
+            tuple(map(vocabulary.objects.index, vocabulary.subjects)),
+            schema.one_subject,
+            schema.mutual,
+            schema.max_pairs,
+        )
 
     def among(self, node_class: Tensor) -> Tensor:
         """(N,) bool: the nodes of a subject class."""
@@ -99,7 +105,7 @@ def part_namesakes(
 
 
 def subject_pairs(
-    node_frame: Tensor, node_class: Tensor, node_score: Tensor, rule: SubjectRule
+    node_frame: Tensor, node_class: Tensor, node_score: Tensor, rule: SubjectRule, node_box: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
     """Nodes (P,), (P,): every subject with its objects, by frame; a frame without a subject has no
     pairs.
@@ -107,7 +113,8 @@ def subject_pairs(
     With one subject in a frame, that is the node of its class with the best score, and its objects
     are the nodes of other classes, in their order. Otherwise every node of a subject class is one,
     in their order, and its objects are all other nodes of the frame, or without ``mutual`` those of
-    no subject class.
+    no subject class. Of these the nearest are left, as many as the rule says; that needs ``node_box``
+    (N, 4).
     """
     is_subject = rule.among(node_class)
     subject = torch.nonzero(is_subject).squeeze(1)
@@ -118,7 +125,25 @@ def subject_pairs(
     before = (count.cumsum(0) - count - first).repeat_interleave(count)
     subject, obj = subject.repeat_interleave(count), torch.arange(len(before), device=before.device) - before
     kept = subject != obj if rule.mutual and not rule.one else ~is_subject[obj]
-    return subject[kept], obj[kept]
+    subject, obj = subject[kept], obj[kept]
+    if not rule.most or node_box is None:
+        return subject, obj
+    row = nearest_pairs(subject, obj, node_frame, node_box, rule.most)
+    return subject[row], obj[row]
+
+
+def nearest_pairs(subject: Tensor, obj: Tensor, node_frame: Tensor, node_box: Tensor, most: int) -> Tensor:
+    """Rows of the pairs (P,), (P,) that are left, in their order, when a frame keeps the ``most``
+    pairs whose boxes are nearest: by the gap between them, then by the distance of their centres.
+    Both directions of a pair are equally near, and of equals the first stays."""
+    one, other, frame = node_box[subject], node_box[obj], node_frame[subject]
+    gap = (torch.maximum(one[:, :2], other[:, :2]) - torch.minimum(one[:, 2:], other[:, 2:])).clamp(min=0)
+    apart = (one[:, :2] + one[:, 2:] - other[:, :2] - other[:, 2:]).square().sum(1)
+    order = apart.argsort(stable=True)
+    order = order[gap.square().sum(1)[order].argsort(stable=True)]
+    order = order[frame[order].argsort(stable=True)]
+    place = torch.arange(len(order), device=order.device) - torch.searchsorted(frame[order], frame[order])
+    return order[place < most].sort().values
 
 
 def settle(clip: Clip, distribution: Tensor) -> Clip:
@@ -138,6 +163,12 @@ def settle(clip: Clip, distribution: Tensor) -> Clip:
     if rule.one:
         distribution, klass, score = part_namesakes(distribution, clip.node_frame, klass, score)
     subject, obj = subject_pairs(clip.node_frame, klass, score, rule)
+    if rule.most:  # then the candidates are the nearest pairs, and some pairs are not among them
+        key = torch.minimum(subject, obj) * clip.nodes + torch.maximum(subject, obj)
+        among = torch.isin(key, clip.pair_subject * clip.nodes + clip.pair_object)
+        subject, obj = subject[among], obj[among]
+        left = nearest_pairs(subject, obj, clip.node_frame, clip.node_box, rule.most)
+        subject, obj = subject[left], obj[left]
     row = candidate_rows(clip, subject, obj)
     return replace(
         clip,
@@ -166,8 +197,8 @@ def _best_of_frames(value: Tensor, frame: Tensor) -> Tensor:
 
 
 def candidate_rows(clip: Clip, subject: Tensor, obj: Tensor) -> Tensor:
-    """Where the pairs (P,), (P,) stand among the candidates, which hold every two nodes once, the
-    earlier one first."""
+    """Where the pairs (P,), (P,) stand among the candidates, which hold two nodes once, the earlier
+    one first."""
     candidate = clip.pair_subject * clip.nodes + clip.pair_object
     wanted = torch.minimum(subject, obj) * clip.nodes + torch.maximum(subject, obj)
     candidate, order = candidate.sort()

@@ -19,10 +19,10 @@ from torch import Tensor
 from vidsgg.errors import DataError
 from vidsgg.features.stored_clip import LABELS, RecordSource
 from vidsgg.io.records import encode_record
+from vidsgg.ops.candidates import annotated_clip
 from vidsgg.recipes.command_options import FeaturesOptions
 from vidsgg.recipes.features import FeaturePlan, Part, extractor_of, plan_features, threads_of
 from vidsgg.structures.annotation import VideoAnnotation
-from vidsgg.structures.clip import Clip
 
 VIDEOS, FRAMES, SECONDS = 6, 10, 30.0  # to measure on: at most so many videos, of each so many frames, and no longer
 
@@ -184,7 +184,7 @@ def _measure(
             continue
         reading, read = reading + time.perf_counter() - started, read + len(images)
         whole, source = (
-            Clip.from_annotation(annotation, options.mode).to(device),
+            annotated_clip(annotation, options.mode).to(device),
             RecordSource.of(part.videos, index, annotation),
         )
         frames = min(FRAMES, annotation.frames)

@@ -29,8 +29,8 @@ from vidsgg.features.store import FeatureStore, default_folder
 from vidsgg.features.stored_clip import RecordSource
 from vidsgg.io.links import check_no_links
 from vidsgg.methods.registry import METHODS
+from vidsgg.ops.candidates import annotated_clip
 from vidsgg.recipes.command_options import FeaturesOptions
-from vidsgg.structures.clip import Clip
 from vidsgg.structures.schema import Schema
 from vidsgg.structures.widths import FeatureWidths
 
@@ -299,7 +299,7 @@ class _Setup:
             annotation = videos.annotation(task.index)
             source = RecordSource.of(videos, task.index, annotation)
             images = videos.images(task.index)
-            clip = Clip.from_annotation(annotation, self.options.mode).to(device)
+            clip = annotated_clip(annotation, self.options.mode).to(device)
             return Done(
                 task,
                 tuple(self.store.write(extractors[learn](images, clip), source, learn=learn) for learn in task.learn),

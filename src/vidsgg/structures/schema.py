@@ -50,6 +50,13 @@ class Schema:
     # class (``ops.cleaning``).
     often_wrong: tuple[str, ...] = ()
     once_per_frame: tuple[str, ...] = ()  # classes of which a frame keeps only its best detection
+    # "annotated": the pairs of a frame are those with a label, which the rule above implies in
+    # every frame. "ordered": all that the rule allows; a pair without a label is a negative.
+    pairing: Literal["annotated", "ordered"] = "annotated"
+    # "ordered": how many pairs of a frame are looked at, those whose boxes are nearest; 0: all.
+    max_pairs: int = 0
+    # How boxes' sides are counted when overlaps are measured: x2 - x1 + 1 or x2 - x1.
+    overlap: Literal["plus_one", "plain"] = "plus_one"
 
     def __post_init__(self) -> None:
         where = f"schema {short(self.name)}"
@@ -66,6 +73,15 @@ class Schema:
             raise DataError(
                 f"{where}: one_subject needs boxes of one subject class, not {self.vocabulary.subjects[:5]}."
             )
+        if self.pairing not in ("annotated", "ordered") or self.overlap not in ("plus_one", "plain"):
+            raise DataError(
+                f"{where}: pairing is {short(self.pairing)} and overlap {short(self.overlap)}; use 'annotated' or"
+                " 'ordered', and 'plus_one' or 'plain'."
+            )
+        if self.pairing == "ordered" and (self.subject_kind != "entity" or self.one_subject):
+            raise DataError(f"{where}: pairing 'ordered' needs subjects with a box, of which a frame may have several.")
+        if self.max_pairs < 0:
+            raise DataError(f"{where}: max_pairs is {self.max_pairs}; give 0 for all pairs, or how many.")
         for rule in ("often_wrong", "once_per_frame"):
             for name in getattr(self, rule):
                 if name not in self.vocabulary.objects[1:]:

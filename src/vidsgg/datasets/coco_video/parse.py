@@ -31,6 +31,7 @@ from vidsgg.structures.vocabulary import BACKGROUND, PredicateGroup, Vocabulary
 NAME, TITLE = "coco_video", "COCO-video with relations"
 LARGEST = 1 << 34  # bytes of a file
 _ALONE = "relation"  # the group of predicates that name none
+MAX_PAIRS = 512  # of a frame; all pairs of 23 things
 _MISSING = np.iinfo(np.int64).min  # stands for an id that is not given
 
 
@@ -644,6 +645,9 @@ def relation_schema(
         vocabulary=Vocabulary(objects, subjects, groups),
         subject_kind="entity",
         subject_given=("predcls",),
+        pairing="ordered",
+        max_pairs=MAX_PAIRS,
+        overlap="plain",
     )
 
 

@@ -1,0 +1,109 @@
+"""A data set of one's own, where any thing may be a subject: every method in every mode learns,
+scores and says what it cannot."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from datasets.coco_sets import small_document, write_set
+from detectors.tiny import TINY, tiny_detector
+
+from vidsgg.cli.main import main
+from vidsgg.datasets.registry import open_whole_split
+from vidsgg.detectors.faster_rcnn import FasterRCNN
+from vidsgg.detectors.files import save_detector
+from vidsgg.losses.relations import RelationCriterion
+from vidsgg.ops.candidates import annotated_clip, labelled_pairs
+from vidsgg.ops.pairing import nearest_pairs
+from vidsgg.structures.logits import RelationLogits
+
+SMALL = {
+    "hidden_dim": 8, "embedding_dim": 8, "feedforward_dim": 16, "epochs": 1, "warmup_steps": 1, "num_workers": 0, "device": "cpu",
+    "features": "off",
+}  # fmt: skip
+OF_METHOD = {
+    "sttran": {},
+    "tempura": {},
+    "stket": {"enc_layer_num": 1, "dec_layer_num": 1},
+    "dsgdetr": {},
+    "scenellm": {
+        "token_dim": 16, "codes": 8, "code_hidden": 16, "frame_codes": 4, "max_words": 8, "word_step": 2, "decoder_layer": 1, "epochs": 2,
+        "vq_epochs": 1, "freeze_llm_epochs": 1, "llm_name": "random:llama:hidden=64,layers=2,heads=4",
+    },
+    "frequency": {},
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    documents = {"train": small_document(2, 2), "test": small_document(1, 2, first="t")}
+    for document in documents.values():
+        document["predicate_groups"][0]["negative"] = "next_to"  # which STKET needs
+    folder = write_set(tmp_path_factory.mktemp("own"), **documents)
+    detector = tiny_detector(("__background__", "person", "cup", "table"))
+    assert isinstance(detector, FasterRCNN) and detector.config == TINY
+    save_detector(folder / "detector.pth", detector)
+    return folder
+
+
+@pytest.mark.parametrize("mode", ["predcls", "sgcls", "sgdet"])
+@pytest.mark.parametrize("model", list(OF_METHOD))
+def test_every_method_in_every_mode(root: Path, tmp_path: Path, model: str, mode: str) -> None:
+    options = {} if model == "frequency" else SMALL
+    options = {**options, **OF_METHOD[model], "num_workers": 0, "device": "cpu", "features": "off"}
+    given = [word for name, value in options.items() for word in (f"-{name}", str(value))]
+    command = ["train", "-data_path", str(root), "-model", model, "-mode", mode, "-save_path", str(tmp_path), *given]
+    assert main([*command, "-val", "test", "-detector", str(root / "detector.pth")]) == 0
+    assert main(["evaluate", "-checkpoint", str(tmp_path), "-num_workers", "0", "-charts", "False"]) == 0
+    result = json.loads((tmp_path / "evaluation_test.json").read_text())
+    assert result["frames"] == 2 and "sides are x2 - x1)" in result["description"]
+    if mode == "predcls":  # every relation is among the candidates, of which there are fewer than 100
+        assert result["recall"]["no"]["R"]["100"] == 1
+
+
+def test_every_ordered_pair_is_a_candidate(root: Path) -> None:
+    clip = annotated_clip(open_whole_split(root, "train", "predcls").annotation(0))
+    assert clip.pairs == 12 + 12 and clip.labels is not None  # four things in each of two frames
+    ends = set(zip(clip.pair_subject.tolist(), clip.pair_object.tolist(), strict=True))
+    assert (0, 1) in ends and (1, 0) in ends and (2, 3) in ends and (3, 2) in ends
+    labelled = labelled_pairs(clip)
+    assert labelled is not None and labelled.sum() == 5
+    assert clip.labels["place"].sum() == 4 and clip.labels["use"].sum() == 2
+
+
+def test_labels_of_unlabelled_pairs_are_not_read_in_groups_of_one(tmp_path: Path) -> None:
+    document = small_document(1, 1)
+    document["predicate_groups"] = [{"name": "place", "kind": "single"}, {"name": "use", "kind": "multi"}]
+    document["relations"] = [
+        {"id": 1, "image_id": 50, "subject_id": 103, "object_id": 104, "predicate_id": 11},
+        {"id": 2, "image_id": 50, "subject_id": 101, "object_id": 103, "predicate_id": 3},
+    ]
+    data = open_whole_split(write_set(tmp_path, pictures=False, train=document), "train", "predcls")
+    clip = annotated_clip(data.annotation(0))
+    assert clip.label_use is not None and clip.label_use["place"].all(1).sum() == 2 and clip.label_use["use"].all()
+    right, wrong = (
+        {group: torch.where(hot, value, -value) for group, hot in clip.labels.items()} for value in (9.0, -9.0)
+    )
+    criterion = RelationCriterion(data.schema)
+    losses = [criterion(RelationLogits(groups), clip)["total"].item() for groups in (right, wrong)]
+    assert losses[0] < 0.01 and losses[1] > 10
+
+
+def test_the_margin_learns_that_nothing_holds(root: Path) -> None:
+    clip = annotated_clip(open_whole_split(root, "train", "predcls").annotation(0))
+    logits = {name: torch.zeros(hot.shape, requires_grad=True) for name, hot in clip.labels.items()}
+    RelationCriterion(clip.schema)(RelationLogits(logits), clip)["total"].backward()
+    negative = ~labelled_pairs(clip)
+    assert (logits["use"].grad[negative] > 0).all() and (logits["place"].grad[negative] > 0).all()
+
+
+def test_a_frame_keeps_its_nearest_pairs() -> None:
+    box = torch.tensor([[0, 0, 2, 2], [3, 0, 5, 2], [9, 0, 11, 2], [0, 0, 1, 1.0]])
+    frame = torch.tensor([0, 0, 0, 1])
+    subject, obj = torch.tensor([0, 0, 1, 1, 2, 2]), torch.tensor([1, 2, 0, 2, 0, 1])
+    assert nearest_pairs(subject, obj, frame, box, 2).tolist() == [0, 2]  # both directions of the nearest
+    assert nearest_pairs(subject, obj, frame, box, 3).tolist() == [0, 2, 3]
+    assert nearest_pairs(subject, obj, frame, box, 9).tolist() == list(range(6))
