@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -110,6 +111,20 @@ def test_frames_are_read_as_they_arrive(trained: Path) -> None:
     frames = list(model.stream(((i / 4, picture) for i, picture in enumerate(pictures)), least_score=0.0))
     assert [(frame.number, frame.time) for frame in frames] == [(1, 0.0), (2, 0.25), (3, 0.5)]
     assert all(isinstance(frame, GraphFrame) and frame.nodes for frame in frames)
+    arrived = 0
+
+    def arriving() -> Iterator[np.ndarray]:
+        nonlocal arrived
+        for picture in pictures:
+            arrived += 1
+            yield picture
+
+    for frame in model.stream(arriving()):
+        assert arrived == frame.number
+    arrived = 0
+    assert max(arrived - frame.number for frame in model.stream(arriving(), delay=1)) == 1
+    with pytest.raises(ConfigError, match="delay is -1 frames; the least is 0"):
+        model.stream(pictures, delay=-1)
     with pytest.raises(DataError, match="frame 0 of the stream is float64"):
         list(model.stream([np.zeros((4, 4, 3))]))
 

@@ -121,6 +121,7 @@ class TrainedModel:
         self,
         frames: Iterable[Picture | tuple[float, Picture]],
         *,
+        delay: int = 0,
         fps: float = FPS,
         threshold: float = THRESHOLD,
         least_score: float = LEAST_SCORE,
@@ -131,14 +132,16 @@ class TrainedModel:
         of sgdet.
 
         frames: RGB pictures (H, W, 3) uint8, ``fps`` a second, or pairs of a time in seconds and a
-        picture. Graphs come a window of frames at a time, since a model looks at several frames
-        together; no more than a window is held. Raises ConfigError as ``predict``, DataError for a
-        frame of another shape or type.
+        picture. delay: the graph of a frame comes at the latest when so many further frames have
+        arrived; ``delay + 1`` frames are scored together, after the 16 before them. With 0, every
+        graph comes before the next frame is asked for; larger delays take less time per frame.
+        Other options are as in ``predict``. Raises ConfigError as ``predict`` and for a negative
+        delay, DataError for a frame of another shape or type.
         """
         predictor = self.on_videos(
             VideoSettings(fps, None, threshold, least_score, uncertainty_threshold, tracker),
         )
-        return predictor.frames("stream", _numbered(frames, fps))
+        return predictor.live("stream", _numbered(frames, fps), delay)
 
     def score(
         self, data: VideoDataset | Clip, *, batch_size: int = 1, num_workers: int | None = 0

@@ -18,7 +18,7 @@ from vidsgg.detectors.record import weights_digest
 from vidsgg.errors import ConfigError
 from vidsgg.inference.intervals import RelationTimeline
 from vidsgg.inference.trackers import Tracker, make_tracker
-from vidsgg.inference.video import GraphRules, Scorer, video_graphs
+from vidsgg.inference.video import GraphRules, Scorer, Window, video_graphs
 from vidsgg.io.box_files import BoxFile, read_boxes
 from vidsgg.io.boxes import GivenBoxes
 from vidsgg.io.footage import Footage, FootageFrame, open_footage
@@ -115,6 +115,14 @@ class VideoPredictor:
         """Graphs of frames in order, with ids of things. They come a window of frames at a time,
         see ``inference.video.Window``."""
         return video_graphs(name, frames, self.scorer, self.rules, boxes=boxes, tracker=self.tracker())
+
+    def live(self, name: str, frames: Iterable[FootageFrame], delay: int = 0) -> Iterator[GraphFrame]:
+        """As ``frames``, but the graph of a frame comes at the latest when ``delay`` further frames
+        have been read. Raises ConfigError for a negative delay."""
+        if delay < 0:
+            raise ConfigError(f"delay is {delay} frames; the least is 0.")
+        window = Window(frames=delay + 1)
+        return video_graphs(name, frames, self.scorer, self.rules, window, tracker=self.tracker())
 
     def graph(self, video: Path) -> VideoGraph:
         """The whole graph of a video, in memory. Raises DataError if the video cannot be read."""

@@ -32,17 +32,16 @@ Extractor = Callable[[Sequence[Image], Clip], Clip]
 
 @dataclass(frozen=True)
 class Window:
-    """frames: that are new in a window, at most. overlap: that are repeated from the one before, at
-    most as many as were new. memory: bytes of features that end a window earlier, at two frames or
-    more.
+    """How a video is cut into pieces that a model looks at.
 
     A model that looks at n successive frames gives the same in windows as in one piece if
-    ``overlap`` is n - 1 or more.
+    ``overlap`` is n - 1 or more. A frame's graph comes at the latest when ``frames - 1`` further
+    frames have been read.
     """
 
-    frames: int = 48
-    overlap: int = 16
-    memory: int = 2**30
+    frames: int = 48  # that are new in a window, at most
+    overlap: int = 16  # that are repeated from the one before; where memory is full, at most as many as were new
+    memory: int = 2**30  # bytes of features that end a window earlier, at two new frames or more
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,26 +91,18 @@ def _untracked(
     boxes: GivenBoxes | None,
 ) -> Iterator[GraphFrame]:
     """As video_graphs; the only tracks are those that came with the boxes."""
-    for clip, moments, repeated in _windows(_looked_at(name, frames, scorer, boxes), window):
+
+    def look(few: Sequence[FootageFrame]) -> Clip:
+        height, width = few[0].image.shape[:2]
+        given = None if boxes is None else [boxes.within(frame.number, width, height) for frame in few]
+        clip = _clip_of(name, few, scorer.schema, scorer.mode, given).to(scorer.device)
+        return clip if scorer.extractor is None else scorer.extractor([frame.image for frame in few], clip)
+
+    for clip, moments, repeated in _windows(frames, look, window):
         (prediction,) = decode(clip, scorer.model(clip.to(scorer.device)), exclusive=scorer.exclusive)
         track = prediction.node_identity if boxes is not None else None
         graphs = frame_graphs(prediction, moments, rules.threshold, rules.unsure_above, rules.least, track)
         yield from islice(graphs, repeated, None)
-
-
-def _looked_at(
-    name: str, frames: Iterable[FootageFrame], scorer: Scorer, boxes: GivenBoxes | None
-) -> Iterator[tuple[Clip, list[Moment]]]:
-    """Clips of a few frames of one size: the detector fills smaller ones up, which reaches into
-    their features."""
-    for (height, width), alike in groupby(frames, key=lambda frame: frame.image.shape[:2]):
-        count = frames_at_once(height, width, SOURCE_PIXELS_AT_ONCE)
-        while few := list(islice(alike, count)):
-            given = None if boxes is None else [boxes.within(frame.number, width, height) for frame in few]
-            clip = _clip_of(name, few, scorer.schema, scorer.mode, given).to(scorer.device)
-            if scorer.extractor is not None:
-                clip = scorer.extractor([frame.image for frame in few], clip)
-            yield clip, [Moment(frame.key, frame.number, frame.time, float(width), float(height)) for frame in few]
 
 
 def _clip_of(
@@ -149,24 +140,30 @@ def _clip_of(
     )
 
 
-def _windows(parts: Iterable[tuple[Clip, list[Moment]]], window: Window) -> Iterator[tuple[Clip, list[Moment], int]]:
-    """Successive clips of one video as overlapping ones, with the number of frames that the one
-    before had already."""
+def _windows(
+    frames: Iterable[FootageFrame], look: Callable[[Sequence[FootageFrame]], Clip], window: Window
+) -> Iterator[tuple[Clip, list[Moment], int]]:
+    """Overlapping clips of a video, with the number of frames that the one before had already.
+
+    look: makes the clip of a few frames, which have one size: a detector fills smaller ones up, and
+    that reaches into their features. No more frames are read than the window still lacks.
+    """
     held: list[Clip] = []
     moments: list[Moment] = []
     repeated = 0
-    for part, more in parts:
-        held.append(part)
-        moments += more
-        new = len(moments) - repeated
-        if new >= window.frames or (new >= 2 and sum(map(_size_of, held)) >= window.memory):
-            clip = _one_video(held)
-            yield clip, moments, repeated
-            repeated = min(window.overlap, new)
-            held, moments = (
-                [clip.between(len(moments) - repeated, len(moments))] if repeated else [],
-                moments[len(moments) - repeated :],
-            )
+    for (height, width), alike in groupby(frames, key=lambda frame: frame.image.shape[:2]):
+        at_once = frames_at_once(height, width, SOURCE_PIXELS_AT_ONCE)
+        while few := list(islice(alike, min(at_once, window.frames + repeated - len(moments)))):
+            held.append(look(few))
+            moments += [Moment(frame.key, frame.number, frame.time, float(width), float(height)) for frame in few]
+            new, full = len(moments) - repeated, sum(map(_size_of, held)) >= window.memory
+            if new >= window.frames or (new >= 2 and full):
+                clip = _one_video(held)
+                yield clip, moments, repeated
+                repeated = min(window.overlap, new if full else len(moments))
+                first = len(moments) - repeated
+                held = [clip.between(first, len(moments))] if repeated else []
+                moments = moments[first:]
     if len(moments) > repeated:
         yield _one_video(held), moments, repeated
 
