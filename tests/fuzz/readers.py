@@ -304,7 +304,7 @@ def _easg_with_features(name: str) -> Callable[[Path], Path]:
         root = write_easg(folder / "easg", clips=2, graphs=2)
         write_features(root)
         widths = {file: width_of("action" if file.endswith("pt") else "object", root / file) for file in EASG_FEATURES}
-        MadeFeatures(widths, {"line": "a detector"}).write(root)
+        MadeFeatures(widths, {"line": "a detector"}, {}).write(root)
         return root / name
 
     return make

@@ -137,8 +137,18 @@ def test_a_run_goes_on_and_does_what_is_new(
         assert (place / "easg" / name).read_bytes() == (made / "easg" / name).read_bytes()
     assert not (place / "easg" / made_features.PARTS).exists()
 
+    when = [(place / "easg" / name).stat().st_mtime_ns for name in (*FILES, MADE)]
+    assert run(features.main, arguments(place)) == 0
+    assert "made: 0 videos; 4 were done already" in capsys.readouterr().out
+    assert when == [(place / "easg" / name).stat().st_mtime_ns for name in (*FILES, MADE)]
+
     # One split alone leaves the other's; another detector for it would mix two kinds.
+    (place / "easg" / FILES[1]).unlink()
     assert run(features.main, arguments(place, "-split", "test")) == 0
+    assert "made: 2 videos; 0 were done already" in capsys.readouterr().out
+    assert len(torch.load(place / "easg" / "verb_features.pt", weights_only=True)) == len(
+        torch.load(made / "easg" / "verb_features.pt", weights_only=True)
+    )
     save_detector(place / "detector.pth", tiny_detector(("__background__", "block"), seed=2))
     assert run(features.main, arguments(place, "-split", "test")) == 2
     assert "the features there were made otherwise" in capsys.readouterr().err

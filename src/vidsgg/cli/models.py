@@ -22,7 +22,8 @@ def main(argv: Sequence[str]) -> int:
     rows = [("model", *(f"modes with {what}" for what in subjects.values()), "reads", "fitted by", "what it is")]
     for entry in methods().values():
         can = entry.capabilities
-        reads = "visual features, classes" if can.visual else "classes; a detector's outside predcls"
+        reads = "visual features, classes" if can.classes else "visual features"
+        reads = reads if can.visual else "classes; a detector's outside predcls"
         rows.append(
             (
                 entry.name,

@@ -37,7 +37,7 @@ FEATURE_FILES = {
 
 MADE = "easg_features.json"
 _FORMAT, _VERSION = "vidsgg-easg-features", 1
-_MADE_SIZE = 1 << 20  # bytes at most
+_MADE_SIZE = 1 << 24  # bytes at most
 
 
 class _Note(msgspec.Struct):
@@ -47,6 +47,7 @@ class _Note(msgspec.Struct):
     version: int
     widths: Annotated[dict[str, Width], msgspec.Meta(max_length=100)]
     made_by: dict[str, Any]
+    sources: Annotated[dict[str, str], msgspec.Meta(max_length=100_000)]
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ class MadeFeatures:
 
     widths: Mapping[str, int]  # columns, by name of the file
     made_by: Mapping[str, Any]  # plain values
+    sources: Mapping[str, str]  # digest of what was described, by name of a video
 
     @staticmethod
     def beside(folder: Path) -> MadeFeatures | None:
@@ -68,13 +70,13 @@ class MadeFeatures:
             raise DataError(
                 f"{path}: is {short(note.format)} version {note.version}, not {_FORMAT} version {_VERSION}."
             )
-        return MadeFeatures(note.widths, note.made_by)
+        return MadeFeatures(note.widths, note.made_by, note.sources)
 
     def write(self, folder: Path) -> Path:
         """Raises OSError if the disk refuses."""
         path = folder / MADE
-        note = {"format": _FORMAT, "version": _VERSION, "widths": dict(self.widths), "made_by": dict(self.made_by)}
-        write_whole(path, json.dumps(note, indent=1) + "\n")
+        parts = {"widths": dict(self.widths), "made_by": dict(self.made_by), "sources": dict(self.sources)}
+        write_whole(path, json.dumps({"format": _FORMAT, "version": _VERSION, **parts}, indent=1) + "\n")
         return path
 
 

@@ -53,13 +53,29 @@ class EasgFeatureWriter(FeatureWriter):
                 " (-split all), or name another folder with -out."
             )
 
-    def finish(self, features: Mapping[str, tuple[Array, Array]], made_by: Mapping[str, Any]) -> list[Path]:
+    def complete(self, made_by: Mapping[str, Any], sources: Mapping[str, str]) -> bool:
+        made = MadeFeatures.beside(self.folder)
+        files = {name for split in self.splits for name in FEATURE_FILES[split.split].values()}
+        return (
+            made is not None
+            and made.made_by == made_by
+            and files <= set(made.widths)
+            and all((self.folder / name).is_file() for name in files)
+            and sources.items() <= made.sources.items()
+        )
+
+    def finish(
+        self,
+        features: Mapping[str, tuple[Array, Array]],
+        made_by: Mapping[str, Any],
+        sources: Mapping[str, str],
+    ) -> list[Path]:
         import torch
 
         self.folder.mkdir(parents=True, exist_ok=True)
         made = MadeFeatures.beside(self.folder)
         kept = made is not None and made.made_by == made_by
-        widths = dict(made.widths) if made is not None and kept else {}
+        widths, of_videos = (dict(made.widths), dict(made.sources)) if made is not None and kept else ({}, {})
         actions: dict[str, Any] = {}
         verb_file = self.folder / FEATURE_FILES["train"]["action"]
         if kept and verb_file.exists():
@@ -79,7 +95,8 @@ class EasgFeatureWriter(FeatureWriter):
         written.append(verb_file)
         region, event = next(iter(features.values()))
         widths |= {path.name: region.shape[1] for path in written[:-1]} | {verb_file.name: event.shape[1]}
-        return [*written, MadeFeatures(widths, dict(made_by)).write(self.folder)]
+        of_videos |= {name: sources[name] for name in features}
+        return [*written, MadeFeatures(widths, dict(made_by), of_videos).write(self.folder)]
 
     def _leaves(self, made: MadeFeatures) -> bool:
         """Whether files of another split stay beside the new ones."""

@@ -19,7 +19,7 @@ class Capabilities:
     names of its module lists whose layers -grad_checkpointing may run twice.
     raw_detections: in SGDET it is scored on detections as they are found, with open pairs, and
     classifies, cleans and pairs them itself; "any" if it may copy any of them, see
-    ``ops/detections.py``.
+    ``ops/detections.py``. classes: it reads the classes of subjects and objects.
     """
 
     modes: Mapping[str, tuple[str, ...]]
@@ -27,6 +27,7 @@ class Capabilities:
     counting: bool = False
     recomputable: tuple[str, ...] = ()
     raw_detections: RawDetections = False
+    classes: bool = True
 
     def check(self, model: str, mode: str, schema: Schema) -> None:
         """Raises ConfigError naming what the model or the data set lacks."""

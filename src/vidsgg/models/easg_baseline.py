@@ -46,7 +46,7 @@ class EasgBaseline(nn.Module):
     class, so it learns actions, objects and relations whatever the mode gives.
     """
 
-    capabilities = Capabilities(modes={"action": MODES})
+    capabilities = Capabilities(modes={"action": MODES}, classes=False)
 
     def __init__(self, schema: Schema, widths: FeatureWidths) -> None:
         """Raises ConfigError if the data set lacks the features of objects or of actions."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
+import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from tqdm import tqdm
 
 from vidsgg.assembly.data import choose_device, resolve_data_path
@@ -69,11 +68,15 @@ def make_features(options: FeaturesOptions) -> MadeOutcome:
         "weights": detector.digest(),
         "events": f"mean over {EVENT_PICTURES} whole pictures, then the last minus the first",
     }
+    made_by = json.loads(json.dumps(made_by))  # tuples become lists, as they come back from a file
     writer.check(made_by)
     outcome = MadeOutcome(line, f"object {detector.node_width}, action {event_width(detector)} wide")
-    parts = writer.folder / PARTS
+    parts, sources = writer.folder / PARTS, {video.name: video.digest() for video in writer.videos}
+    if writer.complete(made_by, sources):
+        outcome.kept = len(sources)
+        return outcome
     for video in tqdm(writer.videos, desc="features", unit="video", disable=None):
-        header = {"made_by": made_by, "source": _digest(video)}
+        header = {"made_by": made_by, "source": sources[video.name]}
         if _kept(parts, video, header) is not None:
             outcome.kept += 1
             continue
@@ -88,14 +91,14 @@ def make_features(options: FeaturesOptions) -> MadeOutcome:
         outcome.made += 1
     features = {}
     for video in writer.videos:
-        found = _kept(parts, video, {"made_by": made_by, "source": _digest(video)})
+        found = _kept(parts, video, {"made_by": made_by, "source": sources[video.name]})
         if found is not None:
             features[video.name] = found
     if not features:
         raise DataError(
             f"{root}: no video could be read; the first message was: {next(iter(outcome.left_out.values()))}"
         )
-    outcome.files = tuple(writer.finish(features, made_by))
+    outcome.files = tuple(writer.finish(features, made_by, sources))
     _remove_parts(parts, writer)
     return outcome
 
@@ -127,14 +130,6 @@ def _writer(root: Path, options: FeaturesOptions) -> tuple[FeatureWriter, Any]:
                 f"{error.filename} {error.strerror}; if it is yours, name the folder that it leads to with -out."
             ) from error
     return writer, schema
-
-
-def _digest(video: DescribedVideo) -> str:
-    """SHA-256 of what is wanted of a video, and of its file's size."""
-    digest = hashlib.sha256(str(video.file.stat().st_size).encode())
-    for array in (video.box, video.box_picture, video.event_pictures):
-        digest.update(f"{array.shape}".encode() + np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()
 
 
 def _kept(parts: Path, video: DescribedVideo, header: Mapping[str, Any]) -> tuple[Array, Array] | None:
