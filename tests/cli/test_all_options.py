@@ -53,6 +53,7 @@ NEEDED = {
     "merge": ["a", "-out", "b"],
     "compact": ["a"],
     "search": ["a", "b"],
+    "mcp": ["a"],
 }
 LINES = [
     *([name, *NEEDED.get(name, ())] for name in COMMANDS if name not in ("data", "library", "train", "tune", "runs")),

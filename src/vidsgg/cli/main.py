@@ -28,6 +28,7 @@ COMMANDS = {
     "export": "write graphs in the formats of others",
     "library": "many graphs as tables: build, describe, merge and compact them",
     "search": "find relations, and how they follow one another, in a library of graphs",
+    "mcp": "offer a library of graphs to an agent",
     "train-detector": "train a detector, or score one",
     "features": "write what the detector gives for every video to disk, once",
     "data": "make, check, show and count data sets",

@@ -202,6 +202,15 @@ class Library:
         for part in self.folder.manifest.parts:
             yield from graphs_of({table: self.folder.read(table, part).to_pylist() for table in TABLES}).values()
 
+    def videos(self, names: Sequence[str]) -> list[dict[str, Any]]:
+        """Name, data set, number of frames and relations and length in seconds of some videos, in
+        the order of ``names``."""
+        sql = "SELECT name, dataset, frames, relations, seconds FROM videos WHERE name IN (SELECT unnest(?))"
+        rows = self._database.execute(sql, [list(names)]).fetchall()
+        columns = ("name", "dataset", "frames", "relations", "seconds")
+        found = {row[0]: dict(zip(columns, row, strict=True)) for row in rows}
+        return [found[name] for name in names]
+
     def video_path(self, name: str) -> Path | None:
         """Where a video was when its graph came in, None if that is not known."""
         found = self._database.execute("SELECT path FROM videos WHERE name = ?", [name]).fetchone()
