@@ -20,12 +20,11 @@ from vidsgg.ops.windows import FrameWindows, frame_windows
 
 @dataclass(frozen=True)
 class LayerConfig:
-    """Sizes of one layer: heads of its attention, hidden width of its feed-forward part; dropout in
-    training."""
+    """Sizes of one layer."""
 
-    heads: int = 8
-    feedforward_dim: int = 2048
-    dropout: float = 0.1
+    heads: int  # of its attention
+    feedforward_dim: int  # hidden width of its feed-forward part
+    dropout: float  # share of activations dropped in training
 
 
 class FeedForward(nn.Module):
