@@ -28,8 +28,8 @@ class CheckpointError(VidsggError, ValueError):
 
 
 class ProcessLost(VidsggError):
-    """One of several processes of a run is gone, and this one cannot go on alone. The cause is told
-    by the other, not by this."""
+    """One of several processes of a run is gone, and this one cannot go on alone. The other
+    process reports the cause."""
 
 
 class Stopped(KeyboardInterrupt):

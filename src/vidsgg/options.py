@@ -205,8 +205,8 @@ def free_options(config: type, where: Free) -> frozenset[str]:
 
 
 def options_from_environment(known: Mapping[str, tuple[Any, dataclasses.Field[Any]]], who: str) -> dict[str, Any]:
-    """Options of ``VIDSGG_OPTIONS="epochs=1 batch_size=2"``, which are told to the user as
-    ``who``'s. Names that are not known here are meant for other commands. Raises ConfigError for a
+    """Options of ``VIDSGG_OPTIONS="epochs=1 batch_size=2"``, with a line on stderr that names
+    ``who``. Names that are not known here are meant for other commands. Raises ConfigError for a
     value that does not fit.
     """
     values = {}

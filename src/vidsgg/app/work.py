@@ -58,7 +58,7 @@ class JobResult:
 
 @dataclass(frozen=True)
 class Failure:
-    """What a user should be told."""
+    """Messages for the user."""
 
     message: str
 
@@ -140,8 +140,8 @@ def unforeseen(error: Exception) -> str:
 
 
 def make(task: JobTask, tell: Callable[[Message], None]) -> JobResult:
-    """Graph, page and exports of a video, told step by step. Raises what vidsgg.errors has if there
-    can be no graph."""
+    """Graph, page and exports of a video; every step is reported. Raises what vidsgg.errors has if
+    there can be no graph."""
     tell(JobStep("reading"))
     video, graph = task.folder / VIDEO, task.folder / GRAPH
     _check_length(video, task.minutes)

@@ -18,7 +18,7 @@ from vidsgg.options import closest
 COMMANDS = {
     "train": "train a model",
     "evaluate": "score a trained model",
-    "compare": "put scores of models side by side, and tell how sure their differences are",
+    "compare": "put scores of models side by side, and say how sure their differences are",
     "tune": "search for good options of training",
     "runs": "list runs, or put them side by side",
     "demo": "make data, train, evaluate, predict, and write a page to open",

@@ -1,12 +1,12 @@
 """From easy to hard: how difficult a video is, and training that starts with the easy ones (Bengio
 et al., ICML 2009).
 
-Difficulty is told by the annotations alone. A video has three marks: its pairs, its frames, and the
-rarity of its predicates, which is the mean over its labels of -log2(share of the data set's pairs
-that carry the label's predicate). Each mark is turned into a rank among the videos of the data set,
-from 0 (lowest) to 1 (highest), equal marks sharing the mean of their ranks; the difficulty is the
-mean of the three ranks. Ranks, because the marks have different units and a few very long videos.
-"""
+Difficulty follows from the annotations alone. A video has three marks: its pairs, its frames, and
+the rarity of its predicates, which is the mean over its labels of -log2(share of the data set's
+pairs that carry the label's predicate). Each mark is turned into a rank among the videos of the
+data set, from 0 (lowest) to 1 (highest), equal marks sharing the mean of their ranks; the
+difficulty is the mean of the three ranks. Ranks, because the marks have different units and a few
+very long videos."""
 
 from __future__ import annotations
 

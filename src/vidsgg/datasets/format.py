@@ -24,7 +24,7 @@ class DatasetFormat(ABC):
 
     name: ClassVar[str]  # as in the schema of its data sets
     title: ClassVar[str]  # for people
-    marks: ClassVar[tuple[str, ...]]  # files below the folder, one of which tells it; only shown in errors
+    marks: ClassVar[tuple[str, ...]]  # files below the folder, by one of which it is recognised; only shown in errors
 
     @abstractmethod
     def recognises(self, folder: Path) -> bool:

@@ -1,4 +1,4 @@
-"""Counts over a data set: what there is, how often, and how much the class of a thing tells about
+"""Counts over a data set: what there is, how often, and how much the class of a thing says about
 its relations."""
 
 from __future__ import annotations

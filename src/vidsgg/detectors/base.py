@@ -26,7 +26,7 @@ from vidsgg.structures.widths import FeatureWidths
 FRAMES_AT_ONCE = 10  # the reference's chunk: how many frames go through a backbone together, if they are not large
 CANVAS_PIXELS_AT_ONCE = 12 * 2**20  # of the network's input: ten frames of 600 x 2048 or 800 x 1500
 CANVAS_PIXELS_ON_CPU = 2 * 2**20  # the same on a CPU, which ten frames make no faster: three frames of 600 x 1067
-SCORE_FLOOR = 0.05  # least score of a box that ``find`` tells
+SCORE_FLOOR = 0.05  # least score of a box that ``find`` returns
 SOURCE_PIXELS_AT_ONCE = 20 * 2**20  # as they were decoded: ten frames of 1920 x 1080
 
 
@@ -143,7 +143,8 @@ class BoxDetector(ABC):
 
     @abstractmethod
     def find(self, images: Sequence[Image]) -> FoundBoxes:
-        """The boxes of some pictures, RGB (H, W, 3) uint8 of any sizes, as sure as SCORE_FLOOR or surer.
+        """The boxes of some pictures, RGB (H, W, 3) uint8 of any sizes, as sure as SCORE_FLOOR or
+        surer.
 
         Of boxes of one class that overlap much the surer stays; boxes of different classes may
         overlap. What a picture gets does not depend on the others.
@@ -164,7 +165,7 @@ class RegionDetector(nn.Module, BoxDetector):
 
     @classmethod
     def widths(cls, name: str) -> FeatureWidths | None:
-        """Widths of the features of the detector of a name, told without building it; None if that
+        """Widths of the features of the detector of a name, without building it; None if that
         cannot be."""
         node, union = (getattr(cls, width, None) for width in ("node_width", "union_channels"))
         return FeatureWidths(node=node, union=union) if isinstance(node, int) and isinstance(union, int) else None
@@ -267,7 +268,8 @@ class RegionDetector(nn.Module, BoxDetector):
 
     @torch.no_grad()
     def find(self, images: Sequence[Image]) -> FoundBoxes:
-        """What ``detect`` finds. Pictures of one size go through together; their features are dropped."""
+        """What ``detect`` finds. Pictures of one size go through together; their features are
+        dropped."""
         parts: list[FoundBoxes] = []
         most = CANVAS_PIXELS_ON_CPU if self.device.type == "cpu" else CANVAS_PIXELS_AT_ONCE
         for start, stop in _alike(images):

@@ -165,7 +165,7 @@ class Checkpoint:
 
 
 class _Names(msgspec.Struct):
-    """``vocabulary``: class names, by which version 0.1.0 told what a model was trained on."""
+    """``vocabulary``: class names, by which version 0.1.0 recorded what a model was trained on."""
 
     objects: list[str]
     subjects: list[str]
@@ -268,7 +268,7 @@ class Newest:
 
 
 def newest_checkpoint(folder: Path) -> Newest:
-    """What a run can go on from. How far a checkpoint has come is told by what is in it: clocks and
+    """What a run can go on from. Its content says how far a checkpoint has come: clocks and
     file times do not matter."""
     positions, damaged = {}, []
     for path in folder.glob("checkpoint_*.tar"):

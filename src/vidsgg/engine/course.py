@@ -42,7 +42,7 @@ class Course:
         the middle of one perhaps (``state.batch``).
 
         It may read data and take its time, and may be interrupted, so it changes nothing; what it
-        returns then makes the changes, and tells of them. Called in all processes of a team.
+        returns then makes the changes, and logs them. Called in all processes of a team.
         """
         return _nothing
 
@@ -52,7 +52,8 @@ class Course:
 
 
 class AdamCourse(Course):
-    """torch's own AdamW, which without weight decay is Adam, in place of that of STTran's authors."""
+    """torch's own AdamW, which without weight decay is Adam, in place of that of STTran's
+    authors."""
 
     def optimizer(self, groups: list[dict[str, Any]], lr: float, weight_decay: float) -> torch.optim.Optimizer:
         return torch.optim.AdamW(groups, lr=lr, weight_decay=weight_decay, fused=True)

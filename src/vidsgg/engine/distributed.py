@@ -1,7 +1,7 @@
 """Several processes that train or score one model together, one for each device, over
 torch.distributed.
 
-A launcher (torchrun) starts them and tells each its place through environment variables. Every
+A launcher (torchrun) starts them and gives each its place through environment variables. Every
 process reads its own videos; the first one writes whatever is written. Nothing waits for the others
 but where something is exchanged, and a process that waits for one that has ended raises
 ProcessLost. A team of one exchanges nothing, so that training and scoring read the same for one
@@ -150,7 +150,7 @@ def join_team(wanted: bool = False) -> Iterator[Team]:
     try:
         yield team
     finally:
-        dist.destroy_process_group()  # if this process fails, the others are told by it
+        dist.destroy_process_group()  # if this process fails, this is how the others notice
 
 
 @contextmanager

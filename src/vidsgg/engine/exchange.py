@@ -1,4 +1,4 @@
-"""What the processes of a team tell each other at every step of training: one message, after which
+"""What the processes of a team exchange at every step of training: one message, after which
 all hold the same state."""
 
 from __future__ import annotations

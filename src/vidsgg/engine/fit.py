@@ -88,12 +88,11 @@ def fit(
     """Train from where ``state`` stands to the last epoch; evaluate, save and log on the way.
 
     validate: scores the model on held-out videos. provenance: what checkpoints say of the run.
-    after_evaluation: is told the epoch and the monitored score, higher is better, once everything
-    is saved; what it raises ends the run. course: is told of every epoch before it begins, and of
-    every step. Raises TrainingError when a loss or gradient is not finite, memory runs out or a
-    worker dies, CheckpointError when the disk is full, and Stopped, after saving, when a signal
-    asks to stop.
-    """
+    after_evaluation: called with the epoch and the monitored score (higher is better) once
+    everything is saved; an exception that it raises ends the run. course: called before every epoch
+    and after every step. Raises TrainingError when a loss or gradient is not finite, memory runs
+    out or a worker dies, CheckpointError when the disk is full, and Stopped, after saving, when a
+    signal asks to stop."""
     model, update, schedule, team = state.model, state.update, state.schedule, loader.team
     watch = Watch(run, update.clip_grad)
     gpu = GpuMeter(next(model.parameters()).device)
@@ -105,8 +104,8 @@ def fit(
         watch.last_saved = name
 
     def evaluate_and_log(epoch: int) -> dict[str, float]:
-        """The values of an evaluation, which schedule, early stopping and the choice of the best
-        have then heard of."""
+        """The values of an evaluation, after schedule, early stopping and the choice of the best
+        have read them."""
         with stop.at_once(), update.precision.full_weights():
             result, losses = validate()
         run.log(f"Epoch {epoch}/{settings.epochs} - Eval - {log_line(result)}")

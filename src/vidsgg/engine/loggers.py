@@ -27,24 +27,23 @@ _event_files = count()  # of this process
 
 
 class MetricLogger(Protocol):
-    """What is told of a run while it runs. Names are such as ``train/loss/total`` and
-    ``val/with/recall@20``; steps are optimiser steps."""
+    """Where the numbers of a run are written while it runs. Names are such as ``train/loss/total``
+    and ``val/with/recall@20``; steps are optimiser steps."""
 
     def scalars(self, values: Mapping[str, float], *, epoch: int, step: int) -> None: ...
 
     def histograms(self, values: Mapping[str, Tensor], *, epoch: int, step: int) -> None: ...
 
     def flush(self) -> None:
-        """Called before every checkpoint: what was told before it must not be lost after it."""
+        """Called before every checkpoint: what was logged before must not be lost afterwards."""
 
     def close(self) -> None: ...
 
 
 class OpenLogger(Protocol):
     """How a logger is made, which its class does. goes_on_after: the step after which a run goes
-    on, so that later ones that were told before it was stopped count no more; 0 for one that begins
-    again because it had saved nothing; None for a new run.
-    """
+    on, so that values of later steps, logged before it was stopped, no longer count; 0 for one that
+    begins again because it had saved nothing; None for a new run."""
 
     def __call__(self, folder: Path, config: Mapping[str, Any], *, goes_on_after: int | None) -> MetricLogger: ...
 
@@ -59,7 +58,7 @@ def find_logger(name: str) -> OpenLogger:
 
 
 class NoLogger:
-    """Tells nobody; metrics.csv has the scalars all the same."""
+    """Writes nothing; metrics.csv has the scalars in any case."""
 
     def __init__(self, folder: Path, config: Mapping[str, Any], *, goes_on_after: int | None) -> None:
         pass
@@ -98,7 +97,7 @@ class TensorBoardLogger:
         self._records = RecordWriter(self._file)
         step = 0 if goes_on_after is None else goes_on_after + 1
         self._add(step, file_version="brain.Event:2")
-        if goes_on_after is not None:  # TensorBoard then drops what was told of this step and later ones
+        if goes_on_after is not None:  # TensorBoard then drops the values of this step and later ones
             self._add(step, session_log=SessionLog(status=SessionLog.START))
         self.flush()
 

@@ -184,7 +184,7 @@ class RunFolder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with suppress(OSError):  # a full disk has been told of before
+        with suppress(OSError):  # a full disk has been reported before
             if error is not None and not isinstance(error, Stopped):
                 self._log.write(f"stopped by {kind.__name__ if kind else ''}: {error}\n")
         for file in (self._logger, self._log, self._csv):

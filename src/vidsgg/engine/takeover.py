@@ -1,5 +1,5 @@
-"""Starting a run from the weights of another: by name and shape, and telling what became of every
-weight."""
+"""Starting a run from the weights of another: by name and shape, with a report of what became of
+every weight."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Takeover:
     left_out: tuple[str, ...]
 
     def lines(self) -> list[str]:
-        """What to tell the user, one line per kind; entries are counted by the part of the model
+        """Lines for the log, one per kind; entries are counted by the part of the model
         that they belong to."""
         kinds = (
             ("taken over", self.taken),

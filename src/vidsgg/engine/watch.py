@@ -16,7 +16,7 @@ from vidsgg.engine.loading import Batch, NoBatch
 from vidsgg.engine.run_folder import RunFolder
 from vidsgg.errors import VidsggError
 
-HISTORY = 8  # gradient norms that an error tells
+HISTORY = 8  # gradient norms that an error message lists
 FEWEST_STEPS = 20  # of an epoch, for a judgement about it
 EPOCHS_TO_FALL, LEAST_FALL = 3, 0.01
 MUCH_WAITING, MOSTLY_CLIPPED = 0.5, 0.9
@@ -27,7 +27,8 @@ class TrainingError(VidsggError):
 
 
 class Watch:
-    """Watches one call of ``fit``. The loop tells it of every batch and step; it tells the user."""
+    """Watches one call of ``fit``. The loop reports every batch and step to it; it writes the
+    messages for the user."""
 
     def __init__(self, run: RunFolder, clip_grad: float) -> None:
         self.run, self.clip_grad = run, clip_grad

@@ -50,7 +50,7 @@ def frame_graphs(
     Of every group a pair gets its best predicate and every other above ``threshold``; an edge's
     score is the predicate's probability.
     unsure_above: edges whose aleatoric and epistemic uncertainty add up to more are marked as
-    uncertain; None, or a model that does not tell, marks none. Nodes that are nothing, or whose
+    uncertain; None, or a model without uncertainty, marks none. Nodes that are nothing, or whose
     score is below ``least``, are left out with their edges. track (N,): ids of the nodes, -1 for
     none.
     """
@@ -95,7 +95,7 @@ def _action(prediction: VideoPrediction, unit: int) -> GraphNode:
 
 
 def _doubts(prediction: VideoPrediction, unsure_above: float) -> dict[str, Array] | None:
-    """(P, C) bool of every group, None for a model that does not tell."""
+    """(P, C) bool of every group, None for a model without uncertainty."""
     if prediction.aleatoric is None or prediction.epistemic is None:
         return None
     return {name: table + prediction.epistemic[name] > unsure_above for name, table in prediction.aleatoric.items()}

@@ -47,7 +47,7 @@ class IntervalRules:
 
 
 class RelationTimeline:
-    """Collects the edges of a video's frames in columns, some 40 bytes for each, and tells the
+    """Collects the edges of a video's frames in columns, some 40 bytes for each, and gives the
     intervals at the end."""
 
     def __init__(self) -> None:

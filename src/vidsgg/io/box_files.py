@@ -26,7 +26,7 @@ class BoxFile:
     """The boxes of a file."""
 
     path: Path
-    # by name of the video (None: not told) and number of the frame, from 1
+    # by name of the video (None: not given) and number of the frame, from 1
     by_video: Mapping[str | None, Mapping[int, FrameBoxes]]
     source: VideoFile | None = None  # the video of a graph file
 

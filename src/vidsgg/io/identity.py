@@ -1,5 +1,5 @@
-"""What tells one video from another: its size and a digest of its content, wherever it lies and
-whatever it is called."""
+"""What distinguishes one video from another: its size and a digest of its content, wherever it lies
+and whatever it is called."""
 
 from __future__ import annotations
 

@@ -150,7 +150,7 @@ _LACKS = re.compile(r"Object missing required field `(.*)`")
 
 
 def _follow(value: Any, steps: list[str], said: str) -> tuple[str, Any] | None:
-    """The place that steps lead to, and what stands there; None if that cannot be told.
+    """The place that steps lead to, and what stands there; None if it cannot be found.
 
     Of the entries of a table msgspec says only ``[...]``: that is the first one to which the
     message applies.

@@ -88,8 +88,10 @@ class StketConfig(TransformerConfig):
     pred_contact_threshold: float = option(
         0.8, "probability from which on a predicted contact is taken for one", low=0, high=1
     )
-    use_spatial_prior: bool = option(True, "tell the spatial part what is usual for the class of an object")
-    use_temporal_prior: bool = option(True, "tell the temporal part what usually follows the contacts before")
+    use_spatial_prior: bool = option(
+        True, "give the spatial part the predicates that are usual for the class of an object"
+    )
+    use_temporal_prior: bool = option(True, "give the temporal part the contacts that usually follow those before")
     part: Literal["spatial", "temporal", "ensemble"] | None = option(
         None, "part that answers; by default the last that there is"
     )

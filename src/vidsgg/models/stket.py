@@ -46,8 +46,8 @@ class StketLogits(RelationLogits):
 
 
 class Stket(nn.Module):
-    """Predicate logits for every pair of a clip, by a transformer that is told what is usual for
-    the class of an object."""
+    """Predicate logits for every pair of a clip, by a transformer that gets the predicates that
+    are usual for the class of an object."""
 
     capabilities = Capabilities(modes={"entity": MODES}, recomputable=STKET_PARTS)
 

@@ -237,7 +237,9 @@ class FeaturesOptions:
     )
     skip_bad: bool = option(False, "leave out videos that cannot be read, and count them, instead of stopping")
     verify: bool = option(False, "compare the checksums of the records that are there, and write damaged ones again")
-    estimate: bool = option(False, "only tell how large the features will be and how long they take; writes nothing")
+    estimate: bool = option(
+        False, "only estimate how large the features will be and how long they take; writes nothing"
+    )
 
 
 @dataclass(frozen=True)
@@ -305,7 +307,7 @@ class TrainDetectorOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class ImportCheckpointOptions(ImportOptions):
-    """Options of ``vidsgg import-checkpoint``: what the authors' files do not tell; besides those
+    """Options of ``vidsgg import-checkpoint``: what the authors' files do not say; besides those
     of some methods (``method_options.py``)."""
 
     file: Path = option(help="such as faster_rcnn_ag.pth or sttran_predcls.tar", place="input")

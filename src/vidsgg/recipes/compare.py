@@ -1,4 +1,4 @@
-"""Score models on the same videos, and tell which differences are more than chance."""
+"""Score models on the same videos, and report which differences are more than chance."""
 
 from __future__ import annotations
 

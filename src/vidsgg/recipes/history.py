@@ -1,5 +1,5 @@
-"""Runs as their folders tell them: config.yaml, metrics.csv and logfile.txt. No checkpoint is read
-and torch is not imported."""
+"""Runs as their folders record them: config.yaml, metrics.csv and logfile.txt. No checkpoint is
+read and torch is not imported."""
 
 from __future__ import annotations
 

@@ -142,7 +142,7 @@ class _Predictor:
         ]
 
     def predict(self, place: GraphPlace) -> VideoDone:
-        """Write the graph of a video. What is wrong with the video is told in the answer."""
+        """Write the graph of a video. A problem with the video is part of what is returned."""
         started = time.perf_counter()
         try:
             notes = [] if self.boxes is None else check_video(self.boxes.source, str(self.boxes.path), place.video)
@@ -175,7 +175,7 @@ class _Predictor:
         return count, len(relations)
 
     def _watched(self, footage: Footage) -> Iterator[FootageFrame]:
-        """The frames, while somebody is told how many there have been."""
+        """The frames, while their number is reported."""
         hidden = True if self._options.jobs > 1 or self._watch else None  # None: unless there is a terminal
         pictures = tqdm(footage.frames(), total=len(footage.numbers), desc=footage.name, unit="frame", disable=hidden)
         for done, frame in enumerate(pictures):

@@ -1,4 +1,4 @@
-"""What an evaluation tells of a split: the lines that it prints and the files that it leaves."""
+"""The report of an evaluation: the lines that it prints and the files that it writes."""
 
 from __future__ import annotations
 

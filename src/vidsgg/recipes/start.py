@@ -32,8 +32,8 @@ from vidsgg.plugins import require_said_again, withhold_code
 class Start:
     """options: as given, or those of a run that goes on, with what was changed. root, splits: the
     data. weights_of: the run that weights
-    are taken over from. continued: the run that goes on; in_place: in its own folder. lines: what
-    to tell of it.
+    are taken over from. continued: the run that goes on; in_place: in its own folder. lines: lines
+    for the log.
     """
 
     options: TrainOptions

@@ -26,4 +26,4 @@ class ViewOptions:
     begin: float | None = option(None, "seconds at which the page begins", low=0, high=1e7)
     end: float | None = option(None, "seconds at which the page ends", low=0, high=1e7)
     overlay: bool = option(False, "also write STEM.overlay.mp4: the video with boxes and relations drawn into it")
-    sheet: bool = option(False, "also write STEM.sheet.png: a few telling frames side by side")
+    sheet: bool = option(False, "also write STEM.sheet.png: a few representative frames side by side")

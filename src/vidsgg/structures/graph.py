@@ -41,7 +41,7 @@ class GraphEdge:
     """subject --predicate--> object, both positions in the frame's nodes, written in the direction
     in which the predicate reads.
 
-    uncertain: whether the model doubts the edge, None if it does not tell.
+    uncertain: whether the model doubts the edge; None for models without uncertainty.
     """
 
     subject: int

@@ -51,8 +51,9 @@ def run_search(
     finished: Callable[[FrozenTrial], None],
     watching: Callable[[list[int]], None],
 ) -> None:
-    """Run trials until the study has ``limit`` of them and none is left to repeat. finished: told
-    every trial of this process. watching: told the numbers of running trials of other processes,
+    """Run trials until the study has ``limit`` of them and none is left to repeat. finished:
+    called with every trial of this process. watching: called with the numbers of running trials of
+    other processes,
     before finding out for up to a minute whether those processes are alive.
 
     A VidsggError in a trial makes it a failed one. That training diverges is a result like any
@@ -95,7 +96,7 @@ def _next(study: Study, space: Space, limit: int) -> Trial | None:
 
 
 def _run(study: Study, trial: Trial, objective: Objective) -> VidsggError | None:
-    """Run a trial and tell the study how it ended; returns the error of a failed one."""
+    """Run a trial and record in the study how it ended; returns the error of a failed one."""
     before = study.trials[trial.number]
     known = set(before.intermediate_values)  # what an earlier attempt has reported
 

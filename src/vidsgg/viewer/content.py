@@ -1,4 +1,4 @@
-"""What the page is told of graphs: columns of numbers, since a video of ten minutes has some ten
+"""What the page gets of graphs: columns of numbers, since a video of ten minutes has some ten
 thousand boxes and relations."""
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def page_content(
     """JSON for the page. Both graphs come from ``inference.graphs.tracked``; of the truth, the
     frames with the prediction's numbers are used.
 
-    times: seconds of every frame, None if unknown. subjects: classes whose relations are told.
+    times: seconds of every frame, None if unknown. subjects: classes whose relations are shown.
     """
     shown = prediction or truth
     assert shown is not None and shown.frames

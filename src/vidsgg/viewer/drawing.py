@@ -28,7 +28,7 @@ def draw_frame(
 
     image: RGB (H, W, 3), or None for an empty canvas of the frame's size. palette: colour per label
     (``graphs.colours``).
-    subjects: classes whose relations are told. Returns RGB. Raises DataError if the picture's size
+    subjects: classes whose relations are shown. Returns RGB. Raises DataError if the picture's size
     is not the frame's.
     """
     picture, scale = _enlarged(image, frame, _MIN_WIDTH)
@@ -189,7 +189,7 @@ def _dashed(draw: ImageDraw.ImageDraw, box: tuple[float, float, float, float], c
 
 
 def _grouped(frame: GraphFrame, thing: int) -> dict[str, str]:
-    """Predicates of a thing as text, by group; scores are told where there are any."""
+    """Predicates of a thing as text, by group; with scores where there are any."""
     texts: dict[str, list[str]] = {}
     for edge in relations_of(frame, thing):
         score = "" if edge.score == 1 else f" {edge.score:.2f}"
@@ -224,7 +224,7 @@ def _panel(
     grows: bool = True,
 ) -> Image.Image:
     """What the graph says, thing by thing. unit: as for boxes. grows: to be higher than ``height``
-    where there is more to tell; otherwise the last line says how many things are left out.
+    where there is more to show; otherwise the last line says how many things are left out.
     """
     width = round(_PANEL * unit)
     panel = Image.new("RGB", (width, max(height, round(2000 * unit))), _PAPER)

@@ -76,8 +76,8 @@ def subjects_of(*graphs: VideoGraph | None) -> Collection[str]:
 
 
 def is_subject(node: GraphNode, subjects: Collection[str]) -> bool:
-    """Whether relations are told from this node: an action, or a thing of a subject class such as
-    the person."""
+    """Whether relations are listed under this node: an action, or a thing of a subject class such
+    as the person."""
     return node.box is None or node.label in subjects
 
 

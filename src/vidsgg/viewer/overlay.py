@@ -28,10 +28,10 @@ def write_overlay(
     """The whole video at its own rate, beside it what the graph says.
 
     Boxes move between graphs as on the page (``viewer/between.py``), dashed where graphs in between
-    did not see the thing. A relation is told from its begin to its end. Of a folder of pictures,
-    those of the graph are shown for as long as they are apart. width: pixels to
-    which wider pictures are reduced. watch: is told the number of pictures done and of all. No more
-    than a few pictures are held at a time.
+    did not see the thing. A relation is shown from its begin to its end. Of a folder of pictures,
+    those of the graph are shown for as long as they are apart. width: pixels to which wider
+    pictures are reduced. watch: called with the number of pictures done and of all. No more than a
+    few pictures are held at a time.
 
     Raises DataError naming what does not fit if the video is not the graph's or cannot be read,
     ConfigError if the installed PyAV cannot write H.264.

@@ -1,4 +1,5 @@
-"""A few telling frames of a video side by side, with their boxes and relations, as one picture."""
+"""A few representative frames of a video side by side, with their boxes and relations, as one
+picture."""
 
 from __future__ import annotations
 

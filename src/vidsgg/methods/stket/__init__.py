@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 class StketOptions(StketConfig, NeuralOptions):
     """Options of a run of STKET."""
 
-    spatial_prior_loss: bool = option(True, "train what the spatial part is told by a loss of its own")
-    temporal_prior_loss: bool = option(True, "train what the temporal part is told by a loss of its own")
+    spatial_prior_loss: bool = option(True, "train the prior knowledge of the spatial part with a loss of its own")
+    temporal_prior_loss: bool = option(True, "train the prior knowledge of the temporal part with a loss of its own")
     bce_loss: bool = option(True, "binary cross entropy for groups with several labels; False: margin loss")
     priors: str | None = option(
         None,
@@ -68,7 +68,9 @@ class ImportOfStket(ImportOptions):
 
 class StketMethod(Method[StketOptions]):
     name = "stket"
-    summary = "a transformer that is told what is usual for a class of objects, and what usually follows"
+    summary = (
+        "a transformer with prior knowledge: predicates that are usual for a class of objects, and what usually follows"
+    )
     source = "Pu et al., IEEE TIP 2024"
     options = StketOptions
     evaluation = EvaluationOfStket

@@ -178,7 +178,7 @@ def _quiet() -> Iterator[None]:
 
 
 def _quantised(source: LanguageSource, dtype: torch.dtype) -> dict[str, Any]:
-    """What from_pretrained is told to quantise weights while it reads them."""
+    """Arguments of from_pretrained that quantise weights while it reads them."""
     if source.bits == "none":
         return {}
     if importlib.util.find_spec("bitsandbytes") is None:
