@@ -116,8 +116,7 @@ class Registry(Generic[T]):
         return {name: list(found[name].values()) for name in sorted(found)}
 
     def names(self) -> tuple[str, ...]:
-        """Of all that can be named without further ado: built-in, then installed. Nothing is
-        imported."""
+        """The names of built-in things, then of installed ones. Nothing is imported."""
         return tuple(dict.fromkeys([*self.built_in, *self._installed]))
 
     def get(self, name: str) -> T:

@@ -312,7 +312,7 @@ def test_a_killed_process_ends_the_others_and_the_run_goes_on_with_the_same_bits
     for step, victim in zip(sorted(random.Random(0).sample(range(2, 12), 3)), (1, 0, 1), strict=True):
         ends = in_team(train_until, tmp_path / "killed", step, victim)
         assert ends[victim] == "SIGKILL"
-        assert ends[1 - victim].startswith(f"ProcessLost: process {1 - victim} of 2 waited in vain for another")
+        assert ends[1 - victim].startswith(f"ProcessLost: process {1 - victim} of 2 lost another process")
     log = (tmp_path / "killed" / "logfile.txt").read_text(encoding="utf-8")
     assert log.count("stopped by ProcessLost") == 2  # not where the writer itself was killed
     assert in_team(train_until, tmp_path / "killed", None, 0) == ["", ""]

@@ -1,1 +1,1 @@
-"""Parse, call, print. Imported by nobody."""
+"""Parse, call, print. No other room imports this one."""

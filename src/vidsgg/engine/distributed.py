@@ -159,6 +159,6 @@ def _others_needed(team: Team) -> Iterator[None]:
         yield
     except RuntimeError as error:
         raise ProcessLost(
-            f"process {team.rank} of {team.size} waited in vain for another, which has ended or was silent for"
+            f"process {team.rank} of {team.size} lost another process, which has ended or was silent for"
             f" {SILENCE.total_seconds():.0f} seconds; its own message says why. ({str(error).splitlines()[0]})"
         ) from error

@@ -1,4 +1,4 @@
-"""From the pictures of somebody's own video to its graphs, with no more than a window of frames in
+"""From the pictures of a user's own video to its graphs, with no more than a window of frames in
 memory.
 
 Pictures are looked at a few at a time; what the detector gives is kept until a window is full, and

@@ -1,1 +1,1 @@
-"""Files: videos, images, pickles from strangers, annotation columns, graphs."""
+"""Files: videos, images, untrusted pickles, annotation columns, graphs."""

@@ -1,4 +1,4 @@
-"""Files of boxes in somebody's own videos: a table, a graph file whose edges are not read, or
+"""Files of boxes in the user's own videos: a table, a graph file whose edges are not read, or
 COCO's JSON."""
 
 from __future__ import annotations

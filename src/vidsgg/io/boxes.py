@@ -1,4 +1,4 @@
-"""Boxes that somebody's own detector has found in a video, frame by frame."""
+"""Boxes that the user's own detector has found in a video, frame by frame."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def load_tensors(path: Path, *, mmap: bool = False) -> dict[str, Any]:
     missing, damaged or asks for code.
 
     Every byte is compared with the file's checksums (``check_intact``), which torch does not do.
-    mmap: leave the numbers on the disk until somebody looks at them, for a glance at a large file;
+    mmap: leave the numbers on the disk until they are read, to look into a large file;
     then nothing is compared.
     """
     if path.exists() and (kind := special_kind(path.stat().st_mode)):

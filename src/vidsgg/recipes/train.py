@@ -77,7 +77,7 @@ def train(**options: Any) -> TrainingOutcome:
 
 
 def train_model(**options: Any) -> float:
-    """As ``train``; returns the best validation score alone, for searches by Optuna and its kin."""
+    """As ``train``; returns the best validation score alone, for searches such as Optuna's."""
     return train(**options).best_score
 
 

@@ -186,7 +186,7 @@ def _models(training: TrainOptions, space: Space) -> tuple[str, ...]:
 
 
 def _check(training: TrainOptions, models: Sequence[str]) -> Monitor:
-    """What a trial would complain of, whatever its values, is complained of now; returns what
+    """Raise now what every trial would raise, whatever its values. Returns what
     trials are scored by."""
     choose_device(training.device)
     find_logger(training.logger)

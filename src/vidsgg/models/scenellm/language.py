@@ -202,5 +202,5 @@ def _checksum(base: PreTrainedModel, name: str) -> int:
         return weights_checksum(base.named_parameters())
     try:
         return weights_checksum(stored_tensors(name, base.base_model_prefix))
-    except Exception as error:  # files that the library has just read, with values that a stranger chose
+    except Exception as error:  # files that the library has just read, with untrusted values
         raise not_there(name, first_line(error)) from error

@@ -87,7 +87,7 @@ def _stored_config(name: str) -> PreTrainedConfig:
         config: PreTrainedConfig = AutoConfig.from_pretrained(name, trust_remote_code=False)
     except StrictDataclassError as error:
         raise not_there(name, _last_line(error)) from error
-    except Exception as error:  # values of a stranger make the library raise nearly anything
+    except Exception as error:  # untrusted values make the library raise nearly anything
         raise not_there(name, first_line(error)) from error
     return config
 

@@ -61,7 +61,7 @@ def load_language_model(source: LanguageSource) -> PreTrainedModel:
         model = _random(source, config, dtype) if random else _stored(source, dtype)
     except VidsggError:
         raise
-    except Exception as error:  # values of a stranger make the library raise nearly anything
+    except Exception as error:  # untrusted values make the library raise nearly anything
         if isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error):
             raise _too_little_memory(source.name, parameters, first_line(error)) from error
         if random:  # only sizes came from elsewhere, and they have been tried: a mistake of ours
@@ -112,7 +112,7 @@ def _count_parameters(config: PreTrainedConfig) -> int:
     try:
         with torch.device("meta"):
             return sum(parameter.numel() for parameter in AutoModel.from_config(config).parameters())
-    except Exception as error:  # sizes that do not go together, and whatever else a stranger may have put there
+    except Exception as error:  # sizes that do not go together, and any other untrusted value
         raise ConfigError(f"option -llm_name: {first_line(error)}") from error
 
 
