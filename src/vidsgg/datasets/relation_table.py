@@ -18,6 +18,7 @@ from vidsgg.errors import DataError, short
 from vidsgg.io.columns import Texts, check_starts, texts_from_columns, texts_to_columns
 from vidsgg.structures.annotation import VideoAnnotation
 from vidsgg.structures.checks import Array
+from vidsgg.structures.instances import RelationInstance
 from vidsgg.structures.schema import Schema
 
 # Arrays of the table: their type, their width if they are no plain column, and what their rows are.
@@ -220,6 +221,40 @@ class RelationTable:
             parts.append([subject, obj, np.full(len(subject), relation.predicate, np.int64)])
         return parts
 
+    def relation_instances(self, index: int) -> list[RelationInstance]:
+        """The relations over time of a video with the boxes of their things, for the metrics of
+        relation detection. Frames count from 0, and boxes are inclusive.
+
+        Raises DataError naming video, track and frame if a thing has no box within its relation.
+        """
+        frames, nodes = self.rows("frame", index), self.rows("node", index)
+        frame = np.repeat(
+            self.columns["frame_number"][frames], np.diff(self.start["node"][frames.start : frames.stop + 1])
+        )
+        box = self.columns["node_box"][nodes].astype(np.float64)
+        if self.schema.overlap == "plain":
+            box[:, 2:] -= 1
+        identity, klass = self.columns["node_identity"][nodes], self.columns["node_class"][nodes]
+        rows_of = {ident: np.flatnonzero(identity == ident) for ident in np.unique(identity).tolist()}
+        vocabulary, found = self.schema.vocabulary, []
+
+        def of(track: int, begin: int, end: int) -> tuple[str, Array]:
+            rows = rows_of[track]
+            rows = rows[(frame[rows] >= begin) & (frame[rows] < end)]
+            if len(rows) < end - begin:
+                lacking = sorted({*range(begin, end)} - {*frame[rows].tolist()})
+                raise DataError(
+                    f"video {short(self.video_id[index])}: track {track} has no box in frame {lacking[0] - 1}, in which a"
+                    " relation of it holds."
+                )
+            return vocabulary.objects[klass[rows[0]]], box[rows]
+
+        for relation in self.intervals(index):
+            subject, obj = (of(track, relation.begin, relation.end) for track in (relation.subject, relation.object))
+            triplet = (subject[0], vocabulary.predicates[relation.predicate], obj[0])
+            found.append(RelationInstance(triplet, relation.begin - 1, relation.end - 1, subject[1], obj[1]))
+        return found
+
     def annotation(self, index: int, frames: Array | None = None) -> VideoAnnotation:
         """The ground truth of a video, in its frames at the positions ``frames``, increasing; by
         default all whose relations are labelled. Raises DataError as VideoAnnotation does, and if
@@ -262,7 +297,7 @@ class RelationTable:
             frame_unit=np.arange(len(kept)),
             frame_slot=np.zeros(len(kept)),
             frame_size=columns["frame_size"][rows][kept],
-            node_box=columns["node_box"][nodes][kept_node],
+            node_box=self._drawable(columns["node_box"][nodes][kept_node]),
             node_class=columns["node_class"][nodes][kept_node],
             node_frame=node_frame,
             node_identity=columns["node_identity"][nodes][kept_node],
@@ -272,6 +307,15 @@ class RelationTable:
             pair_frame=node_frame[pair // size] if len(pair) else np.zeros(0),
             labels=labels,
         )
+
+    def _drawable(self, box: Array) -> Array:
+        """Boxes with two corners apart: of inclusive ones, a box of one pixel has them at one
+        place, and gets a side of 1."""
+        if self.schema.overlap == "plain":
+            return box
+        box = box.copy()
+        box[:, 2:] += box[:, :2] == box[:, 2:]
+        return box
 
     def in_terms_of(self, schema: Schema) -> RelationTable:
         """The same videos with the classes and predicates of another schema, by name.

@@ -18,17 +18,23 @@ from vidsgg.io.video import VideoReader
 from vidsgg.options import closest
 from vidsgg.structures.annotation import VideoAnnotation
 from vidsgg.structures.checks import Array
+from vidsgg.structures.instances import RelationInstance
+
+_SUFFIXES = (".jpg", ".png", ".JPEG")
 
 
 class RelationVideos(VideoDataset):
     """The videos of a table that have a frame whose relations are labelled.
 
     Pictures: each frame's file below the folder if that is there, else its number in the video's
-    file, counted from 1. caches: where ``cache_places`` says that what is counted of them may be
-    kept. Raises ConfigError for an unknown mode, DataError if no video is left.
+    file, counted from 1. every: take each so-manieth of the labelled frames, and the first and the
+    last frame of every relation over time. caches: where ``cache_places`` says that what is counted
+    of them may be kept. Raises ConfigError for an unknown mode, DataError if no video is left.
     """
 
-    def __init__(self, root: Path, table: RelationTable, mode: str, caches: Sequence[Path] = ()) -> None:
+    def __init__(
+        self, root: Path, table: RelationTable, mode: str, caches: Sequence[Path] = (), every: int = 1
+    ) -> None:
         if mode not in table.schema.modes:
             modes = table.schema.modes
             raise ConfigError(
@@ -41,13 +47,28 @@ class RelationVideos(VideoDataset):
             table,
             list(caches),
         )
+        self._every = every
         self._rows = table.take(range(len(table)))
         self.video_ids = [table.video_id[i] for i in self._rows]
         if not self.video_ids:
             raise DataError(f"{root}: the {table.split} split has no video with a frame whose relations are labelled.")
 
     def annotation(self, index: int) -> VideoAnnotation:
-        return self._table.annotation(self._rows[index])
+        return self._table.annotation(self._rows[index], self._frames(index))
+
+    def relation_instances(self, index: int) -> list[RelationInstance]:
+        """See ``RelationTable.relation_instances``."""
+        return self._table.relation_instances(self._rows[index])
+
+    def _frames(self, index: int) -> Array:
+        """Positions of the frames of video ``index`` that are taken, increasing."""
+        span = self._table.rows("frame", self._rows[index])
+        labelled = self._table.columns["frame_labelled"][span]
+        if self._every == 1:
+            return np.flatnonzero(labelled)
+        number = self._table.columns["frame_number"][span]
+        ends = [n for r in self.intervals(index) for n in (r.begin, r.end - 1)]
+        return np.flatnonzero(labelled & ((np.arange(len(number)) % self._every == 0) | np.isin(number, ends)))
 
     def intervals(self, index: int) -> list[TrackRelation]:
         """The relations over time of video ``index``, as its file lists them."""
@@ -56,8 +77,7 @@ class RelationVideos(VideoDataset):
     def frame_sources(self, index: int, frames: Sequence[int] | None = None) -> list[FrameSource]:
         row = self._rows[index]
         span = self._table.rows("frame", row)
-        kept = np.flatnonzero(self._table.columns["frame_labelled"][span])
-        kept = kept if frames is None else kept[list(frames)]
+        kept = self._frames(index) if frames is None else self._frames(index)[list(frames)]
         keys, numbers = self._table.frame_key.span(span.start, span.stop), self._table.columns["frame_number"][span]
         file = self._table.video_file[row]
         video = self._below(file) if file else None
@@ -65,7 +85,7 @@ class RelationVideos(VideoDataset):
         sources = []
         try:
             for position in kept.tolist():
-                picture = self._below(keys[position])
+                picture = self._picture(keys[position])
                 if picture.is_file():
                     sources.append(FrameSource(picture))
                 elif video is not None and there:
@@ -82,8 +102,7 @@ class RelationVideos(VideoDataset):
         """The annotated frames, each from where ``frame_sources`` finds it. Raises DataError naming
         the file if one is missing, damaged or of another size than annotated."""
         sources = self.frame_sources(index, frames)
-        sizes = self._table.columns["frame_size"][self._table.rows("frame", self._rows[index])]
-        sizes = sizes[self._table.columns["frame_labelled"][self._table.rows("frame", self._rows[index])]]
+        sizes = self._table.columns["frame_size"][self._table.rows("frame", self._rows[index])][self._frames(index)]
         sizes = sizes if frames is None else sizes[list(frames)]
         if lacking := next((source for source in sources if not source.there), None):
             raise DataError(
@@ -115,14 +134,22 @@ class RelationVideos(VideoDataset):
     def predicate_counts(self) -> Array:
         """As everywhere, without building the videos."""
         counts = np.zeros(len(self.schema.vocabulary.predicates), np.int64)
-        for row in self._rows:
-            frames, nodes = self._table.rows("frame", row), self._table.rows("node", row)
-            labelled = self._table.columns["frame_labelled"][frames]
-            of_node = np.repeat(labelled, np.diff(self._table.start["node"][frames.start : frames.stop + 1]))
-            assert len(of_node) == nodes.stop - nodes.start
+        for index, row in enumerate(self._rows):
+            frames = self._table.rows("frame", row)
+            taken = np.zeros(frames.stop - frames.start, np.bool_)
+            taken[self._frames(index)] = True
+            of_node = np.repeat(taken, np.diff(self._table.start["node"][frames.start : frames.stop + 1]))
             subject, _, predicate = self._table.labels(row)
             counts += np.bincount(predicate[of_node[subject]], minlength=len(counts))
         return counts
+
+    def _picture(self, key: str) -> Path:
+        """The picture of a frame. A key without a suffix stands for any of the usual ones."""
+        path = self._below(key)
+        if path.suffix:
+            return path
+        found = (path.with_name(path.name + suffix) for suffix in _SUFFIXES)
+        return next((picture for picture in found if picture.is_file()), path.with_name(path.name + _SUFFIXES[0]))
 
     def _below(self, place: str) -> Path:
         """A file below the folder. Names out of a cache are as foreign as those out of annotations:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from vidsgg.datasets.format import DatasetFormat
 from vidsgg.errors import ConfigError, DataError, short
 
 if TYPE_CHECKING:
     from vidsgg.datasets.base import VideoDataset
-    from vidsgg.datasets.coco_video.parse import Parsed
     from vidsgg.datasets.findings import Book, Pictures
     from vidsgg.datasets.relation_table import RelationTable
     from vidsgg.structures.schema import Schema
 
 FILES = ("train.json", "val.json", "test.json")
-_VERSION = 1  # of the cache
 
 
 class CocoVideoFormat(DatasetFormat):
@@ -47,18 +45,19 @@ class CocoVideoFormat(DatasetFormat):
         return RelationVideos(folder, table, mode, split_cache_places(folder, f"{self.name}-{file.stem}"))
 
     def check(self, folder: Path, pictures: Pictures, book: Book) -> None:
-        from vidsgg.datasets.coco_video.parse import counted, parse_coco_video
+        from vidsgg.datasets.coco_video.parse import parse_coco_video
         from vidsgg.datasets.findings import check_annotations, check_pictures
+        from vidsgg.datasets.relation_sets import fact_lines
         from vidsgg.datasets.relation_videos import RelationVideos
 
         tables: dict[Path, RelationTable] = {}
         for file in _there(folder):
             try:
-                parsed: Parsed = parse_coco_video(file, _split_of(folder, file))
+                parsed = parse_coco_video(file, _split_of(folder, file))
             except DataError as error:
                 book.error(f"unreadable {file.name}", [str(error)])
                 continue
-            book.facts += [f"{file.name}:", *counted(parsed.facts)]
+            book.facts += [f"{file.name}:", *fact_lines(parsed.facts)]
             parsed.faults.tell(file.name, book)
             tables[file] = parsed.table
         first = next(iter(tables.values()), None)
@@ -87,39 +86,11 @@ class CocoVideoFormat(DatasetFormat):
     def _load(self, folder: Path, file: Path, split: str, skip_bad: bool) -> RelationTable:
         """A file's table, from the cache if that was made of it. Raises DataError for what is wrong
         with it."""
-        from vidsgg.datasets.annotation_cache import (
-            SourceFiles,
-            read_annotation_cache,
-            split_cache_places,
-            write_annotation_cache,
-        )
         from vidsgg.datasets.coco_video.parse import parse_coco_video
-        from vidsgg.datasets.faults import Faults
-        from vidsgg.datasets.relation_table import RelationTable
-        from vidsgg.structures.schema import Schema
+        from vidsgg.datasets.relation_sets import load_table
 
-        sources, places = SourceFiles(folder, [file]), split_cache_places(folder, f"{self.name}-{file.stem}")
-        if cached := read_annotation_cache(places, sources, f"vidsgg-{self.name}", _VERSION):
-            columns, header = cached
-            try:
-                table = RelationTable.from_columns(Schema.from_dict(header["schema"]), split, columns)
-                Faults.from_header(header["faults"]).refuse(skip_bad=skip_bad)
-                return table
-            except (KeyError, TypeError, ValueError, AttributeError) as error:
-                if isinstance(error, DataError) and "vidsgg data check" in str(error):
-                    raise
-        parsed = parse_coco_video(file, split)
-        header_of: dict[str, Any] = {
-            "format": f"vidsgg-{self.name}",
-            "version": _VERSION,
-            "stamp": sources.stamp,
-            "content": sources.content(),
-            "schema": parsed.table.schema.to_dict(),
-            "faults": parsed.faults.to_header(),
-        }
-        write_annotation_cache(places, sources, parsed.table.to_columns(), header_of)
-        parsed.faults.refuse(skip_bad=skip_bad)
-        return parsed.table
+        name = f"{self.name}-{file.stem}"
+        return load_table(folder, [file], split, name, lambda: parse_coco_video(file, split), skip_bad=skip_bad)
 
     def _in_terms_of(self, file: Path, table: RelationTable, schema: Schema) -> RelationTable:
         try:

@@ -7,9 +7,9 @@ Ids are looked up, never positions. An entry with a fault is left out, and so is
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ import numpy as np
 from vidsgg.datasets.coco_video.masks import mask_box
 from vidsgg.datasets.coco_video.records import ENTRY, LISTS, NEEDED, CocoVideo
 from vidsgg.datasets.faults import Faults
+from vidsgg.datasets.relation_sets import Parsed
 from vidsgg.datasets.relation_table import RelationTable
 from vidsgg.errors import DataError, short
 from vidsgg.io.files import read_bytes
@@ -33,15 +34,6 @@ LARGEST = 1 << 34  # bytes of a file
 _ALONE = "relation"  # the group of predicates that name none
 MAX_PAIRS = 512  # of a frame; all pairs of 23 things
 _MISSING = np.iinfo(np.int64).min  # stands for an id that is not given
-
-
-@dataclass
-class Parsed:
-    """A table, what is wrong with the file, and what is worth knowing of it."""
-
-    table: RelationTable
-    faults: Faults
-    facts: dict[str, int] = field(default_factory=dict)
 
 
 def parse_coco_video(path: Path, split: str) -> Parsed:
@@ -660,8 +652,3 @@ def is_place_below(path: str) -> bool:
 def _kind(text: str) -> str:
     """A fault's text without the values in it, as the name of its kind."""
     return text.partition(";")[0].partition(", which")[0].split(" is named ")[0][:80]
-
-
-def counted(facts: Mapping[str, int]) -> list[str]:
-    """Lines about what a file holds; what does not occur is left out."""
-    return [f"  {name}: {count:,}" for name, count in facts.items() if count]

@@ -1,0 +1,72 @@
+"""What the formats of tables share: a split's files are read once, and its table is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from vidsgg.datasets.annotation_cache import (
+    SourceFiles,
+    read_annotation_cache,
+    split_cache_places,
+    write_annotation_cache,
+)
+from vidsgg.datasets.faults import Faults
+from vidsgg.datasets.relation_table import RelationTable
+from vidsgg.errors import DataError
+from vidsgg.structures.schema import Schema
+
+_VERSION = 1
+
+
+@dataclass
+class Parsed:
+    """A table, what is wrong with its files, and what is worth knowing of them."""
+
+    table: RelationTable
+    faults: Faults
+    facts: Mapping[str, int] = field(default_factory=dict)
+
+
+def load_table(
+    root: Path, files: Sequence[Path], split: str, name: str, parse: Callable[[], Parsed], *, skip_bad: bool
+) -> RelationTable:
+    """The table of a split, from its cache if that was made of these files, else by ``parse``.
+
+    name: of the format and the part, for the cache's name. Raises DataError for what is wrong with
+    the files, unless it may be left out.
+    """
+    sources, places = SourceFiles(root, files), split_cache_places(root, name)
+    cached = read_annotation_cache(places, sources, f"vidsgg-{name}", _VERSION)
+    found = None if cached is None else _restored(split, *cached)
+    if found is None:
+        parsed = parse()
+        header: dict[str, Any] = {
+            "format": f"vidsgg-{name}",
+            "version": _VERSION,
+            "stamp": sources.stamp,
+            "content": sources.content(),
+            "schema": parsed.table.schema.to_dict(),
+            "faults": parsed.faults.to_header(),
+        }
+        write_annotation_cache(places, sources, parsed.table.to_columns(), header)
+        found = parsed.table, parsed.faults
+    table, faults = found
+    faults.refuse(skip_bad=skip_bad)
+    return table
+
+
+def _restored(split: str, columns: Mapping[str, Any], header: Mapping[str, Any]) -> tuple[RelationTable, Faults] | None:
+    """Table and faults of a cache; None for one whose parts contradict each other."""
+    try:
+        schema = Schema.from_dict(header["schema"])
+        return RelationTable.from_columns(schema, split, columns), Faults.from_header(header["faults"])
+    except (DataError, KeyError, TypeError, ValueError, AttributeError):
+        return None
+
+
+def fact_lines(facts: Mapping[str, int]) -> list[str]:
+    """Lines about what files hold; what does not occur is left out."""
+    return [f"  {name}: {count:,}" for name, count in facts.items() if count]
