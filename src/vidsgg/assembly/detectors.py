@@ -11,6 +11,7 @@ from vidsgg.detectors.files import load_detector
 from vidsgg.detectors.label_files import NO_LABELS, LabelFiles
 from vidsgg.detectors.onnx_detector import SUFFIX, OnnxDetector
 from vidsgg.detectors.registry import detector_names, named_detector
+from vidsgg.detectors.transformers_detector import HUB, TransformersDetector, is_transformers_detector
 from vidsgg.errors import ConfigError
 from vidsgg.options import closest
 from vidsgg.structures.schema import Schema
@@ -93,12 +94,16 @@ def _opened(name: str, schema: Schema, labels: LabelFiles) -> tuple[BoxDetector,
         kind, own_name = named
         detector, line = kind.ready(own_name, classes, labels)
         where = name
+    elif is_transformers_detector(name):
+        detector, line = TransformersDetector.ready(name, classes, labels)
+        where = name
     else:
         path = Path(name)
         if not path.is_file():
             names = detector_names()
             raise ConfigError(
-                f"option -detector: {name!r} is neither a file nor one of {', '.join(names)}{closest(name, names)}"
+                f"option -detector: {name!r} is neither a file, nor {HUB}ORG/NAME, nor one of"
+                f" {', '.join(names)}{closest(name, names)}"
             )
         where = str(path)
         if path.suffix.lower() == SUFFIX:
