@@ -231,6 +231,97 @@ def test_the_training_of_a_detector_begins_again(tmp_path: Path) -> None:
     assert (path / "detector_final.pth").exists()
 
 
+def detector_words(data: Path, path: Path, *more: str) -> list[str]:
+    words = ["train-detector", "-data_path", str(data), "-save_path", str(path), "-epochs", "3", "-eval_freq", "1"]
+    words += ["-pretrained", "none", "-depth", "10", "-base_width", "8", "-short_side", "64", "-num_workers", "0"]
+    return [*words, "-device", "cpu", *more]
+
+
+def until_saved(name: str, epoch: int, argv: Sequence[str]) -> None:
+    """Train a detector until a file of an epoch has been written."""
+    from vidsgg.recipes import train_detector
+
+    def save_detector(path: Path, detector: Any, about: Any, save: Any = train_detector.save_detector) -> None:
+        save(path, detector, about)
+        if (path.name, about["epoch"]) == (name, epoch):
+            die()
+
+    def save_state(path: Path, progress: Any, *parts: Any, save: Any = train_detector.save_state) -> None:
+        save(path, progress, *parts)
+        if (path.name, progress.epoch) == (name, epoch) and not progress.ended:
+            die()
+
+    train_detector.save_detector, train_detector.save_state = save_detector, save_state
+    main(list(argv))
+
+
+@pytest.fixture(scope="module")
+def sighted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return sighted_set(tmp_path_factory.mktemp("sighted") / "data")
+
+
+@pytest.fixture(scope="module")
+def whole_detector(sighted: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("whole") / "detector"
+    assert main(detector_words(sighted, path)) == 0
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "epoch", "after"),
+    [
+        ("detector_best.pth", 1, 0),
+        ("detector_state.pth", 1, 1),
+        ("detector_state.pth", 2, 2),
+        ("detector_final.pth", 3, 2),
+    ],
+)
+def test_the_training_of_a_detector_goes_on_with_the_same_command(
+    name: str, epoch: int, after: int, sighted: Path, whole_detector: Path, tmp_path: Path
+) -> None:
+    words, path = detector_words(sighted, tmp_path / "detector"), tmp_path / "detector"
+    assert in_process(until_saved, name, epoch, words) == -signal.SIGKILL
+    assert main(words) == 0
+    assert f"goes on after epoch {after}\n" in (path / "logfile.txt").read_text(encoding="utf-8")
+    assert {file.name for file in path.glob("*.pth")} == {"detector_best.pth", "detector_final.pth"}
+    for file in ("detector_best.pth", "detector_final.pth"):
+        one, other = (load_tensors(folder / file) for folder in (path, whole_detector))
+        assert one["about"]["epoch"] == other["about"]["epoch"]
+        assert all(torch.equal(value, other["state_dict"][key]) for key, value in one["state_dict"].items())
+    losses = [
+        [line for line in (folder / "metrics.csv").read_text(encoding="utf-8").splitlines() if "/loss/" in line]
+        for folder in (path, whole_detector)
+    ]
+    assert losses[0] == losses[1]
+
+
+def test_a_detector_that_was_begun_otherwise_or_is_damaged_is_not_gone_on_with(
+    sighted: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "detector"
+    words = detector_words(sighted, path)
+    assert in_process(until_saved, "detector_state.pth", 1, words) == -signal.SIGKILL
+    assert main([*words, "-lr", "0.5"]) == 2
+    assert "-lr 0.5 (was None). Give the same ones to go on with it" in capsys.readouterr().err
+    good = load_tensors(path / "detector_state.pth")
+    first = next(iter(good["optimizer"]["state"]))
+    spoilt: list[tuple[dict[str, Any], str]] = [
+        ({"progress": {**good["progress"], "step": -1}}, "no state of a detector's training: progress.step is -1"),
+        ({"weights": {}}, "the weights do not fit the detector"),
+        ({"optimizer": {"state": {}, "param_groups": []}}, "its optimiser's state does not fit"),
+        (
+            {"optimizer": {**good["optimizer"], "state": {first: {"step": 1, "exp_avg": torch.zeros(1)}}}},
+            "its optimiser's state does not fit",
+        ),
+        ({"schedule": {}}, "no state of a detector's training"),
+        ({"kind": "x"}, "no state of a detector's training: kind is 'x'"),
+    ]
+    for change, message in spoilt:
+        torch.save({**good, **change}, path / "detector_state.pth")
+        assert main(words) == 2
+        assert message in capsys.readouterr().err
+
+
 def test_a_search_begins_its_trial_again(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("optuna")
     from vidsgg.tuning import search

@@ -16,6 +16,8 @@ from vidsgg.detectors.faster_rcnn import FasterRCNN
 from vidsgg.detectors.files import save_detector
 from vidsgg.detectors.torchvision_fpn import DEFAULTS, TorchvisionFPN
 from vidsgg.errors import ConfigError
+from vidsgg.recipes.command_options import TrainDetectorOptions
+from vidsgg.recipes.new_detector import new_detector
 
 CPU = torch.device("cpu")
 
@@ -26,6 +28,20 @@ def test_auto_prefers_what_lies_in_the_data_folder(tmp_path: Path) -> None:
         (tmp_path / name).touch()
         assert find_detector("auto", tmp_path) == str(tmp_path / name)
     assert find_detector("c4-resnet101", tmp_path) == "c4-resnet101"
+
+
+def test_the_folder_of_a_run_stands_for_its_best_detector(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    with pytest.raises(ConfigError, match=r"option -detector: .*run is a folder without detector_best\.pth"):
+        build_detector(str(run), SCHEMA, CPU)
+    save_detector(run / "detector_best.pth", tiny_detector(OBJECTS))
+    torch.save({}, run / "detector_final.pth")
+    assert find_detector(str(run), tmp_path) == str(run / "detector_best.pth")
+    line = build_detector(str(run), SCHEMA, CPU)[1]
+    assert str(run / "detector_best.pth") in line
+    options = TrainDetectorOptions(pretrained=str(run))
+    assert str(run / "detector_best.pth") in new_detector(options, OBJECTS)[2]
 
 
 def test_an_untrained_detector_says_so() -> None:

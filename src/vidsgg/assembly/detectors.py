@@ -20,14 +20,21 @@ from vidsgg.structures.widths import FeatureWidths
 # What ``-detector auto`` looks for in the data set's folder: a trained one of ours, then the
 # published one under its authors' name.
 IN_DATA_FOLDER = ("detector.pth", "faster_rcnn_ag.pth")
+BEST = "detector_best.pth"  # in the folder of a run of ``vidsgg train-detector``
 
 
 def find_detector(name: str, root: Path) -> str:
-    """``auto`` becomes the trained detector in the data set's folder, else ``c4-small``; anything
-    else stays what it is."""
+    """``auto`` becomes the trained detector in the data set's folder, else ``c4-small``; a run's
+    folder its best detector; anything else stays what it is."""
     if name != "auto":
-        return name
+        return best_of_run(name)
     return next((str(root / file) for file in IN_DATA_FOLDER if (root / file).is_file()), "c4-small")
+
+
+def best_of_run(name: str) -> str:
+    """The best detector in the folder of a run; anything else stays what it is."""
+    best = Path(name) / BEST
+    return str(best) if not is_detector_name(name) and best.is_file() else name
 
 
 def is_detector_name(name: str) -> bool:
@@ -98,7 +105,12 @@ def _opened(name: str, schema: Schema, labels: LabelFiles) -> tuple[BoxDetector,
         detector, line = TransformersDetector.ready(name, classes, labels)
         where = name
     else:
-        path = Path(name)
+        path = Path(best_of_run(name))
+        if path.is_dir():
+            raise ConfigError(
+                f"option -detector: {path} is a folder without {BEST}, as 'vidsgg train-detector' writes it; name its"
+                " run's folder, or a file of weights."
+            )
         if not path.is_file():
             names = detector_names()
             raise ConfigError(

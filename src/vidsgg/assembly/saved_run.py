@@ -11,7 +11,7 @@ from typing import Any
 from torch import nn
 
 from vidsgg.assembly.data import choose_device, move_to, resolve_data_path
-from vidsgg.assembly.detectors import IN_DATA_FOLDER, is_detector_name, widths_of
+from vidsgg.assembly.detectors import IN_DATA_FOLDER, best_of_run, is_detector_name, widths_of
 from vidsgg.assembly.run_places import find_places, possible_places
 from vidsgg.assembly.sources import FeatureSource, open_source
 from vidsgg.datasets.base import VideoDataset
@@ -224,7 +224,7 @@ def detector_places(run: SavedRun, folders: Sequence[Path] = ()) -> tuple[str, .
         found += map(str, places_of(run, run.options.detector))
     had = [Path(run.options.data_path)] if run.options.data_path else []
     found += [str(folder / name) for folder in (*folders, *had) for name in IN_DATA_FOLDER]
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(map(best_of_run, found)))
 
 
 def check_widths(run: SavedRun, detector: str) -> None:

@@ -12,6 +12,7 @@ import torch
 from tqdm import tqdm
 
 from vidsgg.detectors.base import RegionDetector
+from vidsgg.engine.detector_state import DetectorProgress
 from vidsgg.engine.frames import FrameLoader
 from vidsgg.engine.randomness import seed_step
 from vidsgg.engine.report import rate_text
@@ -52,16 +53,21 @@ def fit_detector(
     run: RunFolder,
     settings: DetectorFitSettings,
     save: Callable[[str, int], None],
+    keep: Callable[[DetectorProgress], None],
+    start: DetectorProgress,
 ) -> DetectorFit:
     """Train for the given epochs or minutes; the score is the mAP50 on held-out videos.
 
     save: writes the detector, given a file name for the run's folder and the epoch:
-    ``detector_best.pth`` and ``detector_final.pth``. Raises TrainingError when the loss is not
-    finite.
+    ``detector_best.pth`` and ``detector_final.pth``. keep: writes what is needed to go on, at the
+    start and after every epoch. start: where it stands; detector, optimiser and schedule are what they were then.
+    Raises TrainingError when the loss is not finite.
     """
     base_lr = [group["lr"] for group in optimizer.param_groups]
-    best_score, best_epoch, loss_mean, step = -math.inf, 0, math.nan, 0
-    began = time.perf_counter()
+    best_score, best_epoch, loss_mean, step = start.best_score, start.best_epoch, math.nan, start.step
+    if start.ended:
+        return DetectorFit(best_score, best_epoch)
+    began = time.perf_counter() - start.seconds
 
     def progress() -> float:
         """Share of the run that lies behind, by steps or by the clock, whichever says more."""
@@ -84,7 +90,12 @@ def fit_detector(
             best_score, best_epoch = result.map50, epoch
             save("detector_best.pth", epoch)
 
-    for epoch in range(1, settings.epochs + 1):
+    def keep_it(epoch: int, *, ended: bool = False) -> None:
+        keep(DetectorProgress(epoch, step, time.perf_counter() - began, best_score, best_epoch, ended))
+
+    if not start.epoch:
+        keep_it(0)  # before anything else is written: who finds a file of the run finds how to go on, too
+    for epoch in range(start.epoch + 1, settings.epochs + 1):
         detector.train()
         started, totals, frames = time.perf_counter(), dict[str, torch.Tensor](), 0
         bar = tqdm(
@@ -141,9 +152,12 @@ def fit_detector(
             evaluate_and_log(epoch)
         if over:
             break
+        keep_it(epoch)
     if settings.epochs == 0:
-        evaluate_and_log(0)
-    save("detector_final.pth", epoch if settings.epochs else 0)
+        epoch = 0
+        evaluate_and_log(epoch)
+    save("detector_final.pth", epoch)
+    keep_it(epoch, ended=True)
     return DetectorFit(best_score, best_epoch)
 
 

@@ -24,7 +24,7 @@ from vidsgg import __version__
 from vidsgg.engine.checkpoint import Checkpoint
 from vidsgg.engine.loggers import OpenLogger, TensorBoardLogger
 from vidsgg.engine.run_lock import RunLock
-from vidsgg.errors import CheckpointError, ConfigError, DataError, Stopped
+from vidsgg.errors import CheckpointError, ConfigError, DataError, Stopped, short
 from vidsgg.io.atomic import remove_left_behind, write_whole
 from vidsgg.io.links import regular_file
 from vidsgg.io.names import file_name
@@ -80,11 +80,12 @@ class RunFolder:
         program: str = "vidsgg",
         say_again: Sequence[str] = (),
         may_differ: Collection[str] = (),
+        resumes: bool = True,
     ) -> None:
         """echo: whether log lines go to the screen as well. program: what was typed to start vidsgg
         in as many processes. say_again: what has to be typed beside -resume_from to go on, see
         ``vidsgg/plugins.py``. may_differ: options in which a run that begins again may differ from
-        what was begun.
+        what was begun. resumes: whether the command has -resume_from.
 
         Raises ConfigError if the folder cannot be used, or as the logger does.
         """
@@ -105,7 +106,9 @@ class RunFolder:
             with self._writing():
                 again = goes_on_after is None and begun(path)
                 if again:
-                    _check_same(path, config, may_differ)
+                    or_resume = f", or begin it again with -resume_from {path}" if resumes else ""
+                    remedy = f"It saved nothing before it ended: remove it, name a new folder{or_resume}."
+                    check_same(path, config, may_differ, remedy)
                 remove_left_behind(path)
                 # At once: a run that is killed from now on knows its options, and can begin again.
                 new = not (path / "config.yaml").exists()
@@ -236,9 +239,9 @@ def _check_not_foreign(path: Path) -> None:
         )
 
 
-def _check_same(path: Path, config: Mapping[str, Any], may_differ: Collection[str]) -> None:
+def check_same(path: Path, config: Mapping[str, Any], may_differ: Collection[str], remedy: str) -> None:
     """Raises ConfigError naming the options in which a run differs from the one that was begun in a
-    folder."""
+    folder, and ``remedy``."""
     try:
         had = read_yaml(path / "config.yaml")
     except DataError:
@@ -250,10 +253,9 @@ def _check_same(path: Path, config: Mapping[str, Any], may_differ: Collection[st
         raise ConfigError(f"option -save_path: {path} holds a config.yaml that is not of a run; name a new folder.")
     differing = [name for name in {**had, **now} if name not in may_differ and had.get(name) != now.get(name)]
     if differing:
-        told = ", ".join(f"-{name} {now.get(name)} (was {had.get(name)})" for name in differing[:5])
+        told = ", ".join(f"-{name} {now.get(name)} (was {short(had.get(name))})" for name in differing[:5])
         raise ConfigError(
-            f"option -save_path: {path} holds the beginning of a run with other options: {told}. It saved nothing"
-            f" before it ended: remove it, name a new folder, or begin it again with -resume_from {path}."
+            f"option -save_path: {path} holds the beginning of a run with other options: {told}. {remedy}"
         )
 
 

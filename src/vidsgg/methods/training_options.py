@@ -88,7 +88,7 @@ class _RunOptions:
     detector: str = option(
         "auto",
         "c4-resnet101, c4-small, fasterrcnn_resnet50_fpn_v2, an installed one, package.module:Class of your own, a file"
-        " of weights, or auto: detector.pth in the data folder, else c4-small",
+        " of weights, the folder of a run of train-detector, or auto: detector.pth in the data folder, else c4-small",
         place="input",
         plugin=True,
         free=("run", "list", "scores"),

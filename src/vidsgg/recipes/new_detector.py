@@ -7,6 +7,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from vidsgg.assembly.detectors import best_of_run
 from vidsgg.detectors.base import RegionDetector
 from vidsgg.detectors.files import load_detector
 from vidsgg.detectors.pretrained import trained_on
@@ -28,7 +29,7 @@ def new_detector(options: TrainDetectorOptions, classes: tuple[str, ...]) -> tup
     """
     origin = options.pretrained
     if origin not in ORIGINS:
-        return _from_file(Path(origin), options, classes)
+        return _from_file(Path(best_of_run(origin)), options, classes)
     detector = _untrained(options, classes)
     if origin == "none" or (origin == "auto" and not detector.origins):
         return detector, False, f"weights: random (seed {options.seed})"

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from vidsgg.assembly.data import Splits, open_splits, resolve_data_path
-from vidsgg.assembly.detectors import is_detector_name
+from vidsgg.assembly.detectors import best_of_run, is_detector_name
 from vidsgg.assembly.run_places import find_places, place_options, possible_places
 from vidsgg.assembly.saved_run import SavedRun, check_widths, data_of, detector_places, read_run
 from vidsgg.engine.checkpoint import BEST, FINAL, Checkpoint, newest_checkpoint
@@ -149,7 +149,7 @@ def find_start(options: TrainOptions, given: Collection[str], splits: Splits | N
 def _own_detector(run: SavedRun, root: Path) -> str:
     """The name or file of the detector that a run was trained with. Raises CheckpointError naming
     where it was looked for."""
-    had = run.options.detector
+    had = best_of_run(run.options.detector)
     if is_detector_name(had) or Path(had).is_file():
         return had
     places = [name for name in detector_places(run, [root]) if not is_detector_name(name)]

@@ -10,14 +10,16 @@ from pathlib import Path
 import torch
 
 from vidsgg.assembly.data import choose_device, open_split, resolve_data_path
+from vidsgg.assembly.detectors import BEST
 from vidsgg.datasets.base import VideoDataset
 from vidsgg.datasets.pictures import picture_notes
 from vidsgg.detectors.base import FRAMES_AT_ONCE, RegionDetector
 from vidsgg.detectors.files import load_detector, save_detector
+from vidsgg.engine.detector_state import STATE, DetectorProgress, load_state, save_state
 from vidsgg.engine.fit_detector import DetectorFitSettings, fit_detector, score_detector
 from vidsgg.engine.frames import FrameLoader, flip_half
 from vidsgg.engine.randomness import seed_step
-from vidsgg.engine.run_folder import RunFolder, default_path
+from vidsgg.engine.run_folder import RunFolder, check_same, default_path
 from vidsgg.engine.schedule import Schedule
 from vidsgg.errors import ConfigError
 from vidsgg.metrics.detection import DetectionResult
@@ -75,12 +77,22 @@ def run_detector_training(options: TrainDetectorOptions) -> DetectorOutcome:
         else default_path(schema.name, _folder_name(options, detector), "detector")
     )
     config = {**asdict(options), "data_path": str(root), "save_path": None}
-    with RunFolder(path, config, may_differ=free_options(TrainDetectorOptions, "run")) as run:
+    schedule = Schedule(options.scheduler, steps, round(WARMUP * steps))
+    start, goes_on, free = DetectorProgress(), (path / STATE).exists(), free_options(TrainDetectorOptions, "run")
+    if goes_on:
+        check_same(path, config, free, "Give the same ones to go on with it, remove it, or name a new folder.")
+        start = load_state(path / STATE, detector, optimizer, schedule)
+    step = start.step if goes_on else None
+    with RunFolder(path, config, may_differ=free, goes_on_after=step, resumes=False) as run:
 
         def save(name: str, epoch: int) -> None:
             save_detector(path / name, detector, {"config": config, "epoch": epoch, "threads": torch.get_num_threads()})
 
-        run.log(f"run: {path}")
+        def keep(progress: DetectorProgress) -> None:
+            save_state(path / STATE, progress, detector, optimizer, schedule)
+
+        again = "" if options.save_path else f"; if it is interrupted, the same command with -save_path {path} goes on"
+        run.log(f"run: {path}{again}")
         counts = ", ".join(
             f"{loader.frames} to {_PURPOSE[name]} ({len(splits[name])} videos)" for name, loader in loaders.items()
         )
@@ -89,7 +101,7 @@ def run_detector_training(options: TrainDetectorOptions) -> DetectorOutcome:
             f"detector: {detector.architecture}, {sum(p.numel() for p in learning):,} parameters to learn, on {device}"
         )
         run.log(f"threads: {torch.get_num_threads()}; on a CPU the same bits need the same number")
-        run.log(weights_line)
+        run.log(f"goes on after epoch {start.epoch}" if goes_on else weights_line)
         for note in picture_notes(splits.values()):
             run.log(f"pictures: {note}")
         settings = DetectorFitSettings(
@@ -100,12 +112,14 @@ def run_detector_training(options: TrainDetectorOptions) -> DetectorOutcome:
             loaders["train"],
             partial(score_detector, detector, loaders["val"], "validate"),
             optimizer,
-            Schedule(options.scheduler, steps, round(WARMUP * steps)),
+            schedule,
             run,
             settings,
             save,
+            keep,
+            start,
         )
-        best = path / "detector_best.pth"
+        best = path / BEST
         run.log(
             f"best: mAP50 {100 * fit.best_score:.2f} on the held-out videos after epoch {fit.best_epoch}, in {best}"
         )
@@ -117,6 +131,7 @@ def run_detector_training(options: TrainDetectorOptions) -> DetectorOutcome:
         skipped = {text: None for loader in loaders.values() for text in loader.skipped}
         if skipped:
             run.log(f"skipped {len(skipped)} times what could not be read; the first: {next(iter(skipped))}")
+        (path / STATE).unlink(missing_ok=True)  # the run is whole
     return DetectorOutcome(path, best, fit.best_score, test)
 
 
