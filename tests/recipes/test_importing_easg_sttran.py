@@ -79,6 +79,38 @@ def test_it_is_imported_and_scored(
     assert run(predict.main, [*arguments, "-out", str(tmp_path / "graphs")]) == 0
 
 
+def test_classes_in_another_order_are_brought_into_that_of_the_data_set(
+    data: Path, model: STTran, state: dict[str, Tensor], tmp_path: Path, capsys: Any
+) -> None:
+    tables = {
+        "verbs": ("verb_embed.", "action_classifier.decoder_lin.3."),
+        "objects": ("obj_embed.", "object_classifier.obj_embed.", "object_classifier.decoder_lin.3."),
+        "relationships": ("rel_compress.",),
+    }
+    words, other = tmp_path / "words", dict(state)
+    words.mkdir()
+    for name, parts in tables.items():
+        listed = (data / f"{name}.txt").read_text(encoding="utf-8").splitlines()
+        order = torch.randperm(len(listed), generator=torch.Generator().manual_seed(len(listed)))
+        assert order.tolist() != list(range(len(listed)))
+        (words / f"{name}.txt").write_text("\n".join(listed[i] for i in order) + "\n", encoding="utf-8")
+        other |= {weight: value[order] for weight, value in other.items() if weight.startswith(parts)}
+    torch.save(other, tmp_path / "model.tar")
+    out = tmp_path / "imported.tar"
+    arguments = [str(tmp_path / "model.tar"), "-mode", "sgdet", "-data_path", str(data), "-out", str(out)]
+    assert run(import_checkpoint.main, [*arguments, "-words", str(words)]) == 0
+    for name, value in load_tensors(out)["model_state_dict"].items():
+        assert torch.equal(value, model.state_dict()[name])
+    out.unlink()
+    capsys.readouterr()
+    with (words / "verbs.txt").open("a", encoding="utf-8") as file:
+        file.write("fly\n")
+    assert run(import_checkpoint.main, [*arguments, "-words", str(words)]) == 2
+    assert "option -words: verbs.txt in" in (said := capsys.readouterr().err) and "such as 'fly'" in said.replace(
+        '"', "'"
+    )
+
+
 def test_what_does_not_fit_is_refused(data: Path, state: dict[str, Tensor], tmp_path: Path, capsys: Any) -> None:
     torch.save(state, tmp_path / "model.tar")
     arguments = [str(tmp_path / "model.tar"), "-mode", "sgcls"]

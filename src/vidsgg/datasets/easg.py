@@ -71,23 +71,6 @@ def schema_of(
     )
 
 
-def named_schema(folder: str | None, file: str, features: Mapping[str, int]) -> Schema:
-    """The schema of a model of the authors, by the word lists in a folder. file: the model's, for
-    messages. features: widths of what it reads.
-
-    Raises ConfigError if no folder is given, DataError naming a list that cannot be read.
-    """
-    if folder is None:
-        lists = ", ".join(VOCABULARY_FILES)
-        raise ConfigError(
-            f"option -data_path is required: {file} holds a model for EASG and does not name its classes. Give the folder whose"
-            f" {lists} list them in the order in which it was trained."
-        )
-    layout = find_layout(Path(folder))
-    verbs, objects, relations = (read_names(layout.annotations / name) for name in VOCABULARY_FILES)
-    return schema_of(verbs, objects, relations, features)
-
-
 def feature_files(layout: EasgLayout, split: str) -> dict[str, Path]:
     """The authors' files of features that are there, by what they are of: "object" or "action"."""
     files = {name: layout.feature_file(file) for name, file in FEATURE_FILES[split].items()}

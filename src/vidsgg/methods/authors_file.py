@@ -54,6 +54,14 @@ class AuthorsFile:
                 found = f"has {len(self.state[name])} rows" if name in self.state else "is missing"
                 raise CheckpointError(f"{self.path}: {name} {found}; with {classes} it has {count}.")
 
+    def in_order(self, rows: Mapping[str, Sequence[int]]) -> dict[str, Tensor]:
+        """The weights, with the rows of some in another order. rows: by the beginning of a name,
+        which row stands where."""
+        orders = {name: next((o for part, o in rows.items() if name.startswith(part)), None) for name in self.state}
+        return {
+            name: value if (order := orders[name]) is None else value[list(order)] for name, value in self.state.items()
+        }
+
     def account(self, left_over: Sequence[str], reason: str) -> list[str]:
         """Lines that say how much is taken, and what is left out and why."""
         taken = [value.numel() for name, value in self.state.items() if name not in left_over]

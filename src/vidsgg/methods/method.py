@@ -39,8 +39,13 @@ class ImportOptions:
     )
     data_path: str | None = option(
         None,
-        "for files of models for EASG, which do not name their classes: a folder whose word lists (verbs.txt, objects.txt,"
-        " relationships.txt) name them in their order",
+        "for files of models for EASG, which do not name their classes: the data set's folder, whose word lists (verbs.txt,"
+        " objects.txt, relationships.txt) do",
+        place="input",
+    )
+    words: str | None = option(
+        None,
+        "with -data_path: a folder with the same word lists in the order of the file's classes, where that is another one",
         place="input",
     )
 

@@ -82,9 +82,10 @@ def _import_relation_model(
     """Write the checkpoint of a relation model to ``path``. Raises as ``AuthorsFormat.read``."""
     found = authors.read(file, asked)
     schema, widths = found.schema, found.widths
-    if asked.data_path is not None and schema is SCHEMA:
+    given = next((name for name in ("data_path", "words") if getattr(asked, name) is not None), None)
+    if given is not None and schema is SCHEMA:
         raise ConfigError(
-            f"option -data_path: {file.path} holds {authors.name} for {schema.title}, whose classes are known; leave it out."
+            f"option -{given}: {file.path} holds {authors.name} for {schema.title}, whose classes are known; leave it out."
         )
     try:
         model = method.build(schema, found.widths, found.options)

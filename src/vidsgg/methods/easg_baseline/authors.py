@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from vidsgg.datasets.easg import named_schema
+from vidsgg.datasets.easg_words import named_classes
 from vidsgg.errors import CheckpointError
 from vidsgg.methods.authors_file import AuthorsFile, AuthorsFormat, Found
 from vidsgg.methods.easg_baseline import EasgBaselineOptions
@@ -43,11 +43,13 @@ def infer_easg_baseline(authors: Mapping[str, Tensor]) -> FeatureWidths:
 
 def _read(file: AuthorsFile, asked: ImportOptions) -> Found:
     widths = infer_easg_baseline(file.state)
-    schema = named_schema(asked.data_path, str(file.path), {"object": widths.node, "action": widths.action})
-    vocabulary = schema.vocabulary
+    features = {"object": widths.node, "action": widths.action}
+    known = named_classes(asked.data_path, asked.words, str(file.path), features)
+    schema, vocabulary = known.schema, known.schema.vocabulary
     rows = {"fc_verb.weight": len(vocabulary.subjects), "fc_objs.weight": len(vocabulary.objects) - 1}
     file.check_rows(rows | {"fc_rels.weight": len(vocabulary.predicates)}, f"the words in {asked.data_path}")
-    state, left_over = easg_baseline_state(file.state)
+    order = {"fc_verb.": known.verbs, "fc_objs.": known.objects, "fc_rels.": known.relations}
+    state, left_over = easg_baseline_state(file.in_order(order))
     options = EasgBaselineOptions(model="easg_baseline", mode=asked.mode or EasgBaselineOptions.mode)
     return Found(options, widths, state, (), tuple(left_over), schema=schema)
 

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from vidsgg.datasets.action_genome import SCHEMA
-from vidsgg.datasets.easg import named_schema
+from vidsgg.datasets.easg_words import named_classes
 from vidsgg.errors import ConfigError
 from vidsgg.methods.authors_file import AuthorsFile, AuthorsFormat, Found
 from vidsgg.methods.method import ImportOptions
@@ -120,11 +120,19 @@ def _read_action_genome(file: AuthorsFile, asked: ImportOptions, mode: Mode) -> 
 
 def _read_easg(file: AuthorsFile, asked: ImportOptions, mode: Mode) -> Found:
     sizes, widths = infer_easg_sttran(file.state)
-    schema = named_schema(asked.data_path, str(file.path), {"object": widths.node, "action": widths.action})
-    vocabulary = schema.vocabulary
+    features = {"object": widths.node, "action": widths.action}
+    known = named_classes(asked.data_path, asked.words, str(file.path), features)
+    schema, vocabulary = known.schema, known.schema.vocabulary
     rows = {"obj_embed.weight": len(vocabulary.objects) - 1, "verb_embed.weight": len(vocabulary.subjects)}
     file.check_rows(rows | {"rel_compress.weight": len(vocabulary.predicates)}, f"the words in {asked.data_path}")
-    state, left_over = easg_sttran_state(file.state, mode)
+    order = {
+        **dict.fromkeys(
+            ("obj_embed.", "object_classifier.obj_embed.", "object_classifier.decoder_lin.3."), known.objects
+        ),
+        **dict.fromkeys(("verb_embed.", "action_classifier.decoder_lin.3."), known.verbs),
+        "rel_compress.": known.relations,
+    }
+    state, left_over = easg_sttran_state(file.in_order(order), mode)
     reason = f"convolutions that its authors never run, and classifiers that {mode} does not use"
     return Found(_options(sizes, mode), widths, state, _about(sizes), tuple(left_over), reason, schema=schema)
 
