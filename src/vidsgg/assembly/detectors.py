@@ -86,8 +86,8 @@ def build_box_detector(
 ) -> tuple[BoxDetector, str]:
     """Any detector, for what reads boxes only, and one line that says what it is.
 
-    name: as for ``build_detector``. labels: what the user says of its labels. Raises as ``build_detector``, and
-    ConfigError or DataError for labels that do not fit.
+    name: as for ``build_detector``. labels: what the user says of its labels. Raises as
+    ``build_detector``, and ConfigError or DataError for labels that do not fit.
     """
     detector, line = _opened(name, schema, labels)
     return detector.on_device(device), "; ".join([line, *detector.remarks])

@@ -144,6 +144,7 @@ def load_model(
             features=options.features,
             reference_compat=options.reference_compat,
             raw_detections=entry.capabilities.raw_detections,
+            pictures=entry.capabilities.pictures,
             needed=[(dataset, False) for dataset in datasets],
         )
 
@@ -161,6 +162,12 @@ def trained_source(
     other widths, before anything is fetched or read; CheckpointError naming where it was looked for
     if the model's own is not found.
     """
+    if find_method(run.options.model).capabilities.pictures:
+        if given is not None:
+            raise ConfigError(
+                f"option -detector: {run.file} reads pictures itself and needs no detector; leave it out."
+            )
+        return source_with(run.options.detector)
     if given is not None:
         check_widths(run, given)
         return source_with(given)

@@ -18,7 +18,9 @@ from vidsgg.detectors.base import RegionDetector
 from vidsgg.detectors.extraction import ClipExtractor
 from vidsgg.detectors.record import DetectorRecord
 from vidsgg.engine.distributed import ALONE, Team
-from vidsgg.engine.loading import ClipLoader
+from vidsgg.engine.loading import ClipLoader, Extractor
+from vidsgg.engine.picture_clips import PictureClips
+from vidsgg.errors import ConfigError
 from vidsgg.features.key import StoreKey
 from vidsgg.features.store import FeatureStore, Needed, find_store
 from vidsgg.ops.detections import RawDetections
@@ -42,6 +44,7 @@ class FeatureSource:
     store: FeatureStore | None = None
     name: str | None = None
     key: StoreKey | None = None
+    pictures: bool = False  # models read the pictures themselves
 
     def loader(
         self,
@@ -62,17 +65,7 @@ class FeatureSource:
 
         The rest is as in ClipLoader; workers: None for as many as are worth their while.
         """
-        extractor = None
-        if self.detector is not None:
-            assert self.key is not None
-            key = self.key
-            extractor = ClipExtractor(
-                self.detector,
-                self.mode,
-                learn=learn,
-                reference_compat=key.reference_compat,
-                raw_detections=key.raw_detections,
-            )
+        extractor = self.extractor(learn=learn)
         if workers is None:  # without pictures a worker costs more than it saves
             workers = max(1, min(4, (os.cpu_count() or 1) // team.local_size)) if extractor is not None else 0
         return ClipLoader(
@@ -92,6 +85,16 @@ class FeatureSource:
             partial,
         )
 
+    def extractor(self, *, learn: bool) -> Extractor | None:
+        """What makes of pictures the clips that a model reads; None where no picture is looked at."""
+        if self.pictures:
+            return PictureClips(self.mode, learn=learn)
+        if self.detector is None:
+            return None
+        assert self.key is not None
+        compat, raw = self.key.reference_compat, self.key.raw_detections
+        return ClipExtractor(self.detector, self.mode, learn=learn, reference_compat=compat, raw_detections=raw)
+
     def detector_record(self) -> DetectorRecord | None:
         """What the detector is, for checkpoints."""
         return None if self.key is None else DetectorRecord(dict(self.key.detector), self.key.weights)
@@ -108,13 +111,20 @@ def open_source(
     features: str = "off",
     reference_compat: bool = False,
     raw_detections: RawDetections = False,
+    pictures: bool = False,
     needed: Sequence[Needed] = (),
 ) -> FeatureSource:
-    """looks, raw_detections: whether pictures have to be looked at, and how (see Capabilities).
-    features: "auto", "off" or a store's folder,
-    as -features. needed: the videos that will be read. Raises ConfigError or DataError if what was
-    asked for does not fit.
+    """looks, raw_detections, pictures: whether pictures have to be looked at, and how (see
+    Capabilities). features: "auto", "off" or a store's folder, as -features. needed: the videos
+    that will be read. Raises ConfigError or DataError if what was asked for does not fit.
     """
+    if pictures:
+        if not schema.has_frames:
+            raise ConfigError(f"the model reads pictures, which data set {schema.name!r} does not have.")
+        notes = (f"pictures: {note}" for note in picture_notes(dataset for dataset, _ in needed))
+        return FeatureSource(
+            mode, device, FeatureWidths(), ("pictures: read by the model itself", *notes), pictures=True
+        )
     if not looks:
         return FeatureSource(mode, device, _file_widths(schema), ("features: not used",))
     if not schema.has_frames:

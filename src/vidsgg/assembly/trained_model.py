@@ -195,7 +195,8 @@ class TrainedModel:
     def _for_videos(self) -> ReadyModel:
         """The network and its detector. Raises CheckpointError naming where it was looked for if
         the detector is not found."""
-        options, device = self.run.options, choose_device(self.device)
+        method = find_method(self.run.options.model)
+        options, device = method.for_videos(self.run.options), choose_device(self.device)
 
         def source_with(detector: str) -> FeatureSource:
             return open_source(
@@ -206,7 +207,8 @@ class TrainedModel:
                 looks=looks_at_pictures(self.run),
                 detector=detector,
                 reference_compat=options.reference_compat,
-                raw_detections=find_method(options.model).capabilities.raw_detections,
+                raw_detections=method.capabilities.raw_detections,
+                pictures=method.capabilities.pictures,
             )
 
         source = trained_source(self.run, self.detector, self._folders, source_with)

@@ -13,7 +13,6 @@ from typing import get_args
 from vidsgg.assembly.drawn import drawn_note
 from vidsgg.assembly.saved_run import ReadyModel, SavedRun
 from vidsgg.assembly.video_defaults import FPS, LEAST_SCORE, THRESHOLD, TRACKER, Tracking
-from vidsgg.detectors.extraction import ClipExtractor
 from vidsgg.detectors.record import weights_digest
 from vidsgg.errors import ConfigError
 from vidsgg.inference.intervals import RelationTimeline
@@ -177,11 +176,6 @@ def origin_of(
 
 
 def _scorer_of(ready: ReadyModel, schema: Schema) -> Scorer:
-    source, extractor = ready.source, None
-    if source.detector is not None:
-        assert source.key is not None
-        compat, raw = source.key.reference_compat, source.key.raw_detections
-        extractor = ClipExtractor(
-            source.detector, source.mode, learn=False, reference_compat=compat, raw_detections=raw
-        )
+    source = ready.source
+    extractor = source.extractor(learn=False)
     return Scorer(ready.model, extractor, schema, source.mode, source.device, ready.options.exclusive_decoding)

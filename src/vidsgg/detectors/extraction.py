@@ -86,7 +86,7 @@ class ClipExtractor:
         not depend on the others. Raises DataError if the images do not fit the clip, ConfigError if
         the detector does not fit the data set.
         """
-        _check_images(images, clip)
+        check_images(images, clip)
         self._check_schema(clip.schema)
         here = clip.to(self.detector.device)
         first_frame = torch.searchsorted(clip.frame_video, torch.arange(clip.videos + 1, device=clip.device)).tolist()
@@ -272,7 +272,7 @@ def _open_pairs(clip: Clip) -> Clip:
     )
 
 
-def _check_images(images: Sequence[Image], clip: Clip) -> None:
+def check_images(images: Sequence[Image], clip: Clip) -> None:
     where = f"clip of {', '.join(clip.video_ids[:3])}"
     if len(images) != clip.frames:
         raise DataError(f"{where}: {len(images)} images for {clip.frames} frames; give one per frame, in order.")

@@ -46,6 +46,10 @@ class Course:
         """
         return _nothing
 
+    def factor(self, epoch: int, scheduled: float) -> float:
+        """The factor on the learning rates in an epoch (from 1); by default that of the schedule."""
+        return scheduled
+
     def after_step(self, team: Team) -> None:
         """Called after every optimiser step, in all processes of a team: what changes the model
         beside its gradients belongs here."""

@@ -158,7 +158,7 @@ def fit(
                     if not torch.isfinite(losses["total"]):
                         raise watch.error(f"loss is {losses['total'].item()}", UNSTABLE)
                     update.add(losses, batch.clip.videos)
-                done = update.step(schedule.factor(state.step), stop=stop.requested)
+                done = update.step(course.factor(epoch, schedule.factor(state.step)), stop=stop.requested)
                 course.after_step(team)
                 if not math.isfinite(done.norm) and not update.precision.scaler.is_enabled():
                     raise watch.error(f"the norm of the gradients is {done.norm}", UNSTABLE)

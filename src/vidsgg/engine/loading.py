@@ -25,7 +25,7 @@ from vidsgg.ops.candidates import annotated_clip
 from vidsgg.structures.annotation import VideoAnnotation
 from vidsgg.structures.clip import Clip
 
-Extractor = Callable[[list[Image], Clip], Clip]
+Extractor = Callable[[Sequence[Image], Clip], Clip]
 
 
 @dataclass(frozen=True, eq=False)

@@ -176,5 +176,5 @@ def _one_video(parts: Sequence[Clip]) -> Clip:
 
 
 def _size_of(clip: Clip) -> int:
-    columns: list[Tensor | None] = [clip.node_feature, clip.pair_union, clip.pair_mask]
+    columns: list[Tensor | None] = [clip.node_feature, clip.pair_union, clip.pair_mask, *(clip.pictures or ())]
     return sum(column.numel() * column.element_size() for column in columns if column is not None)

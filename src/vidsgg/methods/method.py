@@ -120,6 +120,10 @@ class Method(Generic[Options]):
         what was given of ``evaluation``."""
         return [Scoring(asked)]
 
+    def for_videos(self, options: Options) -> Options:
+        """The options with which a trained model reads videos that belong to no data set."""
+        return options
+
     def unsure_above(self, options: Options) -> float | None:
         """The uncertainty above which edges of graphs are marked; None of models that know none."""
         return None

@@ -34,6 +34,7 @@ METHODS: Registry[Method[Any]] = Registry(
         "tempura": "vidsgg.methods.tempura:METHOD",
         "stket": "vidsgg.methods.stket:METHOD",
         "dsgdetr": "vidsgg.methods.dsgdetr:METHOD",
+        "oed": "vidsgg.methods.oed:METHOD",
         "scenellm": "vidsgg.methods.scenellm:METHOD",
         "easg_baseline": "vidsgg.methods.easg_baseline:METHOD",
         "frequency": "vidsgg.methods.frequency:METHOD",

@@ -19,7 +19,8 @@ class Capabilities:
     names of its module lists whose layers -grad_checkpointing may run twice.
     raw_detections: in SGDET it is scored on detections as they are found, with open pairs, and
     classifies, cleans and pairs them itself; "any" if it may copy any of them, see
-    ``ops/detections.py``. classes: it reads the classes of subjects and objects.
+    ``ops/detections.py``. classes: it reads the classes of subjects and objects. pictures: it reads the
+    pictures themselves (``Clip.pictures``) and needs no detector.
     """
 
     modes: Mapping[str, tuple[str, ...]]
@@ -28,6 +29,7 @@ class Capabilities:
     recomputable: tuple[str, ...] = ()
     raw_detections: RawDetections = False
     classes: bool = True
+    pictures: bool = False
 
     def check(self, model: str, mode: str, schema: Schema) -> None:
         """Raises ConfigError naming what the model or the data set lacks."""
@@ -44,4 +46,4 @@ class Capabilities:
     def needs_detector(self, mode: str) -> bool:
         """Whether pictures have to be looked at: for the model's features, or because somebody has
         to guess what is in them."""
-        return self.visual or mode != "predcls"
+        return not self.pictures and (self.visual or mode != "predcls")

@@ -70,6 +70,46 @@ class DsgDetrConfig(TransformerConfig):
 
 
 @dataclass(frozen=True)
+class OedConfig(ReferenceCompat):
+    """Sizes of OED's network; the defaults are those of the published SGDET models.
+    reference_compat: class 0, which is no class, may be said of an object.
+    """
+
+    backbone: Literal["resnet50", "resnet34", "resnet18"] = option("resnet50", "network that reads the pictures")
+    short_side: int = option(600, "pixels to which the shorter side of a picture is resized", low=32, high=10_000)
+    long_side: int = option(1000, "pixels that the longer side may have", low=32, high=10_000)
+    hidden_dim: int = option(256, "width of the transformers", low=2, high=65_536)
+    heads: int = option(8, "attention heads, of which the width must be a multiple", low=1, high=1024)
+    feedforward_dim: int = option(2048, "hidden width of the feed-forward part of every layer", low=1, high=262_144)
+    dropout: float = option(0.1, "share of activations dropped in training", low=0, high=1)
+    enc_layers: int = option(6, "layers of the encoder", low=0, high=1000)
+    instance_layers: int = option(6, "layers of the instance decoder", low=1, aliases=("dec_layers_hopd",), high=1000)
+    relation_layers: int = option(
+        6, "layers of the relation decoder", low=1, aliases=("dec_layers_interaction",), high=1000
+    )
+    num_queries: int = option(100, "pairs that are looked for in a frame (sgdet)", low=1, high=10_000)
+    num_ref_frames: int = option(2, "frames that a frame is refined by", low=1, high=1000)
+    ref_interval: int = option(4, "annotated frames before and after from which they are taken", low=1, high=10_000)
+    oed_topk: str = option("80,50,30", "reference queries that each temporal layer reads, per reference frame (sgdet)")
+    oed_predcls_heads: Literal["temporal", "spatial"] = option(
+        "temporal", "heads of predicates in the temporal stage of predcls; spatial: as in the published models"
+    )
+    seq_sort: bool = option(False, "predcls: tell temporal layers the order of frames")
+
+    def kept(self, queries: int) -> tuple[int, ...]:
+        """oed_topk as numbers, none above ``queries``. Raises ConfigError if it is not three
+        numbers.
+        """
+        try:
+            counts = [int(word) for word in self.oed_topk.split(",")]
+        except ValueError:
+            counts = []
+        if len(counts) != 3 or min(counts) < 1:
+            raise ConfigError(f"option -oed_topk: {self.oed_topk!r} is not three positive numbers such as 80,50,30")
+        return tuple(min(count, queries) for count in counts)
+
+
+@dataclass(frozen=True)
 class StketConfig(TransformerConfig):
     """reference_compat: in a one-frame video what the temporal part gives is zero; without encoder
     layers the heads whose contacts it reads are never trained.

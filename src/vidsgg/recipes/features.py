@@ -202,7 +202,12 @@ def _check_no_links(plan: FeaturePlan) -> None:
 
 
 def _key_of(detector: RegionDetector, schema: Schema, options: FeaturesOptions) -> StoreKey:
-    raw = METHODS.admit(options.model).capabilities.raw_detections
+    capabilities = METHODS.admit(options.model).capabilities
+    if capabilities.pictures:
+        raise ConfigError(
+            f"option -model: {options.model} reads pictures itself; there are no features to store for it."
+        )
+    raw = capabilities.raw_detections
     return StoreKey.of(detector, schema, options.mode, reference_compat=options.reference_compat, raw_detections=raw)
 
 

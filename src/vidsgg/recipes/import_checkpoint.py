@@ -95,6 +95,7 @@ def _import_relation_model(
         raise CheckpointError(
             f"{file.path} does not fit our {authors.name}: {' '.join(str(error).split())[:300]}"
         ) from error
+    pictures = method.capabilities.pictures
     provenance = Provenance(config=found.options.to_dict(), schema=schema, widths=widths, imported_from=file.path.name)
     Checkpoint(provenance, model.state_dict(), epoch=0, loss=math.nan).save(path)
     return Imported(
@@ -102,20 +103,22 @@ def _import_relation_model(
         (
             f"{file.path}: {authors.title}, for mode {found.options.mode}",
             *(f"  {line}" for line in found.about),
-            *(f"  {line}" for line in _about(schema, widths)),
+            *(f"  {line}" for line in _about(schema, widths, pictures)),
             *file.account(found.left_over, found.reason),
-            f"written to {path}; score it with 'vidsgg evaluate -checkpoint {path} {_scored_with(schema, asked)}",
+            f"written to {path}; score it with 'vidsgg evaluate -checkpoint {path} {_scored_with(schema, asked, pictures)}",
         ),
     )
 
 
-def _about(schema: Schema, widths: FeatureWidths) -> tuple[str, str]:
+def _about(schema: Schema, widths: FeatureWidths, pictures: bool) -> tuple[str, str]:
     """What a model reads and knows, in words."""
     groups = ", ".join(f"{len(group)} {group.name}" for group in schema.vocabulary.groups)
     classes = len(schema.vocabulary.objects)
     if schema.subject_has_box:
         return (
-            f"reads: RoI features {widths.node} wide, union features of {widths.union} channels",
+            "reads: pictures"
+            if pictures
+            else f"reads: RoI features {widths.node} wide, union features of {widths.union} channels",
             f"classes: {classes}, {schema.title}'s, background included; predicates: {groups}",
         )
     return (
@@ -124,8 +127,10 @@ def _about(schema: Schema, widths: FeatureWidths) -> tuple[str, str]:
     )
 
 
-def _scored_with(schema: Schema, asked: ImportOptions) -> str:
+def _scored_with(schema: Schema, asked: ImportOptions, pictures: bool) -> str:
     """The rest of the command that scores a checkpoint."""
+    if pictures:
+        return "-data_path DIR'"
     if schema.has_frames:
         return "-detector FILE', FILE being the published detector or what it was imported to"
     return f"-data_path {asked.data_path}', where the features lie that it reads"

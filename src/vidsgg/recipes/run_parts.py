@@ -105,6 +105,7 @@ def open_features(task: Task) -> FeatureSource:
         features=options.features,
         reference_compat=options.reference_compat,
         raw_detections=capabilities.raw_detections,
+        pictures=capabilities.pictures,
         needed=[(splits.val, False)] if task.counting else [(splits.train, True), (splits.val, False)],
     )
 

@@ -82,6 +82,8 @@ class Clip:
     # per group (P, C) bool: the entries of ``labels`` that losses read; a row without any is left
     # out. None: all
     label_use: Mapping[str, Tensor] | None = None
+    # RGB (H, W, 3) uint8 of every frame, on the CPU, for models that read pictures
+    pictures: tuple[Tensor, ...] | None = None
     classes_given: bool = True
     pairs_open: bool = False
 
@@ -225,6 +227,8 @@ class Clip:
                 raise DataError(f"{name} is missing for some videos of the batch but given for others")
             if tables:
                 columns[name] = {g: torch.cat([table[g] for table in tables]) for g in tables[0]}
+        if first.pictures is not None:
+            columns["pictures"] = tuple(picture for clip in clips for picture in clip.pictures or ())
         return Clip(schema=first.schema, video_ids=tuple(v for clip in clips for v in clip.video_ids), **columns)
 
     def between(self, begin: int, end: int) -> Clip:
@@ -254,6 +258,8 @@ class Clip:
         for name in _TABLES:
             if (tables := getattr(self, name)) is not None:
                 columns[name] = {group: hot[rows["pair"]] for group, hot in tables.items()}
+        if self.pictures is not None:
+            columns["pictures"] = self.pictures[begin:end]
         return replace(self, video_ids=(self.video_ids[start["videos"]],), **columns)
 
     def _size(self, space: str) -> int:

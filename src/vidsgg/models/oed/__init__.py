@@ -1,0 +1,1 @@
+"""OED: one-stage dynamic scene graphs from pictures (Wang et al., CVPR 2024)."""

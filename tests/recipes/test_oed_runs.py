@@ -1,0 +1,192 @@
+"""OED from its options to its files: both stages, going on after a kill, and its authors' checkpoints."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from datasets.ag_files import small_set
+from golden.deterministic import cases_of, read_case, read_json
+from torch import Tensor
+from torchvision.models import resnet18
+
+import vidsgg
+from vidsgg.datasets.action_genome import SCHEMA
+from vidsgg.engine.checkpoint import Checkpoint
+from vidsgg.errors import CheckpointError, ConfigError
+from vidsgg.losses.oed import OedCriterion
+from vidsgg.methods.authors_file import AuthorsFile
+from vidsgg.methods.method import ImportOptions
+from vidsgg.methods.oed import METHOD, OedOptions
+from vidsgg.methods.oed.authors import AUTHORS, infer_oed, is_oed, oed_state
+from vidsgg.methods.oed.start import start_from, start_state
+from vidsgg.models.oed.oed import Oed
+from vidsgg.recipes.command_options import ImportCheckpointOptions
+from vidsgg.recipes.import_checkpoint import run_import
+from vidsgg.recipes.train import run_training
+from vidsgg.structures.widths import FeatureWidths
+
+TINY: dict[str, Any] = {
+    "model": "oed", "backbone": "resnet18", "short_side": 32, "long_side": 64, "hidden_dim": 16, "heads": 2, "feedforward_dim": 16,
+    "enc_layers": 1, "instance_layers": 2, "relation_layers": 2, "num_queries": 6, "oed_topk": "5,3,2", "frames_per_video": 2,
+    "num_workers": 0, "warmup_steps": 0, "logger": "none", "epochs": 4, "temporal_epochs": 2, "eval_freq": 4, "save_freq": 9,
+}  # fmt: skip
+
+
+class Killed(BaseException):
+    """Nothing of ours catches it."""
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return small_set(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="module")
+def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> OedOptions:
+    """A finished run."""
+    path = tmp_path_factory.mktemp("runs") / "sgdet"
+    options = OedOptions(mode="sgdet", data_path=str(data), save_path=str(path), **TINY)
+    run_training(options, echo=False)
+    return options
+
+
+def weights(path: str | Path) -> dict[str, Tensor]:
+    return dict(Checkpoint.load(Path(path) / "checkpoint_final.tar").weights)
+
+
+@pytest.mark.parametrize("at", [1, 3], ids=["in stage 1", "in stage 2"])
+def test_a_run_that_was_killed_ends_with_the_same_bits(
+    run: OedOptions, at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = 0
+
+    def deadly(self: OedCriterion, logits: Any, clip: Any) -> Any:
+        nonlocal steps
+        steps += clip.labels is not None and torch.is_grad_enabled()
+        if steps > at:
+            raise Killed
+        return plain(self, logits, clip)
+
+    plain = OedCriterion.__call__
+    path = tmp_path / "run"
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(OedCriterion, "__call__", deadly)
+        run_training(replace(run, save_path=str(path), save_minutes=0.0), echo=False)
+    again = replace(run, save_path=None, resume_from=str(path))
+    run_training(again, given=["resume_from"], echo=False)
+    want, have = weights(str(run.save_path)), weights(path)
+    assert want.keys() == have.keys()
+    assert all(torch.equal(want[name], have[name]) for name in want)
+
+
+def test_predcls_learns_in_both_stages_with_part_of_the_labels(data: Path, tmp_path: Path) -> None:
+    path = tmp_path / "predcls"
+    changes = {**TINY, "epochs": 2, "temporal_epochs": 1, "eval_freq": 1, "partial_labels": "50", "use_amp": True}
+    run_training(OedOptions(mode="predcls", data_path=str(data), save_path=str(path), **changes), echo=False)
+    last = weights(path)
+    assert bool(last["in_temporal_stage"])
+    heads = [name.removeprefix("network.") for name in last if name.startswith("network.heads.groups.")]
+    assert heads and any(not torch.equal(last[f"network.temporal_{n}"], last[f"network.{n}"]) for n in heads)
+
+
+def test_a_trained_model_reads_videos_without_a_detector(run: OedOptions) -> None:
+    model = vidsgg.load(str(run.save_path))
+    frames = [np.random.default_rng(i).integers(0, 255, (48, 64, 3), np.uint8) for i in range(3)]
+    graphs = list(model.stream(frames, fps=2.0, least_score=0.0, threshold=0.0))
+    assert len(graphs) == 3
+    people = [sum(node.label == "person" for node in graph.nodes) for graph in graphs]
+    assert people == [1, 1, 1]  # queries that say the same are one, and a frame has one subject
+
+
+def test_modes_and_values_that_there_are_not_are_refused(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"has no mode 'sgcls' .* it has predcls, sgdet"):
+        run_training(OedOptions(mode="sgcls", data_path=str(data), save_path=str(tmp_path / "x"), **TINY), echo=False)
+    with pytest.raises(ConfigError, match="-temporal_epochs: 5 are more than the -epochs 4"):
+        OedOptions(**{**TINY, "temporal_epochs": 5})
+    options = OedOptions(mode="sgdet", **{**TINY, "oed_topk": "80,50"})
+    with pytest.raises(ConfigError, match="-oed_topk: '80,50' is not three"):
+        METHOD.build(SCHEMA, FeatureWidths(), options)
+
+
+PUBLISHED = {name: shapes for name, shapes in read_json("oed", "params.json").items() if name.startswith("published")}
+
+
+@pytest.mark.parametrize("kind", PUBLISHED)
+def test_every_weight_of_the_published_models_has_its_place(kind: str, tmp_path: Path) -> None:
+    state = {name: torch.empty(shape, device="meta") for name, shape in PUBLISHED[kind].items()}
+    assert is_oed(state)
+    found = AUTHORS.read(AuthorsFile(tmp_path / "checkpoint.pth", {}, state), ImportOptions())
+    assert found.options.mode == ("predcls" if "predcls" in kind else "sgdet")
+    assert found.left_over == (("query_embed.weight",) if kind == "published-predcls-temporal" else ())
+    with torch.device("meta"):
+        model = METHOD.build(SCHEMA, found.widths, found.options)
+    assert {name: value.shape for name, value in found.state.items()} == {
+        name: value.shape for name, value in model.state_dict().items()
+    }
+    assert infer_oed(state)["backbone"] == "resnet50"
+    with pytest.raises(CheckpointError, match=r"'input_proj\.weight'"):
+        infer_oed({name: value for name, value in state.items() if name != "input_proj.weight"})
+
+
+def test_an_authors_file_becomes_a_checkpoint(tmp_path: Path) -> None:
+    shapes = read_json("oed", "params.json")
+    small = {**shapes["backbone-32"], **shapes["sgdet-spatial-d32-h4-f64-e2-i3-r3-q12"]}
+    file = tmp_path / "checkpoint_22.pth"
+    torch.save({"model": {name: torch.zeros(shape) for name, shape in small.items()}, "epoch": 22}, file)
+    imported = run_import(ImportCheckpointOptions(file=file))
+    assert any("stage: 1" in line for line in imported.lines)
+    assert "-detector" not in imported.lines[-1]
+    model = vidsgg.load(imported.path)
+    assert len(list(model.stream([np.zeros((32, 48, 3), np.uint8)], fps=1.0))) == 1
+
+
+def test_weights_to_start_from(tmp_path: Path) -> None:
+    options = OedOptions(mode="sgdet", **TINY)
+    model = METHOD.build(SCHEMA, FeatureWidths(), options)
+    assert isinstance(model, Oed)
+    torch.save(resnet18().state_dict(), tmp_path / "resnet.pth")
+    assert "starts from a ResNet" in start_from(model, tmp_path / "resnet.pth")[0]
+    own = model.state_dict()
+    detr = {
+        "transformer.decoder.norm.weight": torch.full((16,), 2.0),
+        "bbox_embed.layers.2.bias": torch.ones(4),
+        "class_embed.weight": torch.zeros(92, 16),
+    }
+    torch.save({"model": detr}, tmp_path / "detr.pth")
+    lines = start_from(model, tmp_path / "detr.pth")
+    assert "starts from DETR" in lines[0] and "not taken" in lines[1] and "object_class" in lines[1]
+    after = model.state_dict()
+    assert after["network.heads.object_box.layers.2.bias"].tolist() == [1, 1, 1, 1]
+    assert after["network.heads.subject_box.layers.2.bias"].tolist() == [1, 1, 1, 1]
+    assert torch.equal(after["network.heads.object_class.weight"], own["network.heads.object_class.weight"])
+    with pytest.raises(CheckpointError, match="-start_weights: the file is neither"):
+        start_state({"x": torch.zeros(1)})
+
+
+def test_stage_two_starts_as_the_reference_says() -> None:
+    """Golden task start: which entries learn, and which of stage 1 the new heads are loaded from."""
+    for case in cases_of("oed", "start"):
+        _, want = read_case("oed", case["id"])
+        if "temporal" not in case["variant"]:
+            continue
+        table = {str(n): torch.tensor(i) for i, n in enumerate(want["names"])}
+        table |= {"transformer.obj_classes_embed": torch.tensor(-1)} if "predcls" in case["variant"] else {}
+        ours = {int(i): name for name, i in oed_state(table)[0].items() if int(i) >= 0}
+        mode = "predcls" if "predcls" in case["variant"] else "sgdet"
+        model = METHOD.build(SCHEMA, FeatureWidths(), OedOptions(mode=mode, **{**TINY, "backbone": "resnet18"}))
+        assert isinstance(model, Oed)
+        model.begin_temporal_stage()
+        model.learn(keep_stem=True)
+        learns = {name: weight.requires_grad for name, weight in model.named_parameters()}
+        for i, trainable in enumerate(want["trainable"].tolist()):
+            if i in ours and ours[i] in learns:
+                assert learns[ours[i]] == bool(trainable), want["names"][i]
+        state = model.state_dict()
+        for i, source in enumerate(want["source"].tolist()):
+            if source and source != want["names"][i] and i in ours:
+                assert torch.equal(state[ours[i]], state[ours[want["names"].tolist().index(source)]]), source
