@@ -293,9 +293,9 @@ def test_gradients(case: dict[str, Any]) -> None:
         gradient = parameters[place[i]].grad
         ours = -1.0 if gradient is None else gradient.norm().item()
         if norm <= 0:  # none, or of weights that nothing reads
-            assert ours <= 1e-6, want["names"][i]
+            assert ours <= 1e-5, want["names"][i]
         else:
-            assert ours == pytest.approx(float(norm), rel=2e-4, abs=1e-6), want["names"][i]
+            assert ours == pytest.approx(float(norm), rel=2e-4, abs=1e-5), want["names"][i]
             norms.append(ours)
     assert np.linalg.norm(norms) == pytest.approx(float(want["total_norm"]), rel=1e-4)
 
