@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from vidsgg.datasets.action_genome import ATTENTION, CONTACTING, OBJECTS, SPATIAL
+from vidsgg.datasets.action_genome_counts import frequencies
 from vidsgg.datasets.synthetic import body, relations
 from vidsgg.datasets.synthetic.body import Pose, Skeleton
-from vidsgg.datasets.synthetic.frequencies import frequencies
 from vidsgg.datasets.synthetic.looks import look
 from vidsgg.datasets.synthetic.relations import Placement
 from vidsgg.datasets.synthetic.render import drawn_box

@@ -19,7 +19,7 @@ from vidsgg.detectors.record import DetectorRecord
 from vidsgg.engine.checkpoint import Checkpoint, Provenance, find_checkpoint
 from vidsgg.engine.distributed import ALONE, Team
 from vidsgg.errors import CheckpointError, ConfigError, VidsggError
-from vidsgg.methods.registry import METHODS, find_method
+from vidsgg.methods.registry import METHODS, find_method, methods
 from vidsgg.methods.training_options import TrainOptions, options_from
 from vidsgg.plugins import withhold_code
 from vidsgg.structures.schema import Schema
@@ -35,6 +35,7 @@ class SavedRun:
     checkpoint: Checkpoint
     options: TrainOptions  # with their defaults where the file names code
     code: Mapping[str, str] = field(default_factory=dict)  # the options by which it does, see vidsgg/plugins.py
+    built_in: bool = False  # a model of the package that needs no training; ``file`` is its name
 
     def had(self, name: str) -> Any:
         """The value of an option as the run had it, to be compared with another and not to be
@@ -62,14 +63,18 @@ class ReadyModel:
 
 
 def read_run(path: Path, *, mmap: bool = False, model: str | None = None) -> SavedRun:
-    """path: a checkpoint file or a run's folder. mmap: as load_tensors. model: as the user names
-    it, which also lets in code of his own.
+    """path: a checkpoint file, a run's folder, or the name of a model that needs no training, where
+    no file and no folder is called so. mmap: as load_tensors. model: as the user names it, which
+    also lets in code of his own.
 
     Raises CheckpointError if it is none of ours, or of code that was not named; ConfigError if it
     is of another model than ``model``.
     """
     if model is not None:
         METHODS.admit(model)
+    if not path.exists() and str(path) in built_in_models():
+        run = built_in_run(str(path))
+        return _checked(run, model)
     file = find_checkpoint(path)
     checkpoint = Checkpoint.load(file, mmap=mmap)
     config, started_in = checkpoint.provenance.config, checkpoint.provenance.started_in
@@ -80,9 +85,34 @@ def read_run(path: Path, *, mmap: bool = False, model: str | None = None) -> Sav
         options = find_places(options_from(config, kind), file.parent, started_in)
     except ConfigError as error:
         raise CheckpointError(f"{file}: its configuration cannot be used: {error}") from error
-    if model not in (None, options.model):
-        raise ConfigError(f"option -model: {file} is of model {options.model!r}, not {model!r}.")
-    return SavedRun(file, checkpoint, options, withhold_code(config, kind)[1])
+    return _checked(SavedRun(file, checkpoint, options, withhold_code(config, kind)[1]), model)
+
+
+def _checked(run: SavedRun, model: str | None) -> SavedRun:
+    """Raises ConfigError if it is of another model than the user names."""
+    if model not in (None, run.options.model):
+        raise ConfigError(f"option -model: {run.file} is of model {run.options.model!r}, not {model!r}.")
+    return run
+
+
+def built_in_models() -> tuple[str, ...]:
+    """Names of the models that need no training, which stand for a checkpoint."""
+    return tuple(name for name, method in methods().items() if method.ready_schema() is not None)
+
+
+def built_in_run(name: str, mode: str = "sgdet") -> SavedRun:
+    """A model of the package that needs no training, as if a run had left it. Raises ConfigError for
+    a name that is none, and for a mode that the model does not have."""
+    method = find_method(name)
+    schema = method.ready_schema()
+    if schema is None:
+        raise ConfigError(f"model {name!r} has to be trained; without that there are {', '.join(built_in_models())}.")
+    method.capabilities.check(name, mode, schema)
+    options = options_from({"model": name, "mode": mode}, method.options)
+    widths = FeatureWidths()
+    provenance = Provenance(config=options.to_dict(), schema=schema, widths=widths, synthetic=False)
+    weights = method.build(schema, widths, options).state_dict()
+    return SavedRun(Path(name), Checkpoint(provenance, weights, epoch=0), options, built_in=True)
 
 
 def data_of(run: SavedRun, given: str | None) -> Path:

@@ -128,6 +128,15 @@ class Method(Generic[Options]):
         """The uncertainty above which edges of graphs are marked; None of models that know none."""
         return None
 
+    def ready_schema(self) -> Schema | None:
+        """The classes that the method knows without any training; None if it has to be trained."""
+        return None
+
+    def graph_notes(self, schema: Schema) -> tuple[str, ...]:
+        """What has to be said wherever graphs of the method are shown. schema: what it was trained
+        for."""
+        return ()
+
     def authors(self) -> AuthorsFormat | None:
         """How files of the method's authors are read; None if there are none."""
         return None

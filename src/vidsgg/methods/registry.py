@@ -38,6 +38,7 @@ METHODS: Registry[Method[Any]] = Registry(
         "scenellm": "vidsgg.methods.scenellm:METHOD",
         "easg_baseline": "vidsgg.methods.easg_baseline:METHOD",
         "frequency": "vidsgg.methods.frequency:METHOD",
+        "geometry": "vidsgg.methods.geometry:METHOD",
     },
     _wrong,
 )

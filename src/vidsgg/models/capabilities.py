@@ -21,6 +21,8 @@ class Capabilities:
     classifies, cleans and pairs them itself; "any" if it may copy any of them, see
     ``ops/detections.py``. classes: it reads the classes of subjects and objects. pictures: it reads the
     pictures themselves (``Clip.pictures``) and needs no detector.
+    all_subjects: it compares the subjects of a frame; all others are shown one subject at a time
+    where a frame has several.
     """
 
     modes: Mapping[str, tuple[str, ...]]
@@ -30,6 +32,7 @@ class Capabilities:
     raw_detections: RawDetections = False
     classes: bool = True
     pictures: bool = False
+    all_subjects: bool = False
 
     def check(self, model: str, mode: str, schema: Schema) -> None:
         """Raises ConfigError naming what the model or the data set lacks."""

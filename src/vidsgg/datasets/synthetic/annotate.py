@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from vidsgg.datasets.action_genome import ATTENTION, CONTACTING, SPATIAL
+from vidsgg.datasets.action_genome_counts import frequencies
 from vidsgg.datasets.synthetic import body
 from vidsgg.datasets.synthetic.body import Points, Skeleton
-from vidsgg.datasets.synthetic.frequencies import frequencies
 from vidsgg.datasets.synthetic.render import Scene, drawn_box
 from vidsgg.datasets.synthetic.script import Key, Relations, Story
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from vidsgg.datasets.action_genome import ATTENTION, SPATIAL
+from vidsgg.datasets.action_genome_counts import frequencies
 from vidsgg.datasets.synthetic import body, relations
 from vidsgg.datasets.synthetic.body import Points, Pose, Skeleton
-from vidsgg.datasets.synthetic.frequencies import frequencies
 from vidsgg.datasets.synthetic.relations import Placement
 from vidsgg.datasets.synthetic.things import BEARING, GRIP, HAND, KINDS, MOUTH, OPENING, SEAT, WORN, Kind
 
