@@ -9,8 +9,15 @@ from pathlib import Path
 from vidsgg.assembly.saved_run import SavedRun
 from vidsgg.datasets.splits import held_out
 from vidsgg.datasets.synthetic.known import is_synthetic, training_ids
+from vidsgg.methods.registry import find_method
 
 SHORT = "trained on drawn films: meaningless on real footage"
+
+
+def graph_notes(run: SavedRun) -> tuple[str, ...]:
+    """What has to be said wherever graphs of a model are shown: what it learnt from, and whether it
+    sees pictures."""
+    return (*drawn_note(run), *find_method(run.options.model).graph_notes(run.checkpoint.schema))
 
 
 def drawn_note(run: SavedRun) -> tuple[str, ...]:

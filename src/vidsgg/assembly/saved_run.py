@@ -251,6 +251,11 @@ def looks_at_pictures(run: SavedRun) -> bool:
     return find_method(run.options.model).capabilities.needs_detector(run.options.mode)
 
 
+def reads_boxes(run: SavedRun) -> bool:
+    """Whether the model of a run reads boxes and classes alone, so that any detector will do."""
+    return not find_method(run.options.model).capabilities.visual and run.options.mode != "sgcls"
+
+
 def detector_places(run: SavedRun, folders: Sequence[Path] = ()) -> tuple[str, ...]:
     """Where the detector of a run may be: beside the checkpoint, where the run had it, in data
     folders. Names and files."""

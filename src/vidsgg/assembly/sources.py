@@ -10,12 +10,13 @@ from pathlib import Path
 
 import torch
 
-from vidsgg.assembly.detectors import build_detector, find_detector
+from vidsgg.assembly.detectors import build_box_detector, build_detector, find_detector
 from vidsgg.datasets.base import VideoDataset
 from vidsgg.datasets.partial_labels import PartialLabels
 from vidsgg.datasets.pictures import picture_notes
-from vidsgg.detectors.base import RegionDetector
+from vidsgg.detectors.base import BoxDetector, RegionDetector
 from vidsgg.detectors.extraction import ClipExtractor
+from vidsgg.detectors.label_files import NO_LABELS, LabelFiles
 from vidsgg.detectors.record import DetectorRecord
 from vidsgg.engine.distributed import ALONE, Team
 from vidsgg.engine.loading import ClipLoader, Extractor
@@ -45,6 +46,7 @@ class FeatureSource:
     name: str | None = None
     key: StoreKey | None = None
     pictures: bool = False  # models read the pictures themselves
+    boxes: BoxDetector | None = None  # what finds boxes in videos for a model that reads boxes alone
 
     def loader(
         self,
@@ -85,18 +87,28 @@ class FeatureSource:
             partial,
         )
 
-    def extractor(self, *, learn: bool) -> Extractor | None:
-        """What makes of pictures the clips that a model reads; None where no picture is looked at."""
+    def extractor(self, *, learn: bool, subjects_from: float | None = None) -> Extractor | None:
+        """What makes of pictures the clips that a model reads; None where no picture is looked at.
+        subjects_from: see ClipExtractor."""
         if self.pictures:
             return PictureClips(self.mode, learn=learn)
         if self.detector is None:
             return None
         assert self.key is not None
         compat, raw = self.key.reference_compat, self.key.raw_detections
-        return ClipExtractor(self.detector, self.mode, learn=learn, reference_compat=compat, raw_detections=raw)
+        return ClipExtractor(
+            self.detector,
+            self.mode,
+            learn=learn,
+            reference_compat=compat,
+            raw_detections=raw,
+            subjects_from=subjects_from,
+        )
 
     def detector_record(self) -> DetectorRecord | None:
         """What the detector is, for checkpoints."""
+        if self.boxes is not None:
+            return DetectorRecord(self.boxes.describe(), self.boxes.digest())
         return None if self.key is None else DetectorRecord(dict(self.key.detector), self.key.weights)
 
 
@@ -153,6 +165,20 @@ def open_source(
         *(f"pictures: {note}" for note in picture_notes(dataset for dataset, _ in needed)),
     )
     return FeatureSource(mode, device, widths, lines, built, None, name, key)
+
+
+def open_box_source(
+    schema: Schema, device: torch.device, widths: FeatureWidths, detector: str | None, labels: LabelFiles = NO_LABELS
+) -> FeatureSource:
+    """What a model reads of videos that reads boxes alone: those of any detector, or given ones.
+
+    widths: of the features that the model was built for. detector: a name or a file; None: boxes
+    are given. labels: what the user says of its labels. Raises as ``build_box_detector``.
+    """
+    if detector is None:
+        return FeatureSource("predcls", device, widths, ("boxes: given",))
+    found, line = build_box_detector(detector, schema, device, labels)
+    return FeatureSource("sgdet", device, widths, (f"boxes: by {line}",), name=detector, boxes=found)
 
 
 def _file_widths(schema: Schema) -> FeatureWidths:

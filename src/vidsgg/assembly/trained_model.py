@@ -19,15 +19,16 @@ from vidsgg.assembly.saved_run import (
     looks_at_pictures,
     model_on,
     read_run,
+    reads_boxes,
     trained_source,
 )
-from vidsgg.assembly.sources import FeatureSource, open_source
-from vidsgg.assembly.video_defaults import FPS, LEAST_SCORE, THRESHOLD, TRACKER, Tracking
+from vidsgg.assembly.sources import FeatureSource, open_box_source, open_source
+from vidsgg.assembly.video_defaults import FPS, TRACKER, Tracking
 from vidsgg.assembly.video_predictor import VideoPredictor, VideoSettings, check_reads_videos
 from vidsgg.datasets.base import VideoDataset
 from vidsgg.engine.distributed import ALONE, Team
 from vidsgg.engine.evaluate import score
-from vidsgg.errors import DataError
+from vidsgg.errors import ConfigError, DataError
 from vidsgg.io.footage import FootageFrame
 from vidsgg.methods.registry import find_method
 from vidsgg.metrics.accumulator import RecallAccumulator
@@ -38,6 +39,7 @@ from vidsgg.structures.clip import Clip
 from vidsgg.structures.graph import GraphFrame, VideoGraph
 from vidsgg.structures.prediction import VideoPrediction
 from vidsgg.structures.schema import Schema
+from vidsgg.structures.widths import FeatureWidths
 
 Picture = npt.NDArray[np.uint8]  # RGB (H, W, 3)
 
@@ -97,8 +99,8 @@ class TrainedModel:
         *,
         fps: float = FPS,
         boxes: str | Path | None = None,
-        threshold: float = THRESHOLD,
-        least_score: float = LEAST_SCORE,
+        threshold: float | None = None,
+        least_score: float | None = None,
         uncertainty_threshold: float | None = None,
         tracker: Tracking = TRACKER,
     ) -> VideoGraph:
@@ -123,8 +125,8 @@ class TrainedModel:
         *,
         delay: int = 0,
         fps: float = FPS,
-        threshold: float = THRESHOLD,
-        least_score: float = LEAST_SCORE,
+        threshold: float | None = None,
+        least_score: float | None = None,
         uncertainty_threshold: float | None = None,
         tracker: Tracking = TRACKER,
     ) -> Iterator[GraphFrame]:
@@ -189,7 +191,27 @@ class TrainedModel:
         """Ready for videos that belong to no data set. Raises ConfigError or CheckpointError if
         that cannot be."""
         check_reads_videos(self.run, boxes=settings.boxes is not None)
-        return VideoPredictor(self.run, self._for_videos, settings)
+        ready = self._for_boxes(settings.boxes is not None) if reads_boxes(self.run) else self._for_videos
+        return VideoPredictor(self.run, ready, settings)
+
+    def _for_boxes(self, given: bool) -> ReadyModel:
+        """The network alone, or with the detector that finds its boxes. Raises CheckpointError as
+        ``_for_videos``, ConfigError if there is no detector to take."""
+        device, widths = choose_device(self.device), self.run.made.widths or FeatureWidths()
+
+        def source_with(detector: str | None) -> FeatureSource:
+            return open_box_source(self.schema, device, widths, detector)
+
+        if given:
+            source = source_with(None)
+        elif self.detector is None and self.run.made.detector is None:
+            raise ConfigError(
+                f"option -detector: {self.run.file} reads boxes and was made without a detector; name one, or give"
+                " boxes with -boxes FILE."
+            )
+        else:
+            source = trained_source(self.run, self.detector, self._folders, source_with)
+        return model_on(self.run, source, self.schema, self.run.options, any_detector=True)
 
     @cached_property
     def _for_videos(self) -> ReadyModel:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Literal, TypeAlias
 
 FPS = 2.0  # graphs a second
-THRESHOLD = 0.5  # of a group a pair keeps its best predicate, and all above this probability
-LEAST_SCORE = 0.3  # objects that a detector is less sure of are left out
+THRESHOLD = 0.5  # of a data set's video: of a group a pair keeps its best predicate, and all above this probability
+FLOOR = 0.1  # of own videos: what is less probable is not kept in files, where a page's slider could still find it
 Tracking: TypeAlias = Literal["overlap", "bytetrack"]
 TRACKER: Tracking = "overlap"

@@ -6,16 +6,16 @@ import hashlib
 import math
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import get_args
 
-from vidsgg.assembly.drawn import drawn_note
-from vidsgg.assembly.saved_run import ReadyModel, SavedRun
-from vidsgg.assembly.video_defaults import FPS, LEAST_SCORE, THRESHOLD, TRACKER, Tracking
+from vidsgg.assembly.drawn import graph_notes
+from vidsgg.assembly.saved_run import ReadyModel, SavedRun, reads_boxes
+from vidsgg.assembly.video_defaults import FLOOR, FPS, TRACKER, Tracking
 from vidsgg.detectors.record import weights_digest
 from vidsgg.errors import ConfigError
-from vidsgg.inference.intervals import RelationTimeline
+from vidsgg.inference.intervals import IntervalRules, RelationTimeline
 from vidsgg.inference.trackers import Tracker, make_tracker
 from vidsgg.inference.video import GraphRules, Scorer, Window, video_graphs
 from vidsgg.io.box_files import BoxFile, read_boxes
@@ -23,6 +23,7 @@ from vidsgg.io.boxes import GivenBoxes
 from vidsgg.io.footage import Footage, FootageFrame, open_footage
 from vidsgg.io.identity import content_of
 from vidsgg.methods.registry import find_method
+from vidsgg.structures.box_rules import BoxRules
 from vidsgg.structures.graph import GraphFrame, Origin, VideoFile, VideoGraph
 from vidsgg.structures.schema import Schema
 
@@ -33,8 +34,8 @@ class VideoSettings:
 
     fps: float = FPS  # graphs a second; of a folder of pictures, which are all used, how many were taken a second
     boxes: Path | None = None  # table (CSV) or graph file (JSON) of boxes, for predcls and sgcls
-    threshold: float = THRESHOLD
-    least_score: float = LEAST_SCORE  # of sgdet
+    threshold: float | None = None  # from which on predicates are shown; None: each group's own
+    least_score: float | None = None  # of detections; None: the detector's own
     uncertainty_threshold: float | None = None  # above it an edge is marked as uncertain; None: as trained
     tracker: Tracking = TRACKER  # how things get their ids
 
@@ -42,7 +43,7 @@ class VideoSettings:
         if not 0 < self.fps < math.inf:
             raise ConfigError(f"option -fps: {self.fps} is not a positive number of graphs a second.")
         for name in ("threshold", "least_score"):
-            if not 0 <= getattr(self, name) <= 1:
+            if getattr(self, name) is not None and not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"option -{name}: {getattr(self, name)} is not a number from 0 to 1.")
         if self.tracker not in get_args(Tracking):
             raise ConfigError(
@@ -60,6 +61,8 @@ def check_reads_videos(run: SavedRun, *, boxes: bool = False) -> Schema:
             " which actions and things there are comes with its annotated clips, not from a video. Name one of its"
             " clips with -video, without a video file."
         )
+    if reads_boxes(run):
+        return schema
     if mode != "sgdet" and not boxes:
         raise ConfigError(
             f"{run.file} is a model for {mode}, which reads given boxes: give them with -boxes FILE, or take a"
@@ -82,21 +85,32 @@ class VideoPredictor:
         looked at."""
         self.run, self.ready, self.settings = run, ready, settings
         self.schema = check_reads_videos(run, boxes=settings.boxes is not None)
-        self.scorer = _scorer_of(ready, self.schema)
-        mode = run.options.mode
-        unsure = unsure_above(run, settings.uncertainty_threshold)
-        self.rules = GraphRules(settings.threshold, settings.least_score if mode == "sgdet" else 0.0, unsure)
+        mode, unsure = ready.source.mode, unsure_above(run, settings.uncertainty_threshold)
+        box_rules = _box_rules(ready, settings)
+        self.scorer = _scorer_of(ready, self.schema.of_own_videos(), box_rules)
+        groups = self.schema.vocabulary.groups
+        self.shown_from = tuple(
+            (group.name, group.shown_from if settings.threshold is None else settings.threshold) for group in groups
+        )
+        floor = min(FLOOR, *(least for _, least in self.shown_from))
+        self.rules = GraphRules(floor, box_rules.least_score if mode == "sgdet" else 0.0, unsure, best=False)
         objects = self.schema.vocabulary.objects
         self.boxes: BoxFile | None = (
             None if settings.boxes is None else read_boxes(settings.boxes, objects, mode == "predcls")
         )
-        self.drawn = drawn_note(run)
+        self.notes = graph_notes(run)
         self.tracker()  # its library must be there before any video is looked at
-        values = {"threshold": self.rules.threshold, "least_score": self.rules.least}
+        values = {"floor": floor}
+        values |= {name: float(value) for name, value in asdict(box_rules).items()} if self.boxes is None else {}
         values |= {} if unsure is None else {"uncertainty_threshold": unsure}
         values |= {} if settings.boxes is None else {"boxes_crc32": float(zlib.crc32(settings.boxes.read_bytes()))}
         origin = origin_of(run, ready, settings.fps if self.boxes is None else None, values)
-        self.origin = replace(origin, tracker=None if self.boxes and self.boxes.tracked else settings.tracker)
+        self.origin = replace(
+            origin,
+            tracker=None if self.boxes and self.boxes.tracked else settings.tracker,
+            shown_from=self.shown_from,
+            on_request=tuple(name for group in groups for name in group.on_request),
+        )
 
     def tracker(self) -> Tracker:
         """A new one, for one video."""
@@ -111,17 +125,23 @@ class VideoPredictor:
     def frames(
         self, name: str, frames: Iterable[FootageFrame], boxes: GivenBoxes | None = None
     ) -> Iterator[GraphFrame]:
-        """Graphs of frames in order, with ids of things. They come a window of frames at a time,
-        see ``inference.video.Window``."""
+        """Graphs of frames in order, with ids of things. Where things are detected, all frames are
+        looked at before the first graph comes, see ``inference.whole_tracks``."""
         return video_graphs(name, frames, self.scorer, self.rules, boxes=boxes, tracker=self.tracker())
+
+    @property
+    def interval_rules(self) -> IntervalRules:
+        """By which relations are intervals: a group's reaches what it is shown from."""
+        return IntervalRules(high_of=self.shown_from)
 
     def live(self, name: str, frames: Iterable[FootageFrame], delay: int = 0) -> Iterator[GraphFrame]:
         """As ``frames``, but the graph of a frame comes at the latest when ``delay`` further frames
-        have been read. Raises ConfigError for a negative delay."""
+        have been read, and tracks are judged by what was seen of them so far. Raises
+        ConfigError for a negative delay."""
         if delay < 0:
             raise ConfigError(f"delay is {delay} frames; the least is 0.")
         window = Window(frames=delay + 1)
-        return video_graphs(name, frames, self.scorer, self.rules, window, tracker=self.tracker())
+        return video_graphs(name, frames, self.scorer, self.rules, window, tracker=self.tracker(), live=True)
 
     def graph(self, video: Path) -> VideoGraph:
         """The whole graph of a video, in memory. Raises DataError if the video cannot be read."""
@@ -130,11 +150,17 @@ class VideoPredictor:
         for frame in self.frames(footage.name, footage.frames(), boxes):
             timeline.add(frame)
             frames.append(frame)
-        notes = (*self.drawn, *footage.notes, *(boxes.notes() if boxes else ()))
+        notes = (*self.notes, *footage.notes, *(boxes.notes() if boxes else ()))
         made_by = replace(self.origin, notes=notes, source=str(video.resolve()))
         known = video_file(video, footage)
         return VideoGraph(
-            footage.name, self.schema.name, tuple(frames), timeline.intervals(), made_by, self.schema, known
+            footage.name,
+            self.schema.name,
+            tuple(frames),
+            timeline.intervals(self.interval_rules),
+            made_by,
+            self.schema,
+            known,
         )
 
 
@@ -163,19 +189,44 @@ def origin_of(
 ) -> Origin:
     """What graphs say of what made them."""
     key = ready.source.key
-    weights = weights_digest(run.checkpoint.weights) + (key.weights if key else "")
+    boxes = ready.source.boxes
+    found_by = key.weights if key else boxes.digest() if boxes else ""
+    weights = weights_digest(run.checkpoint.weights) + found_by
     return Origin(
         model=run.options.model,
-        mode=run.options.mode,
-        checkpoint=f"{run.file.resolve().parent.name}/{run.file.name}",
+        mode=ready.source.mode,
+        checkpoint=f"{run.file} (built in)" if run.built_in else f"{run.file.resolve().parent.name}/{run.file.name}",
         weights=hashlib.sha256(weights.encode()).hexdigest(),
-        detector=key.detector_name if key else None,
+        detector=key.detector_name if key else boxes.architecture if boxes else None,
         fps=fps,
         settings=tuple((settings or {}).items()),
     )
 
 
-def _scorer_of(ready: ReadyModel, schema: Schema) -> Scorer:
+def _box_rules(ready: ReadyModel, settings: VideoSettings) -> BoxRules:
+    """The detector's rules, or those that follow from the least score that is asked for."""
     source = ready.source
-    extractor = source.extractor(learn=False)
-    return Scorer(ready.model, extractor, schema, source.mode, source.device, ready.options.exclusive_decoding)
+    detector = source.boxes or source.detector
+    rules = BoxRules() if detector is None else detector.rules
+    if settings.least_score is None:
+        return rules
+    # What is asked for goes for tracks as well: where it is below the detector's own, no track is
+    # left out for its scores alone.
+    return replace(rules, least_score=settings.least_score, track_score=settings.least_score)
+
+
+def _scorer_of(ready: ReadyModel, schema: Schema, box_rules: BoxRules) -> Scorer:
+    source = ready.source
+    # Where subjects are things like others, a frame is not about a few of them.
+    extractor = source.extractor(learn=False, subjects_from=None if schema.mutual else box_rules.least_score)
+    return Scorer(
+        ready.model,
+        extractor,
+        schema,
+        source.mode,
+        source.device,
+        ready.options.exclusive_decoding,
+        None if source.boxes is None else source.boxes.find,
+        box_rules,
+        find_method(ready.options.model).capabilities.all_subjects,
+    )

@@ -47,9 +47,15 @@ VOCABULARY = Vocabulary(
     objects=OBJECTS,
     subjects=(OBJECTS[PERSON],),
     groups=(
-        PredicateGroup("attention", ATTENTION, kind="single"),
-        PredicateGroup("spatial", SPATIAL, kind="multi", direction="object->subject"),
-        PredicateGroup("contacting", CONTACTING, kind="multi", negative="not_contacting"),
+        PredicateGroup("attention", ATTENTION, kind="single", shown_from=0.6, on_request=("not_looking_at", "unsure")),
+        PredicateGroup("spatial", SPATIAL, kind="multi", direction="object->subject", shown_from=0.6),
+        PredicateGroup(
+            "contacting",
+            CONTACTING,
+            kind="multi",
+            negative="not_contacting",
+            on_request=("not_contacting", "other_relationship"),
+        ),
     ),
 )
 SCHEMA = Schema(

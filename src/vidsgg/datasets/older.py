@@ -12,18 +12,16 @@ from vidsgg.structures.schema import Schema
 
 
 def read_schema(document: object) -> Schema:
-    """The schema of a file, with the rules that version 0.1.0 did not write down. Raises DataError
-    as ``Schema.from_dict`` does."""
-    schema = Schema.from_dict(document)
+    """The schema of a file, with what earlier versions did not write down: 0.1.0 no rules, and 0.2
+    not what graphs show by default. Raises DataError as ``Schema.from_dict`` does."""
+    schema, known = Schema.from_dict(document), action_genome.SCHEMA
+    if schema.vocabulary != known.vocabulary:
+        return schema
+    rules: dict[str, Any] = {}
     if isinstance(document, Mapping) and "version" not in document:
-        known = action_genome.SCHEMA
-        if schema.vocabulary == known.vocabulary:
-            rules = {
-                name: getattr(known, name)
-                for name in ("title", "one_subject", "mutual", "often_wrong", "once_per_frame")
-            }
-            return replace(schema, vocabulary=known.vocabulary, **rules)
-    return schema
+        names = ("title", "one_subject", "mutual", "often_wrong", "once_per_frame")
+        rules = {name: getattr(known, name) for name in names}
+    return replace(schema, vocabulary=known.vocabulary, **rules)
 
 
 def schema_of_names(names: Mapping[str, Any], features: Mapping[str, int]) -> Schema | None:

@@ -30,6 +30,7 @@ from vidsgg.ops.cleaning import clean
 from vidsgg.ops.detections import RawDetections, candidate_pairs
 from vidsgg.ops.masks import union_boxes, union_masks
 from vidsgg.ops.pairing import SubjectRule, label_nodes, nearest_pairs, subject_pairs
+from vidsgg.ops.scene_boxes import main_subjects
 from vidsgg.structures.clip import Clip
 from vidsgg.structures.schema import Schema
 
@@ -55,6 +56,8 @@ class ClipExtractor:
       pairs are open: ``candidate_pairs``. For models that classify them anew before they clean
       them.
 
+    subjects_from: of frames with several subjects (people's own videos), only the main ones that
+    are at least so sure are related; None: all.
     reference_compat: in SGDET, learn, the subject of a pair is the box that the reference takes by
     mistake: it uses the subject's place in the list of annotated boxes, those found first, as the
     number of a box of the frame.
@@ -68,7 +71,9 @@ class ClipExtractor:
         learn: bool,
         reference_compat: bool = False,
         raw_detections: RawDetections = False,
+        subjects_from: float | None = None,
     ) -> None:
+        self.subjects_from = subjects_from
         self.detector = detector.requires_grad_(False).eval()
         self.mode, self.learn, self.reference_compat, self.raw_detections = (
             mode,
@@ -217,6 +222,9 @@ class ClipExtractor:
         frame = found.frame[row]
         klass, score = label_nodes(distribution, frame, rule)
         subject, obj = subject_pairs(frame, klass, score, rule, found.box[row])
+        if self.subjects_from is not None:
+            main = _main(found.box[row], score, frame, rule.among(klass) & (score >= self.subjects_from))[subject]
+            subject, obj = subject[main], obj[main]
         return replace(
             clip,
             node_box=found.box[row],
@@ -251,6 +259,15 @@ class ClipExtractor:
                 f" is {name} to it and should be {wanted}. Mode {self.mode} needs a detector that was trained on the"
                 " data set's classes."
             )
+
+
+def _main(box: Tensor, score: Tensor, frame: Tensor, subject: Tensor) -> Tensor:
+    """(N,) bool: the subjects (N,) bool that their frame is about, see ``ops.scene_boxes``."""
+    main = torch.zeros_like(subject)
+    for f in frame[subject].unique().tolist():
+        rows = torch.nonzero(subject & (frame == f)).squeeze(1)
+        main[rows] = torch.from_numpy(main_subjects(box[rows].cpu().numpy(), score[rows].cpu().numpy())).to(main.device)
+    return main
 
 
 def _open_pairs(clip: Clip) -> Clip:

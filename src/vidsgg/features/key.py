@@ -74,7 +74,7 @@ class StoreKey:
         """Plain values; ``from_json`` gives an equal key back."""
         return {
             "detector": dict(self.detector), "weights": self.weights, "mode": self.mode, "reference_compat": self.reference_compat,
-            "raw_detections": self.raw_detections, "schema": self.schema.to_dict(),
+            "raw_detections": self.raw_detections, "schema": _without_display(self.schema.to_dict()),
         }  # fmt: skip
 
     @staticmethod
@@ -115,6 +115,16 @@ class StoreKey:
         if self.schema != wanted.schema:
             reasons.append(_schema_difference(self.schema, wanted.schema))
         return reasons
+
+
+def _without_display(schema: dict[str, Any]) -> dict[str, Any]:
+    """What graphs show by default changes no feature."""
+    vocabulary = schema["vocabulary"]
+    groups = [
+        {name: value for name, value in group.items() if name not in ("shown_from", "on_request")}
+        for group in vocabulary["groups"]
+    ]
+    return schema | {"vocabulary": vocabulary | {"groups": groups}}
 
 
 def digest_of(document: Mapping[str, Any]) -> str:

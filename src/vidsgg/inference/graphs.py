@@ -44,11 +44,14 @@ def frame_graphs(
     unsure_above: float | None = None,
     least: float = 0.0,
     track: Array | None = None,
+    *,
+    best: bool = True,
 ) -> Iterator[GraphFrame]:
     """The graphs of a video's frames.
 
-    Of every group a pair gets its best predicate and every other above ``threshold``; an edge's
-    score is the predicate's probability.
+    Of every group a pair gets the predicates above ``threshold`` and, with ``best``, the best one
+    whatever its probability, as published protocols have it; an edge's score is the predicate's
+    probability.
     unsure_above: edges whose aleatoric and epistemic uncertainty add up to more are marked as
     uncertain; None, or a model without uncertainty, marks none. Nodes that are nothing, or whose
     score is below ``least``, are left out with their edges. track (N,): ids of the nodes, -1 for
@@ -75,7 +78,7 @@ def frame_graphs(
                 for of, row in ((subjects, prediction.pair_subject), (position, prediction.pair_object))
             )
             if subject is not None and obj is not None:
-                edges += _edges(prediction, p, subject, obj, threshold, doubts)
+                edges += _edges(prediction, p, subject, obj, threshold, doubts, best)
         yield GraphFrame(
             moment.key, moment.number, moment.time, moment.width, moment.height, tuple(nodes), tuple(edges)
         )
@@ -102,12 +105,18 @@ def _doubts(prediction: VideoPrediction, unsure_above: float) -> dict[str, Array
 
 
 def _edges(
-    prediction: VideoPrediction, pair: int, subject: int, obj: int, threshold: float, doubts: dict[str, Array] | None
+    prediction: VideoPrediction,
+    pair: int,
+    subject: int,
+    obj: int,
+    threshold: float,
+    doubts: dict[str, Array] | None,
+    best: bool,
 ) -> Iterator[GraphEdge]:
     """The edges of a pair, whose nodes stand at ``subject`` and ``obj`` in their frame."""
     for group in prediction.schema.vocabulary.groups:
         scores = prediction.scores[group.name][pair]
-        likely = {int(scores.argmax()), *np.flatnonzero(scores > threshold).tolist()}
+        likely = set(np.flatnonzero(scores > threshold).tolist()) | ({int(scores.argmax())} if best else set())
         ends = (subject, obj) if group.direction == "subject->object" else (obj, subject)
         for c in sorted((c for c in likely if scores[c] > 0), key=lambda c: (-scores[c], c)):
             uncertain = None if doubts is None else bool(doubts[group.name][pair, c])

@@ -24,7 +24,7 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -44,6 +44,12 @@ class IntervalRules:
     gap: float = 1.0
     shortest: float = 0.5
     unknown_spacing: float = 0.5  # seconds between frames whose times are not known
+    high_of: tuple[tuple[str, float], ...] = ()  # by group, where it differs from ``high``
+
+    def of_group(self, group: str) -> IntervalRules:
+        """The rules of one group of predicates; ``low`` never above ``high``."""
+        high = dict(self.high_of).get(group, self.high)
+        return replace(self, high=high, low=min(self.low, high))
 
 
 class RelationTimeline:
@@ -92,7 +98,7 @@ class RelationTimeline:
             both = np.intersect1d(seen[subject][1], seen[thing][1])
             score = np.zeros(len(both))
             score[np.searchsorted(both, at[rows])] = scores[rows]
-            for first, last in find_intervals(time[both], score, rules):
+            for first, last in find_intervals(time[both], score, rules.of_group(names[relation][1])):
                 begin, end = int(both[first]), int(both[last])
                 start, stop = (float(time[begin]), float(time[end])) if known else (None, None)
                 mean = min(1.0, round(float(score[first : last + 1].mean()), 6))

@@ -184,15 +184,19 @@ def _frame(values: dict[str, Any]) -> GraphFrame:
 
 
 def _origin_json(origin: Origin | None) -> dict[str, Any] | None:
-    return None if origin is None else {**_plain(asdict(origin)), "settings": dict(origin.settings)}
+    if origin is None:
+        return None
+    plain = {**_plain(asdict(origin)), "settings": dict(origin.settings)}
+    shown = {"shown_from": dict(origin.shown_from), "on_request": list(origin.on_request)}
+    return plain | shown if origin.shown_from else {name: value for name, value in plain.items() if name not in shown}
 
 
 def _origin(values: dict[str, Any] | None) -> Origin | None:
     if values is None:
         return None
-    return Origin(
-        **{**values, "settings": tuple(values.get("settings", {}).items()), "notes": tuple(values.get("notes", ()))}
-    )
+    tables = {name: tuple(values.get(name, {}).items()) for name in ("settings", "shown_from")}
+    lists = {name: tuple(values.get(name, ())) for name in ("notes", "on_request")}
+    return Origin(**{**values, **tables, **lists})
 
 
 def _schema(content: dict[str, Any]) -> Schema | None:

@@ -146,7 +146,10 @@ class TEMPURA(nn.Module):
     def _score(self, clip: Clip) -> _Scored:
         pairs = scored_pairs(clip, "TEMPURA", self._guess if self.objects is not None else None, self._settle)
         if pairs.guess is None:
-            return self._relations(pairs.clip, pairs.node_class)
+            clip = pairs.clip
+            if self.config.take_obj_mem_feat:  # classes that the model has settled itself before, see score_apart
+                clip = self._seen(clip, self._guess(clip).remembered)
+            return self._relations(clip, pairs.node_class)
         clip, actions = with_guessed_actions(pairs.clip, self.action_classifier)
         scored = self._relations(self._seen(clip, pairs.guess.remembered), pairs.node_class)
         logits = replace(scored.logits, actions=actions, clip=pairs.settled)

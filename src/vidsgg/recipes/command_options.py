@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from vidsgg.assembly.video_defaults import FPS, LEAST_SCORE, THRESHOLD, TRACKER
+from vidsgg.assembly.video_defaults import FPS, TRACKER
 from vidsgg.methods.method import ImportOptions
 from vidsgg.options import option
 
@@ -153,11 +153,18 @@ class PredictOptions(CheckpointOptions):
     boxes: str | None = option(
         None, "table (CSV) or graph file (JSON) of boxes in your own videos, for predcls and sgcls", place="input"
     )
-    least_score: float = option(
-        LEAST_SCORE, "leave out objects in your own videos that the model is less sure of (sgdet)", low=0, high=1
+    least_score: float | None = option(
+        None,
+        "leave out objects in your own videos that the detector is less sure of; by default its own value",
+        low=0,
+        high=1,
     )
-    threshold: float = option(
-        THRESHOLD, "predicates to keep: the best of each group, and all above this probability", low=0, high=1
+    threshold: float | None = option(
+        None,
+        "your own videos: show predicates from this probability on, by default each group's own value; a data set's"
+        " video: keep the best of each group and all above this, by default 0.5",
+        low=0,
+        high=1,
     )
     uncertainty_threshold: float | None = option(
         None,

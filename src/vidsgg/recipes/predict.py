@@ -10,9 +10,10 @@ import numpy as np
 import torch
 
 from vidsgg.assembly.data import open_split
-from vidsgg.assembly.drawn import drawn_note
+from vidsgg.assembly.drawn import graph_notes
 from vidsgg.assembly.saved_run import data_of, read_run
 from vidsgg.assembly.trained_model import TrainedModel
+from vidsgg.assembly.video_defaults import THRESHOLD
 from vidsgg.assembly.video_predictor import origin_of, unsure_above
 from vidsgg.datasets.base import Subset
 from vidsgg.datasets.pictures import picture_notes
@@ -62,17 +63,18 @@ def run_prediction(options: PredictOptions) -> Predicted:
     numbers = one.video_frames(0)
     annotation = replace(batch.annotations[0], frame_number=np.array(numbers))
     unsure = unsure_above(run, options.uncertainty_threshold)
-    settings = {"threshold": options.threshold} | ({} if unsure is None else {"uncertainty_threshold": unsure})
+    threshold = THRESHOLD if options.threshold is None else options.threshold
+    settings = {"threshold": threshold} | ({} if unsure is None else {"uncertainty_threshold": unsure})
     pictures, told = _pictures(one.picture_files(0)), picture_notes([one])
     if len(set(numbers)) < len(numbers):  # ffmpeg repeats pictures in the gaps of a video
         pictures, told = None, [*told, f"several frames are one picture of the video, so {page} shows no pictures"]
     source = None if pictures is None else path_to(pictures, graph)
-    notes = (*drawn_note(run), *((f"{run.options.remark}.",) if run.options.remark else ()))
+    notes = (*graph_notes(run), *((f"{run.options.remark}.",) if run.options.remark else ()))
     made_by = replace(origin_of(run, trained, settings=settings), source=source, notes=notes)
-    predicted = replace(over_time(to_graph(annotation, prediction, options.threshold, unsure)), made_by=made_by)
+    predicted = replace(over_time(to_graph(annotation, prediction, threshold, unsure)), made_by=made_by)
     write_graph(graph, predicted)
     show(page, surest(predicted), annotated_graph(annotation), pictures)
-    return Predicted(annotation.video_id, graph, page, (*told, *drawn_note(run)))
+    return Predicted(annotation.video_id, graph, page, (*told, *graph_notes(run)))
 
 
 def _check_own(file: Path, dataset: str, video_id: str) -> None:

@@ -138,7 +138,7 @@ class _Predictor:
         self.lines = [
             f"model: {run.options.model}, mode {run.options.mode}, from {run.file}, on {source.device}",
             *source.lines,
-            *self._at.drawn,
+            *self._at.notes,
         ]
 
     def predict(self, place: GraphPlace) -> VideoDone:
@@ -166,11 +166,11 @@ class _Predictor:
                 writer.add(frame)
                 timeline.add(frame)
                 count += 1
-            relations = timeline.intervals()
+            relations = timeline.intervals(self._at.interval_rules)
             notes += [*footage.notes, *(boxes.notes() if boxes else ())]
             writer.finish(
                 relations,
-                replace(self.origin, notes=(*self._at.drawn, *notes), source=path_to(place.video, place.file)),
+                replace(self.origin, notes=(*self._at.notes, *notes), source=path_to(place.video, place.file)),
             )
         return count, len(relations)
 

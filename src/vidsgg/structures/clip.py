@@ -262,6 +262,32 @@ class Clip:
             columns["pictures"] = self.pictures[begin:end]
         return replace(self, video_ids=(self.video_ids[start["videos"]],), **columns)
 
+    def with_pairs(self, rows: Tensor) -> Clip:
+        """Some pairs (increasing rows) with their nodes, in the same frames."""
+        node = torch.cat([self.pair_subject[rows], self.pair_object[rows]]).unique()
+        place = torch.full((self.nodes,), -1, device=self.device)
+        place[node] = torch.arange(len(node), device=self.device)
+        columns: dict[str, Any] = {
+            name: value[node]
+            for name in _POINTS_INTO
+            if name.startswith("node_") and (value := getattr(self, name)) is not None
+        }
+        pairs = self.related_by(rows)
+        columns |= {"pair_subject": place[pairs.pair_subject], "pair_object": place[pairs.pair_object]}
+        return replace(pairs, **columns)
+
+    def related_by(self, rows: Tensor) -> Clip:
+        """The same clip with some of its pairs (increasing rows) alone."""
+        columns: dict[str, Any] = {
+            name: value[rows]
+            for name in _POINTS_INTO
+            if name.startswith("pair_") and (value := getattr(self, name)) is not None
+        }
+        for table in _TABLES:
+            if (of_group := getattr(self, table)) is not None:
+                columns[table] = {name: hot[rows] for name, hot in of_group.items()}
+        return replace(self, **columns)
+
     def _size(self, space: str) -> int:
         if space == "subjects":
             return self.nodes if self.schema.subject_has_box else self.units

@@ -4,6 +4,7 @@ exporter and of the viewer."""
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,16 @@ class GraphFrame:
                         f"frame {short(self.key)}: edge {i} points to node {end}, there are {len(self.nodes)} nodes."
                     )
 
+    def only(self, kept: Sequence[int]) -> GraphFrame:
+        """The frame with some of its nodes, in their order, and the edges between them."""
+        place = {old: new for new, old in enumerate(kept)}
+        edges = (
+            replace(edge, subject=place[edge.subject], object=place[edge.object])
+            for edge in self.edges
+            if edge.subject in place and edge.object in place
+        )
+        return replace(self, nodes=tuple(self.nodes[i] for i in kept), edges=tuple(edges))
+
 
 @dataclass(frozen=True, slots=True)
 class RelationInterval:
@@ -137,6 +148,12 @@ class Origin:
     notes: tuple[str, ...] = ()
     tracker: str | None = None
     source: str | None = None
+    # Least score of the relations that are shown where nobody asks for others, by group. Empty: all
+    # that the graph holds, chosen by a published protocol.
+    shown_from: tuple[tuple[str, float], ...] = ()
+    on_request: tuple[
+        str, ...
+    ] = ()  # predicates that are shown on request only: that nothing is known, or that nothing holds
 
 
 @dataclass(frozen=True)
@@ -237,6 +254,20 @@ class VideoGraph:
             )
             raise DataError(f"video {short(self.video_id)}: {why}.")
         return self.frames[min(timed)[1]]
+
+    def shown(self) -> VideoGraph:
+        """The graph with the relations that are shown where nobody asks for others: without those
+        below their group's least score, and without predicates that say that nothing holds. A graph
+        that was made by a published protocol stays as it is."""
+        if self.made_by is None or not self.made_by.shown_from:
+            return self
+        least, hidden = dict(self.made_by.shown_from), set(self.made_by.on_request)
+
+        def seen(relation: GraphEdge | RelationInterval) -> bool:
+            return relation.predicate not in hidden and relation.score >= least.get(relation.group, 0.0)
+
+        frames = tuple(replace(frame, edges=tuple(filter(seen, frame.edges))) for frame in self.frames)
+        return replace(self, frames=frames, relations=tuple(r for r in self.relations if r.predicate not in hidden))
 
     def save(self, path: str | Path) -> Path:
         """Write the graph as JSON, such as ``kitchen.graph.json``; returns the path. Raises

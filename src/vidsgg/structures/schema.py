@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -105,6 +105,11 @@ class Schema:
     def hides_actions(self, mode: str) -> bool:
         """Whether subjects are actions whose class is to be predicted in ``mode``."""
         return self.subject_kind == "action" and mode not in self.subject_given
+
+    def of_own_videos(self) -> Schema:
+        """The same classes in people's own videos, where a frame has as many subjects as there are:
+        that it has one is a rule of published protocols."""
+        return replace(self, one_subject=False, mutual=self.mutual and not self.one_subject, once_per_frame=())
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON and checkpoints; ``from_dict`` gives an equal schema back."""

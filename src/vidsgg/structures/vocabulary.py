@@ -41,6 +41,9 @@ class PredicateGroup:
     negative: the predicate of a "multi" group that says that none of its others holds, Action
     Genome's ``not_contacting``. It tells how to read the group and changes neither labels nor
     features, so groups are equal without it.
+    shown_from: probability from which on a predicate is shown in graphs of people's own videos.
+    on_request: predicates that are shown only if somebody asks for them, since they say that
+    nothing holds, or that nothing is known. The same is true of both.
     """
 
     name: str
@@ -49,6 +52,8 @@ class PredicateGroup:
     direction: Direction = "subject->object"
     exclusive: tuple[str, ...] = ()
     negative: str | None = field(default=None, compare=False)
+    shown_from: float = field(default=0.5, compare=False)
+    on_request: tuple[str, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         where = f"predicate group {short(self.name)}"
@@ -64,6 +69,13 @@ class PredicateGroup:
                 raise DataError(
                     f"{where}: exclusive predicate {short(name)} is not one of its predicates {self.predicates}."
                 )
+        for name in self.on_request:
+            if name not in self.predicates:
+                raise DataError(
+                    f"{where}: {short(name)}, shown on request, is not one of its predicates {self.predicates}."
+                )
+        if not 0 <= self.shown_from <= 1:
+            raise DataError(f"{where}: shown_from is {self.shown_from}, not a probability.")
         if self.negative is not None and (self.kind != "multi" or self.negative not in self.predicates):
             raise DataError(
                 f"{where}: the negative predicate {short(self.negative)} must be one of {self.predicates} and the kind"

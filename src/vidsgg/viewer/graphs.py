@@ -47,13 +47,7 @@ def _surest(frame: GraphFrame, subjects: Collection[str], most: int) -> GraphFra
         (i for i, node in enumerate(frame.nodes) if not is_subject(node, subjects)), key=lambda i: -frame.nodes[i].score
     )
     kept = [i for i, node in enumerate(frame.nodes) if is_subject(node, subjects) or i in things[:most]]
-    place = {old: new for new, old in enumerate(kept)}
-    edges = (
-        replace(e, subject=place[e.subject], object=place[e.object])
-        for e in frame.edges
-        if e.subject in place and e.object in place
-    )
-    return replace(frame, nodes=tuple(frame.nodes[i] for i in kept), edges=tuple(edges))
+    return frame.only(kept)
 
 
 def subjects_of(*graphs: VideoGraph | None) -> Collection[str]:
