@@ -48,7 +48,7 @@ def option(
     checked before any work.
     plugin: it also takes ``package.module:NAME``, code of the user's own; see ``vidsgg/plugins.py``
     for who may name it.
-    takes_stream: whether ``-`` stands for standard output. free: where its value does not count;
+    takes_stream: whether ``-`` stands for standard output or input. free: where its value does not count;
     everywhere else it is held fixed.
     """
     metadata = {

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Sequence
+from functools import partial
 
 from vidsgg.cli.command_line import parse
 from vidsgg.errors import ConfigError, DataError
@@ -11,6 +14,7 @@ from vidsgg.recipes.command_options import PredictOptions
 DESCRIPTION = """Predict the graphs of videos: objects, relations, and how long they last.
 
 vidsgg predict VIDEO ... -checkpoint CKPT -o OUT   your own videos, without any annotation; writes a graph (JSON) for each
+vidsgg predict 0 -checkpoint CKPT                  a camera, an address (rtsp://, http://) or a pipe (-): a line of JSON per graph
 vidsgg predict -checkpoint CKPT -video NAME        an annotated video of a data set; writes a graph and a page to look at it"""
 
 
@@ -21,6 +25,10 @@ def main(argv: Sequence[str]) -> int:
             "option -checkpoint is required: a checkpoint file, or the folder of a run such as output/...\nSee 'vidsgg"
             " predict -h'."
         )
+    from vidsgg.io.live import is_live  # FFmpeg
+
+    if any(is_live(word) and not os.path.exists(word) for word in options.videos):
+        return _live(options)
     if options.videos:
         return _own_videos(options)
     if options.boxes:
@@ -55,4 +63,12 @@ def _own_videos(options: PredictOptions) -> int:
             print(done.text(), flush=True)
     if problems:
         raise DataError("\n".join(problems))
+    return 0
+
+
+def _live(options: PredictOptions) -> int:
+    from vidsgg.recipes.predict_live import run_live  # torch
+
+    done = run_live(options, partial(print, flush=True), partial(print, file=sys.stderr, flush=True))
+    print(done.text(), file=sys.stderr)
     return 0

@@ -23,7 +23,7 @@ _VIDEO = (
 )
 _SOUND = "wav,w64,mp3,aac,ac3,eac3,flac,aiff,caf,au,amr,ape,wv,tta"
 _PICTURE = "jpeg_pipe,png_pipe,webp_pipe,bmp_pipe,tiff_pipe"
-_FORMATS = ",".join((_VIDEO, _SOUND, _PICTURE))
+FORMATS = ",".join((_VIDEO, _SOUND, _PICTURE))
 
 # Nearly twice what the highest usual levels of H.264, HEVC, VP9 and AV1 allow (6.2: 35.7 million).
 # Decoders hold up to some 16 frames.
@@ -55,7 +55,7 @@ def _opened(path: Path) -> av.container.InputContainer:
         # Without "file:" a name like "concat:a.mp4" or "http:a.mp4" is an address for FFmpeg.
         return av.open(
             f"file:{path}",
-            options={"format_whitelist": _FORMATS, "protocol_whitelist": "file", "max_pixels": str(MOST_FRAME_PIXELS)},
+            options={"format_whitelist": FORMATS, "protocol_whitelist": "file", "max_pixels": str(MOST_FRAME_PIXELS)},
         )
     except av.error.ArgumentError as error:  # FFmpeg's answer for a format that is not in the list
         raise DataError(

@@ -42,7 +42,7 @@ class GraphWriter:
         self._write(_text(head)[:-1] + ',\n "frames": [')
 
     def add(self, frame: GraphFrame) -> None:
-        self._write((",\n  " if self._frames else "\n  ") + _text(_plain(asdict(frame))))
+        self._write((",\n  " if self._frames else "\n  ") + _text(frame_json(frame)))
         self._frames += 1
 
     def finish(self, relations: Sequence[RelationInterval], made_by: Origin | None) -> None:
@@ -55,6 +55,11 @@ class GraphWriter:
 
     def _write(self, text: str) -> None:
         self._file.write(text.encode())
+
+
+def frame_json(frame: GraphFrame) -> dict[str, Any]:
+    """Plain values of a frame, as graph files have them."""
+    return _plain(asdict(frame))
 
 
 @contextmanager

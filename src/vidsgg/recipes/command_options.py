@@ -133,8 +133,10 @@ class PredictOptions(CheckpointOptions):
 
     videos: tuple[str, ...] = option(
         (),
-        "your own: video files, folders of videos, folders of pictures; without any, a video of a data set",
+        "your own: video files, folders of videos, folders of pictures; or one camera (its number), rtsp:// or http://"
+        " address, or - for a pipe; without any, a video of a data set",
         place="input",
+        takes_stream=True,
     )
     video: str = option("0", "of a data set: name of the video, or its number in the split, from 0")
     split: Literal["test", "val", "train"] = option("test", "of a data set: where the video is")
@@ -177,6 +179,8 @@ class PredictOptions(CheckpointOptions):
         "how things in your own videos get their ids: by class and overlap, or ByteTrack (pip install"
         " vidsgg[tracking])",
     )
+    watch: bool = option(False, "of a camera, an address or a pipe: serve a page on this machine that follows")
+    port: int = option(0, "of that page; 0 takes a free one", low=0, high=65_535)
     jobs: int = option(1, "videos at a time, each in its own process", low=1, high=256)
     overwrite: bool = option(False, "make graphs that are there already again")
     device: str = option("auto", "auto (the first CUDA device, else the CPU), cpu, cuda, cuda:1, ...")

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from vidsgg.assembly.saved_run import read_run
 from vidsgg.assembly.trained_model import TrainedModel
-from vidsgg.assembly.video_predictor import VideoSettings, video_file
+from vidsgg.assembly.video_predictor import VideoPredictor, VideoSettings, video_file
 from vidsgg.engine.processes import cores, run_tasks
 from vidsgg.errors import ConfigError, DataError
 from vidsgg.inference.intervals import RelationTimeline
@@ -115,6 +115,11 @@ def _noted(place: GraphPlace) -> tuple[str, ...]:
     return () if place.note is None else (place.note,)
 
 
+def predictor_of(options: PredictOptions) -> _Predictor:
+    """The model that is asked for, with its detector. Raises ConfigError and CheckpointError as run_video_prediction."""
+    return _Predictor(options)
+
+
 class _Predictor:
     """A model at work on one video after another. name: what a video is called in its graph, by
     default as its file."""
@@ -140,6 +145,11 @@ class _Predictor:
             *source.lines,
             *self._at.notes,
         ]
+
+    @property
+    def at(self) -> VideoPredictor:
+        """The model, ready for videos."""
+        return self._at
 
     def predict(self, place: GraphPlace) -> VideoDone:
         """Write the graph of a video. A problem with the video is part of what is returned."""

@@ -1,0 +1,112 @@
+"""A page on this machine that follows a stream: the latest picture with its boxes, and its relations."""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib import resources
+from types import TracebackType
+from typing import Any
+
+from PIL import Image as Pillow
+
+from vidsgg.errors import ConfigError
+from vidsgg.io.images import Image
+from vidsgg.structures.graph import GraphFrame, VideoGraph
+from vidsgg.structures.schema import Schema
+from vidsgg.viewer.drawing import draw_frame
+from vidsgg.viewer.graphs import colours, subjects_of
+
+_HOST = "127.0.0.1"
+_POLICY = "default-src 'none'; img-src 'self'; script-src 'self'; style-src 'unsafe-inline'; connect-src 'self'"
+_WIDEST = 960  # pixels of the picture as it is sent
+
+
+class LivePage:
+    """Serves the page while entered. address: where."""
+
+    def __init__(self, name: str, schema: Schema, port: int = 0) -> None:
+        """name: of the source. port: 0 takes a free one. Raises ConfigError if the port is taken."""
+        self._name, self._schema = name, schema
+        self._lock = threading.Lock()
+        self._picture, self._state = b"", dict[str, Any](number=0, name=name)
+        try:
+            self._server = ThreadingHTTPServer((_HOST, port), _handler_of(self))
+        except OSError as error:
+            raise ConfigError(
+                f"option -port: {_HOST}:{port} cannot be used ({error.strerror}); 0 takes a free one."
+            ) from error
+        self.address = f"http://{_HOST}:{self._server.server_address[1]}/"
+        self._thread = threading.Thread(target=self._server.serve_forever, name="vidsgg-watch", daemon=True)
+
+    def __enter__(self) -> LivePage:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def show(self, image: Image, frame: GraphFrame, latency: float, dropped: int) -> None:
+        """The latest frame with its graph. latency: seconds that the graph came after the picture."""
+        graph = VideoGraph(self._name, self._schema.name, (frame,), schema=self._schema)
+        subjects = subjects_of(graph)
+        drawn = Pillow.fromarray(draw_frame(image, frame, colours([graph], subjects), subjects))
+        drawn.thumbnail((2 * _WIDEST, 2 * _WIDEST))
+        content = io.BytesIO()
+        drawn.save(content, "JPEG", quality=80)
+        state = {"name": self._name, "number": frame.number, "time": frame.time, "latency": latency, "dropped": dropped}
+        with self._lock:
+            self._picture, self._state = content.getvalue(), state
+
+    def answer(self, path: str) -> tuple[str, bytes] | None:
+        """Kind and content of what is asked for; None if there is no such thing."""
+        with self._lock:
+            if path == "/picture":
+                return "image/jpeg", self._picture
+            if path == "/state":
+                return "application/json", json.dumps(self._state).encode()
+        names = {"/": ("text/html", "live.html"), "/live.js": ("text/javascript", "live.js")}
+        if path not in names:
+            return None
+        kind, name = names[path]
+        return kind, (resources.files("vidsgg.viewer") / "page" / name).read_bytes()
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """What a browser may call this machine; another name is another site's trick."""
+        port = self._server.server_address[1]
+        return f"{_HOST}:{port}", f"localhost:{port}"
+
+
+def _handler_of(page: LivePage) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            found = page.answer(self.path.partition("?")[0]) if self.headers.get("Host") in page.hosts else None
+            if found is None:
+                self.send_error(404)
+                return
+            kind, content = found
+            self._send(kind, content)
+
+        def _send(self, kind: str, content: bytes) -> None:
+            self.send_response(200)
+            headers = {"Content-Type": f"{kind}; charset=utf-8" if kind.startswith("text") else kind}
+            headers |= {
+                "Content-Length": str(len(content)),
+                "Cache-Control": "no-store",
+                "Content-Security-Policy": _POLICY,
+            }
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            return
+
+    return Handler

@@ -1,0 +1,127 @@
+"""Graphs of a stream: lines as they come, a page that follows, a whole file at the end."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from clips import ENTITY
+from io_pipes import piped
+from numbered_video import write
+
+from vidsgg.errors import ConfigError
+from vidsgg.inference.intervals import IntervalRules
+from vidsgg.io.graphs import read_graph
+from vidsgg.recipes import predict_live
+from vidsgg.recipes.command_options import PredictOptions
+from vidsgg.structures.graph import GraphEdge, GraphFrame, GraphNode, Origin
+
+GROUP = ENTITY.vocabulary.groups[0]
+SUBJECT = ENTITY.vocabulary.subjects[0]
+OBJECT = next(name for name in ENTITY.vocabulary.objects[1:] if name != SUBJECT)
+
+
+class Model:
+    """Says the same of every frame."""
+
+    schema, notes, interval_rules = ENTITY, (), IntervalRules()
+    origin = Origin("none", "sgdet", "none", "0" * 64)
+
+    def live(self, name: str, frames: object) -> Iterator[GraphFrame]:
+        for frame in frames:  # type: ignore[attr-defined]
+            height, width = frame.image.shape[:2]
+            nodes = (GraphNode(SUBJECT, 0.9, (1, 2, 40, 60), 1), GraphNode(OBJECT, 0.8, (20, 20, 50, 50), 2))
+            edges = (GraphEdge(0, 1, GROUP.predicates[0], GROUP.name, 0.7),)
+            yield GraphFrame(frame.key, frame.number, frame.time, width, height, nodes, edges)
+
+
+@pytest.fixture(autouse=True)
+def model(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        predict_live, "predictor_of", lambda options: SimpleNamespace(at=Model(), lines=["model: none"])
+    )
+
+
+def test_lines_come_one_by_one_and_the_file_is_whole(tmp_path: Path) -> None:
+    film = write(tmp_path / "a.mkv", frames=50)
+    lines, notes = list[str](), list[str]()
+    with piped(film.read_bytes()) as end:
+        options = PredictOptions(videos=("-",), fps=5, out=str(tmp_path / "out"))
+        done = predict_live.run_live(options, lines.append, notes.append, descriptor=end)
+    said = [json.loads(line) for line in lines]
+    graph = read_graph(done.file)
+    assert [line["number"] for line in said] == [frame.number for frame in graph.frames] == list(range(1, 50, 5))
+    assert all(line["latency"] >= 0 and line["dropped"] == 0 and len(line["nodes"]) == 2 for line in said)
+    assert notes == ["model: none"] and len(graph.relations) == done.relations == 1
+    assert "10 frames" in done.text() and "no frame dropped" in done.text()
+    assert graph.made_by is not None and graph.made_by.notes[-1].startswith("of pipe, live: 0 frames dropped")
+
+
+def test_an_interrupt_ends_with_a_whole_file(tmp_path: Path) -> None:
+    film = write(tmp_path / "a.mkv", frames=200)
+    lines = list[str]()
+
+    def say(line: str) -> None:
+        lines.append(line)
+        if len(lines) == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    before = signal.getsignal(signal.SIGINT)
+    with piped(film.read_bytes()) as end:
+        options = PredictOptions(videos=("-",), fps=25, out=str(tmp_path / "out"))
+        done = predict_live.run_live(options, say, print, descriptor=end)
+    assert signal.getsignal(signal.SIGINT) is before
+    assert len(read_graph(done.file).frames) == len(lines) == done.frames < 10
+    assert [file.name for file in (tmp_path / "out").iterdir()] == [done.file.name]
+
+
+def test_the_page_shows_the_latest_picture(tmp_path: Path) -> None:
+    film = write(tmp_path / "a.mkv", frames=20)
+    notes, states = list[str](), list[dict[str, object]]()
+
+    def get(path: str, host: str | None = None) -> bytes:
+        address = notes[-1].removeprefix("watch: ").rstrip("/")
+        headers = {} if host is None else {"Host": host}
+        with urllib.request.urlopen(urllib.request.Request(address + path, headers=headers), timeout=5) as answer:
+            return answer.read()
+
+    def say(line: str) -> None:
+        if json.loads(line)["number"] == 11:  # the page has the one before
+            assert b"live.js" in get("/") and b"follow" in get("/live.js")
+            states.append(json.loads(get("/state")))
+            assert get("/picture").startswith(b"\xff\xd8")
+            for path, host in (("/state", "evil.example"), ("/../secret", None)):
+                with pytest.raises(urllib.error.HTTPError, match="404"):
+                    get(path, host)
+
+    with piped(film.read_bytes()) as end:
+        options = PredictOptions(videos=("-",), fps=5, out=str(tmp_path / "out"), watch=True)
+        predict_live.run_live(options, say, notes.append, descriptor=end)
+    assert states[0]["number"] == 6 and states[0]["dropped"] == 0
+    with pytest.raises(urllib.error.URLError):
+        get("/state")  # it is gone with the stream
+
+
+@pytest.mark.parametrize(
+    ("given", "message"), [({"videos": ("0", "1")}, "followed alone"), ({"videos": ("0",), "boxes": "a.csv"}, "-boxes")]
+)
+def test_what_does_not_go_with_it(given: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        predict_live.run_live(PredictOptions(**given), print, print)
+
+
+def test_pictures_are_let_go(tmp_path: Path) -> None:
+    """Without a page no picture is kept."""
+    pictures: dict[int, np.ndarray] = {}
+    with piped(write(tmp_path / "a.mkv", frames=10).read_bytes()) as end:
+        live = predict_live.LiveVideo("-", 25, descriptor=end)
+        assert len(list(predict_live._kept(live, pictures, False))) == 10
+    assert pictures == {}
