@@ -39,6 +39,11 @@ SMALL_SCENELLM = {
     "token_dim": 256, "codes": 128, "code_hidden": 256, "frame_codes": 64, "max_words": 256, "word_step": 16, "decoder_layer": 1,
     "feedforward_dim": 1024,
 }  # fmt: skip
+# of OED, which reads pictures: small ones
+SMALL_OED = {
+    "backbone": "resnet18", "short_side": 96, "long_side": 160, "heads": 4, "feedforward_dim": 128, "enc_layers": 1,
+    "instance_layers": 2, "relation_layers": 2, "num_queries": 24, "oed_topk": "20,12,6", "frames_per_video": 4, "temporal_epochs": 2,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,9 @@ ROWS = {
     "tempura": Row("TEMPURA", "tempura"),
     "tempura-no-memory": Row("TEMPURA, no memory", "tempura", {"rel_mem_compute": None}),
     "stket": Row("STKET", "stket"),
+    "sttran-partial": Row("STTran, 10 % of the labels (ImparTail)", "sttran", {"partial_labels": "10"}),
+    "dsgdetr": Row("DSG-DETR", "dsgdetr"),
+    "oed": Row("OED, tiny, from nothing", "oed", SMALL_OED),
     "scenellm": Row("SceneLLM (re-implementation), binary cross entropy", "scenellm", SMALL_SCENELLM),
 }
 

@@ -27,7 +27,7 @@ full rule.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -93,12 +93,19 @@ def frame_ranks(
     relation = start_of[true_pair][match] + nth
 
     cells = _Cells(scored, groups)
+    again = _Cells(_softmax_again(scored, groups), groups) if protocol.softmax_again else cells
     hit = predicate[relation] * len(scored.frame) + scored_pair[match]
     ranks = []
     for constraint in protocol.constraints:
-        candidates, key = cells.candidates(constraint, protocol)
+        of = again if constraint == "no" else cells
+        candidates, key = of.candidates(constraint, protocol)
         found = np.flatnonzero(candidates.ravel()[hit])
-        rank = _rank(cells, candidates, key, protocol.pool if constraint == "no" else None, hit[found])
+        pool = protocol.pool if constraint == "no" else None
+        if constraint in protocol.unordered or protocol.suppress is not None:
+            ordered = constraint not in protocol.unordered
+            rank = _walked_rank(of, scored, candidates, pool, ordered, protocol.suppress)[hit[found]]
+        else:
+            rank = _rank(of, candidates, key, pool, hit[found])
         ranks.append(first(rank, relation[found], len(pair)))
     return RelationRanks(unit=truth.frame[pair], predicate=predicate, rank=np.stack(ranks))
 
@@ -233,6 +240,52 @@ def _rank(cells: _Cells, candidates: Array, key: Array, pool: int | None, hit: A
     if pool is not None:
         rank[rank >= pool] = NOT_FOUND
     return rank
+
+
+def _walked_rank(
+    cells: _Cells, scored: ScoredPairs, candidates: Array, pool: int | None, ordered: bool, suppress: float | None
+) -> Array:
+    """(C * P,) rank of every cell in its frame, frame by frame; NOT_FOUND for one that is no
+    candidate, beyond the ``pool`` first, or suppressed. ordered: by score, else as they are made.
+    """
+    rank = np.full(candidates.size, NOT_FOUND, dtype=np.int64)
+    pairs = len(scored.frame)
+    for pair in np.split(np.arange(pairs), np.flatnonzero(np.diff(scored.frame)) + 1) if pairs else ():
+        cell = cells.generated(pair)
+        cell = cell[candidates.ravel()[cell]]
+        if ordered:
+            subject, obj = (score.astype(np.float64)[cell % pairs] for score in cells.box_score)
+            cell = cell[np.argsort(-(subject * obj * cells.probability.ravel()[cell]), kind="stable")]
+        cell = cell[:pool]
+        if suppress is not None:
+            cell = cell[_unsuppressed(scored, cell // pairs, cell % pairs, suppress)]
+        rank[cell] = np.arange(len(cell))
+    return rank
+
+
+def _unsuppressed(scored: ScoredPairs, predicate: Array, pair: Array, suppress: float) -> Array:
+    """(R,) bool: the candidates of a frame that stay, of (R,) predicates and pairs, the best first."""
+    subject, obj = scored.subject[pair], scored.object[pair]
+    said = np.stack([predicate, scored.node_class[subject], scored.node_class[obj]], 1)
+    stays = np.ones(len(pair), dtype=np.bool_)
+    for i in range(len(pair)):
+        if not stays[i]:
+            continue
+        later = i + 1 + np.flatnonzero((said[i + 1 :] == said[i]).all(1))
+        both = np.ones(len(later))
+        for node in (subject, obj):
+            both *= aligned_iou(scored.node_box[node[i]], scored.node_box[node[later]], inclusive=True)
+        stays[later[both > suppress]] = False
+    return stays
+
+
+def _softmax_again(scored: ScoredPairs, groups: Sequence[PredicateGroup]) -> ScoredPairs:
+    def again(table: Array) -> Array:
+        power = np.exp(table - table.max(1, keepdims=True))
+        return np.asarray(power / power.sum(1, keepdims=True), dtype=np.float32)
+
+    single = {group.name: again(scored.scores[group.name]) for group in groups if group.kind == "single"}
+    return replace(scored, scores={**scored.scores, **single})
 
 
 def _exact_rank(cells: _Cells, cell: Array, pool: int | None, hit: Array) -> Array:

@@ -3,7 +3,7 @@ up."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from vidsgg.errors import ConfigError
@@ -49,6 +49,13 @@ class Protocol:
     subject_given: bool = False
     object_given: bool = False
     overlap: Literal["plus_one", "plain"] = "plus_one"
+    # Constraints whose candidates are not ordered by score but stay as they are made.
+    unordered: tuple[Constraint, ...] = ()
+    # Whether "no" takes a softmax of single-label probabilities once more.
+    softmax_again: bool = False
+    # A candidate that says the same as a better one goes if the product of the overlaps of both
+    # boxes (sides + 1) is above this.
+    suppress: float | None = None
 
     def __post_init__(self) -> None:
         if not self.ks or self.ks[0] < 1 or list(self.ks) != sorted(set(self.ks)):
@@ -85,8 +92,43 @@ class Protocol:
         return (
             f"{self.name}: R@K = share of the relations of each {self.unit} among its best K candidates, averaged over"
             f" {self.unit}s with a relation; {match}; score = {self.score} of subject, object and predicate;"
-            f" {', '.join(words[constraint] for constraint in self.constraints)}"
+            f" {', '.join(words[constraint] for constraint in self.constraints)}{self._beside()}"
         )
+
+    def _beside(self) -> str:
+        """What is unlike other protocols, for ``describe``."""
+        said = [f"; {', '.join(self.unordered)}: candidates are not sorted by score"] * bool(self.unordered)
+        said += ["; no: softmax of single-label groups once more"] * self.softmax_again
+        if self.suppress is not None:
+            said.append(f"; of candidates that say the same those that overlap by more than {self.suppress} go")
+        return "".join(said)
+
+
+def named_protocol(name: Literal["own", "impartail", "oed"], schema: Schema, mode: str) -> Protocol:
+    """The field's protocol, or how a method's authors score theirs on frames with one subject: only
+    to be compared with their own tables.
+
+    impartail: rohithpeddi/ImparTail ``lib/supervised/evaluation_recall.py``, where sorting is
+    commented out. oed: guanw-pku/OED ``evaluate_recall.py``, with the suppression of its second
+    stage. Raises ConfigError as ``protocol_for``, and for data of another shape.
+    """
+    own = protocol_for(schema, mode)
+    if name == "own":
+        return own
+    if own.match != "box+class":
+        raise ConfigError(
+            f"option -protocol: {name} scores pairs of boxes, which data set {schema.name!r} does not have."
+        )
+    if name == "impartail":
+        return replace(own, name=f"{mode}, as ImparTail scores", unordered=("with", "semi"), softmax_again=True)
+    changes = {
+        "name": f"{mode}, as OED scores",
+        "overlap": "plain",
+        "constraints": ("with", "no"),
+        "semi_threshold": None,
+    }
+    suppression = {"suppress": 0.9, "pool": 500} if mode == "sgdet" else {}
+    return replace(own, **changes, **suppression)  # type: ignore[arg-type]
 
 
 def protocol_for(schema: Schema, mode: str) -> Protocol:

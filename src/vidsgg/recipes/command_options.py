@@ -103,6 +103,10 @@ class EvaluateOptions(ScoringOptions, CheckpointOptions):
         "folder for tables, charts and the counters of every video; by default the checkpoint's",
         place="new folder",
     )
+    protocol: Literal["own", "impartail", "oed"] = option(
+        "own",
+        "the field's protocol, or how the authors of a method score theirs, to be compared with their own tables only",
+    )
     charts: bool = option(
         True, "draw recall by predicate, calibration and, of models that know it, risk over coverage (PNG)"
     )

@@ -17,7 +17,7 @@ from vidsgg.methods.method import Scoring
 from vidsgg.methods.registry import find_method
 from vidsgg.metrics.accumulator import RecallAccumulator
 from vidsgg.metrics.calibration import CalibrationAccumulator
-from vidsgg.metrics.protocol import protocol_for
+from vidsgg.metrics.protocol import named_protocol
 from vidsgg.metrics.result import RecallResult
 from vidsgg.metrics.risk_coverage import RiskCoverageAccumulator
 from vidsgg.recipes.command_options import EvaluateOptions
@@ -98,7 +98,8 @@ def _score(
     dataset = dataset.in_mode(way.changes.get("mode") or run.options.mode)
     model = TrainedModel(run, options.device, options.detector)
     trained = model.on([dataset], root=root, team=team, features=options.features, **way.changes)
-    used, protocol = trained.options, protocol_for(dataset.schema, trained.options.mode)
+    used = trained.options
+    protocol = named_protocol(options.protocol, dataset.schema, used.mode)
     loader = trained.source.loader(
         dataset,
         learn=False,
@@ -136,9 +137,10 @@ def _score(
             "split": options.split,
             "skipped_videos": skipped,
         }
+        suffix = way.suffix if options.protocol == "own" else f"{way.suffix}_{options.protocol}"
         folder = Path(options.save_path) if options.save_path else run.file.parent
-        files = report.write(folder, f"{options.split}{way.suffix}", about, charts=options.charts)
-        files += (scored.save(folder / f"per_video_{options.split}{way.suffix}.npz"),)
+        files = report.write(folder, f"{options.split}{suffix}", about, charts=options.charts)
+        files += (scored.save(folder / f"per_video_{options.split}{suffix}.npz"),)
         head = [
             (
                 f"{find_method(used.model).label}, {used.mode}, {run.file} (epoch"
