@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import os
+import pickle
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from golden.deterministic import filled_state_dict, read_case, read_json
+from golden.deterministic import GOLDEN, filled_state_dict, read_case, read_json
+from golden.easg_data.inputs import clip_value, roi_value
 from golden.easg_model.clips import SCHEMA, one_graph
 from torch import Tensor
 
+from vidsgg.datasets.easg import EASG
+from vidsgg.datasets.easg_features import MadeFeatures
 from vidsgg.errors import ConfigError, DataError
+from vidsgg.io.pickles import load_pickle
 from vidsgg.losses.easg_baseline import EasgBaselineCriterion
 from vidsgg.methods.easg_baseline.authors import easg_baseline_state, infer_easg_baseline
 from vidsgg.models.easg_baseline import EasgBaseline
 from vidsgg.ops.decoding import decode
+from vidsgg.ops.events import EventObjects
 from vidsgg.structures.clip import Clip
 from vidsgg.structures.logits import RelationLogits
 from vidsgg.structures.widths import FeatureWidths
@@ -155,3 +164,51 @@ def test_what_it_lacks_is_said(model: EasgBaseline) -> None:
         EasgBaselineCriterion(SCHEMA)(model(clip), replace(clip, labels=None))
     with pytest.raises(TypeError, match="reads EasgBaselineLogits"):
         EasgBaselineCriterion(SCHEMA)(RelationLogits({}), clip)
+
+
+@pytest.mark.skipif(not os.environ.get("VIDSGG_EASG"), reason="set VIDSGG_EASG to the folder of the EASG annotations")
+def test_objects_of_the_real_files_are_the_means_of_the_reference(tmp_path: Path) -> None:
+    """One number per box and action, as golden/easg_data has them, through files, data set and clip."""
+    for file in Path(os.environ["VIDSGG_EASG"]).iterdir():
+        if file.name in ("easg_val.pkl", "verbs.txt", "objects.txt", "relationships.txt"):
+            shutil.copyfile(file, tmp_path / file.name)
+    roi = {
+        uid: {
+            aid: [
+                {
+                    slot: np.float32([[roi_value(uid, aid, i, slot, row)] for row in range(len(boxes))])
+                    for slot, boxes in entry["bbox"].items()
+                }
+                for i, entry in enumerate(entries)
+            ]
+            for aid, entries in graph["annotations"].items()
+        }
+        for uid, graph in load_pickle(tmp_path / "easg_val.pkl").items()
+    }
+    (tmp_path / "roi_feats_val.pkl").write_bytes(pickle.dumps(roi))
+    actions = {aid: torch.tensor([clip_value(aid)]) for graph in roi.values() for aid in graph}
+    torch.save(actions, tmp_path / "verb_features.pt")
+    MadeFeatures({"roi_feats_val.pkl": 1, "verb_features.pt": 1}, {}, {}).write(tmp_path)
+
+    data = EASG(tmp_path, "test")
+    found: dict[tuple[str, int, int], float] = {}
+    of_actions: dict[tuple[str, int], float] = {}
+    for index, video in enumerate(data):
+        columns = {name: torch.from_numpy(column) for name, column in data.features(index).items()}
+        clip = Clip.from_annotation(video, **columns)
+        objects = EventObjects.of(clip)
+        unit_uid = {int(u): key.split("/")[0] for u, key in zip(video.frame_unit, video.frame_key, strict=True)}
+        means = objects.mean(clip.node_feature, clip.node_rows).squeeze(1)
+        for unit, klass, mean in zip(objects.unit, clip.node_class[objects.first_node], means, strict=True):
+            verb = int(clip.action_class[unit])
+            found[unit_uid[int(unit)], verb, int(klass) - 1] = float(mean)
+            of_actions[unit_uid[int(unit)], verb] = float(clip.action_feature[unit])
+    merged = data.merged
+    with np.load(GOLDEN / "easg_data" / "open-val.npz") as golden:
+        keys = [
+            (merged.graph_uid[graph], int(merged.verb[graph]), int(klass))
+            for graph, klass in zip(merged.object_graph, merged.object_class, strict=True)
+        ]
+        np.testing.assert_allclose([found[key] for key in keys], golden["obj_value"], rtol=0, atol=1e-5)
+        graphs = [(uid, int(verb)) for uid, verb in zip(merged.graph_uid, merged.verb, strict=True)]
+        np.testing.assert_allclose([of_actions[key] for key in graphs], golden["clip_value"], rtol=0, atol=1e-5)
