@@ -21,6 +21,7 @@ from vidsgg.cli.main import run
 from vidsgg.datasets.easg import EASG
 from vidsgg.datasets.easg_features import MADE
 from vidsgg.detectors.files import load_detector, save_detector
+from vidsgg.errors import DataError
 from vidsgg.io.video import VideoReader
 from vidsgg.recipes import made_features
 
@@ -179,6 +180,9 @@ def test_what_cannot_be_made_is_refused(place: Path, tmp_path: Path, capsys: Any
     assert "was asked for, the video has frames 1..60" in refused()
     video.write_bytes(kept)
 
+    write_features(place / "easg", roi=False)
+    with pytest.raises(DataError, match=r"has 2304 values, expected 64 as easg_features\.json beside it says"):
+        EASG(place / "easg", "train").features(0)
     (place / "easg" / MADE).write_text("{}", encoding="utf-8")
     assert MADE in refused()
     pictures = ["-data_path", str(small_set(tmp_path / "ag")), "-videos", str(place / "videos")]

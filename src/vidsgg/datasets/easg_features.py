@@ -87,6 +87,14 @@ def width_of(kind: str, path: Path) -> int:
     return WIDTHS[kind] if made is None else made.widths.get(path.name, WIDTHS[kind])
 
 
+def _said(path: Path) -> str:
+    """Where an expected width comes from, and what to do if that is out of date."""
+    made = MadeFeatures.beside(path.parent)
+    if made is None or path.name not in made.widths:
+        return ""
+    return f" as {MADE} beside it says (if the file is the authors', remove that note)"
+
+
 class ClipFeatures:
     """Features of actions, by annotation id, ``width`` columns each. Raises DataError if the file
     cannot be read."""
@@ -119,7 +127,8 @@ class ClipFeatures:
                 ) from error
             if row.shape != (self.width,):
                 raise DataError(
-                    f"{self.path}: feature of annotation {short(aid)} has {row.size} values, expected {self.width}."
+                    f"{self.path}: feature of annotation {short(aid)} has {row.size} values, expected"
+                    f" {self.width}{_said(self.path)}."
                 )
             rows.append(row)
         return np.stack(rows)
@@ -161,8 +170,8 @@ class RoiFeatures:
             raise DataError(f"{where}: no feature; get the file that belongs to the annotations.") from None
         if features.shape != (size, self.width):
             raise DataError(
-                f"{where}: features of shape {features.shape} for {size} boxes, expected {(size, self.width)};"
-                " get the file that belongs to the annotations."
+                f"{where}: features of shape {features.shape} for {size} boxes, expected"
+                f" {(size, self.width)}{_said(self.path)}; get the file that belongs to the annotations."
             )
         return features
 
