@@ -16,7 +16,7 @@ from detectors.tiny import tiny_detector
 from numbered_video import number_of
 from numbered_video import write as write_video
 
-from vidsgg.cli import features, train
+from vidsgg.cli import evaluate, features, train
 from vidsgg.cli.main import run
 from vidsgg.datasets.easg import EASG
 from vidsgg.datasets.easg_features import MADE
@@ -114,6 +114,24 @@ def test_they_are_read_and_trained_on_and_said_not_to_be_the_authors(made: Path,
         assert run(train.main, [*options, *narrow]) == 0
         said = f"object {width}, action {2 * width} wide, from the data set's files, made by vidsgg with"
         assert said in capsys.readouterr().out
+
+    # Features of as many columns, by a detector with other weights, are not those that were trained on.
+    other = tmp_path / "other"
+    shutil.copytree(made, other)
+    for name in (*FILES, MADE):
+        (other / "easg" / name).unlink()
+    save_detector(other / "detector.pth", tiny_detector(("__background__", "block"), seed=2))
+    assert run(features.main, arguments(other)) == 0
+    again = ["-checkpoint", str(tmp_path / "sttran"), "-charts", "False"]
+    assert run(evaluate.main, again) == 0
+    assert run(evaluate.main, [*again, "-data_path", str(other / "easg")]) == 2
+    assert "sttran/checkpoint_best.tar was trained on features made by vidsgg" in capsys.readouterr().err
+    goes_on = ["-resume_from", str(tmp_path / "sttran"), "-data_path", str(other / "easg"), "-epochs", "2"]
+    assert run(train.main, ["-mode", "sgdet", "-val", "test", *goes_on]) == 2
+    assert "was trained on features made by vidsgg" in capsys.readouterr().err
+    (other / "easg" / "roi_feats_val.pkl").unlink()
+    assert run(train.main, ["-data_path", str(other / "easg"), "-val", "test"]) == 2
+    assert "its splits bring features that differ (train split: object" in capsys.readouterr().err
 
 
 def test_a_run_goes_on_and_does_what_is_new(

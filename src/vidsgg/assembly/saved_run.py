@@ -299,6 +299,8 @@ def model_on(
             f" ({_in_words(source.widths)}; {source.lines[0]}). {advice} the detector that it was trained with by"
             " -detector."
         )
+    if entry.capabilities.visual and not run.imported:
+        source.check_makers(run.made.features, str(run.file))
     trained_with = run.made.detector
     if not any_detector and trained_with is not None and trained_with != source.detector_record():
         raise CheckpointError(

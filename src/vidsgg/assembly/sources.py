@@ -21,7 +21,7 @@ from vidsgg.detectors.record import DetectorRecord
 from vidsgg.engine.distributed import ALONE, Team
 from vidsgg.engine.loading import ClipLoader, Extractor
 from vidsgg.engine.picture_clips import PictureClips
-from vidsgg.errors import ConfigError
+from vidsgg.errors import CheckpointError, ConfigError, DataError
 from vidsgg.features.key import StoreKey
 from vidsgg.features.store import FeatureStore, Needed, find_store
 from vidsgg.ops.detections import RawDetections
@@ -34,7 +34,8 @@ class FeatureSource:
     """widths: of the features that models read. lines: what it is, for the log. detector: the
     frozen one that looks at pictures; store:
     what it gave before, read instead. name: the name or file by which the detector was asked for.
-    key: what decides the features.
+    key: what decides the features. made_by: who made those of the data set's files, where that has
+    to be said.
     """
 
     mode: str
@@ -47,6 +48,26 @@ class FeatureSource:
     key: StoreKey | None = None
     pictures: bool = False  # models read the pictures themselves
     boxes: BoxDetector | None = None  # what finds boxes in videos for a model that reads boxes alone
+    made_by: str = ""
+
+    @property
+    def kind(self) -> str:
+        """Where features come from, for checkpoints."""
+        if self.made_by:
+            return f"from files {self.made_by}"
+        return f"stored as {self.store.dtype}" if self.store else "computed as they are needed"
+
+    def check_makers(self, had: str | None, what: str) -> None:
+        """Raises CheckpointError if the data set's files of features were made by others than those
+        that a checkpoint was trained on. had: ``kind`` of these. what: the checkpoint."""
+        start = "from files "
+        before = had.removeprefix(start) if had is not None and had.startswith(start) else ""
+        if before != self.made_by:
+            others = "the data set's authors made"
+            raise CheckpointError(
+                f"{what} was trained on features {before or others}; the files that are there now hold features"
+                f" {self.made_by or others}. Bring those back, or train anew."
+            )
 
     def loader(
         self,
@@ -140,11 +161,11 @@ def open_source(
     if not looks:
         return FeatureSource(mode, device, _file_widths(schema), ("features: not used",))
     if not schema.has_frames:
-        listed = ", ".join(f"{name} {width}" for name, width in schema.features.items())
-        by = next((f", {dataset.features_by}" for dataset, _ in needed if dataset.features_by), "")
-        line = f"features: {listed} wide, from the data set's files{by}"
-        line = line if listed else "features: none; labels and boxes only"
-        return FeatureSource(mode, device, _file_widths(schema), (line,))
+        listed = _listed(schema)
+        made_by = _check_files(schema, [dataset for dataset, _ in needed])
+        line = f"features: {listed} wide, from the data set's files{made_by and f', {made_by}'}"
+        line = line if schema.features else "features: none; labels and boxes only"
+        return FeatureSource(mode, device, _file_widths(schema), (line,), made_by=made_by)
     name = find_detector(detector, root)
     built, line = build_detector(name, schema, device, reference_compat=reference_compat)
     widths = FeatureWidths(node=built.node_width, union=built.union_channels)
@@ -179,6 +200,26 @@ def open_box_source(
         return FeatureSource("predcls", device, widths, ("boxes: given",))
     found, line = build_box_detector(detector, schema, device, labels)
     return FeatureSource("sgdet", device, widths, (f"boxes: by {line}",), name=detector, boxes=found)
+
+
+def _check_files(schema: Schema, datasets: Sequence[VideoDataset]) -> str:
+    """Who made the features that all of these videos bring along. Raises DataError if they bring
+    different ones."""
+    makers = {dataset.features_by: dataset for dataset in datasets}
+    for dataset in datasets:
+        if dataset.schema.features != schema.features or len(makers) > 1:
+            splits = "; ".join(
+                f"{other.split} split: {_listed(other.schema)} {other.features_by}".rstrip() for other in datasets
+            )
+            raise DataError(
+                f"{dataset.root}: its splits bring features that differ ({splits}). Give both splits files of one kind, or"
+                " none."
+            )
+    return next(iter(makers), "")
+
+
+def _listed(schema: Schema) -> str:
+    return ", ".join(f"{name} {width}" for name, width in schema.features.items()) or "none"
 
 
 def _file_widths(schema: Schema) -> FeatureWidths:

@@ -84,7 +84,8 @@ def _makers(files: Mapping[str, Path]) -> str:
     ours = [note.made_by for name, note in made.items() if note is not None and name in note.widths]
     if not ours:
         return ""
-    return f"made by vidsgg with {short(str(ours[0].get('line', 'a detector')), 200)}, not the authors'"
+    line, weights = (str(ours[0].get(name, "unknown")) for name in ("line", "weights"))
+    return f"made by vidsgg with {short(line, 200)} (weights {short(weights[:12])}), not the authors'"
 
 
 class EASG(VideoDataset):

@@ -187,7 +187,7 @@ def _provenance(task: Task, source: FeatureSource) -> Provenance:
         schema=task.schema,
         widths=source.widths,
         detector=source.detector_record(),
-        features=_kind_of_features(source),
+        features=source.kind,
         videos=videos_record(task.splits),
         synthetic=is_synthetic(task.start.root),
         processes=task.team.size,
@@ -262,8 +262,8 @@ def _folder(start: Start, dataset: str) -> Path:
 
 
 def _check_source(start: Start, source: FeatureSource) -> list[str]:
-    """Raises CheckpointError if a run would go on with the features of another detector; returns a
-    warning if they are rounded otherwise."""
+    """Raises CheckpointError if a run would go on with the features of another detector or maker;
+    returns a warning if they are rounded otherwise."""
     if start.continued is None:
         return []
     had, file = start.continued.made, start.continued.file
@@ -272,7 +272,8 @@ def _check_source(start: Start, source: FeatureSource) -> list[str]:
             f"{file} was trained with another detector than {source.name!r} is now; leave -detector out, or name its"
             " own file with it."
         )
-    before, now = had.features, _kind_of_features(source)
+    source.check_makers(had.features, str(file))
+    before, now = had.features, source.kind
     return [f"warning: features were {before} and are {now} now: not the same bits"] if before != now else []
 
 
@@ -286,10 +287,6 @@ def _check_threads(start: Start, threads: int) -> list[str]:
         f"warning: goes on with {threads} threads instead of {before}: on a CPU not the same bits;"
         f" OMP_NUM_THREADS={before} in the environment brings the number back"
     ]
-
-
-def _kind_of_features(source: FeatureSource) -> str:
-    return f"stored as {source.store.dtype}" if source.store else "computed as they are needed"
 
 
 def _where(val: str) -> str:
