@@ -165,6 +165,14 @@ def test_another_thing_is_another_relation_and_untracked_things_have_none() -> N
     assert relation_intervals([frame(t, ("holding", 0.9), cup=None) for t in range(4)]) == ()
 
 
+def test_frames_of_overlapping_events_are_taken_in_the_order_of_time() -> None:
+    edges = [0.9, 0.2, 0.8, 0.7, 0.9, 0.1, 0.6]
+    frames = [frame(t, ("holding", score)) for t, score in enumerate(edges)]
+    expected = relation_intervals(frames)
+    assert expected
+    assert relation_intervals([frames[i] for i in (2, 0, 1, 6, 3, 5, 4)]) == expected
+
+
 def test_without_times_intervals_have_frame_numbers_only() -> None:
     (interval,) = relation_intervals([frame(t, ("holding", 0.9), time=None) for t in range(4)])
     assert (interval.begin, interval.end, interval.begin_frame, interval.end_frame) == (None, None, 1, 46)

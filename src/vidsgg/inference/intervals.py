@@ -89,8 +89,13 @@ class RelationTimeline:
         known = not np.isnan(time).any()
         if not known:
             time = rules.unknown_spacing * np.arange(len(time))
-        at, scores, names = np.array(self._at), np.array(self._score), list(self._relations)
-        seen = self._sightings()
+        # Events may overlap, so that their frames do not come in the order of time.
+        order = np.argsort(time, kind="stable")
+        time, number = time[order], np.array(self._number)[order].tolist()
+        rank = np.empty_like(order)
+        rank[order] = np.arange(len(order))
+        at, scores, names = rank[np.array(self._at)], np.array(self._score), list(self._relations)
+        seen = self._sightings(rank)
         found = []
         for (subject, thing, relation), rows in _alike(
             np.array(self._subject), np.array(self._object), np.array(self._relation)
@@ -103,15 +108,17 @@ class RelationTimeline:
                 start, stop = (float(time[begin]), float(time[end])) if known else (None, None)
                 mean = min(1.0, round(float(score[first : last + 1].mean()), 6))
                 ends = subject, thing, seen[subject][0], seen[thing][0]
-                frames = self._number[begin], self._number[end]
+                frames = number[begin], number[end]
                 found.append(RelationInterval(*ends, *names[relation], start, stop, *frames, mean))
         found.sort(key=lambda i: (i.begin_frame, i.end_frame, i.subject_track, i.object_track, i.group, i.predicate))
         return tuple(found)
 
-    def _sightings(self) -> dict[int, tuple[str, Array]]:
-        """Of every track its last label and the positions of the frames that saw it."""
-        names, label, at = list(self._labels), np.array(self._label), np.array(self._seen_at)
-        return {track: (names[label[rows[-1]]], at[rows]) for (track,), rows in _alike(np.array(self._track))}
+    def _sightings(self, rank: Array) -> dict[int, tuple[str, Array]]:
+        """Of every track its last label and the frames that saw it, by their ``rank`` in time."""
+        names, label, at = list(self._labels), np.array(self._label), rank[np.array(self._seen_at)]
+        return {
+            track: (names[label[rows[at[rows].argmax()]]], at[rows]) for (track,), rows in _alike(np.array(self._track))
+        }
 
 
 def _alike(*columns: Array) -> Iterator[tuple[tuple[int, ...], Array]]:
