@@ -68,6 +68,16 @@ def crowd() -> VideoGraph:
     )
 
 
+def guessed_action() -> VideoGraph:
+    """An action and its two objects, guessed: the action is less sure than what is shown at first."""
+    cup, hand = (GraphNode(label, score, (9.0, 9, 50, 50)) for label, score in (("cup", 0.8), ("hand", 0.1)))
+    nodes = (cup, hand, GraphNode("wash", 0.2))
+    edges = (GraphEdge(2, 0, "dobj", "relation", 0.9), GraphEdge(2, 1, "with", "relation", 0.9))
+    return VideoGraph(
+        "events", "toy", tuple(GraphFrame(f"e/{i}", i, None, WIDTH, HEIGHT, nodes, edges) for i in (1, 2))
+    )
+
+
 def moving() -> Iterator[tuple[float, np.ndarray]]:
     for i in range(85):
         picture = np.full((HEIGHT, WIDTH, 3), 60, np.uint8)
@@ -96,6 +106,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     view_graph(graph, folder / "part.html", video, options=ViewOptions((), begin=2.0, end=5.0))
     view_graph(graph, folder / "bare.html")
     write_page(folder / "crowd.html", prediction=crowd())
+    write_page(folder / "guessed.html", prediction=guessed_action())
     write_page(folder / "actions.html", truth=annotated_graph(replace(action_annotation([2, 1], seed=0), fps=None)))
     return folder
 
@@ -396,6 +407,13 @@ def test_actions_without_boxes_and_without_times(opened: Opened) -> None:
         )
         opened.page.keyboard.press("ArrowRight")
     assert opened.page.locator(".lane .bar").count() >= 2 and not opened.page.is_visible("#layers")
+
+
+@pytest.mark.parametrize("opened", [("guessed", {})], indirect=True)
+def test_an_unsure_action_stays_the_centre_of_its_graph(opened: Opened) -> None:
+    """Unsure things are hidden by their score, but without its action a graph would be empty."""
+    assert {name.split(" ")[0] for name in opened.there()} == {"wash", "cup"}
+    assert {text for text, _ in opened.chips()} == {"dobj"}
 
 
 @pytest.mark.parametrize("opened", [("part", {})], indirect=True)

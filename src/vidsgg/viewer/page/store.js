@@ -44,7 +44,8 @@ const shownNodes = (frame) => {
   const met = new Set();
   if (showsPrediction()) {
     for (const node of nodesOf(layers.prediction, frame)) {
-      if (node.score < state.least || !labelShown(node.thing)) continue;
+      // An action, which has no box, is the centre of its graph and stays, however unsure.
+      if ((node.box && node.score < state.least) || !labelShown(node.thing)) continue;
       found.push({ ...node, verdict: verdictOf(node.right), layer: "prediction" });
       met.add(node.thing);
     }
