@@ -54,10 +54,7 @@ class RelationCriterion:
         if logits.objects is not None:
             losses["objects"] = self.of_objects(logits.objects, clip)
         if logits.actions is not None:
-            target = _given(clip, "action_target", clip.action_target)
-            row_loss = F.cross_entropy(logits.actions.float(), target, reduction="none")
-            first_frame = torch.searchsorted(clip.frame_unit, torch.arange(len(target), device=clip.device))
-            losses["actions"] = mean_of_videos(row_loss, first_frame, clip)
+            losses["actions"] = of_actions(logits.actions, clip)
         return {**losses, "total": torch.stack(list(losses.values())).sum()}
 
     def of_groups(self, groups: Mapping[str, Tensor], clip: Clip) -> dict[str, Tensor]:
@@ -82,6 +79,15 @@ class RelationCriterion:
         background = 0 if clip.schema.subject_has_box else 1  # columns of the classes begin here
         row_loss = F.cross_entropy(objects[:, background:].float(), target - background, reduction="none")
         return mean_of_videos(row_loss, clip.node_frame, clip)
+
+
+def of_actions(actions: Tensor, clip: Clip) -> Tensor:
+    """The cross entropy of class logits (U, S) of the clip's actions, averaged over the actions of a
+    video, then over videos. Raises DataError if the clip has no actions to learn."""
+    target = _given(clip, "action_target", clip.action_target)
+    row_loss = F.cross_entropy(actions.float(), target, reduction="none")
+    first_frame = torch.searchsorted(clip.frame_unit, torch.arange(len(target), device=clip.device))
+    return mean_of_videos(row_loss, first_frame, clip)
 
 
 def multi_label_margin(logits: Tensor, hot: Tensor, use: Tensor | None = None) -> Tensor:

@@ -12,7 +12,13 @@ from torch import Tensor
 from vidsgg.errors import ConfigError, DataError
 from vidsgg.losses.contrastive import Contrastive, info_nce, margin_contrastive
 from vidsgg.losses.criterion import logits_of
-from vidsgg.losses.relations import binary_cross_entropy, margin_of_negatives, mean_of_pairs, multi_label_margin
+from vidsgg.losses.relations import (
+    binary_cross_entropy,
+    margin_of_negatives,
+    mean_of_pairs,
+    multi_label_margin,
+    of_actions,
+)
 from vidsgg.models.configs import TempuraLossConfig
 from vidsgg.models.tempura import TempuraLogits
 from vidsgg.ops.candidates import labelled_pairs
@@ -27,7 +33,7 @@ CONTRASTIVE: dict[str, Contrastive] = {"euc_con": margin_contrastive, "info_nce"
 
 class TempuraCriterion:
     """Losses of one clip: one per predicate group, "objects" and "contrastive" where classes are
-    guessed, "gmm_regularization_loss".
+    guessed, "actions" where these are, "gmm_regularization_loss".
 
     "single" groups and objects: negative log likelihood. "multi" groups: binary cross entropy, or a
     margin. Every loss is the mean over the rows of a video, averaged over the videos of the clip
@@ -37,7 +43,7 @@ class TempuraCriterion:
     def __init__(self, schema: Schema, config: TempuraLossConfig) -> None:
         self.groups, self.config = schema.vocabulary.groups, config
         for group in self.groups:
-            if group.name in ("objects", "contrastive", "gmm_regularization_loss", "total"):
+            if group.name in ("objects", "actions", "contrastive", "gmm_regularization_loss", "total"):
                 raise ConfigError(
                     f"schema {schema.name!r}: a predicate group is named {group.name!r}, like a loss; rename the group."
                 )
@@ -73,6 +79,8 @@ class TempuraCriterion:
             losses[group.name] = mean_of_pairs(row_loss, labelled, clip, use)
         if logits.objects is not None:
             losses |= self._of_objects(logits, clip)
+        if logits.actions is not None:
+            losses["actions"] = of_actions(logits.actions, clip)
         if config.gmm_regularization and logits.mixture_weights:
             even = torch.stack(
                 [_one_sided(log_weight, name, clip) for name, log_weight in logits.mixture_weights.items()]
