@@ -14,7 +14,7 @@ class AppOptions:
     checkpoints: tuple[str, ...] = option(
         (), "checkpoint files, folders of runs, or folders of such folders; by default 'output'", place="input"
     )
-    data: str = option("app", "folder for uploads and results; what was made stays there", place="new folder")
+    data: str = option("app", "folder for uploads and results, which are kept", place="new folder")
     host: str = option("127.0.0.1", "address to listen at; any but this one lets others in your network use the app")
     port: int = option(8501, "port to listen at; 0 takes a free one", low=0, high=65_535)
     max_upload_mb: float = option(500.0, "size of a video at most, in megabytes (10^6 bytes)", low=0.001, high=1e6)

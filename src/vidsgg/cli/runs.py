@@ -30,8 +30,8 @@ class ListRunsOptions:
 
 @dataclass(frozen=True)
 class CompareRunsOptions:
-    runs: tuple[str, ...] = option(help="folders of runs, or the names of their folders", place="input")
-    folder: str = option("output", "where runs are looked for that are given by name", place="input")
+    runs: tuple[str, ...] = option(help="folders of runs, or the names of runs in -folder", place="input")
+    folder: str = option("output", "folder in which runs are looked for by name", place="input")
     out: str = option("curves.png", "picture to write: training loss and validation scores by epoch", place="new file")
 
 

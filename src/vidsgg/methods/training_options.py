@@ -82,7 +82,7 @@ class _RunOptions:
     )
     distributed: bool = option(
         False,
-        "several processes, one per device; torchrun starts them, and under it this needs not be said",
+        "several processes, one per device; torchrun starts them and turns the option on",
         free=("run", "study"),
     )
     detector: str = option(
@@ -147,11 +147,13 @@ class NeuralOptions(TrainOptions):
         high=1_000_000,
     )
     grad_checkpointing: bool = option(
-        False, "compute the activations of the transformer layers again instead of keeping them", free=("run",)
+        False,
+        "compute the activations of the transformer layers again in the backward pass instead of keeping them",
+        free=("run",),
     )
     deterministic: bool = option(
         False,
-        "only algorithms that give the same bits every time, also on a GPU (and with the same number of threads)",
+        "use only algorithms that give the same bits every time, also on a GPU (with the same number of threads)",
         free=("run", "study"),
     )
     monitor: str = option(

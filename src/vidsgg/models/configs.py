@@ -16,7 +16,7 @@ WeightKind = Literal["simple", "al", "ep", "both"]
 
 @dataclass(frozen=True)
 class ReferenceCompat:
-    reference_compat: bool = option(False, "bring back the reference's plain bugs that change published numbers")
+    reference_compat: bool = option(False, "reproduce the reference's bugs that change published numbers")
 
 
 @dataclass(frozen=True)
@@ -188,7 +188,7 @@ class TempuraConfig(TransformerConfig, TempuraHeads):
         "simple", "the same for objects (with -obj_unc)"
     )
     mem_fusion: Literal["early", "late"] = option(
-        "late", "the relation memory is asked before or after the temporal decoder"
+        "late", "read the relation memory before or after the temporal decoder"
     )
     mem_feat_selection: Literal["manual", "automated"] = option(
         "manual", "the share of a feature beside the memory's answer is given or learnt"
@@ -227,7 +227,7 @@ class TempuraLossConfig(TempuraHeads):
     """reference_compat: with mlm and a weighting, the mean weight of all rows instead of each row's
     own."""
 
-    mlm: bool = option(False, "the multi-label margin loss in its place")
+    mlm: bool = option(False, "multi-label margin loss instead of binary cross entropy")
     eos_coef: float = option(1.0, "weight of background boxes in the objects' loss", low=0, high=1e6)
     obj_con_loss: Literal["euc_con", "info_nce"] | None = option(None, "contrastive loss of the objects' features")
     lambda_con: float = option(1.0, "weight of the contrastive loss", low=0, high=1e6)

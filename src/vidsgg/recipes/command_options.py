@@ -52,7 +52,7 @@ class CheckpointOptions:
         plugin=True,
     )
     detector: str | None = option(
-        None, "detector to look with; by default the one that the run was trained with", place="input", plugin=True
+        None, "detector to use; by default the one that the run was trained with", place="input", plugin=True
     )
 
 
@@ -61,7 +61,7 @@ class ScoringOptions:
     """What the commands that score checkpoints share."""
 
     split: Literal["test", "val", "train"] = option(
-        "test", "videos to score: the test split, the held-out or the other training videos"
+        "test", "videos to score: the test split, the held-out training videos, or the other ones"
     )
     datasize: Literal["large", "small", "mini"] = option(
         "large", "large: all videos; small (or mini): a fixed tenth of them"
@@ -88,11 +88,9 @@ class EvaluateOptions(ScoringOptions, CheckpointOptions):
     (``method_options.py``)."""
 
     mode: Literal["predcls", "sgcls", "sgdet"] | None = option(
-        None, "must be the mode of the checkpoint; given to be sure"
+        None, "the mode of the checkpoint; give it to have it checked"
     )
-    distributed: bool = option(
-        False, "several processes, one per device; torchrun starts them, and under it this needs not be said"
-    )
+    distributed: bool = option(False, "several processes, one per device; torchrun starts them and turns the option on")
     reference_compat: bool | None = option(
         None,
         "score with the reference's plain bugs or without; by default as trained, and imported checkpoints both ways,"
@@ -143,7 +141,7 @@ class PredictOptions(CheckpointOptions):
         takes_stream=True,
     )
     video: str = option("0", "of a data set: name of the video, or its number in the split, from 0")
-    split: Literal["test", "val", "train"] = option("test", "of a data set: where the video is")
+    split: Literal["test", "val", "train"] = option("test", "of a data set: the split that the video is in")
     out: str | None = option(
         None,
         "folder for the graphs (and a data set's page); by default 'graphs' for your own videos, else the checkpoint's",
@@ -186,7 +184,7 @@ class PredictOptions(CheckpointOptions):
     watch: bool = option(False, "of a camera, an address or a pipe: serve a page on this machine that follows")
     port: int = option(0, "of that page; 0 takes a free one", low=0, high=65_535)
     jobs: int = option(1, "videos at a time, each in its own process", low=1, high=256)
-    overwrite: bool = option(False, "make graphs that are there already again")
+    overwrite: bool = option(False, "replace graphs that exist already")
     device: str = option("auto", "auto (the first CUDA device, else the CPU), cpu, cuda, cuda:1, ...")
 
 
@@ -247,9 +245,7 @@ class FeaturesOptions:
         None, "processes; by default one per core, at most 4, on GPUs 4 for each", low=1, high=1024
     )
     device: str = option("auto", "auto (all CUDA devices, else the CPU), cpu, cuda (all of them), cuda:1, ...")
-    reference_compat: bool = option(
-        False, "for SGDET: bring back the reference's plain bugs that change published numbers"
-    )
+    reference_compat: bool = option(False, "for SGDET: reproduce the reference's bugs that change published numbers")
     skip_bad: bool = option(False, "leave out videos that cannot be read, and count them, instead of stopping")
     verify: bool = option(False, "compare the checksums of the records that are there, and write damaged ones again")
     estimate: bool = option(
@@ -325,6 +321,8 @@ class ImportCheckpointOptions(ImportOptions):
     """Options of ``vidsgg import-checkpoint``: what the authors' files do not say; besides those
     of some methods (``method_options.py``)."""
 
-    file: Path = option(help="such as faster_rcnn_ag.pth or sttran_predcls.tar", place="input")
+    file: Path = option(help="the authors' file, such as faster_rcnn_ag.pth or sttran_predcls.tar", place="input")
     out: Path | None = option(None, "file to write; by default <name>_vidsgg beside the given one", place="new file")
-    model: str | None = option(None, "the relation model that the file holds; recognised by itself, given to be sure")
+    model: str | None = option(
+        None, "the relation model that the file holds; recognised automatically; give it to have it checked"
+    )

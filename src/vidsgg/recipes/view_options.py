@@ -22,7 +22,7 @@ class ViewOptions:
         place="input",
     )
     truth: str | None = option(None, "graph file of the ground truth, or a folder of such by name", place="input")
-    width: int = option(640, "pixels that the video or the pictures in the page are wide at most", low=64, high=16_384)
+    width: int = option(640, "greatest width of the video or the pictures in the page, in pixels", low=64, high=16_384)
     begin: float | None = option(None, "seconds at which the page begins", low=0, high=1e7)
     end: float | None = option(None, "seconds at which the page ends", low=0, high=1e7)
     overlay: bool = option(False, "also write STEM.overlay.mp4: the video with boxes and relations drawn into it")

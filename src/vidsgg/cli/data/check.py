@@ -14,10 +14,10 @@ from vidsgg.options import option
 @dataclass(frozen=True)
 class CheckOptions:
     data_path: str | None = option(
-        None, "folder of the data set; data/action_genome if left out and there", place="input"
+        None, "folder of the data set; by default data/action_genome, if it exists", place="input"
     )
     images: Literal["none", "sample", "all"] = option("sample", "which videos' pictures to read")
-    examples: int = option(3, "cases of each kind of fault to name", low=1, high=1_000)
+    examples: int = option(3, "cases of each kind of fault to list", low=1, high=1_000)
 
 
 def main(argv: Sequence[str]) -> int:

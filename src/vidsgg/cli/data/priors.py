@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class PriorsOptions:
     data_path: str | None = option(
-        None, "folder of the data set; data/action_genome if left out and there", place="input"
+        None, "folder of the data set; by default data/action_genome, if it exists", place="input"
     )
     split: Literal["train", "val", "all"] = option(
         "train", "training videos without those held out for validation, these alone, or both"

@@ -15,7 +15,7 @@ from vidsgg.options import option
 @dataclass(frozen=True)
 class ShowOptions:
     data_path: str | None = option(
-        None, "folder of the data set; data/action_genome if left out and there", place="input"
+        None, "folder of the data set; by default data/action_genome, if it exists", place="input"
     )
     split: Literal["train", "test"] = option("test", "which videos to number")
     video: str = option("0", "name of the video, or its number in the split, from 0")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class StatsOptions:
     data_path: str | None = option(
-        None, "folder of the data set; data/action_genome if left out and there", place="input"
+        None, "folder of the data set; by default data/action_genome, if it exists", place="input"
     )
     split: Literal["train", "test"] = option("train", "which videos to count")
     top: int = option(20, "rows of the longer tables", low=1, high=1_000_000)

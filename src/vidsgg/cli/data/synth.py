@@ -20,8 +20,8 @@ class SynthOptions:
     videos: int = option(200, "how many videos; every fifth belongs to the test split", low=5, high=100_000)
     seed: int = option(0, "the same seed gives the same bytes", low=0, high=2**32 - 1)
     frames: bool = option(False, "also write every frame as a PNG, as users of Action Genome dump them")
-    width: int = option(320, "of the pictures, even", low=96, high=16_384)
-    height: int = option(240, "of the pictures, even", low=96, high=16_384)
+    width: int = option(320, "width of the pictures in pixels; an even number", low=96, high=16_384)
+    height: int = option(240, "height of the pictures in pixels; an even number", low=96, high=16_384)
     workers: str = option("auto", "processes: a number, or 'auto' for as many as help")
 
 

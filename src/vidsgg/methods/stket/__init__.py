@@ -58,7 +58,7 @@ class EvaluationOfStket:
 
 @dataclass(frozen=True)
 class ImportOfStket(ImportOptions):
-    N_layer: int | None = option(None, "stket: how often its encoder layers run, if not once", low=1, high=1000)
+    N_layer: int | None = option(None, "stket: how often its encoder layers run; by default once", low=1, high=1000)
     pred_contact_threshold: float | None = option(
         None, "stket: probability from which on a predicted contact is taken for one", low=0, high=1
     )

@@ -91,7 +91,7 @@ class ImportOfTempura(ImportOptions):
     mem_feat_lambda: str | None = option(
         None, "tempura: share of a feature beside the memory's answer, a number or 'sum'"
     )
-    mem_fusion: Literal["early", "late"] | None = option(None, "tempura: where its relation memory is asked")
+    mem_fusion: Literal["early", "late"] | None = option(None, "tempura: where its relation memory is read")
 
 
 class TempuraMethod(Method[TempuraOptions]):
