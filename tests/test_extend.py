@@ -62,3 +62,20 @@ def test_the_page_describes_every_stable_name() -> None:
     assert sorted(listed) == sorted(vidsgg.extend.__all__)
     described = re.findall(r"\.\. auto(?:function|class|exception):: vidsgg\.extend\.(\w+)$", page, re.MULTILINE)
     assert sorted(described) == sorted(set(vidsgg.extend.__all__) - {"BACKGROUND", "MODES", "NO_LABELS", "Image"})
+
+
+@pytest.mark.parametrize(
+    ("network", "said"),
+    [
+        (
+            "vidsgg.models.nowhere:Net",
+            "cannot be imported: ModuleNotFoundError: No module named 'vidsgg.models.nowhere'",
+        ),
+        ("vidsgg.models.sttran:Nothing", "cannot be imported: AttributeError"),
+        ("vidsgg.structures.clip:Clip", "has no attribute 'capabilities'"),
+    ],
+)
+def test_a_network_that_cannot_be_used_is_named(network: str, said: str) -> None:
+    method = type("Mine", (vidsgg.extend.Method,), {"name": "mine", "network": network})()
+    with pytest.raises(vidsgg.extend.ConfigError, match=f"model mine: its network '{network}' {said}"):
+        method.capabilities  # noqa: B018

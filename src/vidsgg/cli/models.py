@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vidsgg.cli.command_line import parse
+from vidsgg.errors import ConfigError
 from vidsgg.methods.registry import methods
 from vidsgg.recipes.recipe_files import recipe_files
 from vidsgg.recipes.tables import columns
@@ -21,7 +23,11 @@ def main(argv: Sequence[str]) -> int:
     subjects = {"entity": "subject boxes (Action Genome)", "action": "actions (EASG)"}
     rows = [("model", *(f"modes with {what}" for what in subjects.values()), "reads", "fitted by", "what it is")]
     for entry in methods().values():
-        can = entry.capabilities
+        try:
+            can = entry.capabilities
+        except ConfigError as error:  # of an installed package: it costs itself only
+            print(f"warning: {error}", file=sys.stderr)
+            continue
         reads = "visual features, classes" if can.classes else "visual features"
         reads = reads if can.visual else "classes; a detector's outside predcls"
         rows.append(

@@ -29,6 +29,7 @@ from vidsgg.errors import DataError, Stopped
 from vidsgg.losses.criterion import Criterion
 from vidsgg.metrics.result import RecallResult
 from vidsgg.structures.clip import Clip
+from vidsgg.structures.logits import check_logits
 
 Validate = Callable[[], tuple[RecallResult, dict[str, float]]]
 AfterEvaluation = Callable[[int, float], None]
@@ -154,6 +155,7 @@ def fit(
                     seed_step(settings.seed, epoch, batch.number, team.rank)
                     with update.precision.autocast():
                         logits = model(batch.clip)
+                    check_logits(logits, batch.clip)
                     losses = criterion(logits, batch.clip)
                     if not torch.isfinite(losses["total"]):
                         raise watch.error(f"loss is {losses['total'].item()}", UNSTABLE)

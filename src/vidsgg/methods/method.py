@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
+from vidsgg.errors import ConfigError
 from vidsgg.methods.training_options import NeuralOptions, TrainOptions
 from vidsgg.options import option
 
@@ -80,12 +81,24 @@ class Method(Generic[Options]):
         return f"{self.name} ({self.note})" if self.note else self.name
 
     def network_class(self) -> Any:
+        """Raises ConfigError if the class of the network cannot be imported."""
         module, _, name = self.network.partition(":")
-        return getattr(import_module(module), name)
+        try:
+            return getattr(import_module(module), name)
+        except (ImportError, AttributeError, SyntaxError) as error:
+            raise ConfigError(
+                f"model {self.name}: its network {self.network!r} cannot be imported: {type(error).__name__}: {error}."
+            ) from error
 
     @property
     def capabilities(self) -> Capabilities:
-        found: Capabilities = self.network_class().capabilities
+        """What the network can do. Raises ConfigError if it does not say, or cannot be imported."""
+        found: Capabilities | None = getattr(self.network_class(), "capabilities", None)
+        if found is None:
+            raise ConfigError(
+                f"model {self.name}: its network {self.network!r} has no attribute 'capabilities', the Capabilities"
+                " that say in which modes it works."
+            )
         return found
 
     def build(self, schema: Schema, widths: FeatureWidths, options: Options) -> nn.Module:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from vidsgg.ops.exclusive import resolve_exclusive
 from vidsgg.structures.clip import Clip
-from vidsgg.structures.logits import RelationLogits
+from vidsgg.structures.logits import RelationLogits, check_logits
 from vidsgg.structures.prediction import VideoPrediction
 
 
@@ -27,8 +27,10 @@ def decode(clip: Clip, logits: RelationLogits, *, exclusive: bool = True) -> lis
     subjects are actions, whose candidates are ranked with all classes of their objects, these come
     from the softmax of ``logits.objects`` over all classes but the background. exclusive: hold
     predicates that the schema calls exclusive to one object per label unit (see resolve_exclusive);
-    schemas without such predicates are not touched.
+    schemas without such predicates are not touched. Raises ConfigError for logits that do not fit
+    the clip.
     """
+    check_logits(logits, clip, scoring=True)
     clip = logits.clip or clip
     vocabulary = clip.schema.vocabulary
     scores: dict[str, Any] = {}

@@ -161,9 +161,17 @@ class _Predictor:
             frames, relations = self._write(place, footage, boxes, notes)
         except DataError as error:
             return VideoDone(place.video, place.file, problem=str(error))
+        if not relations:
+            notes.append(self._why_nothing())
         return VideoDone(
             place.video, place.file, frames, relations, time.perf_counter() - started, (*_noted(place), *notes)
         )
+
+    def _why_nothing(self) -> str:
+        """What a user can do about a graph without relations over time."""
+        rules, options = self._at.rules, [f"-threshold {self._at.rules.threshold:g}"]
+        options += [f"-least_score {rules.least:g}"] if rules.least else []
+        return f"no relation lasts long enough with {' and '.join(options)}; smaller values keep more"
 
     def _write(
         self, place: GraphPlace, footage: Footage, boxes: GivenBoxes | None, notes: list[str]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from vidsgg.errors import ConfigError, short
 from vidsgg.structures.clip import Clip
 
 
@@ -37,3 +38,27 @@ class RelationLogits:
     actions: Tensor | None = None
     uncertainty: Uncertainty | None = None
     clip: Clip | None = None
+
+
+def check_logits(logits: object, clip: Clip, *, scoring: bool = False) -> None:
+    """Raises ConfigError saying what is wrong with what a network gives for a clip.
+
+    scoring: all groups are needed, and where pairs were open the clip that the network made.
+    """
+    if not isinstance(logits, RelationLogits):
+        raise ConfigError(f"the network gives {short(logits)}; its forward must return RelationLogits.")
+    if scoring and clip.pairs_open and logits.clip is None:
+        raise ConfigError(
+            "the network leaves the classes and pairs of the clip open; give the clip that it settled on as"
+            " RelationLogits(..., clip=...), which 'scored_pairs' returns as 'settled'."
+        )
+    scored = logits.clip or clip
+    for group in scored.schema.vocabulary.groups:
+        table = logits.groups.get(group.name)
+        if table is None and scoring:
+            raise ConfigError(f"the network gives no logits of the predicate group {short(group.name)}.")
+        if table is not None and table.shape != (scored.pairs, len(group)):
+            raise ConfigError(
+                f"the network gives logits of shape {tuple(table.shape)} for the predicate group {short(group.name)};"
+                f" expected {(scored.pairs, len(group))}: a row for each pair, a column for each predicate."
+            )
