@@ -263,6 +263,23 @@ def test_a_hostile_file_is_one_message(kind: str, tmp_path: Path) -> None:
     assert "bad.onnx" in str(caught.value) and len(str(caught.value)) < 700
 
 
+def test_weights_in_a_file_of_the_current_folder_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where onnxruntime looks by itself for what a file that was read as a whole lacks."""
+    import onnx
+
+    path = write_network(tmp_path / "good.onnx", {"output": rows()})
+    model = onnx.load(path)
+    weight = model.graph.initializer[0]
+    (tmp_path / "beside.bin").write_bytes(weight.raw_data)
+    weight.ClearField("raw_data")
+    weight.data_location = onnx.TensorProto.EXTERNAL
+    weight.external_data.add(key="location", value="beside.bin")
+    path.write_bytes(model.SerializeToString())
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(CheckpointError, match="no ONNX network that can be run"):
+        OnnxDetector(path, CLASSES)
+
+
 @pytest.mark.parametrize("kind", NUMBERS)
 def test_numbers_that_mean_nothing_are_one_message(kind: str, tmp_path: Path) -> None:
     given, message = NUMBERS[kind]

@@ -24,6 +24,7 @@ from fuzz.watch import assert_same, listing, watched
 from numbered_video import write as write_video
 
 from vidsgg.cli.data import COMMANDS as DATA_COMMANDS
+from vidsgg.cli.library import COMMANDS as LIBRARY_COMMANDS
 from vidsgg.cli.main import COMMANDS, main
 
 # Whatever a line asks for is short: options from the environment win.
@@ -44,6 +45,12 @@ GOOD = {
     "view": "film.graph.json -out out/view",
     "app": "run -data out/app",
     "export": "film.graph.json -format csv -out out/graph.csv",
+    "library build": "film.graph.json -out out/lib",
+    "library info": "lib",
+    "library merge": "lib -out out/lib",
+    "library compact": "lib",
+    "search": "lib *",
+    "mcp": "lib",
     "train-detector": "-data_path data -save_path out/detector",
     "features": "-data_path data -mode sgdet --estimate",
     "data synth": "-out out/data",
@@ -80,6 +87,7 @@ def _prepare(made: Path) -> tuple[Path, dict[str, str]]:
         )
         assert main(["train", "-mode", "sgdet", "-data_path", "data", "-save_path", "run", *tiny.split()]) == 0
         assert main(["predict", "film.mp4", "-checkpoint", "run", "-o", ".", "-device", "cpu", "-fps", "1"]) == 0
+        assert main(["library", "build", "film.graph.json", "-o", "lib"]) == 0
     for folder in ("empty", "out", "keep", "keep/.vidsgg", "keep/0123456789abcdef"):
         (made / folder).mkdir()
     (made / "keep" / "precious.txt").write_text("not ours\n")
@@ -153,6 +161,7 @@ def _one(prepared: tuple[Path, dict[str, str]], random: Random, place: Path) -> 
     with (
         patch.dict(os.environ, environment),
         patch("uvicorn.Server.run", lambda *_, **__: None),
+        patch("mcp.server.mcpserver.MCPServer.run", lambda *_, **__: None),
         open(os.devnull) as nothing,
         patch("sys.stdin", nothing),
         watched(place),
@@ -188,12 +197,22 @@ def _check_foreign(home: Path, before: dict[str, str], after: dict[str, str]) ->
 
 
 # A run that goes on, caches and stores in data sets: these may be written.
-_OURS = ("run/", "output/", "data/annotations/.vidsgg", "data/features", "easg/.vidsgg", "film.graph.json", "out")
+_OURS = (
+    "run/",
+    "lib/",
+    "output/",
+    "data/annotations/.vidsgg",
+    "data/features",
+    "easg/.vidsgg",
+    "film.graph.json",
+    "out",
+)
 
 
 def missing() -> set[str]:
     """Commands that no line is made of."""
-    return {*COMMANDS, *(f"data {name}" for name in DATA_COMMANDS)} - {*GOOD, "data"}
+    several = (*(f"data {name}" for name in DATA_COMMANDS), *(f"library {name}" for name in LIBRARY_COMMANDS))
+    return {*COMMANDS, *several} - {*GOOD, "data", "library"}
 
 
 KINDS = {"command lines": Kind("command lines", _prepare, _one, 3600)}

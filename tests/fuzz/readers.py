@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from clips import ENTITY, entity_annotation
 from datasets.ag_files import dump_frames, small_set
+from datasets.coco_sets import write_set as write_coco_video
 from datasets.easg_files import write_easg, write_features
 from detectors.onnx_files import write_network
 from detectors.tiny import sighted_set, tiny_detector
@@ -27,6 +28,7 @@ from fuzz.runner import Kind
 from fuzz.watch import assert_same, listing, watched
 from numbered_video import write as write_video
 from PIL import Image as Pillow
+from recipes.test_importing import under_their_names
 
 from vidsgg.app.jobs import Asked, Job, JobFolder
 from vidsgg.assembly.saved_run import read_run
@@ -38,6 +40,7 @@ from vidsgg.datasets.easg import EASG
 from vidsgg.datasets.easg_features import MADE, MadeFeatures, width_of
 from vidsgg.datasets.prior_cache import known_priors
 from vidsgg.datasets.priors import PredicatePriors, read_priors, write_priors
+from vidsgg.datasets.registry import open_whole_split
 from vidsgg.datasets.validation import check_dataset
 from vidsgg.detectors.files import load_detector, save_detector
 from vidsgg.detectors.labels import map_labels, read_labels
@@ -54,6 +57,12 @@ from vidsgg.io.graphs import read_graph, write_graph
 from vidsgg.io.images import read_image
 from vidsgg.io.records import Record, write_record
 from vidsgg.io.word_vectors import read_word_vectors
+from vidsgg.library.build import add_graphs
+from vidsgg.library.folder import LibraryFolder
+from vidsgg.library.search import Library
+from vidsgg.methods.sttran.authors import sttran_state
+from vidsgg.models.configs import STTranConfig
+from vidsgg.models.sttran import STTran
 from vidsgg.recipes.history import find_runs
 from vidsgg.recipes.scored import ScoredVideos
 from vidsgg.structures.widths import FeatureWidths
@@ -296,6 +305,47 @@ def _text_of_action_genome(name: str) -> Callable[[Path], Path]:
     return lambda folder: small_set(folder / "ag") / "annotations" / name
 
 
+def _library(name: str) -> Callable[[Path], Path]:
+    def make(folder: Path) -> Path:
+        graphs = [annotated_graph(entity_annotation([2, 1, 2], name=video)) for video in ("v", "w")]
+        add_graphs(LibraryFolder.create(folder / "lib"), graphs)
+        return folder / "lib" / name
+
+    return make
+
+
+def _read_library(path: Path) -> Any:
+    folder = next(parent for parent in path.parents if parent.name == "lib")
+    library = Library(folder)
+    found = library.search("* * *"), library.counts(), library.words, list(library.graphs())
+    add_graphs(LibraryFolder(folder), [annotated_graph(entity_annotation([1], name="x"))])
+    return found
+
+
+def _coco_video(folder: Path) -> Path:
+    return write_coco_video(folder / "set") / "train.json"
+
+
+def _read_coco_video(path: Path) -> Any:
+    check_dataset(path.parent)
+    return list(open_whole_split(path.parent, "train", "predcls"))
+
+
+def _authors_file(folder: Path) -> Path:
+    """STTran as its authors would have saved it."""
+    detector = tiny_detector(OBJECTS)
+    widths = FeatureWidths(node=detector.node_width, union=detector.union_channels)
+    sizes = {"spatial_layer": 1, "temporal_layer": 1, "hidden_dim": 8, "embedding_dim": 4, "feedforward_dim": 8}
+    model = STTran(SCHEMA, widths, STTranConfig(**sizes, heads=8), "predcls")
+    state = under_their_names(model.state_dict(), "sttran", lambda names: sttran_state(names, "predcls")[0])
+    torch.save({"state_dict": state}, folder / "sttran.tar")
+    return folder / "sttran.tar"
+
+
+def _import(path: Path) -> Any:
+    _command(["import-checkpoint", str(path), "-out", str(path.parents[1] / "out" / "c.tar")])
+
+
 EASG_FEATURES = ("roi_feats_train.pkl", "verb_features.pt")
 
 
@@ -520,6 +570,13 @@ READERS = {
     "prior cache": Reader(
         lambda folder: _known(folder), lambda path: known_priors(ActionGenome(path.parents[2], "train", "predcls"))
     ),
+    "library's list": Reader(_library("library.json"), _read_library, **AS_JSON, slow=True),
+    **{
+        f"library's {table}": Reader(_library(f"{table}/000001.parquet"), _read_library, slow=True)
+        for table in ("videos", "frames", "things", "edges", "relations")
+    },
+    "COCO-video": Reader(_coco_video, _read_coco_video, **AS_JSON, slow=True),
+    "authors' file": Reader(_authors_file, _import, **AS_TORCH, slow=True),
     "language model": Reader(_language_model("config.json"), _read_language_model, **AS_JSON, slow=True),
     "language model's weights": Reader(_language_model("model.safetensors"), _read_language_model, slow=True),
     "graph, exported and shown": Reader(_graph, _exported, **AS_JSON, slow=True),
@@ -589,6 +646,7 @@ def kind_of_damage(name: str) -> Kind:
 # What is written beside the data that is read: caches, and what a run's folder gets when it goes
 # on.
 _OURS = (
+    "lib/library.json",
     "ag/annotations/.vidsgg",
     "ag/features",
     "easg/.vidsgg",

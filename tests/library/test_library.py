@@ -225,3 +225,20 @@ def test_the_page_in_the_docs_names_every_column() -> None:
     for table, schema in TABLES.items():
         assert f"| `{table}` |" in text
         assert ", ".join(f"`{name}`" for name in schema.names) in text
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [{"parts": []}, {"next_part": 1}, {"next_video": 1}, {"checksum": ""}],
+    ids=["a part lost", "a number again", "a video's number again", "no checksum"],
+)
+def test_a_damaged_list_removes_and_overwrites_nothing(lib: LibraryFolder, damage: dict[str, object]) -> None:
+    add_graphs(lib, [rich()])
+    content = json.loads((lib.path / MANIFEST).read_text(encoding="utf-8"))
+    (lib.path / MANIFEST).write_text(json.dumps(content | damage), encoding="utf-8")
+    before = {path: path.read_bytes() for path in lib.path.rglob("*") if path.is_file()}
+    with pytest.raises(DataError, match="is not what was written: its checksum is another one"):
+        add_graphs(LibraryFolder(lib.path), [rich("other.mp4")])
+    with pytest.raises(DataError, match="its checksum is another one"), lib.writing():
+        pass
+    assert {path: path.read_bytes() for path in lib.path.rglob("*") if path.is_file()} == before

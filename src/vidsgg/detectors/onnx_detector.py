@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -27,14 +28,15 @@ _LARGEST = 2**31 - 1  # bytes; one protobuf message holds no more
 _USUAL_SIDE = 640  # of inputs of any size whose file names none
 _BATCH_ON_GPU = 8  # on a CPU several pictures at a time are no faster
 _LONGEST_NAME = 200
+_WEIGHTS_FOLDER = "session.model_external_initializers_file_folder_path"
 _TYPES: dict[str, Any] = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 
 
 class OnnxDetector(BoxDetector):
     """A network in an ONNX file, whose outputs follow one of the conventions of ``onnx_outputs.py``.
 
-    The file is read as a whole, so it cannot refer to others. It holds standard operators only, none
-    of which reads or writes anything.
+    The file is read as a whole, and weights that it looks for in others are refused. It holds
+    standard operators only, none of which reads or writes anything.
     """
 
     architecture = "onnx"
@@ -127,10 +129,14 @@ class OnnxDetector(BoxDetector):
         settings = runtime.SessionOptions()
         settings.intra_op_num_threads = torch.get_num_threads()
         settings.log_severity_level = 4
-        try:
-            return runtime.InferenceSession(self._content, settings, providers=providers)
-        except Exception as error:  # onnxruntime raises a dozen kinds, whose names it does not publish
-            raise CheckpointError(f"{self.path}: is no ONNX network that can be run: {_said(error)}") from error
+        # Weights may be said to lie in other files, which onnxruntime looks for in the current
+        # folder: it gets an empty one instead.
+        with tempfile.TemporaryDirectory(prefix="vidsgg-") as nothing:
+            settings.add_session_config_entry(_WEIGHTS_FOLDER, nothing)
+            try:
+                return runtime.InferenceSession(self._content, settings, providers=providers)
+            except Exception as error:  # onnxruntime raises a dozen kinds, whose names it does not publish
+                raise CheckpointError(f"{self.path}: is no ONNX network that can be run: {_said(error)}") from error
 
     def _inputs(self, notes: OnnxNotes) -> tuple[Any, Any, tuple[int, int], int | None]:
         """The input for pictures, the one for their size if there is one, height and width, and the size of a

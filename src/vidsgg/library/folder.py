@@ -10,6 +10,7 @@ so that readers and killed writers always leave a whole library.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -42,13 +43,15 @@ class LibraryPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """next_video, next_part: numbers that were never used."""
+    """next_video, next_part: numbers that were never used. checksum: of all the rest, so that a
+    damaged list is noticed: by it files would be overwritten or removed."""
 
     format: str
     version: _Count
     next_video: _Count
     next_part: _Count
     parts: list[LibraryPart]
+    checksum: str = ""
 
 
 EMPTY = Manifest(FORMAT, VERSION, 1, 1, [])
@@ -198,7 +201,13 @@ class LibraryFolder:
             raise DataError(
                 f"{path} is of version {content['version']}, this program reads {VERSION}; install a newer one."
             )
-        return as_type(content, Manifest, f"{path}: ")
+        manifest = as_type(content, Manifest, f"{path}: ")
+        if manifest.checksum != _checksum(manifest):
+            raise DataError(
+                f"{path} is not what was written: its checksum is another one. Restore it from a copy, or build the"
+                " library again in a new folder."
+            )
+        return manifest
 
 
 def without(table: pa.Table, videos: set[int]) -> pa.Table:
@@ -216,4 +225,10 @@ def renumbered(table: pa.Table, numbers: Mapping[int, int]) -> pa.Table:
 
 
 def _text(manifest: Manifest) -> str:
-    return json.dumps(msgspec.to_builtins(manifest), indent=1) + "\n"
+    whole = msgspec.structs.replace(manifest, checksum=_checksum(manifest))
+    return json.dumps(msgspec.to_builtins(whole), indent=1) + "\n"
+
+
+def _checksum(manifest: Manifest) -> str:
+    rest = msgspec.structs.replace(manifest, checksum="")
+    return hashlib.sha256(msgspec.json.encode(rest, order="deterministic")).hexdigest()

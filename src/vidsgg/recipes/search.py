@@ -9,6 +9,7 @@ from typing import Literal
 
 from vidsgg.errors import ConfigError
 from vidsgg.io.atomic import write_whole
+from vidsgg.io.places import check_replaced
 from vidsgg.library.page import hits_page
 from vidsgg.library.search import LIMIT, Hits, Library
 from vidsgg.options import option
@@ -44,6 +45,8 @@ def search_library(options: SearchOptions) -> Searched:
             '  vidsgg search lib "person holding cup then person drinking_from cup"\n'
             '  vidsgg search lib -sql "SELECT predicate, count(*) FROM relations GROUP BY predicate"'
         )
+    if options.page:
+        check_replaced("option -page", Path(options.page), ".html")
     library = Library(options.library)
     if options.sql:
         if options.page or options.explain:

@@ -15,7 +15,9 @@ from vidsgg.options import option
 @dataclass(frozen=True)
 class SynthOptions:
     out: Path = option(
-        help="folder to make it in; empty, new, or with an older synthetic set, which is replaced", place="new folder"
+        help="folder to make it in; empty, new, or with an older synthetic set, which is replaced",
+        aliases=["o"],
+        place="new folder",
     )
     videos: int = option(200, "how many videos; every fifth belongs to the test split", low=5, high=100_000)
     seed: int = option(0, "the same seed gives the same bytes", low=0, high=2**32 - 1)
