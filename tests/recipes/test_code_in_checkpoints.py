@@ -48,6 +48,7 @@ IMPORT_BY_OUR_NAMES = {
     "lazy.py",
     "cli/main.py",
     "cli/data/__init__.py",
+    "cli/library/__init__.py",
     "methods/method.py",
 }
 

@@ -34,7 +34,10 @@ def find_detector(name: str, root: Path) -> str:
 def best_of_run(name: str) -> str:
     """The best detector in the folder of a run; anything else stays what it is."""
     best = Path(name) / BEST
-    return str(best) if not is_detector_name(name) and best.is_file() else name
+    try:
+        return str(best) if not is_detector_name(name) and best.is_file() else name
+    except (OSError, ValueError):  # out of a checkpoint: too long for a path, or none
+        return name
 
 
 def is_detector_name(name: str) -> bool:
