@@ -106,6 +106,10 @@ def test_a_trained_model_reads_videos_without_a_detector(run: OedOptions) -> Non
 def test_modes_and_values_that_there_are_not_are_refused(data: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"has no mode 'sgcls' .* it has predcls, sgdet"):
         run_training(OedOptions(mode="sgcls", data_path=str(data), save_path=str(tmp_path / "x"), **TINY), echo=False)
+    for name in ("detector", "features"):
+        options = OedOptions(mode="sgdet", data_path=str(data), save_path=str(tmp_path / "x"), **TINY, **{name: "x"})
+        with pytest.raises(ConfigError, match=f"-{name}: the model reads pictures itself"):
+            run_training(options, echo=False)
     with pytest.raises(ConfigError, match="-temporal_epochs: 5 are more than the -epochs 4"):
         OedOptions(**{**TINY, "temporal_epochs": 5})
     options = OedOptions(mode="sgdet", **{**TINY, "oed_topk": "80,50"})

@@ -152,6 +152,9 @@ def open_source(
     that will be read. Raises ConfigError or DataError if what was asked for does not fit.
     """
     if pictures:
+        if detector != "auto" or features not in ("auto", "off"):
+            name = "detector" if detector != "auto" else "features"
+            raise ConfigError(f"option -{name}: the model reads pictures itself; leave the option out.")
         if not schema.has_frames:
             raise ConfigError(f"the model reads pictures, which data set {schema.name!r} does not have.")
         notes = (f"pictures: {note}" for note in picture_notes(dataset for dataset, _ in needed))
