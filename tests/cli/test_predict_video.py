@@ -70,7 +70,8 @@ def test_a_plain_video_becomes_a_graph(
         ("walk.mp4/000001", 1, 0.0),
         ("walk.mp4/000013", 13, 0.48),
     ]
-    assert all(frame.edges and all(node.track is not None for node in frame.nodes) for frame in graph.frames)
+    assert any(frame.edges for frame in graph.frames)  # the detector is random: it does not see a person in each
+    assert all(node.track is not None for frame in graph.frames for node in frame.nodes)
     assert {"person", "cup/glass/bottle", "chair"} >= {node.label for frame in graph.frames for node in frame.nodes}
     assert graph.relations
     origin = graph.made_by
@@ -79,8 +80,10 @@ def test_a_plain_video_becomes_a_graph(
     assert (origin.detector, origin.fps, origin.settings) == (
         "faster-rcnn-c4",
         2.0,
-        (("threshold", 0.5), ("least_score", 0.3)),
+        (("floor", 0.1), ("least_score", 0.3), ("track_score", 0.3), ("sightings", 2.0)),
     )
+    assert origin.shown_from == (("attention", 0.6), ("spatial", 0.6), ("contacting", 0.5))
+    assert set(origin.on_request) == {"not_looking_at", "unsure", "not_contacting", "other_relationship"}
     assert origin.source is not None and (tmp_path / origin.source).resolve() == video.resolve()
 
 

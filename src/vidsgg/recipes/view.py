@@ -79,10 +79,10 @@ def view_graph(
     elif options.overlay and video is not None:
         files.append(page.with_name(page.stem + overlay.SUFFIX))
         with tqdm(desc=files[-1].name, unit="frame", disable=None) as bar:  # None: unless there is a terminal
-            overlay.write_overlay(files[-1], graph, video, watch=lambda done, count: _advance(bar, done, count))
+            overlay.write_overlay(files[-1], graph.shown(), video, watch=lambda done, count: _advance(bar, done, count))
     if options.sheet:
         files.append(page.with_name(page.stem + sheet.SUFFIX))
-        sheet.write_sheet(files[-1], graph, video)
+        sheet.write_sheet(files[-1], graph.shown(), video)
     return Viewed(file, tuple(files), tuple(notes))
 
 

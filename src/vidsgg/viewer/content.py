@@ -68,6 +68,9 @@ def page_content(
         node.label for frame in (*guessed, *annotated) if frame for node in frame.nodes if is_subject(node, subjects)
     }
     groups = list(dict.fromkeys(group for _, group in names.predicates))
+    made_by = prediction.made_by if prediction else None
+    least = dict(made_by.shown_from) if made_by else {}
+    asked = made_by.on_request if made_by else ()
     return {
         "title": shown.video_id,
         "labels": [
@@ -75,6 +78,10 @@ def page_content(
         ],
         "predicates": [{"text": words(name), "group": groups.index(group)} for name, group in names.predicates],
         "groups": [words(group) for group in groups],
+        # what is shown at first: the least score of every group, null for one of all that the reader
+        # chooses; predicates that are hidden until somebody asks
+        "least": [least.get(group, 0.0) for group in groups] if least else None,
+        "on_request": [i for i, (name, _) in enumerate(names.predicates) if name in asked],
         "things": things,
         "clock": "seconds" if times is not None else "frames",
         "times": (

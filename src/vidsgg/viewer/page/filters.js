@@ -1,13 +1,25 @@
 // What the reader leaves out.
 
 const leastInput = byId("least");
+const byGroup = byId("by-group");
+const tellLeast = () => {
+  byId("least-value").textContent = state.least === null ? "by group" : state.least.toFixed(2);
+  byGroup.hidden = !content.least || state.least === null;
+};
 leastInput.addEventListener("input", () => {
   state.least = Number(leastInput.value);
-  byId("least-value").textContent = state.least.toFixed(2);
+  tellLeast();
   filtersChanged();
 });
-leastInput.value = state.least;
-byId("least-value").textContent = state.least.toFixed(2);
+byGroup.addEventListener("click", () => {
+  state.least = null;
+  leastInput.value = Math.min(...content.least);
+  tellLeast();
+  filtersChanged();
+});
+if (content.least) byGroup.title = content.least.map((least, i) => `${groups[i]} ${least.toFixed(2)}`).join(", ");
+leastInput.value = state.least ?? Math.min(...content.least);
+tellLeast();
 if (!layers.prediction) leastInput.closest("label").hidden = true;
 
 byId("layers").hidden = !compared;
@@ -27,11 +39,12 @@ const fillChoices = (details, items, hidden) => {
   const summary = details.querySelector("summary");
   const word = summary.textContent;
   const boxes = [];
-  const tellCount = () => {
-    summary.textContent = hidden.size ? `${word} ${items.length - hidden.size} of ${items.length}` : word;
-    details.classList.toggle("filtered", hidden.size > 0);
-    filtersChanged();
+  const showCount = () => {
+    const left = items.filter(({ id }) => !hidden.has(id)).length;
+    summary.textContent = left < items.length ? `${word} ${left} of ${items.length}` : word;
+    details.classList.toggle("filtered", left < items.length);
   };
+  const tellCount = () => { showCount(); filtersChanged(); };
   const whole = make(list, "p");
   for (const [text, checked] of [["all", true], ["none", false]]) {
     make(whole, "button", { type: "button" }, text).addEventListener("click", () => {
@@ -41,13 +54,15 @@ const fillChoices = (details, items, hidden) => {
   }
   for (const item of items) {
     const label = make(list, "label");
-    const input = make(label, "input", { type: "checkbox", checked: "" });
+    const input = make(label, "input", { type: "checkbox" });
+    input.checked = !hidden.has(item.id);
     const swatch = make(label, "span", { class: "dot" });
     swatch.style.background = item.colour;
     make(label, "span", {}, item.text);
     input.addEventListener("change", () => { input.checked ? hidden.delete(item.id) : hidden.add(item.id); tellCount(); });
     boxes.push([input, item]);
   }
+  showCount();
 };
 const byText = (a, b) => a.text.localeCompare(b.text, "en");
 const used = new Set(things);

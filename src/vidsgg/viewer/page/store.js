@@ -4,9 +4,9 @@ const state = {
   time: times[0],
   frame: 0,
   layer: compared ? "both" : layers.prediction ? "prediction" : "truth",
-  least: layers.prediction ? 0.3 : 0,
+  least: content.least ? null : layers.prediction ? 0.3 : 0, // null: by group, as the graph says
   hiddenLabels: new Set(),
-  hiddenPredicates: new Set(),
+  hiddenPredicates: new Set(content.on_request),
   pointed: null, // {things, relation}
 };
 
@@ -30,6 +30,12 @@ const filtersChanged = () => { // once for many steps of a slider
   requestAnimationFrame(() => { planned = false; tell("filters"); });
 };
 
+// The least score of things, of relations in a frame, and of relations over time. Where the graph says what is shown, its things have been
+// chosen by their tracks, and the slider is about relations.
+const leastOfThings = () => (content.least ? 0 : state.least);
+const leastOf = (predicate) => state.least ?? content.least[predicates[predicate].group];
+const leastOfIntervals = () => state.least ?? 0;
+
 const showsPrediction = () => layers.prediction && state.layer !== "truth";
 const showsTruth = () => layers.truth && state.layer !== "prediction";
 const labelShown = (thing) => !state.hiddenLabels.has(things[thing]);
@@ -45,7 +51,7 @@ const shownNodes = (frame) => {
   if (showsPrediction()) {
     for (const node of nodesOf(layers.prediction, frame)) {
       // An action, which has no box, is the centre of its graph and stays, however unsure.
-      if ((node.box && node.score < state.least) || !labelShown(node.thing)) continue;
+      if ((node.box && node.score < leastOfThings()) || !labelShown(node.thing)) continue;
       found.push({ ...node, verdict: verdictOf(node.right), layer: "prediction" });
       met.add(node.thing);
     }
@@ -65,7 +71,7 @@ const shownEdges = (frame, nodes = shownNodes(frame)) => {
   const found = [];
   if (showsPrediction()) {
     for (const edge of edgesOf(layers.prediction, frame)) {
-      if (edge.score < state.least || !edgeShown(edge) || !there.has(edge.subject) || !there.has(edge.object)) continue;
+      if (edge.score < leastOf(edge.predicate) || !edgeShown(edge) || !there.has(edge.subject) || !there.has(edge.object)) continue;
       found.push({ ...edge, verdict: verdictOf(edge.right) });
     }
   }
@@ -73,7 +79,7 @@ const shownEdges = (frame, nodes = shownNodes(frame)) => {
     const said = new Set(found.map(relationOf));
     for (const edge of edgesOf(layers.truth, frame)) {
       if (!edgeShown(edge) || said.has(relationOf(edge))) continue;
-      const hit = compared && edge.met > 0 && edge.met >= state.least;
+      const hit = compared && edge.met > 0 && edge.met >= leastOf(edge.predicate);
       if (hit && state.layer === "both") continue; // said of another track of the same thing
       found.push({ ...edge, verdict: !compared ? "plain" : hit ? "right" : "missed" });
     }

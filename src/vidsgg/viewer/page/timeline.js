@@ -26,7 +26,7 @@ const gathered = () => {
     if (!layers[name] || !(name === "prediction" ? showsPrediction() : showsTruth())) continue;
     for (const interval of layers[name].intervals) {
       const edge = asEdge(interval);
-      if (!edgeShown(edge) || (name === "prediction" && interval[5] < state.least)) continue;
+      if (!edgeShown(edge) || (name === "prediction" && interval[5] < leastOfIntervals())) continue;
       const owner = ownerOf(edge);
       const other = otherOf(edge);
       if (!plan.places.has(owner) || !plan.places.has(other)) continue;
@@ -89,7 +89,7 @@ const drawTimeline = () => {
 const spans = (thing) => {
   const frames = new Set();
   if (showsPrediction()) {
-    for (const [frame, index] of sightings.prediction[thing]) if (layers.prediction.score[index] >= state.least) frames.add(frame);
+    for (const [frame, index] of sightings.prediction[thing]) if (layers.prediction.score[index] >= leastOfThings()) frames.add(frame);
   }
   if (showsTruth()) for (const [frame] of sightings.truth[thing]) frames.add(frame);
   const found = [];
