@@ -20,4 +20,10 @@ class AppOptions:
     max_upload_mb: float = option(500.0, "size of a video at most, in megabytes (10^6 bytes)", low=0.001, high=1e6)
     max_minutes: float = option(30.0, "length of a video at most; a page holds 30 minutes", low=0.01, high=1e5)
     max_waiting: int = option(10, "videos that may wait at a time", low=1, high=100_000)
+    detector: str | None = option(
+        None,
+        "what finds boxes for models that need no training; by default one that is on this machine",
+        place="input",
+        plugin=True,
+    )
     device: str = option("auto", "auto (the first CUDA device, else the CPU), cpu, cuda, cuda:1, ...")

@@ -14,8 +14,16 @@ from pathlib import Path
 
 import torch
 
+from vidsgg.assembly.detectors import build_box_detector, default_detector
 from vidsgg.assembly.drawn import SHORT, learnt_from_drawings
-from vidsgg.assembly.saved_run import detector_places, find_detector_of, looks_at_pictures, read_run
+from vidsgg.assembly.saved_run import (
+    built_in_models,
+    built_in_run,
+    detector_places,
+    find_detector_of,
+    looks_at_pictures,
+    read_run,
+)
 from vidsgg.assembly.sources import open_source
 from vidsgg.assembly.video_predictor import check_reads_videos
 from vidsgg.detectors.record import DetectorRecord
@@ -59,8 +67,9 @@ class Checkpoints:
     """What is there now; files are looked into again only when they, or the files of their
     detectors, have changed. Safe to call from any thread."""
 
-    def __init__(self, places: Sequence[str]) -> None:
+    def __init__(self, places: Sequence[str], built_in: Sequence[CheckpointChoice] = ()) -> None:
         """Raises ConfigError if a place that was named is not there or holds no checkpoint."""
+        self._built_in = list(built_in)
         self._places = [Path(place) for place in places or (FOLDER,)]
         self._known: dict[Path, _Look] = {}
         self._records: dict[tuple[str, Stamp | None, tuple[str, ...]], DetectorRecord | None] = {}
@@ -77,9 +86,8 @@ class Checkpoints:
         """All of them, those that read plain videos first, then the latest."""
         with self._lock:
             looks = [look for file in dict.fromkeys(self._found()) if (look := self._look(file)) is not None]
-        return [
-            look.choice for look in sorted(looks, key=lambda look: (look.choice.problem is not None, -look.stamp[0]))
-        ]
+        found = [look.choice for look in sorted(looks, key=lambda look: -look.stamp[0])]
+        return sorted([*found, *self._built_in], key=lambda choice: choice.problem is not None)
 
     def _found(self) -> Iterator[Path]:
         return (file.resolve() for place in self._places for file in _files(place))
@@ -129,6 +137,46 @@ class Checkpoints:
                 Path(), schema, "sgdet", torch.device("cpu"), looks=True, detector=name
             ).detector_record()
         return self._records[key]
+
+
+def built_in_choices(detector: str | None) -> tuple[list[CheckpointChoice], str | None]:
+    """The models that need no training, and the detector that finds boxes for them.
+
+    detector: as the user names it; None: the one that is taken where none is named, if its weights
+    are on this machine. Raises ConfigError or CheckpointError if a detector that is named cannot be
+    used.
+    """
+    problem = None
+    if detector is None:
+        name, there = default_detector()
+        detector = name if there else None
+        problem = (
+            None
+            if there
+            else (
+                f"needs a detector, and the app downloads nothing: run 'vidsgg predict VIDEO' once, which downloads {name}, or"
+                " start the app with -detector, such as an ONNX file."
+            )
+        )
+    choices = []
+    for name in built_in_models():
+        run = built_in_run(name)
+        if detector is not None:
+            build_box_detector(detector, run.checkpoint.schema, torch.device("cpu"))
+        number = hashlib.sha256(f"built in: {name}".encode()).hexdigest()[:16]
+        choices.append(
+            CheckpointChoice(
+                number,
+                Path(name),
+                f"{name} (needs no training)",
+                name,
+                run.options.mode,
+                "" if detector is None else Path(detector).name,
+                problem,
+                "guesses relations from boxes; no model sees the picture",
+            )
+        )
+    return choices, detector
 
 
 def _files(place: Path) -> Iterator[Path]:

@@ -34,10 +34,11 @@ class JobQueue:
         minutes: float,
         most_waiting: int,
         work: Callable[[JobTask], Worker] = Worker,
+        detector: str | None = None,
     ) -> None:
         self.folder = folder
         self._most = most_waiting
-        self._device, self._minutes, self._work = device, minutes, work
+        self._device, self._minutes, self._work, self._detector = device, minutes, work, detector
         self._jobs = {job.id: job for job in folder.load()}
         self._changed = threading.Condition()
         self._worker: tuple[str, Worker] | None = None
@@ -141,7 +142,7 @@ class JobQueue:
                 self._put(job)
                 try:
                     worker = self._work(
-                        JobTask(self.folder.path(job), job.name, job.asked, self._device, self._minutes)
+                        JobTask(self.folder.path(job), job.name, job.asked, self._device, self._minutes, self._detector)
                     )
                 except OSError as error:
                     self._put(

@@ -30,11 +30,14 @@ def run_app(options: AppOptions) -> None:
     with closing(_listen(options.host, options.port)) as listening:
         lock = _own(folder)
         try:
-            from vidsgg.app.checkpoints import Checkpoints  # torch: what can be refused at once is
+            from vidsgg.app.checkpoints import Checkpoints, built_in_choices  # torch: what can be refused at once is
             from vidsgg.app.routes import Routes
 
-            checkpoints = Checkpoints(options.checkpoints)
-            queue = JobQueue(JobFolder(folder), options.device, options.max_minutes, options.max_waiting)
+            built_in, detector = built_in_choices(options.detector)
+            checkpoints = Checkpoints(options.checkpoints, built_in)
+            queue = JobQueue(
+                JobFolder(folder), options.device, options.max_minutes, options.max_waiting, detector=detector
+            )
             print(_greeting(options, listening, len(checkpoints())), flush=True)
             config = uvicorn.Config(
                 Routes(options, queue, checkpoints).app(),

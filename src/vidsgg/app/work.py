@@ -34,6 +34,7 @@ class JobTask:
     asked: Asked
     device: str
     minutes: float
+    detector: str | None = None  # for models that need no training
 
 
 @dataclass(frozen=True)
@@ -146,15 +147,18 @@ def make(task: JobTask, tell: Callable[[Message], None]) -> JobResult:
     video, graph = task.folder / VIDEO, task.folder / GRAPH
     _check_length(video, task.minutes)
     tell(JobStep("loading"))
-    from vidsgg.recipes.predict_video import predict_one  # torch
+    from vidsgg.assembly.saved_run import built_in_models  # torch
+    from vidsgg.recipes.predict_video import predict_one
 
     asked = task.asked
+    built_in = asked.checkpoint in built_in_models() and not Path(asked.checkpoint).exists()
     options = PredictOptions(
         checkpoint=asked.checkpoint,
         fps=asked.fps,
         least_score=asked.least_score,
         threshold=asked.threshold,
         device=task.device,
+        detector=task.detector if built_in else None,
     )
     done = predict_one(options, video, graph, task.name, lambda number, total: tell(JobStep("frames", number, total)))
     if done.problem:

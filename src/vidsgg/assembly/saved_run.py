@@ -272,6 +272,8 @@ def detector_places(run: SavedRun, folders: Sequence[Path] = ()) -> tuple[str, .
 def check_widths(run: SavedRun, detector: str) -> None:
     """Raises ConfigError if a detector that is known by its name gives features of other widths
     than a model reads."""
+    if reads_boxes(run):
+        return
     widths, trained = widths_of(detector), run.made.widths
     if widths is None or trained is None or (widths.node, widths.union) == (trained.node, trained.union):
         return

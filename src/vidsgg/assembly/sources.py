@@ -10,7 +10,13 @@ from pathlib import Path
 
 import torch
 
-from vidsgg.assembly.detectors import build_box_detector, build_detector, find_detector
+from vidsgg.assembly.detectors import (
+    build_box_detector,
+    build_default_detector,
+    build_detector,
+    default_detector,
+    find_detector,
+)
 from vidsgg.datasets.base import VideoDataset
 from vidsgg.datasets.partial_labels import PartialLabels
 from vidsgg.datasets.pictures import picture_notes
@@ -203,6 +209,14 @@ def open_box_source(
         return FeatureSource("predcls", device, widths, ("boxes: given",))
     found, line = build_box_detector(detector, schema, device, labels)
     return FeatureSource("sgdet", device, widths, (f"boxes: by {line}",), name=detector, boxes=found)
+
+
+def open_default_box_source(schema: Schema, device: torch.device, widths: FeatureWidths) -> FeatureSource:
+    """As ``open_box_source``, by the detector that is taken where none is named. Raises ConfigError that says how to
+    get one."""
+    found, line = build_default_detector(schema, device)
+    name, _ = default_detector()
+    return FeatureSource("sgdet", device, widths, (f"boxes: by {line}",), name=name, boxes=found)
 
 
 def _check_files(schema: Schema, datasets: Sequence[VideoDataset]) -> str:

@@ -22,13 +22,14 @@ from vidsgg.assembly.saved_run import (
     reads_boxes,
     trained_source,
 )
-from vidsgg.assembly.sources import FeatureSource, open_box_source, open_source
+from vidsgg.assembly.sources import FeatureSource, open_box_source, open_default_box_source, open_source
 from vidsgg.assembly.video_defaults import FPS, TRACKER, Tracking
 from vidsgg.assembly.video_predictor import VideoPredictor, VideoSettings, check_reads_videos
 from vidsgg.datasets.base import VideoDataset
+from vidsgg.detectors.label_files import NO_LABELS, LabelFiles
 from vidsgg.engine.distributed import ALONE, Team
 from vidsgg.engine.evaluate import score
-from vidsgg.errors import ConfigError, DataError
+from vidsgg.errors import DataError
 from vidsgg.io.footage import FootageFrame
 from vidsgg.methods.registry import find_method
 from vidsgg.metrics.accumulator import RecallAccumulator
@@ -54,9 +55,15 @@ class TrainedModel:
     """
 
     def __init__(
-        self, run: SavedRun, device: str = "auto", detector: str | None = None, folders: Sequence[Path] = ()
+        self,
+        run: SavedRun,
+        device: str = "auto",
+        detector: str | None = None,
+        folders: Sequence[Path] = (),
+        labels: LabelFiles = NO_LABELS,
     ) -> None:
         self.run, self.device, self.detector, self._folders = run, device, detector, tuple(folders)
+        self.labels = labels  # what the user says of the detector's labels
 
     @staticmethod
     def load(
@@ -191,6 +198,8 @@ class TrainedModel:
         """Ready for videos that belong to no data set. Raises ConfigError or CheckpointError if
         that cannot be."""
         check_reads_videos(self.run, boxes=settings.boxes is not None)
+        if not reads_boxes(self.run):
+            self.labels.refuse(str(self.run.file), "reads features by a detector that tells its own classes")
         ready = self._for_boxes(settings.boxes is not None) if reads_boxes(self.run) else self._for_videos
         return VideoPredictor(self.run, ready, settings)
 
@@ -200,15 +209,14 @@ class TrainedModel:
         device, widths = choose_device(self.device), self.run.made.widths or FeatureWidths()
 
         def source_with(detector: str | None) -> FeatureSource:
-            return open_box_source(self.schema, device, widths, detector)
+            return open_box_source(self.schema, device, widths, detector, self.labels)
 
         if given:
+            self.labels.refuse("a table of boxes", "has labels of its own")
             source = source_with(None)
         elif self.detector is None and self.run.made.detector is None:
-            raise ConfigError(
-                f"option -detector: {self.run.file} reads boxes and was made without a detector; name one, or give"
-                " boxes with -boxes FILE."
-            )
+            self.labels.refuse("the detector that is taken where none is named", "knows its labels")
+            source = open_default_box_source(self.schema, device, widths)
         else:
             source = trained_source(self.run, self.detector, self._folders, source_with)
         return model_on(self.run, source, self.schema, self.run.options, any_detector=True)

@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
+from vidsgg.assembly.video_defaults import MODEL
 from vidsgg.cli.command_line import parse
 from vidsgg.errors import ConfigError, DataError
 from vidsgg.recipes.command_options import PredictOptions
 
 DESCRIPTION = """Predict the graphs of videos: objects, relations, and how long they last.
 
+vidsgg predict VIDEO ...                           your own videos, with nothing else: relations guessed from boxes
 vidsgg predict VIDEO ... -checkpoint CKPT -o OUT   your own videos, without any annotation; writes a graph (JSON) for each
 vidsgg predict 0 -checkpoint CKPT                  a camera, an address (rtsp://, http://) or a pipe (-): a line of JSON per graph
 vidsgg predict -checkpoint CKPT -video NAME        an annotated video of a data set; writes a graph and a page to look at it"""
@@ -20,6 +23,8 @@ vidsgg predict -checkpoint CKPT -video NAME        an annotated video of a data 
 
 def main(argv: Sequence[str]) -> int:
     options = parse(PredictOptions, argv, prog="vidsgg predict", description=DESCRIPTION, positional=["videos"])
+    if not options.checkpoint and options.videos:
+        options = replace(options, checkpoint=MODEL)
     if not options.checkpoint:
         raise ConfigError(
             "option -checkpoint is required: a checkpoint file, or the folder of a run such as output/...\nSee 'vidsgg"

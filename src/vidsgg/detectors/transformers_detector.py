@@ -5,10 +5,10 @@ Letters: T pictures, Q queries, L labels or prompts, K tokens of a text.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import groupby
-from pathlib import Path
 from typing import Any, Self
 
 import torch
@@ -186,7 +186,7 @@ class TransformersDetector(BoxDetector):
 
 def is_transformers_detector(name: str) -> bool:
     """Whether a value of -detector is an address of the hub, or a folder in which a model was saved."""
-    return name.startswith(HUB) or (Path(name) / "config.json").is_file()
+    return name.startswith(HUB) or os.path.isfile(os.path.join(name, "config.json"))
 
 
 def _transformers() -> Any:

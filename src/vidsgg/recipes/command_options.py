@@ -183,6 +183,14 @@ class PredictOptions(CheckpointOptions):
     )
     watch: bool = option(False, "of a camera, an address or a pipe: serve a page on this machine that follows")
     port: int = option(0, "of that page; 0 takes a free one", low=0, high=65_535)
+    classes: str | None = option(
+        None, "file of the labels of the detector, one a line, where its own file does not tell them", place="input"
+    )
+    label_map: str | None = option(
+        None,
+        "file that says which class of the model a label of the detector is, lines such as 'mug: cup'",
+        place="input",
+    )
     jobs: int = option(1, "videos at a time, each in its own process", low=1, high=256)
     overwrite: bool = option(False, "replace graphs that exist already")
     device: str = option("auto", "auto (the first CUDA device, else the CPU), cpu, cuda, cuda:1, ...")

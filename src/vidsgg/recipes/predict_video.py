@@ -14,6 +14,7 @@ from tqdm import tqdm
 from vidsgg.assembly.saved_run import read_run
 from vidsgg.assembly.trained_model import TrainedModel
 from vidsgg.assembly.video_predictor import VideoPredictor, VideoSettings, video_file
+from vidsgg.detectors.label_files import LabelFiles
 from vidsgg.engine.processes import cores, run_tasks
 from vidsgg.errors import ConfigError, DataError
 from vidsgg.inference.intervals import RelationTimeline
@@ -127,9 +128,9 @@ class _Predictor:
     def __init__(self, options: PredictOptions, watch: FramesDone | None = None, name: str | None = None) -> None:
         self._options, self._watch, self._name = options, watch, name
         run = read_run(Path(options.checkpoint), model=options.model)
-        model = TrainedModel(
-            run, options.device, options.detector, [Path(options.data_path)] if options.data_path is not None else []
-        )
+        folders = [Path(options.data_path)] if options.data_path is not None else []
+        files = (None if name is None else Path(name) for name in (options.classes, options.label_map))
+        model = TrainedModel(run, options.device, options.detector, folders, LabelFiles(*files))
         settings = VideoSettings(
             options.fps,
             None if options.boxes is None else Path(options.boxes),
