@@ -170,9 +170,9 @@ class _Predictor:
 
     def _why_nothing(self) -> str:
         """What a user can do about a graph without relations over time."""
-        rules, options = self._at.rules, [f"-threshold {self._at.rules.threshold:g}"]
-        options += [f"-least_score {rules.least:g}"] if rules.least else []
-        return f"no relation lasts long enough with {' and '.join(options)}; smaller values keep more"
+        least = self._at.rules.least
+        things = f" Things count from a score of {least:g} on; a smaller -least_score keeps more." if least else ""
+        return f"no relation lasts long enough; a smaller -threshold keeps more.{things}"
 
     def _write(
         self, place: GraphPlace, footage: Footage, boxes: GivenBoxes | None, notes: list[str]
