@@ -15,7 +15,10 @@ from vidsgg.cli.main import main
 from vidsgg.datasets.registry import open_whole_split
 from vidsgg.detectors.faster_rcnn import FasterRCNN
 from vidsgg.detectors.files import save_detector
+from vidsgg.errors import DataError
+from vidsgg.io.vidvrd_results import read_vidvrd_results
 from vidsgg.losses.relations import RelationCriterion
+from vidsgg.metrics.tracks import relation_detection
 from vidsgg.ops.candidates import annotated_clip, labelled_pairs
 from vidsgg.ops.pairing import nearest_pairs
 from vidsgg.structures.logits import RelationLogits
@@ -107,3 +110,49 @@ def test_a_frame_keeps_its_nearest_pairs() -> None:
     assert nearest_pairs(subject, obj, frame, box, 2).tolist() == [0, 2]  # both directions of the nearest
     assert nearest_pairs(subject, obj, frame, box, 3).tolist() == [0, 2, 3]
     assert nearest_pairs(subject, obj, frame, box, 9).tolist() == list(range(6))
+
+
+def test_relations_over_tracks_are_measured_and_exported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for split, first in (("train", "v"), ("test", "t")):
+        document = small_document(2, 4, first)
+        # What holds without a gap, so that its things have boxes wherever it does.
+        document["relations"] = [r for r in document["relations"] if r.get("subject_track_id") == 2]
+        write_set(tmp_path / "own", **{split: document})
+    root, out = tmp_path / "own", tmp_path / "run"
+    command = ["train", "-data_path", str(root), "-model", "frequency", "-save_path", str(out), "-num_workers", "0"]
+    assert main([*command, "-val", "test"]) == 0
+    assert main(["evaluate", "-checkpoint", str(out), "-num_workers", "0", "-charts", "False"]) == 0
+    said = capsys.readouterr().out
+    assert "relations over tracks (VidVRD and VidOR)" in said and "2 videos with 2 relations" in said
+    tracks = json.loads((out / "evaluation_test.json").read_text())["tracks"]
+    assert tracks["R"]["50"] == 1 and tracks["mAP"] == 1 and tracks["P"]["1"] == 1
+
+    graphs, results = tmp_path / "graphs", tmp_path / "results.json"
+    for video in ("t1", "t2"):
+        assert main(["predict", "-checkpoint", str(out), "-video", video, "-o", str(graphs)]) == 0
+    assert main(["export", str(graphs), "-format", "vidvrd_results", "-o", str(results)]) == 0
+    truth = open_whole_split(root, "test", "predcls").true_instances()
+    found = relation_detection(truth, read_vidvrd_results(results))
+    assert found.recall == (1, 1) and found.mean_ap == 1
+
+
+def test_results_files_that_are_refused(tmp_path: Path) -> None:
+    good = {
+        "triplet": ["a", "on", "b"],
+        "score": 1,
+        "duration": [0, 1],
+        "sub_traj": [[0, 0, 5, 5]],
+        "obj_traj": [[1, 1, 2, 2]],
+    }
+    for change, said in (
+        ({"triplet": ["a", "on"]}, "triplet"),
+        ({"duration": [0, 2]}, r"results\['v'\]\[0\]: .*2 frames"),
+        ({"sub_traj": [[0, 0, -5, 5]]}, r"results\['v'\]\[0\]"),
+        ({"score": "high"}, "score"),
+    ):
+        file = tmp_path / "results.json"
+        file.write_text(json.dumps({"results": {"v": [{**good, **change}]}}))
+        with pytest.raises(DataError, match=said):
+            read_vidvrd_results(file)
+    file.write_text(json.dumps({"results": {"v": [good]}}))
+    assert read_vidvrd_results(file)["v"][0].score == 1

@@ -16,6 +16,7 @@ from vidsgg.errors import ConfigError
 from vidsgg.io.images import Image
 from vidsgg.options import closest
 from vidsgg.structures.annotation import VideoAnnotation
+from vidsgg.structures.instances import RelationInstance
 from vidsgg.structures.schema import Schema
 
 
@@ -116,6 +117,13 @@ class VideoDataset(ABC):
         video would tell."""
         return None
 
+    def true_instances(self) -> Mapping[str, list[RelationInstance]]:
+        """The relations over time of every video, as the files list them; empty for data without.
+
+        Raises DataError for one that cannot be compared, since a thing of it has no box somewhere.
+        """
+        return {}
+
     def cache_places(self) -> list[Path]:
         """Where files with what was counted of the annotations may be kept, best first; none for
         data of which nothing is kept."""
@@ -183,3 +191,7 @@ class Subset(VideoDataset):
 
     def cache_places(self) -> list[Path]:
         return self.whole.cache_places()
+
+    def true_instances(self) -> Mapping[str, list[RelationInstance]]:
+        whole = self.whole.true_instances()
+        return {video: whole[video] for video in self.video_ids if video in whole}

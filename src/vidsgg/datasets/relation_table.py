@@ -225,7 +225,9 @@ class RelationTable:
         """The relations over time of a video with the boxes of their things, for the metrics of
         relation detection. Frames count from 0, and boxes are inclusive.
 
-        Raises DataError naming video, track and frame if a thing has no box within its relation.
+        In frames that the files do not list, boxes lie on the line between the sightings around
+        them; a relation is cut to the listed frames. Raises DataError naming video, track and frame
+        if a thing has no box in a listed frame of its relation.
         """
         frames, nodes = self.rows("frame", index), self.rows("node", index)
         frame = np.repeat(
@@ -238,21 +240,27 @@ class RelationTable:
         rows_of = {ident: np.flatnonzero(identity == ident) for ident in np.unique(identity).tolist()}
         vocabulary, found = self.schema.vocabulary, []
 
-        def of(track: int, begin: int, end: int) -> tuple[str, Array]:
+        listed = self.columns["frame_number"][frames]
+
+        def of(track: int, wanted: Array) -> tuple[str, Array]:
             rows = rows_of[track]
-            rows = rows[(frame[rows] >= begin) & (frame[rows] < end)]
-            if len(rows) < end - begin:
-                lacking = sorted({*range(begin, end)} - {*frame[rows].tolist()})
+            lacking = np.setdiff1d(listed[(listed >= wanted[0]) & (listed <= wanted[-1])], frame[rows])
+            if len(lacking):
                 raise DataError(
                     f"video {short(self.video_id[index])}: track {track} has no box in frame {lacking[0] - 1}, in which a"
                     " relation of it holds."
                 )
-            return vocabulary.objects[klass[rows[0]]], box[rows]
+            corners = [np.interp(wanted, frame[rows], box[rows, side]) for side in range(4)]
+            return vocabulary.objects[klass[rows[0]]], np.stack(corners, axis=1)
 
         for relation in self.intervals(index):
-            subject, obj = (of(track, relation.begin, relation.end) for track in (relation.subject, relation.object))
+            within = listed[(listed >= relation.begin) & (listed < relation.end)]
+            if not len(within):
+                continue
+            begin, end = int(within[0]), int(within[-1]) + 1
+            subject, obj = (of(track, np.arange(begin, end)) for track in (relation.subject, relation.object))
             triplet = (subject[0], vocabulary.predicates[relation.predicate], obj[0])
-            found.append(RelationInstance(triplet, relation.begin - 1, relation.end - 1, subject[1], obj[1]))
+            found.append(RelationInstance(triplet, begin - 1, end - 1, subject[1], obj[1]))
         return found
 
     def annotation(self, index: int, frames: Array | None = None) -> VideoAnnotation:

@@ -60,6 +60,9 @@ class RelationVideos(VideoDataset):
         """See ``RelationTable.relation_instances``."""
         return self._table.relation_instances(self._rows[index])
 
+    def true_instances(self) -> dict[str, list[RelationInstance]]:
+        return {video: self.relation_instances(index) for index, video in enumerate(self.video_ids)}
+
     def _frames(self, index: int) -> Array:
         """Positions of the frames of video ``index`` that are taken, increasing."""
         span = self._table.rows("frame", self._rows[index])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from vidsgg.assembly.data import open_split
 from vidsgg.assembly.saved_run import SavedRun, data_of, read_run
@@ -12,12 +13,13 @@ from vidsgg.assembly.trained_model import TrainedModel
 from vidsgg.datasets.base import VideoDataset
 from vidsgg.engine.distributed import Team, join_team
 from vidsgg.engine.evaluate import score
-from vidsgg.errors import ConfigError
+from vidsgg.errors import ConfigError, DataError
+from vidsgg.inference.track_scores import TrackAccumulator
 from vidsgg.methods.method import Scoring
 from vidsgg.methods.registry import find_method
-from vidsgg.metrics.accumulator import RecallAccumulator
+from vidsgg.metrics.accumulator import RecallAccumulator, VideoAccumulator
 from vidsgg.metrics.calibration import CalibrationAccumulator
-from vidsgg.metrics.protocol import named_protocol
+from vidsgg.metrics.protocol import Protocol, named_protocol
 from vidsgg.metrics.result import RecallResult
 from vidsgg.metrics.risk_coverage import RiskCoverageAccumulator
 from vidsgg.recipes.command_options import EvaluateOptions
@@ -110,7 +112,10 @@ def _score(
     )
     of = protocol, dataset.schema.vocabulary
     recall, calibration, risk = RecallAccumulator(*of), CalibrationAccumulator(*of), RiskCoverageAccumulator(*of)
-    score(trained.model, loader, [recall, calibration, risk], exclusive=options.exclusive_decoding)
+    tracks, unmeasured = _track_accumulator(dataset, protocol)
+    metrics: list[VideoAccumulator[Any]] = [recall, calibration, risk]
+    metrics += [] if tracks is None else [tracks]
+    score(trained.model, loader, metrics, exclusive=options.exclusive_decoding)
     skipped = list(chain(*team.gather(list(loader.skipped))))
 
     def write() -> Evaluation:
@@ -121,6 +126,7 @@ def _score(
             calibration.compute(),
             risk.compute(),
             used.remark,
+            None if tracks is None else tracks.compute(),
         )
         made_by = origin(run, used, protocol, trained.source.detector_record(), exclusive=options.exclusive_decoding)
         scored = ScoredVideos(
@@ -150,9 +156,23 @@ def _score(
             f"{options.split} split of {root}: {report.recall.videos} videos, {report.recall.units} {protocol.unit}s",
             *trained.source.lines,
         ]
+        if unmeasured:
+            head.append(f"relations over tracks are not measured: {unmeasured}")
         if skipped:
             head.append(f"skipped {len(skipped)} videos that could not be read; the first: {skipped[0]}")
         return Evaluation(report.recall, "\n".join([*head, "", report.text()]), files, used.remark)
 
     written = team.made_by_first(write)
     return written if team.leads else replace(written, files=())
+
+
+def _track_accumulator(dataset: VideoDataset, protocol: Protocol) -> tuple[TrackAccumulator | None, str]:
+    """What measures relations over tracks, for data whose files list such relations; and why it is
+    not measured where they cannot be compared."""
+    try:
+        truth = dataset.true_instances()
+    except DataError as error:
+        return None, str(error)
+    if not any(truth.values()):
+        return None, ""
+    return TrackAccumulator(protocol, dataset.schema.vocabulary, truth), ""

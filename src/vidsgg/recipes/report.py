@@ -12,6 +12,7 @@ from typing import Any
 
 from vidsgg.datasets.registry import open_whole_split
 from vidsgg.errors import ConfigError
+from vidsgg.inference.track_scores import TrackResult
 from vidsgg.io.atomic import write_whole
 from vidsgg.metrics.calibration import CalibrationResult
 from vidsgg.metrics.long_tail import PARTS, LongTail
@@ -46,11 +47,15 @@ class EvaluationReport:
     calibration: CalibrationResult
     risk: RiskCoverageResult | None
     remark: str = ""
+    tracks: TrackResult | None = None  # of data with relations over time
 
     def text(self) -> str:
         """The tables under one another."""
         risk = [] if self.risk is None else [self.risk.describe()]
-        return "\n".join([self.recall.table(), "", *self._tail_table(), "", self.calibration.describe(), *risk])
+        tracks = [] if self.tracks is None else ["", self.tracks.describe()]
+        return "\n".join(
+            [self.recall.table(), "", *self._tail_table(), "", self.calibration.describe(), *risk, *tracks]
+        )
 
     def write(self, folder: Path, split: str, about: Mapping[str, Any], *, charts: bool) -> tuple[Path, ...]:
         """``evaluation_<split>.json`` and ``.csv``, ``predicates_<split>.csv`` and the charts.
@@ -61,6 +66,7 @@ class EvaluationReport:
         remark = {"remark": self.remark} if self.remark else {}
         uncertain = {} if self.risk is None else {"risk_coverage": self.risk.to_json()}
         content = {**about, **remark, **self.recall.to_json(), "calibration": self.calibration.to_json(), **uncertain}
+        content |= {} if self.tracks is None else {"tracks": self.tracks.to_json()}
         files = [
             folder / f"evaluation_{split}.json",
             folder / f"evaluation_{split}.csv",

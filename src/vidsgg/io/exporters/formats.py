@@ -80,6 +80,10 @@ VIDOR = ExportFormat(
     by_id=True,
     folder=VIDOR_GROUP,
 )
+VIDVRD_RESULTS = ExportFormat(
+    "vidvrd_results", "predictions for the official evaluator of VidVRD and VidOR", ".json", True, True,
+    "vidsgg.io.exporters.vidvrd:vidvrd_results",
+)  # fmt: skip
 GRAPHML = ExportFormat(
     "graphml",
     "things and relations over time, for Gephi, yEd, networkx",
@@ -110,6 +114,7 @@ FORMATS: Registry[ExportFormat] = Registry(
         "coco": f"{_HERE}:COCO",
         "vidvrd": f"{_HERE}:VIDVRD",
         "vidor": f"{_HERE}:VIDOR",
+        "vidvrd_results": f"{_HERE}:VIDVRD_RESULTS",
         "graphml": f"{_HERE}:GRAPHML",
         "cypher": f"{_HERE}:CYPHER",
         "predictions": f"{_HERE}:PREDICTIONS",

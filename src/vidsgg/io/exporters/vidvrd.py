@@ -10,10 +10,13 @@ an entry ``version``, VidOR's refuses files without it and finds a video's annot
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import PurePosixPath
 from typing import Any
+
+import numpy as np
 
 from vidsgg.errors import DataError
 from vidsgg.io.exporters.formats import VIDOR_GROUP
@@ -21,6 +24,7 @@ from vidsgg.io.exporters.tracks import Track, tracks_of
 from vidsgg.io.footage import VIDEOS
 from vidsgg.io.names import file_name
 from vidsgg.structures.graph import Box, RelationInterval, VideoGraph
+from vidsgg.structures.instances import RelationInstance
 
 
 def vidvrd(graph: VideoGraph) -> bytes:
@@ -43,6 +47,55 @@ def vidor(graph: VideoGraph) -> bytes:
     return json.dumps(
         {"version": "VERSION 1.0", "video_path": f"{VIDOR_GROUP}/{short_id(graph)}.mp4", **document}, ensure_ascii=False
     ).encode()
+
+
+def vidvrd_results(graphs: Sequence[VideoGraph]) -> bytes:
+    """Predictions of all videos as VidVRD-helper's ``evaluate.py`` reads them: ``results`` by video
+    id, each relation with its triplet, score, duration [first frame, end), and a box of its subject
+    and of its object in every frame of it. Raises DataError as ``vidvrd``.
+    """
+    results = {
+        short_id(graph): [
+            {
+                "triplet": list(instance.triplet),
+                "score": instance.score,
+                "duration": [instance.begin, instance.end],
+                "sub_traj": instance.subject_box.tolist(),
+                "obj_traj": instance.object_box.tolist(),
+            }
+            for instance in graph_instances(graph)
+        ]
+        for graph in graphs
+    }
+    document = {"version": "VERSION 1.0", "results": results, "external_data": {"used": False, "details": ""}}
+    return json.dumps(document, ensure_ascii=False).encode()
+
+
+def graph_instances(graph: VideoGraph) -> list[RelationInstance]:
+    """The relations over time of a graph, best first, with the boxes of their things; frames count
+    from 0, boxes are whole, inclusive pixels. The score is that of the relation times the mean
+    scores of its two tracks. Raises DataError if nodes have no tracks."""
+    tracks = {track.ident: track for track in tracks_of(graph)}
+    paths: dict[int, dict[int, list[int]]] = {}
+
+    def path(ident: int) -> dict[int, list[int]]:
+        if ident not in paths:
+            paths[ident] = {number: list(box.values()) for number, box, _ in _every_frame(graph, tracks[ident])}
+        return paths[ident]
+
+    found = []
+    for relation in graph.relations:
+        for entry in _instance(graph, relation, tracks):
+            ends = entry["subject_tid"], entry["object_tid"]
+            subject, obj = ([path(end)[n] for n in range(entry["begin_fid"] + 1, entry["end_fid"] + 1)] for end in ends)
+            score = relation.score * math.prod(sum(tracks[e].scores) / len(tracks[e].scores) for e in ends)
+            triplet = (relation.subject, relation.predicate, relation.object)
+            found.append(
+                RelationInstance(
+                    triplet, entry["begin_fid"], entry["end_fid"], np.array(subject), np.array(obj), round(score, 6)
+                )
+            )
+    return sorted(found, key=lambda instance: -instance.score)
 
 
 def short_id(graph: VideoGraph) -> str:
