@@ -34,6 +34,7 @@ FORMATS: Registry[DatasetFormat] = Registry(
         "action_genome": "vidsgg.datasets.action_genome_format:FORMAT",
         "easg": "vidsgg.datasets.easg_format:FORMAT",
         "coco_video": "vidsgg.datasets.coco_video.format:FORMAT",
+        "coco_relations": "vidsgg.datasets.coco_relations.format:FORMAT",
         "vidvrd": "vidsgg.datasets.vidvrd.format:VIDVRD",
         "vidor": "vidsgg.datasets.vidvrd.format:VIDOR",
     },

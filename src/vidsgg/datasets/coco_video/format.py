@@ -1,7 +1,9 @@
-"""COCO-video with relations as a data set format."""
+"""COCO-video with relations as a data set format, and what it shares with others of a file for each
+part."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,106 +13,129 @@ from vidsgg.errors import ConfigError, DataError, short
 if TYPE_CHECKING:
     from vidsgg.datasets.base import VideoDataset
     from vidsgg.datasets.findings import Book, Pictures
+    from vidsgg.datasets.relation_sets import Parsed
     from vidsgg.datasets.relation_table import RelationTable
     from vidsgg.structures.schema import Schema
 
-FILES = ("train.json", "val.json", "test.json")
+_PARTS = ("train", "val", "test")
 
 
-class CocoVideoFormat(DatasetFormat):
-    name = "coco_video"
-    title = "COCO-video with relations"
-    marks = FILES
+class TableFormat(DatasetFormat):
+    """A data set of a file for each part. With a validation file and no test file, the former is
+    the test split."""
+
+    def file(self, folder: Path, part: str) -> Path:
+        """Where the file of "train", "val" or "test" lies, whether or not it is there."""
+        raise NotImplementedError
+
+    def parse(self, file: Path, split: str) -> Parsed:
+        """Read a file. Raises DataError if it is no such file at all."""
+        raise NotImplementedError
 
     def recognises(self, folder: Path) -> bool:
-        return any((folder / name).is_file() for name in FILES)
+        return any(True for _ in self._there(folder))
 
     def has_validation(self, folder: Path) -> bool:
-        return (folder / "val.json").is_file() and (folder / "test.json").is_file()
+        return self.file(folder, "val").is_file() and self.file(folder, "test").is_file()
 
     def open(self, folder: Path, split: str, mode: str, skip_bad: bool) -> VideoDataset:
-        """train.json is "train"; "test" is test.json, else val.json; "val" is val.json where both
-        are there. Classes and predicates are those of the training file."""
+        """ "train" and "test"; "val" where the data set has both a validation and a test file.
+        Classes and predicates are those of the training file.
+        """
         from vidsgg.datasets.annotation_cache import split_cache_places
         from vidsgg.datasets.relation_videos import RelationVideos
 
-        file = self._file(folder, split)
-        table, learnt = self._load(folder, file, split, skip_bad), None
-        others = [other for other in _there(folder) if other != file]
-        for other in others:
-            part = self._load(folder, other, _split_of(folder, other), skip_bad)
-            _check_names_apart(file, table, other, part)
-            learnt = part.schema if other.name == "train.json" else learnt
-        table = table if learnt is None else self._in_terms_of(file, table, learnt)
-        return RelationVideos(folder, table, mode, split_cache_places(folder, f"{self.name}-{file.stem}"))
+        part = self._part(folder, split)
+        table, learnt = self._load(folder, part, split, skip_bad), None
+        for other, file in self._there(folder):
+            if other != part:
+                its = self._load(folder, other, other, skip_bad)
+                _check_names_apart(self.file(folder, part), table, file, its)
+                learnt = its.schema if other == "train" else learnt
+        if learnt is not None:
+            table = _in_terms_of(self.file(folder, part), table, learnt)
+        return RelationVideos(folder, table, mode, split_cache_places(folder, f"{self.name}-{part}"))
 
     def check(self, folder: Path, pictures: Pictures, book: Book) -> None:
-        from vidsgg.datasets.coco_video.parse import parse_coco_video
         from vidsgg.datasets.findings import check_annotations, check_pictures
         from vidsgg.datasets.relation_sets import fact_lines
         from vidsgg.datasets.relation_videos import RelationVideos
 
         tables: dict[Path, RelationTable] = {}
-        for file in _there(folder):
+        for part, file in self._there(folder):
+            name = file.relative_to(folder).as_posix()
             try:
-                parsed = parse_coco_video(file, _split_of(folder, file))
+                parsed = self.parse(file, self._split_of(folder, part))
             except DataError as error:
-                book.error(f"unreadable {file.name}", [str(error)])
+                book.error(f"unreadable {name}", [str(error)])
                 continue
-            book.facts += [f"{file.name}:", *fact_lines(parsed.facts)]
-            parsed.faults.tell(file.name, book)
+            book.facts += [f"{name}:", *fact_lines(parsed.facts)]
+            parsed.faults.tell(name, book)
             tables[file] = parsed.table
         first = next(iter(tables.values()), None)
-        for file, table in tables.items():
+        for i, (file, table) in enumerate(tables.items()):
             try:
-                for other, part in tables.items():
-                    if other < file:
-                        _check_names_apart(file, table, other, part)
+                for other, its in list(tables.items())[:i]:
+                    _check_names_apart(file, table, other, its)
                 assert first is not None
-                data = RelationVideos(folder, self._in_terms_of(file, table, first.schema), "predcls")
+                data = RelationVideos(folder, _in_terms_of(file, table, first.schema), "predcls")
             except DataError as error:
-                book.error(f"unusable {file.name}", [str(error)])
+                book.error(f"unusable {file.relative_to(folder).as_posix()}", [str(error)])
                 continue
             check_annotations(data, book)
             check_pictures(data, pictures, book)
 
-    def _file(self, folder: Path, split: str) -> Path:
-        names = {"train": ("train.json",), "val": ("val.json",), "test": ("test.json", "val.json")}.get(split)
-        if names is None:
+    def _there(self, folder: Path) -> Iterator[tuple[str, Path]]:
+        """The parts that are there, with their files."""
+        return ((part, file) for part in _PARTS if (file := self.file(folder, part)).is_file())
+
+    def _split_of(self, folder: Path, part: str) -> str:
+        """The split that a part is."""
+        return "test" if part == "val" and not self.file(folder, "test").is_file() else part
+
+    def _part(self, folder: Path, split: str) -> str:
+        parts = {"train": ("train",), "val": ("val",), "test": ("test", "val")}.get(split)
+        if parts is None:
             raise ConfigError(f"{self.title} has no split {short(split)}, only 'train', 'val' and 'test'.")
-        found = [folder / name for name in names if (folder / name).is_file()]
+        found = [part for part in parts if self.file(folder, part).is_file()]
         if not found:
-            raise DataError(f"{folder}: has no {' or '.join(names)}, which the {split} split is read from.")
+            names = " or ".join(self.file(folder, part).relative_to(folder).as_posix() for part in parts)
+            raise DataError(f"{folder}: has no {names}, which the {split} split is read from.")
         return found[0]
 
-    def _load(self, folder: Path, file: Path, split: str, skip_bad: bool) -> RelationTable:
+    def _load(self, folder: Path, part: str, split: str, skip_bad: bool) -> RelationTable:
         """A file's table, from the cache if that was made of it. Raises DataError for what is wrong
         with it."""
-        from vidsgg.datasets.coco_video.parse import parse_coco_video
         from vidsgg.datasets.relation_sets import load_table
 
-        name = f"{self.name}-{file.stem}"
-        return load_table(folder, [file], split, name, lambda: parse_coco_video(file, split), skip_bad=skip_bad)
-
-    def _in_terms_of(self, file: Path, table: RelationTable, schema: Schema) -> RelationTable:
-        try:
-            return table.in_terms_of(schema)
-        except DataError as error:
-            raise DataError(f"{file}: {error}") from error
+        file, name = self.file(folder, part), f"{self.name}-{part}"
+        return load_table(folder, [file], split, name, lambda: self.parse(file, split), skip_bad=skip_bad)
 
 
-def _there(folder: Path) -> list[Path]:
-    return [folder / name for name in FILES if (folder / name).is_file()]
+class CocoVideoFormat(TableFormat):
+    name = "coco_video"
+    title = "COCO-video with relations"
+    marks = ("train.json", "val.json", "test.json")
+
+    def file(self, folder: Path, part: str) -> Path:
+        return folder / f"{part}.json"
+
+    def parse(self, file: Path, split: str) -> Parsed:
+        from vidsgg.datasets.coco_video.parse import parse_coco_video
+
+        return parse_coco_video(file, split)
 
 
-def _split_of(folder: Path, file: Path) -> str:
-    """The split that a file is, by its name and the others that are there."""
-    return "test" if file.stem == "val" and not (folder / "test.json").is_file() else file.stem
+def _in_terms_of(file: Path, table: RelationTable, schema: Schema) -> RelationTable:
+    try:
+        return table.in_terms_of(schema)
+    except DataError as error:
+        raise DataError(f"{file}: {error}") from error
 
 
-def _check_names_apart(file: Path, table: RelationTable, other: Path, part: RelationTable) -> None:
+def _check_names_apart(file: Path, table: RelationTable, other: Path, its: RelationTable) -> None:
     """A video belongs to one split. Raises DataError naming the first that stands in two files."""
-    if twice := sorted({*table.video_id} & {*part.video_id}):
+    if twice := sorted({*table.video_id} & {*its.video_id}):
         more = f" and {len(twice) - 1} more" if len(twice) > 1 else ""
         raise DataError(
             f"{file}: video {short(twice[0])}{more} stands in {other.name} too; a video belongs to one split."

@@ -7,17 +7,18 @@ Ids are looked up, never positions. An entry with a fault is left out, and so is
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
 
 from vidsgg.datasets.coco_video.masks import mask_box
-from vidsgg.datasets.coco_video.records import ENTRY, LISTS, NEEDED, CocoVideo
+from vidsgg.datasets.coco_video.records import ENTRY, NEEDED, CocoVideo
 from vidsgg.datasets.faults import Faults
 from vidsgg.datasets.relation_sets import Parsed
 from vidsgg.datasets.relation_table import RelationTable
@@ -33,6 +34,7 @@ NAME, TITLE = "coco_video", "COCO-video with relations"
 LARGEST = 1 << 34  # bytes of a file
 _ALONE = "relation"  # the group of predicates that name none
 MAX_PAIRS = 512  # of a frame; all pairs of 23 things
+Document = TypeVar("Document", bound=msgspec.Struct)
 _MISSING = np.iinfo(np.int64).min  # stands for an id that is not given
 
 
@@ -41,41 +43,55 @@ def parse_coco_video(path: Path, split: str) -> Parsed:
     with _without_collector():
         faults = Faults()
         document = read_document(path, faults)
-        return _Reader(path.name, split, document, faults).read()
+        return DocumentReader(path.name, split, document, faults).read()
 
 
 def read_document(path: Path, faults: Faults) -> CocoVideo:
     """The entries that are of the right types. Raises DataError if the file is not JSON, or lacks a
     list."""
+    return read_lists(path, faults, CocoVideo, NEEDED, ENTRY)
+
+
+def read_lists(
+    path: Path,
+    faults: Faults,
+    document: type[Document],
+    needed: Sequence[str],
+    entry: Mapping[str, type[msgspec.Struct]],
+) -> Document:
+    """A JSON file of lists of entries. needed: lists that have to be there. entry: the type of each
+    list's entries. Raises DataError if the file is not JSON, or lacks a list."""
     content = read_bytes(path, LARGEST).removeprefix(b"\xef\xbb\xbf")
     try:
-        return msgspec.json.decode(content, type=CocoVideo)
+        return msgspec.json.decode(content, type=document)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # a ValidationError too
-        return _by_entry(path, content, faults)
+        return document(**_by_entry(path, content, faults, needed, entry))
 
 
-def _by_entry(path: Path, content: bytes, faults: Faults) -> CocoVideo:
+def _by_entry(
+    path: Path, content: bytes, faults: Faults, needed: Sequence[str], entry: Mapping[str, type[msgspec.Struct]]
+) -> dict[str, Any]:
     """The same, an entry after the other, so that each that is wrong is named."""
     try:
         document = parse_json(content)
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
     if not isinstance(document, dict):
-        raise DataError(f"{path}: is {short(document)}; expected a table with the lists {', '.join(NEEDED)}.")
+        raise DataError(f"{path}: is {short(document)}; expected a table with the lists {', '.join(needed)}.")
     lists: dict[str, Any] = {}
-    for name in LISTS:
-        entries = document.get(name, [] if name not in NEEDED else None)
+    for name, kind in entry.items():
+        entries = document.get(name, [] if name not in needed else None)
         if not isinstance(entries, list):
             what = "lacks" if name not in document else f"has {short(entries)} for"
-            raise DataError(f"{path}: {what} the list {name!r}; a file has the lists {', '.join(NEEDED)}.")
+            raise DataError(f"{path}: {what} the list {name!r}; a file has the lists {', '.join(needed)}.")
         lists[name] = []
-        for i, entry in enumerate(entries):
+        for i, item in enumerate(entries):
             try:
-                lists[name].append(as_type(entry, ENTRY[name], f"{path.name}: {name}[{i}]: "))
+                lists[name].append(as_type(item, kind, f"{path.name}: {name}[{i}]: "))
             except DataError as error:
-                fatal = name in ("categories", "predicates", "predicate_groups")
+                fatal = "categories" in name or "predicate" in name
                 faults.add(f"{name} entry of wrong form", str(error), fatal=fatal)
-    return CocoVideo(**lists)
+    return lists
 
 
 @contextmanager
@@ -110,11 +126,23 @@ class _Ids:
         return np.isin(ids, self._ids)
 
 
-class _Reader:
-    """One file."""
+class DocumentReader:
+    """One file, or another format's entries in the form of one. form, title: of the format.
+    Messages name the lists as ``lists`` says."""
 
-    def __init__(self, name: str, split: str, document: CocoVideo, faults: Faults) -> None:
+    def __init__(
+        self,
+        name: str,
+        split: str,
+        document: CocoVideo,
+        faults: Faults,
+        *,
+        form: str = NAME,
+        title: str = TITLE,
+        lists: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self.file, self.split, self.document, self.faults = name, split, document, faults
+        self.form, self.title, self.lists = form, title, lists
         self.facts: dict[str, int] = {}
 
     def read(self) -> Parsed:
@@ -161,7 +189,7 @@ class _Reader:
             )
         objects = (BACKGROUND, *(category.name for category in categories))
         subjects = tuple(c.name for c in categories if c.subject) or objects[1:]
-        schema = relation_schema(NAME, TITLE, objects, subjects, groups)
+        schema = relation_schema(self.form, self.title, objects, subjects, groups)
         place = {name: i for i, name in enumerate(schema.vocabulary.predicates)}
         return (
             schema,
@@ -224,9 +252,11 @@ class _Reader:
         return kept
 
     def _fatal(self, name: str, ident: object, text: str) -> None:
+        name = self.lists.get(name, name)
         self.faults.add(f"{name}: {_kind(text)}", f"{self.file}: {name} id {short(ident)} {text}.", fatal=True)
 
     def _fault(self, name: str, ident: object, text: str, kind: str) -> None:
+        name = self.lists.get(name, name)
         self.faults.add(f"{name}: {kind}", f"{self.file}: {name} id {short(ident)}: {text}.")
 
     # ---- videos and frames

@@ -110,7 +110,6 @@ class CocoVideo(Struct):
     info: dict[str, Any] = {}
 
 
-LISTS = ("videos", "images", "categories", "annotations", "predicate_groups", "predicates", "relations")
 NEEDED = ("images", "categories", "annotations", "predicates", "relations")
 ENTRY: dict[str, type[Struct]] = {
     "videos": Video,

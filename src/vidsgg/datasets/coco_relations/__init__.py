@@ -1,0 +1,1 @@
+"""SGG-Benchmark's COCO with relations: pictures, a file for each part beside them."""
