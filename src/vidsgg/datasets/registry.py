@@ -32,6 +32,7 @@ FORMATS: Registry[DatasetFormat] = Registry(
     "vidsgg.datasets",
     {
         "action_genome": "vidsgg.datasets.action_genome_format:FORMAT",
+        "action_genome_coco": "vidsgg.datasets.action_genome_coco_format:FORMAT",
         "easg": "vidsgg.datasets.easg_format:FORMAT",
         "coco_video": "vidsgg.datasets.coco_video.format:FORMAT",
         "coco_relations": "vidsgg.datasets.coco_relations.format:FORMAT",

@@ -147,10 +147,12 @@ class RelationVideos(VideoDataset):
         return counts
 
     def _picture(self, key: str) -> Path:
-        """The picture of a frame. A key without a suffix stands for any of the usual ones."""
+        """The picture of a frame, below the folder or below ``frames`` in it. A key without a suffix
+        stands for any of the usual ones."""
         path = self._below(key)
         if path.suffix:
-            return path
+            dumped = self.root / "frames" / path.relative_to(self.root)
+            return dumped if not path.is_file() and dumped.is_file() else path
         found = (path.with_name(path.name + suffix) for suffix in _SUFFIXES)
         return next((picture for picture in found if picture.is_file()), path.with_name(path.name + _SUFFIXES[0]))
 
