@@ -36,6 +36,7 @@ FORMATS: Registry[DatasetFormat] = Registry(
         "easg": "vidsgg.datasets.easg_format:FORMAT",
         "coco_video": "vidsgg.datasets.coco_video.format:FORMAT",
         "coco_relations": "vidsgg.datasets.coco_relations.format:FORMAT",
+        "pvsg": "vidsgg.datasets.pvsg.format:FORMAT",
         "vidvrd": "vidsgg.datasets.vidvrd.format:VIDVRD",
         "vidor": "vidsgg.datasets.vidvrd.format:VIDOR",
     },

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+
+import numpy as np
 
 from vidsgg.inference.graphs import frame_graphs, moments_of, tracked
 from vidsgg.io.exporters.vidvrd import graph_instances
@@ -18,6 +20,7 @@ from vidsgg.metrics.tracks import (
     relation_tagging,
 )
 from vidsgg.structures.annotation import VideoAnnotation
+from vidsgg.structures.checks import Array
 from vidsgg.structures.graph import VideoGraph
 from vidsgg.structures.instances import RelationInstance
 from vidsgg.structures.prediction import VideoPrediction
@@ -101,5 +104,17 @@ class TrackAccumulator(VideoAccumulator[TrackScore]):
 def _graph_over_time(annotation: VideoAnnotation, prediction: VideoPrediction) -> VideoGraph:
     """The graph of a video with its relations over time, by the rules of ``inference.intervals``."""
     given = prediction.node_identity if (prediction.node_identity >= 0).all() else None
+    if given is not None:
+        prediction = replace(prediction, node_class=_class_of_tracks(prediction))
     frames = tuple(frame_graphs(prediction, moments_of(annotation), track=given))
     return tracked(VideoGraph(annotation.video_id, prediction.schema.name, frames, schema=prediction.schema))
+
+
+def _class_of_tracks(prediction: VideoPrediction) -> Array:
+    """(N,) for every node the class of its track: that with the largest sum of scores over the
+    frames, of equal ones the first."""
+    _, track = np.unique(prediction.node_identity, return_inverse=True)
+    votes = np.zeros((track.max(initial=-1) + 1, len(prediction.schema.vocabulary.objects)))
+    np.add.at(votes, (track, prediction.node_class), prediction.node_score)
+    best: Array = votes.argmax(1)[track]
+    return best

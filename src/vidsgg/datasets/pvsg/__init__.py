@@ -1,0 +1,1 @@
+"""PVSG: panoptic video scene graphs, whose masks become boxes."""

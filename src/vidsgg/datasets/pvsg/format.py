@@ -1,0 +1,71 @@
+"""PVSG as a data set format."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vidsgg.datasets.format import DatasetFormat
+from vidsgg.errors import ConfigError, DataError, short
+
+if TYPE_CHECKING:
+    from vidsgg.datasets.base import VideoDataset
+    from vidsgg.datasets.findings import Book, Pictures
+    from vidsgg.datasets.relation_sets import Parsed
+
+FILE = "pvsg.json"
+PUBLISHED = {"train": 338, "test": 62}  # videos
+
+
+class PvsgFormat(DatasetFormat):
+    name = "pvsg"
+    title = "PVSG"
+    marks = (FILE,)
+
+    def recognises(self, folder: Path) -> bool:
+        return (folder / FILE).is_file()
+
+    def open(self, folder: Path, split: str, mode: str, skip_bad: bool) -> VideoDataset:
+        """ "test" is PVSG's validation part. The first opening reads every mask."""
+        from vidsgg.datasets.annotation_cache import split_cache_places
+        from vidsgg.datasets.pvsg.parse import PARTS, mask_folders, read_pvsg
+        from vidsgg.datasets.relation_sets import load_table
+        from vidsgg.datasets.relation_videos import RelationVideos
+
+        if split not in PARTS:
+            raise ConfigError(f"{self.title} has no split {short(split)}, only {', '.join(PARTS)}.")
+        file = folder / FILE
+        folders = mask_folders(folder, read_pvsg(file), split).values()
+        masks = sorted(path for _, place in folders for path in place.glob("*.png"))
+        name = f"{self.name}-{split}"
+        table = load_table(folder, [file, *masks], split, name, lambda: self._parse(folder, split), skip_bad=skip_bad)
+        return RelationVideos(folder, table, mode, split_cache_places(folder, name))
+
+    def check(self, folder: Path, pictures: Pictures, book: Book) -> None:
+        from vidsgg.datasets.findings import check_annotations, check_pictures
+        from vidsgg.datasets.pvsg.parse import PARTS
+        from vidsgg.datasets.relation_sets import fact_lines
+        from vidsgg.datasets.relation_videos import RelationVideos
+
+        for split in PARTS:
+            try:
+                parsed = self._parse(folder, split)
+                data = RelationVideos(folder, parsed.table, "predcls")
+            except DataError as error:
+                book.error(f"unreadable {split} annotations", [str(error)])
+                continue
+            book.facts += [f"{split}:", *fact_lines(parsed.facts)]
+            parsed.faults.tell(split, book)
+            if len(data) != PUBLISHED[split]:
+                told = f"{split}: {len(data)} videos, published {PUBLISHED[split]}"
+                book.warning("count that differs from the published one", [told])
+            check_annotations(data, book)
+            check_pictures(data, pictures, book)
+
+    def _parse(self, folder: Path, split: str) -> Parsed:
+        from vidsgg.datasets.pvsg.parse import parse_pvsg
+
+        return parse_pvsg(folder, folder / FILE, split, self.name, self.title)
+
+
+FORMAT = PvsgFormat()
