@@ -48,6 +48,7 @@ NEEDED = {
     "export": ["a", "-format", "csv", "-out", "b"],
     "import-checkpoint": ["a"],
     "synth": ["-out", "b"],
+    "convert": ["a", "b"],
     "build": ["a", "-out", "b"],
     "info": ["a"],
     "merge": ["a", "-out", "b"],

@@ -16,7 +16,7 @@ from vidsgg.errors import ConfigError
 from vidsgg.io.images import Image
 from vidsgg.options import closest
 from vidsgg.structures.annotation import VideoAnnotation
-from vidsgg.structures.instances import RelationInstance
+from vidsgg.structures.instances import RelationInstance, TrackRelation
 from vidsgg.structures.schema import Schema
 
 
@@ -117,6 +117,14 @@ class VideoDataset(ABC):
         video would tell."""
         return None
 
+    def every_frame(self) -> VideoDataset:
+        """The same videos with all labelled frames, for data of which only some are taken."""
+        return self
+
+    def intervals(self, index: int) -> list[TrackRelation]:
+        """The relations over time of video ``index``, as its file lists them; none for data without."""
+        return []
+
     def true_instances(self) -> Mapping[str, list[RelationInstance]]:
         """The relations over time of every video, as the files list them; empty for data without.
 
@@ -195,3 +203,9 @@ class Subset(VideoDataset):
     def true_instances(self) -> Mapping[str, list[RelationInstance]]:
         whole = self.whole.true_instances()
         return {video: whole[video] for video in self.video_ids if video in whole}
+
+    def every_frame(self) -> VideoDataset:
+        return Subset(self.whole.every_frame(), self.indices)
+
+    def intervals(self, index: int) -> list[TrackRelation]:
+        return self.whole.intervals(self.indices[index])

@@ -18,7 +18,7 @@ from vidsgg.errors import DataError, short
 from vidsgg.io.columns import Texts, check_starts, texts_from_columns, texts_to_columns
 from vidsgg.structures.annotation import VideoAnnotation
 from vidsgg.structures.checks import Array
-from vidsgg.structures.instances import RelationInstance
+from vidsgg.structures.instances import RelationInstance, TrackRelation
 from vidsgg.structures.schema import Schema
 
 # Arrays of the table: their type, their width if they are no plain column, and what their rows are.
@@ -42,18 +42,6 @@ _COLUMNS: dict[str, tuple[Any, int, str]] = {
 _TEXTS = ("video_id", "video_file", "frame_key")
 # What is cut into runs, and into runs for what.
 _STARTS = {"frame": "video", "node": "frame", "relation": "video", "interval": "video"}
-
-
-@dataclass(frozen=True)
-class TrackRelation:
-    """A relation over time of one video. subject, object: ``node_identity``. predicate: global id.
-    begin, end: frame numbers, the end exclusive."""
-
-    subject: int
-    object: int
-    predicate: int
-    begin: int
-    end: int
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from vidsgg.datasets.base import FrameSource, VideoDataset
-from vidsgg.datasets.relation_table import RelationTable, TrackRelation
+from vidsgg.datasets.relation_table import RelationTable
 from vidsgg.errors import ConfigError, DataError, short
 from vidsgg.io.images import Image, read_image
 from vidsgg.io.names import is_one_name
@@ -18,7 +18,7 @@ from vidsgg.io.video import VideoReader
 from vidsgg.options import closest
 from vidsgg.structures.annotation import VideoAnnotation
 from vidsgg.structures.checks import Array
-from vidsgg.structures.instances import RelationInstance
+from vidsgg.structures.instances import RelationInstance, TrackRelation
 
 _SUFFIXES = (".jpg", ".png", ".JPEG")
 
@@ -59,6 +59,9 @@ class RelationVideos(VideoDataset):
     def relation_instances(self, index: int) -> list[RelationInstance]:
         """See ``RelationTable.relation_instances``."""
         return self._table.relation_instances(self._rows[index])
+
+    def every_frame(self) -> RelationVideos:
+        return RelationVideos(self.root, self._table, self.schema.modes[0], self._caches)
 
     def true_instances(self) -> dict[str, list[RelationInstance]]:
         return {video: self.relation_instances(index) for index, video in enumerate(self.video_ids)}

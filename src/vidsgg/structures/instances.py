@@ -58,6 +58,18 @@ class RelationInstance:
         return volume(self.subject_box), volume(self.object_box)
 
 
+@dataclass(frozen=True)
+class TrackRelation:
+    """A relation over time of one video. subject, object: ``node_identity``. predicate: global id.
+    begin, end: frame numbers, the end exclusive."""
+
+    subject: int
+    object: int
+    predicate: int
+    begin: int
+    end: int
+
+
 def volume(boxes: Array) -> float:
     """Pixels of inclusive boxes (T, 4), over all frames."""
     return float((boxes[:, 2:] - boxes[:, :2] + 1).prod(1).sum())

@@ -11,6 +11,7 @@ from vidsgg.options import closest
 COMMANDS = {
     "synth": "make a synthetic data set, videos and all, in Action Genome's own file format",
     "check": "find out what is wrong with a data set",
+    "convert": "write a data set in the files of another format",
     "show": "draw the annotations of a frame or of a whole video",
     "stats": "count objects, predicates, frames and pairs",
     "priors": "count what is usual for every class of objects, as STKET knows it",
