@@ -54,6 +54,7 @@ GOOD = {
     "train-detector": "-data_path data -save_path out/detector",
     "features": "-data_path data -mode sgdet --estimate",
     "data synth": "-out out/data",
+    "data convert": "data out/converted",
     "data check": "-data_path data -pictures none",
     "data show": "-data_path data -out out/show.png",
     "data stats": "-data_path data -out out/stats",

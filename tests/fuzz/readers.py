@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 from clips import ENTITY, entity_annotation
+from datasets import test_coco_relations, test_pvsg, test_vidvrd
 from datasets.ag_files import dump_frames, small_set
 from datasets.coco_sets import write_set as write_coco_video
 from datasets.easg_files import write_easg, write_features
@@ -56,6 +57,7 @@ from vidsgg.io.footage import open_footage
 from vidsgg.io.graphs import read_graph, write_graph
 from vidsgg.io.images import read_image
 from vidsgg.io.records import Record, write_record
+from vidsgg.io.vidvrd_results import read_vidvrd_results
 from vidsgg.io.word_vectors import read_word_vectors
 from vidsgg.library.build import add_graphs
 from vidsgg.library.folder import LibraryFolder
@@ -519,6 +521,28 @@ def _exported(path: Path) -> Any:
     _command(["view", str(path), "-o", str(out / "view")])
 
 
+def _videos_of(write: Callable[[Path], Path], file: str) -> Callable[[Path], Path]:
+    """A data set of a file for each part or video, by the file that is damaged."""
+
+    def make(folder: Path) -> Path:
+        return write(folder / "set") / file
+
+    return make
+
+
+def _read_videos(path: Path) -> Any:
+    """All of the training part, at the folder above that is a data set."""
+    root = next(folder for folder in path.parents if folder.name == "set")
+    return list(open_whole_split(root, "train", "predcls"))
+
+
+def _vidvrd_results(folder: Path) -> Path:
+    box = [[1, 2, 30, 40]] * 2
+    entry = {"triplet": ["a", "on", "b"], "score": 0.5, "duration": [3, 5], "sub_traj": box, "obj_traj": box}
+    (folder / "results.json").write_text(json.dumps({"version": "VERSION 1.0", "results": {"v": [entry]}}))
+    return folder / "results.json"
+
+
 AS_JSON = {"load": json.loads, "dump": lambda content: json.dumps(content, default=str).encode()}
 AS_TORCH = {"load": _torch_values, "dump": _torch_bytes}
 AS_PICKLE = {"load": pickle.loads, "dump": pickle.dumps}
@@ -548,6 +572,20 @@ READERS = {
         lambda path: list(EASG(path.parent, "train")),
         **AS_PICKLE,
     ),
+    "own data": Reader(
+        _videos_of(lambda folder: write_coco_video(folder, pictures=False), "train.json"), _read_videos, **AS_JSON
+    ),
+    "VidVRD": Reader(_videos_of(test_vidvrd.small, "train/train000.json"), _read_videos, **AS_JSON),
+    "PVSG": Reader(_videos_of(lambda folder: test_pvsg.write(folder)[0], "pvsg.json"), _read_videos, **AS_JSON),
+    "COCO with relations": Reader(
+        _videos_of(
+            lambda folder: test_coco_relations.write(folder, train=test_coco_relations.document()),
+            "train/_annotations.coco.json",
+        ),
+        _read_videos,
+        **AS_JSON,
+    ),
+    "VidVRD's results": Reader(_vidvrd_results, read_vidvrd_results, **AS_JSON),
     "word vectors": Reader(_vectors, lambda path: read_word_vectors(path, ["person", "chair"], 3)),
     "video": Reader(_video, _read_footage),
     "PNG": Reader(_picture(".png"), read_image),
@@ -648,6 +686,7 @@ def kind_of_damage(name: str) -> Kind:
 _OURS = (
     "lib/library.json",
     "ag/annotations/.vidsgg",
+    "set/.vidsgg",
     "ag/features",
     "easg/.vidsgg",
     "data/annotations/.vidsgg",
