@@ -572,9 +572,6 @@ READERS = {
         lambda path: list(EASG(path.parent, "train")),
         **AS_PICKLE,
     ),
-    "own data": Reader(
-        _videos_of(lambda folder: write_coco_video(folder, pictures=False), "train.json"), _read_videos, **AS_JSON
-    ),
     "VidVRD": Reader(_videos_of(test_vidvrd.small, "train/train000.json"), _read_videos, **AS_JSON),
     "PVSG": Reader(_videos_of(lambda folder: test_pvsg.write(folder)[0], "pvsg.json"), _read_videos, **AS_JSON),
     "COCO with relations": Reader(

@@ -34,7 +34,8 @@ def hold_out_validation(dataset: VideoDataset) -> tuple[Subset, Subset]:
     """
     if len(dataset) < 2:
         raise DataError(
-            f"{dataset.root}: one video of split {dataset.split!r} cannot be shared between training and validation."
+            f"{dataset.root}: one video of split {dataset.split!r} cannot be shared between training and"
+            " validation; add videos, or validate on the test split with -val test."
         )
     held = set(held_out(dataset.video_ids))
     return Subset(dataset, [i for i in range(len(dataset)) if i not in held]), Subset(dataset, sorted(held))
