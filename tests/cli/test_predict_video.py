@@ -98,8 +98,12 @@ def test_every_model_goes_the_same_way(data: Path, video: Path, tmp_path: Path, 
     assert run(train.main, [*arguments, *NARROW[model], *(TINY if model != "frequency" else TINY[2:])]) == 0
     assert predicted(video, "-checkpoint", tmp_path / "run", "-o", tmp_path, "-least_score", 0) == 0
     graph = read_graph(tmp_path / "walk.graph.json")
-    assert len(graph.frames) == 5
-    assert sum(len(frame.edges) for frame in graph.frames) > 5
+    assert len(graph.frames) == 5 and all(frame.nodes for frame in graph.frames)
+    # A person with something else has relations; whether there is one is for the random classes to say.
+    there = [{node.label for node in frame.nodes} for frame in graph.frames]
+    meet = ["person" in labels and len(labels) > 1 for labels in there]
+    assert [bool(frame.edges) for frame in graph.frames] == meet
+    assert any(meet) or model == "tempura"  # it classifies things itself
 
 
 def test_what_is_there_is_skipped_and_what_was_made_differently_is_not_overwritten(
@@ -212,8 +216,8 @@ def test_given_boxes(runs: dict[str, Path], video: Path, tmp_path: Path, mode: s
     assert [[node.track for node in frame.nodes] for frame in graph.frames] == [[3, 4], [3, 4], [3]]
     assert graph.made_by is not None and graph.made_by.tracker is None
     assert graph.frames[1].nodes[1].box == (55, 40, 75, 60)
-    assert [bool(frame.edges) for frame in graph.frames] == [True, True, False]
-    if mode == "predcls":
+    if mode == "predcls":  # in SGCLS the random model does not see a person
+        assert [bool(frame.edges) for frame in graph.frames] == [True, True, False]
         assert [node.label for node in graph.frames[0].nodes] == ["person", "cup/glass/bottle"]
     # The graph is a file of boxes itself.
     assert (

@@ -17,6 +17,7 @@ from vidsgg.engine.recompute import recompute_layers
 from vidsgg.errors import ConfigError
 from vidsgg.losses.tempura import TempuraCriterion
 from vidsgg.models.configs import TempuraConfig, TempuraLossConfig
+from vidsgg.models.layers.subjects import score_apart
 from vidsgg.models.layers.video_norm import VideoBatchNorm
 from vidsgg.models.tempura import TEMPURA
 from vidsgg.structures.clip import Clip
@@ -336,3 +337,18 @@ def test_the_gpu_gives_the_same_numbers() -> None:
         model, clip = remembering(mode), make([3, 0, 2], 0, "a")
         want = flat(model, clip)
         torch.testing.assert_close(flat(model.to("cuda"), clip.to("cuda")).cpu(), want, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("mode", ["sgcls", "sgdet"])
+def test_a_settled_clip_is_scored_a_subject_at_a_time(mode: str) -> None:
+    """Own videos: the model settles classes and pairs, then sees every subject alone, here with the
+    features that its memory gives."""
+    model = remembering(mode, obj_head="gmm", obj_mem_compute=True, take_obj_mem_feat=True).eval()
+    clip = open_clip([2, 1, 2]) if mode == "sgcls" else detections([3, 2, 3], seed=0)
+    settled = model(clip).clip
+    assert settled is not None and settled.pairs > 1
+    alone = score_apart(model, settled)
+    for group in ENTITY.vocabulary.groups:
+        assert alone.groups[group.name].shape == (settled.pairs, len(group))
+        assert torch.isfinite(alone.groups[group.name]).all()
+    assert alone.uncertainty is not None
