@@ -7,7 +7,16 @@ import pytest
 
 from vidsgg.errors import DataError
 from vidsgg.metrics.spans import SpanRelation, SpanVideo, box_overlaps, span_recall
-from vidsgg.metrics.tracks import TRACK_ERRORS, errors, match, relation_detection, relation_tagging, unseen, viou
+from vidsgg.metrics.tracks import (
+    TRACK_ERRORS,
+    TrackErrors,
+    errors,
+    match,
+    relation_detection,
+    relation_tagging,
+    unseen,
+    viou,
+)
 from vidsgg.structures.instances import RelationInstance
 
 HERE, THERE, NEAR = [0, 0, 9, 9], [20, 0, 29, 9], [0, 0, 9, 6]  # NEAR covers 7 of HERE's 10 rows
@@ -134,3 +143,12 @@ def test_spans_end_inclusively_and_other_frames_cost_nothing():
     found = span_recall([video], 1, ks=(1,))
     assert found.hit.tolist() == [[1]] and found.soft_hit.tolist() == [[0.5]] and found.total.tolist() == [2]
     assert found.recall().tolist() == [0.5]
+
+
+def test_mistakes_of_videos_join() -> None:
+    one, other = errors({"a": [relation()]}, {"a": [relation()]}), errors({"b": [relation()]}, {"b": [relation("in")]})
+    both = TrackErrors.cat([one, other])
+    whole = errors({"a": [relation()], "b": [relation()]}, {"a": [relation()], "b": [relation("in")]})
+    assert both.counts.tolist() == whole.counts.tolist() == [1, 1, 0, 0, 0, 0]
+    np.testing.assert_array_equal(both.gain, whole.gain)
+    assert TrackErrors.cat([]).counts.tolist() == [0] * 6

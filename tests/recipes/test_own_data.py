@@ -126,6 +126,8 @@ def test_relations_over_tracks_are_measured_and_exported(tmp_path: Path, capsys:
     assert "relations over tracks (VidVRD and VidOR)" in said and "2 videos with 2 relations" in said
     tracks = json.loads((out / "evaluation_test.json").read_text())["tracks"]
     assert tracks["R"]["50"] == 1 and tracks["mAP"] == 1 and tracks["P"]["1"] == 1
+    assert tracks["mistakes"]["missed"] == {"count": 0, "gain": 0} and "0 missed (+0.00)" in said
+    assert tracks["zero_shot"]["triplets"] == 0 and "nothing to find" in said
 
     graphs, results = tmp_path / "graphs", tmp_path / "results.json"
     for video in ("t1", "t2"):

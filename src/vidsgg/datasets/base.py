@@ -16,7 +16,7 @@ from vidsgg.errors import ConfigError
 from vidsgg.io.images import Image
 from vidsgg.options import closest
 from vidsgg.structures.annotation import VideoAnnotation
-from vidsgg.structures.instances import RelationInstance, TrackRelation
+from vidsgg.structures.instances import RelationInstance, TrackRelation, Triplet
 from vidsgg.structures.schema import Schema
 
 
@@ -124,6 +124,10 @@ class VideoDataset(ABC):
     def intervals(self, index: int) -> list[TrackRelation]:
         """The relations over time of video ``index``, as its file lists them; none for data without."""
         return []
+
+    def true_triplets(self) -> set[Triplet]:
+        """The triplets of all relations over time, as the files list them."""
+        return set()
 
     def true_instances(self) -> Mapping[str, list[RelationInstance]]:
         """The relations over time of every video, as the files list them; empty for data without.

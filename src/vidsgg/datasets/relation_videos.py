@@ -18,7 +18,7 @@ from vidsgg.io.video import VideoReader
 from vidsgg.options import closest
 from vidsgg.structures.annotation import VideoAnnotation
 from vidsgg.structures.checks import Array
-from vidsgg.structures.instances import RelationInstance, TrackRelation
+from vidsgg.structures.instances import RelationInstance, TrackRelation, Triplet
 
 _SUFFIXES = (".jpg", ".png", ".JPEG")
 
@@ -62,6 +62,18 @@ class RelationVideos(VideoDataset):
 
     def every_frame(self) -> RelationVideos:
         return RelationVideos(self.root, self._table, self.schema.modes[0], self._caches)
+
+    def true_triplets(self) -> set[Triplet]:
+        vocabulary, found = self.schema.vocabulary, set[Triplet]()
+        for index, row in enumerate(self._rows):
+            nodes = self._table.rows("node", row)
+            identity, klass = (self._table.columns[f"node_{name}"][nodes].tolist() for name in ("identity", "class"))
+            of = dict(zip(identity, klass, strict=True))
+            for relation in self.intervals(index):
+                if relation.subject in of and relation.object in of:
+                    ends = (vocabulary.objects[of[end]] for end in (relation.subject, relation.object))
+                    found.add((next(ends), vocabulary.predicates[relation.predicate], next(ends)))
+        return found
 
     def true_instances(self) -> dict[str, list[RelationInstance]]:
         return {video: self.relation_instances(index) for index, video in enumerate(self.video_ids)}

@@ -246,6 +246,20 @@ class TrackErrors:
     missed: Array
     relations: Array = field(default_factory=lambda: np.zeros(0, np.int64))  # (V,) instances
 
+    @staticmethod
+    def cat(parts: Sequence[TrackErrors]) -> TrackErrors:
+        """The mistakes of several sets of videos as those of one."""
+        arrays = [
+            np.concatenate([empty, *(getattr(part, name) for part in parts)])
+            for name, empty in (
+                ("ap", np.zeros(0)),
+                ("cured", np.zeros((0, 6))),
+                ("missed", np.zeros(0, np.int64)),
+                ("relations", np.zeros(0, np.int64)),
+            )
+        ]
+        return TrackErrors({video: kinds for part in parts for video, kinds in part.kinds.items()}, *arrays)
+
     @property
     def counts(self) -> Array:
         """(6,) predictions of every kind, in the order of TRACK_ERRORS[:6]."""

@@ -11,6 +11,7 @@ from vidsgg.assembly.data import open_split
 from vidsgg.assembly.saved_run import SavedRun, data_of, read_run
 from vidsgg.assembly.trained_model import TrainedModel
 from vidsgg.datasets.base import VideoDataset
+from vidsgg.datasets.registry import open_whole_split
 from vidsgg.engine.distributed import Team, join_team
 from vidsgg.engine.evaluate import score
 from vidsgg.errors import ConfigError, DataError
@@ -112,7 +113,7 @@ def _score(
     )
     of = protocol, dataset.schema.vocabulary
     recall, calibration, risk = RecallAccumulator(*of), CalibrationAccumulator(*of), RiskCoverageAccumulator(*of)
-    tracks, unmeasured = _track_accumulator(dataset, protocol)
+    tracks, unmeasured = _track_accumulator(root, dataset, protocol)
     metrics: list[VideoAccumulator[Any]] = [recall, calibration, risk]
     metrics += [] if tracks is None else [tracks]
     score(trained.model, loader, metrics, exclusive=options.exclusive_decoding)
@@ -166,7 +167,7 @@ def _score(
     return written if team.leads else replace(written, files=())
 
 
-def _track_accumulator(dataset: VideoDataset, protocol: Protocol) -> tuple[TrackAccumulator | None, str]:
+def _track_accumulator(root: Path, dataset: VideoDataset, protocol: Protocol) -> tuple[TrackAccumulator | None, str]:
     """What measures relations over tracks, for data whose files list such relations; and why it is
     not measured where they cannot be compared."""
     try:
@@ -175,4 +176,5 @@ def _track_accumulator(dataset: VideoDataset, protocol: Protocol) -> tuple[Track
         return None, str(error)
     if not any(truth.values()):
         return None, ""
-    return TrackAccumulator(protocol, dataset.schema.vocabulary, truth), ""
+    seen = open_whole_split(root, "train", dataset.schema.modes[0], skip_bad=True).true_triplets()
+    return TrackAccumulator(protocol, dataset.schema.vocabulary, truth, seen), ""
