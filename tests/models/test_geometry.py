@@ -269,6 +269,20 @@ def test_factors_are_learnt() -> None:
     assert after[inside].min() > 0.8 and after[~inside].max() < 0.2
 
 
+def test_gradients_reach_all_factors() -> None:
+    """With all rules at work, somebody sits and two hold something."""
+    model = METHOD.build(SCHEMA, FeatureWidths(), GeometryOptions(model="geometry"))
+    clip = frame(
+        ("person", SITS),
+        ("chair", (90, 250, 260, 390)),
+        *[("book", (130 + 20 * i, 180, 145 + 20 * i, 195)) for i in range(4)],
+    )
+    sum(table.square().sum() for table in model(clip).groups.values()).backward()
+    for group in VOCABULARY.groups:
+        gradient = model.get_parameter(f"factors_{group.name}").grad
+        assert gradient is not None and gradient.isfinite().all() and gradient.any()
+
+
 def test_hidden_classes_without_a_detector_are_refused() -> None:
     with pytest.raises(ConfigError, match="guesses no classes"):
         built_in()(replace(frame(("person", STANDS), ("chair", SITS)), classes_given=False))

@@ -208,10 +208,9 @@ class GeometryModel(nn.Module):
         if "sit" not in column or "below" not in column:
             return
         (contacts, sit), (places, beneath) = column["sit"], column["below"]
-        sits, table = chance[contacts][:, sit], chance[places].clone()
-        table[:, beneath] = torch.where(
-            sits >= self.constants.sat_on, torch.maximum(table[:, beneath], sits), table[:, beneath]
-        )
+        sits, lies = chance[contacts][:, sit], chance[places][:, beneath]
+        table = chance[places].clone()
+        table[:, beneath] = torch.where(sits >= self.constants.sat_on, torch.maximum(lies, sits), lies)
         chance[places] = table
 
 
