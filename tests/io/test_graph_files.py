@@ -6,6 +6,7 @@ from __future__ import annotations
 import copy
 import json
 from dataclasses import fields, replace
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from vidsgg.datasets.action_genome import SCHEMA as ACTION_GENOME
 from vidsgg.errors import DataError
 from vidsgg.io.graphs import graph_schema, graph_writer, read_graph, write_graph
 from vidsgg.io.json_schema import check_json
+from vidsgg.io.untrusted import parse_json
 from vidsgg.structures.graph import GraphEdge, GraphFrame, GraphNode, Origin, RelationInterval, VideoFile, VideoGraph
 from vidsgg.structures.schema import Schema
 
@@ -93,6 +95,7 @@ def test_what_is_read_is_what_was_written(tmp_path_factory: pytest.TempPathFacto
 
 def test_the_schema_file_is_a_json_schema() -> None:
     Draft202012Validator.check_schema(graph_schema())
+    parse_json((resources.files("vidsgg.io") / "video_graph.schema.json").read_bytes())  # no name stands twice
 
 
 def places_of(value: Any, before: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
