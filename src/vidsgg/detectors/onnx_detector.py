@@ -47,10 +47,10 @@ class OnnxDetector(BoxDetector):
         self.path, self.classes, self.name = path, tuple(classes), path.name
         self._content = read_bytes(path, _LARGEST)
         self._device = torch.device("cpu")
-        self._session = self._opened(["CPUExecutionProvider"])
+        self.session = self._opened(["CPUExecutionProvider"])
         try:
-            metadata = self._session.get_modelmeta().custom_metadata_map
-            names = [one.name for one in (*self._session.get_inputs(), *self._session.get_outputs())]
+            metadata = self.session.get_modelmeta().custom_metadata_map
+            names = [one.name for one in (*self.session.get_inputs(), *self.session.get_outputs())]
         except UnicodeDecodeError as error:
             raise CheckpointError(f"{path}: holds names that are no text; it is damaged.") from error
         if any(len(name) > _LONGEST_NAME for name in names):
@@ -102,9 +102,9 @@ class OnnxDetector(BoxDetector):
         runtime = import_onnxruntime()
         if device.type == "cuda" and "CUDAExecutionProvider" in runtime.get_available_providers():
             gpu = ("CUDAExecutionProvider", {"device_id": device.index or 0})
-            self._session = self._opened([gpu, "CPUExecutionProvider"])
+            self.session = self._opened([gpu, "CPUExecutionProvider"])
             # Where CUDA's libraries do not fit, onnxruntime goes on with the next provider.
-            on_gpu = "CUDAExecutionProvider" in self._session.get_providers()
+            on_gpu = "CUDAExecutionProvider" in self.session.get_providers()
             self._device = device if on_gpu else torch.device("cpu")
         return self
 
@@ -129,6 +129,9 @@ class OnnxDetector(BoxDetector):
         settings = runtime.SessionOptions()
         settings.intra_op_num_threads = torch.get_num_threads()
         settings.log_severity_level = 4
+        # Threads that spin while they wait take a shared core from decoding: half as many pictures a
+        # second on two cores that others used (docs/detectors.md).
+        settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
         # Weights may be said to lie in other files, which onnxruntime looks for in the current
         # folder: it gets an empty one instead.
         with tempfile.TemporaryDirectory(prefix="vidsgg-") as nothing:
@@ -142,7 +145,7 @@ class OnnxDetector(BoxDetector):
         """The input for pictures, the one for their size if there is one, height and width, and the size of a
         batch, None for any."""
         picture, size = None, None
-        for one in self._session.get_inputs():
+        for one in self.session.get_inputs():
             if len(one.shape) == 4 and picture is None:
                 picture = one
             elif len(one.shape) == 2 and one.shape[1] == 2 and one.type == "tensor(int64)" and size is None:
@@ -168,9 +171,9 @@ class OnnxDetector(BoxDetector):
         feed = {self._picture.name: pixels.astype(_TYPES[self._picture.type], copy=False)}
         if self._size_input is not None:  # of the network's input, so that boxes come in its pixels
             feed[self._size_input.name] = np.array([[side[1], side[0]]] * len(pixels), np.int64)
-        names = [one.name for one in self._session.get_outputs()]
+        names = [one.name for one in self.session.get_outputs()]
         try:
-            values = self._session.run(names, feed)
+            values = self.session.run(names, feed)
         except Exception as error:  # as above
             raise CheckpointError(f"{self.path}: the network fails on a picture: {_said(error)}") from error
         return {name: _tensor(value, name, self.path) for name, value in zip(names, values, strict=True)}
