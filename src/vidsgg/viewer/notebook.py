@@ -14,7 +14,8 @@ _MOST_RELATIONS = 20
 
 def as_html(graph: VideoGraph) -> str:
     """The frame with the most relations as a picture of its graph, and the longest relations over
-    time."""
+    time, as far as they are shown by default."""
+    graph = graph.shown()
     parts = [f"<b>{escape(graph.video_id)}</b>: {len(graph.frames)} frames, {len(graph.relations)} relations over time"]
     shown = surest(graph)
     if shown.frames:
