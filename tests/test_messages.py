@@ -9,6 +9,7 @@ import pytest
 
 import vidsgg
 from vidsgg.cli.main import main
+from vidsgg.errors import counted
 
 PACKAGE = Path(vidsgg.__file__).parent
 
@@ -45,3 +46,8 @@ def test_numbers_of_system_errors_are_not_shown(
     assert main([word.format(folder=tmp_path) for word in words]) == 2
     error = capsys.readouterr().err
     assert "Errno" not in error and "Error(" not in error and "Traceback" not in error
+
+
+def test_one_thing_is_not_told_in_the_plural() -> None:
+    assert [counted(n, "frame") for n in (0, 1, 2, 1000)] == ["0 frames", "1 frame", "2 frames", "1,000 frames"]
+    assert [counted(n, "box", "boxes") for n in (1, 2)] == ["1 box", "2 boxes"]

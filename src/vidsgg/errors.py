@@ -43,6 +43,11 @@ class Stopped(KeyboardInterrupt):
         self.code = code
 
 
+def counted(number: int, one: str, several: str = "") -> str:
+    """``1 frame``, ``2,000 frames``. several: where it is not ``one`` with an s."""
+    return f"{number:,} {one if number == 1 else several or one + 's'}"
+
+
 def short(value: Any, most: int = 60) -> str:
     """``value`` as a message quotes it: like repr, at most ``most`` characters.
 

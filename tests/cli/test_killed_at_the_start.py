@@ -277,7 +277,13 @@ def whole_detector(sighted: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     ],
 )
 def test_the_training_of_a_detector_goes_on_with_the_same_command(
-    name: str, epoch: int, after: int, sighted: Path, whole_detector: Path, tmp_path: Path
+    name: str,
+    epoch: int,
+    after: int,
+    sighted: Path,
+    whole_detector: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     words, path = detector_words(sighted, tmp_path / "detector"), tmp_path / "detector"
     assert in_process(until_saved, name, epoch, words) == -signal.SIGKILL
@@ -288,6 +294,8 @@ def test_the_training_of_a_detector_goes_on_with_the_same_command(
         one, other = (load_tensors(folder / file) for folder in (path, whole_detector))
         assert one["about"]["epoch"] == other["about"]["epoch"]
         assert all(torch.equal(value, other["state_dict"][key]) for key, value in one["state_dict"].items())
+    assert main(words) == 2
+    assert f"{path} holds this run, which has ended: its best detector is" in capsys.readouterr().err
     losses = [
         [line for line in (folder / "metrics.csv").read_text(encoding="utf-8").splitlines() if "/loss/" in line]
         for folder in (path, whole_detector)

@@ -263,7 +263,7 @@ def test_a_truncated_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str],
     assert (
         run(train.main, [str(a) for a in (*arguments, "-save_path", tmp_path / "skipping", "-skip_bad", "True")]) == 0
     )
-    assert "skipped 1 videos" in capsys.readouterr().out
+    assert "skipped 1 video " in capsys.readouterr().out
 
 
 def test_a_truncated_video(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

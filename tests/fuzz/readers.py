@@ -345,7 +345,7 @@ def _authors_file(folder: Path) -> Path:
 
 
 def _import(path: Path) -> Any:
-    _command(["import-checkpoint", str(path), "-out", str(path.parents[1] / "out" / "c.tar")])
+    _command(["import-checkpoint", str(path), "-mode", "predcls", "-out", str(path.parents[1] / "out" / "c.tar")])
 
 
 EASG_FEATURES = ("roi_feats_train.pkl", "verb_features.pt")

@@ -204,7 +204,7 @@ def test_the_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: p
     assert run(library_command.main, ["info", "lib", "-json", "True"]) == 0
     assert json.loads(capsys.readouterr().out)["videos"] == 1
     assert run(library_command.main, ["info", "lib"]) == 0
-    assert "1 videos" in capsys.readouterr().out
+    assert "1 video, " in capsys.readouterr().out
     assert run(search_command.main, ["lib", "person in_front_of cup", "-page", "hits.html", "-format", "csv"]) == 0
     said = capsys.readouterr()
     assert said.out.splitlines()[1] == "walk.mp4,0.0,0.44,0.75,person in_front_of cup/glass/bottle"

@@ -39,7 +39,7 @@ def test_stages_are_told_and_counted(data: Path, tmp_path: Path) -> None:
     videos = int(log.split(" videos to train on")[0].rsplit(" ", 1)[1])
     easy, medium = round(videos / 3), round(2 * videos / 3)
     assert (
-        f"curriculum: easy ({easy} videos) after 0 epochs, medium ({medium} videos) after 1 epochs, full ({videos}"
+        f"curriculum: easy ({easy} videos) after 0 epochs, medium ({medium} videos) after 1 epoch, full ({videos}"
         " videos)" in log
     )
     assert "warning: -curriculum: 9:full never begins in 3 epochs" in log

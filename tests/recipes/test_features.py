@@ -146,7 +146,7 @@ def test_damaged_records_are_named_and_written_again(data: Path, tmp_path: Path,
     assert f"{cut}: is cut off" in next(iter(quick.repaired.values()))
     thorough = run_features(options(data, out, verify=True))
     assert thorough.written == 1
-    assert f"written again: 1 records that were there; the first: {flipped.name.split('.')[0]}" in thorough.text()
+    assert f"written again: 1 record that were there; the first: {flipped.name.split('.')[0]}" in thorough.text()
     assert f"{flipped}: is damaged (wrong checksum)" in thorough.text()
     assert content(out) == whole
 
@@ -175,7 +175,7 @@ def test_videos_that_cannot_be_read(data: Path, tmp_path: Path, capsys: pytest.C
     assert "V3.mp4" in capsys.readouterr().err
     outcome = run_features(options(root, out, mode="predcls", skip_bad=True))
     assert list(outcome.left_out) == ["V3"]
-    assert "left out: 1 videos that could not be read; the first:" in outcome.text()
+    assert "left out: 1 video that could not be read; the first:" in outcome.text()
     assert "V3.mp4" in FeatureStore.open(out).left_out()["V3"]
     run_features(options(root, out, mode="predcls", skip_bad=True, split="test"))  # looks at others
     assert list(FeatureStore.open(out).left_out()) == ["V3"]

@@ -130,6 +130,12 @@ def change_nothing(state: dict[str, Tensor]) -> dict[str, Tensor]:
         (lambda s: {"a.weight": torch.zeros(2)}, ["-mode", "sgcls"], "neither the detector"),
         (lambda s: {**s, "step": 3}, ["-mode", "sgcls"], "holds 'step', a int"),
         (lambda s: {}, ["-mode", "sgcls"], "holds nothing"),
+        (lambda s: {**s, None: torch.zeros(1)}, ["-mode", "sgcls"], "holds None, a Tensor"),
+        (
+            lambda s: {**s, "obj_embed.weight": torch.tensor(1.0)},
+            ["-mode", "sgcls"],
+            "a weight has fewer dimensions than there",
+        ),
         (
             lambda s: {n: v for n, v in s.items() if n != "vr_fc.weight"},
             ["-mode", "sgcls"],
@@ -154,6 +160,8 @@ def change_nothing(state: dict[str, Tensor]) -> dict[str, Tensor]:
         "stranger",
         "no tensor",
         "empty",
+        "a name that is no text",
+        "a single number",
         "missing",
         "classes",
         "predicates",

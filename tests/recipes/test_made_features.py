@@ -189,7 +189,7 @@ def test_what_cannot_be_made_is_refused(place: Path, tmp_path: Path, capsys: Any
     video.write_bytes(b"no video")
     assert str(video) in refused()
     assert run(features.main, arguments(place, "-skip_bad")) == 0
-    assert f"left out: 1 videos that could not be read; the first: {video}" in capsys.readouterr().out
+    assert f"left out: 1 video that could not be read; the first: {video}" in capsys.readouterr().out
     roi = pickle.loads((place / "easg" / "roi_feats_val.pkl").read_bytes())
     assert not any(uid.startswith(clip) for uid in roi)
     video.unlink()

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from vidsgg.datasets.action_genome_files import SPLITS, Records
+from vidsgg.errors import counted
 from vidsgg.io.columns import AnnotationTable, Texts, ragged_rows
 from vidsgg.structures.checks import Array
 from vidsgg.structures.schema import Schema
@@ -42,16 +43,16 @@ class Summary:
     def text(self) -> str:
         """The counters as a few lines."""
         lines = [
-            f"{self.videos} videos with {self.frames} frames and {self.pairs} pairs",
+            f"{counted(self.videos, 'video')} with {counted(self.frames, 'frame')} and {counted(self.pairs, 'pair')}",
             f"{self.valid_frames} valid frames, those of videos left out as too short included",
             (
-                f"{self.videos_no_person} videos left out as without person: {self.videos_empty} without any valid"
+                f"{counted(self.videos_no_person, 'video')} left out as without person: {self.videos_empty} without any valid"
                 f" frame, {self.videos_two_frames} with two frames (the reference counts them here)"
             ),
-            f"{self.videos_one_frame} videos left out with only one frame",
-            f"{self.frames_no_person} frames left out without a person box",
-            f"{self.frames_nothing_visible} frames left out without a visible object",
-            f"{self.objects_small} objects left out with a side under 16 pixels",
+            f"{counted(self.videos_one_frame, 'video')} left out with only one frame",
+            f"{counted(self.frames_no_person, 'frame')} left out without a person box",
+            f"{counted(self.frames_nothing_visible, 'frame')} left out without a visible object",
+            f"{counted(self.objects_small, 'object')} left out with a side under 16 pixels",
         ]
         return "\n".join([*lines, *(f"{count} skipped: {problem}" for problem, count in self.skipped.items())])
 

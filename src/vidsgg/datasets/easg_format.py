@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from vidsgg.datasets import easg_layout
 from vidsgg.datasets.format import SPLITS, DatasetFormat
-from vidsgg.errors import DataError
+from vidsgg.errors import DataError, counted
 
 if TYPE_CHECKING:
     from vidsgg.datasets.base import VideoDataset
@@ -68,7 +68,7 @@ class EASGFormat(DatasetFormat):
             book.error(f"{split} video that contradicts itself", broken)
             counters: Mapping[str, int] = data.report()
             book.facts += [
-                f"{split} split: {len(data)} videos",
+                f"{split} split: {counted(len(data), 'video')}",
                 *(f"  {name}: {count}" for name, count in counters.items()),
             ]
             files = [

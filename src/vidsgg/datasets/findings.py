@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from vidsgg.datasets.base import VideoDataset
 from vidsgg.datasets.pictures import count_pictures
-from vidsgg.errors import DataError
+from vidsgg.errors import DataError, counted
 
 Pictures = Literal["none", "sample", "all"]
 EXAMPLES = 3  # shown per finding, unless more are asked for
@@ -94,7 +94,9 @@ def check_annotations(data: VideoDataset, book: Book) -> None:
             continue
         videos, frames, pairs = videos + 1, frames + annotation.frames, pairs + annotation.pairs
     book.error(f"{data.split} video that contradicts itself", broken)
-    book.facts.append(f"{data.split} split: {videos} videos with {frames} frames and {pairs} pairs")
+    book.facts.append(
+        f"{data.split} split: {counted(videos, 'video')} with {counted(frames, 'frame')} and {counted(pairs, 'pair')}"
+    )
 
 
 def check_pictures(

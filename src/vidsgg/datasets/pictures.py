@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from vidsgg.datasets.base import VideoDataset
-from vidsgg.errors import DataError
+from vidsgg.errors import DataError, counted
 
 
 @dataclass
@@ -60,7 +60,7 @@ class PictureCount:
             for place, count in sorted(self.places.items(), key=lambda item: (-item[1], item[0]))
         ]
         parts += [f"{self.frames_without} without a picture"] if self.frames_without else []
-        return f"pictures of {sum(self.places.values()) + self.frames_without} frames: {', '.join(parts)}"
+        return f"pictures of {counted(sum(self.places.values()) + self.frames_without, 'frame')}: {', '.join(parts)}"
 
     def notes(self) -> list[str]:
         """What a user should know before the pictures are read; nothing where all of them are where

@@ -87,6 +87,8 @@ def infer_config(state: Mapping[str, Tensor], short_side: int = 600) -> tuple[Fa
         raise CheckpointError(
             f"the detector's weights lack {error.args[0]!r}; a whole Faster R-CNN is expected."
         ) from None
+    except TypeError:  # of the length of a single number
+        raise CheckpointError("one of the detector's weights is a single number; a table is expected.") from None
     blocks = tuple(
         len({name.split(".")[2] for name in state if name.startswith(f"backbone.layer{stage}.")})
         for stage in (1, 2, 3, 4)

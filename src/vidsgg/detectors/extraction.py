@@ -24,7 +24,7 @@ from vidsgg.detectors.base import (
     RegionDetector,
     frames_at_once,
 )
-from vidsgg.errors import ConfigError, DataError
+from vidsgg.errors import ConfigError, DataError, counted
 from vidsgg.io.images import Image
 from vidsgg.ops.cleaning import clean
 from vidsgg.ops.detections import RawDetections, candidate_pairs
@@ -292,7 +292,9 @@ def _open_pairs(clip: Clip) -> Clip:
 def check_images(images: Sequence[Image], clip: Clip) -> None:
     where = f"clip of {', '.join(clip.video_ids[:3])}"
     if len(images) != clip.frames:
-        raise DataError(f"{where}: {len(images)} images for {clip.frames} frames; give one per frame, in order.")
+        raise DataError(
+            f"{where}: {counted(len(images), 'image')} for {counted(clip.frames, 'frame')}; give one per frame, in order."
+        )
     for i, (image, (width, height)) in enumerate(zip(images, clip.frame_size.tolist(), strict=True)):
         if image.dtype != np.uint8 or image.shape != (height, width, 3):
             raise DataError(

@@ -121,9 +121,12 @@ def read_labels(path: Path) -> tuple[str, ...]:
 
 
 def numbered_labels(table: Mapping[int, str]) -> tuple[str, ...]:
-    """Labels by their numbers, which may have gaps. Raises DataError for numbers below 0 or beyond all reason."""
+    """Labels by their numbers, which may have gaps. Raises DataError for numbers below 0 or beyond all reason,
+    and for labels that are no texts."""
     if not table:
         raise DataError("there is no label.")
+    if strange := [pair for pair in table.items() if not (isinstance(pair[0], int) and isinstance(pair[1], str))]:
+        raise DataError(f"the label {short(strange[0][1])} of number {short(strange[0][0])} is no text.")
     if min(table) < 0 or max(table) >= MOST_LABELS:
         raise DataError(f"labels have numbers from {min(table)} to {max(table)}; 0 to {MOST_LABELS - 1} are possible.")
     return tuple(table.get(number, "N/A") for number in range(max(table) + 1))

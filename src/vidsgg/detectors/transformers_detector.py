@@ -129,8 +129,9 @@ class TransformersDetector(BoxDetector):
 
     def _candidates(self, images: Sequence[Image], sizes: Sequence[tuple[int, int]]) -> list[BoxCandidates]:
         reader = self.processor.image_processor if self.open else self.processor
-        pixels = reader(images=list(images), return_tensors="pt").to(self.device)
-        said = self.model(**pixels, **self._repeated(len(images)))
+        with _one_message(self.name):
+            pixels = reader(images=list(images), return_tensors="pt").to(self.device)
+            said = self.model(**pixels, **self._repeated(len(images)))
         found = []
         for logits, relative, (width, height) in zip(said.logits, said.pred_boxes, sizes, strict=True):
             probability, exclusive = self._probabilities(logits)
@@ -207,7 +208,7 @@ def _one_message(source: str) -> Iterator[None]:
     """What the library raises for models that it cannot get, or cannot read, as one message."""
     try:
         yield
-    except ConfigError:
+    except (ConfigError, MemoryError, torch.OutOfMemoryError):
         raise
     except Exception as error:  # whatever a damaged or foreign folder makes it raise
         why = " ".join(str(error).split())[:200]

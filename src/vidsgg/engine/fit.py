@@ -25,7 +25,7 @@ from vidsgg.engine.run_folder import RunFolder
 from vidsgg.engine.signals import StopRequested, StopSignals
 from vidsgg.engine.state import TrainingState
 from vidsgg.engine.watch import Watch
-from vidsgg.errors import DataError, Stopped
+from vidsgg.errors import DataError, Stopped, counted
 from vidsgg.losses.criterion import Criterion
 from vidsgg.metrics.result import RecallResult
 from vidsgg.structures.clip import Clip
@@ -276,7 +276,7 @@ def fit_counts(
     started = time.monotonic()
     for batch in tqdm(loader.batches(), total=len(loader), desc="count", unit="batch", leave=False, disable=None):
         model.observe(batch.clip)
-    run.log(f"Epoch 1/1 - counted {len(loader.dataset)} videos - Time: {time.monotonic() - started:.0f}s")
+    run.log(f"Epoch 1/1 - counted {counted(len(loader.dataset), 'video')} - Time: {time.monotonic() - started:.0f}s")
     result, losses = validate()
     run.log(f"Epoch 1/1 - Eval - {log_line(result)}")
     values = evaluation_scalars(result, losses)

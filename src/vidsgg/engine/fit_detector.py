@@ -19,6 +19,7 @@ from vidsgg.engine.report import rate_text
 from vidsgg.engine.run_folder import RunFolder
 from vidsgg.engine.schedule import Schedule
 from vidsgg.engine.watch import TrainingError
+from vidsgg.errors import counted
 from vidsgg.metrics.detection import DetectionResult, DetectionScores, LabelledBoxes
 
 
@@ -144,7 +145,7 @@ def fit_detector(
         each = ", ".join(f"{name} {value:.4f}" for name, value in means.items() if name != "total")
         run.log(
             f"Epoch {epoch}/{settings.epochs} - Loss: {loss_mean:.4f} ({each}) - LR:"
-            f" {rate_text(optimizer.param_groups[0]['lr'])} - {frames} frames - Time:"
+            f" {rate_text(optimizer.param_groups[0]['lr'])} - {counted(frames, 'frame')} - Time:"
             f" {time.perf_counter() - started:.0f}s"
         )
         over = epoch == settings.epochs or progress() >= 1

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from vidsgg.datasets.action_genome import SCHEMA
 from vidsgg.detectors.files import KIND
-from vidsgg.errors import CheckpointError, ConfigError
+from vidsgg.errors import CheckpointError, ConfigError, short
 from vidsgg.io.tensors import load_tensors
 from vidsgg.methods.training_options import TrainOptions
 from vidsgg.structures.schema import Schema
@@ -38,9 +38,9 @@ class AuthorsFile:
         # (ImparTail), or under "model" (the detector).
         keys = [key for key in content if str(key) in ("state_dict", "model") or str(key).endswith("_state_dict")]
         state = next((content[key] for key in keys if isinstance(content[key], Mapping)), content)
-        strange = next((name for name, value in state.items() if not isinstance(value, Tensor)), None)
-        if strange is not None or not state:
-            found = "nothing" if strange is None else f"{strange!r}, a {type(state[strange]).__name__}"
+        strange = [name for name, value in state.items() if not (isinstance(name, str) and isinstance(value, Tensor))]
+        if strange or not state:
+            found = f"{short(strange[0])}, a {type(state[strange[0]]).__name__}" if strange else "nothing"
             raise CheckpointError(
                 f"{path} holds {found} where weights are expected; a state dict of tensors is needed."
             )
@@ -50,8 +50,9 @@ class AuthorsFile:
         """Names of classes are not in the file, so numbers have to do. Raises CheckpointError for a
         weight with other rows than these."""
         for name, count in rows.items():
-            if name not in self.state or len(self.state[name]) != count:
-                found = f"has {len(self.state[name])} rows" if name in self.state else "is missing"
+            shape = self.state[name].shape if name in self.state else None
+            if shape is None or shape[:1] != (count,):
+                found = "is missing" if shape is None else f"has {shape[0]} rows" if shape else "is a single number"
                 raise CheckpointError(f"{self.path}: {name} {found}; with {classes} it has {count}.")
 
     def in_order(self, rows: Mapping[str, Sequence[int]]) -> dict[str, Tensor]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vidsgg.errors import counted
 from vidsgg.structures.checks import Array
 
 MOST_PER_FRAME = 100  # detections of a class in a frame that count, the best ones
@@ -51,7 +52,7 @@ class DetectionResult:
 
     def describe(self) -> str:
         """``mAP50 51.20 - mAP 28.40 (mean over 32 of 36 classes, 658 frames)``, in percent."""
-        over = f"mean over {self.scored} of {len(self.classes) - 1} classes, {self.frames} frames"
+        over = f"mean over {self.scored} of {len(self.classes) - 1} classes, {counted(self.frames, 'frame')}"
         return f"mAP50 {100 * self.map50:.2f} - mAP {100 * self.map:.2f} ({over})"
 
     def table(self) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from vidsgg.errors import DataError
+from vidsgg.errors import DataError, counted
 from vidsgg.metrics.protocol import Protocol
 from vidsgg.metrics.recall import RecallCounts, averages, predicate_recall
 from vidsgg.structures.checks import Array
@@ -87,8 +87,8 @@ class RecallResult:
             for constraint in self.protocol.constraints:
                 lines.append([constraint, *(percent(self.value(constraint, k, average)) for average, k in columns)])
         unit = self.protocol.unit
-        counted = f"{self.videos} videos, {self.units} {unit}s with {int(self.relations.sum())} relations; in percent"
-        return "\n".join([self.protocol.describe(), counted, *aligned(lines)])
+        summary = f"{counted(self.videos, 'video')}, {counted(self.units, unit)} with {counted(int(self.relations.sum()), 'relation')}; in percent"
+        return "\n".join([self.protocol.describe(), summary, *aligned(lines)])
 
     def rows(self) -> list[dict[str, str | int | float]]:
         """One row per number, for CSV: averages first, then the recall of single predicates, as

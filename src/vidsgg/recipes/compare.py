@@ -9,7 +9,7 @@ from pathlib import Path
 from vidsgg.assembly.data import open_split
 from vidsgg.assembly.saved_run import SavedRun, data_of, read_run
 from vidsgg.datasets.base import VideoDataset
-from vidsgg.errors import ConfigError, DataError
+from vidsgg.errors import ConfigError, DataError, counted
 from vidsgg.methods.registry import METHODS, find_method
 from vidsgg.metrics.differences import Differences
 from vidsgg.metrics.protocol import protocol_for
@@ -69,7 +69,7 @@ def run_comparison(options: CompareOptions) -> Comparison:
     if options.charts:
         files.append(_draw(folder / "comparison.png", differences))
     head = [
-        f"{first.options.mode}, {options.split} split of {root}: {len(scored[first_name].annotations)} videos",
+        f"{first.options.mode}, {options.split} split of {root}: {counted(len(scored[first_name].annotations), 'video')}",
         *told,
     ]
     return Comparison("\n".join([*head, "", differences.text()]), differences, tuple(files))

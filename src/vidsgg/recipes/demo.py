@@ -10,7 +10,7 @@ from pathlib import Path
 from vidsgg.datasets.synthetic.generate import SyntheticConfig, generate
 from vidsgg.datasets.synthetic.known import is_synthetic
 from vidsgg.engine.run_folder import RUN_FILES
-from vidsgg.errors import ConfigError
+from vidsgg.errors import ConfigError, counted
 from vidsgg.features.store import STORE_FILES
 from vidsgg.io.homes import claim_home, remove_made
 from vidsgg.methods.frequency import FrequencyOptions
@@ -80,7 +80,7 @@ def run_demo(options: DemoOptions) -> Path:
 
     step(1, f"Making {options.videos} synthetic videos in Action Genome's own file format: {data}")
     generate(data, SyntheticConfig(videos=options.videos, seed=options.seed))
-    step(2, f"Training a small detector, {options.detector_epochs} epochs")
+    step(2, f"Training a small detector, {counted(options.detector_epochs, 'epoch')}")
     detector = run_detector_training(
         TrainDetectorOptions(
             data_path=str(data),

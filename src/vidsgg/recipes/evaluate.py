@@ -14,7 +14,7 @@ from vidsgg.datasets.base import VideoDataset
 from vidsgg.datasets.registry import open_whole_split
 from vidsgg.engine.distributed import Team, join_team
 from vidsgg.engine.evaluate import score
-from vidsgg.errors import ConfigError, DataError
+from vidsgg.errors import ConfigError, DataError, counted
 from vidsgg.inference.track_scores import TrackAccumulator
 from vidsgg.methods.method import Scoring
 from vidsgg.methods.registry import find_method
@@ -154,13 +154,13 @@ def _score(
                 f" {run.checkpoint.epoch}){', reference_compat' if used.reference_compat else ''}"
             ),
             *([used.remark] if used.remark else []),
-            f"{options.split} split of {root}: {report.recall.videos} videos, {report.recall.units} {protocol.unit}s",
+            f"{options.split} split of {root}: {counted(report.recall.videos, 'video')}, {counted(report.recall.units, protocol.unit)}",
             *trained.source.lines,
         ]
         if unmeasured:
             head.append(f"relations over tracks are not measured: {unmeasured}")
         if skipped:
-            head.append(f"skipped {len(skipped)} videos that could not be read; the first: {skipped[0]}")
+            head.append(f"skipped {counted(len(skipped), 'video')} that could not be read; the first: {skipped[0]}")
         return Evaluation(report.recall, "\n".join([*head, "", report.text()]), files, used.remark)
 
     written = team.made_by_first(write)

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vidsgg.errors import DataError
+from vidsgg.errors import DataError, counted
 from vidsgg.features.stored_clip import LABELS, RecordSource
 from vidsgg.io.records import encode_record
 from vidsgg.ops.candidates import annotated_clip
@@ -96,7 +96,7 @@ class Estimate:
                 f"expected size: {_bytes(self.size)}, {_bytes(self.size / max(1, records))} a record; {kinds}",
                 (
                     f"expected time: {_duration(self.seconds)}, {frames / max(1e-9, self.seconds):.1f} frames/s"
-                    f" ({sampled} frames measured in one of {self.parallel} processes on {self.device})"
+                    f" ({counted(sampled, 'frame')} measured in one of {self.parallel} processes on {self.device})"
                 ),
                 f"folder: {self.folder} ({_bytes(shutil.disk_usage(place).free)} free)",
             ]

@@ -23,7 +23,7 @@ from vidsgg.datasets.splits import hold_out_validation, take_datasize
 from vidsgg.detectors.base import RegionDetector
 from vidsgg.detectors.extraction import ClipExtractor
 from vidsgg.engine.processes import cores, run_tasks
-from vidsgg.errors import ConfigError, DataError
+from vidsgg.errors import ConfigError, DataError, counted
 from vidsgg.features.key import StoreKey
 from vidsgg.features.store import FeatureStore, default_folder
 from vidsgg.features.stored_clip import RecordSource
@@ -122,10 +122,12 @@ class FeaturesOutcome:
         lines = [f"features: {self.line}", *(f"pictures: {note}" for note in self.notes)]
         if self.repaired:
             what, why = next(iter(self.repaired.items()))
-            lines.append(f"written again: {len(self.repaired)} records that were there; the first: {what}, {why}")
+            lines.append(
+                f"written again: {counted(len(self.repaired), 'record')} that were there; the first: {what}, {why}"
+            )
         if self.left_out:
             lines.append(
-                f"left out: {len(self.left_out)} videos that could not be read; the first:"
+                f"left out: {counted(len(self.left_out), 'video')} that could not be read; the first:"
                 f" {next(iter(self.left_out.values()))}"
             )
         rate = (
@@ -134,7 +136,7 @@ class FeaturesOutcome:
             else ""
         )
         lines.append(
-            f"written: {self.written} records, {self.bytes / 1e9:.3f} GB{rate}; {self.kept} were there already"
+            f"written: {counted(self.written, 'record')}, {self.bytes / 1e9:.3f} GB{rate}; {self.kept} were there already"
         )
         return "\n".join([*lines, f"folder: {self.folder}", f"train with them: {self.command}"])
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from vidsgg.errors import ConfigError, DataError
+from vidsgg.errors import ConfigError, DataError, counted
 from vidsgg.io.footage import VIDEOS, open_footage, picture_files
 from vidsgg.io.graphs import read_graph, stem_of
 from vidsgg.io.identity import Content, content_of
@@ -71,7 +71,7 @@ def check_video(known: VideoFile | None, graph: str, video: Path) -> list[str]:
     count = open_footage(video, 1.0, "all").count
     if count != known.frame_count:
         raise DataError(
-            f"{video}: is not the video that {graph} was made from: it has {count} frames, that one"
+            f"{video}: is not the video that {graph} was made from: it has {counted(count, 'frame')}, that one"
             f" {known.frame_count}."
         )
     return [

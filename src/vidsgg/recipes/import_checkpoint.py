@@ -62,6 +62,7 @@ def run_import(options: ImportCheckpointOptions) -> Imported:
 def _import_detector(file: AuthorsFile, path: Path) -> Imported:
     """Write the detector to ``path``. Raises CheckpointError if its weights do not fit."""
     detector, left_over = read_authors(file.path, file.state)
+    path.parent.mkdir(parents=True, exist_ok=True)
     save_detector(path, detector, {"imported_from": file.path.name})
     description = detector.describe()
     return Imported(
@@ -80,7 +81,12 @@ def _import_relation_model(
     method: Method[Any], authors: AuthorsFormat, file: AuthorsFile, asked: ImportOptions, path: Path
 ) -> Imported:
     """Write the checkpoint of a relation model to ``path``. Raises as ``AuthorsFormat.read``."""
-    found = authors.read(file, asked)
+    try:
+        found = authors.read(file, asked)
+    except IndexError as error:  # sizes are read off the shapes of weights
+        raise CheckpointError(
+            f"{file.path} does not fit our {authors.name}: a weight has fewer dimensions than there."
+        ) from error
     schema, widths = found.schema, found.widths
     given = next((name for name in ("data_path", "words") if getattr(asked, name) is not None), None)
     if given is not None and schema is SCHEMA:
@@ -97,6 +103,7 @@ def _import_relation_model(
         ) from error
     pictures = method.capabilities.pictures
     provenance = Provenance(config=found.options.to_dict(), schema=schema, widths=widths, imported_from=file.path.name)
+    path.parent.mkdir(parents=True, exist_ok=True)
     Checkpoint(provenance, model.state_dict(), epoch=0, loss=math.nan).save(path)
     return Imported(
         path,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from vidsgg.errors import DataError
+from vidsgg.errors import DataError, counted
 from vidsgg.library.build import add_files, compact, merge
 from vidsgg.library.folder import LibraryFolder
 from vidsgg.library.search import Library
@@ -87,9 +87,9 @@ def describe_library(options: LibraryInfoOptions) -> str:
         content = {**counts, "hours": hours, "bytes": size, "parts": len(library.folder.manifest.parts)}
         return json.dumps({**content, "classes": words.classes, "predicates": words.predicates}, ensure_ascii=False)
     lines = [
-        f"{options.library}: {counts['videos']:,} videos, {hours:,.2f} hours, {size / 1e6:,.1f} MB in"
-        f" {len(library.folder.manifest.parts)} parts",
-        ", ".join(f"{counts[table]:,} {table}" for table in ("frames", "things", "edges", "relations")),
+        f"{options.library}: {counted(counts['videos'], 'video')}, {hours:,.2f} hours, {size / 1e6:,.1f} MB in"
+        f" {counted(len(library.folder.manifest.parts), 'part')}",
+        ", ".join(counted(counts[f"{one}s"], one) for one in ("frame", "thing", "edge", "relation")),
         f"classes:    {_most(words.classes)}",
         f"predicates: {_most(words.predicates)}",
     ]

@@ -17,7 +17,7 @@ from vidsgg.datasets.feature_writer import DescribedVideo, FeatureWriter
 from vidsgg.datasets.format import SPLITS
 from vidsgg.datasets.registry import format_at
 from vidsgg.detectors.description import EVENT_PICTURES, describe, event_width
-from vidsgg.errors import ConfigError, DataError
+from vidsgg.errors import ConfigError, DataError, counted
 from vidsgg.io.columns import load_columns, save_columns
 from vidsgg.io.links import check_no_links
 from vidsgg.recipes.command_options import FeaturesOptions
@@ -44,7 +44,7 @@ class MadeOutcome:
         lines = [f"features: {self.widths}, by {self.line}; not the authors', nor comparable with them"]
         if self.left_out:
             first = next(iter(self.left_out.values()))
-            lines.append(f"left out: {len(self.left_out)} videos that could not be read; the first: {first}")
+            lines.append(f"left out: {counted(len(self.left_out), 'video')} that could not be read; the first: {first}")
         lines.append(f"made: {self.made} videos; {self.kept} were done already")
         return "\n".join([*lines, *(f"written: {path}" for path in self.files)])
 

@@ -16,7 +16,7 @@ from vidsgg.assembly.trained_model import TrainedModel
 from vidsgg.assembly.video_predictor import VideoPredictor, VideoSettings, video_file
 from vidsgg.detectors.label_files import LabelFiles
 from vidsgg.engine.processes import cores, run_tasks
-from vidsgg.errors import ConfigError, DataError
+from vidsgg.errors import ConfigError, DataError, counted
 from vidsgg.inference.intervals import RelationTimeline
 from vidsgg.io.atomic import remove_left_behind
 from vidsgg.io.boxes import GivenBoxes
@@ -49,7 +49,7 @@ class VideoDone:
         else:
             rate = self.frames / max(self.seconds, 1e-9)
             line = (
-                f"{self.video}: {self.frames} frames, {self.relations} relations over time, {rate:.1f} frames a second"
+                f"{self.video}: {counted(self.frames, 'frame')}, {counted(self.relations, 'relation')} over time, {rate:.1f} frames a second"
                 f" -> {self.file}"
             )
         return "\n".join([line, *(f"  {note}" for note in self.notes)])

@@ -24,7 +24,7 @@ from vidsgg.engine.randomness import seed_step
 from vidsgg.engine.report import DEFAULT_MONITOR, Monitor
 from vidsgg.engine.state import TrainingState
 from vidsgg.engine.takeover import take_over
-from vidsgg.errors import ConfigError, DataError
+from vidsgg.errors import ConfigError, DataError, counted
 from vidsgg.methods.method import Method
 from vidsgg.methods.registry import find_method
 from vidsgg.methods.training_options import NeuralOptions, TrainOptions
@@ -210,12 +210,12 @@ def _stages(options: NeuralOptions | None, videos: VideoDataset) -> tuple[list[t
     parsed = parse_curriculum(options.curriculum)
     stages = [(stage.start, easiest(videos, stage.level)) for stage in parsed]
     counts = ", ".join(
-        f"{stage.level} ({len(chosen)} videos) after {start} epochs"
+        f"{stage.level} ({counted(len(chosen), 'video')}) after {counted(start, 'epoch')}"
         for stage, (start, chosen) in zip(parsed, stages, strict=True)
     )
     late = [f"{stage.start}:{stage.level}" for stage in parsed if stage.start >= options.epochs]
     warning = (
-        [f"warning: -curriculum: {', '.join(late)} never begins in {options.epochs} epochs"]
+        [f"warning: -curriculum: {', '.join(late)} never begins in {counted(options.epochs, 'epoch')}"]
         if late and options.epochs
         else []
     )

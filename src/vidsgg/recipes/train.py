@@ -27,7 +27,7 @@ from vidsgg.engine.randomness import deterministic_algorithms
 from vidsgg.engine.report import Monitor
 from vidsgg.engine.run_folder import RunFolder, UnwrittenRun, default_path
 from vidsgg.engine.state import TrainingState
-from vidsgg.errors import CheckpointError, ConfigError
+from vidsgg.errors import CheckpointError, ConfigError, counted
 from vidsgg.methods.registry import METHODS, find_method
 from vidsgg.methods.training_options import NeuralOptions, TrainOptions
 from vidsgg.metrics.result import RecallResult
@@ -167,7 +167,9 @@ def _train(start: Start, team: Team, held_out: str, after_evaluation: AfterEvalu
             result = fit_counts(model, train_loader, validate, run, task.monitor, provenance, after_evaluation)
         skipped = dict.fromkeys(chain(*team.gather([*train_loader.skipped, *val_loader.skipped])))
         if skipped:
-            run.log(f"skipped {len(skipped)} videos that could not be read; the first: {next(iter(skipped))}")
+            run.log(
+                f"skipped {counted(len(skipped), 'video')} that could not be read; the first: {next(iter(skipped))}"
+            )
         run.log(f"best: {task.monitor.text(result.best_score)} after epoch {result.best_epoch}, in {path / BEST}")
     return TrainingOutcome(path, result.best_score, result.best_epoch)
 
@@ -223,7 +225,7 @@ def _description(task: Task, path: Path, model: nn.Module, held_out: str) -> lis
     weights = sum(p.numel() for p in model.parameters())
     return [
         f"run: {path}",
-        f"data: {task.start.root} ({task.schema.name}), {len(splits.train)} videos to train on, {len(splits.val)} to"
+        f"data: {task.start.root} ({task.schema.name}), {counted(len(splits.train), 'video')} to train on, {len(splits.val)} to"
         f" validate on ({held_out})",
         f"model: {task.method.label}, {weights:,} parameters, mode {task.options.mode}, on {on}",
         f"threads: {threads}{' in each process' if team.size > 1 else ''}; on a CPU the same bits need the same number",

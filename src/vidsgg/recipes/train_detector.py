@@ -21,7 +21,7 @@ from vidsgg.engine.frames import FrameLoader, flip_half
 from vidsgg.engine.randomness import seed_step
 from vidsgg.engine.run_folder import RunFolder, check_same, default_path
 from vidsgg.engine.schedule import Schedule
-from vidsgg.errors import ConfigError
+from vidsgg.errors import ConfigError, counted
 from vidsgg.metrics.detection import DetectionResult
 from vidsgg.options import free_options
 from vidsgg.plugins import names_code
@@ -82,6 +82,12 @@ def run_detector_training(options: TrainDetectorOptions) -> DetectorOutcome:
     if goes_on:
         check_same(path, config, free, "Give the same ones to go on with it, remove it, or name a new folder.")
         start = load_state(path / STATE, detector, optimizer, schedule)
+    elif (path / "detector_final.pth").exists():
+        check_same(path, config, free, "Name a new folder, or remove it.")
+        raise ConfigError(
+            f"option -save_path: {path} holds this run, which has ended: its best detector is {path / BEST}. To train"
+            " another one, name a new folder."
+        )
     step = start.step if goes_on else None
     with RunFolder(path, config, may_differ=free, goes_on_after=step, resumes=False) as run:
 
@@ -94,7 +100,8 @@ def run_detector_training(options: TrainDetectorOptions) -> DetectorOutcome:
         again = "" if options.save_path else f"; if it is interrupted, the same command with -save_path {path} goes on"
         run.log(f"run: {path}{again}")
         counts = ", ".join(
-            f"{loader.frames} to {_PURPOSE[name]} ({len(splits[name])} videos)" for name, loader in loaders.items()
+            f"{loader.frames} to {_PURPOSE[name]} ({counted(len(splits[name]), 'video')})"
+            for name, loader in loaders.items()
         )
         run.log(f"data: {root} ({schema.name}), frames: {counts}")
         run.log(

@@ -20,7 +20,7 @@ from vidsgg.engine.loggers import find_logger
 from vidsgg.engine.report import DEFAULT_MONITOR, Monitor
 from vidsgg.engine.run_folder import OUTPUT, RUN_FILES
 from vidsgg.engine.run_lock import lock_holder
-from vidsgg.errors import ConfigError, Stopped
+from vidsgg.errors import ConfigError, Stopped, counted
 from vidsgg.io.homes import remove_made
 from vidsgg.io.links import check_no_links
 from vidsgg.methods.registry import METHODS, find_method, methods
@@ -78,7 +78,9 @@ def run_tuning(options: TuneOptions, training: TrainOptions, given: Collection[s
     points = len(grid(space)) if options.sampler == "grid" else None
     limit = options.trials or points or DEFAULT_TRIALS
     if points is not None and limit > points:
-        raise ConfigError(f"option -trials: the grid has {points} points, so {limit} trials would repeat some.")
+        raise ConfigError(
+            f"option -trials: the grid has {counted(points, 'point')}, so {limit} trials would repeat some."
+        )
     name = options.study or f"{training.model}_{training.mode}"
     if Path(name).name != name:
         raise ConfigError(f"option -study: {name!r} cannot be the name of a folder.")
@@ -101,7 +103,7 @@ def run_tuning(options: TuneOptions, training: TrainOptions, given: Collection[s
         )
     progress = SearchProgress(limit, monitor)
     print(
-        f"study {name!r} in {without_password(place)}: {limit} trials, of which there are {len(before)}; their runs:"
+        f"study {name!r} in {without_password(place)}: {counted(limit, 'trial')}, of which there are {len(before)}; their runs:"
         f" {folder}",
         flush=True,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from vidsgg.errors import ConfigError
+from vidsgg.errors import ConfigError, counted
 from vidsgg.io.footage import PICTURES, VIDEOS, picture_files
 from vidsgg.options import closest
 
@@ -38,7 +38,7 @@ def _in_folder(folder: Path) -> list[Path]:
     pictures = picture_files(folder)
     if videos and pictures:
         raise ConfigError(
-            f"{folder} holds {len(videos)} videos and {len(pictures)} pictures; name the videos, or put the pictures"
+            f"{folder} holds {counted(len(videos), 'video')} and {counted(len(pictures), 'picture')}; name the videos, or put the pictures"
             " elsewhere."
         )
     if videos or pictures:

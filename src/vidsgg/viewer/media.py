@@ -12,7 +12,7 @@ from pathlib import Path
 from PIL import Image
 from tqdm import tqdm
 
-from vidsgg.errors import DataError
+from vidsgg.errors import DataError, counted
 from vidsgg.io.encoding import Encoding, encode_video, has_encoder
 from vidsgg.io.footage import FootageFrame, sample
 from vidsgg.io.video import VideoReader
@@ -63,7 +63,7 @@ def times_of(graph: VideoGraph, video: Path | None) -> list[float] | None:
     for frame in graph.frames:
         if frame.number > reader.count:
             raise DataError(
-                f"{video}: has {reader.count} frames, the graph of {graph.video_id!r} one with number {frame.number}."
+                f"{video}: has {counted(reader.count, 'frame')}, the graph of {graph.video_id!r} one with number {frame.number}."
             )
     return [reader.times[frame.number - 1] for frame in graph.frames]
 

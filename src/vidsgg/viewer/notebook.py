@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from html import escape
 
+from vidsgg.errors import counted
 from vidsgg.structures.graph import GraphFrame, RelationInterval, VideoGraph
 from vidsgg.viewer.graphs import colours, subjects_of, surest
 
@@ -16,7 +17,9 @@ def as_html(graph: VideoGraph) -> str:
     """The frame with the most relations as a picture of its graph, and the longest relations over
     time, as far as they are shown by default."""
     graph = graph.shown()
-    parts = [f"<b>{escape(graph.video_id)}</b>: {len(graph.frames)} frames, {len(graph.relations)} relations over time"]
+    parts = [
+        f"<b>{escape(graph.video_id)}</b>: {counted(len(graph.frames), 'frame')}, {counted(len(graph.relations), 'relation')} over time"
+    ]
     shown = surest(graph)
     if shown.frames:
         parts.append(_frame(max(shown.frames, key=lambda frame: len(frame.edges)), shown))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from vidsgg.errors import DataError
+from vidsgg.errors import DataError, counted
 from vidsgg.inference.graphs import tracked
 from vidsgg.io.encoding import Encoding, check_encoder, write_video
 from vidsgg.io.footage import Footage, FramesDone
@@ -87,7 +87,7 @@ class _Film:
         count, wanted = len(footage.numbers), graph.frames[-1].number
         if wanted > count:
             raise DataError(
-                f"{video}: has {count} frames, the graph of {graph.video_id!r} has one with number {wanted}."
+                f"{video}: has {counted(count, 'frame')}, the graph of {graph.video_id!r} has one with number {wanted}."
             )
         times = [footage.time_of(frame.number) for frame in graph.frames]
         last = footage.time_of(count) - footage.time_of(count - 1) if count > 1 else 1 / FRAMES_A_SECOND

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from vidsgg.cli.command_line import parse
-from vidsgg.errors import ConfigError
+from vidsgg.errors import ConfigError, counted
 from vidsgg.io.places import check_replaced
 from vidsgg.options import option
 
@@ -48,7 +48,7 @@ def main(argv: Sequence[str]) -> int:
     if options.split != "all":
         videos = hold_out_validation(videos)[options.split == "val"]
     priors = known_priors(videos)
-    print(f"{root}, {len(videos)} videos: {priors.summary()}\n")
+    print(f"{root}, {counted(len(videos), 'video')}: {priors.summary()}\n")
     print("\n".join(_table(priors, videos.schema)))
     if options.out is not None:
         try:

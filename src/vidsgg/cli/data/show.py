@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from vidsgg.cli.command_line import parse
-from vidsgg.errors import ConfigError, DataError
+from vidsgg.errors import ConfigError, DataError, counted
 from vidsgg.options import option
 
 
@@ -72,7 +72,7 @@ def main(argv: Sequence[str]) -> int:
     for note in picture_notes([Subset(dataset, [index])]):
         print(note)
     print(
-        f"video {annotation.video_id} ({options.split} {index}): {annotation.frames} frames, {annotation.pairs} pairs"
+        f"video {annotation.video_id} ({options.split} {index}): {counted(annotation.frames, 'frame')}, {counted(annotation.pairs, 'pair')}"
         f" -> {options.out}"
     )
     return 0

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from vidsgg.errors import ConfigError
+from vidsgg.errors import ConfigError, counted
 from vidsgg.methods.method import ImportOptions, Method, Scoring
 from vidsgg.methods.training_options import NeuralOptions
 from vidsgg.models.configs import StketConfig, existing_parts
@@ -110,7 +110,7 @@ class StketMethod(Method[StketOptions]):
                 )
             return ["priors: not used"]
         if options.priors is None:
-            priors, origin = known_priors(videos), f"counted on the {len(videos)} videos to train on"
+            priors, origin = known_priors(videos), f"counted on the {counted(len(videos), 'video')} to train on"
         else:
             priors, origin = read_priors(Path(options.priors), videos.schema), f"read from {options.priors}"
         model.start_from(priors.initial, priors.transition)
