@@ -179,6 +179,8 @@ def test_without_a_network_there_is_one_message(monkeypatch: pytest.MonkeyPatch)
         ({"model_type": "bert"}, "'bert' model, which finds no boxes"),
         ({"model_type": "evil", "auto_map": {"AutoConfig": "evil.Config"}}, "cannot be used"),
         ({}, "cannot be used"),
+        ({"model_type": "yolos", "num_hidden_layers": 10**12}, "'num_hidden_layers' is 1000000000000; at most 8,192"),
+        ({"model_type": "yolos", "attn_implementation": "somebody/kernel"}, "does not choose other files or code"),
     ],
 )
 def test_a_folder_that_holds_no_detector_is_one_message(

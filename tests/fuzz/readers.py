@@ -229,6 +229,23 @@ def _read_onnx(path: Path) -> Any:
     return OnnxDetector(path, OBJECTS).find([np.zeros((64, 96, 3), np.uint8)])
 
 
+def _transformers_detector(name: str) -> Callable[[Path], Path]:
+    def make(folder: Path) -> Path:
+        from detectors.test_transformers_detector import yolos
+
+        yolos(folder / "yolos")
+        return folder / "yolos" / name
+
+    return make
+
+
+def _read_transformers_detector(path: Path) -> Any:
+    from vidsgg.detectors.transformers_detector import TransformersDetector
+
+    detector, _ = TransformersDetector.ready(str(path.parent), OBJECTS)
+    return detector.find([np.zeros((48, 70, 3), np.uint8)])
+
+
 def _labels(folder: Path) -> Path:
     (folder / "labels.txt").write_text("person\ncup\n")
     return folder / "labels.txt"
@@ -609,6 +626,12 @@ READERS = {
     **{
         f"library's {table}": Reader(_library(f"{table}/000001.parquet"), _read_library, slow=True)
         for table in ("videos", "frames", "things", "edges", "relations")
+    },
+    **{
+        f"transformers detector's {name}": Reader(
+            _transformers_detector(name), _read_transformers_detector, **(AS_JSON if "json" in name else {}), slow=True
+        )
+        for name in ("config.json", "preprocessor_config.json", "model.safetensors")
     },
     "COCO-video": Reader(_coco_video, _read_coco_video, **AS_JSON, slow=True),
     "authors' file": Reader(_authors_file, _import, **AS_TORCH, slow=True),

@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import groupby
+from pathlib import Path
 from typing import Any, Self
 
 import torch
@@ -22,6 +23,7 @@ from vidsgg.detectors.onnx_outputs import corners
 from vidsgg.detectors.record import weights_digest
 from vidsgg.errors import CheckpointError, ConfigError, short
 from vidsgg.io.images import Image
+from vidsgg.io.model_config import check_model_config
 from vidsgg.structures.box_rules import BoxRules
 
 HUB = "hf://"
@@ -50,6 +52,8 @@ class TransformersDetector(BoxDetector):
         library, self.name, self.classes = _transformers(), source, tuple(classes)
         given: dict[str, Any] = {"trust_remote_code": False}
         with _one_message(source):
+            if os.path.isdir(source):
+                check_model_config(Path(source) / "config.json")
             config = library.AutoConfig.from_pretrained(source, **given)
             self.kind = str(config.model_type)
             self.open = (

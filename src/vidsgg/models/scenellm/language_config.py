@@ -3,19 +3,18 @@ or given by the name itself."""
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vidsgg.errors import ConfigError, DataError, short
-from vidsgg.io.files import read_text
-from vidsgg.io.untrusted import check_plain
+from vidsgg.io.model_config import check_model_config, check_model_values
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
+_DIGITS = 15  # of a size; more are none
 RANDOM = "random:"  # how the names of models of random numbers begin
 _SIZES = {
     "hidden": "hidden_size",
@@ -26,16 +25,6 @@ _SIZES = {
     "vocabulary": "vocab_size",
     "positions": "max_position_embeddings",
 }
-
-
-_CONFIG_SIZE = 4 << 20  # bytes of a config.json
-_LARGEST = 1 << 40  # of a whole number in it
-# Names of sizes for each of which the library makes something in Python, before any memory is asked for.
-_COUNTS = re.compile(r"layer|expert|block|depth|head|group|stage|step")
-_MOST = 8192
-# These name code of the hub (kernels-community/...) or another file of options.
-_CODE = re.compile(r"_?(attn|attention|experts)_implementation(_internal)?")
-_ELSEWHERE = "configuration_files"
 
 
 def language_config(name: str) -> PreTrainedConfig:
@@ -58,7 +47,7 @@ def _random_config(name: str) -> PreTrainedConfig:
             f"option -llm_name: cannot read {name!r}; a random model is named like"
             f" random:llama:hidden=64,layers=2,heads=4, of the sizes {', '.join(_SIZES)}."
         )
-    if long := [key for key, value in given.items() if len(value) > len(str(_LARGEST))]:
+    if long := [key for key, value in given.items() if len(value) > _DIGITS]:
         raise ConfigError(f"option -llm_name: {short(name)}: {long[0]} is a number of {len(given[long[0]])} digits.")
     sizes = {"hidden": 64, "layers": 2, "heads": 4, "vocabulary": 128, "positions": 2048} | {
         key: int(value) for key, value in given.items()
@@ -67,7 +56,7 @@ def _random_config(name: str) -> PreTrainedConfig:
     special: dict[str, Any] = {"bos_token_id": 0, "eos_token_id": 0, "pad_token_id": 0}
     named = {_SIZES[key]: value for key, value in sizes.items()}
     try:
-        _check_values(named)
+        check_model_values(named)
         config: PreTrainedConfig = AutoConfig.for_model(match[1], **named, **special)
     except (ValueError, ArithmeticError, StrictDataclassError, DataError) as error:
         raise ConfigError(f"option -llm_name: {name!r}: {_last_line(error)}") from error
@@ -81,7 +70,7 @@ def _stored_config(name: str) -> PreTrainedConfig:
     if not os.path.exists(name):
         _check_reachable(name, CONFIG_NAME)
     try:
-        _check_file(_config_file(name, CONFIG_NAME))
+        check_model_config(_config_file(name, CONFIG_NAME))
         # A checkpoint names its language model, so a model whose folder brings code is refused;
         # unasked, the library would ask at the prompt.
         config: PreTrainedConfig = AutoConfig.from_pretrained(name, trust_remote_code=False)
@@ -105,40 +94,6 @@ def _config_file(name: str, file: str) -> Path:
     if fetched is None:
         raise OSError(f"there is no {file}")
     return Path(fetched)
-
-
-def _check_file(path: Path) -> None:
-    """Raises DataError if a config.json holds values by which the library would run for ever or run
-    code. What else is wrong with it, the library says."""
-    try:
-        # Not parse_json: these files may hold Infinity and NaN, which json.loads takes.
-        values = json.loads(read_text(path, _CONFIG_SIZE))
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{path} is not valid JSON: {first_line(error)}") from error
-    if not isinstance(values, dict):
-        raise DataError(f"{path} holds {short(values)}, expected a table of options.")
-    check_plain(values, f"{path} ")
-    try:
-        _check_values(values)
-    except DataError as error:
-        raise DataError(f"{path}: {error}") from error
-
-
-def _check_values(values: dict[str, Any]) -> None:
-    """Raises DataError naming a value out of bounds, or one that names code. values: plain, of
-    limited depth."""
-    todo: list[tuple[str, Any]] = list(values.items())
-    for key, value in todo:  # it grows
-        if isinstance(value, dict):
-            todo += [(str(name), part) for name, part in value.items()]
-        elif isinstance(value, list):
-            todo += [(key, part) for part in value]
-        elif isinstance(value, int):
-            most = _MOST if _COUNTS.search(key) else _LARGEST
-            if abs(value) > most:
-                raise DataError(f"{short(key)} is {short(value)}; at most {most:,} is possible.")
-        elif key == _ELSEWHERE or (_CODE.fullmatch(key) and isinstance(value, str) and re.search(r"[/:]", value)):
-            raise DataError(f"{short(key)} is {short(value)}, and a file does not choose other files or code.")
 
 
 def _check_reachable(name: str, file: str) -> None:
