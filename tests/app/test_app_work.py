@@ -46,6 +46,7 @@ def test_everything_is_made_and_told(task: JobTask) -> None:
         "coco.json",
         "vidvrd.json",
         "vidor.json",
+        "vidvrd_results.json",
         "graphml.graphml",
         "cypher.cypher",
         "predictions.pt",
