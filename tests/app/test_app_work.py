@@ -58,7 +58,7 @@ def test_everything_is_made_and_told(task: JobTask) -> None:
     assert len(result.notes) == 1 and result.notes[0].startswith("no relation lasts long enough")
     assert "walk.mp4" in (task.folder / PAGE).read_text(encoding="utf-8")
     with (task.folder / "csv.csv").open(newline="") as file:
-        assert {row["video"] for row in csv.DictReader(file)} == {"walk.mp4"}
+        assert "video" in (csv.DictReader(file).fieldnames or ())  # a row for every relation of a frame: none
     json.loads((task.folder / "coco.json").read_text())
 
 
