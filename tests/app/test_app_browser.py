@@ -55,7 +55,7 @@ def program(output: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     store = tmp_path_factory.mktemp("app") / "store"
     process = started(output, "-data", store, "-port", 0, "-max_upload_mb", 0.2, "-device", "cpu")
     assert process.stdout is not None
-    match = re.match(r"open (http://127\.0\.0\.1:\d+) \(2 checkpoints; ends with Ctrl-C\)", process.stdout.readline())
+    match = re.match(r"open (http://127\.0\.0\.1:\d+) \(3 checkpoints; ends with Ctrl-C\)", process.stdout.readline())
     assert match
     yield Program(process, match[1], store)
     process.kill()
@@ -120,7 +120,8 @@ def test_from_a_video_to_its_page_and_files(program: Program, page: Page, video:
         page.evaluate("document.querySelector('#downloads').open = true")
     by_suffix = {"." + name.split(".", 1)[1]: content for name, content in taken.items()}
     assert json.loads(by_suffix[".graph.json"])["video_id"] == name
-    assert len(list(csv.DictReader(io.StringIO(by_suffix[".csv"].decode())))) > 0
+    # Rows are not asked for: the random detector need not see a person, and nobody is one by rule.
+    assert "predicate" in (csv.DictReader(io.StringIO(by_suffix[".csv"].decode())).fieldnames or ())
     assert {"videos", "annotations"} <= set(json.loads(by_suffix[".coco.json"]))
     assert by_suffix[".html"].startswith(b"<!doctype html>")
     with av.open(io.BytesIO(by_suffix[".overlay.mp4"])) as film:
