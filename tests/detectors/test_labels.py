@@ -93,3 +93,9 @@ def test_numbers_of_labels_may_have_gaps() -> None:
     assert numbered_labels({1: "person", 3: "cup"}) == ("N/A", "person", "N/A", "cup")
     with pytest.raises(DataError):
         numbered_labels({-1: "person"})
+
+
+@pytest.mark.parametrize("table", [{0: None}, {0: "a", 1: {}}, {"x": "a"}])
+def test_labels_are_texts_with_whole_numbers(table: dict[object, object]) -> None:
+    with pytest.raises(DataError, match="is no text"):
+        numbered_labels(table)  # type: ignore[arg-type]

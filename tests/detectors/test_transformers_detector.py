@@ -191,3 +191,14 @@ def test_a_folder_that_holds_no_detector_is_one_message(
     with pytest.raises(ConfigError, match=message):
         build_box_detector(str(tmp_path), SCHEMA, torch.device("cpu"))
     assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    "change", [{"size": {"shortest_edge": "x"}}, {"image_mean": [0.5, 0.5]}, {"rescale_factor": {}}]
+)
+def test_a_reader_of_pictures_that_fails_is_one_message(change: dict[str, object], tmp_path: Path) -> None:
+    yolos(tmp_path)
+    file = tmp_path / "preprocessor_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text(encoding="utf-8")) | change), encoding="utf-8")
+    with pytest.raises(ConfigError, match="cannot be used"):
+        build_box_detector(str(tmp_path), SCHEMA, torch.device("cpu"))[0].find(PICTURES)
