@@ -107,7 +107,7 @@ def test_other_addresses_come_with_a_warning() -> None:
         port = listening.getsockname()[1]
         assert (
             serve._greeting(AppOptions(), listening, 1)
-            == f"open http://127.0.0.1:{port} (1 checkpoint; ends with Ctrl-C)"
+            == f"open http://127.0.0.1:{port} (1 model to choose from; ends with Ctrl-C)"
         )
         assert "warning: whoever reaches this address" in serve._greeting(AppOptions(host="0.0.0.0"), listening, 2)
 

@@ -87,10 +87,10 @@ def _own(folder: Path) -> RunLock:
         raise ConfigError(f"option -data: {folder} cannot be used ({error.strerror}).") from error
 
 
-def _greeting(options: AppOptions, listening: socket.socket, checkpoints: int) -> str:
+def _greeting(options: AppOptions, listening: socket.socket, models: int) -> str:
     port = listening.getsockname()[1]
     host = f"[{options.host}]" if ":" in options.host else options.host
-    lines = [f"open http://{host}:{port} ({checkpoints} checkpoint{'s' * (checkpoints != 1)}; ends with Ctrl-C)"]
+    lines = [f"open http://{host}:{port} ({models} model{'s' * (models != 1)} to choose from; ends with Ctrl-C)"]
     if options.host not in LOCAL:
         lines.append(
             "warning: whoever reaches this address can upload videos, see all results and remove them; there is no"
