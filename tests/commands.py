@@ -54,7 +54,11 @@ def run_line(line: str, folder: Path) -> str:
     words = shlex.split(line, comments=True)
     if words[0] == "vidsgg":
         assert words[1] in COMMANDS, line
-        _within(partial(main, words[1:]), line)
+        # The number of synthetic videos; of 'features' -videos is a folder.
+        given = os.environ.get("VIDSGG_OPTIONS", "")
+        short = given.replace("videos=6", "") if words[1] == "features" else given
+        with patch.dict(os.environ, VIDSGG_OPTIONS=short):
+            _within(partial(main, words[1:]), line)
     elif words[:2] in (["python", "train.py"], ["python", "evaluate.py"]):
         command = partial(train.main, prog="train.py") if words[1] == "train.py" else evaluate.main
         _within(partial(run, command, words[2:]), line)
