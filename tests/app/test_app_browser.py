@@ -55,7 +55,9 @@ def program(output: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     store = tmp_path_factory.mktemp("app") / "store"
     process = started(output, "-data", store, "-port", 0, "-max_upload_mb", 0.2, "-device", "cpu")
     assert process.stdout is not None
-    match = re.match(r"open (http://127\.0\.0\.1:\d+) \(3 models to choose from; ends with Ctrl-C\)", process.stdout.readline())
+    match = re.match(
+        r"open (http://127\.0\.0\.1:\d+) \(3 models to choose from; ends with Ctrl-C\)", process.stdout.readline()
+    )
     assert match
     yield Program(process, match[1], store)
     process.kill()
