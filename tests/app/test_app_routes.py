@@ -69,9 +69,9 @@ def test_the_start_page_and_what_it_needs(client: TestClient) -> None:
 
 
 def test_an_upload_waits_in_a_folder_of_its_own(client: TestClient, queue: JobQueue) -> None:
-    number = sent(client, b"a film", fps="4", threshold="0.25", overlay="false")
+    number = sent(client, b"a film", fps="4", threshold="0.25", least_score="", overlay="false")
     (job,) = client.get("/api/state").json()["jobs"]
-    assert job["asked"] == {**job["asked"], "fps": 4.0, "threshold": 0.25, "least_score": 0.3, "overlay": False}
+    assert job["asked"] == {**job["asked"], "fps": 4.0, "threshold": 0.25, "least_score": None, "overlay": False}
     assert (job["id"], job["name"], job["state"]) == (number, "a.mp4", "waiting")
     assert (queue.folder.root / number / VIDEO).read_bytes() == b"a film"
 

@@ -419,7 +419,7 @@ def test_the_detector_is_frozen():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda images: images[:1], "1 images for 2 frames"),
+        (lambda images: images[:1], "1 image for 2 frames"),
         (lambda images: [images[0], images[1][:50]], r"image 1 is uint8 of shape \(50, 80, 3\); its frame is 80 x 60"),
         (lambda images: [images[0][..., 0], images[1]], r"image 0 is uint8 of shape \(60, 80\)"),
         (lambda images: [images[0], images[1] / 255], "image 1 is float64"),

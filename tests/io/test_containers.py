@@ -74,7 +74,7 @@ def test_what_is_no_file_is_refused_without_waiting_for_it(tmp_path: Path) -> No
 
 
 def test_every_format_is_known_to_ffmpeg() -> None:
-    ours = set(containers._FORMATS.split(","))
+    ours = set(containers.FORMATS.split(","))
     assert {"hls", "concat", "concatf", "dash", "image2", "sdp", "rtsp", "tty", "imf", "lavfi"}.isdisjoint(ours)
     assert {"mov", "matroska", "avi", "mpegts", "h264"} <= ours
 

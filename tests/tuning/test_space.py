@@ -82,7 +82,10 @@ def test_what_is_written_reads_the_same(text: str) -> None:
         ("lr=nan,1", "nan is not a number"),
         ("lr=int:1:2", "the option takes any number; leave 'int:' away"),
         ("hidden_dim=float:8:16", "the option takes whole numbers; leave 'float:' away"),
-        ("scheduler=step,cosin", "unknown value 'cosin'; choose from step, cosine, plateau; did you mean 'cosine'"),
+        (
+            "scheduler=step,cosin",
+            "unknown value 'cosin'; choose from step, cosine, plateau, wave; did you mean 'cosine'",
+        ),
         ("scheduler=step:cosine", "unknown value 'step:cosine'"),
     ],
 )

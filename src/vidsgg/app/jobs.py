@@ -39,12 +39,13 @@ _Seconds = Annotated[float, msgspec.Meta(ge=0, le=10**11)]
 
 @dataclass(frozen=True)
 class Asked:
-    """What is wanted of a video."""
+    """What is wanted of a video. least_score, threshold: None for the values of the detector and of
+    each group of predicates, see the options of ``vidsgg predict``."""
 
     checkpoint: str  # its file
     fps: float = 2.0
-    least_score: float = 0.3
-    threshold: float = 0.5
+    least_score: float | None = None
+    threshold: float | None = None
     overlay: bool = True  # whether the MP4 too
 
 

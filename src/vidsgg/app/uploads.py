@@ -27,10 +27,13 @@ def asked_for(query: Mapping[str, str], checkpoint: Path) -> Asked:
     known, values = fields_of(PredictOptions), {}
     try:
         for name in _NUMBERS:
-            if name in query:
-                values[name] = convert(name, query[name], known[name][0])
-                if not values[name] <= _MOST[name]:
-                    raise ConfigError(f"option {name}: {values[name]:g} is too large; the most is {_MOST[name]:g}")
+            if query.get(name):  # an empty field leaves the choice to the model
+                value = convert(name, query[name], known[name][0])
+                if value is None:
+                    continue
+                if not value <= _MOST[name]:
+                    raise ConfigError(f"option {name}: {value:g} is too large; the most is {_MOST[name]:g}")
+                values[name] = value
         overlay = convert("overlay", query.get("overlay", "true"), bool)
         check_bounds(PredictOptions(**values))
     except ConfigError as error:

@@ -3,6 +3,7 @@ frames that memory holds."""
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,11 @@ import av.error
 
 from vidsgg.errors import DataError
 from vidsgg.io.images import check_size
+
+# A forked worker has none of FFmpeg's threads. If its garbage collector freed a converter of pictures
+# that its parent had used, it would wait for them for ever.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=gc.freeze)
 
 # FFmpeg's names. Not among them: lists of other files and addresses (hls, dash, concat, imf, sdp,
 # rtsp, ...), patterns of file names (image2), formats that read files beside theirs (vobsub, mlv),
