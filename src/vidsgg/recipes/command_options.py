@@ -201,7 +201,7 @@ class DemoOptions:
     """Options of ``vidsgg demo``."""
 
     out: str = option("demo", "folder for the data set, the runs and the page", place="new folder")
-    videos: int = option(64, "videos of the synthetic data set", low=20, high=100_000)
+    videos: int = option(80, "videos of the synthetic data set", low=20, high=100_000)
     modes: str = option("predcls,sgdet", "tasks to train, one after another: some of predcls,sgcls,sgdet")
     detector_epochs: int = option(2, "passes of the detector over the training frames", low=1, high=1_000_000)
     epochs: int = option(
