@@ -146,7 +146,7 @@ def verbs_of_objects(run: TrainOptions) -> str:
         "the places of the objects: STTran": seen,
         "the true classes of the objects: counting": of_classes,
     }
-    lines = ["| the verb is told from | among the best 1 | best 5 |", "| --- | ---: | ---: |"]
+    lines = ["| the verb is guessed from | among the best 1 | best 5 |", "| --- | ---: | ---: |"]
     for name, score in rows.items():
         best = np.argsort(-score, axis=1, kind="stable") == truth[:, None]
         lines.append(f"| {name} | {100 * best[:, :1].any(1).mean():.2f} | {100 * best[:, :5].any(1).mean():.2f} |")

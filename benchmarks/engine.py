@@ -4,8 +4,7 @@
 AdamW over the same clips, which lie ready in memory for both; the engine's adds seeds, averages,
 checks, logs and what is needed to go on after a kill. Every step of the one follows on the same
 step of the other, measured in processor time, so that a busy machine treats them alike. Writing
-checkpoints is told
-apart: how often it happens is the user's choice.
+checkpoints has a line of its own: how often it happens is the user's choice.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@
 the machine hardly change them) and peak memory of a training step and an evaluation forward at full
 width on random features, against STTran, CPU, one thread. The language model has the shape of the
 default one and random weights, which do not change the speed. Every row runs in a process of its
-own, so that peak memory is its own. The share of the language model is told by the same step
-without one.
+own, so that peak memory is its own. The share of the language model is the difference to
+the same step without one.
 
 ``python -m benchmarks.scenellm ablations -data_path DATA -out OUT``: the paper's ablations with the
 small SceneLLM of ``benchmarks.methods``,

@@ -4,7 +4,7 @@ over the frames; memory over hours.
 ``python -m benchmarks.video -checkpoint demo/sttran_sgdet -videos demo/data/videos [-seconds 60]``:
 one film made of all videos of a folder, by a trained SGDET model (``vidsgg demo`` leaves one).
 Processor seconds of one thread, so that others on the machine do not count; every row in a process
-of its own, whose greatest memory is told. The plain loop holds the whole decoded film, shows the
+of its own, whose peak memory is printed. The plain loop holds the whole decoded film, shows the
 detector one picture at a time and the model the whole video in one piece; both graphs are compared.
 Last, two such films, one after the other and two at a time.
 

@@ -47,8 +47,7 @@ LAST = "checkpoint_last.tar"
 IMPORT_BY_OUR_NAMES = {
     "lazy.py",
     "cli/main.py",
-    "cli/data/__init__.py",
-    "cli/library/__init__.py",
+    "cli/groups.py",
     "methods/method.py",
 }
 

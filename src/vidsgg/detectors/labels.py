@@ -72,7 +72,7 @@ def map_labels(labels: Sequence[str], classes: Sequence[str], label_map: Path | 
 
     A name fits in any case, with spaces for underscores, as one of several between slashes
     (``sofa`` is ``sofa/couch``), and as COCO has it (``coco_classes.py``). The background, class 0, has no label.
-    Raises ConfigError if no label is a class, or if the file names a class that there is not; DataError naming a
+    Raises ConfigError if no label is a class, or if the file names an unknown class; DataError naming a
     file that cannot be read.
     """
     said = {} if label_map is None else read_label_map(label_map, classes)
@@ -89,7 +89,7 @@ def map_labels(labels: Sequence[str], classes: Sequence[str], label_map: Path | 
 def read_label_map(path: Path, classes: Sequence[str]) -> dict[str, int]:
     """The classes of labels, by plain label, as the file has them; 0 for ``label: null``.
 
-    Raises DataError naming the file if it cannot be read, ConfigError for a class that there is not.
+    Raises DataError naming the file if it cannot be read, ConfigError for an unknown class.
     """
     content = as_type(read_yaml(path), dict[str, str | None], f"{path}: ")
     known = {name: at for at, name in enumerate(classes) if at}

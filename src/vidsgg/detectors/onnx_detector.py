@@ -129,8 +129,7 @@ class OnnxDetector(BoxDetector):
         settings = runtime.SessionOptions()
         settings.intra_op_num_threads = torch.get_num_threads()
         settings.log_severity_level = 4
-        # Threads that spin while they wait take a shared core from decoding: half as many pictures a
-        # second on two cores that others used (docs/detectors.md).
+        # Threads that spin while they wait take a shared core from decoding.
         settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
         # Weights may be said to lie in other files, which onnxruntime looks for in the current
         # folder: it gets an empty one instead.
