@@ -128,6 +128,17 @@ def test_a_file_that_was_removed_before_it_was_locked_is_made_anew(
     assert (tmp_path / "a").read_bytes() == b"new"
 
 
+def test_an_interrupt_while_the_file_is_made_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(descriptor: int) -> os.stat_result:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(os, "fstat", interrupted)
+        with whole_path(tmp_path / "a"):
+            pass
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_link_is_replaced_not_followed(tmp_path: Path) -> None:
     (tmp_path / "precious").write_bytes(b"1")
     write(link(tmp_path / "a", tmp_path / "precious"))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from symlinks import link
 
 from vidsgg.errors import ConfigError
-from vidsgg.io.homes import claim_home, remove_made
+from vidsgg.io.homes import claim_home, remove_made, unmarked_entries
 
 
 def fill(root: Path, *names: str) -> Path:
@@ -29,6 +30,25 @@ def test_a_home_is_marked_and_stays_one(tmp_path: Path) -> None:
         claim_home(tmp_path / "demo", "demo", "-out", unmarked=lambda folder: False)
         fill(tmp_path / "demo", "anything")
     assert left(tmp_path / "demo") == [".vidsgg-demo", "anything"]
+
+
+def test_a_folder_that_another_process_marks_at_this_moment_is_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It writes the mark, then its first file, just before the folder is listed."""
+    listed = Path.iterdir
+
+    def later(folder: Path) -> Iterator[Path]:
+        fill(folder, "mark", "record")
+        return listed(folder)
+
+    assert unmarked_entries(tmp_path / "new", tmp_path / "new/mark") == []
+    monkeypatch.setattr(Path, "iterdir", later)
+    assert unmarked_entries(tmp_path, tmp_path / "mark") == []
+    monkeypatch.undo()
+    (tmp_path / "mark").unlink()
+    fill(tmp_path, ".DS_Store", f".vidsgg-{'0' * 16}-mark.tmp")
+    assert unmarked_entries(tmp_path, tmp_path / "mark") == [tmp_path / "record"]
 
 
 def test_a_folder_of_others_becomes_none(tmp_path: Path) -> None:

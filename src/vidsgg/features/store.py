@@ -26,6 +26,7 @@ from vidsgg.errors import ConfigError, DataError, short
 from vidsgg.features.key import StoreKey, digest_of
 from vidsgg.features.stored_clip import RecordSource, clip_of, columns_of
 from vidsgg.io.atomic import remove_left_behind, write_whole
+from vidsgg.io.homes import unmarked_entries
 from vidsgg.io.links import check_no_links, is_link
 from vidsgg.io.names import file_name
 from vidsgg.io.records import Record, write_record
@@ -75,11 +76,7 @@ class FeatureStore:
         Raises ConfigError if the folder holds another store or anything else, or if it cannot be
         written to.
         """
-        if (
-            folder.is_dir()
-            and not (folder / STORE_FILE).exists()
-            and any(not entry.name.startswith(".") for entry in folder.iterdir())
-        ):
+        if any(not entry.name.startswith(".") for entry in unmarked_entries(folder, folder / STORE_FILE)):
             raise ConfigError(f"{folder} is not empty and no feature store; name another folder.")
         store = FeatureStore(folder, key, dtype, widths, key.digest)
         try:

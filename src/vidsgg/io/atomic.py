@@ -59,7 +59,9 @@ def whole_path(path: Path, *, flush: bool = True) -> Iterator[Path]:
     try:
         _check_place(path)
         _clean_once(path.parent)
-        temporary, descriptor = _create(path)
+        # The name comes first: an interrupt while the file is made finds it below.
+        temporary = path.with_name(f".vidsgg-{secrets.token_hex(8)}-{path.name[:_NAME_LETTERS]}.tmp")
+        descriptor = _create(temporary)
         try:
             yield temporary
             if flush:
@@ -80,13 +82,16 @@ def whole_path(path: Path, *, flush: bool = True) -> Iterator[Path]:
                 temporary.unlink()
 
 
+def is_temporary(name: str) -> bool:
+    """Whether a file of this name is one of ours that is not complete."""
+    return _TEMPORARY.fullmatch(name) is not None
+
+
 def left_behind(folder: Path) -> list[Path]:
     """Temporary files in a folder, not below it, of writers that are at work or were killed."""
     try:
         with os.scandir(folder) as entries:
-            return sorted(
-                Path(e.path) for e in entries if _TEMPORARY.fullmatch(e.name) and e.is_file(follow_symlinks=False)
-            )
+            return sorted(Path(e.path) for e in entries if is_temporary(e.name) and e.is_file(follow_symlinks=False))
     except OSError:
         return []
 
@@ -108,17 +113,16 @@ def _clean_once(folder: Path) -> None:
         remove_left_behind(folder)
 
 
-def _create(path: Path) -> tuple[Path, int]:
-    """A new temporary file for ``path``, locked by us."""
+def _create(temporary: Path) -> int:
+    """A new file of this name, open and locked by us."""
     while True:
-        temporary = path.with_name(f".vidsgg-{secrets.token_hex(8)}-{path.name[:_NAME_LETTERS]}.tmp")
         descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
         if sys.platform == "win32":  # what is open cannot be removed there
-            return temporary, descriptor
+            return descriptor
         with contextlib.suppress(OSError):  # the file system knows no locks: then nobody removes it
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         if os.fstat(descriptor).st_nlink:
-            return temporary, descriptor
+            return descriptor
         os.close(descriptor)  # somebody removed it before it was locked
 
 

@@ -7,10 +7,23 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from vidsgg.errors import ConfigError
-from vidsgg.io.atomic import left_behind, write_whole
+from vidsgg.io.atomic import is_temporary, write_whole
 from vidsgg.io.links import is_link
 
 _BY_ITSELF = {".DS_Store", "desktop.ini", "Thumbs.db"}  # what file managers put into folders
+
+
+def unmarked_entries(folder: Path, mark: Path) -> list[Path]:
+    """What lies in a folder whose mark is missing; nothing if it is there, or if the folder is new.
+
+    What file managers put there is left out, and temporary files of ours. The folder is listed
+    before the mark is looked for: another process that makes it just now writes the mark first.
+    """
+    try:
+        entries = [path for path in folder.iterdir() if path.name not in _BY_ITSELF and not is_temporary(path.name)]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return [] if mark.is_file() else entries
 
 
 def claim_home(folder: Path, program: str, option: str, *, unmarked: Callable[[Path], bool]) -> None:
@@ -22,13 +35,11 @@ def claim_home(folder: Path, program: str, option: str, *, unmarked: Callable[[P
     other folder, OSError if it cannot be written to.
     """
     mark = folder / f".vidsgg-{program}"
-    if folder.is_dir() and not mark.is_file():
-        others = [entry for entry in folder.iterdir() if entry.name not in _BY_ITSELF]
-        if set(others) - set(left_behind(folder)) and not unmarked(folder):
-            raise ConfigError(
-                f"option {option}: {folder} is not empty and no folder of 'vidsgg {program}' ({mark.name} is missing);"
-                " name another folder."
-            )
+    if unmarked_entries(folder, mark) and not unmarked(folder):
+        raise ConfigError(
+            f"option {option}: {folder} is not empty and no folder of 'vidsgg {program}' ({mark.name} is missing);"
+            " name another folder."
+        )
     folder.mkdir(parents=True, exist_ok=True)
     if not mark.is_file():
         write_whole(mark, f"'vidsgg {program}' removes in this folder what it has made. It touches nothing else.\n")

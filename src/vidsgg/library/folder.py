@@ -23,6 +23,7 @@ import msgspec
 
 from vidsgg.errors import ConfigError, DataError
 from vidsgg.io.atomic import whole_path, write_whole
+from vidsgg.io.homes import unmarked_entries
 from vidsgg.io.links import is_link
 from vidsgg.io.untrusted import as_type, read_json
 from vidsgg.library.packages import pa, pc, pq
@@ -88,18 +89,20 @@ class LibraryFolder:
         if not LibraryFolder.exists(path):
             if path.exists() and not path.is_dir():
                 raise ConfigError(f"{path} is a file; name a folder for the library.")
-            if path.is_dir() and any(entry.name != _LOCK for entry in path.iterdir()):
+            if any(entry.name != _LOCK for entry in unmarked_entries(path, path / MANIFEST)):
                 raise ConfigError(f"{path} is not empty and no library ({MANIFEST} is missing); name another folder.")
             path.mkdir(parents=True, exist_ok=True)
-            write_whole(path / MANIFEST, _text(EMPTY))
+            _check_lock(path)
+            with filelock.FileLock(path / _LOCK):  # two processes at once: the second must not empty the first's
+                if not LibraryFolder.exists(path):
+                    write_whole(path / MANIFEST, _text(EMPTY))
         return LibraryFolder(path)
 
     @contextmanager
     def writing(self) -> Iterator[None]:
         """Nobody else writes inside; what others have written before is seen. Raises ConfigError if
         another process writes."""
-        if is_link(self.path / _LOCK):
-            raise ConfigError(f"{self.path / _LOCK} is a link; remove it.")
+        _check_lock(self.path)
         try:
             with filelock.FileLock(self.path / _LOCK, blocking=False):
                 self.manifest = self._read()
@@ -232,3 +235,8 @@ def _text(manifest: Manifest) -> str:
 def _checksum(manifest: Manifest) -> str:
     rest = msgspec.structs.replace(manifest, checksum="")
     return hashlib.sha256(msgspec.json.encode(rest, order="deterministic")).hexdigest()
+
+
+def _check_lock(path: Path) -> None:
+    if is_link(path / _LOCK):
+        raise ConfigError(f"{path / _LOCK} is a link; remove it.")

@@ -20,12 +20,12 @@ from tqdm import tqdm
 
 from vidsgg.datasets.action_genome import CLASS_FILES
 from vidsgg.datasets.synthetic.annotate import VideoEntries, annotate
-from vidsgg.datasets.synthetic.known import MARKER, TEST_EVERY, is_synthetic, name_of, split_of
+from vidsgg.datasets.synthetic.known import MARKER, TEST_EVERY, name_of, split_of
 from vidsgg.datasets.synthetic.render import Picture, Scene
 from vidsgg.datasets.synthetic.script import write_story
 from vidsgg.errors import ConfigError, DataError
-from vidsgg.io.atomic import left_behind, whole_file, whole_path, write_whole
-from vidsgg.io.homes import remove_made
+from vidsgg.io.atomic import whole_file, whole_path, write_whole
+from vidsgg.io.homes import remove_made, unmarked_entries
 from vidsgg.io.links import is_link
 from vidsgg.io.parent import end_with_parent
 from vidsgg.io.video import VideoReader
@@ -109,7 +109,7 @@ def is_complete(root: Path) -> bool:
 def _clear(root: Path) -> None:
     if root.exists() and not root.is_dir():
         raise ConfigError(f"{root} is a file; give a folder.")
-    if root.exists() and set(root.iterdir()) - set(left_behind(root)) and not is_synthetic(root):
+    if unmarked_entries(root, root / MARKER):
         raise ConfigError(
             f"{root} is not empty and holds no synthetic data set of ours ({MARKER} is missing); choose another folder."
         )
