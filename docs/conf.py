@@ -5,10 +5,13 @@ from importlib.metadata import version as version_of
 project = "vidsgg"
 version = release = version_of("vidsgg")
 copyright = "the vidsgg authors"
-extensions = ["myst_parser", "sphinx.ext.autodoc"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_design"]
+myst_enable_extensions = ["colon_fence"]
 autodoc_typehints = "signature"
 autodoc_class_signature = "mixed"
 myst_heading_anchors = 3
 exclude_patterns = ["images"]
 html_theme = "furo"
 html_title = "vidsgg"
+html_static_path = ["_static"]
+html_css_files = ["wrap.css"]
