@@ -26,7 +26,7 @@ import torch
 
 from benchmarks.sttran import WIDTHS, random_clip
 from vidsgg.datasets.action_genome import SCHEMA
-from vidsgg.engine.checkpoint import LAST
+from vidsgg.engine.checkpoint_files import LAST
 from vidsgg.engine.distributed import ALONE, Team
 from vidsgg.engine.fit import FitSettings, fit
 from vidsgg.engine.loading import Batch

@@ -72,10 +72,10 @@ def test_the_page_describes_every_stable_name() -> None:
             "cannot be imported: ModuleNotFoundError: No module named 'vidsgg.models.nowhere'",
         ),
         ("vidsgg.models.sttran:Nothing", "cannot be imported: AttributeError"),
-        ("vidsgg.structures.clip:Clip", "has no attribute 'capabilities'"),
+        ("vidsgg.structures.clip:Clip", "has an attribute 'capabilities'"),
     ],
 )
 def test_a_network_that_cannot_be_used_is_named(network: str, said: str) -> None:
     method = type("Mine", (vidsgg.extend.Method,), {"name": "mine", "network": network})()
-    with pytest.raises(vidsgg.extend.ConfigError, match=f"model mine: its network '{network}' {said}"):
+    with pytest.raises(vidsgg.extend.ConfigError, match=f"model mine: .*its network '{network}' {said}"):
         method.capabilities  # noqa: B018

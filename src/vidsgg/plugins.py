@@ -149,11 +149,13 @@ class Registry(Generic[T]):
             self._admitted[name] = thing
         return self.get(name)
 
-    def all(self) -> dict[str, T]:
+    def all(self, besides: Collection[str] = ()) -> dict[str, T]:
         """Everything by name, with what the user has named. An installed thing that cannot be used
-        is left out, with a line on stderr."""
+        is left out, with a line on stderr. besides: names whose modules are not to be imported."""
         things = {}
         for name in self.names():
+            if name in besides:
+                continue
             try:
                 things[name] = self.get(name)
             except ConfigError as error:

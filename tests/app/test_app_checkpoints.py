@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 
 from vidsgg.app.checkpoints import CheckpointChoice, Checkpoints
 from vidsgg.detectors.torchvision_fpn import TorchvisionFPN
-from vidsgg.engine.checkpoint import BEST
+from vidsgg.engine.checkpoint_files import BEST
 from vidsgg.errors import ConfigError
 from vidsgg.io.tensors import load_tensors, save_tensors
 

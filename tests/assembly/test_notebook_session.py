@@ -18,7 +18,8 @@ from vidsgg.cli import predict, train
 from vidsgg.cli.main import run
 from vidsgg.datasets.action_genome import SCHEMA
 from vidsgg.detectors.files import load_detector
-from vidsgg.engine.checkpoint import BEST, Checkpoint
+from vidsgg.engine.checkpoint import Checkpoint
+from vidsgg.engine.checkpoint_files import BEST
 from vidsgg.errors import CheckpointError, ConfigError, DataError
 from vidsgg.io.tensors import load_tensors, save_tensors
 from vidsgg.metrics.result import RecallResult

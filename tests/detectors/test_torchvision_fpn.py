@@ -14,10 +14,11 @@ from torch import nn
 from torchvision.models import resnet50
 
 from vidsgg.datasets.action_genome import OBJECTS
-from vidsgg.detectors.coco_classes import COCO_LABELS, COCO_WEIGHTS, EQUIVALENTS, CocoPredictor, labels_of
+from vidsgg.detectors.coco_classes import COCO_LABELS, EQUIVALENTS, labels_of
+from vidsgg.detectors.coco_predictor import CocoPredictor
 from vidsgg.detectors.files import load_detector
 from vidsgg.detectors.pretrained import fetch_weights
-from vidsgg.detectors.torchvision_fpn import FPNConfig, TorchvisionFPN
+from vidsgg.detectors.torchvision_fpn import COCO_WEIGHTS, FPNConfig, TorchvisionFPN
 from vidsgg.errors import CheckpointError, ConfigError
 
 CLASSES = ("__background__", "person", "cup/glass/bottle", "chair", "pillow")
@@ -145,6 +146,10 @@ def test_every_label_of_the_table_exists_and_belongs_to_one_class() -> None:
     assert len(set(labels)) == len(labels)
     assert set(labels) <= set(COCO_LABELS) and set(EQUIVALENTS) <= set(OBJECTS)
     assert not set(EQUIVALENTS) & set(COCO_LABELS)  # of the same name needs no entry
+
+
+def test_labels_are_numbered_as_in_the_weights() -> None:
+    assert tuple(COCO_WEIGHTS.meta["categories"]) == COCO_LABELS
 
 
 def test_what_coco_knows_of_a_vocabulary() -> None:

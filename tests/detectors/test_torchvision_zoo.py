@@ -14,11 +14,11 @@ from vidsgg.assembly.detectors import build_box_detector, build_detector
 from vidsgg.datasets.action_genome import SCHEMA
 from vidsgg.detectors.coco_classes import COCO_LABELS
 from vidsgg.detectors.label_files import LabelFiles
-from vidsgg.detectors.torchvision_zoo import ZOO, TorchvisionBoxes
+from vidsgg.detectors.torchvision_zoo import RULES, TorchvisionBoxes
 from vidsgg.errors import ConfigError
 
 CPU = torch.device("cpu")
-LIGHTEST = next(iter(ZOO))
+LIGHTEST = next(iter(RULES))
 CUP = SCHEMA.vocabulary.objects.index("cup/glass/bottle")
 
 
@@ -49,10 +49,10 @@ def test_its_boxes_are_torchvisions_with_classes_of_the_vocabulary() -> None:
     assert len(network("dog").find(pictures[:1]).box) == 0  # no class of the vocabulary
 
 
-@pytest.mark.parametrize("name", ZOO)
+@pytest.mark.parametrize("name", RULES)
 def test_every_name_is_a_network_with_weights_of_coco(name: str) -> None:
     assert TorchvisionBoxes.download(name).name.endswith(".pth")
-    rules = ZOO[name]
+    rules = RULES[name]
     assert rules.least_score <= rules.track_score
 
 

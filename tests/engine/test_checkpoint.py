@@ -12,7 +12,8 @@ import pytest
 import torch
 from clips import ENTITY
 
-from vidsgg.engine.checkpoint import Checkpoint, find_checkpoint
+from vidsgg.engine.checkpoint import Checkpoint
+from vidsgg.engine.checkpoint_files import find_checkpoint
 from vidsgg.errors import CheckpointError
 from vidsgg.io.tensors import load_tensors, save_tensors
 

@@ -8,6 +8,7 @@ from engine.training import tiny_model
 
 from vidsgg.engine.randomness import seed_step
 from vidsgg.engine.recompute import recompute_layers
+from vidsgg.methods.sttran import METHOD
 from vidsgg.models.sttran import STTran
 
 
@@ -29,7 +30,7 @@ def gradients(model: STTran, kept: list[int] | None = None) -> dict[str, torch.T
 
 def test_gradients_and_buffers_are_the_same_bits_under_dropout() -> None:
     plain, saving = (tiny_model(dropout=0.5, layers=3) for _ in range(2))
-    assert recompute_layers(saving, STTran.capabilities.recomputable) == 1 + 3
+    assert recompute_layers(saving, METHOD.capabilities.recomputable) == 1 + 3
     one, other = gradients(plain), gradients(saving)
     assert one.keys() == other.keys()
     assert all(torch.equal(value, other[name]) for name, value in one.items())
@@ -39,7 +40,7 @@ def test_gradients_and_buffers_are_the_same_bits_under_dropout() -> None:
 
 def test_activations_within_layers_are_not_kept() -> None:
     plain, saving = (tiny_model(layers=3) for _ in range(2))
-    recompute_layers(saving, STTran.capabilities.recomputable)
+    recompute_layers(saving, METHOD.capabilities.recomputable)
     kept: dict[str, list[int]] = {"plain": [], "saving": []}
     gradients(plain, kept["plain"])
     gradients(saving, kept["saving"])
@@ -48,7 +49,7 @@ def test_activations_within_layers_are_not_kept() -> None:
 
 def test_without_gradients_nothing_is_recomputed() -> None:
     plain, saving = (tiny_model().eval() for _ in range(2))
-    recompute_layers(saving, STTran.capabilities.recomputable)
+    recompute_layers(saving, METHOD.capabilities.recomputable)
     clip = entity_clip([2, 1])
     with torch.inference_mode():
         one, other = plain(clip), saving(clip)

@@ -17,6 +17,7 @@ from vidsgg.engine.precision import Precision
 from vidsgg.engine.recompute import recompute_layers
 from vidsgg.errors import ConfigError, DataError
 from vidsgg.losses.stket import StketCriterion
+from vidsgg.methods.stket import METHOD
 from vidsgg.models.configs import StketConfig
 from vidsgg.models.layers.knowledge import TransitionKnowledge
 from vidsgg.models.stket import Stket
@@ -316,7 +317,7 @@ def test_the_layers_are_computed_again_with_the_same_numbers() -> None:
     for again in (False, True):
         model = tiny(dropout=0.3).train()
         if again:
-            assert recompute_layers(model, Stket.capabilities.recomputable) == 2 + 2 + 2
+            assert recompute_layers(model, METHOD.capabilities.recomputable) == 2 + 2 + 2
         torch.manual_seed(1)
         criterion(model(clip), clip)["total"].backward()
         gradients.append([p.grad for p in model.parameters()])
@@ -378,7 +379,7 @@ def test_data_without_contacts_is_refused_with_the_reason() -> None:
     ):
         contact_group(ENTITY)
     with pytest.raises(ConfigError, match=r"'toy_events', whose subjects are of kind 'action'"):
-        Stket.capabilities.check("stket", "predcls", ACTION)
+        METHOD.capabilities.check("stket", "predcls", ACTION)
     assert contact_group(KNOWING)[1] == NEGATIVE
     assert KNOWING == ENTITY  # what a predicate says changes no file
     for wrong in ({"kind": "single"}, {"predicates": ("holding",)}):

@@ -16,6 +16,7 @@ from ops.test_detections import detections
 from vidsgg.engine.recompute import recompute_layers
 from vidsgg.errors import ConfigError
 from vidsgg.losses.tempura import TempuraCriterion
+from vidsgg.methods.tempura import METHOD
 from vidsgg.models.configs import TempuraConfig, TempuraLossConfig
 from vidsgg.models.layers.subjects import score_apart
 from vidsgg.models.layers.video_norm import VideoBatchNorm
@@ -286,7 +287,7 @@ def test_layers_computed_twice_give_the_same_gradients() -> None:
     for twice in (False, True):
         model = remembering("sgcls", obj_mem_compute=True).train()
         if twice:
-            assert recompute_layers(model, TEMPURA.capabilities.recomputable) == 3 + 1 + 3
+            assert recompute_layers(model, METHOD.capabilities.recomputable) == 3 + 1 + 3
         TempuraCriterion(ENTITY, TempuraLossConfig())(model(clip), clip)["total"].backward()
         results.append([p.grad for p in model.parameters() if p.grad is not None])
     assert all(torch.equal(a, b) for a, b in zip(*results, strict=True))

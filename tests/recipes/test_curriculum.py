@@ -10,7 +10,7 @@ import pytest
 import torch
 from datasets.easg_files import write_easg
 
-from vidsgg.engine.checkpoint import FINAL
+from vidsgg.engine.checkpoint_files import FINAL
 from vidsgg.errors import ConfigError
 from vidsgg.io.tensors import load_tensors
 from vidsgg.methods.sttran import STTranOptions

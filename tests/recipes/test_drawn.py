@@ -18,7 +18,8 @@ from vidsgg.datasets.action_genome import SCHEMA
 from vidsgg.datasets.registry import open_whole_split
 from vidsgg.datasets.splits import hold_out_validation
 from vidsgg.datasets.synthetic.generate import SyntheticConfig, generate
-from vidsgg.engine.checkpoint import FINAL, Checkpoint, Provenance
+from vidsgg.engine.checkpoint import Checkpoint, Provenance
+from vidsgg.engine.checkpoint_files import FINAL
 from vidsgg.io.graphs import read_graph
 from vidsgg.io.tensors import load_tensors, save_tensors
 from vidsgg.methods.frequency import FrequencyOptions

@@ -23,7 +23,7 @@ from datasets.easg_files import write_easg
 import vidsgg
 from vidsgg.cli import train, tune
 from vidsgg.cli.main import run
-from vidsgg.engine.checkpoint import BEST, FINAL, LAST
+from vidsgg.engine.checkpoint_files import BEST, FINAL, LAST
 from vidsgg.io.tensors import load_tensors
 from vidsgg.recipes.command_options import TuneOptions
 from vidsgg.recipes.history import find_runs, read_run_record

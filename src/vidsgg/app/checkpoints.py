@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import stat
 import threading
 import traceback
@@ -14,10 +13,10 @@ from pathlib import Path
 
 import torch
 
+from vidsgg.app.named import check_named, files_of
 from vidsgg.assembly.detectors import build_box_detector, default_detector
 from vidsgg.assembly.drawn import SHORT, learnt_from_drawings
 from vidsgg.assembly.saved_run import (
-    built_in_models,
     built_in_run,
     detector_places,
     find_detector_of,
@@ -28,8 +27,8 @@ from vidsgg.assembly.sources import open_source
 from vidsgg.assembly.video_predictor import check_reads_videos
 from vidsgg.detectors.record import DetectorRecord
 from vidsgg.detectors.registry import named_detector
-from vidsgg.engine.checkpoint import find_checkpoint
-from vidsgg.errors import CheckpointError, ConfigError, VidsggError
+from vidsgg.errors import ConfigError, VidsggError
+from vidsgg.methods.registry import built_in_models
 from vidsgg.structures.schema import Schema
 
 FOLDER = "output"
@@ -74,13 +73,7 @@ class Checkpoints:
         self._known: dict[Path, _Look] = {}
         self._records: dict[tuple[str, Stamp | None, tuple[str, ...]], DetectorRecord | None] = {}
         self._lock = threading.Lock()
-        if places:
-            for place in self._places:
-                if not any(_files(place)):
-                    raise ConfigError(
-                        f"{place} {'holds no checkpoint' if place.exists() else 'does not exist'}; name a run or a"
-                        " checkpoint."
-                    )
+        check_named(places)
 
     def __call__(self) -> list[CheckpointChoice]:
         """All of them, those that read plain videos first, then the latest."""
@@ -90,7 +83,7 @@ class Checkpoints:
         return sorted([*found, *self._built_in], key=lambda choice: choice.problem is not None)
 
     def _found(self) -> Iterator[Path]:
-        return (file.resolve() for place in self._places for file in _files(place))
+        return (file.resolve() for place in self._places for file in files_of(place))
 
     def _look(self, file: Path) -> _Look | None:
         stamp = _stamp(file)
@@ -177,19 +170,6 @@ def built_in_choices(detector: str | None) -> tuple[list[CheckpointChoice], str 
             )
         )
     return choices, detector
-
-
-def _files(place: Path) -> Iterator[Path]:
-    """The checkpoint of a file, of a run's folder, or of all runs below a folder."""
-    if place.is_file():
-        yield place
-        return
-    for folder, folders, _ in os.walk(place):
-        try:
-            yield find_checkpoint(Path(folder))
-            folders.clear()  # there is no run within a run
-        except CheckpointError:
-            folders.sort()
 
 
 def _stamp(file: Path) -> Stamp | None:

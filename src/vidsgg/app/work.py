@@ -147,7 +147,7 @@ def make(task: JobTask, tell: Callable[[Message], None]) -> JobResult:
     video, graph = task.folder / VIDEO, task.folder / GRAPH
     _check_length(video, task.minutes)
     tell(JobStep("loading"))
-    from vidsgg.assembly.saved_run import built_in_models  # torch
+    from vidsgg.methods.registry import built_in_models
     from vidsgg.recipes.predict_video import predict_one
 
     asked = task.asked

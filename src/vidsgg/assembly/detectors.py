@@ -11,11 +11,9 @@ from vidsgg.detectors.base import BoxDetector, RegionDetector
 from vidsgg.detectors.files import load_detector
 from vidsgg.detectors.label_files import NO_LABELS, LabelFiles
 from vidsgg.detectors.onnx_detector import SUFFIX, OnnxDetector
-from vidsgg.detectors.registry import detector_names, named_detector
-from vidsgg.detectors.torchvision_zoo import TorchvisionBoxes
-from vidsgg.detectors.transformers_detector import HUB, TransformersDetector, is_transformers_detector
+from vidsgg.detectors.registry import detector_names, named_detector, unknown_detector
+from vidsgg.detectors.transformers_detector import TransformersDetector, is_transformers_detector
 from vidsgg.errors import ConfigError
-from vidsgg.options import closest
 from vidsgg.structures.schema import Schema
 from vidsgg.structures.widths import FeatureWidths
 
@@ -53,6 +51,8 @@ WITHOUT_A_NAME = (
 
 def default_detector() -> tuple[str, bool]:
     """The detector that finds boxes where none is named, and whether its weights are on this machine."""
+    from vidsgg.detectors.torchvision_zoo import TorchvisionBoxes  # torchvision's networks
+
     there = [name for name in WITHOUT_A_NAME if TorchvisionBoxes.download(name).is_file()]
     return (there or WITHOUT_A_NAME)[0], bool(there)
 
@@ -145,11 +145,7 @@ def _opened(name: str, schema: Schema, labels: LabelFiles) -> tuple[BoxDetector,
                 " run's folder, or a file of weights."
             )
         if not os.path.isfile(path):
-            names = detector_names()
-            raise ConfigError(
-                f"option -detector: {name!r} is neither a file, nor {HUB}ORG/NAME, nor one of"
-                f" {', '.join(names)}{closest(name, names)}"
-            )
+            raise unknown_detector(name)
         where = str(path)
         if path.suffix.lower() == SUFFIX:
             detector, line = OnnxDetector.ready(name, classes, labels)

@@ -16,11 +16,14 @@ from vidsgg.assembly.run_places import find_places, possible_places
 from vidsgg.assembly.sources import FeatureSource, open_source
 from vidsgg.datasets.base import VideoDataset
 from vidsgg.detectors.record import DetectorRecord
-from vidsgg.engine.checkpoint import Checkpoint, Provenance, find_checkpoint
+from vidsgg.engine.checkpoint import Checkpoint, Provenance
+from vidsgg.engine.checkpoint_files import find_checkpoint
 from vidsgg.engine.distributed import ALONE, Team
 from vidsgg.errors import CheckpointError, ConfigError, VidsggError
-from vidsgg.methods.registry import METHODS, find_method, methods
+from vidsgg.methods.method import Method
+from vidsgg.methods.registry import METHODS, built_in_models, find_method
 from vidsgg.methods.training_options import TrainOptions, options_from
+from vidsgg.ops.undrawn import undrawn
 from vidsgg.plugins import withhold_code
 from vidsgg.structures.schema import Schema
 from vidsgg.structures.widths import FeatureWidths
@@ -93,11 +96,6 @@ def _checked(run: SavedRun, model: str | None) -> SavedRun:
     if model not in (None, run.options.model):
         raise ConfigError(f"option -model: {run.file} is of model {run.options.model!r}, not {model!r}.")
     return run
-
-
-def built_in_models() -> tuple[str, ...]:
-    """Names of the models that need no training, which stand for a checkpoint."""
-    return tuple(name for name, method in methods().items() if method.ready_schema() is not None)
 
 
 def built_in_run(name: str, mode: str = "sgdet") -> SavedRun:
@@ -309,7 +307,7 @@ def model_on(
             f"{run.file} was trained with another detector than {source.name!r} is now. Name the one that it was"
             " trained with by -detector; a detector that is named is used whatever it is."
         )
-    model = entry.build(schema, source.widths, options)
+    model = _built(entry, run.checkpoint.weights, schema, source.widths, options)
     try:
         model.load_state_dict(run.checkpoint.weights)
     except RuntimeError as error:
@@ -318,6 +316,18 @@ def model_on(
         ) from error
     move_to(model, source.device)
     return ReadyModel(model.eval(), source, options)
+
+
+def _built(
+    entry: Method[Any], weights: Mapping[str, Any], schema: Schema, widths: FeatureWidths, options: TrainOptions
+) -> nn.Module:
+    """The network of a method for weights that it is then given: they are not drawn first. What
+    the weights do not hold is as the method builds it."""
+    with undrawn(when=entry.name in METHODS.built_in):
+        model = entry.build(schema, widths, options)
+    return (
+        model if all(name in weights for name, _ in model.named_parameters()) else entry.build(schema, widths, options)
+    )
 
 
 def _in_words(widths: FeatureWidths | None) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from vidsgg.cli.command_line import parse
 from vidsgg.errors import ConfigError
 from vidsgg.recipes.command_options import CompareOptions
+from vidsgg.recipes.inputs import check_checkpoints
 
 DESCRIPTION = """Recall and mean recall of trained models side by side on the same videos, with 95 % intervals from a paired bootstrap over videos,
 and their differences to the first. What 'vidsgg evaluate' has left is read, and what is missing is scored."""
@@ -16,6 +17,7 @@ def main(argv: Sequence[str]) -> int:
     options = parse(CompareOptions, argv, prog="vidsgg compare", description=DESCRIPTION, positional=["runs"])
     if len(options.runs) < 2:
         raise ConfigError("two or more runs are needed for a comparison.\nSee 'vidsgg compare -h'.")
+    check_checkpoints(options.runs, options.data_path)
     from vidsgg.recipes.compare import run_comparison  # torch
 
     comparison = run_comparison(options)

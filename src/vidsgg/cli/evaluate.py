@@ -9,6 +9,7 @@ from vidsgg.cli.train import peek
 from vidsgg.errors import ConfigError
 from vidsgg.methods.registry import METHODS
 from vidsgg.recipes.command_options import EvaluateOptions
+from vidsgg.recipes.inputs import check_checkpoints
 from vidsgg.recipes.method_options import with_methods
 
 
@@ -28,6 +29,7 @@ def main(argv: Sequence[str], prog: str = "vidsgg evaluate") -> int:
             f"option -checkpoint is required: a checkpoint file, or the folder of a run such as output/...\nSee '{prog}"
             " -h'."
         )
+    check_checkpoints([options.checkpoint], options.data_path, options.detector)
     from vidsgg.recipes.evaluate import run_evaluation  # torch
 
     evaluation = run_evaluation(options)

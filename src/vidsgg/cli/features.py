@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from vidsgg.cli.command_line import parse
 from vidsgg.recipes.command_options import FeaturesOptions
+from vidsgg.recipes.inputs import check_data, check_detector
 
 DESCRIPTION = """Write what the detector gives for every video to disk, once; training and evaluating then only read it.
 
@@ -14,6 +15,8 @@ May be interrupted at any time: the same command goes on where it stopped, and d
 
 def main(argv: Sequence[str]) -> int:
     options = parse(FeaturesOptions, argv, prog="vidsgg features", description=DESCRIPTION)
+    check_data(options.data_path)
+    check_detector(options.detector)
     if options.videos is not None:
         from vidsgg.recipes.made_features import make_features  # torch
 

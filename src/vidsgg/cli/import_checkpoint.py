@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vidsgg.cli.command_line import parse
+from vidsgg.errors import CheckpointError
 from vidsgg.recipes.command_options import ImportCheckpointOptions
 from vidsgg.recipes.method_options import with_methods
 
@@ -22,6 +23,8 @@ def main(argv: Sequence[str]) -> int:
         description=DESCRIPTION,
         positional=("file",),
     )
+    if not options.file.exists():
+        raise CheckpointError(f"there is no file {options.file}.")
     from vidsgg.recipes.import_checkpoint import run_import  # torch
 
     print("\n".join(run_import(options).lines))

@@ -12,6 +12,7 @@ from vidsgg.assembly.video_defaults import MODEL
 from vidsgg.cli.command_line import parse
 from vidsgg.errors import ConfigError, DataError
 from vidsgg.recipes.command_options import PredictOptions
+from vidsgg.recipes.inputs import check_checkpoints
 
 DESCRIPTION = """Predict the graphs of videos: objects, relations, and how long they last.
 
@@ -30,6 +31,7 @@ def main(argv: Sequence[str]) -> int:
             "option -checkpoint is required: a checkpoint file, or the folder of a run such as output/...\nSee 'vidsgg"
             " predict -h'."
         )
+    check_checkpoints([options.checkpoint], options.data_path, options.detector)
     from vidsgg.io.live import is_live  # FFmpeg
 
     if any(is_live(word) and not os.path.exists(word) for word in options.videos):
@@ -58,6 +60,9 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _own_videos(options: PredictOptions) -> int:
+    from vidsgg.recipes.videos import find_videos
+
+    find_videos(options.videos)
     from vidsgg.recipes.predict_video import run_video_prediction  # torch
 
     problems = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from vidsgg.cli.command_line import build, parse_values, read_yaml_values, without_local_rank
@@ -12,6 +13,7 @@ from vidsgg.errors import ConfigError
 from vidsgg.methods.registry import METHODS, methods
 from vidsgg.methods.training_options import TrainOptions
 from vidsgg.options import aliases_of, fields_of
+from vidsgg.recipes.inputs import check_checkpoints, check_data, check_detector
 from vidsgg.recipes.recipe_files import find_recipe
 
 
@@ -69,6 +71,11 @@ def parse_train(argv: Sequence[str], prog: str) -> tuple[TrainOptions, frozenset
 
 def main(argv: Sequence[str], prog: str = "vidsgg train") -> int:
     options, given = parse_train(without_local_rank(argv), prog)
+    if options.resume_from is None:
+        check_data(options.data_path)
+    elif options.resume_from != "last" and not Path(options.resume_from).is_dir():
+        check_checkpoints([options.resume_from])
+    check_detector(options.detector)
     from vidsgg.recipes.train import run_training  # torch
 
     run_training(options, given=given)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from vidsgg.cli.command_line import parse
 from vidsgg.recipes.command_options import TrainDetectorOptions
+from vidsgg.recipes.inputs import check_data
 
 DESCRIPTION = """Train a detector on the annotated frames of a data set, and score it by COCO's average precision.
 
@@ -14,6 +15,7 @@ DESCRIPTION = """Train a detector on the annotated frames of a data set, and sco
 
 def main(argv: Sequence[str]) -> int:
     options = parse(TrainDetectorOptions, argv, prog="vidsgg train-detector", description=DESCRIPTION)
+    check_data(options.data_path)
     from vidsgg.recipes.train_detector import run_detector_training  # torch
 
     run_detector_training(options)

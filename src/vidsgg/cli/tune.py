@@ -10,6 +10,7 @@ from vidsgg.cli.train import read_train
 from vidsgg.errors import ConfigError
 from vidsgg.options import fields_of
 from vidsgg.recipes.command_options import TuneOptions
+from vidsgg.recipes.inputs import check_data, check_detector
 
 DESCRIPTION = """Search for good options: trials are training runs, each a folder of its own, and all other options are those of 'vidsgg train'.
 
@@ -22,6 +23,8 @@ def main(argv: Sequence[str]) -> int:
     options, training = build(TuneOptions, own), build(kind, values)
     if importlib.util.find_spec("optuna") is None:
         raise ConfigError("vidsgg tune needs Optuna. Install it with: pip install 'vidsgg[tune]'")
+    check_data(training.data_path)
+    check_detector(training.detector)
     from vidsgg.recipes.tune import run_tuning  # torch, Optuna
 
     run_tuning(options, training, frozenset(values))

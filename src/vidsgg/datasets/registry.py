@@ -18,6 +18,7 @@ from vidsgg.plugins import Registry
 
 T = TypeVar("T")
 _DEFAULT = Path("data", "action_genome")
+_warned: set[str] = set()  # what was said of installed packages in this process
 _STEPS = 4  # folders above a path in which a data set is looked for, to name it
 
 
@@ -52,6 +53,9 @@ def identify(path: Path) -> tuple[str, Path]:
         form, failures = _format_of(path) if path.is_dir() else (None, [])
         if form is not None:
             for failure in failures:
+                if failure in _warned:
+                    continue
+                _warned.add(failure)
                 print(f"warning: {failure} The folder is read as {form.title}.", file=sys.stderr)
             if _ask(form, form.inside, path):
                 above = Path(os.path.abspath(path)).parent if path.name in ("", "..") else path.parent

@@ -20,6 +20,7 @@ from vidsgg.detectors.pretrained import fill
 from vidsgg.detectors.resnet_c4 import STAGES, BackboneConfig
 from vidsgg.errors import CheckpointError, DataError, short
 from vidsgg.io.untrusted import as_type
+from vidsgg.ops.undrawn import undrawn
 
 WRAPPER = "fasterRCNN."
 
@@ -125,7 +126,8 @@ def read_authors(path: Path, content: Mapping[str, Any]) -> tuple[FasterRCNN, li
         raise CheckpointError(
             f"{path}: the detector has {count} classes; Action Genome's {len(classes)} (with background) are expected."
         )
-    detector = FasterRCNN(config, classes)
+    with undrawn():
+        detector = FasterRCNN(config, classes)
     fill(detector, ours, str(path))
     return detector, left_over
 

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torchvision.ops import nms
 
 from vidsgg.detectors.base import SCORE_FLOOR, FoundBoxes
 from vidsgg.detectors.labels import LabelMap
 from vidsgg.errors import DataError, short
+from vidsgg.ops.kernels import nms
 
 OVERLAP = 0.6  # IoU above which the surer of two boxes of a class stays
 MOST_BOXES = 100  # of a picture

@@ -15,12 +15,11 @@ import torch
 import torch.nn.functional as F
 from msgspec import Meta
 from torch import Tensor, nn
-from torch.nn.utils import skip_init
-from torchvision.ops import roi_align
 
 from vidsgg.detectors.anchors import clip_boxes, decode_offsets, encode_offsets
 from vidsgg.detectors.base import Detections, FrameMaps, RegionDetector
-from vidsgg.detectors.imagenet import BASE_WIDTH, DIFFERENCES, WEIGHTS, backbone_state
+from vidsgg.detectors.imagenet import BASE_WIDTH, DEPTHS, DIFFERENCES, backbone_state, imagenet_weights
+from vidsgg.detectors.names import C4, NAMES
 from vidsgg.detectors.preprocess import frame_scales, network_input, network_size, scaled_size
 from vidsgg.detectors.pretrained import fetch_weights, fill
 from vidsgg.detectors.region_proposals import AT_TEST, ProposalLimits, RegionProposals
@@ -29,7 +28,9 @@ from vidsgg.detectors.targets import Truth, WindowSampling, region_targets
 from vidsgg.errors import CheckpointError
 from vidsgg.io.images import Image
 from vidsgg.io.untrusted import as_type
+from vidsgg.ops.kernels import roi_align
 from vidsgg.ops.nms import nms_inclusive
+from vidsgg.ops.undrawn import blank, draws
 from vidsgg.structures.widths import FeatureWidths
 
 POOLED = 7  # cells per side of a pooled region
@@ -110,7 +111,7 @@ class FasterRCNN(RegionDetector):
     the right and bottom edge; by default all are clipped.
     """
 
-    architecture = "faster-rcnn-c4"
+    architecture = C4
 
     def __init__(self, config: FasterRCNNConfig, classes: Sequence[str], *, reference_compat: bool = False) -> None:
         super().__init__()
@@ -120,13 +121,14 @@ class FasterRCNN(RegionDetector):
         self.backbone = ResNetC4(config.backbone).to(memory_format=self._layout)
         self.node_width, self.union_channels = self.backbone.head_channels, self.backbone.trunk_channels
         self.rpn = RegionProposals(self.union_channels, config.rpn_width, config.anchor_scales, config.backbone.stride)
-        self.class_score = skip_init(nn.Linear, self.node_width, len(self.classes))
-        self.box_offset = skip_init(nn.Linear, self.node_width, 4 * len(self.classes))
-        self._start(torch.Generator().manual_seed(config.backbone.seed))
+        self.class_score = blank(nn.Linear, self.node_width, len(self.classes))
+        self.box_offset = blank(nn.Linear, self.node_width, 4 * len(self.classes))
+        if draws():
+            self._start(torch.Generator().manual_seed(config.backbone.seed))
 
     @classmethod
     def names(cls) -> tuple[str, ...]:
-        return tuple(DETECTORS)
+        return NAMES[C4]
 
     @classmethod
     def widths(cls, name: str) -> FeatureWidths | None:
@@ -143,7 +145,7 @@ class FasterRCNN(RegionDetector):
         """What ``start_from`` takes: "imagenet", if torchvision has weights for a backbone of this
         depth and width."""
         backbone = self.config.backbone
-        return ("imagenet",) if backbone.depth in WEIGHTS and backbone.base_width == BASE_WIDTH else ()
+        return ("imagenet",) if backbone.depth in DEPTHS and backbone.base_width == BASE_WIDTH else ()
 
     def start_from(self, origin: str, weights: Mapping[str, Tensor] | None = None) -> str:
         """Takes over pretrained weights of the backbone, one of ``origins``, to be trained further,
@@ -152,7 +154,7 @@ class FasterRCNN(RegionDetector):
         weights: torchvision's state dict; None: the one that torchvision publishes. Raises
         ConfigError if that cannot be had, CheckpointError if the weights do not fit.
         """
-        given = fetch_weights(WEIGHTS[self.config.backbone.depth]) if weights is None else weights
+        given = fetch_weights(imagenet_weights(self.config.backbone.depth)) if weights is None else weights
         fill(self.backbone, backbone_state(given), f"{origin} weights")
         self.settle()
         return f", which had been learnt with other {DIFFERENCES}"
@@ -308,7 +310,4 @@ def pool_regions(maps: Tensor, region: Tensor, stride: int = 16) -> Tensor:
     maps: (T, C, h, w), a cell for every ``stride`` network pixels. region: (R, 5), frame and xyxy
     in network pixels. Returns (R, C, 7, 7).
     """
-    pooled: Tensor = roi_align(
-        maps, region, output_size=POOLED, spatial_scale=1 / stride, sampling_ratio=-1, aligned=False
-    )
-    return pooled
+    return roi_align(maps, region, POOLED, 1 / stride)

@@ -13,12 +13,12 @@ from torch import Tensor
 from vidsgg.detectors.authors import check_weights, read_authors
 from vidsgg.detectors.base import RegionDetector
 from vidsgg.detectors.coco_classes import COCO_LABELS
-from vidsgg.detectors.pretrained import fill
-from vidsgg.detectors.registry import architecture
-from vidsgg.detectors.torchvision_fpn import CLASS_HEAD, TorchvisionFPN
+from vidsgg.detectors.pretrained import COCO_HEAD, fill
+from vidsgg.detectors.registry import ARCHITECTURES, architecture
 from vidsgg.errors import CheckpointError, ConfigError, DataError, short
 from vidsgg.io.tensors import load_tensors, save_tensors
 from vidsgg.io.untrusted import as_type
+from vidsgg.ops.undrawn import undrawn
 
 KIND = "detector"
 
@@ -47,7 +47,7 @@ def load_detector(path: Path, classes: Sequence[str] | None = None) -> RegionDet
     content = load_tensors(path)
     if content.get("kind") == KIND:
         detector = _build(path, content)
-    elif CLASS_HEAD + "cls_score.weight" in content:
+    elif COCO_HEAD in content:
         detector = _of_torchvision(path, classes, content)
     else:
         detector = read_authors(path, content)[0]
@@ -73,25 +73,28 @@ def _build(path: Path, content: Mapping[str, Any]) -> RegionDetector:
         kind = architecture(name)
         if not issubclass(kind, RegionDetector):
             raise CheckpointError(f"a {short(name)} detector is not kept in files of this kind.")
-        detector = kind.from_description(file.description, file.classes)
+        with undrawn(when=kind.architecture in ARCHITECTURES.built_in):
+            detector = kind.from_description(file.description, file.classes)
     except (DataError, CheckpointError, ConfigError) as error:
         raise CheckpointError(f"{path} holds no detector that can be built: {error}") from error
     fill(detector, file.state_dict, str(path))
     return detector
 
 
-def _of_torchvision(path: Path, classes: Sequence[str] | None, state: Mapping[str, Tensor]) -> TorchvisionFPN:
+def _of_torchvision(path: Path, classes: Sequence[str] | None, state: Mapping[str, Tensor]) -> RegionDetector:
     if classes is None:
         raise CheckpointError(
             f"{path}: torchvision's weights tell COCO's labels apart; which classes these stand for, a data set says."
         )
     check_weights(path, state)
-    count = (state[CLASS_HEAD + "cls_score.weight"].shape or (0,))[0]
+    count = (state[COCO_HEAD].shape or (0,))[0]
     if count != len(COCO_LABELS):
         raise CheckpointError(
             f"{path}: the weights of torchvision's detector tell {count} classes apart, but not which; COCO's"
             f" {len(COCO_LABELS)} are expected."
         )
+    from vidsgg.detectors.torchvision_fpn import TorchvisionFPN  # torchvision's networks
+
     detector = TorchvisionFPN.with_coco_labels(classes)
     fill(detector.model, state, str(path))
     return detector

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from torch import Tensor
-from torchvision.models import ResNet18_Weights, ResNet50_Weights, ResNet101_Weights, WeightsEnum
 
 from vidsgg.detectors.preprocess import PIXEL_MEANS
 
-WEIGHTS: dict[int, WeightsEnum] = {
-    18: ResNet18_Weights.IMAGENET1K_V1,
-    50: ResNet50_Weights.IMAGENET1K_V1,
-    101: ResNet101_Weights.IMAGENET1K_V1,
-}  # by depth; all have a first stage of 64 channels
-BASE_WIDTH = 64
+if TYPE_CHECKING:
+    from torchvision.models import WeightsEnum
+
+DEPTHS = (18, 50, 101)  # of torchvision's ResNets with weights that fit
+BASE_WIDTH = 64  # channels of their first stage
 # Of torchvision's input: R, G, B from 0 to 1.
 MEAN, SPREAD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 # What remains different, for the log.
 DIFFERENCES = "strides (in the second convolution of a block, here in the first) and padding of the max pool"
+
+
+def imagenet_weights(depth: int) -> WeightsEnum:
+    """torchvision's weights of the ResNet of a depth, one of ``DEPTHS``."""
+    from torchvision.models import ResNet18_Weights, ResNet50_Weights, ResNet101_Weights
+
+    kinds = dict(zip(DEPTHS, (ResNet18_Weights, ResNet50_Weights, ResNet101_Weights), strict=True))
+    return kinds[depth].IMAGENET1K_V1
 
 
 def backbone_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

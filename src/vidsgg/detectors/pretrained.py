@@ -6,15 +6,18 @@ from __future__ import annotations
 import pickle
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 from urllib.parse import urlparse
 
 import torch
 from torch import Tensor, nn
-from torchvision.models import WeightsEnum
 
 from vidsgg.detectors.imagenet import is_imagenet
 from vidsgg.errors import CheckpointError, ConfigError
 from vidsgg.io.tensors import check_intact
+
+if TYPE_CHECKING:
+    from torchvision.models import WeightsEnum
 
 COCO_HEAD = "roi_heads.box_predictor.cls_score.weight"  # an entry that only torchvision's Faster R-CNN has
 

@@ -11,11 +11,11 @@ import torch
 import torch.nn.functional as F
 from msgspec import Meta
 from torch import Tensor, nn
-from torch.nn.utils import skip_init
 
 from vidsgg.detectors.anchors import cell_anchors, clip_boxes, decode_offsets, encode_offsets, grid_anchors
 from vidsgg.detectors.targets import Truth, WindowSampling, window_targets
 from vidsgg.ops.nms import nms_inclusive
+from vidsgg.ops.undrawn import blank
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,9 @@ class RegionProposals(nn.Module):
         self.stride = stride
         self.register_buffer("cell", cell_anchors(anchor_scales, stride), persistent=False)
         anchors = len(self.cell)
-        self.conv = skip_init(nn.Conv2d, channels, width, 3, padding=1)
-        self.score = skip_init(nn.Conv2d, width, 2 * anchors, 1)
-        self.offset = skip_init(nn.Conv2d, width, 4 * anchors, 1)
+        self.conv = blank(nn.Conv2d, channels, width, 3, padding=1)
+        self.score = blank(nn.Conv2d, width, 2 * anchors, 1)
+        self.offset = blank(nn.Conv2d, width, 4 * anchors, 1)
 
     def forward(self, maps: Tensor) -> tuple[Tensor, Tensor]:
         """Maps (T, C, h, w) to logits (T, h*w*A, 2), background and foreground, and offsets (T,

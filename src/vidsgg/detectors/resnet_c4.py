@@ -15,9 +15,9 @@ import torch
 import torch.nn.functional as F
 from msgspec import Meta
 from torch import Tensor, nn
-from torch.nn.utils import skip_init
 
 from vidsgg.errors import ConfigError
+from vidsgg.ops.undrawn import blank, draws
 
 # Blocks per stage, and whether they are bottlenecks (He et al. 2016, table 1).
 STAGES = {10: ((1, 1, 1, 1), False), 18: ((2, 2, 2, 2), False), 50: ((3, 4, 6, 3), True), 101: ((3, 4, 23, 3), True)}
@@ -106,7 +106,8 @@ class ResNetC4(nn.Module):
             channels = width * block.expansion
         self.layer1, self.layer2, self.layer3, self.layer4 = stages
         self.trunk_channels, self.head_channels = config.channels
-        self._start(torch.Generator().manual_seed(config.seed))
+        if draws():
+            self._start(torch.Generator().manual_seed(config.seed))
 
     def trunk(self, pixels: Tensor) -> Tensor:
         """Network input (T, 3, H, W) to maps (T, C, ~H/stride, ~W/stride), C =
@@ -197,8 +198,7 @@ class BasicBlock(nn.Module):
 
 def _conv(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Conv2d:
     # Without torch's own random start, which would draw from the global generator.
-    conv: nn.Conv2d = skip_init(nn.Conv2d, inputs, outputs, kernel, stride=stride, padding=kernel // 2, bias=False)
-    return conv
+    return blank(nn.Conv2d, inputs, outputs, kernel, stride=stride, padding=kernel // 2, bias=False)
 
 
 def _projection(inputs: int, outputs: int, stride: int) -> nn.Sequential | None:

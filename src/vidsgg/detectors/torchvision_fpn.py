@@ -17,12 +17,14 @@ import torch
 from msgspec import Meta
 from torch import Tensor, nn
 from torchvision.models import ResNet50_Weights
-from torchvision.models.detection import fasterrcnn_resnet50_fpn_v2
+from torchvision.models.detection import FasterRCNN_ResNet50_FPN_V2_Weights, fasterrcnn_resnet50_fpn_v2
 from torchvision.models.detection.image_list import ImageList
 
 from vidsgg.detectors.base import Detections, FrameMaps, RegionDetector
-from vidsgg.detectors.coco_classes import COCO_LABELS, COCO_WEIGHTS, CocoPredictor, labels_of
+from vidsgg.detectors.coco_classes import COCO_LABELS, labels_of
+from vidsgg.detectors.coco_predictor import CocoPredictor
 from vidsgg.detectors.label_files import NO_LABELS, LabelFiles
+from vidsgg.detectors.names import FPN
 from vidsgg.detectors.pretrained import fetch_weights, fill, weights_place
 from vidsgg.errors import CheckpointError, ConfigError, short
 from vidsgg.io.images import Image
@@ -36,6 +38,7 @@ LOSSES = {
     "loss_classifier": "class",
     "loss_box_reg": "box",
 }
+COCO_WEIGHTS = FasterRCNN_ResNet50_FPN_V2_Weights.DEFAULT
 PRETRAINED = {"coco": COCO_WEIGHTS, "imagenet": ResNet50_Weights.DEFAULT}
 
 
@@ -77,7 +80,7 @@ class TorchvisionFPN(RegionDetector):
     None: a class head for ``classes``.
     """
 
-    architecture = "fasterrcnn_resnet50_fpn_v2"
+    architecture = FPN
     node_width, union_channels = 1024, 256
 
     def __init__(

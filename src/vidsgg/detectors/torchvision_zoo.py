@@ -15,35 +15,27 @@ from vidsgg.detectors.base import SCORE_FLOOR, BoxDetector, FoundBoxes, join_fou
 from vidsgg.detectors.candidates import choose, one_label
 from vidsgg.detectors.label_files import NO_LABELS, LabelFiles
 from vidsgg.detectors.labels import map_labels
+from vidsgg.detectors.names import NAMES, ZOO
 from vidsgg.detectors.pretrained import fetch_weights, fill, weights_place
 from vidsgg.detectors.record import weights_digest
 from vidsgg.io.images import Image
 from vidsgg.structures.box_rules import BoxRules
 
 _SURE, _DOUBTFUL = BoxRules(0.4, 0.55), BoxRules(0.3, 0.4)
-# The lightest first. Two-stage detectors, which end in a softmax, are sure of much, one-stage
-# detectors of little. Which scores count is a choice of ours, not measured.
-ZOO: dict[str, BoxRules] = {
-    "ssdlite320_mobilenet_v3_large": _DOUBTFUL,
-    "fasterrcnn_mobilenet_v3_large_320_fpn": _SURE,
-    "fasterrcnn_mobilenet_v3_large_fpn": _SURE,
-    "ssd300_vgg16": _DOUBTFUL,
-    "retinanet_resnet50_fpn": _DOUBTFUL,
-    "retinanet_resnet50_fpn_v2": _DOUBTFUL,
-    "fcos_resnet50_fpn": _DOUBTFUL,
-    "fasterrcnn_resnet50_fpn": _SURE,
-}
+# Two-stage detectors, which end in a softmax, are sure of much, one-stage detectors of little.
+# Which scores count is a choice of ours, not measured.
+RULES = {name: _SURE if name.startswith("fasterrcnn") else _DOUBTFUL for name in NAMES[ZOO]}
 _BATCH_ON_GPU = 8  # on a CPU several pictures at a time are no faster
 
 
 class TorchvisionBoxes(BoxDetector):
     """One of torchvision's networks, with its own resizing, decoding and suppression."""
 
-    architecture = "torchvision"
+    architecture = ZOO
 
     def __init__(self, name: str, classes: Sequence[str], label_map: Path | None = None) -> None:
         """With random weights (seed 0), in evaluation mode on the CPU. Raises ConfigError for labels that do not fit."""
-        self.name, self.classes, self.rules = name, tuple(classes), ZOO[name]
+        self.name, self.classes, self.rules = name, tuple(classes), RULES[name]
         self.labels = map_labels(_weights_of(name).meta["categories"], self.classes, label_map)
         # Their own thresholds lie elsewhere, and are meant for other uses.
         threshold = {"box_score_thresh" if name.startswith("fasterrcnn") else "score_thresh": SCORE_FLOOR}
@@ -54,7 +46,7 @@ class TorchvisionBoxes(BoxDetector):
 
     @classmethod
     def names(cls) -> tuple[str, ...]:
-        return tuple(ZOO)
+        return NAMES[ZOO]
 
     @classmethod
     def ready(cls, name: str, classes: Sequence[str], labels: LabelFiles = NO_LABELS) -> tuple[Self, str]:

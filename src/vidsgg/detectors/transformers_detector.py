@@ -19,6 +19,7 @@ from vidsgg.detectors.base import BoxDetector, FoundBoxes, join_found
 from vidsgg.detectors.candidates import BoxCandidates, choose
 from vidsgg.detectors.label_files import NO_LABELS, LabelFiles
 from vidsgg.detectors.labels import map_labels, numbered_labels, prompts_of, read_labels
+from vidsgg.detectors.names import HUB
 from vidsgg.detectors.onnx_outputs import corners
 from vidsgg.detectors.record import weights_digest
 from vidsgg.errors import CheckpointError, ConfigError, short
@@ -26,7 +27,6 @@ from vidsgg.io.images import Image
 from vidsgg.io.model_config import check_model_config
 from vidsgg.structures.box_rules import BoxRules
 
-HUB = "hf://"
 _BATCH_ON_GPU = 8  # on a CPU several pictures at a time are no faster
 _MOST_TOKENS = 256  # of a text that Grounding DINO reads
 _PADDED_SQUARE = ("owlv2",)  # whose pictures are filled up to squares, to the right and below

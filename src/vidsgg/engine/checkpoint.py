@@ -1,5 +1,5 @@
-"""Checkpoints of runs: what is in one, how it stands in its file, and which one a run's folder
-offers.
+"""Checkpoints of runs: what is in one, how it stands in its file, and which of a run's folder it can
+go on from.
 
 This module alone knows the keys of the file.
 """
@@ -17,13 +17,13 @@ from torch import Tensor
 
 from vidsgg.datasets.older import schema_of_names
 from vidsgg.detectors.record import DetectorRecord
+from vidsgg.engine.checkpoint_files import LAST
 from vidsgg.errors import CheckpointError, DataError, short
 from vidsgg.io.tensors import check_intact, load_tensors, save_tensors
 from vidsgg.io.untrusted import as_type
 from vidsgg.structures.schema import Schema
 from vidsgg.structures.widths import FeatureWidths
 
-BEST, LAST, FINAL = "checkpoint_best.tar", "checkpoint_last.tar", "checkpoint_final.tar"
 Plain: TypeAlias = bool | int | float | str | None
 _Count = Annotated[int, Meta(ge=0, lt=2**53)]
 _REQUIRED = ("epoch", "model_state_dict", "config")
@@ -245,17 +245,6 @@ def _no_schema(file: _File) -> str:
         f" knew ({named}, ...): how predicates exclude each other and who may be a subject is not in it. Train it"
         " again."
     )
-
-
-def find_checkpoint(path: Path) -> Path:
-    """``path`` itself, or in a run's folder its best checkpoint, else its final one, else the last
-    of a run that was stopped."""
-    if not path.is_dir():
-        return path
-    for name in (BEST, FINAL, LAST):
-        if (path / name).exists():
-            return path / name
-    raise CheckpointError(f"{path} holds none of {BEST}, {FINAL}, {LAST}; name a checkpoint file or a run's folder.")
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 import torch
 from tqdm import tqdm
 
-from vidsgg.engine.checkpoint import BEST, FINAL, LAST, Checkpoint, Provenance
+from vidsgg.engine.checkpoint import Checkpoint, Provenance
+from vidsgg.engine.checkpoint_files import BEST, FINAL, LAST
 from vidsgg.engine.course import ONE_STAGE, Course
 from vidsgg.engine.distributed import Team
 from vidsgg.engine.gpu import GpuMeter

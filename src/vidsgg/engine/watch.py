@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import torch
 
-from vidsgg.engine.checkpoint import BEST, LAST
+from vidsgg.engine.checkpoint_files import BEST, LAST
 from vidsgg.engine.loading import Batch, NoBatch
 from vidsgg.engine.run_folder import RunFolder
 from vidsgg.errors import VidsggError

@@ -10,7 +10,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from vidsgg.ops.boxes import pairwise_iou
 from vidsgg.structures.checks import Array
@@ -101,6 +100,12 @@ def track_video(
 def _pair(gain: Array) -> tuple[Array, Array]:
     """Rows and columns of (T, N) that are paired for the greatest sum; what gains nothing is not
     paired."""
+    possible = gain > 0
+    if (possible.sum(0) <= 1).all() and (possible.sum(1) <= 1).all():  # most frames leave no choice
+        old, seen = np.nonzero(possible)
+        return old, seen
+    from scipy.optimize import linear_sum_assignment  # takes a quarter of the time that torch takes
+
     rows, columns = linear_sum_assignment(gain, maximize=True)
     gains = gain[rows, columns] > 0
     return rows[gains], columns[gains]

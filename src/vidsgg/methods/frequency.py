@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from vidsgg.methods.method import Method
 from vidsgg.methods.training_options import TrainOptions
+from vidsgg.models.capabilities import Capabilities
 from vidsgg.options import option
+from vidsgg.structures.schema import MODES
 
 if TYPE_CHECKING:
     from torch import nn
@@ -27,6 +29,7 @@ class FrequencyMethod(Method[FrequencyOptions]):
     source = "a yardstick"
     options = FrequencyOptions
     network = "vidsgg.models.frequency:FrequencyModel"
+    capabilities = Capabilities(modes={"entity": MODES, "action": MODES}, visual=False, counting=True)
 
     def build(self, schema: Schema, widths: FeatureWidths, options: FrequencyOptions) -> nn.Module:
         from vidsgg.models.frequency import FrequencyModel

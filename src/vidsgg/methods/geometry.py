@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from vidsgg.methods.method import Method
 from vidsgg.methods.training_options import NeuralOptions
+from vidsgg.models.capabilities import Capabilities
 from vidsgg.options import option
+from vidsgg.structures.schema import MODES
 
 if TYPE_CHECKING:
     from torch import nn
@@ -50,6 +52,7 @@ class GeometryMethod(Method[GeometryOptions]):
     source = "frequencies (M-FREQ) and the geometry of boxes"
     options = GeometryOptions
     network = "vidsgg.models.geometry:GeometryModel"
+    capabilities = Capabilities(modes={"entity": MODES}, visual=False, all_subjects=True)
 
     def build(self, schema: Schema, widths: FeatureWidths, options: GeometryOptions) -> nn.Module:
         import numpy as np

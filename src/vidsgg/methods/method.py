@@ -92,12 +92,16 @@ class Method(Generic[Options]):
 
     @property
     def capabilities(self) -> Capabilities:
-        """What the network can do. Raises ConfigError if it does not say, or cannot be imported."""
+        """What the network can do: an attribute of the method. Of methods that lack it, written for
+        version 0.1.0, it is one of the network's class.
+
+        Raises ConfigError if neither says it, or the network cannot be imported.
+        """
         found: Capabilities | None = getattr(self.network_class(), "capabilities", None)
         if found is None:
             raise ConfigError(
-                f"model {self.name}: its network {self.network!r} has no attribute 'capabilities', the Capabilities"
-                " that say in which modes it works."
+                f"model {self.name}: neither the method nor its network {self.network!r} has an attribute"
+                " 'capabilities', the Capabilities that say in which modes it works."
             )
         return found
 

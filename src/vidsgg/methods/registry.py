@@ -53,3 +53,8 @@ def find_method(name: str) -> Method[Any]:
     """Raises ConfigError as ``Registry.get``: for an unknown name, and for code that the user has
     not named (``METHODS.admit``)."""
     return METHODS.get(name)
+
+
+def built_in_models() -> tuple[str, ...]:
+    """Names of the models that need no training, which stand for a checkpoint."""
+    return tuple(name for name, method in methods().items() if method.ready_schema() is not None)

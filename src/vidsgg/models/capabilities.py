@@ -1,13 +1,16 @@
-"""What a model can do, stated by the model and checked before a run starts."""
+"""What a model can do, stated by its method and checked before a run starts. Imports nothing heavy."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from vidsgg.errors import ConfigError
-from vidsgg.ops.detections import RawDetections
 from vidsgg.structures.schema import Schema
+
+if TYPE_CHECKING:
+    from vidsgg.ops.detections import RawDetections
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vidsgg.errors import ConfigError, DataError
-from vidsgg.models.capabilities import Capabilities
 from vidsgg.models.configs import DsgDetrConfig
 from vidsgg.models.layers.hidden_classes import scored_pairs
 from vidsgg.models.layers.object_classifier import NodeEncoder, ObjectClassifier, class_distribution
@@ -30,7 +29,7 @@ from vidsgg.ops.sequences import Sequences, sequences_of
 from vidsgg.ops.tracklets import tracklets
 from vidsgg.structures.clip import Clip
 from vidsgg.structures.logits import RelationLogits
-from vidsgg.structures.schema import MODES, Schema
+from vidsgg.structures.schema import Schema
 from vidsgg.structures.widths import FeatureWidths
 
 OVERLAP_WITHOUT_ENCODER = 0.2  # of ImparTail's STTran in SGDET, where DSG-DETR has 0.6
@@ -50,10 +49,6 @@ class DsgDetr(nn.Module):
     encoder over all pairs of the video that have an object of the same class; one linear head per
     predicate group.
     """
-
-    capabilities = Capabilities(
-        modes={"entity": MODES}, recomputable=("sequences", "spatial", "temporal"), raw_detections="any"
-    )
 
     def __init__(self, schema: Schema, widths: FeatureWidths, config: DsgDetrConfig, mode: str = "predcls") -> None:
         """Raises ConfigError if there are no features of nodes, or if the heads do not divide their

@@ -14,11 +14,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vidsgg.errors import ConfigError
-from vidsgg.models.capabilities import Capabilities
 from vidsgg.ops.events import EventObjects
 from vidsgg.structures.clip import Clip
 from vidsgg.structures.logits import RelationLogits
-from vidsgg.structures.schema import MODES, Schema
+from vidsgg.structures.schema import Schema
 from vidsgg.structures.widths import FeatureWidths
 
 
@@ -45,8 +44,6 @@ class EasgBaseline(nn.Module):
     An object's feature is the mean over all boxes of its unit. One training serves all three tasks: the network never reads a
     class, so it learns actions, objects and relations whatever the mode gives.
     """
-
-    capabilities = Capabilities(modes={"action": MODES}, classes=False)
 
     def __init__(self, schema: Schema, widths: FeatureWidths) -> None:
         """Raises ConfigError if the data set lacks the features of objects or of actions."""

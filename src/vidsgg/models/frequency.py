@@ -11,11 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from vidsgg.errors import ConfigError
-from vidsgg.models.capabilities import Capabilities
 from vidsgg.ops.pairing import settle
 from vidsgg.structures.clip import Clip
 from vidsgg.structures.logits import RelationLogits
-from vidsgg.structures.schema import MODES, Schema
+from vidsgg.structures.schema import Schema
 from vidsgg.structures.vocabulary import PredicateGroup
 
 _LEAST = 1e-9  # probabilities are held above this and below 1 - _MOST, so that logits are finite
@@ -51,7 +50,6 @@ class FrequencyModel(nn.Module):
     P(r), and the event gets P(s).
     """
 
-    capabilities = Capabilities(modes={"entity": MODES, "action": MODES}, visual=False, counting=True)
     # (S, O) long, pairs counted by class of subject and object; ``pairs_<group>`` (S, O, C), those
     # with a predicate
     pairs: Tensor

@@ -12,13 +12,12 @@ import torch
 from torch import Tensor, nn
 
 from vidsgg.errors import ConfigError
-from vidsgg.models.capabilities import Capabilities
 from vidsgg.ops.pair_geometry import CELLS, PairGeometry, geometry_cells, pair_geometry
 from vidsgg.ops.pairing import settle
 from vidsgg.structures.clip import Clip
 from vidsgg.structures.geometry_rules import BEARING, HANDS, GeometryRules, Role
 from vidsgg.structures.logits import RelationLogits
-from vidsgg.structures.schema import MODES, Schema
+from vidsgg.structures.schema import Schema
 from vidsgg.structures.vocabulary import PredicateGroup
 
 _NEVER = 1e-4  # the least factor: fitting could not bring back what the rules rule out
@@ -39,8 +38,6 @@ class GeometryModel(nn.Module):
     Built into the package it knows the counts of the data set that its rules were made for; trained, those of its training videos
     (``count``) and factors fitted on them.
     """
-
-    capabilities = Capabilities(modes={"entity": MODES}, visual=False, all_subjects=True)
 
     def __init__(self, schema: Schema, rules: GeometryRules, shares: Mapping[str, Tensor]) -> None:
         """shares: (O, C) of every group: in what part of a class's pairs a predicate holds."""

@@ -15,8 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from vidsgg.errors import ConfigError
-from vidsgg.models.capabilities import Capabilities
-from vidsgg.models.configs import STKET_PARTS, StketConfig, existing_parts
+from vidsgg.models.configs import StketConfig, existing_parts
 from vidsgg.models.layers.hidden_classes import check_node_features, scored_pairs, settle_by_logits
 from vidsgg.models.layers.knowledge import ClassKnowledge, TransitionKnowledge
 from vidsgg.models.layers.knowledge_transformer import KnowledgeDecoder, KnowledgeEncoder
@@ -29,7 +28,7 @@ from vidsgg.ops.ragged import take_rows
 from vidsgg.ops.windows import frame_windows
 from vidsgg.structures.clip import Clip
 from vidsgg.structures.logits import RelationLogits
-from vidsgg.structures.schema import MODES, Schema
+from vidsgg.structures.schema import Schema
 from vidsgg.structures.widths import FeatureWidths
 
 ENSEMBLE_LAYERS = 2
@@ -48,8 +47,6 @@ class StketLogits(RelationLogits):
 class Stket(nn.Module):
     """Predicate logits for every pair of a clip, by a transformer that gets the predicates that
     are usual for the class of an object."""
-
-    capabilities = Capabilities(modes={"entity": MODES}, recomputable=STKET_PARTS)
 
     def __init__(self, schema: Schema, widths: FeatureWidths, config: StketConfig, mode: str = "predcls") -> None:
         """Raises ConfigError if the schema has no group of contacts, if the configuration

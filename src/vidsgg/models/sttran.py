@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from vidsgg.models.capabilities import Capabilities
 from vidsgg.models.configs import STTranConfig
 from vidsgg.models.layers.action_classifier import ActionClassifier, with_guessed_actions
 from vidsgg.models.layers.hidden_classes import check_node_features, scored_pairs, settle_by_logits
@@ -14,7 +13,7 @@ from vidsgg.models.layers.pair_encoder import PairEncoder
 from vidsgg.models.layers.relation_transformer import LayerConfig, SpatialEncoder, TemporalDecoder
 from vidsgg.structures.clip import Clip
 from vidsgg.structures.logits import RelationLogits
-from vidsgg.structures.schema import MODES, Schema
+from vidsgg.structures.schema import Schema
 from vidsgg.structures.widths import FeatureWidths
 
 
@@ -25,8 +24,6 @@ class STTran(nn.Module):
     two neighbouring frames, one linear head per predicate group. Outside predcls an object
     classifier beside them, and an action classifier where the action is hidden.
     """
-
-    capabilities = Capabilities(modes={"entity": MODES, "action": MODES}, recomputable=("spatial", "temporal"))
 
     def __init__(self, schema: Schema, widths: FeatureWidths, config: STTranConfig, mode: str = "predcls") -> None:
         """Raises ConfigError if the classes of boxes have to be guessed but nodes have no features."""

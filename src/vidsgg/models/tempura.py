@@ -15,7 +15,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vidsgg.errors import ConfigError
-from vidsgg.models.capabilities import Capabilities
 from vidsgg.models.configs import TempuraConfig, WeightKind
 from vidsgg.models.layers.action_classifier import ActionClassifier, with_guessed_actions
 from vidsgg.models.layers.hidden_classes import check_node_features, scored_pairs
@@ -30,7 +29,7 @@ from vidsgg.ops.pairing import most_likely, settle
 from vidsgg.ops.sequences import sequences_of
 from vidsgg.structures.clip import Clip
 from vidsgg.structures.logits import RelationLogits, Uncertainty
-from vidsgg.structures.schema import MODES, Schema
+from vidsgg.structures.schema import Schema
 from vidsgg.structures.widths import FeatureWidths
 
 SEQUENCE_LAYERS, SEQUENCE_HIDDEN = 3, 1024  # of the encoder over class sequences
@@ -63,12 +62,6 @@ class TEMPURA(nn.Module):
     While it is trained it gathers features for its memory: ``gather`` is to be called after every
     step, ``renew_memory`` before every epoch.
     """
-
-    capabilities = Capabilities(
-        modes={"entity": MODES, "action": MODES},
-        recomputable=("sequences", "spatial", "temporal"),
-        raw_detections=True,
-    )
 
     def __init__(self, schema: Schema, widths: FeatureWidths, config: TempuraConfig, mode: str = "predcls") -> None:
         """Raises ConfigError if classes have to be guessed but nodes have no features, or if an

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torchvision.ops import nms
+
+from vidsgg.ops.kernels import nms
 
 BOXES_PER_CALL = 4096  # whole groups share a call up to about this many: its cost grows with the square
 

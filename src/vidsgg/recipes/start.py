@@ -15,7 +15,8 @@ from vidsgg.assembly.data import Splits, open_splits, resolve_data_path
 from vidsgg.assembly.detectors import best_of_run, is_detector_name
 from vidsgg.assembly.run_places import find_places, place_options, possible_places
 from vidsgg.assembly.saved_run import SavedRun, check_widths, data_of, detector_places, read_run
-from vidsgg.engine.checkpoint import BEST, FINAL, Checkpoint, newest_checkpoint
+from vidsgg.engine.checkpoint import Checkpoint, newest_checkpoint
+from vidsgg.engine.checkpoint_files import BEST, FINAL
 from vidsgg.engine.run_folder import OUTPUT, begun, has_saved
 from vidsgg.engine.state import TrainingState
 from vidsgg.errors import CheckpointError, ConfigError, DataError

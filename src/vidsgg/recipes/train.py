@@ -18,7 +18,8 @@ from vidsgg.assembly.data import Splits
 from vidsgg.assembly.run_places import absolute_places
 from vidsgg.assembly.sources import FeatureSource
 from vidsgg.datasets.synthetic.known import is_synthetic
-from vidsgg.engine.checkpoint import BEST, Provenance
+from vidsgg.engine.checkpoint import Provenance
+from vidsgg.engine.checkpoint_files import BEST
 from vidsgg.engine.distributed import Team, join_team
 from vidsgg.engine.evaluate import evaluate_model
 from vidsgg.engine.fit import AfterEvaluation, CountingModel, FitSettings, fit, fit_counts

@@ -17,6 +17,7 @@ from vidsgg.engine.recompute import recompute_layers
 from vidsgg.errors import ConfigError
 from vidsgg.losses.relations import RelationCriterion
 from vidsgg.losses.scenellm import SceneLLMCriterion
+from vidsgg.methods.scenellm import METHOD
 from vidsgg.models.layers.object_classifier import class_distribution
 from vidsgg.models.scenellm.scenellm import SceneLLM, Stage
 from vidsgg.ops.clusters import kmeans
@@ -263,11 +264,11 @@ def test_layers_that_are_computed_twice_give_the_same_gradients() -> None:
         model = ready().train()
         if twice:
             # of the predictor, of the language model
-            assert recompute_layers(model, SceneLLM.capabilities.recomputable) == 1 + 2
+            assert recompute_layers(model, METHOD.capabilities.recomputable) == 1 + 2
         RelationCriterion(ENTITY)(model(clip), clip)["total"].backward()
         gradients.append([p.grad for p in model.parameters() if p.grad is not None])
     assert all(torch.equal(a, b) for a, b in zip(*gradients, strict=True))
-    assert recompute_layers(tiny(language=None), SceneLLM.capabilities.recomputable) == 1
+    assert recompute_layers(tiny(language=None), METHOD.capabilities.recomputable) == 1
 
 
 def test_state_dicts_bring_everything_back() -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from vidsgg.extend import Method, NeuralOptions, option, part_of
+from vidsgg.extend import MODES, Capabilities, Method, NeuralOptions, option, part_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -38,6 +38,7 @@ class NearnessMethod(Method[NearnessOptions]):
     source = "an example"
     options = NearnessOptions
     network = "vidsgg_blocks.network:Nearness"
+    capabilities = Capabilities(modes={"entity": MODES})  # subjects with a box, in all three modes
 
     def build(self, schema: Schema, widths: FeatureWidths, options: NearnessOptions) -> nn.Module:
         from vidsgg_blocks.network import Nearness

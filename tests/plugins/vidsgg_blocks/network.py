@@ -6,8 +6,6 @@ import torch
 from torch import Tensor, nn
 
 from vidsgg.extend import (
-    MODES,
-    Capabilities,
     Clip,
     FeatureWidths,
     RelationLogits,
@@ -22,8 +20,6 @@ from vidsgg_blocks.method import NearnessConfig
 class Nearness(nn.Module):
     """Letters: N nodes, P pairs, O object classes, C predicates of a group, D width of a node's
     features, W ``config.width``."""
-
-    capabilities = Capabilities(modes={"entity": MODES})  # subjects with a box, in all three modes
 
     def __init__(self, schema: Schema, widths: FeatureWidths, config: NearnessConfig, mode: str) -> None:
         """Raises ConfigError if classes have to be guessed but nodes have no features."""

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 from vidsgg.methods.method import Method
 from vidsgg.methods.training_options import NeuralOptions
+from vidsgg.models.capabilities import Capabilities
 from vidsgg.models.configs import DsgDetrConfig
 from vidsgg.options import part_of
+from vidsgg.structures.schema import MODES
 
 if TYPE_CHECKING:
     from torch import nn
@@ -29,6 +31,9 @@ class DsgDetrMethod(Method[DsgDetrOptions]):
     source = "Feng et al., WACV 2023"
     options = DsgDetrOptions
     network = "vidsgg.models.dsgdetr:DsgDetr"
+    capabilities = Capabilities(
+        modes={"entity": MODES}, recomputable=("sequences", "spatial", "temporal"), raw_detections="any"
+    )
 
     def build(self, schema: Schema, widths: FeatureWidths, options: DsgDetrOptions) -> nn.Module:
         from vidsgg.models.dsgdetr import DsgDetr

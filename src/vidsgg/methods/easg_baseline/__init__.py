@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from vidsgg.errors import ConfigError
 from vidsgg.methods.method import Method, Scoring
 from vidsgg.methods.training_options import NeuralOptions
+from vidsgg.models.capabilities import Capabilities
 from vidsgg.options import option
 from vidsgg.structures.schema import MODES
 
@@ -71,6 +72,7 @@ class EasgBaselineMethod(Method[EasgBaselineOptions]):
     source = "Rodin et al., CVPR 2024"
     options = EasgBaselineOptions
     network = "vidsgg.models.easg_baseline:EasgBaseline"
+    capabilities = Capabilities(modes={"action": MODES}, classes=False)
 
     def build(self, schema: Schema, widths: FeatureWidths, options: EasgBaselineOptions) -> nn.Module:
         from vidsgg.models.easg_baseline import EasgBaseline

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from vidsgg.errors import ConfigError
 from vidsgg.methods.method import Method, Scoring
 from vidsgg.methods.training_options import NeuralOptions
+from vidsgg.models.capabilities import Capabilities
 from vidsgg.models.configs import OedConfig
 from vidsgg.options import option, part_of
 
@@ -76,6 +77,7 @@ class OedMethod(Method[OedOptions]):
     options = OedOptions
     evaluation = EvaluationOfOed
     network = "vidsgg.models.oed.oed:Oed"
+    capabilities = Capabilities(modes={"entity": ("predcls", "sgdet")}, pictures=True)
 
     def build(self, schema: Schema, widths: FeatureWidths, options: OedOptions) -> nn.Module:
         from vidsgg.models.oed.oed import Oed

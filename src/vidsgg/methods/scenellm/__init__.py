@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Literal
 
 from vidsgg.methods.method import Method
 from vidsgg.methods.training_options import NeuralOptions
+from vidsgg.models.capabilities import Capabilities
 from vidsgg.models.configs import SceneLLMSizes
 from vidsgg.options import option, part_of
+from vidsgg.structures.schema import MODES
 
 if TYPE_CHECKING:
     from torch import nn
@@ -76,6 +78,9 @@ class SceneLLMMethod(Method[SceneLLMOptions]):
     source = "re-implementation from the paper: Zhang et al., Pattern Recognition 2026, arXiv:2412.11026"
     options = SceneLLMOptions
     network = "vidsgg.models.scenellm.scenellm:SceneLLM"
+    capabilities = Capabilities(
+        modes={"entity": MODES, "action": MODES}, recomputable=("predictor.layers", "language_layers")
+    )
     note = "re-implementation from the paper"
 
     def build(self, schema: Schema, widths: FeatureWidths, options: SceneLLMOptions) -> nn.Module:

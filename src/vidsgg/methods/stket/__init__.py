@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from vidsgg.errors import ConfigError, counted
 from vidsgg.methods.method import ImportOptions, Method, Scoring
 from vidsgg.methods.training_options import NeuralOptions
-from vidsgg.models.configs import StketConfig, existing_parts
+from vidsgg.models.capabilities import Capabilities
+from vidsgg.models.configs import STKET_PARTS, StketConfig, existing_parts
 from vidsgg.options import option, part_of
+from vidsgg.structures.schema import MODES
 
 if TYPE_CHECKING:
     from torch import nn
@@ -76,6 +78,7 @@ class StketMethod(Method[StketOptions]):
     evaluation = EvaluationOfStket
     importing = ImportOfStket
     network = "vidsgg.models.stket:Stket"
+    capabilities = Capabilities(modes={"entity": MODES}, recomputable=STKET_PARTS)
 
     def build(self, schema: Schema, widths: FeatureWidths, options: StketOptions) -> nn.Module:
         from vidsgg.models.stket import Stket

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 from vidsgg.methods.method import Method
 from vidsgg.methods.training_options import NeuralOptions
+from vidsgg.models.capabilities import Capabilities
 from vidsgg.models.configs import STTranConfig
 from vidsgg.options import part_of
+from vidsgg.structures.schema import MODES
 
 if TYPE_CHECKING:
     from torch import nn
@@ -29,6 +31,7 @@ class STTranMethod(Method[STTranOptions]):
     source = "Cong et al., ICCV 2021"
     options = STTranOptions
     network = "vidsgg.models.sttran:STTran"
+    capabilities = Capabilities(modes={"entity": MODES, "action": MODES}, recomputable=("spatial", "temporal"))
 
     def build(self, schema: Schema, widths: FeatureWidths, options: STTranOptions) -> nn.Module:
         from vidsgg.models.sttran import STTran

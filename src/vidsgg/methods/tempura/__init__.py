@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from vidsgg.errors import ConfigError
 from vidsgg.methods.method import ImportOptions, Method, Scoring
 from vidsgg.methods.training_options import NeuralOptions
+from vidsgg.models.capabilities import Capabilities
 from vidsgg.models.configs import TempuraConfig, TempuraLossConfig
 from vidsgg.options import option, part_of
+from vidsgg.structures.schema import MODES
 
 if TYPE_CHECKING:
     from torch import nn
@@ -102,6 +104,11 @@ class TempuraMethod(Method[TempuraOptions]):
     evaluation = EvaluationOfTempura
     importing = ImportOfTempura
     network = "vidsgg.models.tempura:TEMPURA"
+    capabilities = Capabilities(
+        modes={"entity": MODES, "action": MODES},
+        recomputable=("sequences", "spatial", "temporal"),
+        raw_detections=True,
+    )
 
     def build(self, schema: Schema, widths: FeatureWidths, options: TempuraOptions) -> nn.Module:
         from vidsgg.models.tempura import TEMPURA

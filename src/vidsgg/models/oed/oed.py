@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from torchvision.ops import box_convert
 
 from vidsgg.errors import ConfigError, DataError
-from vidsgg.models.capabilities import Capabilities
 from vidsgg.models.configs import OedConfig
 from vidsgg.models.oed.backbone import OedBackbone
 from vidsgg.models.oed.network import Encoded, GivenPairs, OedNetwork, PairLogits
@@ -53,7 +52,6 @@ class Oed(nn.Module):
     by others of its video. The stage is a part of the weights.
     """
 
-    capabilities = Capabilities(modes={"entity": ("predcls", "sgdet")}, pictures=True)
     in_temporal_stage: Tensor
 
     def __init__(

@@ -15,7 +15,6 @@ from enum import IntEnum
 from torch import Tensor, nn
 
 from vidsgg.errors import ConfigError
-from vidsgg.models.capabilities import Capabilities
 from vidsgg.models.configs import SceneLLMSizes
 from vidsgg.models.layers.action_classifier import ActionClassifier
 from vidsgg.models.layers.hidden_classes import check_node_features, scored_pairs, settle_by_logits
@@ -31,7 +30,7 @@ from vidsgg.ops.ragged import take_rows
 from vidsgg.ops.segments import segment_mean
 from vidsgg.structures.clip import Clip
 from vidsgg.structures.logits import RelationLogits
-from vidsgg.structures.schema import MODES, Schema
+from vidsgg.structures.schema import Schema
 from vidsgg.structures.widths import FeatureWidths
 
 
@@ -66,10 +65,6 @@ class SceneLLM(nn.Module):
     alone), the classes themselves, which are discrete, take the place of the codes, and there is no
     stage CODES.
     """
-
-    capabilities = Capabilities(
-        modes={"entity": MODES, "action": MODES}, recomputable=("predictor.layers", "language_layers")
-    )
 
     def __init__(self, schema: Schema, widths: FeatureWidths, config: SceneLLMConfig, mode: str = "predcls") -> None:
         """Raises ConfigError if the classes have to be guessed but nodes have no features, if a
