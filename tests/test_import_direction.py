@@ -11,7 +11,7 @@ import vidsgg
 
 PACKAGE = Path(vidsgg.__file__).parent
 ROOMS = [
-    "structures", "ops", "io", "datasets", "detectors", "features", "models", "losses", "metrics", "engine", "methods", "tuning",
+    "structures", "ops", "io", "execution", "datasets", "detectors", "features", "models", "losses", "metrics", "engine", "methods", "tuning",
     "inference", "viewer", "charts", "library", "assembly", "recipes", "app", "cli",
 ]  # fmt: skip
 SHARED = {"errors", "lazy", "options", "plugins"}  # above all rooms: they import no room

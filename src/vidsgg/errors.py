@@ -43,6 +43,16 @@ class Stopped(KeyboardInterrupt):
         self.code = code
 
 
+def is_lack_of_memory(error: BaseException) -> bool:
+    """PyTorch raises errors of its own for the memory of a GPU, and plain ones for that of the
+    machine."""
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or "DefaultCPUAllocator" in str(error)
+    )
+
+
 def counted(number: int, one: str, several: str = "") -> str:
     """``1 frame``, ``2,000 frames``. several: where it is not ``one`` with an s."""
     return f"{number:,} {one if number == 1 else several or one + 's'}"

@@ -325,7 +325,7 @@ def test_the_fitting_store_is_found(detector: FasterRCNN, tmp_path: Path) -> Non
     assert find_store(tmp_path, key, [(Subset(VIDEOS, [0, 1, 2]), True)])[0].dtype == "float32"
     assert find_store(tmp_path, key, [(VIDEOS, False)])[0] is None
     with FeatureStore.to_write(full, key, "float32", found.widths) as store:
-        store.leave_out({"v3": "a.mp4: not a readable video"})
+        store.note_left_out({"v3": "a.mp4: not a readable video"}, ["v3"])
     assert find_store(tmp_path, key, [(VIDEOS, True)])[0].dtype == "float32"
     with pytest.raises(DataError, match=r"'v3' was left out when features were written: a\.mp4: not a"):
         store.open_record(source(3), learn=True)

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from vidsgg import __version__
-from vidsgg.errors import ConfigError, ProcessLost, Stopped, VidsggError, short
+from vidsgg.errors import ConfigError, ProcessLost, Stopped, VidsggError, is_lack_of_memory, short
 from vidsgg.options import closest
 
 COMMANDS = {
@@ -65,7 +65,7 @@ def run(command: Callable[[list[str]], int], argv: Sequence[str]) -> int:
         _write_no_more()
         return _say(_refused(error))
     except (MemoryError, RuntimeError) as error:
-        if not _is_lack_of_memory(error):
+        if not is_lack_of_memory(error):
             raise
         return _say(
             f"not enough memory: {str(error).splitlines()[0][:200] if str(error) else 'the system gave no more'}"
@@ -115,16 +115,6 @@ def _say(message: str) -> int:
 def _refused(error: OSError) -> str:
     named = [str(name) for name in (error.filename, error.filename2) if name is not None]
     return f"{' -> '.join(named)}{': ' if named else ''}{error.strerror}. {_OF_THE_MACHINE[error.errno or 0]}"
-
-
-def _is_lack_of_memory(error: Exception) -> bool:
-    """PyTorch raises errors of its own for the memory of a GPU, and plain ones for that of the
-    machine."""
-    return (
-        isinstance(error, MemoryError)
-        or type(error).__name__ == "OutOfMemoryError"
-        or "DefaultCPUAllocator" in str(error)
-    )
 
 
 def _write_no_more() -> None:

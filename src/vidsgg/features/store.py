@@ -26,6 +26,7 @@ from vidsgg.errors import ConfigError, DataError, short
 from vidsgg.features.key import StoreKey, digest_of
 from vidsgg.features.stored_clip import RecordSource, clip_of, columns_of
 from vidsgg.io.atomic import remove_left_behind, write_whole
+from vidsgg.io.folder_lock import folder_lock
 from vidsgg.io.homes import unmarked_entries
 from vidsgg.io.links import check_no_links, is_link
 from vidsgg.io.names import file_name
@@ -36,11 +37,10 @@ from vidsgg.structures.widths import FeatureWidths
 
 FORMAT = 1  # raised whenever records change, or the numbers that extraction writes into them
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}  # the most exact first
-STORE_FILE, LEFT_OUT_FILE = "store.json", "left_out.json"
+STORE_FILE, LEFT_OUT_FILE, _LOCK = "store.json", "left_out.json", ".lock"
 _RECORD_FOLDERS = "[0-9a-f][0-9a-f]"  # by the first digits of a hash of the video's name
 _LARGEST = 100_000_000  # bytes of such a file; one that notes every video of a large data set has a few million
-# patterns; earlier versions wrote a lock
-STORE_FILES = (STORE_FILE, LEFT_OUT_FILE, ".lock", f"{_RECORD_FOLDERS}/*.safetensors")
+STORE_FILES = (STORE_FILE, LEFT_OUT_FILE, _LOCK, f"{_RECORD_FOLDERS}/*.safetensors")
 _AGAIN = "run 'vidsgg features' again, it writes what is missing or no longer fits"
 _REMOVE = "The feature store is damaged: remove its folder, then run 'vidsgg features' again."
 
@@ -81,19 +81,20 @@ class FeatureStore:
         store = FeatureStore(folder, key, dtype, widths, key.digest)
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            if (folder / STORE_FILE).exists():
-                there = FeatureStore.open(folder)
-                store._check_same(there)
-                store = there
-            else:
-                document = {
-                    "format": FORMAT,
-                    "key": key.digest,
-                    "dtype": dtype,
-                    "widths": asdict(widths),
-                    "made_from": key.to_json(),
-                }
-                _write_json(folder / STORE_FILE, document)
+            with folder_lock(folder / _LOCK):  # of two that begin at one moment, one makes the store
+                if (folder / STORE_FILE).exists():
+                    there = FeatureStore.open(folder)
+                    store._check_same(there)
+                    store = there
+                else:
+                    document = {
+                        "format": FORMAT,
+                        "key": key.digest,
+                        "dtype": dtype,
+                        "widths": asdict(widths),
+                        "made_from": key.to_json(),
+                    }
+                    _write_json(folder / STORE_FILE, document)
             store._clean()
         except OSError as error:
             raise ConfigError(f"cannot write to {folder}: {error.strerror}; name another folder.") from error
@@ -170,12 +171,16 @@ class FeatureStore:
         except DataError as error:
             raise DataError(f"{error} Remove it, then {_AGAIN}.") from error
 
-    def leave_out(self, videos: Mapping[str, str]) -> None:
-        """Note videos that cannot be read, and why, in place of those noted before. To be called
-        while the store is open to write."""
-        path = self.folder / LEFT_OUT_FILE
+    def note_left_out(self, videos: Mapping[str, str], looked_at: Sequence[str]) -> None:
+        """Note videos that cannot be read, and why; what was noted of others than those looked at
+        stays. To be called while the store is open to write."""
+        path, looked = self.folder / LEFT_OUT_FILE, set(looked_at)
         try:
-            _write_json(path, dict(videos))
+            with folder_lock(self.folder / _LOCK):  # others may have something to note too
+                before = self.left_out()
+                now = {name: why for name, why in before.items() if name not in looked} | dict(videos)
+                if now != before:
+                    _write_json(path, now)
         except OSError as error:
             raise _refused(path, error) from error
 

@@ -87,6 +87,20 @@ def is_temporary(name: str) -> bool:
     return _TEMPORARY.fullmatch(name) is not None
 
 
+@contextlib.contextmanager
+def held_mark(folder: Path) -> Iterator[Path]:
+    """A file that stands in a folder for as long as the block runs, by which another machine can
+    tell that it sees the same folder. The folder is made if it is not there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    mark, descriptor = _create(folder / "mark")
+    try:
+        yield mark
+    finally:
+        os.close(descriptor)
+        with contextlib.suppress(OSError):
+            mark.unlink()
+
+
 def left_behind(folder: Path) -> list[Path]:
     """Temporary files in a folder, not below it, of writers that are at work or were killed."""
     try:

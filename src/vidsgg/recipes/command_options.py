@@ -10,6 +10,7 @@ from typing import Literal
 from vidsgg.assembly.video_defaults import FPS, TRACKER
 from vidsgg.methods.method import ImportOptions
 from vidsgg.options import option
+from vidsgg.recipes.many_options import SharedOptions
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,7 @@ class CompareOptions(ScoringOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PredictOptions(CheckpointOptions):
+class PredictOptions(CheckpointOptions, SharedOptions):
     """Options of ``vidsgg predict``."""
 
     videos: tuple[str, ...] = option(
@@ -191,7 +192,12 @@ class PredictOptions(CheckpointOptions):
         "file that says which class of the model a label of the detector is, lines such as 'mug: cup'",
         place="input",
     )
-    jobs: int = option(1, "videos at a time, each in its own process", low=1, high=256)
+    jobs: int | None = option(
+        None,
+        "videos at a time, each in a process with a model of its own; by default 1, on Ray as many as there is room for",
+        low=1,
+        high=100_000,
+    )
     overwrite: bool = option(False, "replace graphs that exist already")
     device: str = option("auto", "auto (the first CUDA device, else the CPU), cpu, cuda, cuda:1, ...")
 
@@ -214,7 +220,7 @@ class DemoOptions:
 
 
 @dataclass(frozen=True)
-class FeaturesOptions:
+class FeaturesOptions(SharedOptions):
     """Options of ``vidsgg features``."""
 
     data_path: str | None = option(
@@ -250,7 +256,10 @@ class FeaturesOptions:
         "large", "large: all videos; small (or mini): a fixed tenth of them"
     )
     num_workers: int | None = option(
-        None, "processes; by default one per core, at most 4, on GPUs 4 for each", low=1, high=1024
+        None,
+        "processes; by default one per core, at most 4, on GPUs 4 for each; on Ray as many as there is room for",
+        low=1,
+        high=100_000,
     )
     device: str = option("auto", "auto (all CUDA devices, else the CPU), cpu, cuda (all of them), cuda:1, ...")
     reference_compat: bool = option(False, "for SGDET: reproduce the reference's bugs that change published numbers")

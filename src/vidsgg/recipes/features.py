@@ -22,8 +22,10 @@ from vidsgg.datasets.registry import open_whole_split
 from vidsgg.datasets.splits import hold_out_validation, take_datasize
 from vidsgg.detectors.base import RegionDetector
 from vidsgg.detectors.extraction import ClipExtractor
-from vidsgg.engine.processes import cores, run_tasks
 from vidsgg.errors import ConfigError, DataError, counted
+from vidsgg.execution.items import Lost
+from vidsgg.execution.many import Engine, apply_to_many
+from vidsgg.execution.processes import Processes, cores
 from vidsgg.features.key import StoreKey
 from vidsgg.features.store import FeatureStore, default_folder
 from vidsgg.features.stored_clip import RecordSource
@@ -58,10 +60,16 @@ class FeaturePlan:
     store: FeatureStore
     line: str
     build: Callable[[torch.device], tuple[RegionDetector, str]]
-    devices: tuple[torch.device, ...]
+    devices: tuple[torch.device, ...]  # of this machine; none where the work is done on others
+
+    def engine(self, options: FeaturesOptions, videos: int) -> Engine:
+        """Where so many videos are done."""
+        if options.engine == "ray":
+            return options.engine_for(options.num_workers, videos, options.device, [self.store.folder])
+        return Processes(self.processes(options, videos))
 
     def processes(self, options: FeaturesOptions, videos: int) -> int:
-        """How many to start."""
+        """How many to start on this machine."""
         wanted = options.num_workers or min(
             cores(), MOST_PROCESSES * len(self.devices), math.ceil(videos / VIDEOS_PER_PROCESS)
         )
@@ -100,7 +108,7 @@ class Done:
 @dataclass
 class FeaturesOutcome:
     """written, kept: records. repaired: those among them that were there, with what was wrong.
-    seconds: of writing. left_out: videos.
+    seconds: of writing. left_out: videos that cannot be read. lost: videos at which workers ended.
 
     line: what the detector is. command: that trains with these features.
     """
@@ -116,6 +124,7 @@ class FeaturesOutcome:
     notes: tuple[str, ...] = ()  # about pictures
     repaired: dict[str, str] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
+    lost: dict[str, str] = field(default_factory=dict)
 
     def text(self) -> str:
         """As ``vidsgg features`` prints it."""
@@ -130,6 +139,7 @@ class FeaturesOutcome:
                 f"left out: {counted(len(self.left_out), 'video')} that could not be read; the first:"
                 f" {next(iter(self.left_out.values()))}"
             )
+        lines += [f"not written: {text}" for text in self.lost.values()]
         rate = (
             f" at {self.bytes / 1e6 / self.seconds:.1f} MB/s, {self.frames / self.seconds:.1f} frames/s"
             if self.written
@@ -143,6 +153,8 @@ class FeaturesOutcome:
 
 def plan_features(options: FeaturesOptions) -> FeaturePlan:
     """Open the data, build the detector. Raises ConfigError if there are no pictures to look at."""
+    options.check_engine(options.device)
+    _ = options.part  # to be wrong before any work
     root = resolve_data_path(options.data_path)
     parts = tuple(_parts(root, options))
     schema = parts[0].videos.schema
@@ -159,7 +171,8 @@ def plan_features(options: FeaturesOptions) -> FeaturePlan:
     store = FeatureStore(
         folder, key, options.dtype, FeatureWidths(detector.node_width, detector.union_channels), key.digest
     )
-    return FeaturePlan(root, parts, store, line, build, _devices(options.device))
+    devices = () if options.engine == "ray" else _devices(options.device)
+    return FeaturePlan(root, parts, store, line, build, devices)
 
 
 def run_features(options: FeaturesOptions) -> FeaturesOutcome:
@@ -172,14 +185,19 @@ def run_features(options: FeaturesOptions) -> FeaturesOutcome:
         outcome = FeaturesOutcome(store.folder, plan.line, _train_command(plan.root, options))
         outcome.notes = tuple(picture_notes(part.videos for part in plan.parts))
         tasks = _look(plan, options, outcome)
-        processes = plan.processes(options, len(tasks))
-        setup = _Setup(plan.parts, store, plan.build, plan.devices, options, threads_of(processes))
+        engine = plan.engine(options, len(tasks))
+        threads = threads_of(engine.count) if isinstance(engine, Processes) else engine.threads
+        setup = _Setup(plan.parts, store, plan.build, plan.devices, options, threads)
         started = time.perf_counter()
-        bar = tqdm(
-            total=sum(task.frames * len(task.learn) for task in tasks), desc="features", unit="frame", disable=None
-        )
-        with bar, closing(run_tasks(setup, tasks, processes)) as results:
+        total = sum(task.frames * len(task.learn) for task in tasks)
+        with (
+            tqdm(total=total, desc="features", unit="frame", disable=None) as bar,
+            closing(apply_to_many(setup, tasks, engine, watch=bar.set_description_str)) as results,
+        ):
             for done in results:
+                if isinstance(done, Lost):
+                    outcome.lost[done.item.video_id] = f"{done.item}: {done.problem}"
+                    continue
                 outcome.written += len(done.sizes)
                 outcome.bytes += sum(done.sizes)
                 outcome.frames += done.task.frames * len(done.sizes)
@@ -188,8 +206,16 @@ def run_features(options: FeaturesOptions) -> FeaturesOutcome:
                     outcome.left_out[done.task.video_id] = done.left_out
                 bar.update(done.task.frames * len(done.task.learn))
                 bar.set_postfix_str(f"{outcome.bytes / 1e6 / outcome.seconds:.1f} MB/s")
-        _note_left_out(store, plan.parts, outcome.left_out)
+        store.note_left_out(
+            outcome.left_out, [plan.parts[part].videos.video_ids[i] for part, i in _places(plan, options)]
+        )
     return outcome
+
+
+def _places(plan: FeaturePlan, options: FeaturesOptions) -> list[tuple[int, int]]:
+    """The videos of this call: (part, number in it)."""
+    places = [(number, index) for number, part in enumerate(plan.parts) for index in range(len(part.videos))]
+    return places[options.part]
 
 
 def _check_no_links(plan: FeaturePlan) -> None:
@@ -246,24 +272,22 @@ def _look(plan: FeaturePlan, options: FeaturesOptions, outcome: FeaturesOutcome)
     """What is to be done. Records that are there are kept if their source is still the same and
     they are whole."""
     tasks = []
-    total = sum(len(part.videos) for part in plan.parts)
-    with tqdm(total=total, desc="what is there", unit="video", disable=None, leave=False) as bar:
-        for number, part in enumerate(plan.parts):
-            for index, video_id in enumerate(part.videos.video_ids):
-                bar.update()
-                try:
-                    annotation = part.videos.annotation(index)
-                except DataError as error:
-                    if not options.skip_bad:
-                        raise
-                    outcome.left_out[video_id] = str(error)
-                    continue
-                source = RecordSource.of(part.videos, index, annotation)
-                lacking = tuple(
-                    learn for learn in part.learn if not _is_there(plan.store, source, learn, options.verify, outcome)
-                )
-                if lacking:
-                    tasks.append(RecordTask(number, index, video_id, lacking, annotation.frames))
+    for number, index in tqdm(_places(plan, options), desc="what is there", unit="video", disable=None, leave=False):
+        part = plan.parts[number]
+        video_id = part.videos.video_ids[index]
+        try:
+            annotation = part.videos.annotation(index)
+        except DataError as error:
+            if not options.skip_bad:
+                raise
+            outcome.left_out[video_id] = str(error)
+            continue
+        source = RecordSource.of(part.videos, index, annotation)
+        lacking = tuple(
+            learn for learn in part.learn if not _is_there(plan.store, source, learn, options.verify, outcome)
+        )
+        if lacking:
+            tasks.append(RecordTask(number, index, video_id, lacking, annotation.frames))
     return tasks
 
 
@@ -293,7 +317,11 @@ class _Setup:
 
     def __call__(self, number: int) -> Callable[[RecordTask], Done]:
         torch.set_num_threads(self.threads)
-        device, options = self.devices[number % len(self.devices)], self.options
+        options = self.options
+        if self.devices:
+            device = self.devices[number % len(self.devices)]
+        else:
+            device = choose_device(options.device_of_workers(options.device))
         detector, _ = self.build(device)
         # a file of weights may change while processes start
         self.store.require(_key_of(detector, self.store.key.schema, options))
@@ -315,14 +343,6 @@ class _Setup:
             if not self.options.skip_bad:
                 raise
             return Done(task, left_out=str(error))
-
-
-def _note_left_out(store: FeatureStore, parts: tuple[Part, ...], now: dict[str, str]) -> None:
-    """Those of this run, and those of earlier ones that this run did not look at."""
-    looked_at = {video_id for part in parts for video_id in part.videos.video_ids}
-    earlier = {video_id: why for video_id, why in store.left_out().items() if video_id not in looked_at}
-    if earlier or now or store.left_out():
-        store.leave_out({**earlier, **now})
 
 
 def _train_command(root: Path, options: FeaturesOptions) -> str:

@@ -29,8 +29,10 @@ class GraphPlace:
     problem: str | None = None  # why the graph can neither be kept nor made
 
 
-def graph_places(videos: Sequence[Path], folder: Path, origin: Origin, overwrite: bool) -> list[GraphPlace]:
-    """The place of every video's graph. Videos that are called alike get longer names, and so does
+def graph_places(
+    videos: Sequence[Path], folder: Path, origin: Origin, overwrite: bool, part: slice = slice(None)
+) -> list[GraphPlace]:
+    """The place of every video's graph, or of those of a part of the videos. Videos that are called alike get longer names, and so does
     one whose name another video's graph has.
 
     A graph file that does not say which video it was made from (versions 1 and 2) is taken for this
@@ -43,7 +45,7 @@ def graph_places(videos: Sequence[Path], folder: Path, origin: Origin, overwrite
     names = distinct(choices)
     claimed = set(map(folded, names))
     places = []
-    for video, own, name in zip(videos, choices, names, strict=True):
+    for video, own, name in list(zip(videos, choices, names, strict=True))[part]:
         claimed.discard(folded(name))
         free = [choice for choice in own if folded(choice) not in claimed]
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,8 +16,10 @@ from vidsgg.assembly.saved_run import read_run
 from vidsgg.assembly.trained_model import TrainedModel
 from vidsgg.assembly.video_predictor import VideoPredictor, VideoSettings, video_file
 from vidsgg.detectors.label_files import LabelFiles
-from vidsgg.engine.processes import cores, run_tasks
 from vidsgg.errors import ConfigError, DataError, counted
+from vidsgg.execution.items import Lost
+from vidsgg.execution.many import apply_to_many
+from vidsgg.execution.processes import Processes
 from vidsgg.inference.intervals import RelationTimeline
 from vidsgg.io.atomic import remove_left_behind
 from vidsgg.io.boxes import GivenBoxes
@@ -57,14 +60,20 @@ class VideoDone:
 
 @dataclass(frozen=True)
 class _Setup:
-    """Makes a process ready: it has its own model, and its share of the processor."""
+    """Makes a worker ready: it has its own model, and its share of the processor. threads: None for
+    PyTorch's own choice. ready: the model of this process, for work in it."""
 
     options: PredictOptions
+    threads: int | None
+    ready: _Predictor | None
 
     def __call__(self, number: int) -> Callable[[GraphPlace], VideoDone]:
-        if self.options.jobs > 1:
-            torch.set_num_threads(max(1, cores() // self.options.jobs))
-        return _Predictor(self.options).predict
+        if self.ready is not None:
+            return self.ready.predict
+        if self.threads is not None:
+            torch.set_num_threads(self.threads)
+        device = self.options.device_of_workers(self.options.device)
+        return _Predictor(replace(self.options, device=device), several=True).predict
 
 
 def run_video_prediction(options: PredictOptions) -> Iterator[VideoDone]:
@@ -79,27 +88,35 @@ def run_video_prediction(options: PredictOptions) -> Iterator[VideoDone]:
         raise ConfigError(
             "options -video and -split name a video of a data set; leave them out, or the videos of your own."
         )
-    folder = Path(options.out or FOLDER)
+    options.check_engine(options.device)
+    folder, part = Path(options.out or FOLDER), options.part
     videos = find_videos(options.videos)
-    predictor = _Predictor(options)
+    # on Ray this machine need not have the device, and only looks at what is asked for
+    predictor = _Predictor(replace(options, device="cpu") if options.engine == "ray" else options)
     if predictor.boxes is not None:
         predictor.boxes.check(videos)
     remove_left_behind(folder)  # also if there is nothing left to write
     print("\n".join(predictor.lines), flush=True)
     waiting = []
-    for place in graph_places(videos, folder, predictor.origin, options.overwrite):
+    for place in graph_places(videos, folder, predictor.origin, options.overwrite, part):
         if place.done or place.problem:
             yield VideoDone(place.video, place.file, notes=_noted(place), problem=place.problem)
         else:
             waiting.append(place)
-    jobs = min(options.jobs, len(waiting))
-    if jobs > 1:
-        del predictor  # every process has its own
-        yield from tqdm(
-            run_tasks(_Setup(options), waiting, jobs), total=len(waiting), desc="videos", unit="video", disable=None
-        )
-    else:
-        yield from map(predictor.predict, waiting)
+    engine = options.engine_for(options.jobs, len(waiting), options.device, [folder])
+    here = engine == Processes()
+    setup = _Setup(options, engine.threads, predictor if here else None)
+    del predictor  # elsewhere every worker has its own
+    with (
+        tqdm(total=len(waiting), desc="videos", unit="video", disable=here or None) as bar,
+        closing(apply_to_many(setup, waiting, engine, watch=bar.set_postfix_str)) as results,
+    ):
+        for done in results:
+            bar.update()
+            if isinstance(done, Lost):
+                place = done.item
+                done = VideoDone(place.video, place.file, problem=f"{place.video}: {done.problem}")
+            yield done
 
 
 def predict_one(options: PredictOptions, video: Path, file: Path, name: str, watch: FramesDone) -> VideoDone:
@@ -123,10 +140,12 @@ def predictor_of(options: PredictOptions) -> _Predictor:
 
 class _Predictor:
     """A model at work on one video after another. name: what a video is called in its graph, by
-    default as its file."""
+    default as its file. several: whether others are at work beside it."""
 
-    def __init__(self, options: PredictOptions, watch: FramesDone | None = None, name: str | None = None) -> None:
-        self._options, self._watch, self._name = options, watch, name
+    def __init__(
+        self, options: PredictOptions, watch: FramesDone | None = None, name: str | None = None, several: bool = False
+    ) -> None:
+        self._watch, self._name, self._several = watch, name, several
         run = read_run(Path(options.checkpoint), model=options.model)
         folders = [Path(options.data_path)] if options.data_path is not None else []
         files = (None if name is None else Path(name) for name in (options.classes, options.label_map))
@@ -195,7 +214,7 @@ class _Predictor:
 
     def _watched(self, footage: Footage) -> Iterator[FootageFrame]:
         """The frames, while their number is reported."""
-        hidden = True if self._options.jobs > 1 or self._watch else None  # None: unless there is a terminal
+        hidden = True if self._several or self._watch else None  # None: unless there is a terminal
         pictures = tqdm(footage.frames(), total=len(footage.numbers), desc=footage.name, unit="frame", disable=hidden)
         for done, frame in enumerate(pictures):
             if self._watch is not None:

@@ -14,8 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from vidsgg.engine.processes import ProcessError, run_tasks
 from vidsgg.errors import DataError
+from vidsgg.execution.items import Lost
+from vidsgg.execution.many import apply_to_many
+from vidsgg.execution.processes import Processes
 
 
 @dataclass(frozen=True)
@@ -45,35 +47,39 @@ class Squares:
 
 @pytest.mark.parametrize("processes", [1, 2, 5])
 def test_every_task_is_done_once(processes: int) -> None:
-    results = list(run_tasks(Squares(), range(4), processes))
+    results = list(apply_to_many(Squares(), range(4), Processes(processes)))
     assert sorted(square for *_, square in results) == [0, 1, 4, 9]
     assert ({pid for _, pid, _ in results} == {os.getpid()}) == (processes == 1)
     assert {number for number, *_ in results} <= set(range(min(processes, 4)))
-    assert list(run_tasks(Squares(), [], processes)) == []
+    assert list(apply_to_many(Squares(), [], Processes(processes))) == []
 
 
 @pytest.mark.parametrize("processes", [1, 2])
 def test_errors_come_back(processes: int) -> None:
     with pytest.raises(DataError, match=r"^video 3 cannot be read$"):
-        list(run_tasks(Squares(3, "data"), range(6), processes))
+        list(apply_to_many(Squares(3, "data"), range(6), Processes(processes)))
     with pytest.raises(DataError, match=r"^the file is gone$"):
-        list(run_tasks(Squares(what="setup"), range(6), processes))
+        list(apply_to_many(Squares(what="setup"), range(6), Processes(processes)))
     with pytest.raises(ZeroDivisionError if processes == 1 else RuntimeError, match="ours") as info:
-        list(run_tasks(Squares(3, "bug"), range(6), processes))
+        list(apply_to_many(Squares(3, "bug"), range(6), Processes(processes)))
     if processes == 2:
         assert "failed at 3" in str(info.value)
         assert "in square" in str(info.value)
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="there is no such signal on Windows")
-def test_a_process_that_is_killed_ends_the_run_with_its_message() -> None:
-    with pytest.raises(ProcessError, match=r"ended with code -9 at 3 \(killed, perhaps for memory"):
-        list(run_tasks(Squares(3, "kill"), range(6), 2))
+def test_a_task_that_kills_its_process_is_lost_and_the_others_are_done() -> None:
+    results = list(apply_to_many(Squares(3, "kill"), range(6), Processes(2)))
+    (lost,) = (result for result in results if isinstance(result, Lost))
+    assert lost.item == 3
+    assert "3 workers ended at it, the last one ended with code -9 (killed, perhaps for memory)" in lost.problem
+    squares = sorted(result[-1] for result in results if not isinstance(result, Lost))
+    assert squares == [0, 1, 4, 16, 25]
 
 
 def test_ending_early_stops_the_processes_at_once() -> None:
     started = time.perf_counter()
-    with closing(run_tasks(Squares(1, "hang"), range(3), 2)) as results:
+    with closing(apply_to_many(Squares(1, "hang"), range(3), Processes(2))) as results:
         _, pid, _ = next(results)
     assert time.perf_counter() - started < 60
     with pytest.raises(OSError):
@@ -100,10 +106,11 @@ class Setup:
         return lambda task: at_work()
 """
 SCRIPT = """
-from vidsgg.engine.processes import run_tasks
+from vidsgg.execution.many import apply_to_many
+from vidsgg.execution.processes import Processes
 if __name__ == "__main__":
     from slow import Setup
-    list(run_tasks(Setup(), range(4), 2))
+    list(apply_to_many(Setup(), range(4), Processes(2)))
 """
 
 

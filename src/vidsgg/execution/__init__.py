@@ -1,0 +1,1 @@
+"""One function over many items: in this process, in several, or on a cluster."""
