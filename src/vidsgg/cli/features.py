@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vidsgg.cli.command_line import parse
+from vidsgg.errors import DataError
 from vidsgg.recipes.command_options import FeaturesOptions
 from vidsgg.recipes.inputs import check_data, check_detector
 
@@ -29,5 +30,8 @@ def main(argv: Sequence[str]) -> int:
         return 0
     from vidsgg.recipes.features import run_features  # torch
 
-    print(run_features(options).text())
+    outcome = run_features(options)
+    print(outcome.text(), flush=True)
+    if outcome.lost:
+        raise DataError("\n".join(outcome.lost.values()))
     return 0

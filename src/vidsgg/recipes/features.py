@@ -139,7 +139,6 @@ class FeaturesOutcome:
                 f"left out: {counted(len(self.left_out), 'video')} that could not be read; the first:"
                 f" {next(iter(self.left_out.values()))}"
             )
-        lines += [f"not written: {text}" for text in self.lost.values()]
         rate = (
             f" at {self.bytes / 1e6 / self.seconds:.1f} MB/s, {self.frames / self.seconds:.1f} frames/s"
             if self.written
