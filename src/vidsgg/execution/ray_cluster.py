@@ -240,17 +240,19 @@ def at_cluster(engine: RayCluster, setup: bytes) -> Iterator[Cluster]:
 def _connect(address: str | None) -> None:
     ray = _ray()
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a program of ours reports to nobody
-    alone = address is None and "RAY_ADDRESS" not in os.environ
+    there = address or os.environ.get("RAY_ADDRESS")
     try:
         ray.init(
             address=address,
             log_to_driver=False,
             logging_level=logging.ERROR,
-            **({"include_dashboard": False} if alone else {}),
+            **({} if there else {"include_dashboard": False}),
         )
-    except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+    except Exception as error:  # Ray raises whatever it has
         said = str(error).splitlines()[0][:300] if str(error) else type(error).__name__
         raise ConfigError(
-            f"option -address: cannot use the Ray cluster {address or os.environ.get('RAY_ADDRESS', 'of this machine')}"
-            f" ({said}). 'ray status' tells whether there is one; without the option Ray is started on this machine."
+            f"option -address: cannot use the Ray cluster {there} ({said}). 'ray status' tells whether it is there;"
+            " without the option Ray is started on this machine."
+            if there
+            else f"option -engine: Ray cannot be started on this machine ({said})."
         ) from error

@@ -60,7 +60,7 @@ def whole_path(path: Path, *, flush: bool = True) -> Iterator[Path]:
         _check_place(path)
         _clean_once(path.parent)
         # The name comes first: an interrupt while the file is made finds it below.
-        temporary = path.with_name(f".vidsgg-{secrets.token_hex(8)}-{path.name[:_NAME_LETTERS]}.tmp")
+        temporary = _temporary_beside(path)
         descriptor = _create(temporary)
         try:
             yield temporary
@@ -92,7 +92,8 @@ def held_mark(folder: Path) -> Iterator[Path]:
     """A file that stands in a folder for as long as the block runs, by which another machine can
     tell that it sees the same folder. The folder is made if it is not there."""
     folder.mkdir(parents=True, exist_ok=True)
-    mark, descriptor = _create(folder / "mark")
+    mark = _temporary_beside(folder / "mark")
+    descriptor = _create(mark)
     try:
         yield mark
     finally:
@@ -125,6 +126,10 @@ def _clean_once(folder: Path) -> None:
     if folder not in _cleaned:
         _cleaned.add(folder)
         remove_left_behind(folder)
+
+
+def _temporary_beside(path: Path) -> Path:
+    return path.with_name(f".vidsgg-{secrets.token_hex(8)}-{path.name[:_NAME_LETTERS]}.tmp")
 
 
 def _create(temporary: Path) -> int:
