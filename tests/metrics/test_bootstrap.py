@@ -23,6 +23,9 @@ def counters(rng: np.random.Generator, videos: int, predicates: int = 4) -> Reca
         rng.random((videos, 2, 3)) * units[:, None, None],
         hits,
         share,
+        np.ones(videos, np.int64),
+        np.ones(videos, np.int64),
+        rng.random((videos, 2, 3)),
     )
 
 
@@ -59,13 +62,28 @@ def test_zero_is_left_out_or_not():
     assert Interval.of(values).excludes_zero.tolist() == [True, True, False]
 
 
+def test_a_resample_without_anything_to_find_has_no_say():
+    values = np.array([[1.0, np.nan, np.nan], [3.0, 5.0, np.nan], [2.0, 5.0, np.nan]])
+    interval = Interval.of(values)
+    assert interval.low[:2].tolist() == pytest.approx([1.05, 5]) and np.isnan(interval.low[2])
+    assert interval.excludes_zero.tolist() == [True, True, False]
+
+
 def test_means_over_predicates_do_not_slide_where_resamples_lack_rare_ones():
     """Twenty predicates of which each occurs in one video of twenty and is always found: every
     resample finds all that it has."""
     relations = np.eye(20, dtype=np.int64)
     hits = np.broadcast_to(relations[:, None, None], (20, 1, 1, 20))
     counts = RecallCounts(
-        np.ones(20, np.int64), relations, relations, np.ones((20, 1, 1)), hits, hits.astype(np.float64)
+        np.ones(20, np.int64),
+        relations,
+        relations,
+        np.ones((20, 1, 1)),
+        hits,
+        hits.astype(np.float64),
+        np.zeros(20, np.int64),
+        np.zeros(20, np.int64),
+        np.zeros((20, 1, 1)),
     )
     rows = counts.weighted(resample(20))
     mean = averages(rows)["mR"][:, 0, 0]

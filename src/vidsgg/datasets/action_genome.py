@@ -16,7 +16,7 @@ import numpy as np
 from vidsgg.datasets.action_genome_files import SPLITS, cache_places, load_records, split_key
 from vidsgg.datasets.action_genome_layout import find_layout, picture_of
 from vidsgg.datasets.action_genome_rules import select
-from vidsgg.datasets.base import FrameSource, VideoDataset
+from vidsgg.datasets.base import FrameSource, VideoDataset, count_triplets
 from vidsgg.errors import ConfigError, DataError, short
 from vidsgg.io.files import read_text
 from vidsgg.io.images import Image, read_image
@@ -26,6 +26,7 @@ from vidsgg.options import closest
 from vidsgg.structures.annotation import VideoAnnotation
 from vidsgg.structures.checks import Array
 from vidsgg.structures.schema import Schema
+from vidsgg.structures.triplets import triplet_codes
 from vidsgg.structures.vocabulary import BACKGROUND, PredicateGroup, Vocabulary
 
 PERSON = 1
@@ -161,9 +162,15 @@ class ActionGenome(VideoDataset):
     def annotation(self, index: int) -> VideoAnnotation:
         return self._table[index]
 
-    def predicate_counts(self) -> Array:
+    def triplet_counts(self) -> tuple[Array, Array]:
         """As everywhere, but over whole columns."""
-        return np.concatenate([self._table.labels[group.name].sum(0) for group in VOCABULARY.groups])
+        table = self._table
+        pair, predicate = np.nonzero(np.concatenate([table.labels[group.name] for group in VOCABULARY.groups], axis=1))
+        first = np.repeat(table.start["node"][:-1], np.diff(table.start["pair"]))[pair]  # node of a pair's video
+        subject, thing = (
+            table.columns["node_class"][table.columns[f"pair_{end}"][pair] + first] for end in ("subject", "object")
+        )
+        return count_triplets([triplet_codes(VOCABULARY, subject, thing, predicate)])
 
     def fingerprint(self) -> str:
         table, digest = self._table, hashlib.sha256()

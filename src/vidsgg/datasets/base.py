@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from vidsgg.options import closest
 from vidsgg.structures.annotation import VideoAnnotation
 from vidsgg.structures.instances import RelationInstance, TrackRelation, Triplet
 from vidsgg.structures.schema import Schema
+from vidsgg.structures.triplets import triplet_codes
 
 
 @dataclass(frozen=True)
@@ -94,16 +95,12 @@ class VideoDataset(ABC):
     def predicate_counts(self) -> npt.NDArray[np.int64]:
         """(C,) annotated relations of every predicate, by global id; those of one object that an
         event shows in several frames count once."""
-        counts = np.zeros(len(self.schema.vocabulary.predicates), np.int64)
-        for annotation in self:
-            labels = np.concatenate([annotation.labels[group.name] for group in self.schema.vocabulary.groups], axis=1)
-            if self.schema.unit == "event":
-                things = np.stack(
-                    [annotation.frame_unit[annotation.pair_frame], annotation.node_identity[annotation.pair_object]]
-                )
-                labels = labels[np.unique(things, axis=1, return_index=True)[1]]
-            counts += labels.sum(0)
-        return counts
+        return counts_of_predicates(self.schema, *self.triplet_counts())
+
+    def triplet_counts(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """(T,) the triplets of classes that are annotated (``structures.triplets``), ascending, and
+        (T,) how many relations have each; counted as in ``predicate_counts``."""
+        return count_triplets(_annotated_triplets(self.schema, annotation) for annotation in self)
 
     def in_mode(self, mode: str) -> VideoDataset:
         """The same videos, annotated as another mode needs them. Raises ConfigError if they have to
@@ -158,6 +155,45 @@ class VideoDataset(ABC):
 
     def __iter__(self) -> Iterator[VideoAnnotation]:
         return (self.annotation(i) for i in range(len(self)))
+
+
+def count_triplets(
+    parts: Iterable[npt.NDArray[np.int64]],
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """The distinct numbers of all parts, ascending, and how often each occurs."""
+    found, counts = np.zeros(0, np.int64), np.zeros(0, np.int64)
+    for part in parts:
+        codes, often = np.unique(part, return_counts=True)
+        found, place = np.unique(np.concatenate([found, codes]), return_inverse=True)
+        total = np.zeros(len(found), np.int64)
+        np.add.at(total, place, np.concatenate([counts, often]))
+        counts = total
+    return found, counts
+
+
+def counts_of_predicates(
+    schema: Schema, codes: npt.NDArray[np.int64], counts: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int64]:
+    """(C,) how many relations every predicate has, of triplets and how many each of them has."""
+    predicates = len(schema.vocabulary.predicates)
+    of_predicate = np.zeros(predicates, np.int64)
+    np.add.at(of_predicate, codes % predicates, counts)
+    return of_predicate
+
+
+def _annotated_triplets(schema: Schema, annotation: VideoAnnotation) -> npt.NDArray[np.int64]:
+    """(R,) the triplets of all relations of a video."""
+    labels = np.concatenate([annotation.labels[group.name] for group in schema.vocabulary.groups], axis=1)
+    subject = (annotation.node_class if schema.subject_has_box else annotation.action_class)[annotation.pair_subject]
+    thing = annotation.node_class[annotation.pair_object]
+    if schema.unit == "event":
+        things = np.stack(
+            [annotation.frame_unit[annotation.pair_frame], annotation.node_identity[annotation.pair_object]]
+        )
+        once = np.unique(things, axis=1, return_index=True)[1]
+        labels, subject, thing = labels[once], subject[once], thing[once]
+    pair, predicate = np.nonzero(labels)
+    return triplet_codes(schema.vocabulary, subject[pair], thing[pair], predicate)
 
 
 class Subset(VideoDataset):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vidsgg.datasets.base import FrameSource, VideoDataset
+from vidsgg.datasets.base import FrameSource, VideoDataset, count_triplets
 from vidsgg.datasets.relation_table import RelationTable
 from vidsgg.errors import ConfigError, DataError, short
 from vidsgg.io.images import Image, read_image
@@ -19,6 +19,7 @@ from vidsgg.options import closest
 from vidsgg.structures.annotation import VideoAnnotation
 from vidsgg.structures.checks import Array
 from vidsgg.structures.instances import RelationInstance, TrackRelation, Triplet
+from vidsgg.structures.triplets import triplet_codes
 
 _SUFFIXES = (".jpg", ".png", ".JPEG")
 
@@ -149,17 +150,20 @@ class RelationVideos(VideoDataset):
     def _digest(self) -> str:
         return self._table.digest()
 
-    def predicate_counts(self) -> Array:
+    def triplet_counts(self) -> tuple[Array, Array]:
         """As everywhere, without building the videos."""
-        counts = np.zeros(len(self.schema.vocabulary.predicates), np.int64)
-        for index, row in enumerate(self._rows):
-            frames = self._table.rows("frame", row)
-            taken = np.zeros(frames.stop - frames.start, np.bool_)
-            taken[self._frames(index)] = True
-            of_node = np.repeat(taken, np.diff(self._table.start["node"][frames.start : frames.stop + 1]))
-            subject, _, predicate = self._table.labels(row)
-            counts += np.bincount(predicate[of_node[subject]], minlength=len(counts))
-        return counts
+        return count_triplets(self._triplets(index) for index in range(len(self)))
+
+    def _triplets(self, index: int) -> Array:
+        """(R,) the triplets of all relations in the frames of video ``index`` that are taken."""
+        row = self._rows[index]
+        frames = self._table.rows("frame", row)
+        taken = np.zeros(frames.stop - frames.start, np.bool_)
+        taken[self._frames(index)] = True
+        of_node = np.repeat(taken, np.diff(self._table.start["node"][frames.start : frames.stop + 1]))
+        subject, thing, predicate = self._table.labels(row)
+        kept, klass = of_node[subject], self._table.columns["node_class"][self._table.rows("node", row)]
+        return triplet_codes(self.schema.vocabulary, klass[subject[kept]], klass[thing[kept]], predicate[kept])
 
     def _picture(self, key: str) -> Path:
         """The picture of a frame, below the folder or below ``frames`` in it. A key without a suffix

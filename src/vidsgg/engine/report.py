@@ -42,7 +42,7 @@ class Monitor:
         if name not in keys:
             raise ConfigError(
                 f"option -monitor: unknown value {name!r}{closest(name, list(keys))} There are val_loss, val_recall@K,"
-                f" val_mR@K, val_mR_frame@K and val_mR_frame_all@K for K in {', '.join(map(str, protocol.ks))}, and"
+                f" val_mR@K, val_mR_frame@K, val_mR_frame_all@K, val_F@K and val_hR@K for K in {', '.join(map(str, protocol.ks))}, and"
                 " val_no/recall@K and so on for other constraints."
             )
         return Monitor(name, keys[name], higher_is_better(name))

@@ -21,6 +21,7 @@ from vidsgg.metrics.result import RecallResult
 from vidsgg.structures.annotation import VideoAnnotation
 from vidsgg.structures.checks import Array
 from vidsgg.structures.prediction import VideoPrediction
+from vidsgg.structures.triplets import triplet_codes
 from vidsgg.structures.vocabulary import Vocabulary
 
 # Videos are counted together once they hold this many probabilities: enough to make calls cheap,
@@ -101,7 +102,12 @@ class VideoAccumulator(ABC, Generic[Counts]):
 
 
 class RecallAccumulator(VideoAccumulator[RecallCounts]):
-    """Recall and mean recall, see vidsgg.metrics.recall."""
+    """Recall and mean recall, see vidsgg.metrics.recall; with ``unseen``, triplets that training
+    lacks (``structures.triplets``), zero-shot recall too."""
+
+    def __init__(self, protocol: Protocol, vocabulary: Vocabulary, unseen: Array | None = None) -> None:
+        super().__init__(protocol, vocabulary)
+        self.unseen = unseen
 
     def counts(self) -> RecallCounts:
         """The counters of all videos so far, in the order of their ids."""
@@ -112,14 +118,18 @@ class RecallAccumulator(VideoAccumulator[RecallCounts]):
 
     def compute(self) -> RecallResult:
         """The recall of all videos so far. Raises DataError when none of them has a relation."""
-        return RecallResult.of(self.protocol, self.vocabulary.predicates, self.counts())
+        unseen = None if self.unseen is None else len(self.unseen)
+        return RecallResult.of(self.protocol, self.vocabulary.predicates, self.counts(), unseen)
 
     def _count(
         self, annotations: Sequence[VideoAnnotation], predictions: Sequence[VideoPrediction]
     ) -> Sequence[RecallCounts]:
         ranks = video_ranks(annotations, predictions, self.vocabulary, self.protocol)
-        unit_video = video_of_unit(annotations)
-        counts = count_recall(ranks, unit_video, len(annotations), len(self.vocabulary.predicates), self.protocol.ks)
+        new = None
+        if self.unseen is not None:
+            new = np.isin(triplet_codes(self.vocabulary, ranks.subject, ranks.object, ranks.predicate), self.unseen)
+        sizes = len(annotations), len(self.vocabulary.predicates)
+        counts = count_recall(ranks, video_of_unit(annotations), *sizes, self.protocol.ks, new)
         return [counts.video(i) for i in range(len(annotations))]
 
 

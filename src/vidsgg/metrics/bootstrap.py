@@ -31,8 +31,11 @@ class Interval:
     def of(values: Array) -> Interval:
         """values (S, ...): one of every resample."""
         outside = 50 * (1 - LEVEL)
-        low, high = np.percentile(values, [outside, 100 - outside], axis=0)
-        return Interval(low, high)
+        known = np.isfinite(values).any(0)  # a resample without anything to find has no value
+        of = np.percentile if np.isfinite(values).all() else np.nanpercentile
+        bounds = np.full((2, *values.shape[1:]), np.nan)
+        bounds[:, known] = of(values[:, known], [outside, 100 - outside], axis=0)
+        return Interval(*bounds)
 
     @property
     def excludes_zero(self) -> Array:

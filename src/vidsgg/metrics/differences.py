@@ -11,7 +11,7 @@ import numpy as np
 from vidsgg.metrics.bootstrap import LEVEL, RESAMPLES, Interval, correction, resample
 from vidsgg.metrics.long_tail import PARTS, LongTail
 from vidsgg.metrics.protocol import Protocol
-from vidsgg.metrics.recall import RecallCounts, averages, predicate_recall
+from vidsgg.metrics.recall import ZERO_SHOT, RecallCounts, averages, harmonic_means, predicate_recall
 from vidsgg.metrics.result import AVERAGES, CONSTRAINT, K, aligned, percent
 from vidsgg.structures.checks import Array
 
@@ -43,6 +43,7 @@ def _measures(rows: RecallCounts, whole: Array, tail: LongTail) -> dict[str, Arr
 
     found, single = averages(rows), predicate_recall(rows)
     found |= {name: corrected(found[name], np.ones_like(tail.part, dtype=np.bool_)) for name in ("mR", "mR_frame")}
+    found |= harmonic_means(found)
     found |= {
         part: corrected(means, tail.part == i)
         for i, (part, means) in enumerate(zip(PARTS, np.moveaxis(tail.means(single), -1, 0), strict=True))
@@ -68,6 +69,12 @@ class Differences:
         return Differences(
             protocol, predicates, tail, {name: _Measured.of(each, drawn, tail) for name, each in counts.items()}
         )
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """The names of the averages; of zero-shot recall only where there is something to find."""
+        nothing = any(np.isnan(model.value[ZERO_SHOT]).any() for model in self.models.values())
+        return AVERAGES if nothing else (*AVERAGES, ZERO_SHOT)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -101,6 +108,8 @@ class Differences:
             ("R", "no", 50),
             ("mR", CONSTRAINT, K),
             ("mR", "no", 50),
+            ("F", CONSTRAINT, K),
+            *((name, CONSTRAINT, K) for name in self.measures[len(AVERAGES) :]),
             *((part, CONSTRAINT, K) for part in PARTS),
         ]
         head = [f"{measure}@{k} ({constraint})" for measure, constraint, k in shown]
@@ -126,7 +135,7 @@ class Differences:
         of single predicates."""
         found = list[dict[str, str | int | float]]()
         for model in self.names:
-            for measure in (*AVERAGES, *PARTS, "recall"):
+            for measure in (*self.measures, *PARTS, "recall"):
                 columns = [*_columns(*self.value(model, measure)), *_columns(*self.difference(model, measure))]
                 for at in np.ndindex(columns[0].shape):
                     row: dict[str, str | int | float] = {

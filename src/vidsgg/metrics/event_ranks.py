@@ -26,7 +26,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vidsgg.metrics.protocol import Constraint, Protocol
-from vidsgg.metrics.ranks import RelationRanks, first, spread
+from vidsgg.metrics.ranks import NOT_FOUND, RelationRanks, first, spread
 from vidsgg.structures.checks import Array
 
 _ACTIONS = 5  # best actions that are tried when none is given
@@ -83,7 +83,23 @@ def event_ranks(truth: TrueTriples, scored: ScoredObjects, protocol: Protocol) -
         right = np.flatnonzero(true < len(wanted))
         right = right[wanted[order[true[right]]] == offered[right]]
         ranks.append(first(rank[right], order[true[right]], len(wanted)))
-    return RelationRanks(unit=truth.event, predicate=truth.predicate, rank=np.stack(ranks))
+    rank = np.stack(ranks)
+    return RelationRanks(truth.event, truth.subject, truth.object, truth.predicate, rank, rank != NOT_FOUND)
+
+
+def tried_classes(truth: TrueTriples, scored: ScoredObjects, protocol: Protocol) -> tuple[Array, Array]:
+    """For every true triple and constraint (X, T) bool: whether its action is among those that are
+    tried for its event, and whether with it its class is among those of one of the objects."""
+    subjects = 1 + _largest(truth.subject, scored.subject_class, scored.subject_score)
+    classes = 1 + _largest(truth.object, scored.object_class, scored.object_score)
+    wanted = truth.event * subjects + truth.subject
+    actions, things = [], []
+    for constraint in protocol.constraints:
+        event, subject, obj, _, _ = _candidates(scored, constraint, protocol.pool)
+        tried = event * subjects + subject
+        actions.append(np.isin(wanted, tried))
+        things.append(np.isin(wanted * classes + truth.object, tried * classes + obj))
+    return np.stack(actions), np.stack(things)
 
 
 def _largest(true: Array, given: Array, scores: Array | None) -> int:

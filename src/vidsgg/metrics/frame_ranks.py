@@ -95,11 +95,15 @@ def frame_ranks(
     cells = _Cells(scored, groups)
     again = _Cells(_softmax_again(scored, groups), groups) if protocol.softmax_again else cells
     hit = predicate[relation] * len(scored.frame) + scored_pair[match]
-    ranks = []
+    ranks, offered = [], []
     for constraint in protocol.constraints:
         of = again if constraint == "no" else cells
         candidates, key = of.candidates(constraint, protocol)
         found = np.flatnonzero(candidates.ravel()[hit])
+        matched = np.zeros(len(pair), np.bool_)
+        # Without constraint every cell is a candidate; the chosen ones are those that may be among the pool.
+        matched[relation if constraint == "no" else relation[found]] = True
+        offered.append(matched)
         pool = protocol.pool if constraint == "no" else None
         if constraint in protocol.unordered or protocol.suppress is not None:
             ordered = constraint not in protocol.unordered
@@ -107,7 +111,8 @@ def frame_ranks(
         else:
             rank = _rank(of, candidates, key, pool, hit[found])
         ranks.append(first(rank, relation[found], len(pair)))
-    return RelationRanks(unit=truth.frame[pair], predicate=predicate, rank=np.stack(ranks))
+    subject, obj = (truth.node_class[rows[pair]] for rows in (truth.subject, truth.object))
+    return RelationRanks(truth.frame[pair], subject, obj, predicate, np.stack(ranks), np.stack(offered))
 
 
 def match_pairs(truth: TruePairs, scored: ScoredPairs, iou: float, *, inclusive: bool = True) -> tuple[Array, Array]:

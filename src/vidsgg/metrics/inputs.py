@@ -90,6 +90,11 @@ def frame_pairs(
     return truth, scored
 
 
+def node_frames(videos: Sequence[VideoAnnotation] | Sequence[VideoPrediction]) -> Array:
+    """(N,) the frame of every node, frames of all videos counted through."""
+    return _shifted([video.node_frame for video in videos], [video.frames for video in videos])
+
+
 def event_triples(annotations: Sequence[VideoAnnotation], vocabulary: Vocabulary) -> TrueTriples:
     """The distinct (action, object, predicate) triples of every event; an event's rows over its
     frames are put together."""

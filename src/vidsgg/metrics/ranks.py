@@ -15,14 +15,18 @@ NOT_FOUND = int(np.iinfo(np.int32).max)  # beyond every K
 class RelationRanks:
     """R true relations and X constraints, in the protocol's order.
 
-    unit (R,): label unit, never decreasing. predicate (R,): global id. rank (X, R) int32: number of
-    candidates of the unit that stand before the first one that matches, NOT_FOUND if none does;
-    found within the first K means rank < K.
+    unit (R,): label unit, never decreasing. subject, object (R,): their classes. predicate (R,):
+    global id. rank (X, R) int32: number of candidates of the unit that stand before the first one
+    that matches, NOT_FOUND if none does; found within the first K means rank < K. offered (X, R)
+    bool: whether one matches, also one that was cut off since too many are better.
     """
 
     unit: Array
+    subject: Array
+    object: Array
     predicate: Array
     rank: Array
+    offered: Array
 
 
 def spread(counts: Array) -> tuple[Array, Array]:

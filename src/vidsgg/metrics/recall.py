@@ -9,17 +9,28 @@ predicates of the vocabulary, one that never occurs counting 0:
 * mR_frame: that share within a unit, averaged over the units that contain the predicate (DSG-DETR).
 * mR_frame_all: the same, averaged over all units, so that a unit without the predicate counts 0
   (STKET).
+
+F@K is the harmonic mean of R@K and mR@K of the whole data set (IETrans, SGG-Benchmark), hR@K that of
+R@K and mR_frame@K (ImparTail). Both are 0 where both means are 0; ImparTail gives NaN there.
+
+Zero-shot recall zR@K is recall of the relations whose triplet (class, class, predicate) training
+lacks, averaged over the units that have one. Predictions of other triplets stay in the list (Tang et
+al. 2020 and SGG-Benchmark; the rule that VidVRD calls "new" takes them out, see
+vidsgg.metrics.tracks).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
 
+from vidsgg.metrics.images import f_score
 from vidsgg.metrics.ranks import RelationRanks
 from vidsgg.structures.checks import Array
+
+ZERO_SHOT = "zR"
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +40,8 @@ class RecallCounts:
     units (V,): units that have a relation. relations, containing (V, C): relations of a predicate,
     units that contain it. recall (V, X, K): sum of the units' recalls. hits (V, X, K, C): relations
     found. share (V, X, K, C): sum over units of the share of the predicate's relations found.
+    unseen_units, unseen_relations (V,), unseen_recall (V, X, K): as above, of relations whose triplet
+    training lacks; 0 where that is not asked.
     """
 
     units: Array
@@ -37,6 +50,9 @@ class RecallCounts:
     recall: Array
     hits: Array
     share: Array
+    unseen_units: Array
+    unseen_relations: Array
+    unseen_recall: Array
 
     def __len__(self) -> int:
         return len(self.units)
@@ -56,6 +72,9 @@ class RecallCounts:
             recall=np.zeros((0, constraints, ks), dtype=np.float64),
             hits=np.zeros(by_predicate, dtype=np.int64),
             share=np.zeros(by_predicate, dtype=np.float64),
+            unseen_units=np.zeros(0, dtype=np.int64),
+            unseen_relations=np.zeros(0, dtype=np.int64),
+            unseen_recall=np.zeros((0, constraints, ks), dtype=np.float64),
         )
 
     def check(self, videos: int, constraints: int, ks: int, predicates: int) -> None:
@@ -92,15 +111,26 @@ def predicate_recall(counts: RecallCounts) -> Array:
 
 
 def averages(counts: RecallCounts) -> dict[str, Array]:
-    """R and the three mean recalls (V, X, K), of every row of the counters by itself; all are 0 in
-    a row without a unit."""
+    """R, the three mean recalls, F, hR and zR (V, X, K), of every row of the counters by itself. All
+    are 0 in a row without a unit, but zR is NaN in a row without an unseen triplet."""
     units = counts.units[:, None, None]
-    return {
+    found = {
         "R": ratio(counts.recall, units),
         "mR": predicate_recall(counts).mean(-1),
         "mR_frame": ratio(counts.share, counts.containing[:, None, None]).mean(-1),
         "mR_frame_all": ratio(counts.share, units[..., None]).mean(-1),
     }
+    new = counts.unseen_units[:, None, None]
+    return {
+        **found,
+        **harmonic_means(found),
+        ZERO_SHOT: np.where(new > 0, ratio(counts.unseen_recall, new), np.nan),
+    }
+
+
+def harmonic_means(found: Mapping[str, Array]) -> dict[str, Array]:
+    """F and hR of R and the mean recalls."""
+    return {"F": f_score(found["R"], found["mR"]), "hR": f_score(found["R"], found["mR_frame"])}
 
 
 def unit_recall(ranks: RelationRanks, units: int, ks: Sequence[int]) -> Array:
@@ -112,14 +142,31 @@ def unit_recall(ranks: RelationRanks, units: int, ks: Sequence[int]) -> Array:
 
 
 def count_recall(
-    ranks: RelationRanks, unit_video: Array, videos: int, predicates: int, ks: Sequence[int]
+    ranks: RelationRanks,
+    unit_video: Array,
+    videos: int,
+    predicates: int,
+    ks: Sequence[int],
+    unseen: Array | None = None,
 ) -> RecallCounts:
     """Counters of every video. unit_video (U,): video of every unit, never decreasing; a video has
-    at least one unit."""
+    at least one unit. unseen (R,) bool: relations whose triplet training lacks."""
     units, starts = len(unit_video), np.searchsorted(unit_video, np.arange(videos))
     first_k = _first_k(ranks, ks)
-    relations = np.bincount(ranks.unit, minlength=units)
-    recall = ratio(_found(first_k, ranks.unit, units, len(ks)), relations)
+    new = np.zeros(len(ranks.unit), np.bool_) if unseen is None else unseen
+
+    def by_unit(of: Array | slice) -> tuple[Array, Array]:
+        """Units of every video that have some of these relations, and the sums of their recalls."""
+        relations = np.bincount(ranks.unit[of], minlength=units)
+        recall = ratio(_found(first_k[:, of], ranks.unit[of], units, len(ks)), relations)
+        having = np.add.reduceat((relations > 0).astype(np.int64), starts)
+        return having, np.moveaxis(np.add.reduceat(recall, starts, axis=2), 2, 0)
+
+    having, recall = by_unit(slice(None))
+    if new.any():
+        unseen_units, unseen_recall = by_unit(new)
+    else:
+        unseen_units, unseen_recall = np.zeros_like(having), np.zeros_like(recall)
 
     # One row per (unit, predicate) that occurs: they are far fewer than units times predicates.
     cell = ranks.unit * predicates + ranks.predicate
@@ -138,12 +185,15 @@ def count_recall(
         return np.moveaxis(table.reshape(*table.shape[:2], videos, predicates), 2, 0)
 
     return RecallCounts(
-        units=np.add.reduceat((relations > 0).astype(np.int64), starts),
+        units=having,
         relations=np.bincount(of_relation, minlength=size).reshape(videos, predicates),
         containing=np.bincount(of_row, minlength=size).reshape(videos, predicates),
-        recall=np.moveaxis(np.add.reduceat(recall, starts, axis=2), 2, 0),
+        recall=recall,
         hits=by_video(_found(first_k, of_relation, size, len(ks))),
         share=by_video(shares),
+        unseen_units=unseen_units,
+        unseen_relations=np.bincount(unit_video[ranks.unit[new]], minlength=videos),
+        unseen_recall=unseen_recall,
     )
 
 

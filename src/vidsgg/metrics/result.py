@@ -8,11 +8,11 @@ from typing import Any
 
 from vidsgg.errors import DataError, counted
 from vidsgg.metrics.protocol import Protocol
-from vidsgg.metrics.recall import RecallCounts, averages, predicate_recall
+from vidsgg.metrics.recall import ZERO_SHOT, RecallCounts, averages, predicate_recall
 from vidsgg.structures.checks import Array
 
 # Name of every average, in the order of tables and files; vidsgg.metrics.recall defines them.
-AVERAGES = ("R", "mR", "mR_frame", "mR_frame_all")
+AVERAGES = ("R", "mR", "mR_frame", "mR_frame_all", "F", "hR")
 CONSTRAINT, K = "with", 20  # of the recall by which single predicates are shown
 
 
@@ -21,7 +21,10 @@ class RecallResult:
     """Recall over a data set, as fractions of 1. X constraints and K cut-offs in the protocol's
     order, C predicates.
 
-    R, mR, mR_frame, mR_frame_all (X, K): see vidsgg.metrics.recall. predicate_recall (X, K, C):
+    R, mR, mR_frame, mR_frame_all, F, hR (X, K): see vidsgg.metrics.recall. zR (X, K): zero-shot
+    recall, NaN where there is nothing to find; None where it was not asked for. unseen_triplets:
+    that the data set's split has and training lacks; unseen_relations of these, in unseen_units.
+    predicate_recall (X, K, C):
     pooled over the data set, 0 for a predicate that does not occur. hits (X, K, C) and relations
     (C,): the counts behind it. videos; units: those with a relation.
     """
@@ -32,36 +35,56 @@ class RecallResult:
     mR: Array
     mR_frame: Array
     mR_frame_all: Array
+    F: Array
+    hR: Array
     predicate_recall: Array
     hits: Array
     relations: Array
     videos: int
     units: int
+    zR: Array | None = None
+    unseen_triplets: int = 0
+    unseen_relations: int = 0
+    unseen_units: int = 0
 
     @staticmethod
-    def of(protocol: Protocol, predicates: tuple[str, ...], counts: RecallCounts) -> RecallResult:
-        """The averages over all videos. Raises DataError when none of them has a relation."""
+    def of(
+        protocol: Protocol, predicates: tuple[str, ...], counts: RecallCounts, unseen: int | None = None
+    ) -> RecallResult:
+        """The averages over all videos. unseen: number of triplets that training lacks, None if
+        zero-shot recall is not asked for. Raises DataError when none of them has a relation."""
         total = counts.total()
         if not total.units[0]:
             raise DataError(
                 f"recall of no {protocol.unit} at all: no evaluated video has a true relation; check the split."
             )
+        found = {name: table[0] for name, table in averages(total).items()}
+        zero_shot = found.pop(ZERO_SHOT)
         return RecallResult(
             protocol=protocol,
             predicates=predicates,
-            **{name: table[0] for name, table in averages(total).items()},
+            **found,
             predicate_recall=predicate_recall(total)[0],
             hits=total.hits[0],
             relations=total.relations[0],
             videos=len(counts),
             units=int(total.units[0]),
+            zR=None if unseen is None else zero_shot,
+            unseen_triplets=unseen or 0,
+            unseen_relations=int(total.unseen_relations[0]),
+            unseen_units=int(total.unseen_units[0]),
         )
+
+    @property
+    def measured(self) -> tuple[str, ...]:
+        """The names of the averages that there are."""
+        return AVERAGES if self.zR is None or not self.unseen_units else (*AVERAGES, ZERO_SHOT)
 
     def value(self, constraint: str, k: int, average: str = "R") -> float:
         """One number, such as ``value("with", 20)``. Raises KeyError for what the protocol does not
         measure."""
-        if average not in AVERAGES:
-            raise KeyError(f"no average {average!r}; there are {AVERAGES}")
+        if average not in self.measured:
+            raise KeyError(f"no average {average!r}; there are {self.measured}")
         table: Array = getattr(self, average)
         return float(table[self._place(constraint, k)])
 
@@ -81,20 +104,41 @@ class RecallResult:
     def table(self) -> str:
         """All constraints, K and averages in percent, under a line that names the protocol."""
         lines = []
-        for left, right in (AVERAGES[:2], AVERAGES[2:]):
-            columns = [(average, k) for average in (left, right) for k in self.protocol.ks]
+        for first in range(0, len(AVERAGES), 2):
+            columns = [(average, k) for average in AVERAGES[first : first + 2] for k in self.protocol.ks]
             lines.append(["constraint", *(f"{average}@{k}" for average, k in columns)])
             for constraint in self.protocol.constraints:
                 lines.append([constraint, *(percent(self.value(constraint, k, average)) for average, k in columns)])
         unit = self.protocol.unit
         summary = f"{counted(self.videos, 'video')}, {counted(self.units, unit)} with {counted(int(self.relations.sum()), 'relation')}; in percent"
-        return "\n".join([self.protocol.describe(), summary, *aligned(lines)])
+        summary += "; F: harmonic mean of R and mR, hR: of R and mR_frame"
+        return "\n".join([self.protocol.describe(), summary, *aligned(lines), *self._zero_shot()])
+
+    def _zero_shot(self) -> list[str]:
+        """Lines about zero-shot recall."""
+        if self.zR is None:
+            return []
+        unit, triplets = self.protocol.unit, counted(self.unseen_triplets, "triplet")
+        lines = [
+            "",
+            f"zero-shot (zR): recall of relations whose triplet (class, predicate, class) training lacks, averaged over"
+            f" {unit}s with one; predictions of other triplets stay in the list",
+        ]
+        if not self.unseen_units:
+            return [*lines, f"{triplets} of this kind among the annotations, no relation to find"]
+        table = [["constraint", *(f"{ZERO_SHOT}@{k}" for k in self.protocol.ks)]]
+        table += [
+            [constraint, *(percent(value) for value in row)]
+            for constraint, row in zip(self.protocol.constraints, self.zR, strict=True)
+        ]
+        relations, units = counted(self.unseen_relations, "relation"), counted(self.unseen_units, unit)
+        return [*lines, f"{triplets}, {relations} in {units}; in percent", *aligned(table)]
 
     def rows(self) -> list[dict[str, str | int | float]]:
         """One row per number, for CSV: averages first, then the recall of single predicates, as
         fractions."""
         keys = [(constraint, k) for constraint in self.protocol.constraints for k in self.protocol.ks]
-        averages = [(c, a, "", k, self.value(c, k, a)) for c, k in keys for a in AVERAGES]
+        averages = [(c, a, "", k, self.value(c, k, a)) for c, k in keys for a in self.measured]
         flat = self.predicate_recall.reshape(len(keys), -1)
         single = [
             (c, "recall", name, k, float(v))
@@ -118,18 +162,25 @@ class RecallResult:
         ks = [str(k) for k in self.protocol.ks]
         measured = {}
         for x, constraint in enumerate(self.protocol.constraints):
-            averages = {a: dict(zip(ks, getattr(self, a)[x].tolist(), strict=True)) for a in AVERAGES}
+            averages = {a: dict(zip(ks, getattr(self, a)[x].tolist(), strict=True)) for a in self.measured}
             single = {
                 name: dict(zip(ks, self.predicate_recall[x, :, c].tolist(), strict=True))
                 for c, name in enumerate(self.predicates)
             }
             measured[constraint] = {**averages, "predicates": single}
+        new = {
+            "rule": "recall",
+            "triplets": self.unseen_triplets,
+            "relations": self.unseen_relations,
+            f"{self.protocol.unit}s": self.unseen_units,
+        }
         return {
             "protocol": self.protocol.name,
             "description": self.protocol.describe(),
             "videos": self.videos,
             f"{self.protocol.unit}s": self.units,
             "relations": dict(zip(self.predicates, self.relations.tolist(), strict=True)),
+            **({} if self.zR is None else {"zero_shot": new}),
             "recall": measured,
         }
 

@@ -16,8 +16,10 @@ from vidsgg.metrics.protocol import protocol_for
 from vidsgg.metrics.result import CONSTRAINT, K
 from vidsgg.recipes.command_options import CompareOptions, EvaluateOptions
 from vidsgg.recipes.evaluate import run_evaluation
-from vidsgg.recipes.report import open_long_tail, write_rows
+from vidsgg.recipes.report import write_rows
 from vidsgg.recipes.scored import ScoredVideos, annotations_of, origin
+from vidsgg.recipes.training_counts import TrainingCounts, open_training_counts
+from vidsgg.structures.checks import Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +48,7 @@ def run_comparison(options: CompareOptions) -> Comparison:
             )
     scored, told = dict[str, ScoredVideos](), list[str]()
     splits: dict[Path, tuple[VideoDataset, dict[str, str]]] = {}
+    training: dict[Path, TrainingCounts] = {}
     for name, run in runs.items():
         root = data_of(run, options.data_path)
         if root not in splits:
@@ -53,15 +56,16 @@ def run_comparison(options: CompareOptions) -> Comparison:
                 root, run.options.mode, options.split, datasize=options.datasize, skip_bad=options.skip_bad
             )
             splits[root] = dataset, annotations_of(dataset, dataset.video_ids)
+            training[root] = open_training_counts(root, options.split)
         _check_same("annotated", first_name, next(iter(splits.values()))[1], name, splits[root][1])
-        scored[name], line = _score(run, options, *splits[root])
+        scored[name], line = _score(run, options, *splits[root], training[root].unseen(splits[root][0]))
         _check_same("scored", first_name, scored[first_name].annotations, name, scored[name].annotations)
         told.append(
             f"{_with_remark(name, run.options.remark)}: {find_method(run.options.model).label}, {run.file} (epoch"
             f" {run.checkpoint.epoch}), {line}"
         )
     root, (dataset, _) = next(iter(splits.items()))
-    vocabulary, tail = dataset.schema.vocabulary, open_long_tail(root)
+    vocabulary, tail = dataset.schema.vocabulary, training[root].tail
     counts = {_with_remark(name, runs[name].options.remark): videos.counts for name, videos in scored.items()}
     differences = Differences.of(protocol_for(dataset.schema, first.options.mode), vocabulary.predicates, tail, counts)
     folder = Path(options.out)
@@ -76,13 +80,13 @@ def run_comparison(options: CompareOptions) -> Comparison:
 
 
 def _score(
-    run: SavedRun, options: CompareOptions, dataset: VideoDataset, wanted: Mapping[str, str]
+    run: SavedRun, options: CompareOptions, dataset: VideoDataset, wanted: Mapping[str, str], unseen: Array
 ) -> tuple[ScoredVideos, str]:
     """The counters of a run's videos, as they were left or made now, and which of the two. wanted:
-    digests of the annotations."""
+    digests of the annotations. unseen: the triplets that training lacks."""
     used = replace(run.options, reference_compat=True) if run.imported else run.options
     protocol = protocol_for(dataset.schema, used.mode)
-    expected = origin(run, used, protocol, run.made.detector, exclusive=options.exclusive_decoding)
+    expected = origin(run, used, protocol, run.made.detector, unseen, exclusive=options.exclusive_decoding)
     file = run.file.parent / f"per_video_{options.split}.npz"
     try:
         left = ScoredVideos.load(file)

@@ -11,23 +11,25 @@ from vidsgg.assembly.data import open_split
 from vidsgg.assembly.saved_run import SavedRun, data_of, read_run
 from vidsgg.assembly.trained_model import TrainedModel
 from vidsgg.datasets.base import VideoDataset
-from vidsgg.datasets.registry import open_whole_split
 from vidsgg.engine.distributed import Team, join_team
 from vidsgg.engine.evaluate import score
 from vidsgg.errors import ConfigError, DataError, counted
+from vidsgg.inference.span_scores import SpanAccumulator
 from vidsgg.inference.track_scores import TrackAccumulator
 from vidsgg.methods.method import Scoring
 from vidsgg.methods.registry import find_method
 from vidsgg.metrics.accumulator import RecallAccumulator, VideoAccumulator
 from vidsgg.metrics.calibration import CalibrationAccumulator
+from vidsgg.metrics.misses import MissAccumulator
 from vidsgg.metrics.protocol import Protocol, named_protocol
 from vidsgg.metrics.result import RecallResult
 from vidsgg.metrics.risk_coverage import RiskCoverageAccumulator
 from vidsgg.recipes.command_options import EvaluateOptions
 from vidsgg.recipes.method_options import asked_of
-from vidsgg.recipes.report import EvaluationReport, open_long_tail
+from vidsgg.recipes.report import EvaluationReport
 from vidsgg.recipes.scored import ScoredVideos, annotations_of, origin
 from vidsgg.recipes.tables import comparison
+from vidsgg.recipes.training_counts import TrainingCounts, open_training_counts
 
 AS_AUTHORS, FIXED = (
     "as the authors' code computes it (-reference_compat True)",
@@ -111,11 +113,15 @@ def _score(
         skip_bad=options.skip_bad,
         team=team,
     )
+    training = open_training_counts(root, options.split)
+    unseen = training.unseen(dataset)
     of = protocol, dataset.schema.vocabulary
-    recall, calibration, risk = RecallAccumulator(*of), CalibrationAccumulator(*of), RiskCoverageAccumulator(*of)
-    tracks, unmeasured = _track_accumulator(root, dataset, protocol)
-    metrics: list[VideoAccumulator[Any]] = [recall, calibration, risk]
-    metrics += [] if tracks is None else [tracks]
+    recall, misses = RecallAccumulator(*of, unseen), MissAccumulator(*of)
+    calibration, risk = CalibrationAccumulator(*of), RiskCoverageAccumulator(*of)
+    tracks, unmeasured = _track_accumulator(training, dataset, protocol)
+    spans = _span_accumulator(dataset, protocol)
+    metrics: list[VideoAccumulator[Any]] = [recall, misses, calibration, risk]
+    metrics += [metric for metric in (tracks, spans) if metric is not None]
     score(trained.model, loader, metrics, exclusive=options.exclusive_decoding)
     skipped = list(chain(*team.gather(list(loader.skipped))))
 
@@ -123,13 +129,16 @@ def _score(
         report = EvaluationReport(
             recall.compute(),
             dataset.schema.vocabulary,
-            open_long_tail(root),
+            training.tail,
             calibration.compute(),
             risk.compute(),
+            misses.compute(),
             used.remark,
             None if tracks is None else tracks.compute(),
+            None if spans is None else spans.compute(),
         )
-        made_by = origin(run, used, protocol, trained.source.detector_record(), exclusive=options.exclusive_decoding)
+        detector = trained.source.detector_record()
+        made_by = origin(run, used, protocol, detector, unseen, exclusive=options.exclusive_decoding)
         scored = ScoredVideos(
             made_by, report.recall.predicates, annotations_of(dataset, list(recall.state().counts)), recall.counts()
         )
@@ -167,7 +176,9 @@ def _score(
     return written if team.leads else replace(written, files=())
 
 
-def _track_accumulator(root: Path, dataset: VideoDataset, protocol: Protocol) -> tuple[TrackAccumulator | None, str]:
+def _track_accumulator(
+    training: TrainingCounts, dataset: VideoDataset, protocol: Protocol
+) -> tuple[TrackAccumulator | None, str]:
     """What measures relations over tracks, for data whose files list such relations; and why it is
     not measured where they cannot be compared."""
     try:
@@ -176,5 +187,12 @@ def _track_accumulator(root: Path, dataset: VideoDataset, protocol: Protocol) ->
         return None, str(error)
     if not any(truth.values()):
         return None, ""
-    seen = open_whole_split(root, "train", dataset.schema.modes[0], skip_bad=True).true_triplets()
-    return TrackAccumulator(protocol, dataset.schema.vocabulary, truth, seen), ""
+    return TrackAccumulator(protocol, dataset.schema.vocabulary, truth, training.over_time), ""
+
+
+def _span_accumulator(dataset: VideoDataset, protocol: Protocol) -> SpanAccumulator | None:
+    """What measures relations over spans of frames, for data whose files list such relations."""
+    truth = {video: dataset.intervals(index) for index, video in enumerate(dataset.video_ids)}
+    if not any(truth.values()):
+        return None
+    return SpanAccumulator(protocol, dataset.schema.vocabulary, truth)

@@ -10,31 +10,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vidsgg.datasets.registry import open_whole_split
 from vidsgg.errors import ConfigError
+from vidsgg.inference.span_scores import SpanResult
 from vidsgg.inference.track_scores import TrackResult
 from vidsgg.io.atomic import write_whole
 from vidsgg.metrics.calibration import CalibrationResult
 from vidsgg.metrics.long_tail import PARTS, LongTail
+from vidsgg.metrics.misses import MissResult
 from vidsgg.metrics.result import CONSTRAINT, K, RecallResult, aligned, percent
 from vidsgg.metrics.risk_coverage import RiskCoverageResult
 from vidsgg.structures.vocabulary import Vocabulary
 
+_CHARTS = ("predicates", "reliability", "mistakes", "risk_coverage")
 # What evaluating leaves, as patterns for ``remove_made``.
 EVALUATION_FILES = tuple(
     f"{name}_{split}{suffix}"
     for split in ("train", "val", "test")
     for name, suffix in (
         *(("evaluation", "*.json"), ("evaluation", "*.csv"), ("per_video", "*.npz")),
-        *(("predicates", "*.csv"), ("predicates", "*.png"), ("reliability", "*.png"), ("risk_coverage", "*.png")),
+        *(("predicates", "*.csv"), *((chart, "*.png") for chart in _CHARTS)),
     )
 )
-
-
-def open_long_tail(root: Path) -> LongTail:
-    """Head, body and tail of a data set's predicates, by its whole training split as PredCLS reads
-    it: the same for all modes and models."""
-    return LongTail.of(open_whole_split(root, "train", "predcls", skip_bad=True).predicate_counts())
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,16 +42,23 @@ class EvaluationReport:
     tail: LongTail
     calibration: CalibrationResult
     risk: RiskCoverageResult | None
+    misses: MissResult
     remark: str = ""
     tracks: TrackResult | None = None  # of data with relations over time
+    spans: SpanResult | None = None  # of the same
 
     def text(self) -> str:
         """The tables under one another."""
         risk = [] if self.risk is None else [self.risk.describe()]
-        tracks = [] if self.tracks is None else ["", self.tracks.describe()]
-        return "\n".join(
-            [self.recall.table(), "", *self._tail_table(), "", self.calibration.describe(), *risk, *tracks]
-        )
+        over_time = [result.describe() for result in (self.tracks, self.spans) if result is not None]
+        parts = [
+            self.recall.table(),
+            "\n".join(self._tail_table()),
+            self.misses.describe(),
+            "\n".join([self.calibration.describe(), *risk]),
+            *over_time,
+        ]
+        return "\n\n".join(parts)
 
     def write(self, folder: Path, split: str, about: Mapping[str, Any], *, charts: bool) -> tuple[Path, ...]:
         """``evaluation_<split>.json`` and ``.csv``, ``predicates_<split>.csv`` and the charts.
@@ -66,7 +69,9 @@ class EvaluationReport:
         remark = {"remark": self.remark} if self.remark else {}
         uncertain = {} if self.risk is None else {"risk_coverage": self.risk.to_json()}
         content = {**about, **remark, **self.recall.to_json(), "calibration": self.calibration.to_json(), **uncertain}
+        content |= {"misses": self.misses.to_json()}
         content |= {} if self.tracks is None else {"tracks": self.tracks.to_json()}
+        content |= {} if self.spans is None else {"spans": self.spans.to_json()}
         files = [
             folder / f"evaluation_{split}.json",
             folder / f"evaluation_{split}.csv",
@@ -77,25 +82,27 @@ class EvaluationReport:
             write_whole(files[0], json.dumps(content, indent=1) + "\n")
         except OSError as error:
             raise ConfigError(f"cannot write {files[0]}: {error.strerror}.") from error
-        write_rows(files[1], [row | remark for row in self.recall.rows()])
+        write_rows(files[1], [row | remark for row in (*self.recall.rows(), *self.misses.rows())])
         write_rows(files[2], [row | remark for row in self._predicate_rows()])
         return (*files, *(self._draw(folder, split) if charts else ()))
 
     def _draw(self, folder: Path, split: str) -> Sequence[Path]:
         # here: drawing takes time to import
+        from vidsgg.charts.mistakes import draw_mistakes
         from vidsgg.charts.scores import draw_predicates, draw_reliability, draw_risk_coverage
 
         recall = self.recall.of_predicates(CONSTRAINT, K)
         name = f"recall@{K}, {CONSTRAINT} constraint"
-        files = [folder / f"{kind}_{split}.png" for kind in ("predicates", "reliability", "risk_coverage")]
+        files = [folder / f"{kind}_{split}.png" for kind in _CHARTS]
         drawn = [
             draw_predicates(
                 files[0], name, self.recall.predicates, recall, self.recall.relations, self.tail, self.remark
             ),
             draw_reliability(files[1], self.calibration, self.remark),
+            draw_mistakes(files[2], self.misses, None if self.tracks is None else self.tracks.mistakes, self.remark),
         ]
         if self.risk is not None:
-            drawn.append(draw_risk_coverage(files[2], self.risk, self.remark))
+            drawn.append(draw_risk_coverage(files[3], self.risk, self.remark))
         return drawn
 
     def _tail_table(self) -> list[str]:

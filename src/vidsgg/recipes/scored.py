@@ -28,8 +28,10 @@ from vidsgg.methods.training_options import TrainOptions
 from vidsgg.metrics.protocol import Protocol
 from vidsgg.metrics.recall import RecallCounts
 from vidsgg.options import free_options
+from vidsgg.recipes.training_counts import triplets_digest
+from vidsgg.structures.checks import Array
 
-_FORMAT, _VERSION = "vidsgg-scored-videos", 1
+_FORMAT, _VERSION = "vidsgg-scored-videos", 2
 _AGAIN = "score the checkpoint again with 'vidsgg evaluate'"
 
 
@@ -97,10 +99,16 @@ class ScoredVideos:
 
 
 def origin(
-    run: SavedRun, used: TrainOptions, protocol: Protocol, detector: DetectorRecord | None, *, exclusive: bool
+    run: SavedRun,
+    used: TrainOptions,
+    protocol: Protocol,
+    detector: DetectorRecord | None,
+    unseen: Array,
+    *,
+    exclusive: bool,
 ) -> dict[str, Any]:
     """What decides the counters of a checkpoint's videos, as plain values. used: the run's options
-    as they are to score it. detector: its record."""
+    as they are to score it. detector: its record. unseen: the triplets that training lacks."""
     given, free = used.to_dict(), free_options(type(used), "scores")  # of the detector its record is compared
     made_by = {
         "checkpoint": _parts_digest(run.file),
@@ -112,6 +120,7 @@ def origin(
         "detector": None if detector is None else asdict(detector),
         "exclusive_decoding": exclusive,
         "protocol": asdict(protocol),
+        "unseen": triplets_digest(unseen),
     }
     plain: dict[str, Any] = json.loads(json.dumps(made_by))
     return plain
