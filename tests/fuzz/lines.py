@@ -58,6 +58,7 @@ GOOD = {
     "data check": "-data_path data -pictures none",
     "data show": "-data_path data -out out/show.png",
     "data stats": "-data_path data -out out/stats",
+    "data unseen": "-data_path data -out out/unseen.csv",
     "data priors": "-data_path data -out out/priors.json",
     "import-checkpoint": "data/detector.pth -out out/c.tar",
     "models": "",

@@ -121,10 +121,14 @@ def test_relations_over_tracks_are_measured_and_exported(tmp_path: Path, capsys:
     root, out = tmp_path / "own", tmp_path / "run"
     command = ["train", "-data_path", str(root), "-model", "frequency", "-save_path", str(out), "-num_workers", "0"]
     assert main([*command, "-val", "test"]) == 0
-    assert main(["evaluate", "-checkpoint", str(out), "-num_workers", "0", "-charts", "False"]) == 0
+    assert main(["evaluate", "-checkpoint", str(out), "-num_workers", "0"]) == 0
     said = capsys.readouterr().out
     assert "relations over tracks (VidVRD and VidOR)" in said and "2 videos with 2 relations" in said
-    tracks = json.loads((out / "evaluation_test.json").read_text())["tracks"]
+    assert "relations over spans (PVSG)" in said and (out / "mistakes_test.png").stat().st_size > 10_000
+    content = json.loads((out / "evaluation_test.json").read_text())
+    tracks, missed = content["tracks"], content["misses"]["with"]["20"]
+    assert sum(part["share"] for part in missed.values()) == pytest.approx(1 - content["recall"]["with"]["R"]["20"])
+    assert content["spans"]["R"] == {"20": 1, "50": 1, "100": 1} and content["spans"]["relations"] == 2
     assert tracks["R"]["50"] == 1 and tracks["mAP"] == 1 and tracks["P"]["1"] == 1
     assert tracks["mistakes"]["missed"] == {"count": 0, "gain": 0} and "0 missed (+0.00)" in said
     assert tracks["zero_shot"]["triplets"] == 0 and "nothing to find" in said

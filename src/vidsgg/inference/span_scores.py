@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from vidsgg.errors import counted
 from vidsgg.inference.tracking import track_video
 from vidsgg.metrics.accumulator import VideoAccumulator
 from vidsgg.metrics.inputs import side_by_side
@@ -42,7 +43,7 @@ class SpanResult:
             [
                 f"relations over spans (PVSG): a pair of tracks finds a relation if it holds, with both boxes at IoU >= 0.5"
                 f" in place of masks, in half of the frames of its spans; frames outside are not looked at;"
-                f" {self.videos} videos with {counts.total.sum()} relations; in percent",
+                f" {counted(self.videos, 'video')} with {counted(int(counts.total.sum()), 'relation')}; in percent",
                 *aligned(lines),
             ]
         )

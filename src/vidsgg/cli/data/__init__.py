@@ -12,6 +12,7 @@ COMMANDS = {
     "convert": "write a data set in the files of another format",
     "show": "draw the annotations of a frame or of a whole video",
     "stats": "count objects, predicates, frames and pairs",
+    "unseen": "list the triplets of a split that training lacks",
     "priors": "count what is usual for every class of objects, as STKET knows it",
 }
 
