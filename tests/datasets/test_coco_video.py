@@ -14,7 +14,6 @@ import pytest
 from datasets.coco_sets import small_document, write_set
 
 from vidsgg.cli.main import main
-from vidsgg.datasets.coco_video.masks import mask_box
 from vidsgg.datasets.coco_video.parse import parse_coco_video
 from vidsgg.datasets.coco_video.records import coco_video_schema
 from vidsgg.datasets.registry import has_validation, identify, open_whole_split
@@ -22,6 +21,7 @@ from vidsgg.datasets.relation_videos import RelationVideos
 from vidsgg.datasets.validation import check_dataset
 from vidsgg.errors import DataError
 from vidsgg.inference.graphs import annotated_graph
+from vidsgg.io.coco_masks import mask_box
 from vidsgg.io.exporters.coco import coco
 
 SCHEMA_FILE = Path("src/vidsgg/datasets/coco_video/coco_video.schema.json")

@@ -11,10 +11,12 @@ import pytest
 from golden.vidvrd_metrics import inputs
 from PIL import Image
 
+from vidsgg.cli.main import main
 from vidsgg.datasets.registry import identify, open_whole_split
 from vidsgg.datasets.relation_videos import RelationVideos
 from vidsgg.datasets.validation import check_dataset
 from vidsgg.errors import DataError
+from vidsgg.io.coco_masks import _unpacked, mask_box, packed_mask
 
 THINGS, STUFF = [f"c{i}" for i in range(4)], ["floor"]
 RELATIONS = ["holding", "on", "next to", "in front of", "in", "over"]
@@ -138,3 +140,43 @@ def test_a_video_without_masks(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"has no mask such as 0000\.png"):
         opened(root, "train")
     assert len(opened(root, "train", skip_bad=True)) == 1
+
+
+def test_masks_are_kept_where_that_is_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root, videos = write(tmp_path / "set")
+    train = opened(root, "train")
+    annotation, masks = train.annotation(0), list(train.masks(0))
+    assert train.has_masks and len(masks) == annotation.nodes
+    for mask, f, ident in zip(masks, annotation.node_frame, annotation.node_identity, strict=True):
+        np.testing.assert_array_equal(mask, videos[0]["masks"][f] == ident)
+
+    assert main(["data", "convert", str(root), str(tmp_path / "plain")]) == 0
+    assert "lost: the masks of things, which -masks True keeps" in capsys.readouterr().out
+    assert main(["data", "convert", str(root), str(tmp_path / "own"), "-masks", "True"]) == 0
+    assert "masks" not in capsys.readouterr().out
+    document = json.loads((tmp_path / "own/train.json").read_text())
+    assert len(document["annotations"]) == sum(a.nodes for a in train)
+    for entry, mask in zip(document["annotations"], masks, strict=False):
+        assert entry["segmentation"]["size"] == list(mask.shape)
+        assert list(mask_box(entry["segmentation"], *mask.shape[::-1])) == entry["bbox"]
+        entry.pop("bbox")
+    (tmp_path / "own/train.json").write_text(json.dumps(document))  # boxes of the first video out of its masks
+    again, plain = (open_whole_split(tmp_path / name, "train", "predcls").annotation(0) for name in ("own", "plain"))
+    assert again == plain
+
+    assert main(["data", "convert", str(root), str(tmp_path / "x"), "-masks", "True", "-format", "vidvrd"]) == 2
+    assert main(["data", "convert", str(tmp_path / "own"), str(tmp_path / "x"), "-masks", "True"]) == 2
+    said = capsys.readouterr().err
+    assert (
+        "vidvrd has no place for masks" in said and "has boxes and no masks" in said and not (tmp_path / "x").exists()
+    )
+
+
+def test_masks_are_packed_as_run_lengths() -> None:
+    rng = np.random.default_rng(0)
+    for share in (0.0, 0.02, 0.5, 1.0):
+        mask = rng.random((37, 53)) < share
+        runs = _unpacked(packed_mask(mask)["counts"])
+        values = np.repeat(np.arange(len(runs)) % 2, runs)
+        np.testing.assert_array_equal(values.reshape(53, 37).T, mask)
+    assert packed_mask(np.array([[True, False], [True, False]]))["counts"] == "022"

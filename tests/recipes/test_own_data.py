@@ -142,6 +142,22 @@ def test_relations_over_tracks_are_measured_and_exported(tmp_path: Path, capsys:
     assert found.recall == (1, 1) and found.mean_ap == 1
 
 
+def test_a_set_without_training_annotations_is_scored(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root, other, out = write_set(tmp_path / "own"), tmp_path / "other", tmp_path / "run"
+    write_set(other, test=small_document(first="t"))
+    quick = ["-num_workers", "0", "-data_path"]
+    assert main(["train", "-model", "frequency", "-save_path", str(out), "-val", "test", *quick, str(root)]) == 0
+    assert main(["evaluate", "-checkpoint", str(out), *quick, str(other), "-save_path", str(other)]) == 0
+    said = capsys.readouterr().out
+    assert "no training annotations: head, body and tail and zero-shot recall are left out" in said
+    assert "zero-shot" not in said.split("left out")[1] and "mean recall of" not in said
+    content = json.loads((other / "evaluation_test.json").read_text())
+    assert content["frames"] == 2 and "zero_shot" not in content and "zR" not in content["recall"]["with"]
+    assert (other / "mistakes_test.png").is_file() and not (other / "predicates_test.png").exists()
+    assert main(["compare", str(out), str(out / "checkpoint_final.tar"), "-data_path", str(other)]) == 2
+    assert "has no training annotations, by which predicates are ranked" in capsys.readouterr().err
+
+
 def test_results_files_that_are_refused(tmp_path: Path) -> None:
     good = {
         "triplet": ["a", "on", "b"],

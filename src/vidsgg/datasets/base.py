@@ -44,6 +44,7 @@ class VideoDataset(ABC):
     split: str
     video_ids: Sequence[str]
     features_by: str = ""  # who made the features that ``features`` gives, where that has to be said
+    has_masks: bool = False  # whether things have masks, of which ``annotation`` gives the boxes
     mode: str = ""  # the one that the annotation was chosen for; empty where it is the same for all
 
     def __len__(self) -> int:
@@ -113,6 +114,11 @@ class VideoDataset(ABC):
         """SHA-256 of everything that is annotated, in hexadecimal; None where only building every
         video would tell."""
         return None
+
+    def masks(self, index: int) -> Iterator[npt.NDArray[np.bool_]]:
+        """The masks of the nodes of video ``index``, (H, W) bool, in their order; none for data
+        without. Raises DataError if one cannot be read."""
+        return iter(())
 
     def every_frame(self) -> VideoDataset:
         """The same videos with all labelled frames, for data of which only some are taken."""
@@ -203,7 +209,7 @@ class Subset(VideoDataset):
         self.whole, self.indices = whole, list(indices)
         self.schema, self.root, self.split = whole.schema, whole.root, whole.split
         self.video_ids = [whole.video_ids[i] for i in self.indices]
-        self.mode, self.features_by = whole.mode, whole.features_by
+        self.mode, self.features_by, self.has_masks = whole.mode, whole.features_by, whole.has_masks
 
     def in_mode(self, mode: str) -> VideoDataset:
         if self.mode in ("", mode):
@@ -249,3 +255,6 @@ class Subset(VideoDataset):
 
     def intervals(self, index: int) -> list[TrackRelation]:
         return self.whole.intervals(self.indices[index])
+
+    def masks(self, index: int) -> Iterator[npt.NDArray[np.bool_]]:
+        return self.whole.masks(self.indices[index])

@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 SPLITS = ("train", "test")
 
 
+class MissingSplit(DataError):
+    """A split that a data set does not have, such as a training split where only test annotations
+    were published. Annotations that are there and cannot be used are a DataError."""
+
+
 class DatasetFormat(ABC):
     """What generic code asks a format; its object is found by the name ``vidsgg.datasets`` of entry
     points."""

@@ -40,6 +40,7 @@ FORMATS: Registry[DatasetFormat] = Registry(
         "pvsg": "vidsgg.datasets.pvsg.format:FORMAT",
         "vidvrd": "vidsgg.datasets.vidvrd.format:VIDVRD",
         "vidor": "vidsgg.datasets.vidvrd.format:VIDOR",
+        "vidvrd_coco": "vidsgg.datasets.vidvrd.coco_style_format:FORMAT",
     },
     _wrong,
 )

@@ -62,7 +62,7 @@ class RelationVideos(VideoDataset):
         return self._table.relation_instances(self._rows[index])
 
     def every_frame(self) -> RelationVideos:
-        return RelationVideos(self.root, self._table, self.schema.modes[0], self._caches)
+        return type(self)(self.root, self._table, self.schema.modes[0], self._caches)
 
     def true_triplets(self) -> set[Triplet]:
         vocabulary, found = self.schema.vocabulary, set[Triplet]()

@@ -49,7 +49,7 @@ class TrackResult:
     detection: RelationDetection
     tagging: RelationTagging
     mistakes: TrackErrors
-    unseen: RelationDetection
+    unseen: RelationDetection | None  # None without training annotations
     unseen_triplets: int  # that test has and training lacks
 
     def describe(self) -> str:
@@ -64,16 +64,24 @@ class TrackResult:
             f"{count} {name} ({100 * gain:+.2f})"
             for name, count, gain in zip(TRACK_ERRORS[1:], counts, self.mistakes.gain.tolist(), strict=True)
         )
-        new = {"mAP": self.unseen.mean_ap}
-        new |= {f"R@{k}": value for k, value in zip(self.unseen.ks, self.unseen.recall, strict=True)}
-        zero_shot = ", ".join(f"{name} {100 * value:.2f}" for name, value in new.items())
         return (
             "relations over tracks (VidVRD and VidOR): detection, viou >= 0.5 of subject and object, inclusive pixels,"
             f" mAP over videos and R@K pooled; tagging, P@k; {len(tagging.videos)} videos with {detection.relations}"
             f" relations; in percent\n{told}"
             f"\nmistakes among the best 200 of a video, and what mAP gains without them (Chen et al. 2021): {costs}"
+            f"{self._zero_shot()}"
+        )
+
+    def _zero_shot(self) -> str:
+        """A line about relations that training lacks."""
+        if self.unseen is None:
+            return ""
+        new = {"mAP": self.unseen.mean_ap}
+        new |= {f"R@{k}": value for k, value in zip(self.unseen.ks, self.unseen.recall, strict=True)}
+        numbers = ", ".join(f"{name} {100 * value:.2f}" for name, value in new.items())
+        return (
             f"\nzero-shot, only what has one of the {self.unseen_triplets} triplets that training lacks"
-            f" ({self.unseen.relations} relations): {zero_shot if self.unseen.relations else 'nothing to find'}"
+            f" ({self.unseen.relations} relations): {numbers if self.unseen.relations else 'nothing to find'}"
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -93,7 +101,9 @@ class TrackResult:
                     strict=True,
                 )
             },
-            "zero_shot": {
+            "zero_shot": None
+            if self.unseen is None
+            else {
                 "triplets": self.unseen_triplets,
                 "relations": self.unseen.relations,
                 "mAP": self.unseen.mean_ap if self.unseen.relations else None,
@@ -116,21 +126,24 @@ class TrackAccumulator(VideoAccumulator[TrackScore]):
         protocol: Protocol,
         vocabulary: Vocabulary,
         truth: Mapping[str, Sequence[RelationInstance]],
-        seen: Collection[Triplet] = (),
+        seen: Collection[Triplet] | None = None,
     ) -> None:
-        """truth: the relations over time of every video. seen: the triplets of the training part."""
+        """truth: the relations over time of every video. seen: the triplets of the training part;
+        None if that is not at hand."""
         super().__init__(protocol, vocabulary)
         self.truth = truth
-        self.new = triplets_of(truth) - set(seen)
+        self.knows_training = seen is not None
+        self.new = set[Triplet]() if seen is None else triplets_of(truth) - set(seen)
 
     def compute(self) -> TrackResult:
         """The metrics over all videos so far."""
         counts = self.state().counts
+        new = {video: score.unseen for video, score in counts.items() if score.unseen is not None}
         return TrackResult(
             RelationDetection({video: score.detected for video, score in counts.items()}),
             RelationTagging({video: score.precision for video, score in counts.items() if score.precision}),
             TrackErrors.cat([score.mistakes for score in counts.values()]),
-            RelationDetection({video: score.unseen for video, score in counts.items() if score.unseen is not None}),
+            RelationDetection(new) if self.knows_training else None,
             len(self.new),
         )
 

@@ -56,7 +56,7 @@ def run_comparison(options: CompareOptions) -> Comparison:
                 root, run.options.mode, options.split, datasize=options.datasize, skip_bad=options.skip_bad
             )
             splits[root] = dataset, annotations_of(dataset, dataset.video_ids)
-            training[root] = open_training_counts(root, options.split)
+            training[root] = _training_of(root, options.split)
         _check_same("annotated", first_name, next(iter(splits.values()))[1], name, splits[root][1])
         scored[name], line = _score(run, options, *splits[root], training[root].unseen(splits[root][0]))
         _check_same("scored", first_name, scored[first_name].annotations, name, scored[name].annotations)
@@ -77,6 +77,17 @@ def run_comparison(options: CompareOptions) -> Comparison:
         *told,
     ]
     return Comparison("\n".join([*head, "", differences.text()]), differences, tuple(files))
+
+
+def _training_of(root: Path, split: str) -> TrainingCounts:
+    """Raises ConfigError for a data set without training annotations."""
+    training = open_training_counts(root, split)
+    if training is None:
+        raise ConfigError(
+            f"option -data_path: {root} has no training annotations, by which predicates are ranked; score each run with"
+            " 'vidsgg evaluate'."
+        )
+    return training
 
 
 def _score(

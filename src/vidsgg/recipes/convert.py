@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from vidsgg.datasets.base import VideoDataset
+from vidsgg.datasets.format import MissingSplit
 from vidsgg.datasets.registry import has_validation, identify, open_whole_split
 from vidsgg.errors import ConfigError, DataError
 from vidsgg.inference.graphs import annotated_graph
 from vidsgg.io.atomic import write_whole
+from vidsgg.io.coco_masks import packed_mask
 from vidsgg.io.exporters.coco import coco
 from vidsgg.io.exporters.vidvrd import short_id, vidor, vidvrd
 from vidsgg.options import option
@@ -29,6 +31,9 @@ class ConvertOptions:
     out: Path = option(help="folder to write to; new, or without files of these names", place="new folder")
     format: Literal["coco_video", "vidvrd", "vidor"] = option(
         COCO_VIDEO, "COCO-video with relations, or the files that VidVRD's and VidOR's loaders read"
+    )
+    masks: bool = option(
+        False, "keep the masks of things as 'segmentation': of data that has masks (PVSG), with -format coco_video"
     )
 
 
@@ -46,6 +51,8 @@ def run_convert(options: ConvertOptions) -> Conversion:
     Raises DataError for data without boxes of subjects, or without tracks where the format needs
     them, and ConfigError if something is already there or nothing can be written.
     """
+    if options.masks and options.format != COCO_VIDEO:
+        raise ConfigError(f"option -masks: {options.format} has no place for masks; take -format {COCO_VIDEO}.")
     root = identify(Path(options.data_path))[1]
     lost: Counter[str] = Counter()
     contents: list[tuple[Path, Callable[[], bytes]]] = []
@@ -54,8 +61,8 @@ def run_convert(options: ConvertOptions) -> Conversion:
     for split in parts:
         try:
             dataset = open_whole_split(root, split, "predcls").every_frame()
-        except DataError:
-            if opened or split != parts[-1]:  # a part that is not there; without any the last one says so
+        except MissingSplit:
+            if opened or split != parts[-1]:  # without any part the last one says so
                 continue
             raise
         opened += 1
@@ -64,7 +71,14 @@ def run_convert(options: ConvertOptions) -> Conversion:
         graphs = [
             true_graph(dataset, index, lost, tracks=options.format != COCO_VIDEO) for index in range(len(dataset))
         ]
-        contents += _contents(options, split, graphs)
+        masks = None
+        if options.masks:
+            if not dataset.has_masks:
+                raise ConfigError(f"option -masks: {dataset.schema.title} has boxes and no masks.")
+            masks = [map(packed_mask, dataset.masks(index)) for index in range(len(dataset))]
+        elif dataset.has_masks:
+            lost["the masks of things, which -masks True keeps"] += 1
+        contents += _contents(options, split, graphs, masks)
     if options.format != COCO_VIDEO:
         lost["the groups of predicates, and which way they read"] += 1
         lost["fractions of pixels: boxes are whole pixels within the picture"] += 1
@@ -82,11 +96,14 @@ def run_convert(options: ConvertOptions) -> Conversion:
 
 
 def _contents(
-    options: ConvertOptions, split: str, graphs: Sequence[VideoGraph]
+    options: ConvertOptions,
+    split: str,
+    graphs: Sequence[VideoGraph],
+    masks: Sequence[Iterator[dict[str, Any]]] | None,
 ) -> list[tuple[Path, Callable[[], bytes]]]:
     """The files of a split, each with what makes its content."""
     if options.format == COCO_VIDEO:
-        return [(options.out / f"{split}.json", lambda: coco(graphs))]
+        return [(options.out / f"{split}.json", lambda: coco(graphs, masks))]
     write: Callable[[VideoGraph], bytes] = vidvrd
     folder = options.out / split
     if options.format == "vidor":

@@ -114,7 +114,7 @@ def _score(
         team=team,
     )
     training = open_training_counts(root, options.split)
-    unseen = training.unseen(dataset)
+    unseen = None if training is None else training.unseen(dataset)
     of = protocol, dataset.schema.vocabulary
     recall, misses = RecallAccumulator(*of, unseen), MissAccumulator(*of)
     calibration, risk = CalibrationAccumulator(*of), RiskCoverageAccumulator(*of)
@@ -129,7 +129,7 @@ def _score(
         report = EvaluationReport(
             recall.compute(),
             dataset.schema.vocabulary,
-            training.tail,
+            None if training is None else training.tail,
             calibration.compute(),
             risk.compute(),
             misses.compute(),
@@ -166,6 +166,8 @@ def _score(
             f"{options.split} split of {root}: {counted(report.recall.videos, 'video')}, {counted(report.recall.units, protocol.unit)}",
             *trained.source.lines,
         ]
+        if training is None:
+            head.append("no training annotations: head, body and tail and zero-shot recall are left out")
         if unmeasured:
             head.append(f"relations over tracks are not measured: {unmeasured}")
         if skipped:
@@ -177,7 +179,7 @@ def _score(
 
 
 def _track_accumulator(
-    training: TrainingCounts, dataset: VideoDataset, protocol: Protocol
+    training: TrainingCounts | None, dataset: VideoDataset, protocol: Protocol
 ) -> tuple[TrackAccumulator | None, str]:
     """What measures relations over tracks, for data whose files list such relations; and why it is
     not measured where they cannot be compared."""
@@ -187,7 +189,8 @@ def _track_accumulator(
         return None, str(error)
     if not any(truth.values()):
         return None, ""
-    return TrackAccumulator(protocol, dataset.schema.vocabulary, truth, training.over_time), ""
+    seen = None if training is None else training.over_time
+    return TrackAccumulator(protocol, dataset.schema.vocabulary, truth, seen), ""
 
 
 def _span_accumulator(dataset: VideoDataset, protocol: Protocol) -> SpanAccumulator | None:

@@ -35,11 +35,12 @@ EVALUATION_FILES = tuple(
 
 @dataclass(frozen=True, eq=False)
 class EvaluationReport:
-    """risk: of models that estimate their uncertainty. remark: what every file has to say."""
+    """tail: None for data without training annotations. risk: of models that estimate their
+    uncertainty. remark: what every file has to say."""
 
     recall: RecallResult
     vocabulary: Vocabulary
-    tail: LongTail
+    tail: LongTail | None
     calibration: CalibrationResult
     risk: RiskCoverageResult | None
     misses: MissResult
@@ -53,7 +54,7 @@ class EvaluationReport:
         over_time = [result.describe() for result in (self.tracks, self.spans) if result is not None]
         parts = [
             self.recall.table(),
-            "\n".join(self._tail_table()),
+            *([] if self.tail is None else ["\n".join(_tail_table(self.recall, self.tail))]),
             self.misses.describe(),
             "\n".join([self.calibration.describe(), *risk]),
             *over_time,
@@ -95,51 +96,48 @@ class EvaluationReport:
         name = f"recall@{K}, {CONSTRAINT} constraint"
         files = [folder / f"{kind}_{split}.png" for kind in _CHARTS]
         drawn = [
-            draw_predicates(
-                files[0], name, self.recall.predicates, recall, self.recall.relations, self.tail, self.remark
-            ),
             draw_reliability(files[1], self.calibration, self.remark),
             draw_mistakes(files[2], self.misses, None if self.tracks is None else self.tracks.mistakes, self.remark),
         ]
+        if self.tail is not None:
+            predicates, relations = self.recall.predicates, self.recall.relations
+            drawn.append(draw_predicates(files[0], name, predicates, recall, relations, self.tail, self.remark))
         if self.risk is not None:
             drawn.append(draw_risk_coverage(files[3], self.risk, self.remark))
         return drawn
 
-    def _tail_table(self) -> list[str]:
-        constraints = self.recall.protocol.constraints
-        means = [self.tail.means(self.recall.of_predicates(constraint, K)) for constraint in constraints]
-        lines = [
-            [
-                "mean recall of",
-                "predicates",
-                "instances in training",
-                *(f"{constraint}@{K}" for constraint in constraints),
-            ]
-        ]
-        for i, part in enumerate(PARTS):
-            instances = self.tail.instances[self.tail.part == i]
-            span = f"{instances.min():,} to {instances.max():,}" if len(instances) else "none"
-            lines.append([part, str(len(instances)), span, *(percent(mean[i]) for mean in means)])
-        return aligned(lines)
-
     def _predicate_rows(self) -> list[dict[str, str | int | float]]:
-        """One row per predicate, the most frequent in training first; recall as fractions."""
+        """One row per predicate, the most frequent in training first; recall as fractions. Without
+        training annotations in their own order."""
+        tail = self.tail
         groups = [group.name for group in self.vocabulary.groups for _ in group.predicates]
         measured = [(constraint, k) for constraint in self.recall.protocol.constraints for k in self.recall.protocol.ks]
         return [
             {
                 "predicate": self.recall.predicates[p],
                 "group": groups[p],
-                "part": PARTS[self.tail.part[p]],
-                "training_instances": int(self.tail.instances[p]),
+                "part": "" if tail is None else PARTS[tail.part[p]],
+                "training_instances": "" if tail is None else int(tail.instances[p]),
                 "relations": int(self.recall.relations[p]),
                 **{
                     f"{constraint}@{k}": float(self.recall.of_predicates(constraint, k)[p])
                     for constraint, k in measured
                 },
             }
-            for p in self.tail.order
+            for p in (range(len(groups)) if tail is None else tail.order)
         ]
+
+
+def _tail_table(recall: RecallResult, tail: LongTail) -> list[str]:
+    constraints = recall.protocol.constraints
+    means = [tail.means(recall.of_predicates(constraint, K)) for constraint in constraints]
+    head = ["mean recall of", "predicates", "instances in training"]
+    lines = [[*head, *(f"{constraint}@{K}" for constraint in constraints)]]
+    for i, part in enumerate(PARTS):
+        instances = tail.instances[tail.part == i]
+        span = f"{instances.min():,} to {instances.max():,}" if len(instances) else "none"
+        lines.append([part, str(len(instances)), span, *(percent(mean[i]) for mean in means)])
+    return aligned(lines)
 
 
 def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> Path:

@@ -103,12 +103,13 @@ def origin(
     used: TrainOptions,
     protocol: Protocol,
     detector: DetectorRecord | None,
-    unseen: Array,
+    unseen: Array | None,
     *,
     exclusive: bool,
 ) -> dict[str, Any]:
     """What decides the counters of a checkpoint's videos, as plain values. used: the run's options
-    as they are to score it. detector: its record. unseen: the triplets that training lacks."""
+    as they are to score it. detector: its record. unseen: the triplets that training lacks,
+    None without training annotations."""
     given, free = used.to_dict(), free_options(type(used), "scores")  # of the detector its record is compared
     made_by = {
         "checkpoint": _parts_digest(run.file),
@@ -120,7 +121,7 @@ def origin(
         "detector": None if detector is None else asdict(detector),
         "exclusive_decoding": exclusive,
         "protocol": asdict(protocol),
-        "unseen": triplets_digest(unseen),
+        "unseen": None if unseen is None else triplets_digest(unseen),
     }
     plain: dict[str, Any] = json.loads(json.dumps(made_by))
     return plain

@@ -12,6 +12,7 @@ import numpy as np
 
 from vidsgg.assembly.data import open_split
 from vidsgg.datasets.base import VideoDataset, counts_of_predicates
+from vidsgg.datasets.format import MissingSplit
 from vidsgg.datasets.registry import open_whole_split
 from vidsgg.metrics.long_tail import LongTail
 from vidsgg.structures.checks import Array
@@ -71,14 +72,18 @@ class TrainingCounts:
         return frozenset(self.seen.tolist())
 
 
-def open_training_counts(root: Path, split: str) -> TrainingCounts:
-    """The training split as PredCLS reads it: the same for all modes and models.
+def open_training_counts(root: Path, split: str) -> TrainingCounts | None:
+    """The training split as PredCLS reads it: the same for all modes and models; None for a data set
+    without one.
 
     split: the one that is scored. Its own videos are none that were learnt from: for "val" a
-    triplet is new if the rest of the training videos lack it. Raises DataError if there are no
-    training annotations.
+    triplet is new if the rest of the training videos lack it. Raises DataError for training
+    annotations that cannot be used.
     """
-    whole = open_whole_split(root, "train", "predcls", skip_bad=True)
+    try:
+        whole = open_whole_split(root, "train", "predcls", skip_bad=True)
+    except MissingSplit:
+        return None
     codes, counts = whole.triplet_counts()
     tail = LongTail.of(counts_of_predicates(whole.schema, codes, counts))
     if split == "val":

@@ -34,13 +34,15 @@ def main(argv: Sequence[str]) -> int:
         check_replaced("option -out", options.out, ".csv")
     from vidsgg.assembly.data import open_split
     from vidsgg.datasets.registry import default_data_path
-    from vidsgg.errors import counted
+    from vidsgg.errors import DataError, counted
     from vidsgg.recipes.report import write_rows
     from vidsgg.recipes.tables import columns
     from vidsgg.recipes.training_counts import UnseenTriplet, open_training_counts
 
     root = Path(options.data_path) if options.data_path else default_data_path()
     training = open_training_counts(root, options.split)
+    if training is None:
+        raise DataError(f"{root}: has no training annotations, which would say what is seen.")
     dataset = open_split(root, "predcls", options.split, datasize="large", skip_bad=False)
     rows = training.unseen_rows(dataset)
     codes, counts = dataset.triplet_counts()

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vidsgg.datasets.format import DatasetFormat
+from vidsgg.datasets.format import DatasetFormat, MissingSplit
 from vidsgg.errors import ConfigError, DataError, short
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class TableFormat(DatasetFormat):
         found = [part for part in parts if self.file(folder, part).is_file()]
         if not found:
             names = " or ".join(self.file(folder, part).relative_to(folder).as_posix() for part in parts)
-            raise DataError(f"{folder}: has no {names}, which the {split} split is read from.")
+            raise MissingSplit(f"{folder}: has no {names}, which the {split} split is read from.")
         return found[0]
 
     def _load(self, folder: Path, part: str, split: str, skip_bad: bool) -> RelationTable:

@@ -17,12 +17,12 @@ from typing import Any, TypeVar
 import msgspec
 import numpy as np
 
-from vidsgg.datasets.coco_video.masks import mask_box
 from vidsgg.datasets.coco_video.records import ENTRY, NEEDED, CocoVideo
 from vidsgg.datasets.faults import Faults
 from vidsgg.datasets.relation_sets import Parsed
 from vidsgg.datasets.relation_table import RelationTable
 from vidsgg.errors import DataError, short
+from vidsgg.io.coco_masks import mask_box
 from vidsgg.io.files import read_bytes
 from vidsgg.io.names import is_one_name
 from vidsgg.io.untrusted import as_type, parse_json

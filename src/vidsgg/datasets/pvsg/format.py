@@ -29,8 +29,8 @@ class PvsgFormat(DatasetFormat):
         """ "test" is PVSG's validation part. The first opening reads every mask."""
         from vidsgg.datasets.annotation_cache import split_cache_places
         from vidsgg.datasets.pvsg.parse import PARTS, mask_folders, read_pvsg
+        from vidsgg.datasets.pvsg.videos import PvsgVideos
         from vidsgg.datasets.relation_sets import load_table
-        from vidsgg.datasets.relation_videos import RelationVideos
 
         if split not in PARTS:
             raise ConfigError(f"{self.title} has no split {short(split)}, only {', '.join(PARTS)}.")
@@ -39,7 +39,7 @@ class PvsgFormat(DatasetFormat):
         masks = sorted(path for _, place in folders for path in place.glob("*.png"))
         name = f"{self.name}-{split}"
         table = load_table(folder, [file, *masks], split, name, lambda: self._parse(folder, split), skip_bad=skip_bad)
-        return RelationVideos(folder, table, mode, split_cache_places(folder, name))
+        return PvsgVideos(folder, table, mode, split_cache_places(folder, name))
 
     def check(self, folder: Path, pictures: Pictures, book: Book) -> None:
         from vidsgg.datasets.findings import check_annotations, check_pictures

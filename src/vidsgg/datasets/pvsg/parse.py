@@ -19,6 +19,7 @@ from scipy.ndimage import find_objects
 from tqdm import tqdm
 
 from vidsgg.datasets.faults import Faults
+from vidsgg.datasets.format import MissingSplit
 from vidsgg.datasets.relation_sets import Parsed
 from vidsgg.datasets.relation_table import RelationTable
 from vidsgg.errors import DataError, short
@@ -132,11 +133,10 @@ def parse_pvsg(root: Path, file: Path, split: str, name: str, title: str) -> Par
         video_file.append(f"{source}/videos/{video.video_id}.mp4")
         fps.append(video.meta.fps or np.nan)
         frames += len(numbers)
+    if not videos:
+        raise MissingSplit(f"{file}: has no video for its part {PARTS[split]!r}, which the {split} split is read from.")
     if not video_id:
-        first = next(
-            (cases[0] for cases in faults.cases.values()), f"{file}: has no video for its part {PARTS[split]!r}."
-        )
-        raise DataError(first)
+        raise DataError(next(cases[0] for cases in faults.cases.values()))
     facts.update({"videos": len(video_id), "frames": frames})
     whole = {column: np.concatenate(arrays) for column, arrays in columns.items()}
     none = np.zeros(0, np.int64)

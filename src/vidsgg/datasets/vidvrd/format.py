@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from vidsgg.datasets.format import DatasetFormat
+from vidsgg.datasets.format import DatasetFormat, MissingSplit
 from vidsgg.errors import ConfigError, DataError, short
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class TrackFormat(DatasetFormat):
             raise ConfigError(f"{self.title} has no split {short(split)}, only {', '.join(self.folders)}.")
         tables = {name: self._load(folder, name, skip_bad) for name in self.folders if self.files(folder, name)}
         if split not in tables:
-            raise DataError(f"{folder}: has no file in {self.folders[split]}, which the {split} split is read from.")
+            raise MissingSplit(f"{folder}: has no file in {self.folders[split]}, which the {split} split is read from.")
         table = tables[split].in_terms_of(self._schema_of(tables.values()))
         caches = split_cache_places(folder, f"{self.name}-{split}")
         return RelationVideos(folder, table, mode, caches, every=EVERY if split == "train" else 1)

@@ -5,7 +5,7 @@ on."""
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from vidsgg.errors import DataError
@@ -13,13 +13,14 @@ from vidsgg.structures.graph import VideoGraph
 from vidsgg.structures.vocabulary import PredicateGroup, Vocabulary
 
 
-def coco(graphs: Sequence[VideoGraph]) -> bytes:
+def coco(graphs: Sequence[VideoGraph], masks: Sequence[Iterator[dict[str, Any]]] | None = None) -> bytes:
     """``images`` are frames (with ``video_id``, ``frame_id``, ``time``), ``annotations`` nodes
     (with ``score``, ``track_id``), ``relations`` edges and, after them, relations over time.
 
     A relation's subject is the subject of the pair, also where the group of its predicate reads
     from the object to the subject. Ids count from 1, those of categories as in the vocabulary.
-    Boxes are x, y, width, height. Raises DataError for actions, which have no box.
+    Boxes are x, y, width, height. masks: of every graph those of its nodes in order, as COCO's run
+    lengths, which become ``segmentation``. Raises DataError for actions, which have no box.
     """
     vocabulary = shared_vocabulary(graphs)
     categories, predicates = _numbered(graphs, vocabulary)
@@ -47,6 +48,8 @@ def coco(graphs: Sequence[VideoGraph]) -> bytes:
                     {"id": len(annotations) + 1, "image_id": image, "category_id": categories[node.label], "bbox": box,
                      "area": round(box[2] * box[3], 3), "iscrowd": 0, "score": node.score, "track_id": node.track}
                 )  # fmt: skip
+                if masks is not None:
+                    annotations[-1]["segmentation"] = next(masks[v - 1])
             for edge in frame.edges:
                 ends = (edge.object, edge.subject) if edge.group in turned else (edge.subject, edge.object)
                 relations.append(

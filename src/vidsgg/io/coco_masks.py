@@ -1,4 +1,4 @@
-"""Boxes of masks in COCO's two forms, run lengths and polygons; nothing else of a mask is read."""
+"""Masks in COCO's forms: boxes of run lengths and polygons, and masks as run lengths."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 
 from vidsgg.errors import DataError, short
 from vidsgg.io.untrusted import MISFITS
+from vidsgg.structures.checks import Array
 
 _MOST_RUNS = 1 << 24
 
@@ -70,3 +71,25 @@ def _unpacked(text: str) -> list[int]:
     if shift:
         raise ValueError("counts that end within a number")
     return runs
+
+
+def packed_mask(mask: Array) -> dict[str, Any]:
+    """A mask (H, W) bool as COCO's compressed run lengths, with its size."""
+    height, width = mask.shape
+    column = np.concatenate([[False], np.asarray(mask, np.bool_).ravel(order="F")])  # runs begin with one of 0
+    ends = np.append(np.flatnonzero(np.diff(column)), height * width)
+    return {"size": [height, width], "counts": _packed(np.diff(ends, prepend=0).tolist())}
+
+
+def _packed(runs: list[int]) -> str:
+    """See ``_unpacked``."""
+    letters = bytearray()
+    for i, run in enumerate(runs):
+        value = run - runs[i - 2] if i > 2 else run
+        more = True
+        while more:
+            bits = value & 31
+            value >>= 5
+            more = value != (-1 if bits & 16 else 0)
+            letters.append(48 + bits + 32 * more)
+    return letters.decode("ascii")

@@ -1,0 +1,36 @@
+"""ImageNet-VidVRD in COCO style as a data set format."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vidsgg.datasets.coco_video.format import TableFormat
+
+if TYPE_CHECKING:
+    from vidsgg.datasets.relation_sets import Parsed
+
+FILES = {
+    "train": "annotations/instances_train_base.json",
+    "val": "annotations/instances_val.json",
+    "test": "annotations/instances_test.json",
+}
+
+
+class VidvrdCocoFormat(TableFormat):
+    """OvDSGG's files. Its validation file is VidVRD's test part."""
+
+    name = "vidvrd_coco"
+    title = "ImageNet-VidVRD in COCO style"
+    marks = (FILES["train"], FILES["val"])
+
+    def file(self, folder: Path, part: str) -> Path:
+        return folder / FILES[part]
+
+    def parse(self, file: Path, split: str) -> Parsed:
+        from vidsgg.datasets.vidvrd.coco_style import parse_vidvrd_coco
+
+        return parse_vidvrd_coco(file, split, self.name, self.title)
+
+
+FORMAT = VidvrdCocoFormat()
