@@ -152,7 +152,7 @@ def test_a_set_without_training_annotations_is_scored(tmp_path: Path, capsys: py
     assert "no training annotations: head, body and tail and zero-shot recall are left out" in said
     assert "zero-shot" not in said.split("left out")[1] and "mean recall of" not in said
     content = json.loads((other / "evaluation_test.json").read_text())
-    assert content["frames"] == 2 and "zero_shot" not in content and "zR" not in content["recall"]["with"]
+    assert content["frames"] == 8 and "zero_shot" not in content and "zR" not in content["recall"]["with"]
     assert (other / "mistakes_test.png").is_file() and not (other / "predicates_test.png").exists()
     assert main(["compare", str(out), str(out / "checkpoint_final.tar"), "-data_path", str(other)]) == 2
     assert "has no training annotations, by which predicates are ranked" in capsys.readouterr().err
