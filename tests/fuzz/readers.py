@@ -21,6 +21,8 @@ from datasets import test_coco_relations, test_pvsg, test_vidvrd
 from datasets.ag_files import dump_frames, small_set
 from datasets.coco_sets import write_set as write_coco_video
 from datasets.easg_files import write_easg, write_features
+from datasets.vidvrd_coco_files import TRAIN as VIDVRD_COCO
+from datasets.vidvrd_coco_files import made_up, write_coco_style
 from detectors.onnx_files import write_network
 from detectors.tiny import sighted_set, tiny_detector
 from fuzz.mutations import damaged, odd_part
@@ -590,6 +592,9 @@ READERS = {
         **AS_PICKLE,
     ),
     "VidVRD": Reader(_videos_of(test_vidvrd.small, "train/train000.json"), _read_videos, **AS_JSON),
+    "VidVRD in COCO style": Reader(
+        _videos_of(lambda folder: write_coco_style(folder, made_up()), VIDVRD_COCO), _read_videos, **AS_JSON
+    ),
     "PVSG": Reader(_videos_of(lambda folder: test_pvsg.write(folder)[0], "pvsg.json"), _read_videos, **AS_JSON),
     "COCO with relations": Reader(
         _videos_of(

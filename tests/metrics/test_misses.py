@@ -7,9 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from golden.recall.inputs import make_case
-from recall_cases import event_schema, event_video, frame_schema, golden_video
-from test_zero_shot import SCHEMA as THINGS
-from test_zero_shot import drawn_video
+from recall_cases import THINGS, drawn_video, event_schema, event_video, frame_schema, golden_video
 
 from vidsgg.metrics.accumulator import RecallAccumulator
 from vidsgg.metrics.misses import EVENT_MISSES, FRAME_MISSES, MissAccumulator, MissResult, misses_of

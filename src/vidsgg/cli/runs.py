@@ -111,9 +111,8 @@ def _compare(runs: Sequence[RunRecord], out: Path) -> int:
             *(f"{points[-1][1]:.4f}" if (points := run.curve("train/loss/total")) else "none" for run in runs),
         ),
     ]
-    scores = [
-        key for key in ("val/with/recall@20", "val/with/mR@20", "val/mAP50") if any(run.curve(key) for run in runs)
-    ]
+    known = ("val/with/recall@20", "val/with/mR@20", "val/with/F@20", "val/mAP50")
+    scores = [key for key in known if any(run.curve(key) for run in runs)]
     rows += [
         (
             f"highest {_label(key)}",
