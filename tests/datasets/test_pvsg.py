@@ -158,8 +158,10 @@ def test_masks_are_kept_where_that_is_asked(tmp_path: Path, capsys: pytest.Captu
     assert len(document["annotations"]) == sum(a.nodes for a in train)
     for entry, mask in zip(document["annotations"], masks, strict=False):
         assert entry["segmentation"]["size"] == list(mask.shape)
-        assert list(mask_box(entry["segmentation"], *mask.shape[::-1])) == entry["bbox"]
-        entry.pop("bbox")
+        x, y, width, height = mask_box(entry["segmentation"], *mask.shape[::-1])
+        assert [x, y, max(width, 2), max(height, 2)] == entry["bbox"]  # a side of one pixel is drawn with two
+        if min(width, height) > 1:
+            entry.pop("bbox")
     (tmp_path / "own/train.json").write_text(json.dumps(document))  # boxes of the first video out of its masks
     again, plain = (open_whole_split(tmp_path / name, "train", "predcls").annotation(0) for name in ("own", "plain"))
     assert again == plain
