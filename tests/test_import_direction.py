@@ -22,6 +22,7 @@ REACHES_DOWN = {
         "vidsgg.io.exporters.networkx_graph",
         "vidsgg.io.exporters.pandas_table",
         "vidsgg.io.graphs",
+        "vidsgg.io.locations",
         "vidsgg.recipes.view",
         "vidsgg.viewer.notebook",
     },

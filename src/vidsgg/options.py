@@ -37,6 +37,7 @@ def option(
     high: float | None = None,
     aliases: Sequence[str] = (),
     place: Place | None = None,
+    remote: bool = False,
     plugin: bool = False,
     takes_stream: bool = False,
     free: Sequence[Free] = (),
@@ -45,7 +46,7 @@ def option(
     value, and other names it answers to.
 
     high: infinity where the option takes that too. place: what a path stands for, so that it can be
-    checked before any work.
+    checked before any work. remote: whether it may lie in object storage; see ``vidsgg/io/locations.py``.
     plugin: it also takes ``package.module:NAME``, code of the user's own; see ``vidsgg/plugins.py``
     for who may name it.
     takes_stream: whether ``-`` stands for standard output or input. free: where its value does not count;
@@ -58,6 +59,7 @@ def option(
         "high": high,
         "aliases": tuple(aliases),
         "place": place,
+        "remote": remote,
     }
     metadata |= {"plugin": plugin, "takes_stream": takes_stream, "free": tuple(free)}
     return dataclasses.field(default=default, metadata=metadata)

@@ -31,6 +31,7 @@ from vidsgg.engine.distributed import ALONE, Team
 from vidsgg.engine.evaluate import score
 from vidsgg.errors import DataError
 from vidsgg.io.footage import FootageFrame
+from vidsgg.io.locations import Location, location
 from vidsgg.methods.registry import find_method
 from vidsgg.metrics.accumulator import RecallAccumulator
 from vidsgg.metrics.protocol import protocol_for
@@ -102,7 +103,7 @@ class TrainedModel:
 
     def predict(
         self,
-        video: str | Path,
+        video: str | Location,
         *,
         fps: float = FPS,
         boxes: str | Path | None = None,
@@ -124,7 +125,7 @@ class TrainedModel:
         settings = VideoSettings(
             fps, None if boxes is None else Path(boxes), threshold, least_score, uncertainty_threshold, tracker
         )
-        return self.on_videos(settings).graph(Path(video))
+        return self.on_videos(settings).graph(location(video))
 
     def stream(
         self,

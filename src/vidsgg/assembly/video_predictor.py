@@ -22,6 +22,7 @@ from vidsgg.io.box_files import BoxFile, read_boxes
 from vidsgg.io.boxes import GivenBoxes
 from vidsgg.io.footage import Footage, FootageFrame, open_footage
 from vidsgg.io.identity import content_of
+from vidsgg.io.locations import Location
 from vidsgg.methods.registry import find_method
 from vidsgg.structures.box_rules import BoxRules
 from vidsgg.structures.graph import GraphFrame, Origin, VideoFile, VideoGraph
@@ -116,7 +117,7 @@ class VideoPredictor:
         """A new one, for one video."""
         return make_tracker(self.settings.tracker, self.settings.fps)
 
-    def open(self, video: Path) -> tuple[Footage, GivenBoxes | None]:
+    def open(self, video: Location) -> tuple[Footage, GivenBoxes | None]:
         """The frames that are wanted of a video, and its boxes where they are given. Raises
         DataError naming the video."""
         boxes = None if self.boxes is None else self.boxes.of(video)
@@ -143,7 +144,7 @@ class VideoPredictor:
         window = Window(frames=delay + 1)
         return video_graphs(name, frames, self.scorer, self.rules, window, tracker=self.tracker(), live=True)
 
-    def graph(self, video: Path) -> VideoGraph:
+    def graph(self, video: Location) -> VideoGraph:
         """The whole graph of a video, in memory. Raises DataError if the video cannot be read."""
         footage, boxes = self.open(video)
         timeline, frames = RelationTimeline(), list[GraphFrame]()
@@ -164,7 +165,7 @@ class VideoPredictor:
         )
 
 
-def video_file(video: Path, footage: Footage) -> VideoFile:
+def video_file(video: Location, footage: Footage) -> VideoFile:
     """What a video is known by."""
     content, seconds = content_of(video), footage.time_of(footage.count)
     return VideoFile(

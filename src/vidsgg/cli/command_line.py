@@ -19,7 +19,8 @@ from typing import Any, NoReturn, TypeVar
 
 from vidsgg.cli.words import NEGATIVE_NUMBER, as_typed, prepared
 from vidsgg.errors import ConfigError, DataError, short
-from vidsgg.io.places import check_place
+from vidsgg.io.locations import is_storage, is_url
+from vidsgg.io.places import check_place, local_or_remote, on_this_machine
 from vidsgg.io.untrusted import read_yaml
 from vidsgg.options import (
     aliases_of,
@@ -91,21 +92,30 @@ def build(config: type[T], values: Mapping[str, Any]) -> T:
     """Options from their values. Raises ConfigError for a number out of bounds, an input that
     cannot be read or an output that cannot be written, before any work is done.
     """
-    built = config(**values)
+    fields = {field.name: field for field in dataclasses.fields(config)}  # type: ignore[arg-type]
+    built = config(
+        **{
+            name: on_this_machine(value) if fields[name].metadata.get("place") else value
+            for name, value in values.items()
+        }
+    )
     check_bounds(built)
-    for field in dataclasses.fields(config):  # type: ignore[arg-type]
-        if field.name in values:
-            check_option_place(field, getattr(built, field.name))
+    for name, field in fields.items():
+        if name in values:
+            check_option_place(field, getattr(built, name))
     return built
 
 
 def check_option_place(field: dataclasses.Field[Any], given: Any) -> None:
     """Raises ConfigError if what an option names cannot be read, or written to, as its declaration
     says."""
-    place = field.metadata.get("place")
-    if place and given is not None:
-        for path in given if isinstance(given, tuple) else (given,):
-            check_place(f"option -{field.name}", Path(path), place)
+    metadata, name = field.metadata, f"option -{field.name}"
+    if not metadata.get("place") or given is None:
+        return
+    for word in map(str, given if isinstance(given, tuple) else (given,)):
+        if is_url(word) and (metadata["plugin"] or (metadata["takes_stream"] and not is_storage(word))):
+            continue  # a name of a model, or an address of a camera
+        check_place(name, local_or_remote(name, word, metadata["remote"]), metadata["place"])
 
 
 def parse_values(

@@ -4,6 +4,9 @@ some of them are killed.
 A file is written under a temporary name beside its own, ``.vidsgg-<16 digits>-<name>.tmp``, and
 locked by its writer for as long as it has that name. So everybody can tell what a killed writer
 left behind, and nobody removes what a living one is writing, or what is not ours.
+
+A file in object storage is written on this machine first, in the system's folder for temporary
+files, and uploaded when it is complete; there it is whole or absent by itself.
 """
 
 from __future__ import annotations
@@ -15,12 +18,14 @@ import re
 import secrets
 import stat
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from vidsgg.io.links import regular_file
+from vidsgg.io.locations import Location, RemotePath
 
 if sys.platform != "win32":
     import fcntl
@@ -32,7 +37,7 @@ _cleaned: set[Path] = set()  # folders that this process has written to
 
 
 @contextlib.contextmanager
-def whole_file(path: Path, *, flush: bool = True) -> Iterator[BinaryIO]:
+def whole_file(path: Location, *, flush: bool = True) -> Iterator[BinaryIO]:
     """A file to write that gets its name when it is complete: a kill or an error leaves the old
     file or none, never half of one.
 
@@ -45,16 +50,23 @@ def whole_file(path: Path, *, flush: bool = True) -> Iterator[BinaryIO]:
         yield file
 
 
-def write_whole(path: Path, content: bytes | str) -> None:
+def write_whole(path: Location, content: bytes | str) -> None:
     """A whole file of given bytes, or of a text as UTF-8, as ``whole_file`` writes it."""
     with whole_file(path) as file:
         file.write(content.encode() if isinstance(content, str) else content)
 
 
 @contextlib.contextmanager
-def whole_path(path: Path, *, flush: bool = True) -> Iterator[Path]:
+def whole_path(path: Location, *, flush: bool = True) -> Iterator[Path]:
     """The same for libraries that open files themselves: the temporary name, to be written and
     closed within the block."""
+    if isinstance(path, RemotePath):
+        with tempfile.TemporaryDirectory(prefix="vidsgg-") as folder:
+            file = Path(folder) / "upload"
+            file.touch()
+            yield file
+            path.put(file)
+        return
     temporary: Path | None = None
     try:
         _check_place(path)
@@ -102,8 +114,10 @@ def held_mark(folder: Path) -> Iterator[Path]:
             mark.unlink()
 
 
-def left_behind(folder: Path) -> list[Path]:
+def left_behind(folder: Location) -> list[Path]:
     """Temporary files in a folder, not below it, of writers that are at work or were killed."""
+    if isinstance(folder, RemotePath):
+        return []
     try:
         with os.scandir(folder) as entries:
             return sorted(Path(e.path) for e in entries if is_temporary(e.name) and e.is_file(follow_symlinks=False))
@@ -111,7 +125,7 @@ def left_behind(folder: Path) -> list[Path]:
         return []
 
 
-def remove_left_behind(folder: Path) -> None:
+def remove_left_behind(folder: Location) -> None:
     """Remove the temporary files of killed writers from a folder. Those of writers at work stay,
     and whatever cannot be removed.
 

@@ -17,6 +17,7 @@ from vidsgg.io.box_tables import table_rows
 from vidsgg.io.boxes import BoxRow, FrameBoxes, GivenBoxes
 from vidsgg.io.footage import picture_files
 from vidsgg.io.graphs import FORMAT, LARGEST, read_graph
+from vidsgg.io.locations import Location
 from vidsgg.io.untrusted import read_json
 from vidsgg.structures.graph import VideoFile
 
@@ -35,7 +36,7 @@ class BoxFile:
         """Whether the ids of things came with their boxes."""
         return any(GivenBoxes(frames).tracked for frames in self.by_video.values())
 
-    def check(self, videos: Sequence[Path]) -> None:
+    def check(self, videos: Sequence[Location]) -> None:
         """Raises ConfigError if it does not tell which of several videos its boxes belong to."""
         if None in self.by_video and len(videos) > 1:
             raise ConfigError(
@@ -50,7 +51,7 @@ class BoxFile:
                     f" folder in front of the name, such as 'folder/{key}'."
                 )
 
-    def of(self, video: Path) -> GivenBoxes:
+    def of(self, video: Location) -> GivenBoxes:
         """The boxes of a video, by its name with or without its suffix and folders, of a folder of
         pictures also by the pictures' names.
 
@@ -67,12 +68,12 @@ class BoxFile:
         shown = ", ".join(name[:60] for name in names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
         raise DataError(f"{video}: {self.path} has no boxes of it; it has those of {shown}.")
 
-    def _key(self, video: Path) -> str | None:
+    def _key(self, video: Location) -> str | None:
         """The longest name that is the end of the video's path."""
         found = [key for key in self.by_video if key is not None and _ends_with(video.resolve(), key)]
         return max(found, key=lambda key: len(_parts(key)), default=None)
 
-    def _pictures(self, folder: Path) -> dict[int, FrameBoxes]:
+    def _pictures(self, folder: Location) -> dict[int, FrameBoxes]:
         numbers = {file.resolve(): number for number, file in enumerate(picture_files(folder), 1)}
         found = {}
         for file, number in numbers.items():
@@ -247,7 +248,7 @@ def _parts(name: str) -> tuple[str, ...]:
     return PurePosixPath(name.replace("\\", "/")).parts
 
 
-def _ends_with(path: Path, name: str) -> bool:
+def _ends_with(path: Location, name: str) -> bool:
     """Whether a path ends with a name, whose suffix may be missing."""
     wanted = _parts(name)
     return any(wanted and parts[-len(wanted) :] == wanted for parts in (path.parts, (*path.parts[:-1], path.stem)))

@@ -1,5 +1,5 @@
 """Opening video files: only formats that hold pictures themselves, only the file itself, only
-frames that memory holds."""
+frames that memory holds. Files in object storage are read by ranges."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from typing import BinaryIO
 
 import av
 import av.error
 
 from vidsgg.errors import DataError
 from vidsgg.io.images import check_size
+from vidsgg.io.locations import Location, RangeFile, RemotePath
 
 # A forked worker has none of FFmpeg's threads. If its garbage collector freed a converter of pictures
 # that its parent had used, it would wait for them for ever.
@@ -38,7 +39,7 @@ _DECODED_AT_ONCE = 2**26  # pixels of the frames that a decoder's threads work o
 
 
 @contextmanager
-def open_container(path: Path) -> Iterator[av.container.InputContainer]:
+def open_container(path: Location) -> Iterator[av.container.InputContainer]:
     """The file, as PyAV opens it. Neither other files nor network addresses that it names are ever
     opened.
 
@@ -48,20 +49,41 @@ def open_container(path: Path) -> Iterator[av.container.InputContainer]:
     try:
         if not path.is_file():
             raise DataError(f"{path}: {'is not a video file' if path.exists() else 'no such video'}.")
-        with _opened(path) as container:
-            yield container
+        if isinstance(path, RemotePath):
+            with path.open() as file, _opened(path, file) as container:
+                yield container
+        else:
+            # Without "file:" a name like "concat:a.mp4" or "http:a.mp4" is an address for FFmpeg.
+            with _opened(path, f"file:{path}") as container:
+                yield container
     except (av.error.FFmpegError, OSError) as error:
         raise DataError(
             f"{path}: not a readable video ({error.strerror or error}); copy or download it again."
         ) from error
 
 
-def _opened(path: Path) -> av.container.InputContainer:
+def leave_out_contents(container: av.container.InputContainer) -> None:
+    """From now on the packets of an MP4 or MOV file in object storage hold zeros, which need not be
+    fetched: the head of the file tells all the rest of them. Of other files nothing is left out."""
+    file = container.file.file if container.file is not None else None
+    if not isinstance(file, RangeFile) or "mov" not in container.format.name.split(","):
+        return
+    entries = (entry for stream in container.streams for entry in stream.index_entries)
+    file.leave_out([(entry.pos, entry.pos + entry.size) for entry in entries])
+
+
+def _opened(path: Location, source: str | BinaryIO) -> av.container.InputContainer:
+    # A file in object storage may not lead to files of this machine either.
+    protocols = "file" if isinstance(source, str) else "none"
     try:
-        # Without "file:" a name like "concat:a.mp4" or "http:a.mp4" is an address for FFmpeg.
         return av.open(
-            f"file:{path}",
-            options={"format_whitelist": FORMATS, "protocol_whitelist": "file", "max_pixels": str(MOST_FRAME_PIXELS)},
+            source,
+            "r",
+            options={
+                "format_whitelist": FORMATS,
+                "protocol_whitelist": protocols,
+                "max_pixels": str(MOST_FRAME_PIXELS),
+            },
         )
     except av.error.ArgumentError as error:  # FFmpeg's answer for a format that is not in the list
         raise DataError(
@@ -70,7 +92,7 @@ def _opened(path: Path) -> av.container.InputContainer:
         ) from error
 
 
-def bound_frames(path: Path, stream: av.VideoStream) -> None:
+def bound_frames(path: Location, stream: av.VideoStream) -> None:
     """To be called before anything is decoded. Raises DataError if frames are too large to be
     decoded, or have no size."""
     codec, most = stream.codec_context, MOST_FRAME_PIXELS

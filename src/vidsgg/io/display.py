@@ -5,17 +5,17 @@ from __future__ import annotations
 
 import struct
 from fractions import Fraction
-from pathlib import Path
 
 import av
 
 from vidsgg.errors import DataError
 from vidsgg.io.images import Image, Turn, check_size
+from vidsgg.io.locations import Location
 
 _SQUARE = Fraction(1)
 
 
-def displayed(frame: av.VideoFrame, aspect: Fraction | None, path: Path) -> Image:
+def displayed(frame: av.VideoFrame, aspect: Fraction | None, path: Location) -> Image:
     """RGB (H, W, 3) uint8. aspect: width of a stored pixel against its height; None: unknown, so
     square.
 
@@ -39,7 +39,7 @@ def square_size(width: int, height: int, aspect: Fraction | None) -> tuple[int, 
     return (round(width * aspect), height) if aspect > 1 else (width, round(height / aspect))
 
 
-def _turn_of(frame: av.VideoFrame, path: Path) -> Turn:
+def _turn_of(frame: av.VideoFrame, path: Location) -> Turn:
     """What the frame's display matrix asks for; PyAV itself tells its rotation only, not whether it
     mirrors.
 

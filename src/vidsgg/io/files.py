@@ -3,11 +3,10 @@ their kind can sensibly be."""
 
 from __future__ import annotations
 
-import os
 import stat
-from pathlib import Path
 
 from vidsgg.errors import DataError
+from vidsgg.io.locations import Location, RemotePath
 
 _KINDS = {stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
@@ -19,11 +18,11 @@ def special_kind(mode: int) -> str | None:
     return _KINDS.get(stat.S_IFMT(mode))
 
 
-def check_regular(path: Path, most: int | None = None) -> None:
+def check_regular(path: Location, most: int | None = None) -> None:
     """Raises DataError naming the path if it is no file, or larger than ``most`` bytes; nothing is
     opened."""
     try:
-        status = os.stat(path)
+        status = path.stat()
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error}).") from error
     if stat.S_ISDIR(status.st_mode):
@@ -37,12 +36,11 @@ def check_regular(path: Path, most: int | None = None) -> None:
         )
 
 
-def read_bytes(path: Path, most: int) -> bytes:
+def read_bytes(path: Location, most: int) -> bytes:
     """The bytes of a file. Raises DataError as ``check_regular`` does, and if it cannot be read."""
     check_regular(path, most)
     try:
-        with path.open("rb") as file:
-            content = file.read(most + 1)
+        content = _content(path, most + 1)
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}).") from error
     if len(content) > most:  # it grew, or its file system does not tell sizes
@@ -50,14 +48,21 @@ def read_bytes(path: Path, most: int) -> bytes:
     return content
 
 
-def not_utf8(path: Path) -> DataError:
+def _content(path: Location, most: int) -> bytes:
+    if isinstance(path, RemotePath):
+        return path.read_bytes()  # one request; its size is known
+    with path.open("rb") as file:
+        return file.read(most)
+
+
+def not_utf8(path: Location) -> DataError:
     """What to raise for a file that is not text in UTF-8, in another encoding or no text at all."""
     with path.open("rb") as file:
         utf16 = file.read(2) in _UTF16
     return DataError(f"{path}: {'is text in UTF-16' if utf16 else 'is not text in UTF-8'}; save it as UTF-8.")
 
 
-def read_text(path: Path, most: int) -> str:
+def read_text(path: Location, most: int) -> str:
     """The text of a UTF-8 file, without a byte order mark. Raises DataError as ``read_bytes`` does,
     and for other encodings."""
     content = read_bytes(path, most)

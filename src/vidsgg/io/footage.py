@@ -7,13 +7,13 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar, cast
 
 import numpy as np
 
 from vidsgg.errors import DataError
 from vidsgg.io.images import Image, read_image
+from vidsgg.io.locations import Location
 from vidsgg.io.video import VideoReader
 
 PICTURES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"))
@@ -37,6 +37,7 @@ VIDEOS = frozenset(
         ".h264",
     )
 )
+P = TypeVar("P", bound=Location)
 Wanted = Collection[int] | Literal["all"] | None
 FramesDone = Callable[[int, int], None]  # called with the number of frames that are done, and with that of all
 _GIVE_UP = 25  # frames in a row that cannot be decoded, after which the rest of a video is not tried
@@ -76,7 +77,7 @@ class Footage(ABC):
         """Seconds from the first frame to frame ``number``, wanted or not."""
 
 
-def open_footage(path: Path, fps: float, wanted: Wanted = None, *, as_stored: bool = False) -> Footage:
+def open_footage(path: Location, fps: float, wanted: Wanted = None, *, as_stored: bool = False) -> Footage:
     """A video file, a picture, or a folder of pictures.
 
     fps: frames a second that are wanted of a video; of pictures, which are all wanted, how many
@@ -100,9 +101,10 @@ def sample(times: Sequence[float], fps: float) -> list[int]:
     return positions
 
 
-def picture_files(folder: Path) -> list[Path]:
+def picture_files(folder: P) -> list[P]:
     """The pictures of a folder in the order of their names, with numbers in them by value."""
-    found = [file for file in folder.iterdir() if file.suffix.lower() in PICTURES and not file.name.startswith(".")]
+    inside = cast(Iterator[P], folder.iterdir())
+    found = [file for file in inside if file.suffix.lower() in PICTURES and not file.name.startswith(".")]
     return sorted(
         found,
         key=lambda file: (
@@ -119,7 +121,7 @@ def shown(name: str) -> str:
 
 
 class _VideoFile(Footage):
-    def __init__(self, path: Path, fps: float, wanted: Wanted, as_stored: bool) -> None:
+    def __init__(self, path: Location, fps: float, wanted: Wanted, as_stored: bool) -> None:
         self._reader = reader = VideoReader(path, as_stored=as_stored)
         self.name, self.count, self.notes = shown(path.name), reader.count, list[str]()
         if reader.lost:
@@ -170,7 +172,7 @@ class _VideoFile(Footage):
 
 
 class _PictureFolder(Footage):
-    def __init__(self, path: Path, fps: float, wanted: Wanted) -> None:
+    def __init__(self, path: Location, fps: float, wanted: Wanted) -> None:
         self._path, self._files = path, picture_files(path) if path.is_dir() else [path]
         if not self._files:
             raise DataError(f"{path}: holds no picture ({', '.join(sorted(PICTURES))}).")
@@ -205,7 +207,7 @@ class _PictureFolder(Footage):
             self.notes.append(f"{note} ({why.removeprefix(f'{self._files[number - 1]}: ')})")
 
 
-def _checked(path: Path, wanted: Collection[int] | Literal["all"], count: int) -> Sequence[int]:
+def _checked(path: Location, wanted: Collection[int] | Literal["all"], count: int) -> Sequence[int]:
     if wanted == "all":
         return range(1, count + 1)
     numbers = sorted(set(wanted))

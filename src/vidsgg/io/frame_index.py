@@ -26,6 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vidsgg.io.constant_rate import Pace
+from vidsgg.io.containers import leave_out_contents
 
 Track = tuple[av.container.InputContainer, av.VideoStream]
 Opener = Callable[[], AbstractContextManager[Track]]  # opens the file anew at its start
@@ -62,7 +63,8 @@ class FrameIndex:
 
 def index_frames(opened: Opener) -> FrameIndex:
     """The index of a video. Reads every packet once; decodes the first pictures, or all if the
-    packets may not tell the truth."""
+    packets may not tell the truth. Of a file in object storage the contents of the others are not
+    fetched where its head tells about them."""
     with opened() as (container, stream):
         decoder = stream.codec_context.codec
         names = set(container.format.name.split(","))  # of the container: FFmpeg's "mov,mp4,m4a,3gp,3g2,mj2" is one
@@ -126,6 +128,8 @@ class _Survey:
                     self._note(packet)
             if everything or len(self._pictures) < _FIRST:
                 self._decode(packet)
+                if not everything and len(self._pictures) >= _FIRST:
+                    leave_out_contents(container)
         self._went_back = clock.went_back
         self._reorders = stream.codec_context.has_b_frames
 

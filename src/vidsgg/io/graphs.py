@@ -5,18 +5,20 @@ from __future__ import annotations
 
 import json
 import os
+import posixpath
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, replace
 from functools import cache
 from importlib import resources
 from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from vidsgg.errors import DataError, short
+from vidsgg.errors import ConfigError, DataError, short
 from vidsgg.io.atomic import whole_file
 from vidsgg.io.json_schema import check_json
+from vidsgg.io.locations import Location, RemotePath, is_storage, location
 from vidsgg.io.untrusted import read_json
 from vidsgg.structures.graph import GraphEdge, GraphFrame, GraphNode, Origin, RelationInterval, VideoFile, VideoGraph
 from vidsgg.structures.schema import Schema
@@ -64,7 +66,7 @@ def frame_json(frame: GraphFrame) -> dict[str, Any]:
 
 @contextmanager
 def graph_writer(
-    path: Path, video_id: str, dataset: str, schema: Schema | None, video: VideoFile | None = None
+    path: Location, video_id: str, dataset: str, schema: Schema | None, video: VideoFile | None = None
 ) -> Iterator[GraphWriter]:
     """The file gets its name when the block has been left without an error, after ``finish``.
     Raises DataError if it cannot be written."""
@@ -78,7 +80,7 @@ def graph_writer(
         raise DataError(f"cannot write {path}: {error.strerror}.") from error
 
 
-def write_graph(path: Path, graph: VideoGraph) -> None:
+def write_graph(path: Location, graph: VideoGraph) -> None:
     """The whole file or none, also if something goes wrong on the way. Raises DataError if it
     cannot be written."""
     with graph_writer(path, graph.video_id, graph.dataset, graph.schema, graph.video) as writer:
@@ -98,7 +100,7 @@ def _add_all(writer: GraphWriter, graph: VideoGraph) -> None:
     writer.finish(graph.relations, graph.made_by)
 
 
-def read_graph(path: Path) -> VideoGraph:
+def read_graph(path: Location) -> VideoGraph:
     """The graph that ``write_graph`` wrote, equal in every value, also by earlier versions.
 
     Versions 1 to 3 hold a vocabulary at most; the rest of their schema is then as by default.
@@ -137,19 +139,50 @@ def graph_from_json(content: dict[str, Any]) -> VideoGraph:
     )
 
 
-def stem_of(file: Path) -> str:
+def stem_of(file: Location) -> str:
     """What a graph file is called, without its suffix."""
     return file.name.removesuffix(SUFFIX).removesuffix(".json")
 
 
-def path_to(video: Path, file: Path) -> str:
+def path_to(video: Location, file: Location) -> str:
     """Where a video is, for ``Origin.source`` of the graph in ``file``: both can then be moved
-    together."""
-    try:
-        path = Path(os.path.relpath(video.resolve(), file.resolve().parent))
-    except ValueError:  # another drive of Windows
-        path = video.resolve()
-    return path.as_posix().encode("utf-8", "replace").decode("utf-8")
+    together. An address if it is in another bucket than the graph."""
+    if isinstance(video, RemotePath):
+        near = isinstance(file, RemotePath) and file.bucket == video.bucket
+        path = posixpath.relpath(video.key, file.parent.key) if near and isinstance(file, RemotePath) else str(video)
+    elif isinstance(file, RemotePath):
+        path = video.resolve().as_posix()
+    else:
+        try:
+            path = Path(os.path.relpath(video.resolve(), file.resolve().parent)).as_posix()
+        except ValueError:  # another drive of Windows
+            path = video.resolve().as_posix()
+    return path.encode("utf-8", "replace").decode("utf-8")
+
+
+def from_path(said: str, folder: Location) -> Location:
+    """The inverse of ``path_to``. folder: in which the graph's file lies. The text comes out of a
+    file, so it can be anything."""
+    if is_storage(said):
+        with suppress(ConfigError):  # no address after all
+            return location(said)
+    if isinstance(folder, Path):
+        return folder / said
+    return Path(said) if Path(said).is_absolute() else (folder / said).resolve()
+
+
+def moved_to(graph: VideoGraph, file: Location) -> VideoGraph:
+    """A graph that knows where its video is from anywhere, as it stands in ``file``."""
+    said = graph.made_by.source if graph.made_by else None
+    if graph.made_by is None or said is None or not (is_storage(said) or Path(said).is_absolute()):
+        return graph
+    return replace(graph, made_by=replace(graph.made_by, source=path_to(location(said), file)))
+
+
+def whole_path_to(said: str, folder: Location) -> str:
+    """What ``path_to`` gave, as a path or an address that is the same seen from anywhere."""
+    path = from_path(said, folder)
+    return os.path.abspath(path) if isinstance(path, Path) else str(path)
 
 
 @cache

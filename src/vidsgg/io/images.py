@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +13,7 @@ from PIL import Image as Pillow
 from PIL.TiffImagePlugin import BITSPERSAMPLE, PHOTOMETRIC_INTERPRETATION
 
 from vidsgg.errors import DataError
+from vidsgg.io.locations import Location
 
 Image = npt.NDArray[np.uint8]
 MOST_PIXELS = 2**27  # 134 million: 16K video and the largest photos of phones' usual modes; 384 MB as RGB
@@ -54,7 +54,7 @@ _EXIF_TURNS = {
 }
 
 
-def read_image(path: Path) -> Image:
+def read_image(path: Location) -> Image:
     """A picture file as RGB (H, W, 3) uint8, as a viewer shows it.
 
     It is turned and mirrored as its EXIF data asks. 16 bits a value become 8. What is transparent
@@ -67,7 +67,7 @@ def read_image(path: Path) -> Image:
             raise DataError(f"{path}: {'is not a picture file' if path.exists() else 'no such picture'}.")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of sizes, for which check_size has the limit, and of damaged EXIF data
-            with Pillow.open(path, formats=_FORMATS) as picture:
+            with path.open("rb") as file, Pillow.open(file, formats=_FORMATS) as picture:
                 check_size(path, *picture.size)
                 picture.load()
                 return _exif_turn(picture)(_eight_bit_rgb(picture, path))
@@ -82,7 +82,7 @@ def read_image(path: Path) -> Image:
         raise DataError(f"{path}: not a readable picture ({why}); extract or copy it again.") from error
 
 
-def check_size(place: Path | str, width: int, height: int, most: int = MOST_PIXELS) -> None:
+def check_size(place: Location | str, width: int, height: int, most: int = MOST_PIXELS) -> None:
     """Raises DataError for pictures that memory might not hold: more than ``most`` pixels, or so
     long and thin that detectors would make them large."""
     remedy = None
@@ -104,7 +104,7 @@ def _exif_turn(picture: Pillow.Image) -> Turn:
     return _EXIF_TURNS.get(orientation, Turn()) if isinstance(orientation, int) else Turn()
 
 
-def _eight_bit_rgb(picture: Pillow.Image, path: Path) -> Image:
+def _eight_bit_rgb(picture: Pillow.Image, path: Location) -> Image:
     if ImageMode.getmode(picture.mode).typestr[1:] in ("i4", "f4", "u2", "i2"):
         return np.repeat(_eight_bit_grey(picture, path)[..., None], 3, axis=2)
     if picture.has_transparency_data:
@@ -115,7 +115,7 @@ def _eight_bit_rgb(picture: Pillow.Image, path: Path) -> Image:
     return np.array(picture.convert("RGB"), np.uint8)
 
 
-def _eight_bit_grey(picture: Pillow.Image, path: Path) -> Image:
+def _eight_bit_grey(picture: Pillow.Image, path: Location) -> Image:
     """Of 16-bit values (fewer where the file says so) the greatest is white, of floating-point
     values 1. (H, W)."""
     values, tags = np.asarray(picture), getattr(picture, "tag_v2", {})

@@ -21,6 +21,7 @@ import yaml
 
 from vidsgg.errors import DataError, short
 from vidsgg.io.files import read_text
+from vidsgg.io.locations import Location
 
 T = TypeVar("T")
 
@@ -33,10 +34,12 @@ _YAML_SIZE = 1 << 18  # bytes; a file of options has a few thousand
 
 
 @overload
-def read_json(path: Path, kind: type[T], most: int) -> T: ...
+def read_json(path: Location, kind: type[T], most: int) -> T: ...
 @overload
-def read_json(path: Path, kind: object, most: int) -> Any: ...  # of types such as ``int | None``, which are no classes
-def read_json(path: Path, kind: Any, most: int) -> Any:
+def read_json(
+    path: Location, kind: object, most: int
+) -> Any: ...  # of types such as ``int | None``, which are no classes
+def read_json(path: Location, kind: Any, most: int) -> Any:
     """The JSON file ``path`` of at most ``most`` bytes as ``kind``. Raises DataError naming the
     file and the place in it."""
     try:
@@ -250,7 +253,7 @@ def _place_of(content: Any, wanted: float) -> str:
     return "a value"
 
 
-def _in_file(path: Path, error: DataError) -> DataError:
+def _in_file(path: Location, error: DataError) -> DataError:
     text = str(error)
     return error if text.startswith(str(path)) else DataError(f"{path}: {text}")
 

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from itertools import pairwise
-from pathlib import Path
 
 import av
 from av.stream import Disposition
@@ -23,6 +22,7 @@ from vidsgg.io.containers import bound_frames, open_container
 from vidsgg.io.display import displayed, square_size
 from vidsgg.io.frame_index import index_frames, pictures
 from vidsgg.io.images import Image
+from vidsgg.io.locations import Location
 
 # A seek empties the decoder and fills it again, which takes as long as decoding about this many
 # frames (measured on H.264 of 480 x 270 pixels with two threads); skipping fewer is no gain.
@@ -43,7 +43,7 @@ class VideoReader:
     has no video, cannot be read, or if its frames are too large.
     """
 
-    def __init__(self, path: Path, *, as_stored: bool = False) -> None:
+    def __init__(self, path: Location, *, as_stored: bool = False) -> None:
         self.path, self._as_stored = path, as_stored
         index = index_frames(partial(_opened, path))
         if index.count == 0:
@@ -142,7 +142,7 @@ class VideoReader:
         return place if 0 <= place < self.count and self._stamps[place] == stamp else -1
 
 
-def read_dumped_frames(path: Path, files: Sequence[int]) -> list[Image]:
+def read_dumped_frames(path: Location, files: Sequence[int]) -> list[Image]:
     """The pictures of a data set's video that files with these numbers hold after ``ffmpeg -i VIDEO
     %06d.png``: upright, pixels as stored.
 
@@ -152,7 +152,7 @@ def read_dumped_frames(path: Path, files: Sequence[int]) -> list[Image]:
     return reader.read(reader.dumped_frames(files))
 
 
-def picture_sizes(path: Path) -> tuple[tuple[int, int], tuple[int, int]]:
+def picture_sizes(path: Location) -> tuple[tuple[int, int], tuple[int, int]]:
     """Width and height of a video's pictures before they are turned: as stored, and with square
     pixels, as they are shown."""
     with _opened(path) as (_, stream):
@@ -160,7 +160,7 @@ def picture_sizes(path: Path) -> tuple[tuple[int, int], tuple[int, int]]:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[av.container.InputContainer, av.VideoStream]]:
+def _opened(path: Location) -> Iterator[tuple[av.container.InputContainer, av.VideoStream]]:
     """The file and its video track; what PyAV raises meanwhile becomes a DataError that names the
     file."""
     with open_container(path) as container:
@@ -170,7 +170,7 @@ def _opened(path: Path) -> Iterator[tuple[av.container.InputContainer, av.VideoS
         yield container, stream
 
 
-def _track(container: av.container.InputContainer, path: Path) -> av.VideoStream:
+def _track(container: av.container.InputContainer, path: Location) -> av.VideoStream:
     """The track that the ffmpeg program takes: of those that move the one marked as default, then
     the largest, then the first."""
     moving = [stream for stream in container.streams.video if not stream.disposition & _STILL]

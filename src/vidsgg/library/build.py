@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from vidsgg.errors import DataError
-from vidsgg.io.graphs import graph_text, read_graph
+from vidsgg.io.graphs import graph_text, read_graph, whole_path_to
+from vidsgg.io.locations import Location
 from vidsgg.library.folder import Known, LibraryFolder, LibraryPart, renumbered
 from vidsgg.library.packages import pa
 from vidsgg.library.tables import TABLES, Entry, rows_of, tables_of
@@ -32,7 +32,9 @@ class Tally:
         return f"{self.added:,} added, {self.replaced:,} replaced, {self.kept:,} there already"
 
 
-def add_files(library: LibraryFolder, files: Iterable[Path], failed: Callable[[Path, DataError], None]) -> Tally:
+def add_files(
+    library: LibraryFolder, files: Iterable[Location], failed: Callable[[Location, DataError], None]
+) -> Tally:
     """Add graph files; those whose graphs are there already are not even parsed.
 
     failed: is told of files that cannot be read, which cost themselves only.
@@ -61,7 +63,7 @@ def add_files(library: LibraryFolder, files: Iterable[Path], failed: Callable[[P
         return index.tally
 
 
-def add_graphs(library: LibraryFolder, graphs: Iterable[VideoGraph], folder: Path = Path()) -> Tally:
+def add_graphs(library: LibraryFolder, graphs: Iterable[VideoGraph], folder: Location = Path()) -> Tally:
     """Add graphs. folder: where ``Origin.source`` is seen from."""
     with library.writing():
         index = _Index(library)
@@ -204,7 +206,7 @@ def _key(graph: VideoGraph) -> tuple[str, str, str | None]:
     return graph.dataset, graph.video_id, graph.video.digest if graph.video else None
 
 
-def _video_path(graph: VideoGraph, folder: Path) -> str | None:
+def _video_path(graph: VideoGraph, folder: Location) -> str | None:
     """Where the video is, seen from anywhere."""
     said = graph.made_by.source if graph.made_by else None
-    return None if said is None else os.path.abspath(folder / said)
+    return None if said is None else whole_path_to(said, folder)

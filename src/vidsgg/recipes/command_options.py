@@ -139,6 +139,7 @@ class PredictOptions(CheckpointOptions, SharedOptions):
         "your own: video files, folders of videos, folders of pictures; or one camera (its number), rtsp:// or http://"
         " address, or - for a pipe; without any, a video of a data set",
         place="input",
+        remote=True,
         takes_stream=True,
     )
     video: str = option("0", "of a data set: name of the video, or its number in the split, from 0")
@@ -148,6 +149,7 @@ class PredictOptions(CheckpointOptions, SharedOptions):
         "folder for the graphs (and a data set's page); by default 'graphs' for your own videos, else the checkpoint's",
         aliases=["o"],
         place="new folder",
+        remote=True,
     )
     fps: float = option(
         FPS,

@@ -7,14 +7,14 @@ import hashlib
 import os
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 
+from vidsgg.io.locations import Location
 from vidsgg.io.names import file_name, folded
 
 _LONGEST = 200  # bytes; file systems take 255
 
 
-def names_of(path: Path, stem: str | None = None) -> list[str]:
+def names_of(path: Location, stem: str | None = None) -> list[str]:
     """Names under which something may be written about a file, the shortest first; the last one no
     other path has.
 
@@ -24,7 +24,7 @@ def names_of(path: Path, stem: str | None = None) -> list[str]:
     whole = path.resolve()
     name, folder = whole.name, whole.parent.name
     stem = stem or (name if whole.is_dir() else whole.stem)
-    digest = hashlib.sha256(os.fsencode(whole)).hexdigest()[:12]
+    digest = hashlib.sha256(os.fsencode(str(whole))).hexdigest()[:12]
     names = (stem, name, f"{folder}_{stem}", f"{folder}_{name}", f"{stem}_{digest}")
     return list(dict.fromkeys(name if len(os.fsencode(name)) <= _LONGEST else file_name(name) for name in names))
 

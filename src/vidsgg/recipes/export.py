@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 from vidsgg.errors import ConfigError, DataError
 from vidsgg.io.atomic import write_whole
 from vidsgg.io.exporters.formats import FORMATS, ExportFormat
 from vidsgg.io.graphs import SUFFIX, read_graph, stem_of
+from vidsgg.io.locations import Location, location
 from vidsgg.io.places import check_replaced
 from vidsgg.options import option
 from vidsgg.recipes.distinct import distinct, names_of
@@ -23,7 +25,7 @@ STDOUT = "-"
 class ExportOptions:
     """Options of ``vidsgg export``."""
 
-    graphs: tuple[str, ...] = option(help="graph files, or folders of them", place="input")
+    graphs: tuple[str, ...] = option(help="graph files, or folders of them", place="input", remote=True)
     format: str = option(
         help=f"what to write: {', '.join(FORMATS.names())}, or package.module:FORMAT of your own", plugin=True
     )
@@ -86,7 +88,7 @@ def run_export(options: ExportOptions) -> Exported:
 
 
 def _called_apart(
-    graphs: Sequence[VideoGraph], files: Sequence[Path], form: ExportFormat, notes: list[str]
+    graphs: Sequence[VideoGraph], files: Sequence[Location], form: ExportFormat, notes: list[str]
 ) -> list[VideoGraph]:
     """The graphs, with other names of their videos where these would be taken for one."""
     called = [form.called(graph) for graph in graphs]
@@ -98,14 +100,14 @@ def _called_apart(
     return [graph if own == name else replace(graph, video_id=name) for graph, own, name in changed]
 
 
-def find_graphs(words: Sequence[str]) -> list[Path]:
+def find_graphs(words: Sequence[str]) -> list[Location]:
     """Graph files, each once; a folder stands for those in it. Raises ConfigError naming what is
     not there."""
-    found: list[Path] = []
-    for path in map(Path, words):
+    found: list[Location] = []
+    for path in map(location, words):
         if not path.exists():
             raise ConfigError(f"{path} does not exist.")
-        inside = sorted(path.glob("*" + SUFFIX)) if path.is_dir() else [path]
+        inside = sorted(cast(Iterator[Location], path.glob("*" + SUFFIX))) if path.is_dir() else [path]
         if not inside:
             raise ConfigError(f"{path} holds no graph (*{SUFFIX}), as 'vidsgg predict' writes them.")
         found += inside

@@ -6,11 +6,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from pathlib import Path
 
 from vidsgg.errors import ConfigError, DataError
-from vidsgg.io.graphs import SUFFIX, read_graph
-from vidsgg.io.identity import Content, content_of
+from vidsgg.io.graphs import SUFFIX, from_path, read_graph
+from vidsgg.io.identity import Content
+from vidsgg.io.locations import Location, RemotePath
 from vidsgg.io.names import folded
 from vidsgg.recipes.distinct import distinct, names_of
 from vidsgg.structures.graph import Origin, VideoGraph
@@ -22,15 +22,15 @@ REMEDY = "use another -o, or make it again with -overwrite True."
 class GraphPlace:
     """Where the graph of a video belongs."""
 
-    video: Path
-    file: Path
+    video: Location
+    file: Location
     done: bool = False  # the graph of this very video is there, made alike
     note: str | None = None  # why the file is not called as the video
     problem: str | None = None  # why the graph can neither be kept nor made
 
 
 def graph_places(
-    videos: Sequence[Path], folder: Path, origin: Origin, overwrite: bool, part: slice = slice(None)
+    videos: Sequence[Location], folder: Location, origin: Origin, overwrite: bool, part: slice = slice(None)
 ) -> list[GraphPlace]:
     """The place of every video's graph, or of those of a part of the videos. Videos that are called alike get longer names, and so does
     one whose name another video's graph has.
@@ -57,11 +57,13 @@ def graph_places(
     return places
 
 
-def _place(video: Path, names: Sequence[str], first: str, folder: Path, origin: Origin, overwrite: bool) -> GraphPlace:
+def _place(
+    video: Location, names: Sequence[str], first: str, folder: Location, origin: Origin, overwrite: bool
+) -> GraphPlace:
     """names: those that are free in this call. first: the one to take if no graph is there."""
-    content = cache(lambda: content_of(video))
+    is_of = cache(lambda known: known.is_in(video))
     files = {name: folder / (name + SUFFIX) for name in names}
-    there = {name: _Found(file, video, content, overwrite) for name, file in files.items() if file.exists()}
+    there = {name: _Found(file, video, is_of, overwrite) for name, file in files.items() if file.exists()}
     for name, found in there.items():
         if found.whose == "this":
             _check_alike(found.file, found.graph, origin, overwrite)
@@ -78,7 +80,7 @@ def _place(video: Path, names: Sequence[str], first: str, folder: Path, origin: 
     return GraphPlace(video, files[free[0]], note=_note(video, free[0], there))
 
 
-def _note(video: Path, name: str, there: dict[str, _Found]) -> str | None:
+def _note(video: Location, name: str, there: dict[str, _Found]) -> str | None:
     short = names_of(video)[0]
     if name == short:
         return None
@@ -90,28 +92,29 @@ def _note(video: Path, name: str, there: dict[str, _Found]) -> str | None:
 class _Found:
     """A graph file that is there. whose: made from this video, from another one, or not known."""
 
-    def __init__(self, file: Path, video: Path, content: Callable[[], Content], overwrite: bool) -> None:
+    def __init__(self, file: Location, video: Location, is_of: Callable[[Content], bool], overwrite: bool) -> None:
         self.file, self.graph, self.doubt = file, _read(file, overwrite), ""
-        self.whose = self._whose(video, content)
+        self.whose = self._whose(video, is_of)
 
-    def _whose(self, video: Path, content: Callable[[], Content]) -> str:
+    def _whose(self, video: Location, is_of: Callable[[Content], bool]) -> str:
         graph = self.graph
         if graph is None:
             return "unknown"
         said = graph.made_by.source if graph.made_by else None
-        source = None if said is None else (self.file.parent / said).resolve()
+        source = None if said is None else from_path(said, self.file.parent).resolve()
         if graph.video is not None:
-            if Content(graph.video.size, graph.video.digest) == content():
+            if is_of(Content(graph.video.size, graph.video.digest)):
                 return "this"
             self.doubt = f"was made from another content of {video}, which has been replaced since"
             return "unknown" if source == video.resolve() else "another"
         if source == video.resolve():
             return "this"
         self.doubt = f"does not say which video it was made from, and it need not be {video}"
-        return "unknown" if source is None or not source.exists() else "another"
+        gone = source is None or isinstance(source, RemotePath) or not source.exists()
+        return "unknown" if gone else "another"
 
 
-def _read(file: Path, overwrite: bool) -> VideoGraph | None:
+def _read(file: Location, overwrite: bool) -> VideoGraph | None:
     try:
         return read_graph(file)
     except DataError as error:
@@ -120,7 +123,7 @@ def _read(file: Path, overwrite: bool) -> VideoGraph | None:
         raise ConfigError(f"{error} Remove it, use another -o, or make it again with -overwrite True.") from error
 
 
-def _check_alike(file: Path, graph: VideoGraph | None, origin: Origin, overwrite: bool) -> None:
+def _check_alike(file: Location, graph: VideoGraph | None, origin: Origin, overwrite: bool) -> None:
     before = graph.made_by if graph else None
     if before is not None:
         before = replace(before, notes=(), source=None)  # these tell of the video

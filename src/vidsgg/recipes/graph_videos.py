@@ -3,32 +3,32 @@ from."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
+from typing import cast
 
 from vidsgg.errors import ConfigError, DataError, counted
 from vidsgg.io.footage import VIDEOS, open_footage, picture_files
-from vidsgg.io.graphs import read_graph, stem_of
-from vidsgg.io.identity import Content, content_of
+from vidsgg.io.graphs import from_path, read_graph, stem_of, whole_path_to
+from vidsgg.io.identity import Content
+from vidsgg.io.locations import Location, RemotePath, location
 from vidsgg.structures.graph import VideoFile, VideoGraph
 
 
-def open_graph(path: str | Path) -> VideoGraph:
+def open_graph(path: str | Location) -> VideoGraph:
     """The graph in a file that ``VideoGraph.save`` or ``vidsgg predict`` wrote, which knows where
     its video is seen from anywhere.
 
     Raises DataError naming the file, the place in it, what stands there and what should.
     """
-    file = Path(path)
+    file = location(path)
     graph = read_graph(file)
     if graph.made_by is None or graph.made_by.source is None:
         return graph
-    return replace(graph, made_by=replace(graph.made_by, source=os.path.abspath(file.parent / graph.made_by.source)))
+    return replace(graph, made_by=replace(graph.made_by, source=whole_path_to(graph.made_by.source, file.parent)))
 
 
-def own_video(graph: VideoGraph, file: Path, notes: list[str]) -> Path | None:
+def own_video(graph: VideoGraph, file: Location, notes: list[str]) -> Location | None:
     """The video where the graph in ``file`` says that it is. None where it is not there, or has
     been replaced; then ``notes`` says so."""
     said = graph.made_by.source if graph.made_by else None
@@ -37,7 +37,13 @@ def own_video(graph: VideoGraph, file: Path, notes: list[str]) -> Path | None:
             "The graph does not say where its video is, so the page has no pictures; name the video with -video."
         )
         return None
-    path = file.parent / said
+    path = from_path(said, file.parent)
+    if isinstance(path, RemotePath) and not (isinstance(file, RemotePath) and file.bucket == path.bucket):
+        notes.append(
+            f"The video is {path}. A page opens no address that only a file names, so it has no pictures; name the video"
+            " with -video."
+        )
+        return None
     if not _is_there(path):
         notes.append(f"The video {said} is not there any more, so the page has no pictures; name it with -video.")
         return None
@@ -50,7 +56,7 @@ def own_video(graph: VideoGraph, file: Path, notes: list[str]) -> Path | None:
     return path
 
 
-def _is_there(path: Path) -> bool:
+def _is_there(path: Location) -> bool:
     """Whether there is a file or a folder. The path comes out of a graph file, so it can be
     anything, a pipe that nobody writes to as well."""
     try:
@@ -59,7 +65,7 @@ def _is_there(path: Path) -> bool:
         return False
 
 
-def check_video(known: VideoFile | None, graph: str, video: Path) -> list[str]:
+def check_video(known: VideoFile | None, graph: str, video: Location) -> list[str]:
     """What a reader should know of a video that was named for a graph: that it is another file than
     the graph's, which is ``known``.
 
@@ -86,7 +92,7 @@ def check_truth(graph: VideoGraph, truth: VideoGraph) -> None:
         raise DataError(f"video {graph.video_id!r}: the ground truth is that of another video, {truth.video_id!r}.")
 
 
-def named_video(given: Path, file: Path) -> Path:
+def named_video(given: Location, file: Location) -> Location:
     """The video that ``-video`` gives for the graph in ``file``: itself, or out of a folder the one
     that the graph is of or is called like.
 
@@ -97,7 +103,8 @@ def named_video(given: Path, file: Path) -> Path:
     if given.is_file():
         return given
     graph, stem = read_graph(file), stem_of(file)
-    videos = sorted(path for path in given.iterdir() if path.is_dir() or path.suffix.lower() in VIDEOS)
+    inside = cast(Iterator[Location], given.iterdir())
+    videos = sorted(path for path in inside if path.suffix.lower() in VIDEOS or path.is_dir())
     found = [path for path in videos if graph.video_id == path.name] + [
         path for path in videos if stem in (path.name, path.stem)
     ]
@@ -107,10 +114,10 @@ def named_video(given: Path, file: Path) -> Path:
     return _likeliest(graph, list(dict.fromkeys(found)))
 
 
-def _likeliest(graph: VideoGraph, found: Sequence[Path]) -> Path:
+def _likeliest(graph: VideoGraph, found: Sequence[Location]) -> Location:
     own = (path for path in found if graph.video is not None and not _differs(graph.video, path))
     return found[0] if len(found) == 1 else next(own, found[0])
 
 
-def _differs(known: VideoFile, path: Path) -> bool:
-    return content_of(path) != Content(known.size, known.digest)
+def _differs(known: VideoFile, path: Location) -> bool:
+    return not Content(known.size, known.digest).is_in(path)

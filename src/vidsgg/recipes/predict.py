@@ -22,6 +22,7 @@ from vidsgg.inference.graphs import annotated_graph, over_time, to_graph
 from vidsgg.io.footage import PICTURES
 from vidsgg.io.graphs import SUFFIX, path_to, read_graph, write_graph
 from vidsgg.io.names import file_name
+from vidsgg.io.places import on_disk
 from vidsgg.ops.decoding import decode
 from vidsgg.recipes.command_options import PredictOptions
 from vidsgg.recipes.graph_places import REMEDY
@@ -50,7 +51,7 @@ def run_prediction(options: PredictOptions) -> Predicted:
     dataset = open_split(root, run.options.mode, options.split, datasize="large", skip_bad=False)
     index = dataset.find(options.video)
     one, video_id = Subset(dataset, [index]), dataset.video_ids[index]
-    folder = Path(options.out) if options.out else run.file.parent
+    folder = on_disk("option -out", options.out) if options.out else run.file.parent
     stem = file_name(video_id, dataset.video_ids)
     graph, page = folder / f"{stem}{SUFFIX}", folder / f"{stem}.html"
     if not options.overwrite:

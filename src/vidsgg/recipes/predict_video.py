@@ -25,6 +25,7 @@ from vidsgg.io.atomic import remove_left_behind
 from vidsgg.io.boxes import GivenBoxes
 from vidsgg.io.footage import Footage, FootageFrame, FramesDone
 from vidsgg.io.graphs import graph_writer, path_to
+from vidsgg.io.locations import Location, location
 from vidsgg.recipes.command_options import PredictOptions
 from vidsgg.recipes.graph_places import GraphPlace, graph_places
 from vidsgg.recipes.graph_videos import check_video
@@ -38,8 +39,8 @@ class VideoDone:
     """What became of a video. file: its graph. problem: why there is none. frames: 0 if the graph
     was there already."""
 
-    video: Path
-    file: Path
+    video: Location
+    file: Location
     frames: int = 0
     relations: int = 0
     seconds: float = 0.0
@@ -89,7 +90,7 @@ def run_video_prediction(options: PredictOptions) -> Iterator[VideoDone]:
             "options -video and -split name a video of a data set; leave them out, or the videos of your own."
         )
     options.check_engine(options.device)
-    folder, part = Path(options.out or FOLDER), options.part
+    folder, part = location(options.out or FOLDER), options.part
     videos = find_videos(options.videos)
     # on Ray this machine need not have the device, and only looks at what is asked for
     predictor = _Predictor(replace(options, device="cpu") if options.engine == "ray" else options)

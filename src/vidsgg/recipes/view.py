@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from vidsgg.errors import ConfigError, DataError
 from vidsgg.io.graphs import SUFFIX, read_graph, stem_of
+from vidsgg.io.locations import Location, location
 from vidsgg.io.names import file_name
 from vidsgg.recipes.distinct import distinct, names_of
 from vidsgg.recipes.export import find_graphs
@@ -30,7 +31,7 @@ class Viewed:
     """What was written for a graph. notes: what a reader should know, such as that the page has no
     pictures."""
 
-    graph: Path
+    graph: Location
     files: tuple[Path, ...]
     notes: tuple[str, ...]
 
@@ -50,17 +51,27 @@ def run_view(options: ViewOptions) -> Iterator[Viewed]:
     folder = None if options.out is None else Path(options.out)
     names = [names_of(file, stem_of(file)) for file in files]
     places = [
-        [str((folder or file.parent) / f"{name}.html") for name in own] for file, own in zip(files, names, strict=True)
+        [str((folder or _beside(file)) / f"{name}.html") for name in own]
+        for file, own in zip(files, names, strict=True)
     ]
     pages = [Path(place) for place in distinct(places)]
-    videos = [None if options.video is None else named_video(Path(options.video), file) for file in files]
-    truths = [None if options.truth is None else _named_truth(Path(options.truth), file) for file in files]
+    videos = [None if options.video is None else named_video(location(options.video), file) for file in files]
+    truths = [None if options.truth is None else _named_truth(location(options.truth), file) for file in files]
     for file, page, video, truth in zip(files, pages, videos, truths, strict=True):
         yield view_graph(file, page, video, truth, options)
 
 
+def _beside(file: Location) -> Path:
+    """Where the page of a graph lies by default: with it, or here if it is in object storage."""
+    return file.parent if isinstance(file, Path) else Path()
+
+
 def view_graph(
-    file: Path, page: Path, video: Path | None = None, truth: Path | None = None, options: ViewOptions = DEFAULTS
+    file: Location,
+    page: Path,
+    video: Location | None = None,
+    truth: Location | None = None,
+    options: ViewOptions = DEFAULTS,
 ) -> Viewed:
     """Write the page of one graph, and what else the options ask for. video: by default where the
     graph says. Raises DataError."""
@@ -90,7 +101,7 @@ def show(
     page: Path,
     graph: VideoGraph,
     truth: VideoGraph | None,
-    video: Path | None,
+    video: Location | None,
     options: ViewOptions = DEFAULTS,
     notes: Sequence[str] = (),
 ) -> list[str]:
@@ -104,7 +115,7 @@ def show(
     return more
 
 
-def show_graph(graph: VideoGraph, page: Path | None, video: Path | None, browser: bool) -> Path:
+def show_graph(graph: VideoGraph, page: Path | None, video: Location | None, browser: bool) -> Path:
     """Write the page of a graph in memory, and open it. page: by default in a temporary folder.
     video: by default where the graph says.
 
@@ -128,7 +139,7 @@ def _advance(bar: tqdm, done: int, count: int) -> None:
     bar.update(done - bar.n)
 
 
-def _named_truth(given: Path, file: Path) -> Path:
+def _named_truth(given: Location, file: Location) -> Location:
     """The ground truth that is given for a graph: itself, or out of a folder what has the graph's
     name."""
     if not given.exists():

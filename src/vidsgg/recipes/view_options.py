@@ -11,7 +11,7 @@ from vidsgg.options import option
 class ViewOptions:
     """Options of ``vidsgg view``."""
 
-    graphs: tuple[str, ...] = option(help="graph files, or folders of them", place="input")
+    graphs: tuple[str, ...] = option(help="graph files, or folders of them", place="input", remote=True)
     out: str | None = option(
         None, "folder for what is written; by default that of each graph", aliases=["o"], place="new folder"
     )
@@ -20,8 +20,11 @@ class ViewOptions:
         "the video, its folder of pictures, or a folder of such by name; by default where the graph says that it was"
         " made from",
         place="input",
+        remote=True,
     )
-    truth: str | None = option(None, "graph file of the ground truth, or a folder of such by name", place="input")
+    truth: str | None = option(
+        None, "graph file of the ground truth, or a folder of such by name", place="input", remote=True
+    )
     width: int = option(640, "greatest width of the video or the pictures in the page, in pixels", low=64, high=16_384)
     begin: float | None = option(None, "seconds at which the page begins", low=0, high=1e7)
     end: float | None = option(None, "seconds at which the page ends", low=0, high=1e7)

@@ -7,11 +7,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vidsgg.errors import DataError, short
 from vidsgg.structures.schema import Schema
 from vidsgg.structures.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from vidsgg.io.locations import Location
 
 Box = tuple[float, float, float, float]
 
@@ -269,18 +272,19 @@ class VideoGraph:
         frames = tuple(replace(frame, edges=tuple(filter(seen, frame.edges))) for frame in self.frames)
         return replace(self, frames=frames, relations=tuple(r for r in self.relations if r.predicate not in hidden))
 
-    def save(self, path: str | Path) -> Path:
-        """Write the graph as JSON, such as ``kitchen.graph.json``; returns the path. Raises
-        DataError if it cannot be written."""
-        from vidsgg.io.graphs import path_to, write_graph
+    def save(self, path: str | Location) -> Location:
+        """Write the graph as JSON, such as ``kitchen.graph.json`` or ``s3://bucket/kitchen.graph.json``;
+        returns the path. Raises DataError if it cannot be written."""
+        from vidsgg.io.graphs import moved_to, write_graph
+        from vidsgg.io.locations import location
 
-        file, made_by = Path(path), self.made_by
-        if made_by and made_by.source and Path(made_by.source).is_absolute():
-            made_by = replace(made_by, source=path_to(Path(made_by.source), file))  # so that both can be moved together
-        write_graph(file, replace(self, made_by=made_by))
+        file = location(path)
+        write_graph(file, moved_to(self, file))
         return file
 
-    def show(self, page: str | Path | None = None, *, video: str | Path | None = None, browser: bool = True) -> Path:
+    def show(
+        self, page: str | Path | None = None, *, video: str | Location | None = None, browser: bool = True
+    ) -> Path:
         """Write a page with video, graph and timeline, and open it in the browser; returns the
         page's path.
 
@@ -289,9 +293,12 @@ class VideoGraph:
         page has no pictures. browser: False only writes the page.
         Raises DataError if the page cannot be written, or if the video is another one.
         """
+        from vidsgg.io.locations import location
         from vidsgg.recipes.view import show_graph
 
-        return show_graph(self, None if page is None else Path(page), None if video is None else Path(video), browser)
+        return show_graph(
+            self, None if page is None else Path(page), None if video is None else location(video), browser
+        )
 
     def to_networkx(self) -> Any:
         """A ``networkx.MultiDiGraph`` with a node per thing and an edge per relation over time.

@@ -7,7 +7,6 @@ import io
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from pathlib import Path
 
 from PIL import Image
 from tqdm import tqdm
@@ -15,6 +14,7 @@ from tqdm import tqdm
 from vidsgg.errors import DataError, counted
 from vidsgg.io.encoding import Encoding, encode_video, has_encoder
 from vidsgg.io.footage import FootageFrame, sample
+from vidsgg.io.locations import Location
 from vidsgg.io.video import VideoReader
 from vidsgg.structures.graph import VideoGraph
 from vidsgg.viewer.graphs import Picture
@@ -49,7 +49,7 @@ class Media:
         return [base64.b64encode(part).decode() if part else "" for part in parts]
 
 
-def times_of(graph: VideoGraph, video: Path | None) -> list[float] | None:
+def times_of(graph: VideoGraph, video: Location | None) -> list[float] | None:
     """Seconds of every frame: the graph's own, else those of the video file's frames with these
     numbers, else None."""
     known = [frame.time for frame in graph.frames if frame.time is not None]
@@ -71,7 +71,7 @@ def times_of(graph: VideoGraph, video: Path | None) -> list[float] | None:
 def media_of(
     graph: VideoGraph,
     times: Sequence[float] | None,
-    video: Path,
+    video: Location,
     width: int,
     begin: float | None = None,
     end: float | None = None,
@@ -108,11 +108,11 @@ def media_of(
     return Media(video=content, begin=first[0], duration=lasts)
 
 
-def _pictures(graph: VideoGraph, video: Path, width: int) -> Media:
+def _pictures(graph: VideoGraph, video: Location, width: int) -> Media:
     return picture_media(_checked(graph, pictures_of(graph.frames, video), video), width)
 
 
-def _checked(graph: VideoGraph, images: Iterable[Picture | None], place: Path) -> Iterator[Picture | None]:
+def _checked(graph: VideoGraph, images: Iterable[Picture | None], place: Location) -> Iterator[Picture | None]:
     for image in images:
         if image is not None:
             _check_shape(graph, image, place)
@@ -132,14 +132,14 @@ def _numbers(reader: VideoReader, times: Sequence[float], begin: float | None, e
 
 
 def _timed(
-    graph: VideoGraph, frames: Iterable[FootageFrame], video: Path, count: int
+    graph: VideoGraph, frames: Iterable[FootageFrame], video: Location, count: int
 ) -> Iterator[tuple[float, Picture]]:
     for frame in tqdm(frames, total=count, desc=f"{video.name}: page", unit="frame", disable=None, leave=False):
         _check_shape(graph, frame.image, video)
         yield frame.time or 0.0, frame.image
 
 
-def _check_shape(graph: VideoGraph, image: Picture, place: Path) -> None:
+def _check_shape(graph: VideoGraph, image: Picture, place: Location) -> None:
     height, width = image.shape[:2]
     sizes = {(frame.width, frame.height) for frame in graph.frames}
     if all(abs(width * h - height * w) > 0.02 * w * height for w, h in sizes):

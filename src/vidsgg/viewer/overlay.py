@@ -11,6 +11,7 @@ from vidsgg.inference.graphs import tracked
 from vidsgg.io.encoding import Encoding, check_encoder, write_video
 from vidsgg.io.footage import Footage, FramesDone
 from vidsgg.io.images import Image
+from vidsgg.io.locations import Location
 from vidsgg.structures.graph import GraphEdge, GraphFrame, VideoGraph
 from vidsgg.viewer.between import Moments
 from vidsgg.viewer.content import FRAMES_A_SECOND, Stretch, stretches_of
@@ -23,7 +24,7 @@ SUFFIX = ".overlay.mp4"
 
 
 def write_overlay(
-    path: Path, graph: VideoGraph, video: Path, *, width: int = 1280, watch: FramesDone | None = None
+    path: Path, graph: VideoGraph, video: Location, *, width: int = 1280, watch: FramesDone | None = None
 ) -> None:
     """The whole video at its own rate, beside it what the graph says.
 
@@ -64,7 +65,7 @@ class _Film:
     last: float
 
     @staticmethod
-    def of(graph: VideoGraph, video: Path, width: int) -> _Film:
+    def of(graph: VideoGraph, video: Location, width: int) -> _Film:
         graph = tracked(graph)
         frame, subjects = graph.frames[0], subjects_of(graph)
         layout = FilmLayout.of(

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Literal
 
 from vidsgg.errors import DataError
 from vidsgg.io.footage import PICTURES, Footage, open_footage, picture_files
 from vidsgg.io.images import read_image
+from vidsgg.io.locations import Location
 from vidsgg.io.video import picture_sizes
 from vidsgg.structures.graph import GraphFrame
 from vidsgg.viewer.graphs import Picture
 
 
-def is_video_file(path: Path) -> bool:
+def is_video_file(path: Location) -> bool:
     """Whether it is no picture and no folder of pictures."""
     return path.is_file() and path.suffix.lower() not in PICTURES
 
 
-def graph_footage(frames: Sequence[GraphFrame], video: Path, wanted: Collection[int] | Literal["all"]) -> Footage:
+def graph_footage(frames: Sequence[GraphFrame], video: Location, wanted: Collection[int] | Literal["all"]) -> Footage:
     """The frames of a video file whose numbers are ``wanted``, with the pixels that the graph's
     boxes count.
 
@@ -32,7 +33,7 @@ def graph_footage(frames: Sequence[GraphFrame], video: Path, wanted: Collection[
     return open_footage(video, 1.0, wanted, as_stored=stored in sizes and square not in sizes)
 
 
-def pictures_of(frames: Sequence[GraphFrame], video: Path) -> Iterator[Picture | None]:
+def pictures_of(frames: Sequence[GraphFrame], video: Location) -> Iterator[Picture | None]:
     """For every frame its picture out of a video file or a folder of pictures, one at a time; None
     for what cannot be decoded.
 
@@ -43,7 +44,7 @@ def pictures_of(frames: Sequence[GraphFrame], video: Path) -> Iterator[Picture |
     yield from _of_video(frames, video) if is_video_file(video) else _of_folder(frames, video)
 
 
-def _of_video(frames: Sequence[GraphFrame], video: Path) -> Iterator[Picture | None]:
+def _of_video(frames: Sequence[GraphFrame], video: Location) -> Iterator[Picture | None]:
     decoded = graph_footage(frames, video, [frame.number for frame in frames]).frames()
     coming = next(decoded)
     for frame in frames:
@@ -54,7 +55,7 @@ def _of_video(frames: Sequence[GraphFrame], video: Path) -> Iterator[Picture | N
             coming = next(decoded, coming)
 
 
-def _of_folder(frames: Sequence[GraphFrame], folder: Path) -> Iterator[Picture | None]:
+def _of_folder(frames: Sequence[GraphFrame], folder: Location) -> Iterator[Picture | None]:
     files = picture_files(folder) if folder.is_dir() else [folder]
     by_name = {name: file for file in files for name in (file.stem, file.name)}
     names = [PurePosixPath(frame.key) for frame in frames]

@@ -13,6 +13,7 @@ from PIL import Image
 
 from vidsgg.errors import DataError
 from vidsgg.io.atomic import whole_file
+from vidsgg.io.locations import Location
 from vidsgg.structures.graph import GraphFrame, VideoGraph
 from vidsgg.viewer.drawing import draw_sheet
 from vidsgg.viewer.graphs import subjects_of, thing_names
@@ -21,7 +22,7 @@ from vidsgg.viewer.pictures import pictures_of
 SUFFIX = ".sheet.png"
 
 
-def write_sheet(path: Path, graph: VideoGraph, video: Path | None, *, most: int = 12, columns: int = 4) -> None:
+def write_sheet(path: Path, graph: VideoGraph, video: Location | None, *, most: int = 12, columns: int = 4) -> None:
     """A PNG of at most ``most`` frames, see ``telling_frames``. video: the file or folder that the
     graph was made from; without it boxes stand on an empty ground. Raises DataError naming what
     does not fit if it is another video or cannot be read or written.
