@@ -130,15 +130,15 @@ def test_a_video_there_is_the_video_here(tmp_path: Path, name: str) -> None:
 
 def test_of_a_long_film_only_what_is_needed_is_fetched(buckets: Buckets, tmp_path: Path) -> None:
     one = film(tmp_path / "one.mov", "mjpeg", "yuvj420p", frames=1, size=(640, 480), qmin="1", qmax="1")
-    here = remuxed(one, tmp_path / "long.mov", packets(one) * 500, Fraction(1, 25))
+    here = remuxed(one, tmp_path / "long.mov", packets(one) * 300, Fraction(1, 25))
     there = upload(here, buckets.new())
     size, begun = here.stat().st_size, buckets.sent[there.key]
-    assert size > 30e6
-    footage = open_footage(there, 25.0, [2, 440])
+    assert size > 15e6
+    footage = open_footage(there, 25.0, [2, 240])
     known = content_of(there)
-    assert [frame.number for frame in footage.frames()] == [2, 440] and footage.count == VideoReader(here).count
+    assert [frame.number for frame in footage.frames()] == [2, 240] and footage.count == VideoReader(here).count
     sent = buckets.sent[there.key] - begun
-    assert sent < 0.3 * size, f"{sent / size:.0%} of the film were fetched"
+    assert sent < 0.5 * size, f"{sent / size:.0%} of the film were fetched"
     assert known.is_in(here)
 
 

@@ -18,6 +18,7 @@ from vidsgg.io.footage import FootageFrame
 from vidsgg.io.graphs import SUFFIX, frame_json, graph_writer
 from vidsgg.io.images import Image
 from vidsgg.io.live import LiveVideo
+from vidsgg.io.places import on_disk
 from vidsgg.recipes.command_options import PredictOptions
 from vidsgg.recipes.predict_video import FOLDER, predictor_of
 from vidsgg.viewer.live_page import LivePage
@@ -80,7 +81,7 @@ def _check(options: PredictOptions) -> None:
 
 
 def _follow(options: PredictOptions, at: VideoPredictor, live: LiveVideo, page: LivePage | None, say: Say) -> LiveDone:
-    file = Path(options.out or FOLDER) / f"live_{time.strftime('%Y-%m-%d_%H-%M-%S')}{SUFFIX}"
+    file = on_disk("option -out", options.out or FOLDER) / f"live_{time.strftime('%Y-%m-%d_%H-%M-%S')}{SUFFIX}"
     timeline, count, waited, begin = RelationTimeline(), 0, list[float](), time.monotonic()
     pictures: dict[int, Image] = {}
     with graph_writer(file, live.name, at.schema.name, at.schema) as writer:
