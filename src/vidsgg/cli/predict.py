@@ -18,6 +18,7 @@ DESCRIPTION = """Predict the graphs of videos: objects, relations, and how long 
 
 vidsgg predict VIDEO ...                           your own videos, with nothing else: relations guessed from boxes
 vidsgg predict VIDEO ... -checkpoint CKPT -o OUT   your own videos, without any annotation; writes a graph (JSON) for each
+vidsgg predict VIDEO ... -o LIB -format library    the same, into a library that 'vidsgg search' asks
 vidsgg predict 0 -checkpoint CKPT                  a camera, an address (rtsp://, http://) or a pipe (-): a line of JSON per graph
 vidsgg predict -checkpoint CKPT -video NAME        an annotated video of a data set; writes a graph and a page to look at it"""
 
@@ -32,6 +33,8 @@ def main(argv: Sequence[str]) -> int:
             " predict -h'."
         )
     check_checkpoints([options.checkpoint], options.data_path, options.detector)
+    if options.format == "library" and not options.videos:
+        raise ConfigError("option -format: a library is made of videos of your own; name these first.")
     from vidsgg.io.live import is_live  # FFmpeg
 
     if any(is_live(word) and not os.path.exists(word) for word in options.videos):

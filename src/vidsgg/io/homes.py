@@ -9,11 +9,12 @@ from pathlib import Path
 from vidsgg.errors import ConfigError
 from vidsgg.io.atomic import is_temporary, write_whole
 from vidsgg.io.links import is_link
+from vidsgg.io.locations import Location
 
 _BY_ITSELF = {".DS_Store", "desktop.ini", "Thumbs.db"}  # what file managers put into folders
 
 
-def unmarked_entries(folder: Path, mark: Path) -> list[Path]:
+def unmarked_entries(folder: Location, mark: Location) -> list[Location]:
     """What lies in a folder whose mark is missing; nothing if it is there, or if the folder is new.
 
     What file managers put there is left out, and temporary files of ours. The folder is listed

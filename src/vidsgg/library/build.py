@@ -63,9 +63,12 @@ def add_files(
         return index.tally
 
 
-def add_graphs(library: LibraryFolder, graphs: Iterable[VideoGraph], folder: Location = Path()) -> Tally:
-    """Add graphs. folder: where ``Origin.source`` is seen from."""
-    with library.writing():
+def add_graphs(
+    library: LibraryFolder, graphs: Iterable[VideoGraph], folder: Location = Path(), patience: float = 0.0
+) -> Tally:
+    """Add graphs. folder: where ``Origin.source`` is seen from. patience: seconds to wait for another
+    writer."""
+    with library.writing(patience):
         index = _Index(library)
         index.add((hashlib.sha256(graph_text(g)).hexdigest(), g, _video_path(g, folder)) for g in graphs)
         return index.tally
@@ -84,10 +87,10 @@ def merge(library: LibraryFolder, others: Sequence[LibraryFolder]) -> Tally:
         return index.tally
 
 
-def compact(library: LibraryFolder, part_rows: int = PART_ROWS) -> tuple[int, int]:
+def compact(library: LibraryFolder, part_rows: int = PART_ROWS, patience: float = 0.0) -> tuple[int, int]:
     """Write the parts again, as few and as large as they may be; returns their numbers before and
     after."""
-    with library.writing():
+    with library.writing(patience):
         before = library.manifest.parts
         groups: list[list[LibraryPart]] = []
         rows = 0

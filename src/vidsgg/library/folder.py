@@ -12,26 +12,27 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any
 
-import filelock
 import msgspec
 
 from vidsgg.errors import ConfigError, DataError
 from vidsgg.io.atomic import whole_path, write_whole
+from vidsgg.io.graphs import graph_from_json
 from vidsgg.io.homes import unmarked_entries
-from vidsgg.io.links import is_link
-from vidsgg.io.untrusted import as_type, read_json
+from vidsgg.io.locations import Location
+from vidsgg.io.untrusted import as_type, parse_json, read_json
+from vidsgg.library.lock import LOCK, Check, sole_writer
 from vidsgg.library.packages import pa, pc, pq
 from vidsgg.library.tables import TABLES
+from vidsgg.structures.graph import VideoGraph
 
 FORMAT, VERSION = "vidsgg.library", 1
 MANIFEST = "library.json"
-_LOCK = ".vidsgg-library.lock"
+_PATIENCE = 60.0  # seconds; a library begins in less
 _MANIFEST_SIZE = 1 << 28  # bytes
 _Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 60)]
 
@@ -73,45 +74,41 @@ class Known:
 class LibraryFolder:
     """The files of a library. Other processes may read it while one writes."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Location) -> None:
         """Raises DataError if there is no library, or if it is damaged or of a newer version."""
         self.path = path
         self.manifest = self._read()
+        self._check_lock: Check = lambda: None
 
     @staticmethod
-    def exists(path: Path) -> bool:
+    def exists(path: Location) -> bool:
         return (path / MANIFEST).is_file()
 
     @staticmethod
-    def create(path: Path) -> LibraryFolder:
+    def create(path: Location) -> LibraryFolder:
         """The library in a folder, a new one if the folder is new or empty. Raises ConfigError for
         any other folder."""
         if not LibraryFolder.exists(path):
             if path.exists() and not path.is_dir():
                 raise ConfigError(f"{path} is a file; name a folder for the library.")
-            if any(entry.name != _LOCK for entry in unmarked_entries(path, path / MANIFEST)):
+            if any(entry.name != LOCK for entry in unmarked_entries(path, path / MANIFEST)):
                 raise ConfigError(f"{path} is not empty and no library ({MANIFEST} is missing); name another folder.")
             path.mkdir(parents=True, exist_ok=True)
-            _check_lock(path)
-            with filelock.FileLock(path / _LOCK):  # two processes at once: the second must not empty the first's
+            with sole_writer(path, _PATIENCE):  # two processes at once: the second must not empty the first's
                 if not LibraryFolder.exists(path):
                     write_whole(path / MANIFEST, _text(EMPTY))
         return LibraryFolder(path)
 
     @contextmanager
-    def writing(self) -> Iterator[None]:
-        """Nobody else writes inside; what others have written before is seen. Raises ConfigError if
-        another process writes."""
-        _check_lock(self.path)
-        try:
-            with filelock.FileLock(self.path / _LOCK, blocking=False):
-                self.manifest = self._read()
-                self._remove_unlisted()
-                yield
-        except filelock.Timeout:
-            raise ConfigError(f"another process writes to the library {self.path}; wait until it has ended.") from None
+    def writing(self, patience: float = 0.0) -> Iterator[None]:
+        """Nobody else writes inside; what others have written before is seen. patience: seconds to
+        wait for another writer. Raises ConfigError if it takes longer."""
+        with sole_writer(self.path, patience) as self._check_lock:
+            self.manifest = self._read()
+            self._remove_unlisted()
+            yield
 
-    def files(self, table: str) -> list[Path]:
+    def files(self, table: str) -> list[Location]:
         """The files of a table, in order; none if no part has been written."""
         return [self._file(table, part.name) for part in self.manifest.parts]
 
@@ -133,11 +130,19 @@ class LibraryFolder:
                 found.append(Known(row["video"], row["name"], key, row["digest"], part.name))
         return found
 
+    def heads(self, video_ids: Collection[str]) -> Iterator[VideoGraph]:
+        """The graphs of videos that are called so, without frames and relations."""
+        for part in self.manifest.parts:
+            for row in self.read("videos", part, ["video_id", "document"]).to_pylist():
+                if row["video_id"] in video_ids:
+                    yield graph_from_json(parse_json(row["document"]))
+
     def read(self, table: str, part: LibraryPart, columns: Sequence[str] | None = None) -> pa.Table:
         """A table of a part. Raises DataError if the file is missing, damaged, or of other columns."""
         path = self._file(table, part.name)
         try:
-            content = pq.read_table(path, columns=None if columns is None else list(columns), partitioning=None)
+            with path.open("rb") as file:
+                content = pq.read_table(file, columns=None if columns is None else list(columns), partitioning=None)
             wanted = TABLES[table] if columns is None else pa.schema([TABLES[table].field(name) for name in columns])
             return content.select(wanted.names).cast(wanted)
         except (OSError, KeyError, ValueError, pa.ArrowException) as error:
@@ -175,6 +180,7 @@ class LibraryFolder:
         return LibraryPart(name, {table: content.num_rows for table, content in tables.items()})
 
     def _commit(self, manifest: Manifest) -> None:
+        self._check_lock()
         write_whole(self.path / MANIFEST, _text(manifest))
         self.manifest = manifest
 
@@ -190,7 +196,7 @@ class LibraryFolder:
         for table in TABLES:
             self._file(table, name).unlink(missing_ok=True)
 
-    def _file(self, table: str, name: str) -> Path:
+    def _file(self, table: str, name: str) -> Location:
         return self.path / table / f"{name}.parquet"
 
     def _read(self) -> Manifest:
@@ -235,8 +241,3 @@ def _text(manifest: Manifest) -> str:
 def _checksum(manifest: Manifest) -> str:
     rest = msgspec.structs.replace(manifest, checksum="")
     return hashlib.sha256(msgspec.json.encode(rest, order="deterministic")).hexdigest()
-
-
-def _check_lock(path: Path) -> None:
-    if is_link(path / _LOCK):
-        raise ConfigError(f"{path / _LOCK} is a link; remove it.")

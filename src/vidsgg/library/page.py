@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from html import escape
 
 from vidsgg.errors import DataError
+from vidsgg.io.locations import Location, RemotePath
 from vidsgg.library.search import Hit, Hits, Library
 from vidsgg.viewer.media import Media, media_of, times_of
 
@@ -26,13 +27,13 @@ class HitsPage:
     notes: tuple[str, ...]
 
 
-def hits_page(library: Library, hits: Hits, clips: int = CLIPS) -> HitsPage:
+def hits_page(library: Library, hits: Hits, clips: int = CLIPS, videos: Location | None = None) -> HitsPage:
     """The page of a search; it needs no other file.
 
-    clips: how many hits get one. A video that is not where it was costs its clip only.
+    clips: how many hits get one. videos: the folder of the videos, by default where the library says. A video that is not where it was costs its clip only.
     """
     notes: list[str] = []
-    cards = [_card(library, hit, notes) if i < clips else _line(hit) for i, hit in enumerate(hits)]
+    cards = [_card(library, hit, videos, notes) if i < clips else _line(hit) for i, hit in enumerate(hits)]
     body = [
         f"<h1>{escape(hits.query)}</h1>",
         f"<p>{_count(hits)} in the library {escape(library.path.name)}.</p>",
@@ -53,9 +54,9 @@ def _count(hits: Hits) -> str:
     )
 
 
-def _card(library: Library, hit: Hit, notes: list[str]) -> str:
+def _card(library: Library, hit: Hit, videos: Location | None, notes: list[str]) -> str:
     try:
-        media = _clip(library, hit)
+        media = _clip(library, hit, videos)
     except DataError as error:
         notes.append(str(error))
         media = Media()
@@ -70,8 +71,16 @@ def _card(library: Library, hit: Hit, notes: list[str]) -> str:
     return f"<article>{picture}{_words(hit)}</article>"
 
 
-def _clip(library: Library, hit: Hit) -> Media:
+def _clip(library: Library, hit: Hit, videos: Location | None) -> Media:
     path = library.video_path(hit.video)
+    if path is not None and videos is not None:
+        path = videos / path.name
+    elif isinstance(path, RemotePath) and not (
+        isinstance(library.path, RemotePath) and library.path.bucket == path.bucket
+    ):
+        raise DataError(
+            f"{hit.video}: no clip; a page opens no address that only a library names ({path}): -videos does."
+        )
     if path is None or hit.begin is None or hit.end is None or not path.exists():
         where = "unknown" if path is None else str(path)
         raise DataError(f"{hit.video}: no clip; its video ({where}) or the time of the hit is not known here.")

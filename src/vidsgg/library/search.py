@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from vidsgg.errors import ConfigError, DataError, short
+from vidsgg.io.graphs import from_path
+from vidsgg.io.locations import Location, RemotePath, location
 from vidsgg.library.folder import LibraryFolder
 from vidsgg.library.packages import duckdb, pq
 from vidsgg.library.sql import STEP_COLUMNS, KnownWords, compile_query
@@ -115,10 +117,12 @@ class Library:
     Sees the library as it was when it was opened.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Location) -> None:
         """Raises DataError if there is no library, or if it is damaged."""
-        self.folder = LibraryFolder(Path(path))
+        self.folder = LibraryFolder(location(path))
         self._database = duckdb.connect(":memory:")
+        if isinstance(self.path, RemotePath):  # DuckDB reads the parts of files that a question needs
+            self._database.register_filesystem(self.path.system())
         self._database.execute("SET preserve_insertion_order = false; SET enable_progress_bar = false")
         for table, schema in TABLES.items():
             files = ", ".join(_quoted(str(file)) for file in self.folder.files(table))
@@ -130,7 +134,7 @@ class Library:
                 self._database.unregister("_empty")
 
     @property
-    def path(self) -> Path:
+    def path(self) -> Location:
         return self.folder.path
 
     @cached_property
@@ -211,10 +215,10 @@ class Library:
         found = {row[0]: dict(zip(columns, row, strict=True)) for row in rows}
         return [found[name] for name in names]
 
-    def video_path(self, name: str) -> Path | None:
+    def video_path(self, name: str) -> Location | None:
         """Where a video was when its graph came in, None if that is not known."""
         found = self._database.execute("SELECT path FROM videos WHERE name = ?", [name]).fetchone()
-        return Path(found[0]) if found and found[0] else None
+        return from_path(found[0], Path()) if found and found[0] else None
 
     def counts(self) -> dict[str, int]:
         """The number of rows of every table."""
@@ -226,7 +230,8 @@ class Library:
             kept = [("video", "in", list(numbers))]
             rows: list[dict[str, Any]] = []
             for file in self.folder.files(table):
-                rows += pq.read_table(file, filters=kept, partitioning=None).cast(schema).to_pylist()
+                with file.open("rb") as content:
+                    rows += pq.read_table(content, filters=kept, partitioning=None).cast(schema).to_pylist()
             tables[table] = rows
         yield from graphs_of(tables).values()
 
@@ -248,8 +253,9 @@ class Library:
         return self._database.execute(sql)
 
 
-def open_library(path: str | Path) -> Library:
-    """A library of graphs, as 'vidsgg library build' makes it, to be searched.
+def open_library(path: str | Location) -> Library:
+    """A library of graphs, as 'vidsgg library build' makes it, to be searched, on this machine or in
+    object storage (``s3://bucket/lib``).
 
     Needs ``pip install vidsgg[library]``. Raises DataError if there is no library.
     """

@@ -151,6 +151,11 @@ class PredictOptions(CheckpointOptions, SharedOptions):
         place="new folder",
         remote=True,
     )
+    format: Literal["graphs", "library"] | None = option(
+        None,
+        "what -out is: graphs (a JSON file for each video) or a library (tables to be searched, pip install"
+        " vidsgg[library]); by default what is there, else graphs",
+    )
     fps: float = option(
         FPS,
         "graphs a second; of a folder of pictures, which are all used, how many were taken a second",

@@ -27,6 +27,7 @@ class GraphPlace:
     done: bool = False  # the graph of this very video is there, made alike
     note: str | None = None  # why the file is not called as the video
     problem: str | None = None  # why the graph can neither be kept nor made
+    in_library: bool = False  # whether ``file`` is a library, which the graph becomes a part of
 
 
 def graph_places(
@@ -66,7 +67,7 @@ def _place(
     there = {name: _Found(file, video, is_of, overwrite) for name, file in files.items() if file.exists()}
     for name, found in there.items():
         if found.whose == "this":
-            _check_alike(found.file, found.graph, origin, overwrite)
+            check_alike(str(found.file), found.graph, origin, overwrite)
             return GraphPlace(video, found.file, not overwrite, _note(video, name, there))
         if found.whose == "unknown" and name == first:
             return GraphPlace(video, found.file, problem=None if overwrite else f"{found.file} {found.doubt}; {REMEDY}")
@@ -123,12 +124,14 @@ def _read(file: Location, overwrite: bool) -> VideoGraph | None:
         raise ConfigError(f"{error} Remove it, use another -o, or make it again with -overwrite True.") from error
 
 
-def _check_alike(file: Location, graph: VideoGraph | None, origin: Origin, overwrite: bool) -> None:
+def check_alike(place: str, graph: VideoGraph | None, origin: Origin, overwrite: bool) -> None:
+    """Raises ConfigError if a graph was made with other options and is not to be replaced. place: what
+    to call it."""
     before = graph.made_by if graph else None
     if before is not None:
         before = replace(before, notes=(), source=None)  # these tell of the video
     if before != origin and not overwrite:
-        raise ConfigError(f"{file} was made differently ({_difference(before, origin)}); {REMEDY}")
+        raise ConfigError(f"{place} was made differently ({_difference(before, origin)}); {REMEDY}")
 
 
 def _difference(before: Origin | None, origin: Origin) -> str:

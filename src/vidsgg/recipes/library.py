@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from vidsgg.errors import DataError, counted
+from vidsgg.io.locations import location
 from vidsgg.library.build import add_files, compact, merge
 from vidsgg.library.folder import LibraryFolder
 from vidsgg.library.search import Library
@@ -19,15 +19,17 @@ from vidsgg.recipes.export import find_graphs
 class LibraryBuildOptions:
     """Options of ``vidsgg library build``."""
 
-    graphs: tuple[str, ...] = option(help="graph files, or folders of them", place="input")
-    out: str = option(help="folder of the library, a new one or one to add to", aliases=["o"], place="new folder")
+    graphs: tuple[str, ...] = option(help="graph files, or folders of them", place="input", remote=True)
+    out: str = option(
+        help="folder of the library, a new one or one to add to", aliases=["o"], place="new folder", remote=True
+    )
 
 
 @dataclass(frozen=True)
 class LibraryInfoOptions:
     """Options of ``vidsgg library info``."""
 
-    library: str = option(help="folder of a library", place="input")
+    library: str = option(help="folder of a library", place="input", remote=True)
     json: bool = option(default=False, help="print JSON")
 
 
@@ -35,15 +37,17 @@ class LibraryInfoOptions:
 class LibraryMergeOptions:
     """Options of ``vidsgg library merge``."""
 
-    libraries: tuple[str, ...] = option(help="folders of libraries to copy from", place="input")
-    out: str = option(help="folder of the library, a new one or one to add to", aliases=["o"], place="new folder")
+    libraries: tuple[str, ...] = option(help="folders of libraries to copy from", place="input", remote=True)
+    out: str = option(
+        help="folder of the library, a new one or one to add to", aliases=["o"], place="new folder", remote=True
+    )
 
 
 @dataclass(frozen=True)
 class LibraryCompactOptions:
     """Options of ``vidsgg library compact``."""
 
-    library: str = option(help="folder of a library", place="input")
+    library: str = option(help="folder of a library", place="input", remote=True)
 
 
 def build_library(options: LibraryBuildOptions, say: Callable[[str], None] = print) -> LibraryFolder:
@@ -54,7 +58,7 @@ def build_library(options: LibraryBuildOptions, say: Callable[[str], None] = pri
     then.
     """
     files = find_graphs(options.graphs)
-    library = LibraryFolder.create(Path(options.out))
+    library = LibraryFolder.create(location(options.out))
     problems: list[str] = []
     tally = add_files(library, files, lambda file, error: problems.append(str(error)))
     say(f"{options.out}: {tally.text()}")
@@ -65,15 +69,15 @@ def build_library(options: LibraryBuildOptions, say: Callable[[str], None] = pri
 
 def merge_libraries(options: LibraryMergeOptions, say: Callable[[str], None] = print) -> LibraryFolder:
     """Add what other libraries hold to a library."""
-    others = [LibraryFolder(Path(path)) for path in options.libraries]
-    library = LibraryFolder.create(Path(options.out))
+    others = [LibraryFolder(location(path)) for path in options.libraries]
+    library = LibraryFolder.create(location(options.out))
     say(f"{options.out}: {merge(library, others).text()}")
     return library
 
 
 def compact_library(options: LibraryCompactOptions) -> str:
     """Write a library's parts again, fewer and larger; says what changed."""
-    before, after = compact(LibraryFolder(Path(options.library)))
+    before, after = compact(LibraryFolder(location(options.library)))
     return f"{options.library}: {before} parts became {after}"
 
 

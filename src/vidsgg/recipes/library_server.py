@@ -30,7 +30,7 @@ A query with a class or predicate that is not there is answered with the names t
 class LibraryServerOptions:
     """Options of ``vidsgg mcp``."""
 
-    library: str = option(help="folder of a library", place="input")
+    library: str = option(help="folder of a library", place="input", remote=True)
 
 
 def library_server(library: Library) -> MCPServer:

@@ -4,10 +4,12 @@ earlier call was stopped."""
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import torch
 from tqdm import tqdm
@@ -18,18 +20,21 @@ from vidsgg.assembly.video_predictor import VideoPredictor, VideoSettings, video
 from vidsgg.detectors.label_files import LabelFiles
 from vidsgg.errors import ConfigError, DataError, counted
 from vidsgg.execution.items import Lost
-from vidsgg.execution.many import apply_to_many
+from vidsgg.execution.many import Engine, apply_to_many
 from vidsgg.execution.processes import Processes
 from vidsgg.inference.intervals import RelationTimeline
 from vidsgg.io.atomic import remove_left_behind
 from vidsgg.io.boxes import GivenBoxes
 from vidsgg.io.footage import Footage, FootageFrame, FramesDone
-from vidsgg.io.graphs import graph_writer, path_to
+from vidsgg.io.graphs import SUFFIX, graph_writer, path_to, whole_path_to
 from vidsgg.io.locations import Location, location
 from vidsgg.recipes.command_options import PredictOptions
 from vidsgg.recipes.graph_places import GraphPlace, graph_places
 from vidsgg.recipes.graph_videos import check_video
 from vidsgg.recipes.videos import find_videos
+
+if TYPE_CHECKING:
+    from vidsgg.library.folder import LibraryFolder
 
 FOLDER = "graphs"
 
@@ -46,9 +51,13 @@ class VideoDone:
     seconds: float = 0.0
     notes: tuple[str, ...] = ()
     problem: str | None = None
+    in_library: bool = False  # ``file`` is then the library
+    graph: bytes | None = None  # on its way there, packed
 
     def text(self) -> str:
-        if not self.frames:
+        if not self.frames and self.in_library:
+            line = f"{self.video}: its graph is in {self.file} already"
+        elif not self.frames:
             line = f"{self.video}: {self.file} is there already"
         else:
             rate = self.frames / max(self.seconds, 1e-9)
@@ -96,18 +105,39 @@ def run_video_prediction(options: PredictOptions) -> Iterator[VideoDone]:
     predictor = _Predictor(replace(options, device="cpu") if options.engine == "ray" else options)
     if predictor.boxes is not None:
         predictor.boxes.check(videos)
-    remove_left_behind(folder)  # also if there is nothing left to write
+    library = _library(options, folder)
+    if library is None:
+        remove_left_behind(folder)  # also if there is nothing left to write
+        places = graph_places(videos, folder, predictor.origin, options.overwrite, part)
+    else:
+        from vidsgg.recipes.predict_library import library_places  # pyarrow
+
+        places = library_places(videos[part], library, predictor.origin, options.overwrite)
     print("\n".join(predictor.lines), flush=True)
     waiting = []
-    for place in graph_places(videos, folder, predictor.origin, options.overwrite, part):
+    for place in places:
         if place.done or place.problem:
-            yield VideoDone(place.video, place.file, notes=_noted(place), problem=place.problem)
+            yield VideoDone(
+                place.video, place.file, notes=_noted(place), problem=place.problem, in_library=place.in_library
+            )
         else:
             waiting.append(place)
-    engine = options.engine_for(options.jobs, len(waiting), options.device, [folder])
+    shared = [folder] if library is None and isinstance(folder, Path) else []  # by all workers
+    engine = options.engine_for(options.jobs, len(waiting), options.device, shared)
     here = engine == Processes()
     setup = _Setup(options, engine.threads, predictor if here else None)
     del predictor  # elsewhere every worker has its own
+    results = _done(setup, waiting, engine, here)
+    if library is not None:
+        from vidsgg.recipes.predict_library import into_library
+
+        results = into_library(library, results)
+    with closing(results):
+        yield from results
+
+
+def _done(setup: _Setup, waiting: Sequence[GraphPlace], engine: Engine, here: bool) -> Generator[VideoDone, None, None]:
+    """What became of videos, in the order in which they are finished. here: whether this process works on them."""
     with (
         tqdm(total=len(waiting), desc="videos", unit="video", disable=here or None) as bar,
         closing(apply_to_many(setup, waiting, engine, watch=bar.set_postfix_str)) as results,
@@ -116,8 +146,24 @@ def run_video_prediction(options: PredictOptions) -> Iterator[VideoDone]:
             bar.update()
             if isinstance(done, Lost):
                 place = done.item
-                done = VideoDone(place.video, place.file, problem=f"{place.video}: {done.problem}")
-            yield done
+                yield VideoDone(place.video, place.file, problem=f"{place.video}: {done.problem}")
+            else:
+                yield done
+
+
+def _library(options: PredictOptions, folder: Location) -> LibraryFolder | None:
+    """The library that -out is, or is to be; None if it is a folder of graphs. Raises ConfigError if
+    -format says otherwise than what is there."""
+    there = (folder / "library.json").is_file()
+    if not there and options.format != "library":
+        return None
+    from vidsgg.library.folder import LibraryFolder  # pyarrow
+
+    if options.format == "graphs":
+        raise ConfigError(f"option -out: {folder} is a library; name another folder for graphs, or leave out -format.")
+    if options.out is None:
+        raise ConfigError("option -out: name the folder of the library.")
+    return LibraryFolder.create(folder)
 
 
 def predict_one(options: PredictOptions, video: Path, file: Path, name: str, watch: FramesDone) -> VideoDone:
@@ -179,13 +225,29 @@ class _Predictor:
             notes = [] if self.boxes is None else check_video(self.boxes.source, str(self.boxes.path), place.video)
             footage, boxes = self._at.open(place.video)
             footage.name = self._name or footage.name
-            frames, relations = self._write(place, footage, boxes, notes)
+            graph = None
+            if place.in_library:
+                from vidsgg.recipes.predict_library import packed
+
+                with TemporaryDirectory(prefix="vidsgg-") as folder:
+                    file = Path(folder) / f"video{SUFFIX}"
+                    frames, relations = self._write(place, file, footage, boxes, notes)
+                    graph = packed(file)
+            else:
+                frames, relations = self._write(place, place.file, footage, boxes, notes)
         except DataError as error:
             return VideoDone(place.video, place.file, problem=str(error))
         if not relations:
             notes.append(self._why_nothing())
         return VideoDone(
-            place.video, place.file, frames, relations, time.perf_counter() - started, (*_noted(place), *notes)
+            place.video,
+            place.file,
+            frames,
+            relations,
+            time.perf_counter() - started,
+            (*_noted(place), *notes),
+            in_library=place.in_library,
+            graph=graph,
         )
 
     def _why_nothing(self) -> str:
@@ -195,12 +257,14 @@ class _Predictor:
         return f"no relation lasts long enough; a smaller -threshold keeps more.{things}"
 
     def _write(
-        self, place: GraphPlace, footage: Footage, boxes: GivenBoxes | None, notes: list[str]
+        self, place: GraphPlace, file: Location, footage: Footage, boxes: GivenBoxes | None, notes: list[str]
     ) -> tuple[int, int]:
         """Numbers of frames and of relations over time. notes: gets what a reader of the graph
         should know."""
         timeline, count, schema = RelationTimeline(), 0, self._at.schema
-        with graph_writer(place.file, footage.name, schema.name, schema, video_file(place.video, footage)) as writer:
+        # What a library holds is seen from anywhere.
+        source = whole_path_to(str(place.video), Path()) if place.in_library else path_to(place.video, file)
+        with graph_writer(file, footage.name, schema.name, schema, video_file(place.video, footage)) as writer:
             for frame in self._at.frames(footage.name, self._watched(footage), boxes):
                 writer.add(frame)
                 timeline.add(frame)
@@ -209,7 +273,7 @@ class _Predictor:
             notes += [*footage.notes, *(boxes.notes() if boxes else ())]
             writer.finish(
                 relations,
-                replace(self.origin, notes=(*self._at.notes, *notes), source=path_to(place.video, place.file)),
+                replace(self.origin, notes=(*self._at.notes, *notes), source=source),
             )
         return count, len(relations)
 

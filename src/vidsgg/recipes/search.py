@@ -9,6 +9,7 @@ from typing import Literal
 
 from vidsgg.errors import ConfigError
 from vidsgg.io.atomic import write_whole
+from vidsgg.io.locations import location
 from vidsgg.io.places import check_replaced
 from vidsgg.library.page import hits_page
 from vidsgg.library.search import LIMIT, Hits, Library
@@ -19,12 +20,18 @@ from vidsgg.options import option
 class SearchOptions:
     """Options of ``vidsgg search``."""
 
-    library: str = option(help="folder of a library", place="input")
+    library: str = option(help="folder of a library", place="input", remote=True)
     query: str = option(default="", help='relations in time, such as "person drinking_from cup then person putting ?x"')
     limit: int = option(default=LIMIT, help="the most hits, the surest first", low=1, high=1_000_000)
     format: Literal["table", "csv", "json", "counts"] = option(default="table", help="how to print what was found")
     every: float = option(default=60.0, help="seconds of a line of -format counts", low=0.001, high=1e9)
     page: str = option(default="", help="also write a page with the hits as short clips", place="new file")
+    videos: str = option(
+        default="",
+        help="for -page: folder of the videos; by default where they were when their graphs came in",
+        place="input",
+        remote=True,
+    )
     sql: str = option(default="", help="ask in SQL instead of a query")
     explain: bool = option(default=False, help="print the SQL of the query instead of running it")
 
@@ -57,7 +64,7 @@ def search_library(options: SearchOptions) -> Searched:
     hits = library.search(options.query, options.limit)
     notes = [f"{hits.total:,} hits" + (f", the surest {len(hits):,} of them shown" if len(hits) < hits.total else "")]
     if options.page:
-        page = hits_page(library, hits)
+        page = hits_page(library, hits, videos=location(options.videos) if options.videos else None)
         write_whole(Path(options.page), page.html)
         notes += [*page.notes, f"page: {options.page}"]
     return Searched(_text(hits, options), tuple(notes))
