@@ -26,13 +26,16 @@ from vidsgg.app.checkpoints import CheckpointChoice, Checkpoints
 from vidsgg.app.guard import PAGE_POLICY, Guard
 from vidsgg.app.jobs import GRAPH, OVERLAY, PAGE, VIDEO, Job
 from vidsgg.app.queue import Full, JobQueue
+from vidsgg.app.search import JobSearch
 from vidsgg.app.uploads import asked_for, receive_file, shown_name
+from vidsgg.errors import VidsggError
 from vidsgg.io.exporters.formats import FORMATS
 from vidsgg.io.links import is_link
 
 _MOST_UPLOADS = 16  # that arrive at a time
+_LONGEST_QUERY = 2000  # letters
 _SCRIPT, _STYLE = "text/javascript", "text/css"
-_STATIC = {"start.js": _SCRIPT, "result.js": _SCRIPT, "common.js": _SCRIPT, "app.css": _STYLE}
+_STATIC = {"start.js": _SCRIPT, "result.js": _SCRIPT, "search.js": _SCRIPT, "common.js": _SCRIPT, "app.css": _STYLE}
 _SUMMARIES = {GRAPH: "the graph", PAGE: "this page, for offline", OVERLAY: "the video with boxes and relations"}
 # Files in a job's folder that can be taken along: what they are, and how their names end.
 DOWNLOADS = {name: (summary, name.removeprefix("video")) for name, summary in _SUMMARIES.items()} | {
@@ -61,6 +64,7 @@ class Routes:
         self._options, self._queue, self._checkpoints = options, queue, checkpoints
         self._limit = int(options.max_upload_mb * 1e6)
         self._uploads = 0  # that are arriving
+        self._search = JobSearch(queue)
 
     def app(self) -> Starlette:
         @asynccontextmanager
@@ -74,6 +78,7 @@ class Routes:
                 Route("/", self.start),
                 Route("/static/{name}", self.static),
                 Route("/api/state", self.state),
+                Route("/api/search", self.search),
                 Route("/api/jobs", self.upload, methods=["POST"]),
                 Route("/api/jobs/{id}", self.job),
                 Route("/api/jobs/{id}/{action}", self.act, methods=["POST"]),
@@ -112,6 +117,16 @@ class Routes:
 
     async def job(self, request: Request) -> Response:
         return JSONResponse(_job_json(self._found(request)))
+
+    async def search(self, request: Request) -> Response:
+        """Where a query holds, in all videos that are done."""
+        query = request.query_params.get("query", "")
+        if len(query) > _LONGEST_QUERY:
+            raise HTTPException(400, f"The query has {len(query):,} letters; {_LONGEST_QUERY:,} are read at most.")
+        try:
+            return JSONResponse(await run_in_threadpool(self._search, query))
+        except VidsggError as error:
+            raise HTTPException(400, str(error)) from error
 
     async def upload(self, request: Request) -> Response:
         """A video as the body, wishes in the query."""
@@ -163,6 +178,8 @@ class Routes:
             raise HTTPException(404)
         try:
             done = await run_in_threadpool(action, job.id)
+            if done and request.path_params["action"] == "remove":
+                await run_in_threadpool(self._search.forget, job.id)
         except OSError as error:
             raise HTTPException(
                 409, f"{job.name}: its folder cannot be used ({error.strerror}); remove it and send it again."

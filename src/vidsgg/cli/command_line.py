@@ -19,7 +19,7 @@ from typing import Any, NoReturn, TypeVar
 
 from vidsgg.cli.words import NEGATIVE_NUMBER, as_typed, prepared
 from vidsgg.errors import ConfigError, DataError, short
-from vidsgg.io.locations import is_storage, is_url
+from vidsgg.io.locations import is_stream, is_url
 from vidsgg.io.places import check_place, local_or_remote, on_this_machine
 from vidsgg.io.untrusted import read_yaml
 from vidsgg.options import (
@@ -113,7 +113,7 @@ def check_option_place(field: dataclasses.Field[Any], given: Any) -> None:
     if not metadata.get("place") or given is None:
         return
     for word in map(str, given if isinstance(given, tuple) else (given,)):
-        if is_url(word) and (metadata["plugin"] or (metadata["takes_stream"] and not is_storage(word))):
+        if is_url(word) and (metadata["plugin"] or (metadata["takes_stream"] and is_stream(word))):
             continue  # a name of a model, or an address of a camera
         check_place(name, local_or_remote(name, word, metadata["remote"]), metadata["place"])
 

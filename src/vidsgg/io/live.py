@@ -23,8 +23,8 @@ from vidsgg.io.containers import FORMATS, MOST_FRAME_PIXELS
 from vidsgg.io.display import displayed
 from vidsgg.io.footage import FootageFrame
 from vidsgg.io.images import Image, check_size
+from vidsgg.io.locations import STREAMS
 
-ADDRESSES = ("rtsp://", "rtsps://", "http://", "https://")
 PIPE = "-"
 _CAMERAS = {"linux": ("v4l2", "/dev/video{}"), "darwin": ("avfoundation", "{}:none"), "win32": ("vfwcap", "{}")}
 _PATIENCE = 20.0  # seconds without a frame, after which a stream counts as ended
@@ -33,7 +33,7 @@ _MOST_CAMERA = 99
 
 def is_live(word: str) -> bool:
     """Whether a word of the command line names a camera by its number, an address or standard input."""
-    return word == PIPE or word.lower().startswith(ADDRESSES) or (word.isdecimal() and int(word) <= _MOST_CAMERA)
+    return word == PIPE or word.lower().startswith(STREAMS) or (word.isdecimal() and int(word) <= _MOST_CAMERA)
 
 
 @dataclass

@@ -27,6 +27,7 @@ from vidsgg.errors import ConfigError, VidsggError
 
 # The schemes that are read, and the package that fsspec needs for each.
 PACKAGES = {"s3": "s3fs", "gs": "gcsfs", "hf": "huggingface_hub"}
+STREAMS = ("rtsp://", "rtsps://", "http://", "https://")  # of cameras, see io/live.py
 READ_ONLY = frozenset(("hf",))  # every file written there would be a commit of its own
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://(.*)", re.DOTALL)  # two letters at least: C:\ is a drive
 _USER = re.compile(r"(://)[^/\s]*@")
@@ -262,6 +263,11 @@ class RangeFile(io.RawIOBase):
 def is_url(text: str) -> bool:
     """Whether a text begins as an address does. ``C:\\film.mp4`` does not."""
     return _URL.fullmatch(text) is not None
+
+
+def is_stream(text: str) -> bool:
+    """Whether a text is an address of a stream of pictures."""
+    return text.lower().startswith(STREAMS)
 
 
 def is_storage(text: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,6 +85,17 @@ def merge(library: LibraryFolder, others: Sequence[LibraryFolder]) -> Tally:
             for part in other.manifest.parts:
                 index.add_part(other, part, known[part.name])
         return index.tally
+
+
+def drop(library: LibraryFolder, video_ids: Collection[str]) -> None:
+    """Take videos out that are called so."""
+    with library.writing():
+        dropped: dict[str, set[int]] = defaultdict(set)
+        for video in library.known():
+            if video.key[1] in video_ids:
+                dropped[video.part].add(video.number)
+        if dropped:
+            library.change([], dropped, library.manifest.next_video)
 
 
 def compact(library: LibraryFolder, part_rows: int = PART_ROWS, patience: float = 0.0) -> tuple[int, int]:

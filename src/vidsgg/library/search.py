@@ -220,6 +220,13 @@ class Library:
         found = self._database.execute("SELECT path FROM videos WHERE name = ?", [name]).fetchone()
         return from_path(found[0], Path()) if found and found[0] else None
 
+    def frame_at(self, name: str, seconds: float) -> int | None:
+        """The position, from 0, of the first frame of a video's graph at this time or later; None if
+        there is none."""
+        sql = "SELECT min(f.frame) FROM frames AS f JOIN videos AS v USING (video) WHERE v.name = ? AND f.time >= ?"
+        found = self._database.execute(sql, [name, seconds - 1e-6]).fetchone()
+        return None if found is None or found[0] is None else int(found[0])
+
     def counts(self) -> dict[str, int]:
         """The number of rows of every table."""
         return self.folder.rows()

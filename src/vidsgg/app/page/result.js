@@ -12,7 +12,7 @@ try {
   byId("downloads").querySelector("ul").replaceChildren(...job.files.map((file) =>
     make("li", {}, make("a", { href: `/results/${number}/files/${file.name}`, download: true }, make("b", {}, file.suffix.slice(1)), make("span", {}, file.summary)))));
   byId("place").replaceChildren(job.page
-    ? make("iframe", { src: `/results/${number}/page`, title: job.name, sandbox: "allow-scripts" })
+    ? make("iframe", { src: `/results/${number}/page${/^#\d+$/.test(location.hash) ? location.hash : ""}`, title: job.name, sandbox: "allow-scripts" })
     : make("div", { class: "missing" }, make("h1", {}, job.name), make("p", {}, job.state === "done" ? "There is no page of this video." : `This is ${job.state}.`),
         ...[job.message, ...job.notes].filter(Boolean).map((text) => make("p", {}, text))));
 } catch (error) {

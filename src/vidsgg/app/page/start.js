@@ -150,11 +150,12 @@ const STEPS = { starting: "starting", reading: "reading the video", loading: "lo
 
 function showJobs(jobs) {
   const waiting = jobs.filter((job) => job.state === "waiting").reverse();
-  const list = document.querySelector("#jobs ol");
+  const list = document.querySelector("#jobs .list");
   const focus = document.activeElement?.dataset?.key;
   list.replaceChildren(...jobs.map((job) => row(job, waiting.indexOf(job))));
   for (const button of list.querySelectorAll("[data-key]")) if (focus && button.dataset.key === focus) button.focus();
   document.querySelector("#jobs .none").hidden = jobs.length > 0;
+  byId("search").hidden = !jobs.some((job) => job.state === "done");
 }
 
 function row(job, place) {
