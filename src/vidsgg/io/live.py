@@ -23,7 +23,7 @@ from vidsgg.io.containers import FORMATS, MOST_FRAME_PIXELS
 from vidsgg.io.display import displayed
 from vidsgg.io.footage import FootageFrame
 from vidsgg.io.images import Image, check_size
-from vidsgg.io.locations import STREAMS
+from vidsgg.io.locations import is_stream
 
 PIPE = "-"
 _CAMERAS = {"linux": ("v4l2", "/dev/video{}"), "darwin": ("avfoundation", "{}:none"), "win32": ("vfwcap", "{}")}
@@ -33,7 +33,7 @@ _MOST_CAMERA = 99
 
 def is_live(word: str) -> bool:
     """Whether a word of the command line names a camera by its number, an address or standard input."""
-    return word == PIPE or word.lower().startswith(STREAMS) or (word.isdecimal() and int(word) <= _MOST_CAMERA)
+    return word == PIPE or is_stream(word) or (word.isdecimal() and int(word) <= _MOST_CAMERA)
 
 
 @dataclass
