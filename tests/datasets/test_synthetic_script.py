@@ -10,13 +10,13 @@ import pytest
 
 from vidsgg.datasets.action_genome import ATTENTION, CONTACTING, OBJECTS, SPATIAL
 from vidsgg.datasets.action_genome_counts import frequencies
-from vidsgg.datasets.synthetic import body, relations
+from vidsgg.datasets.synthetic import body
 from vidsgg.datasets.synthetic.body import Pose, Skeleton
 from vidsgg.datasets.synthetic.looks import look
-from vidsgg.datasets.synthetic.relations import Placement
-from vidsgg.datasets.synthetic.render import drawn_box
-from vidsgg.datasets.synthetic.script import Story, write_story
-from vidsgg.datasets.synthetic.things import GRIP, KINDS
+from vidsgg.datasets.synthetic.one_person import relations
+from vidsgg.datasets.synthetic.one_person.script import Story, write_story
+from vidsgg.datasets.synthetic.one_person.things import GRIP, KINDS
+from vidsgg.datasets.synthetic.placement import Placement, drawn_box
 
 
 def standing(facing: float = 0.0, gaze: tuple[float, float] = (0.0, 1.0)) -> Pose:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from vidsgg.cli.groups import run_of_group
 
 COMMANDS = {
-    "synth": "make a synthetic data set, videos and all, in Action Genome's own file format",
+    "synth": "make a synthetic data set, videos and all",
     "check": "find out what is wrong with a data set",
     "convert": "write a data set in the files of another format",
     "show": "draw the annotations of a frame or of a whole video",

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from vidsgg.cli.command_line import parse
 from vidsgg.errors import ConfigError
@@ -18,6 +19,11 @@ class SynthOptions:
         help="folder to make it in; empty, new, or with an older synthetic set, which is replaced",
         aliases=["o"],
         place="new folder",
+    )
+    world: Literal["person", "rooms"] = option(
+        "person",
+        "person: one person and things, in Action Genome's own file format; rooms: several people and things, and"
+        " relations between any two of them, in the format of own data",
     )
     videos: int = option(200, "how many videos; every fifth belongs to the test split", low=5, high=100_000)
     seed: int = option(0, "the same seed gives the same bytes", low=0, high=2**32 - 1)
@@ -32,7 +38,7 @@ def main(argv: Sequence[str]) -> int:
         SynthOptions,
         argv,
         prog="vidsgg data synth",
-        description="Make a synthetic data set in Action Genome's own file format.",
+        description="Make a synthetic data set: drawn videos and their annotations.",
     )
     if options.workers != "auto" and not options.workers.isdecimal():
         raise ConfigError(f"option -workers: expected a whole number or 'auto', got {options.workers!r}")
@@ -41,7 +47,9 @@ def main(argv: Sequence[str]) -> int:
 
     generate(
         options.out,
-        SyntheticConfig(options.videos, options.seed, options.frames, options.width, options.height, workers),
+        SyntheticConfig(
+            options.videos, options.seed, options.frames, options.width, options.height, workers, options.world
+        ),
     )
     print(f"{options.videos} videos in {options.out}")
     folder = shlex.quote(str(options.out))

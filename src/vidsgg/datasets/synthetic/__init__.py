@@ -1,1 +1,1 @@
-"""A scripted world with the files of Action Genome: real frames, real pickles, made up scenes."""
+"""Drawn worlds of real frames, real files and made up scenes: one person with Action Genome's files, and rooms of own data."""

@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
-import pickle
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
@@ -18,12 +17,12 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from vidsgg.datasets.action_genome import CLASS_FILES
-from vidsgg.datasets.synthetic.annotate import VideoEntries, annotate
-from vidsgg.datasets.synthetic.known import MARKER, TEST_EVERY, name_of, split_of
-from vidsgg.datasets.synthetic.render import Picture, Scene
-from vidsgg.datasets.synthetic.script import write_story
-from vidsgg.errors import ConfigError, DataError
+from vidsgg.datasets.synthetic.known import MARKER, TEST_EVERY, name_of
+from vidsgg.datasets.synthetic.one_person.world import OnePerson
+from vidsgg.datasets.synthetic.rooms.world import Rooms
+from vidsgg.datasets.synthetic.stage import Picture
+from vidsgg.datasets.synthetic.world import World
+from vidsgg.errors import ConfigError
 from vidsgg.io.atomic import whole_file, whole_path, write_whole
 from vidsgg.io.homes import remove_made, unmarked_entries
 from vidsgg.io.links import is_link
@@ -32,19 +31,11 @@ from vidsgg.io.video import VideoReader
 
 FORMAT = 1  # raised whenever the same seed gives other data
 FPS = 12
+WORLDS: dict[str, World] = {world.name: world for world in (OnePerson(), Rooms())}
 # The same pictures must give the same bytes. One thread, or the result depends on the number of
 # cores; a constant quantiser, because x264's rate control ("crf") was seen to differ between two
 # encodings in one process; and no arithmetic that depends on the CPU.
 _ENCODER = {"qp": "20", "preset": "veryfast", "g": "24", "threads": "1", "x264-params": "cpu-independent=1"}
-_KEYS = (12, 24)  # annotated frames of a video
-_PICKLES = ("person_bbox.pkl", "object_bbox_and_relationship.pkl")
-# What is in a set, by its folders, as patterns. Annotations first: without them nothing looks
-# complete.
-_MADE = {
-    "annotations": (*_PICKLES, *CLASS_FILES, "frame_list.txt", ".vidsgg/columns*.npz"),
-    "videos": ("S[0-9]*.mp4",),
-    "frames": ("S[0-9]*.mp4/[0-9]*.png",),
-}
 
 
 @dataclass(frozen=True)
@@ -54,7 +45,7 @@ class SyntheticConfig:
 
     videos: how many, a fifth of them for testing. frames: also write every frame as a PNG. width,
     height: of the pictures, even.
-    workers: processes; None for as many as help.
+    workers: processes; None for as many as help. world: a name of WORLDS.
     """
 
     videos: int = 200
@@ -63,8 +54,11 @@ class SyntheticConfig:
     width: int = 320
     height: int = 240
     workers: int | None = None
+    world: str = OnePerson.name
 
     def __post_init__(self) -> None:
+        if self.world not in WORLDS:
+            raise ConfigError(f"world is {self.world!r}; use one of {', '.join(WORLDS)}.")
         if self.videos < TEST_EVERY:
             raise ConfigError(
                 f"videos is {self.videos}; make at least {TEST_EVERY}, so that one of them is for testing."
@@ -89,8 +83,8 @@ def generate(root: Path, config: SyntheticConfig) -> None:
     """Make the data set in folder ``root``.
 
     The annotations appear last: a folder that has them is complete. An older synthetic set in the
-    folder is replaced; other files in it stay. Raises ConfigError if the folder holds anything
-    else, OSError if it cannot be written to.
+    folder is replaced, of whichever world; other files in it stay. Raises ConfigError if the folder
+    holds anything else, OSError if it cannot be written to.
     """
     _clear(root)
     root.mkdir(parents=True, exist_ok=True)
@@ -98,12 +92,22 @@ def generate(root: Path, config: SyntheticConfig) -> None:
     write_whole(root / MARKER, json.dumps({"format": FORMAT, **options}, indent=1) + "\n")
     (root / "videos").mkdir(exist_ok=True)
     progress = tqdm(_make_all(root, config), total=config.videos, desc="synthetic videos", unit="video", disable=None)
-    _write_annotations(root, config.seed, progress)
+    WORLDS[config.world].write(root, config.seed, progress)
 
 
 def is_complete(root: Path) -> bool:
     """Whether a data set was made in a folder up to its end."""
-    return all((root / "annotations" / name).is_file() for name in _PICKLES)
+    return all((root / name).is_file() for name in WORLDS[world_of(root)].needed)
+
+
+def world_of(root: Path) -> str:
+    """The world that a synthetic set in ``root`` belongs to, as its mark says; sets of before there
+    were several, and folders without a mark, count as of the first."""
+    try:
+        name = json.loads((root / MARKER).read_text(encoding="utf-8")).get("world")
+    except (OSError, ValueError, AttributeError):
+        name = None
+    return name if name in WORLDS else OnePerson.name
 
 
 def _clear(root: Path) -> None:
@@ -113,8 +117,8 @@ def _clear(root: Path) -> None:
         raise ConfigError(
             f"{root} is not empty and holds no synthetic data set of ours ({MARKER} is missing); choose another folder."
         )
-    for name, patterns in _MADE.items():
-        if is_link(root / name):
+    for name, patterns in WORLDS[world_of(root)].made.items():
+        if name and is_link(root / name):
             raise ConfigError(f"{root / name} is a link, and nothing is written through it; choose another folder.")
         remove_made(root / name, patterns)
 
@@ -134,23 +138,21 @@ def _make_all(root: Path, config: SyntheticConfig) -> Iterator[bytes]:
 
 
 def make_video(root: Path, config: SyntheticConfig, index: int) -> bytes:
-    """Write video ``index`` and return its annotations, pickled: what it holds depends on the seed
-    and the index alone."""
+    """Write video ``index`` and return what its world keeps for the annotations: what it holds
+    depends on the seed and the index alone."""
     rng = np.random.default_rng([config.seed, index])
-    story = write_story(rng, int(rng.integers(_KEYS[0], _KEYS[1] + 1)))
-    scene = Scene(story, rng, config.width, config.height)
-    video = name_of(index)
-    entries = annotate(story, scene, rng, video, split_of(index))
-    path = root / "videos" / f"{video}.mp4"
-    _write_video(path, scene.frames(), config.width, config.height)
+    video = WORLDS[config.world].video(rng, index, config.width, config.height)
+    path = root / "videos" / f"{name_of(index)}.mp4"
+    _write_video(path, video.pictures, config.width, config.height)
     if config.frames:
         folder = root / "frames" / path.name
         folder.mkdir(parents=True, exist_ok=True)
         # Decoded from the video, so that both ways of reading give the same pixels.
-        for number, picture in enumerate(VideoReader(path).frames(range(1, story.frames + 1)), start=1):
+        reader = VideoReader(path)
+        for number, picture in enumerate(reader.frames(range(1, reader.count + 1)), start=1):
             with whole_file(folder / f"{number:06d}.png", flush=False) as file:
                 Image.fromarray(picture).save(file, "PNG", compress_level=1)
-    return pickle.dumps(entries)
+    return video.entries
 
 
 def _write_video(path: Path, pictures: Iterable[Picture], width: int, height: int) -> None:
@@ -160,29 +162,3 @@ def _write_video(path: Path, pictures: Iterable[Picture], width: int, height: in
         for picture in pictures:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         container.mux(stream.encode())
-
-
-def _write_annotations(root: Path, seed: int, videos: Iterable[bytes]) -> None:
-    persons: dict[str, object] = {}
-    objects: dict[str, object] = {}
-    for pickled in videos:
-        entries: VideoEntries = pickle.loads(pickled)  # our own, from our own process
-        persons.update(entries.persons)
-        objects.update(entries.objects)
-    if not persons:
-        raise DataError(f"{root}: no video has an annotation.")
-    # The published files leave out the separators: 'closetcabinet', 'lookingat'.
-    lists = {
-        name: [word.replace("/", "").replace("_", "") for word in classes] for name, classes in CLASS_FILES.items()
-    }
-    contents = {
-        name: ("\n".join(lines) + "\n").encode() for name, lines in {**lists, "frame_list.txt": list(persons)}.items()
-    }
-    # As in the published file, the order of the object entries means nothing.
-    keys = list(objects)
-    scrambled = {keys[i]: objects[keys[i]] for i in np.random.default_rng([seed]).permutation(len(keys))}
-    for name, content in zip(_PICKLES, (persons, scrambled), strict=True):
-        contents[name] = pickle.dumps(content, protocol=4)
-    (root / "annotations").mkdir(exist_ok=True)
-    for name, data in contents.items():  # the pickles last: a data set is known by them
-        write_whole(root / "annotations" / name, data)

@@ -12,8 +12,9 @@ from vidsgg.datasets.action_genome import ATTENTION, CONTACTING, SPATIAL
 from vidsgg.datasets.action_genome_counts import frequencies
 from vidsgg.datasets.synthetic import body
 from vidsgg.datasets.synthetic.body import Points, Skeleton
-from vidsgg.datasets.synthetic.render import Scene, drawn_box
-from vidsgg.datasets.synthetic.script import Key, Relations, Story
+from vidsgg.datasets.synthetic.one_person.render import Scene
+from vidsgg.datasets.synthetic.one_person.script import Key, Relations, Story
+from vidsgg.datasets.synthetic.placement import drawn_box
 
 # How often annotators and the person detector fail, per pair, per thing and frame, per frame, per
 # video.
@@ -52,7 +53,9 @@ def annotate(story: Story, scene: Scene, rng: np.random.Generator, video: str, s
         for i, thing in enumerate(story.things):
             if number not in spans[i] and len(story.things) > 1 and not (i == 0 and number == 0):
                 continue
-            box = _visible_box(rng, scene.views[key.frame].box(drawn_box(scene.looks[i], key.placements[i])), size)
+            box = _visible_box(
+                rng, scene.stage.views[key.frame].box(drawn_box(scene.looks[i], key.placements[i])), size
+            )
             if rng.random() < UNSEEN_THING:
                 box = None
             relations = _mistaken(rng, thing.name, key.relations[i]) if rng.random() < WRONG_LABEL else key.relations[i]
@@ -79,7 +82,7 @@ def _person(rng: np.random.Generator, scene: Scene, key: Key, found: bool, size:
     entry: dict[str, Any] = {"bbox_size": size, "bbox_mode": "xyxy"}
     count = int(found)
     joints = body.skeleton(key.pose)
-    view = scene.views[key.frame]
+    view = scene.stage.views[key.frame]
     box = np.clip(view.box(joints.box) + rng.normal(0, 1.2, 4), 0, [*size, *size])
     points = view.pixels(_coco_keypoints(joints, key.pose.gaze)) + rng.normal(0, 0.8, (17, 2))
     entry["bbox"] = box[None, :].astype(np.float32)[:count]

@@ -14,10 +14,11 @@ import numpy as np
 
 from vidsgg.datasets.action_genome import ATTENTION, SPATIAL
 from vidsgg.datasets.action_genome_counts import frequencies
-from vidsgg.datasets.synthetic import body, relations
+from vidsgg.datasets.synthetic import body
 from vidsgg.datasets.synthetic.body import Points, Pose, Skeleton
-from vidsgg.datasets.synthetic.relations import Placement
-from vidsgg.datasets.synthetic.things import BEARING, GRIP, HAND, KINDS, MOUTH, OPENING, SEAT, WORN, Kind
+from vidsgg.datasets.synthetic.one_person import relations
+from vidsgg.datasets.synthetic.one_person.things import BEARING, GRIP, HAND, KINDS, MOUTH, OPENING, SEAT, WORN, Kind
+from vidsgg.datasets.synthetic.placement import Placement
 
 # How much of the step from one key to the next is drawn from the class's overall frequencies
 # instead of what follows a contact: the transition tables are means over videos and would drift

@@ -7,11 +7,10 @@ the person stands, as for people who label videos.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from vidsgg.datasets.synthetic.body import HEAD_RADIUS, Points, Skeleton
+from vidsgg.datasets.synthetic.placement import Placement
 
 # Angles in degrees between the face's direction and the thing; between the two, nobody can tell.
 LOOKING, NOT_LOOKING = 24.0, 46.0
@@ -20,41 +19,6 @@ LOOKING, NOT_LOOKING = 24.0, 46.0
 FRONT_UNTIL, SIDE_FROM, SIDE_UNTIL, BEHIND_FROM = 55.0, 40.0, 140.0, 125.0
 # A face that is turned to the viewer by more than this looks at nothing in the scene.
 _TO_THE_VIEWER = 0.45
-
-
-@dataclass(frozen=True)
-class Placement:
-    """Where a thing is. Lengths in body heights; (x, y) its centre, dz its depth towards the
-    viewer.
-
-    angle: radians. opened: its handle is pulled. enclosing: the person is inside of it. bearing:
-    the person sits, stands or lies on it.
-    """
-
-    x: float
-    y: float
-    dz: float
-    width: float
-    height: float
-    angle: float = 0.0
-    opened: bool = False
-    enclosing: bool = False
-    bearing: bool = False
-
-    @property
-    def centre(self) -> Points:
-        return np.array([self.x, self.y])
-
-    @property
-    def box(self) -> Points:
-        """xyxy, not turned."""
-        return np.array(
-            [self.x - self.width / 2, self.y - self.height / 2, self.x + self.width / 2, self.y + self.height / 2]
-        )
-
-    def nearest(self, point: Points) -> Points:
-        """The point of the box that is nearest to ``point``."""
-        return np.clip(point, self.box[:2], self.box[2:])
 
 
 def gaze_angle(head: Points, gaze: Points, thing: Placement) -> float:

@@ -1,0 +1,1 @@
+"""One person and things around it, in the files of Action Genome."""
