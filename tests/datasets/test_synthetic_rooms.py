@@ -48,7 +48,9 @@ def test_the_files_are_those_of_own_data(root: Path) -> None:
 
 def test_the_same_seed_gives_the_same_bytes(root: Path, tmp_path: Path) -> None:
     (tmp_path / "videos").mkdir()
-    entries = [make_video(folder, config, 4) for folder, config in ((tmp_path, SMALL), (tmp_path, replace(SMALL, seed=3)))]
+    entries = [
+        make_video(folder, config, 4) for folder, config in ((tmp_path, SMALL), (tmp_path, replace(SMALL, seed=3)))
+    ]
     assert make_video(tmp_path, SMALL, 4) == entries[0] != entries[1]
     assert (tmp_path / "videos/S0004.mp4").read_bytes() == (root / "videos/S0004.mp4").read_bytes()
 
