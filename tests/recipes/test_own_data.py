@@ -4,23 +4,29 @@ scores and says what it cannot."""
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from datasets.ag_files import small_set
 from datasets.coco_sets import small_document, write_set
 from detectors.tiny import TINY, tiny_detector
 
 from vidsgg.cli.main import main
 from vidsgg.datasets.registry import open_whole_split
+from vidsgg.detectors.extraction import ClipExtractor
 from vidsgg.detectors.faster_rcnn import FasterRCNN
-from vidsgg.detectors.files import save_detector
+from vidsgg.detectors.files import load_detector, save_detector
 from vidsgg.errors import DataError
 from vidsgg.io.vidvrd_results import read_vidvrd_results
 from vidsgg.losses.relations import RelationCriterion
+from vidsgg.methods.registry import find_method
 from vidsgg.metrics.tracks import relation_detection
 from vidsgg.ops.candidates import annotated_clip, labelled_pairs
-from vidsgg.ops.pairing import nearest_pairs
+from vidsgg.ops.detections import settle_detections
+from vidsgg.ops.pairing import kept_pairs
+from vidsgg.structures.clip import Clip
 from vidsgg.structures.logits import RelationLogits
 
 SMALL = {
@@ -103,13 +109,16 @@ def test_the_margin_learns_that_nothing_holds(root: Path) -> None:
     assert (logits["use"].grad[negative] > 0).all() and (logits["place"].grad[negative] > 0).all()
 
 
-def test_a_frame_keeps_its_nearest_pairs() -> None:
+def test_a_frame_keeps_its_best_and_nearest_pairs() -> None:
     box = torch.tensor([[0, 0, 2, 2], [3, 0, 5, 2], [9, 0, 11, 2], [0, 0, 1, 1.0]])
     frame = torch.tensor([0, 0, 0, 1])
     subject, obj = torch.tensor([0, 0, 1, 1, 2, 2]), torch.tensor([1, 2, 0, 2, 0, 1])
-    assert nearest_pairs(subject, obj, frame, box, 2).tolist() == [0, 2]  # both directions of the nearest
-    assert nearest_pairs(subject, obj, frame, box, 3).tolist() == [0, 2, 3]
-    assert nearest_pairs(subject, obj, frame, box, 9).tolist() == list(range(6))
+    given = subject, obj, frame, box, torch.ones(4)
+    assert kept_pairs(*given, 2).tolist() == [0, 2]  # both directions of the nearest
+    assert kept_pairs(*given, 3).tolist() == [0, 2, 3]
+    assert kept_pairs(*given, 9).tolist() == list(range(6))
+    found = subject, obj, frame, box, torch.tensor([0.9, 0.2, 0.8, 1.0])  # of detections the best, however far
+    assert kept_pairs(*found, 2).tolist() == [1, 4] and kept_pairs(*found, 4).tolist() == [0, 1, 2, 4]
 
 
 def test_relations_over_tracks_are_measured_and_exported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -178,3 +187,50 @@ def test_results_files_that_are_refused(tmp_path: Path) -> None:
             read_vidvrd_results(file)
     file.write_text(json.dumps({"results": {"v": [good]}}))
     assert read_vidvrd_results(file)["v"][0].score == 1
+
+
+def test_max_pairs_is_kept_from_training_to_evaluation_and_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = write_set(tmp_path / "data", pictures=False, train=small_document(2, 2), test=small_document(1, 2, "t"))
+    run = tmp_path / "run"
+    command = ["train", "-data_path", str(data), "-model", "frequency", "-save_path", str(run), "-num_workers", "0"]
+    assert main([*command, "-val", "test", "-max_pairs", "5"]) == 0
+    log = (run / "logfile.txt").read_text(encoding="utf-8")
+    assert "every ordered pair of a frame, at most 5: by the scores of their boxes, then the nearest" in log
+    assert "4 frames of 4 (train split) have more boxes than that allows" in log
+    scored = ["evaluate", "-checkpoint", str(run), "-num_workers", "0", "-charts", "False"]
+    capsys.readouterr()
+    assert main(scored) == 0
+    assert (
+        "at most 5: by the scores of their boxes, then the nearest; in 2 frames some were left out"
+        in capsys.readouterr().out
+    )
+    kept = json.loads((run / "evaluation_test.json").read_text())["recall"]["no"]["R"]["100"]
+    assert main([*scored, "-max_pairs", "0"]) == 0
+    assert "pairs: every ordered pair of a frame\n" in capsys.readouterr().out
+    assert kept < json.loads((run / "evaluation_test.json").read_text())["recall"]["no"]["R"]["100"] == 1
+
+
+def test_a_limit_of_pairs_is_refused_where_pairs_are_annotated(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = small_set(tmp_path / "set")
+    assert main(["train", "-data_path", str(data), "-model", "frequency", "-max_pairs", "5", "-val", "test"]) == 2
+    assert "option -max_pairs: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("model", ["tempura", "dsgdetr", "sttran"])
+def test_detections_are_related_within_the_limit(root: Path, model: str) -> None:
+    """Whatever a model makes of detections, no frame has more pairs than the schema allows."""
+    data = open_whole_split(root, "test", "sgdet")
+    schema = replace(data.schema, max_pairs=3)
+    annotation = replace(data.annotation(0), schema=schema)
+    raw = find_method(model).capabilities.raw_detections
+    detector = load_detector(root / "detector.pth", schema.vocabulary.objects)
+    extractor = ClipExtractor(detector, "sgdet", learn=False, raw_detections=raw)
+    clip = extractor(data.images(0), Clip.from_annotation(annotation, "sgdet"))
+    assert clip.nodes > 8 and torch.bincount(clip.pair_frame).tolist() == [3, 3]
+    if raw:
+        settled, _ = settle_detections(clip, clip.node_distribution)
+        assert settled.pairs <= 6

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from vidsgg.datasets.base import VideoDataset
+from vidsgg.datasets.pair_limits import LimitedPairs
 from vidsgg.datasets.registry import default_data_path, has_validation, open_whole_split
 from vidsgg.datasets.splits import hold_out_validation, take_datasize
 from vidsgg.engine.distributed import ALONE, Team
@@ -75,28 +76,40 @@ class Splits:
     val: VideoDataset
 
 
-def open_splits(root: Path, mode: str, *, datasize: str, val: str, skip_bad: bool) -> Splits:
+def open_splits(
+    root: Path, mode: str, *, datasize: str, val: str, skip_bad: bool, max_pairs: int | None = None
+) -> Splits:
     """val: "holdout", the data set's own validation videos, or where it has none a fixed tenth of
-    the training videos; "test", the test split, and all training videos to learn from."""
-    whole = open_whole_split(root, "train", mode, skip_bad=skip_bad)
-    if val == "holdout" and has_validation(root):
-        held = open_whole_split(root, "val", mode, skip_bad=skip_bad)
-        return Splits(take_datasize(whole, datasize), take_datasize(held, datasize))
+    the training videos; "test", the test split, and all training videos to learn from. max_pairs: as
+    ``open_split``."""
     if val == "test":
-        return Splits(
-            take_datasize(whole, datasize),
-            take_datasize(open_whole_split(root, "test", mode, skip_bad=skip_bad), datasize),
-        )
-    learn, held_out = hold_out_validation(whole)
-    return Splits(take_datasize(learn, datasize), take_datasize(held_out, datasize))
+        learn, held = (_open(root, split, mode, skip_bad, max_pairs) for split in ("train", "test"))
+    else:
+        learn, held = _learn_and_hold(root, mode, skip_bad, max_pairs)
+    return Splits(take_datasize(learn, datasize), take_datasize(held, datasize))
 
 
-def open_split(root: Path, mode: str, split: str, *, datasize: str, skip_bad: bool) -> VideoDataset:
+def open_split(
+    root: Path, mode: str, split: str, *, datasize: str, skip_bad: bool, max_pairs: int | None = None
+) -> VideoDataset:
     """test, val (the data set's own validation videos, else the held-out tenth of the training
-    videos) or train (the other training videos)."""
+    videos) or train (the other training videos). max_pairs: of a frame that are looked at, 0 for
+    all, None for what the data set says. Raises ConfigError where pairs are annotated one by one."""
     if split == "test":
-        return take_datasize(open_whole_split(root, "test", mode, skip_bad=skip_bad), datasize)
+        return take_datasize(_open(root, "test", mode, skip_bad, max_pairs), datasize)
     if has_validation(root):
-        return take_datasize(open_whole_split(root, split, mode, skip_bad=skip_bad), datasize)
-    learn, held_out = hold_out_validation(open_whole_split(root, "train", mode, skip_bad=skip_bad))
+        return take_datasize(_open(root, split, mode, skip_bad, max_pairs), datasize)
+    learn, held_out = _learn_and_hold(root, mode, skip_bad, max_pairs)
     return take_datasize(held_out if split == "val" else learn, datasize)
+
+
+def _learn_and_hold(root: Path, mode: str, skip_bad: bool, max_pairs: int | None) -> tuple[VideoDataset, VideoDataset]:
+    whole = _open(root, "train", mode, skip_bad, max_pairs)
+    if has_validation(root):
+        return whole, _open(root, "val", mode, skip_bad, max_pairs)
+    return hold_out_validation(whole)
+
+
+def _open(root: Path, split: str, mode: str, skip_bad: bool, max_pairs: int | None) -> VideoDataset:
+    whole = open_whole_split(root, split, mode, skip_bad=skip_bad)
+    return whole if max_pairs is None else LimitedPairs(whole, max_pairs)

@@ -16,6 +16,7 @@ from vidsgg.errors import ConfigError
 from vidsgg.io.images import Image
 from vidsgg.options import closest
 from vidsgg.structures.annotation import VideoAnnotation
+from vidsgg.structures.checks import Array
 from vidsgg.structures.instances import RelationInstance, TrackRelation, Triplet
 from vidsgg.structures.schema import Schema
 from vidsgg.structures.triplets import triplet_codes
@@ -119,6 +120,11 @@ class VideoDataset(ABC):
         """The masks of the nodes of video ``index``, (H, W) bool, in their order; none for data
         without. Raises DataError if one cannot be read."""
         return iter(())
+
+    def nodes(self, index: int) -> tuple[Array, Array, int]:
+        """The frame (N,) and the class (N,) of every thing of video ``index``, and how many frames it has."""
+        annotation = self.annotation(index)
+        return annotation.node_frame, annotation.node_class, annotation.frames
 
     def every_frame(self) -> VideoDataset:
         """The same videos with all labelled frames, for data of which only some are taken."""
@@ -249,6 +255,9 @@ class Subset(VideoDataset):
     def true_instances(self) -> Mapping[str, list[RelationInstance]]:
         whole = self.whole.true_instances()
         return {video: whole[video] for video in self.video_ids if video in whole}
+
+    def nodes(self, index: int) -> tuple[Array, Array, int]:
+        return self.whole.nodes(self.indices[index])
 
     def every_frame(self) -> VideoDataset:
         return Subset(self.whole.every_frame(), self.indices)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from vidsgg.datasets.annotation_cache import (
     SourceFiles,
@@ -17,8 +17,10 @@ from vidsgg.datasets.faults import Faults
 from vidsgg.datasets.relation_table import RelationTable
 from vidsgg.errors import DataError
 from vidsgg.structures.schema import Schema
+from vidsgg.structures.vocabulary import PredicateGroup, Vocabulary
 
 _VERSION = 1
+MAX_PAIRS = 512  # of a frame, where no option says otherwise: all pairs of 23 things
 
 
 @dataclass
@@ -28,6 +30,28 @@ class Parsed:
     table: RelationTable
     faults: Faults
     facts: Mapping[str, int] = field(default_factory=dict)
+
+
+def relation_schema(
+    name: str,
+    title: str,
+    objects: tuple[str, ...],
+    subjects: tuple[str, ...],
+    groups: tuple[PredicateGroup, ...],
+    overlap: Literal["plus_one", "plain"] = "plus_one",
+) -> Schema:
+    """The schema of a data set in which any thing of the subjects' classes may be a subject, and
+    every other thing of its frame its object. objects: with the background."""
+    return Schema(
+        name=name,
+        title=title,
+        vocabulary=Vocabulary(objects, subjects, groups),
+        subject_kind="entity",
+        subject_given=("predcls",),
+        pairing="ordered",
+        max_pairs=MAX_PAIRS,
+        overlap=overlap,
+    )
 
 
 def load_table(

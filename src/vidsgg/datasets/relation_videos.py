@@ -57,6 +57,16 @@ class RelationVideos(VideoDataset):
     def annotation(self, index: int) -> VideoAnnotation:
         return self._table.annotation(self._rows[index], self._frames(index))
 
+    def nodes(self, index: int) -> tuple[Array, Array, int]:
+        """As everywhere, without building the video."""
+        row = self._rows[index]
+        frames, kept = self._table.rows("frame", row), self._frames(index)
+        position = np.full(frames.stop - frames.start, -1, np.int64)
+        position[kept] = np.arange(len(kept))
+        of_node = np.repeat(position, np.diff(self._table.start["node"][frames.start : frames.stop + 1]))
+        klass = self._table.columns["node_class"][self._table.rows("node", row)]
+        return of_node[of_node >= 0], klass[of_node >= 0], len(kept)
+
     def relation_instances(self, index: int) -> list[RelationInstance]:
         """See ``RelationTable.relation_instances``."""
         return self._table.relation_instances(self._rows[index])

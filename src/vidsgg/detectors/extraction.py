@@ -29,7 +29,7 @@ from vidsgg.io.images import Image
 from vidsgg.ops.cleaning import clean
 from vidsgg.ops.detections import RawDetections, candidate_pairs
 from vidsgg.ops.masks import union_boxes, union_masks
-from vidsgg.ops.pairing import SubjectRule, label_nodes, nearest_pairs, subject_pairs
+from vidsgg.ops.pairing import SubjectRule, kept_pairs, label_nodes, subject_pairs
 from vidsgg.ops.scene_boxes import main_subjects
 from vidsgg.structures.clip import Clip
 from vidsgg.structures.schema import Schema
@@ -189,10 +189,13 @@ class ClipExtractor:
         )
 
     def _raw_detections(self, maps: FrameMaps, clip: Clip) -> Clip:
-        """All detections as nodes, every two of a frame as a candidate."""
+        """All detections as nodes, every two of a frame as a candidate, up to the schema's limit."""
         found = self._detect(maps, clip.schema)
         doubted = clip.schema.object_ids(clip.schema.often_wrong)
         subject, obj = candidate_pairs(found.frame, found.distribution, doubted, self.raw_detections)
+        if clip.schema.max_pairs:
+            left = kept_pairs(subject, obj, found.frame, found.box, found.score, clip.schema.max_pairs)
+            subject, obj = subject[left], obj[left]
         unknown = torch.full_like(found.frame, -1)
         return replace(
             clip,
@@ -272,11 +275,11 @@ def _main(box: Tensor, score: Tensor, frame: Tensor, subject: Tensor) -> Tensor:
 
 def _open_pairs(clip: Clip) -> Clip:
     """Every two nodes of a frame as a candidate, the earlier one as its subject, in place of the
-    annotated pairs; of a schema with a limit the nearest."""
+    annotated pairs; of a schema with a limit those that ``kept_pairs`` leaves."""
     together = (clip.node_frame[:, None] == clip.node_frame).triu(diagonal=1)
     subject, obj = together.nonzero(as_tuple=True)
     if clip.schema.max_pairs:
-        left = nearest_pairs(subject, obj, clip.node_frame, clip.node_box, clip.schema.max_pairs)
+        left = kept_pairs(subject, obj, clip.node_frame, clip.node_box, clip.node_score, clip.schema.max_pairs)
         subject, obj = subject[left], obj[left]
     return replace(
         clip,

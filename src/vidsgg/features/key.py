@@ -158,4 +158,6 @@ def _schema_difference(mine: Schema, wanted: Schema) -> str:
         )
         name, other = ((names[i] if i < len(names) else None) for names in (theirs, ours))
         return f"other classes: number {i} is {_said(name)}, not {_said(other)}"
+    if replace(mine, max_pairs=wanted.max_pairs) == wanted:
+        return f"-max_pairs {mine.max_pairs}, not {wanted.max_pairs}"
     return f"other data: {short(mine.name)} with predicates in groups or units unlike those of {short(wanted.name)}"

@@ -30,6 +30,13 @@ class _RunOptions:
     datasize: Literal["large", "small", "mini"] = option(
         "large", "large: all videos; small (or mini): a fixed tenth of them"
     )
+    max_pairs: int | None = option(
+        None,
+        "pairs of a frame that are looked at, 0 for all, where every ordered pair is a candidate: those whose boxes have"
+        " the best scores, then the nearest; by default what the data set says, 512",
+        low=0,
+        high=1_000_000,
+    )
     val: Literal["holdout", "test"] = option(
         "holdout", "validation on a fixed tenth of the training videos, or on the test split as the original codes do"
     )

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from vidsgg.ops.cleaning import OVERLAP, clean
 from vidsgg.ops.masks import union_masks
-from vidsgg.ops.pairing import SubjectRule, candidate_rows, label_nodes, most_likely, subject_pairs
+from vidsgg.ops.pairing import SubjectRule, are_candidates, candidate_rows, label_nodes, most_likely, subject_pairs
 from vidsgg.structures.clip import Clip
 
 # Whether a model is scored on raw detections: True, and it copies those that the detector takes for
@@ -59,6 +59,9 @@ def settle_detections(
     frame, box = clip.node_frame[row], clip.node_box[row]
     klass, score = label_nodes(distribution, frame, rule)
     subject, obj = subject_pairs(frame, klass, score, rule, box)
+    if rule.most:  # then some pairs are not among the candidates
+        among = are_candidates(clip, row[subject], row[obj])
+        subject, obj = subject[among], obj[among]
     union = candidate_rows(clip, row[subject], row[obj])
     settled = replace(
         clip,

@@ -27,7 +27,7 @@ class SubjectRule:
     classes: tuple[int, ...]  # object classes that a subject can have
     one: bool  # a frame has one subject, of the only class
     mutual: bool = True  # without ``one``: a subject may be the object of another subject
-    most: int = 0  # pairs of a frame that are looked at, the nearest; 0: all
+    most: int = 0  # pairs of a frame that are looked at, see ``kept_pairs``; 0: all
 
     @staticmethod
     def of(schema: Schema) -> SubjectRule:
@@ -113,8 +113,8 @@ def subject_pairs(
     With one subject in a frame, that is the node of its class with the best score, and its objects
     are the nodes of other classes, in their order. Otherwise every node of a subject class is one,
     in their order, and its objects are all other nodes of the frame, or without ``mutual`` those of
-    no subject class. Of these the nearest are left, as many as the rule says; that needs ``node_box``
-    (N, 4).
+    no subject class. Of these as many are left as the rule says (``kept_pairs``); that needs
+    ``node_box`` (N, 4).
     """
     is_subject = rule.among(node_class)
     subject = torch.nonzero(is_subject).squeeze(1)
@@ -128,19 +128,24 @@ def subject_pairs(
     subject, obj = subject[kept], obj[kept]
     if not rule.most or node_box is None:
         return subject, obj
-    row = nearest_pairs(subject, obj, node_frame, node_box, rule.most)
+    row = kept_pairs(subject, obj, node_frame, node_box, node_score, rule.most)
     return subject[row], obj[row]
 
 
-def nearest_pairs(subject: Tensor, obj: Tensor, node_frame: Tensor, node_box: Tensor, most: int) -> Tensor:
-    """Rows of the pairs (P,), (P,) that are left, in their order, when a frame keeps the ``most``
-    pairs whose boxes are nearest: by the gap between them, then by the distance of their centres.
-    Both directions of a pair are equally near, and of equals the first stays."""
+def kept_pairs(
+    subject: Tensor, obj: Tensor, node_frame: Tensor, node_box: Tensor, node_score: Tensor, most: int
+) -> Tensor:
+    """Rows of the pairs (P,), (P,) that are left, in their order, when a frame keeps ``most`` of
+    them: those with the largest product of their nodes' scores (N,). Of equal ones, as with given
+    boxes, all of which score 1, those whose boxes are nearest stay: by the gap between them, then
+    by the distance of their centres. Both directions of a pair are equal in all this, and then the
+    first stays."""
     one, other, frame = node_box[subject], node_box[obj], node_frame[subject]
     gap = (torch.maximum(one[:, :2], other[:, :2]) - torch.minimum(one[:, 2:], other[:, 2:])).clamp(min=0)
     apart = (one[:, :2] + one[:, 2:] - other[:, :2] - other[:, 2:]).square().sum(1)
     order = apart.argsort(stable=True)
     order = order[gap.square().sum(1)[order].argsort(stable=True)]
+    order = order[(node_score[subject] * node_score[obj])[order].argsort(stable=True, descending=True)]
     order = order[frame[order].argsort(stable=True)]
     place = torch.arange(len(order), device=order.device) - torch.searchsorted(frame[order], frame[order])
     return order[place < most].sort().values
@@ -163,11 +168,10 @@ def settle(clip: Clip, distribution: Tensor) -> Clip:
     if rule.one:
         distribution, klass, score = part_namesakes(distribution, clip.node_frame, klass, score)
     subject, obj = subject_pairs(clip.node_frame, klass, score, rule)
-    if rule.most:  # then the candidates are the nearest pairs, and some pairs are not among them
-        key = torch.minimum(subject, obj) * clip.nodes + torch.maximum(subject, obj)
-        among = torch.isin(key, clip.pair_subject * clip.nodes + clip.pair_object)
+    if rule.most:  # then some pairs are not among the candidates
+        among = are_candidates(clip, subject, obj)
         subject, obj = subject[among], obj[among]
-        left = nearest_pairs(subject, obj, clip.node_frame, clip.node_box, rule.most)
+        left = kept_pairs(subject, obj, clip.node_frame, clip.node_box, clip.node_score, rule.most)
         subject, obj = subject[left], obj[left]
     row = candidate_rows(clip, subject, obj)
     return replace(
@@ -194,6 +198,12 @@ def _best_of_frames(value: Tensor, frame: Tensor) -> Tensor:
     opens = torch.ones_like(frame, dtype=torch.bool)
     opens[1:] = frame[1:] != frame[:-1]
     return order[opens]
+
+
+def are_candidates(clip: Clip, subject: Tensor, obj: Tensor) -> Tensor:
+    """(P,) bool: the pairs (P,), (P,) that stand among the candidates in either direction."""
+    key = torch.minimum(subject, obj) * clip.nodes + torch.maximum(subject, obj)
+    return torch.isin(key, clip.pair_subject * clip.nodes + clip.pair_object)
 
 
 def candidate_rows(clip: Clip, subject: Tensor, obj: Tensor) -> Tensor:

@@ -92,6 +92,12 @@ class EvaluateOptions(ScoringOptions, CheckpointOptions):
         None, "the mode of the checkpoint; give it to have it checked"
     )
     distributed: bool = option(False, "several processes, one per device; torchrun starts them and turns the option on")
+    max_pairs: int | None = option(
+        None,
+        "pairs of a frame that are looked at, 0 for all, where every ordered pair is a candidate; by default as trained",
+        low=0,
+        high=1_000_000,
+    )
     reference_compat: bool | None = option(
         None,
         "score with the reference's plain bugs or without; by default as trained, and imported checkpoints both ways,"
@@ -261,6 +267,12 @@ class FeaturesOptions(SharedOptions):
     )
     datasize: Literal["large", "small", "mini"] = option(
         "large", "large: all videos; small (or mini): a fixed tenth of them"
+    )
+    max_pairs: int | None = option(
+        None,
+        "as for 'vidsgg train': pairs of a frame that are looked at where every ordered pair is a candidate",
+        low=0,
+        high=1_000_000,
     )
     num_workers: int | None = option(
         None,

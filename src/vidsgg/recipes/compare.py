@@ -53,7 +53,12 @@ def run_comparison(options: CompareOptions) -> Comparison:
         root = data_of(run, options.data_path)
         if root not in splits:
             dataset = open_split(
-                root, run.options.mode, options.split, datasize=options.datasize, skip_bad=options.skip_bad
+                root,
+                run.options.mode,
+                options.split,
+                datasize=options.datasize,
+                skip_bad=options.skip_bad,
+                max_pairs=run.options.max_pairs,
             )
             splits[root] = dataset, annotations_of(dataset, dataset.video_ids)
             training[root] = _training_of(root, options.split)

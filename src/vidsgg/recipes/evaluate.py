@@ -11,6 +11,7 @@ from vidsgg.assembly.data import open_split
 from vidsgg.assembly.saved_run import SavedRun, data_of, read_run
 from vidsgg.assembly.trained_model import TrainedModel
 from vidsgg.datasets.base import VideoDataset
+from vidsgg.datasets.pair_limits import pair_rule
 from vidsgg.engine.distributed import Team, join_team
 from vidsgg.engine.evaluate import score
 from vidsgg.errors import ConfigError, DataError, counted
@@ -20,6 +21,7 @@ from vidsgg.methods.method import Scoring
 from vidsgg.methods.registry import find_method
 from vidsgg.metrics.accumulator import RecallAccumulator, VideoAccumulator
 from vidsgg.metrics.calibration import CalibrationAccumulator
+from vidsgg.metrics.crowds import CrowdAccumulator
 from vidsgg.metrics.misses import MissAccumulator
 from vidsgg.metrics.protocol import Protocol, named_protocol
 from vidsgg.metrics.result import RecallResult
@@ -93,7 +95,14 @@ def _open(options: EvaluateOptions) -> tuple[SavedRun, Path, VideoDataset]:
         raise ConfigError(f"option -mode: {run.file} is of mode {run.options.mode!r}, not {options.mode!r}.")
     _ways(run, options)  # what does not fit is found before any video is opened
     root = data_of(run, options.data_path)
-    dataset = open_split(root, run.options.mode, options.split, datasize=options.datasize, skip_bad=options.skip_bad)
+    dataset = open_split(
+        root,
+        run.options.mode,
+        options.split,
+        datasize=options.datasize,
+        skip_bad=options.skip_bad,
+        max_pairs=run.options.max_pairs if options.max_pairs is None else options.max_pairs,
+    )
     return run, root, dataset
 
 
@@ -118,9 +127,10 @@ def _score(
     of = protocol, dataset.schema.vocabulary
     recall, misses = RecallAccumulator(*of, unseen), MissAccumulator(*of)
     calibration, risk = CalibrationAccumulator(*of), RiskCoverageAccumulator(*of)
+    crowds = CrowdAccumulator(*of)
     tracks, unmeasured = _track_accumulator(training, dataset, protocol)
     spans = _span_accumulator(dataset, protocol)
-    metrics: list[VideoAccumulator[Any]] = [recall, misses, calibration, risk]
+    metrics: list[VideoAccumulator[Any]] = [recall, misses, calibration, risk, crowds]
     metrics += [metric for metric in (tracks, spans) if metric is not None]
     score(trained.model, loader, metrics, exclusive=options.exclusive_decoding)
     skipped = list(chain(*team.gather(list(loader.skipped))))
@@ -168,6 +178,9 @@ def _score(
         ]
         if training is None:
             head.append("no training annotations: head, body and tail and zero-shot recall are left out")
+        if rule := pair_rule(dataset.schema):
+            cut = crowds.compute()
+            head.append(f"pairs: {rule}" + (f"; in {counted(cut, 'frame')} some were left out" if cut else ""))
         if unmeasured:
             head.append(f"relations over tracks are not measured: {unmeasured}")
         if skipped:

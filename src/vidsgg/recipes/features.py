@@ -14,12 +14,10 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from vidsgg.assembly.data import choose_device, resolve_data_path
+from vidsgg.assembly.data import choose_device, open_split, resolve_data_path
 from vidsgg.assembly.detectors import build_detector, find_detector
 from vidsgg.datasets.base import VideoDataset
 from vidsgg.datasets.pictures import picture_notes
-from vidsgg.datasets.registry import open_whole_split
-from vidsgg.datasets.splits import hold_out_validation, take_datasize
 from vidsgg.detectors.base import RegionDetector
 from vidsgg.detectors.extraction import ClipExtractor
 from vidsgg.errors import ConfigError, DataError, counted
@@ -249,14 +247,23 @@ def _parts(root: Path, options: FeaturesOptions) -> list[Part]:
     """Learning videos, held-out ones (which ``-val test`` learns from), test videos."""
 
     def part(videos: VideoDataset, *learn: bool) -> Part:
-        return Part(take_datasize(videos, options.datasize), learn[:1] if options.mode == "predcls" else learn)
+        return Part(videos, learn[:1] if options.mode == "predcls" else learn)
+
+    def opened(split: str) -> VideoDataset:
+        return open_split(
+            root,
+            options.mode,
+            split,
+            datasize=options.datasize,
+            skip_bad=options.skip_bad,
+            max_pairs=options.max_pairs,
+        )
 
     parts = []
     if options.split != "test":
-        train, held_out = hold_out_validation(open_whole_split(root, "train", options.mode, skip_bad=options.skip_bad))
-        parts += [part(train, True), part(held_out, True, False)]
+        parts += [part(opened("train"), True), part(opened("val"), True, False)]
     if options.split != "train":
-        parts += [part(open_whole_split(root, "test", options.mode, skip_bad=options.skip_bad), False)]
+        parts += [part(opened("test"), False)]
     return parts
 
 

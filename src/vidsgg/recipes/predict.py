@@ -48,7 +48,9 @@ def run_prediction(options: PredictOptions) -> Predicted:
     """
     run = read_run(Path(options.checkpoint), model=options.model)
     root = data_of(run, options.data_path)
-    dataset = open_split(root, run.options.mode, options.split, datasize="large", skip_bad=False)
+    dataset = open_split(
+        root, run.options.mode, options.split, datasize="large", skip_bad=False, max_pairs=run.options.max_pairs
+    )
     index = dataset.find(options.video)
     one, video_id = Subset(dataset, [index]), dataset.video_ids[index]
     folder = on_disk("option -out", options.out) if options.out else run.file.parent

@@ -215,7 +215,14 @@ def _begin_again(folder: Path, options: TrainOptions, given: Collection[str], sp
 
 
 def _open(root: Path, options: TrainOptions) -> Splits:
-    return open_splits(root, options.mode, datasize=options.datasize, val=options.val, skip_bad=options.skip_bad)
+    return open_splits(
+        root,
+        options.mode,
+        datasize=options.datasize,
+        val=options.val,
+        skip_bad=options.skip_bad,
+        max_pairs=options.max_pairs,
+    )
 
 
 def _options_to_go_on(run: SavedRun, options: TrainOptions, given: Collection[str]) -> TrainOptions | None:

@@ -17,6 +17,7 @@ from torch import nn
 from vidsgg.assembly.data import Splits
 from vidsgg.assembly.run_places import absolute_places
 from vidsgg.assembly.sources import FeatureSource
+from vidsgg.datasets.pair_limits import pair_lines
 from vidsgg.datasets.synthetic.known import is_synthetic
 from vidsgg.engine.checkpoint import Provenance
 from vidsgg.engine.checkpoint_files import BEST
@@ -144,7 +145,8 @@ def _train(start: Start, team: Team, held_out: str, after_evaluation: AfterEvalu
     provenance = _provenance(task, source)
     folder = _run_folder(task, path, provenance, learner, logger, echo)
     with closing(train_loader), closing(val_loader), folder as run:
-        for line in (*_description(task, path, model, held_out), *source.lines, *lines):
+        pairs = pair_lines((task.splits.train, task.splits.val))
+        for line in (*_description(task, path, model, held_out), *pairs, *source.lines, *lines):
             run.log(line)
         run.log(f"recall: {task.protocol.describe()}{f' ({task.options.remark})' if task.options.remark else ''}")
         if learner is not None:

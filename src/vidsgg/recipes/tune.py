@@ -193,7 +193,14 @@ def _check(training: TrainOptions, models: Sequence[str]) -> Monitor:
     choose_device(training.device)
     find_logger(training.logger)
     root = resolve_data_path(training.data_path)
-    splits = open_splits(root, training.mode, datasize=training.datasize, val=training.val, skip_bad=training.skip_bad)
+    splits = open_splits(
+        root,
+        training.mode,
+        datasize=training.datasize,
+        val=training.val,
+        skip_bad=training.skip_bad,
+        max_pairs=training.max_pairs,
+    )
     schema = splits.train.schema
     for name in models:
         find_method(name).capabilities.check(name, training.mode, schema)

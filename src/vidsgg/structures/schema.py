@@ -53,7 +53,7 @@ class Schema:
     # "annotated": the pairs of a frame are those with a label, which the rule above implies in
     # every frame. "ordered": all that the rule allows; a pair without a label is a negative.
     pairing: Literal["annotated", "ordered"] = "annotated"
-    # "ordered": how many pairs of a frame are looked at, those whose boxes are nearest; 0: all.
+    # "ordered": how many pairs of a frame are looked at, see ``ops.pairing.kept_pairs``; 0: all.
     max_pairs: int = 0
     # How boxes' sides are counted when overlaps are measured: x2 - x1 + 1 or x2 - x1.
     overlap: Literal["plus_one", "plain"] = "plus_one"

@@ -19,7 +19,7 @@ import numpy as np
 
 from vidsgg.datasets.coco_video.records import ENTRY, NEEDED, CocoVideo
 from vidsgg.datasets.faults import Faults
-from vidsgg.datasets.relation_sets import Parsed
+from vidsgg.datasets.relation_sets import Parsed, relation_schema
 from vidsgg.datasets.relation_table import RelationTable
 from vidsgg.errors import DataError, short
 from vidsgg.io.coco_masks import mask_box
@@ -28,12 +28,11 @@ from vidsgg.io.names import is_one_name
 from vidsgg.io.untrusted import as_type, parse_json
 from vidsgg.structures.checks import Array
 from vidsgg.structures.schema import Schema
-from vidsgg.structures.vocabulary import BACKGROUND, PredicateGroup, Vocabulary
+from vidsgg.structures.vocabulary import BACKGROUND, PredicateGroup
 
 NAME, TITLE = "coco_video", "COCO-video with relations"
 LARGEST = 1 << 34  # bytes of a file
 _ALONE = "relation"  # the group of predicates that name none
-MAX_PAIRS = 512  # of a frame; all pairs of 23 things
 Document = TypeVar("Document", bound=msgspec.Struct)
 _MISSING = np.iinfo(np.int64).min  # stands for an id that is not given
 
@@ -189,7 +188,7 @@ class DocumentReader:
             )
         objects = (BACKGROUND, *(category.name for category in categories))
         subjects = tuple(c.name for c in categories if c.subject) or objects[1:]
-        schema = relation_schema(self.form, self.title, objects, subjects, groups)
+        schema = relation_schema(self.form, self.title, objects, subjects, groups, "plain")
         place = {name: i for i, name in enumerate(schema.vocabulary.predicates)}
         return (
             schema,
@@ -654,23 +653,6 @@ class _Nodes:
     video: Array
     node_id: Array
     columns: dict[str, Array]
-
-
-def relation_schema(
-    name: str, title: str, objects: tuple[str, ...], subjects: tuple[str, ...], groups: tuple[PredicateGroup, ...]
-) -> Schema:
-    """The schema of a data set in which any thing of the subjects' classes may be a subject, and
-    every other thing of its frame its object."""
-    return Schema(
-        name=name,
-        title=title,
-        vocabulary=Vocabulary(objects, subjects, groups),
-        subject_kind="entity",
-        subject_given=("predcls",),
-        pairing="ordered",
-        max_pairs=MAX_PAIRS,
-        overlap="plain",
-    )
 
 
 def is_place_below(path: str) -> bool:

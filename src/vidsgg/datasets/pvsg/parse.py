@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from vidsgg.datasets.faults import Faults
 from vidsgg.datasets.format import MissingSplit
-from vidsgg.datasets.relation_sets import Parsed
+from vidsgg.datasets.relation_sets import Parsed, relation_schema
 from vidsgg.datasets.relation_table import RelationTable
 from vidsgg.errors import DataError, short
 from vidsgg.io.images import check_size
@@ -28,10 +28,9 @@ from vidsgg.io.names import is_one_name
 from vidsgg.io.untrusted import read_json
 from vidsgg.structures.checks import Array
 from vidsgg.structures.schema import Schema
-from vidsgg.structures.vocabulary import BACKGROUND, PredicateGroup, Vocabulary
+from vidsgg.structures.vocabulary import BACKGROUND, PredicateGroup
 
 LARGEST = 1 << 30  # bytes of pvsg.json
-MAX_PAIRS = 512  # of a frame; all pairs of 23 things
 PARTS = {"train": "train", "test": "val"}  # the file's parts by split
 _Count = Annotated[int, Meta(ge=0, le=2**31 - 2)]
 _Name = Annotated[str, Meta(min_length=1, max_length=300)]
@@ -78,18 +77,8 @@ def pvsg_schema(content: PvsgFile, name: str, title: str) -> Schema:
     """Things, then stuff, in the file's order; one group of predicates. Raises DataError for names
     that stand twice."""
     objects = (*content.objects["thing"], *content.objects["stuff"])
-    return Schema(
-        name=name,
-        title=title,
-        vocabulary=Vocabulary(
-            (BACKGROUND, *objects), objects, (PredicateGroup("relation", tuple(content.relations), kind="multi"),)
-        ),
-        subject_kind="entity",
-        subject_given=("predcls",),
-        pairing="ordered",
-        max_pairs=MAX_PAIRS,
-        overlap="plus_one",
-    )
+    groups = (PredicateGroup("relation", tuple(content.relations), kind="multi"),)
+    return relation_schema(name, title, (BACKGROUND, *objects), objects, groups)
 
 
 def mask_folders(root: Path, content: PvsgFile, split: str) -> dict[str, tuple[str, Path]]:

@@ -18,17 +18,17 @@ import numpy as np
 from msgspec import Meta, Struct
 
 from vidsgg.datasets.faults import Faults
+from vidsgg.datasets.relation_sets import relation_schema
 from vidsgg.datasets.relation_table import RelationTable
 from vidsgg.errors import DataError, short
 from vidsgg.io.files import read_bytes
 from vidsgg.io.untrusted import as_type, parse_json
 from vidsgg.structures.checks import Array
 from vidsgg.structures.schema import Schema
-from vidsgg.structures.vocabulary import BACKGROUND, PredicateGroup, Vocabulary
+from vidsgg.structures.vocabulary import BACKGROUND, PredicateGroup
 
 GROUP = "relation"
 LARGEST = 1 << 30  # bytes of one file
-MAX_PAIRS = 512  # of a frame; all pairs of 23 things
 _Pixel = Annotated[float, Meta(ge=-1e6, le=1e6)]
 _Count = Annotated[int, Meta(ge=0, le=2**31 - 2)]
 
@@ -296,13 +296,5 @@ def track_schema(
     )
     if not objects or not predicates:
         raise DataError(f"{title}: no file has a {'thing' if not objects else 'relation'}.")
-    return Schema(
-        name=name,
-        title=title,
-        vocabulary=Vocabulary((BACKGROUND, *objects), objects, (PredicateGroup(GROUP, predicates, kind="multi"),)),
-        subject_kind="entity",
-        subject_given=("predcls",),
-        pairing="ordered",
-        max_pairs=MAX_PAIRS,
-        overlap="plus_one",
-    )
+    groups = (PredicateGroup(GROUP, predicates, kind="multi"),)
+    return relation_schema(name, title, (BACKGROUND, *objects), objects, groups)

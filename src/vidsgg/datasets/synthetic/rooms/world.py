@@ -74,7 +74,8 @@ def _entries(
 ) -> dict[str, list[dict[str, Any]]]:
     """One video as rows of the lists of a file, without the ids of annotations and relations."""
     video, name, classes = index + 1, name_of(index), story.classes
-    images, annotations = [], []
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
     seen: list[set[int]] = []
     for moment in story.moments:
         image, frame = video * 1000 + len(images), moment.frame + 1
