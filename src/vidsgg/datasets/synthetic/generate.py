@@ -17,10 +17,10 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from vidsgg.datasets.synthetic.backdrop import Picture
 from vidsgg.datasets.synthetic.known import MARKER, TEST_EVERY, name_of
 from vidsgg.datasets.synthetic.one_person.world import OnePerson
 from vidsgg.datasets.synthetic.rooms.world import Rooms
-from vidsgg.datasets.synthetic.stage import Picture
 from vidsgg.datasets.synthetic.world import World
 from vidsgg.errors import ConfigError
 from vidsgg.io.atomic import whole_file, whole_path, write_whole

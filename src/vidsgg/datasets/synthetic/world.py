@@ -10,11 +10,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from vidsgg.datasets.synthetic.stage import Picture
+from vidsgg.datasets.synthetic.backdrop import Picture
 
 
 @dataclass(frozen=True)
-class Video:
+class DrawnVideo:
     """pictures: every frame, RGB. entries: what the world keeps for its annotation files."""
 
     pictures: Iterator[Picture]
@@ -30,7 +30,7 @@ class World(ABC):
     needed: ClassVar[tuple[str, ...]]  # files of a complete set, which are written last
 
     @abstractmethod
-    def video(self, rng: np.random.Generator, index: int, width: int, height: int) -> Video:
+    def video(self, rng: np.random.Generator, index: int, width: int, height: int) -> DrawnVideo:
         """Video ``index``. All that is random comes from ``rng``, before the first picture is drawn."""
 
     @abstractmethod

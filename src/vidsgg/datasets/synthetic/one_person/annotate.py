@@ -54,7 +54,7 @@ def annotate(story: Story, scene: Scene, rng: np.random.Generator, video: str, s
             if number not in spans[i] and len(story.things) > 1 and not (i == 0 and number == 0):
                 continue
             box = _visible_box(
-                rng, scene.stage.views[key.frame].box(drawn_box(scene.looks[i], key.placements[i])), size
+                rng, scene.backdrop.views[key.frame].box(drawn_box(scene.looks[i], key.placements[i])), size
             )
             if rng.random() < UNSEEN_THING:
                 box = None
@@ -82,7 +82,7 @@ def _person(rng: np.random.Generator, scene: Scene, key: Key, found: bool, size:
     entry: dict[str, Any] = {"bbox_size": size, "bbox_mode": "xyxy"}
     count = int(found)
     joints = body.skeleton(key.pose)
-    view = scene.stage.views[key.frame]
+    view = scene.backdrop.views[key.frame]
     box = np.clip(view.box(joints.box) + rng.normal(0, 1.2, 4), 0, [*size, *size])
     points = view.pixels(_coco_keypoints(joints, key.pose.gaze)) + rng.normal(0, 0.8, (17, 2))
     entry["bbox"] = box[None, :].astype(np.float32)[:count]

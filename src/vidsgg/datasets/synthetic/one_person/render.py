@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from vidsgg.datasets.synthetic import body, looks
+from vidsgg.datasets.synthetic.backdrop import Backdrop, Picture
 from vidsgg.datasets.synthetic.looks import tint
 from vidsgg.datasets.synthetic.one_person.script import Key, Story
 from vidsgg.datasets.synthetic.pen import Pen
 from vidsgg.datasets.synthetic.people import draw_arm, draw_trunk, new_palette
 from vidsgg.datasets.synthetic.placement import Placement, between, turned
-from vidsgg.datasets.synthetic.stage import Picture, Stage
 
 
 class Scene:
@@ -39,7 +39,7 @@ class Scene:
             if boxes.max() - boxes.min() < 2 * reach
             else 0.0
         )
-        self.stage = Stage(rng, width, height, scale, floor, middle, story.frames)
+        self.backdrop = Backdrop(rng, width, height, scale, floor, middle, story.frames)
 
     def frames(self) -> Iterator[Picture]:
         """Every picture of the video, RGB (height, width, 3)."""
@@ -58,7 +58,7 @@ class Scene:
         near = b if t >= 0.5 else a
         things = [between(p, q, t) for p, q in zip(a.placements, b.placements, strict=True)]
         contacts = [r.contacting for r in near.relations]
-        canvas, pen = self.stage.empty(frame)
+        canvas, pen = self.backdrop.empty(frame)
         layers = [(plinth.dz - 0.005, i, "plinth") for i, plinth in enumerate(self.story.plinths)]
         layers += [(p.dz, i, "thing") for i, p in enumerate(things)]
         layers.sort()
@@ -83,7 +83,7 @@ class Scene:
         for i in (0, 1) if pose.facing >= 0 else (1, 0):
             if not back[i]:
                 draw_arm(pen, self._palette, joints, i)
-        return self.stage.picture(canvas)
+        return self.backdrop.picture(canvas)
 
     def _layer(self, pen: Pen, i: int, what: str, things: list[Placement]) -> None:
         if what == "plinth":

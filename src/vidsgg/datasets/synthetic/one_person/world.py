@@ -14,7 +14,7 @@ from vidsgg.datasets.synthetic.known import name_of, split_of
 from vidsgg.datasets.synthetic.one_person.annotate import VideoEntries, annotate
 from vidsgg.datasets.synthetic.one_person.render import Scene
 from vidsgg.datasets.synthetic.one_person.script import write_story
-from vidsgg.datasets.synthetic.world import Video, World
+from vidsgg.datasets.synthetic.world import DrawnVideo, World
 from vidsgg.errors import DataError
 from vidsgg.io.atomic import write_whole
 
@@ -35,11 +35,11 @@ class OnePerson(World):
     )
     needed = tuple(f"annotations/{name}" for name in _PICKLES)
 
-    def video(self, rng: np.random.Generator, index: int, width: int, height: int) -> Video:
+    def video(self, rng: np.random.Generator, index: int, width: int, height: int) -> DrawnVideo:
         story = write_story(rng, int(rng.integers(_KEYS[0], _KEYS[1] + 1)))
         scene = Scene(story, rng, width, height)
         entries = annotate(story, scene, rng, name_of(index), split_of(index))
-        return Video(scene.frames(), pickle.dumps(entries))
+        return DrawnVideo(scene.frames(), pickle.dumps(entries))
 
     def write(self, root: Path, seed: int, videos: Iterable[bytes]) -> None:
         persons: dict[str, object] = {}

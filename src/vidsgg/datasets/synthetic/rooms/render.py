@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from vidsgg.datasets.synthetic import body, looks
+from vidsgg.datasets.synthetic.backdrop import Backdrop, Picture
 from vidsgg.datasets.synthetic.body import Points, Pose
 from vidsgg.datasets.synthetic.pen import Pen
 from vidsgg.datasets.synthetic.people import draw_arm, draw_trunk, new_palette
 from vidsgg.datasets.synthetic.placement import Placement, between, drawn_box, turned
-from vidsgg.datasets.synthetic.rooms.story import Moment, RoomStory
-from vidsgg.datasets.synthetic.stage import Picture, Stage
+from vidsgg.datasets.synthetic.rooms.story import RoomMoment, RoomStory
 
 # Shapes of a container that begin below this share of its height hide what is in it.
 _FRONT = 0.15
@@ -26,12 +26,12 @@ class RoomScene:
         self.looks = [looks.look(thing.kind.look, rng) for thing in story.things]
         self._palettes = [new_palette(rng) for _ in range(story.people)]
         scale = min(width / story.wide, 0.72 * height)
-        self.stage = Stage(rng, width, height, scale, height * float(rng.uniform(0.84, 0.9)), 0.0, story.frames)
+        self.backdrop = Backdrop(rng, width, height, scale, height * float(rng.uniform(0.84, 0.9)), 0.0, story.frames)
 
-    def boxes(self, moment: Moment) -> Points:
+    def boxes(self, moment: RoomMoment) -> Points:
         """(people + things, 4) xyxy in pixels of everything that is drawn, not cut at the picture's
         border."""
-        view = self.stage.views[moment.frame]
+        view = self.backdrop.views[moment.frame]
         people = [body.skeleton(pose).box for pose in moment.poses]
         things = [drawn_box(look, at) for look, at in zip(self.looks, moment.placements, strict=True)]
         return np.stack([view.box(box) for box in (*people, *things)])
@@ -47,8 +47,8 @@ class RoomScene:
             t = (frame - a.frame) / (b.frame - a.frame) if b.frame > a.frame else 0.0
             yield self._draw(frame, a, b, t)
 
-    def _draw(self, frame: int, a: Moment, b: Moment, t: float) -> Picture:
-        canvas, pen = self.stage.empty(frame)
+    def _draw(self, frame: int, a: RoomMoment, b: RoomMoment, t: float) -> Picture:
+        canvas, pen = self.backdrop.empty(frame)
         near = b if t >= 0.5 else a
         poses = [body.blend(p, q, t) for p, q in zip(a.poses, b.poses, strict=True)]
         things = [between(p, q, t) for p, q in zip(a.placements, b.placements, strict=True)]
@@ -59,9 +59,9 @@ class RoomScene:
                 self._person(pen, near, number, poses[number], things)
             else:
                 self._thing(pen, near, number, things)
-        return self.stage.picture(canvas)
+        return self.backdrop.picture(canvas)
 
-    def _person(self, pen: Pen, near: Moment, p: int, pose: Pose, things: list[Placement]) -> None:
+    def _person(self, pen: Pen, near: RoomMoment, p: int, pose: Pose, things: list[Placement]) -> None:
         joints, palette = body.skeleton(pose), self._palettes[p]
         draw_trunk(pen, palette, joints, pose)
         for i, rest in enumerate(near.rests):
@@ -70,7 +70,7 @@ class RoomScene:
         for i in (0, 1) if pose.facing >= 0 else (1, 0):  # the farther arm first
             draw_arm(pen, palette, joints, i)
 
-    def _thing(self, pen: Pen, near: Moment, i: int, things: list[Placement]) -> None:
+    def _thing(self, pen: Pen, near: RoomMoment, i: int, things: list[Placement]) -> None:
         """A thing with what is in it and on it."""
         at, inside = things[i], self.story.things[i].open
         shapes = [(turned(shape.points, at), shape) for shape in self.looks[i]]

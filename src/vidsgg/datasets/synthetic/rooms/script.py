@@ -16,7 +16,7 @@ from vidsgg.datasets.synthetic import body
 from vidsgg.datasets.synthetic.body import Points, Pose
 from vidsgg.datasets.synthetic.placement import Placement
 from vidsgg.datasets.synthetic.rooms.kinds import KINDS_OF_ROOMS
-from vidsgg.datasets.synthetic.rooms.story import Moment, Rest, RoomStory, RoomThing
+from vidsgg.datasets.synthetic.rooms.story import Rest, RoomMoment, RoomStory, RoomThing
 
 _STRIDE = 0.34  # body heights that a person walks from one moment to the next
 _EVERY = 4  # pictures between two moments
@@ -420,7 +420,7 @@ class _Room:
                     found.append((count + j, count + i))
         return found
 
-    def moment(self, frame: int) -> Moment:
+    def moment(self, frame: int) -> RoomMoment:
         """The next annotated moment."""
         for p in self.rng.permutation(len(self.people)).tolist():
             self._act(p)
@@ -430,4 +430,4 @@ class _Room:
             self._face_what_is_seen(person)
         placements = tuple(self._placement(i) for i in range(len(self.things)))
         poses = tuple(self._pose(person) for person in self.people)
-        return Moment(frame, poses, placements, tuple(self.rests), tuple(self._relations(placements)))
+        return RoomMoment(frame, poses, placements, tuple(self.rests), tuple(self._relations(placements)))

@@ -37,7 +37,7 @@ class Rest:
 
 
 @dataclass(frozen=True)
-class Moment:
+class RoomMoment:
     """One annotated moment. frame: index in the video, from 0. poses: of the people. placements and
     rests: of the things. relations: (subject, predicate, object); people are counted first, things
     after them."""
@@ -55,7 +55,7 @@ class RoomStory:
 
     people: int
     things: tuple[RoomThing, ...]
-    moments: tuple[Moment, ...]
+    moments: tuple[RoomMoment, ...]
     frames: int
     wide: float
 

@@ -15,7 +15,7 @@ from vidsgg.datasets.synthetic.rooms.kinds import KINDS_OF_ROOMS, PERSON
 from vidsgg.datasets.synthetic.rooms.render import RoomScene
 from vidsgg.datasets.synthetic.rooms.script import write_room
 from vidsgg.datasets.synthetic.rooms.story import ACT, PLACE, RoomStory
-from vidsgg.datasets.synthetic.world import Video, World
+from vidsgg.datasets.synthetic.world import DrawnVideo, World
 from vidsgg.io.atomic import write_whole
 
 _MOMENTS = (10, 16)  # annotated frames of a video
@@ -37,10 +37,10 @@ class Rooms(World):
     )
     needed = ("train.json", "test.json")
 
-    def video(self, rng: np.random.Generator, index: int, width: int, height: int) -> Video:
+    def video(self, rng: np.random.Generator, index: int, width: int, height: int) -> DrawnVideo:
         story = write_room(rng, int(rng.integers(_MOMENTS[0], _MOMENTS[1] + 1)))
         scene = RoomScene(story, rng, width, height)
-        return Video(scene.frames(), json.dumps(_entries(story, scene, rng, index, (width, height))).encode())
+        return DrawnVideo(scene.frames(), json.dumps(_entries(story, scene, rng, index, (width, height))).encode())
 
     def write(self, root: Path, seed: int, videos: Iterable[bytes]) -> None:
         documents = {part: _document(seed) for part in ("train", "test")}

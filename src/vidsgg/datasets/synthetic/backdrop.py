@@ -1,4 +1,4 @@
-"""Where a scene is played: the room behind it, its light, and the camera that looks at it."""
+"""What is behind a scene: the room, its light, and the camera that looks at it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Picture = npt.NDArray[np.uint8]
 _MARGIN = 12  # pixels around the room's picture that the camera may drift over
 
 
-class Stage:
+class Backdrop:
     """A room and a camera that drifts a little. Everything random is drawn once, here, from ``rng``.
 
     width, height: of the pictures, in pixels. scale: pixels of a body height. floor: the picture's

@@ -1,0 +1,81 @@
+"""STTran against counting where any two things may be related: ``python -m benchmarks.rooms -data_path
+DATA -out OUT``.
+
+DATA: a set made by ``vidsgg data synth -world rooms``, best with its own detector in ``detector.pth``
+(``vidsgg train-detector``) and features by ``vidsgg features``. A small STTran learns for a few epochs
+with each seed; its best epoch on held-out training videos and the frequency baseline are scored on
+the test videos, by frames and by relations over tracks. Runs that are finished are not done again.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from vidsgg.cli.command_line import parse
+from vidsgg.engine.checkpoint import FINAL
+from vidsgg.errors import VidsggError
+from vidsgg.methods.registry import find_method
+from vidsgg.options import option
+from vidsgg.recipes.command_options import EvaluateOptions
+from vidsgg.recipes.evaluate import run_evaluation
+from vidsgg.recipes.train import run_training
+
+SMALL = {
+    "hidden_dim": 32, "embedding_dim": 32, "feedforward_dim": 128, "temporal_layer": 1, "bce_loss": True, "lr": 1e-3,
+    "scheduler": "cosine", "warmup_steps": 20,
+}  # fmt: skip
+COLUMNS = ("R@20", "R@50", "mR@50", "track mAP", "track R@50", "track R@100", "P@5")
+
+
+@dataclass(frozen=True)
+class RoomsOptions:
+    data_path: str = option("", "the synthetic rooms")
+    out: str = option("", "folder for the runs")
+    mode: str = option("predcls", "the task")
+    seeds: str = option("0,1,2", "seeds of STTran, with commas between them")
+    epochs: int = option(6, "passes over the training videos", low=1)
+    threads: int = option(1, "threads of this process", low=1)
+
+
+def scores(options: RoomsOptions, model: str, seed: int) -> tuple[float, ...]:
+    """The columns of the table, in percent."""
+    folder = Path(options.out) / f"{model}_{options.mode}_{seed}"
+    if not (folder / FINAL).is_file():
+        shared: dict[str, Any] = {"data_path": options.data_path, "mode": options.mode, "seed": seed, "num_workers": 0}
+        learnt = {} if model == "frequency" else {**SMALL, "epochs": options.epochs, "eval_freq": 2}
+        run_training(find_method(model).options(model=model, save_path=str(folder), **shared, **learnt))
+    result = run_evaluation(EvaluateOptions(checkpoint=str(folder), num_workers=0, charts=False)).result
+    tracks = json.loads((folder / "evaluation_test.json").read_text(encoding="utf-8"))["tracks"]
+    frames = [result.value("with", k, average) for k, average in ((20, "R"), (50, "R"), (50, "mR"))]
+    over_time = [tracks["mAP"], tracks["R"]["50"], tracks["R"]["100"], tracks["P"]["5"]]
+    return tuple(100 * value for value in (*frames, *over_time))
+
+
+def main(argv: Sequence[str]) -> None:
+    options = parse(RoomsOptions, argv, prog="benchmarks.rooms", description=__doc__)
+    torch.set_num_threads(options.threads)
+    found = {"P(predicate given classes)": [scores(options, "frequency", 0)]}
+    seeds = [int(seed) for seed in options.seeds.split(",")]
+    found[f"STTran, small, {len(seeds)} seeds"] = [scores(options, "sttran", seed) for seed in seeds]
+    print(f"\n| {options.mode}, test videos | {' | '.join(COLUMNS)} |\n| --- |{' ---: |' * len(COLUMNS)}")
+    for title, rows in found.items():
+        cells = []
+        for values in zip(*rows, strict=True):
+            spread = f" ± {statistics.stdev(values):.1f}" if len(values) > 1 else ""
+            cells.append(f"{statistics.mean(values):.1f}{spread}")
+        print(f"| {title} | {' | '.join(cells)} |")
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except VidsggError as error:
+        sys.exit(f"benchmarks.rooms: {error}")
