@@ -27,6 +27,7 @@ Place = Literal["input", "new file", "new folder", "new"]
 # true (what it names is compared by content).
 Free = Literal["run", "study", "list", "scores"]
 _LONGEST = 4096  # letters of an option's value
+COMMON = "common options"  # the group that '-h' shows where a command has one; '-help-all' shows the others too
 
 
 def option(
@@ -41,6 +42,7 @@ def option(
     plugin: bool = False,
     takes_stream: bool = False,
     free: Sequence[Free] = (),
+    group: str = "",
 ) -> Any:
     """A dataclass field with its help text, the words it takes, its smallest and largest sensible
     value, and other names it answers to.
@@ -50,7 +52,7 @@ def option(
     plugin: it also takes ``package.module:NAME``, code of the user's own; see ``vidsgg/plugins.py``
     for who may name it.
     takes_stream: whether ``-`` stands for standard output or input. free: where its value does not count;
-    everywhere else it is held fixed.
+    everywhere else it is held fixed. group: the title that it stands under in the command's help.
     """
     metadata = {
         "help": help,
@@ -62,6 +64,7 @@ def option(
         "remote": remote,
     }
     metadata |= {"plugin": plugin, "takes_stream": takes_stream, "free": tuple(free)}
+    metadata["group"] = group
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -106,6 +109,12 @@ def kind_of(annotation: Any) -> tuple[Any, bool, tuple[str, ...]]:
     if typing.get_origin(annotation) is Literal:
         return str, optional, tuple(typing.get_args(annotation))
     return annotation, optional, ()
+
+
+def takes_several(annotation: Any) -> bool:
+    """Whether a field takes any number of words (``tuple[str, ...]``)."""
+    origin: object = typing.get_origin(annotation)
+    return origin is tuple
 
 
 def convert(name: str, value: Any, annotation: Any, choices: Sequence[str] = ()) -> Any:

@@ -55,6 +55,8 @@ NEEDED = {
     "compact": ["a"],
     "search": ["a", "b"],
     "mcp": ["a"],
+    "completion": ["bash"],
+    "push": ["a"],
 }
 LINES = [
     *([name, *NEEDED.get(name, ())] for name in COMMANDS if name not in ("data", "library", "train", "tune", "runs")),

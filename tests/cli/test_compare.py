@@ -73,7 +73,7 @@ def test_runs_are_scored_once_and_then_read(
     pair: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert compared(pair, tmp_path, "-charts", "True") == 0
-    said = capsys.readouterr().out
+    said = "".join(capsys.readouterr())
     assert (
         f"counted: frequency, {Path(pair[0]) / 'checkpoint_best.tar'} (epoch 1), scored now"
         f" ({Path(pair[0]) / COMPARED})" in said
@@ -83,7 +83,7 @@ def test_runs_are_scored_once_and_then_read(
     assert (tmp_path / "out" / "comparison.png").stat().st_size > 10_000
     times = [(Path(path) / COMPARED).stat().st_mtime_ns for path in pair]
     assert compared(pair, tmp_path, "-charts", "True") == 0
-    assert capsys.readouterr().out == said.replace("scored now", "as scored before")
+    assert "".join(capsys.readouterr()) == said.replace("scored now", "as scored before")
     assert (tmp_path / "out" / "comparison.csv").read_text(encoding="utf-8") == first
     assert [(Path(path) / COMPARED).stat().st_mtime_ns for path in pair] == times
 
@@ -108,7 +108,7 @@ def test_what_no_longer_fits_is_scored_again(
     def again(changed: int) -> None:
         capsys.readouterr()
         assert compared(pair, tmp_path) == 0
-        said = capsys.readouterr().out
+        said = "".join(capsys.readouterr())
         assert [
             f"{Path(path).name}: " in line and "scored now" in line
             for path, line in zip(pair, said.splitlines()[1:3], strict=True)
@@ -146,7 +146,7 @@ def test_changed_annotations_are_noticed(
     path.write_bytes(pickle.dumps(persons))
     capsys.readouterr()
     assert compared(pair, tmp_path, "-data_path", str(root)) == 0
-    assert capsys.readouterr().out.count("scored now") == 2
+    assert "".join(capsys.readouterr()).count("scored now") == 2
 
 
 def test_runs_that_answer_different_questions_are_refused(
@@ -200,7 +200,7 @@ def test_runs_of_one_name_go_by_their_paths(
 ) -> None:
     twin = str(shutil.copytree(pair[0], tmp_path / "b" / "counted"))
     assert compared([pair[0], twin], tmp_path) == 0
-    said = capsys.readouterr().out
+    said = "".join(capsys.readouterr())
     assert f"difference to {pair[0]}" in said
     assert f"\n{twin} " in said
 

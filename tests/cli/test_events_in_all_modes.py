@@ -60,7 +60,7 @@ def test_from_training_to_graphs(mode: str, whole: Path, tmp_path: Path, capsys:
     trained(counted, whole, mode, "-model", "frequency")
 
     assert run(evaluate.main, ["-checkpoint", str(one), "-charts", "False"]) == 0
-    said = capsys.readouterr().out
+    said = "".join(capsys.readouterr())
     name = {"predcls": "edge", "sgcls": "scene graph", "sgdet": "action scene graph"}[mode]
     assert f"{mode} ({name} classification)" in said and "expected calibration error" in said
     scores = json.loads((one / "evaluation_test.json").read_text(encoding="utf-8"))["recall"]

@@ -53,7 +53,7 @@ def network(tmp_path: Path) -> Path:
 def test_boxes_of_any_detector_are_related(kitchen: Path, network: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("map.yaml").write_text("someone: person\nmug: cup/glass/bottle\n")
     assert main(["predict", "kitchen.mp4", "-detector", str(network), "-label_map", "map.yaml", "-device", "cpu"]) == 0
-    said = capsys.readouterr().out
+    said = "".join(capsys.readouterr())
     assert "model: geometry" in said and "classes that it never finds: bag, " in said
     assert "Relations are guessed from boxes" in said
     graph = read_graph(Path("graphs/kitchen.graph.json"))
@@ -104,7 +104,7 @@ def test_the_first_detector_that_is_there_is_taken(
     state = TorchvisionBoxes(name, ("__background__", "person")).model.state_dict()
     monkeypatch.setattr("vidsgg.detectors.torchvision_zoo.fetch_weights", lambda weights: state)
     assert main(["predict", "kitchen.mp4", "-device", "cpu", "-least_score", "0.9"]) == 0
-    assert f"boxes: by {name} with torchvision's COCO weights" in capsys.readouterr().out
+    assert f"boxes: by {name} with torchvision's COCO weights" in "".join(capsys.readouterr())
 
 
 def test_the_app_offers_it(network: Path, tmp_path: Path) -> None:

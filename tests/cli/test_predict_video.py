@@ -61,7 +61,7 @@ def test_a_plain_video_becomes_a_graph(
     runs: dict[str, Path], video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert predicted(video, "-checkpoint", runs["sgdet"], "-o", tmp_path) == 0
-    told = capsys.readouterr().out
+    told = "".join(capsys.readouterr())
     assert f"with the weights of {read_config_detector(runs)}" in told
     assert f"{video}: 5 frames, " in told
     graph = read_graph(tmp_path / "walk.graph.json")
@@ -116,7 +116,7 @@ def test_what_is_there_is_skipped_and_what_was_made_differently_is_not_overwritt
     left.touch()  # as a call that was killed leaves it
     assert predicted(*command) == 0
     assert not left.exists()
-    assert "walk.graph.json is there already" in capsys.readouterr().out
+    assert "walk.graph.json is there already" in "".join(capsys.readouterr())
     assert (tmp_path / "walk.graph.json").stat().st_mtime_ns == before
     assert predicted(*command[:-1], 4) == 2
     assert "was made differently (fps 1.0, now 4.0)" in capsys.readouterr().err
@@ -137,14 +137,14 @@ def test_videos_of_one_name_have_graphs_of_their_own(
     options = ("-checkpoint", runs["sgdet"], "-o", "g", "-fps", 2)
     assert predicted("a/kitchen.mp4", *options) == 0
     assert predicted("b/kitchen.mp4", *options) == 0
-    said = capsys.readouterr().out
+    said = "".join(capsys.readouterr())
     assert "its graph is called kitchen.mp4.graph.json: g/kitchen.graph.json is that of another video" in said
     assert predicted("b/kitchen.mp4", "a/kitchen.mp4", *options) == 0
-    said = capsys.readouterr().out
+    said = "".join(capsys.readouterr())
     assert "b/kitchen.mp4: g/kitchen.mp4.graph.json is there already" in said
     assert "a/kitchen.mp4: g/kitchen.graph.json is there already" in said
     assert predicted("c", *options) == 0
-    said = capsys.readouterr().out
+    said = "".join(capsys.readouterr())
     assert "its graph is called test.avi.graph.json: another video is called 'test' too" in said
     lengths = {path.name: read_graph(path).video.frame_count for path in Path("g").iterdir()}
     assert lengths == {
@@ -237,7 +237,7 @@ def test_boxes_that_leave_the_picture_are_counted(
     (tmp_path / "boxes.csv").write_text(text, encoding="utf-8")
     words = (video, "-checkpoint", runs["predcls"], "-boxes", tmp_path / "boxes.csv", "-o", tmp_path / "g")
     assert predicted(*words) == 0
-    said = capsys.readouterr().out
+    said = "".join(capsys.readouterr())
     graph = read_graph(tmp_path / "g" / "walk.graph.json")
     assert graph.frames[0].nodes[0].box == (0, 10, 60, 90) and graph.frames[1].nodes == ()
     assert graph.made_by is not None and len(graph.made_by.notes) == 3
@@ -293,7 +293,7 @@ def test_the_detector_is_looked_for_beside_the_checkpoint_and_must_be_the_right_
         assert f"{moved / 'detector.pth'} is another one" in capsys.readouterr().err
         shutil.copy(hidden, moved / "detector.pth")
         assert predicted(video, "-checkpoint", moved, "-o", tmp_path / "g", "-fps", 1) == 0
-        assert f"with the weights of {moved / 'detector.pth'}" in capsys.readouterr().out
+        assert f"with the weights of {moved / 'detector.pth'}" in "".join(capsys.readouterr())
         assert predicted(video, "-checkpoint", runs["sgdet"], "-detector", hidden, "-o", tmp_path / "h", "-fps", 1) == 0
     finally:
         hidden.rename(data / "detector.pth")

@@ -68,7 +68,7 @@ def test_evaluation_prints_and_writes_its_table(
         )
         == 0
     )
-    printed = capsys.readouterr().out
+    printed = "".join(capsys.readouterr())
     assert "R@20" in printed
     assert "mR@20" in printed
     assert "predcls: R@K = share of" in printed
@@ -138,7 +138,7 @@ def test_frames_that_were_not_dumped_are_read_from_the_video_and_told_once(
     scoring = ["-checkpoint", str(trained), "-data_path", str(root), "-save_path", str(tmp_path), "-num_workers", "2"]
     assert run(evaluate.main, scoring) == 0
     told = "missing among the dumped frames, read from the video: 1 frame of 1 video (CCCCC)"
-    assert capsys.readouterr().out.count(f"pictures: {told}") == 1
+    assert "".join(capsys.readouterr()).count(f"pictures: {told}") == 1
     assert (
         run(
             predict.main,
@@ -146,7 +146,7 @@ def test_frames_that_were_not_dumped_are_read_from_the_video_and_told_once(
         )
         == 0
     )
-    assert f"note:  {told}" in capsys.readouterr().out
+    assert f"note:  {told}" in "".join(capsys.readouterr())
     assert run(predict.main, ["-checkpoint", str(trained), "-video", "CCCCC", "-out", str(tmp_path / "whole")]) == 0
     part, whole = (
         json.loads((tmp_path / n / "CCCCC.graph.json").read_text(encoding="utf-8")) for n in ("part", "whole")
@@ -160,7 +160,7 @@ def test_word_vectors_start_the_embeddings(data: Path, tmp_path: Path, capsys: p
     file.write_text("cup " + " ".join(["0.5"] * 200) + "\nzebra 1 2\n", encoding="utf-8")
     arguments = ["-data_path", str(data), *TINY, "-epochs", "0", "-word_vectors", str(file)]
     assert run(train.main, [*arguments, "-save_path", str(tmp_path / "w")]) == 0
-    assert "word vectors: 1 of 37 class names" in capsys.readouterr().out
+    assert "word vectors: 1 of 37 class names" in "".join(capsys.readouterr())
     state = load_tensors(tmp_path / "w" / "checkpoint_best.tar")["model_state_dict"]
     assert torch.equal(state["pair_encoder.object_embedding.weight"][11], torch.full((200,), 0.5))
     file.write_text("cup 1 2 3\n", encoding="utf-8")
@@ -263,7 +263,7 @@ def test_a_truncated_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str],
     assert (
         run(train.main, [str(a) for a in (*arguments, "-save_path", tmp_path / "skipping", "-skip_bad", "True")]) == 0
     )
-    assert "skipped 1 video " in capsys.readouterr().out
+    assert "skipped 1 video " in "".join(capsys.readouterr())
 
 
 def test_a_truncated_video(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -339,7 +339,7 @@ def test_unknown_commands_and_models(capsys: pytest.CaptureFixture[str]) -> None
     assert main(["trian"]) == 2
     assert "did you mean 'train'" in capsys.readouterr().err
     assert run(models.main, []) == 0
-    assert "sttran" in capsys.readouterr().out
+    assert "sttran" in "".join(capsys.readouterr())
 
 
 @pytest.mark.parametrize("script", ["train.py", "evaluate.py"])

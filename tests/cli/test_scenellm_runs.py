@@ -163,7 +163,7 @@ def test_all_modes_one_after_another(
     capsys.readouterr()
     for mode in ("predcls", "sgcls", "sgdet"):
         assert run(evaluate.main, ["-checkpoint", str(tmp_path / mode), "-num_workers", "0", "-features", "off"]) == 0
-        assert f"scenellm (re-implementation from the paper), {mode}, " in capsys.readouterr().out
+        assert f"scenellm (re-implementation from the paper), {mode}, " in "".join(capsys.readouterr())
         content = json.loads((tmp_path / mode / "evaluation_test.json").read_text(encoding="utf-8"))
         assert 0 <= content["recall"]["no"]["R"]["100"] <= 1
     saved = load_tensors(tmp_path / "sgdet" / "checkpoint_final.tar")
@@ -266,6 +266,6 @@ def test_the_papers_settings_are_a_recipe() -> None:
 
 def test_the_list_of_models_says_what_it_is(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(models.main, []) == 0
-    (line,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("scenellm"))
+    (line,) = (line for line in "".join(capsys.readouterr()).splitlines() if line.startswith("scenellm"))
     assert "re-implementation from the paper" in line
     assert "predcls sgcls sgdet" in line

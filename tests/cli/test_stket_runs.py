@@ -53,7 +53,7 @@ def test_counted_priors_and_those_of_a_file_start_alike(
 ) -> None:
     file = tmp_path / "TrainPrior.json"
     assert run(priors.main, ["-data_path", str(data), "-out", str(file)]) == 0
-    assert "contacts" in capsys.readouterr().out
+    assert "contacts" in "".join(capsys.readouterr())
     tables = []
     for name, given in (("counted", []), ("read", ["-priors", str(file)])):
         path = tmp_path / name
@@ -94,7 +94,7 @@ def test_parts_are_scored_by_name_or_side_by_side(
     assert run(evaluate.main, [*common, "-part", "temporal"]) == 0
     capsys.readouterr()
     assert run(evaluate.main, [*common, "-part", "all"]) == 0
-    out = capsys.readouterr().out
+    out = "".join(capsys.readouterr())
     assert all(f"| {part} part |" in out for part in ("ensemble", "temporal", "spatial"))
     read = {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in tmp_path.glob("*.json")}
     assert set(read) == {
@@ -112,12 +112,12 @@ def test_oracle_contacts_are_told_wherever_they_give_numbers(
     said = "oracle contacts: reads ground truth"
     common = ["-save_path", str(tmp_path), "-num_workers", "0", "-device", "cpu", "-oracle_contacts", "True"]
     assert run(evaluate.main, ["-checkpoint", str(runs["predcls"]), *common]) == 0
-    assert said in capsys.readouterr().out
+    assert said in "".join(capsys.readouterr())
     assert json.loads((tmp_path / "evaluation_test_oracle.json").read_text(encoding="utf-8"))["remark"] == said
     with (tmp_path / "evaluation_test_oracle.csv").open(encoding="utf-8") as file:
         assert {row["remark"] for row in csv.DictReader(file)} == {said}
     assert run(evaluate.main, ["-checkpoint", str(runs["predcls"]), *common, "-part", "all"]) == 0
-    assert f"| temporal part; {said} |" in capsys.readouterr().out
+    assert f"| temporal part; {said} |" in "".join(capsys.readouterr())
     assert run(evaluate.main, ["-checkpoint", str(runs["sgcls"]), *common]) == 2
     assert "annotated contacts belong to annotated pairs, which mode 'sgcls' has to guess" in capsys.readouterr().err
 
@@ -141,13 +141,13 @@ def test_a_run_with_oracle_contacts_is_told_by_lists_comparisons_and_charts(
     )
     capsys.readouterr()
     assert run(listed.main, [str(tmp_path / "runs")]) == 0
-    assert re.search(rf"\(epoch [12]\); {said} ", capsys.readouterr().out)
+    assert re.search(rf"\(epoch [12]\); {said} ", "".join(capsys.readouterr()))
     both = [str(runs["predcls"]), str(reading)]
     assert run(listed.main, ["compare", *both, "-out", str(tmp_path / "curves.png")]) == 0
-    assert capsys.readouterr().out.count(said) == 1
+    assert "".join(capsys.readouterr()).count(said) == 1
     out = ["-out", str(tmp_path / "compared"), "-num_workers", "0", "-device", "cpu"]
     assert run(compare.main, [*both, *out]) == 0
-    table = capsys.readouterr().out.split("\n\n", 1)[1]
+    table = "".join(capsys.readouterr()).split("\n\n", 1)[1]
     # its recall, and the difference
     assert sum(line.startswith(f"reading ({said})") for line in table.splitlines()) == 2
     with (tmp_path / "compared" / "comparison.csv").open(encoding="utf-8") as file:

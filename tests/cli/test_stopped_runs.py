@@ -52,8 +52,10 @@ def test_sigterm_saves_and_prints_the_command_that_goes_on(tmp_path: Path) -> No
     process.send_signal(signal.SIGTERM)
     _, error = process.communicate(timeout=60)
     assert process.returncode == 143, error
-    found = re.fullmatch(
-        r"stopped by SIGTERM at step \d+ of epoch (\d+): saved\. Go on with: vidsgg (train -resume_from .*)\n", error
+    found = re.search(
+        r"^stopped by SIGTERM at step \d+ of epoch (\d+): saved\. Go on with: vidsgg (train -resume_from .*)\n\Z",
+        error,
+        re.MULTILINE,
     )
     assert found, error
     epochs = int(found[1]) + 2

@@ -84,7 +84,7 @@ def test_sgdet_reads_features_of_its_own(
     for model in ("sttran", "tempura"):
         out = ["-out", str(tmp_path / model), "-dtype", "float32", "-device", "cpu", "-num_workers", "1"]
         assert run(features.main, ["-mode", "sgdet", "-model", model, "-data_path", str(data), *out]) == 0
-    assert "-model tempura" in capsys.readouterr().out
+    assert "-model tempura" in "".join(capsys.readouterr())
     score = ["-checkpoint", str(runs["sgdet"]), "-data_path", str(data), "-num_workers", "0", "-device", "cpu"]
     assert run(evaluate.main, [*score, "-features", str(tmp_path / "sttran")]) == 2
     assert "cleaned detections, not raw detections, for models that clean them themselves" in capsys.readouterr().err
@@ -236,7 +236,7 @@ def test_mistakes_are_named(arguments: list[str], message: str) -> None:
 
 def test_recipes_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(models.main, []) == 0
-    printed = capsys.readouterr().out
+    printed = "".join(capsys.readouterr())
     assert all(name in printed for name in recipe_files())
 
 

@@ -307,7 +307,7 @@ def test_several_faults_are_all_told_and_may_be_left_out(tmp_path: Path, capsys:
     document["relations"][2]["predicate_id"] = "hold"
     root = write_set(tmp_path, pictures=False, train=document)
     assert main(["data", "check", "-data_path", str(root), "-images", "none"]) == 1
-    said = capsys.readouterr().out
+    said = "".join(capsys.readouterr())
     for place in ("annotations id 101", "annotations id 102", "relations[2]", "relations id 0: subject_id is 101"):
         assert place in said, said
     with pytest.raises(DataError, match=r"more entries cannot be used; 'vidsgg data check' lists.*-skip_bad True"):

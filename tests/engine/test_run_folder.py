@@ -69,7 +69,7 @@ def test_a_file_system_without_locks_is_told(
 
     monkeypatch.setattr(run_lock, "_lock", none)
     with RunFolder(tmp_path / "run", {}):
-        assert "knows no locks" in capsys.readouterr().out
+        assert "knows no locks" in "".join(capsys.readouterr())
 
 
 @pytest.mark.parametrize("name", [".lock", "logfile.txt", "config.yaml", "metrics.csv"])
@@ -160,7 +160,7 @@ def test_rows_after_the_step_are_dropped(tmp_path: Path) -> None:
 def test_quiet_runs_write_their_log_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with RunFolder(tmp_path, {}, echo=False) as run:
         run.log("a line")
-    assert capsys.readouterr().out == ""
+    assert "".join(capsys.readouterr()) == ""
     assert "a line\n" in (tmp_path / "logfile.txt").read_text(encoding="utf-8")
 
 

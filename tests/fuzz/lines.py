@@ -62,6 +62,8 @@ GOOD = {
     "data priors": "-data_path data -out out/priors.json",
     "import-checkpoint": "data/detector.pth -out out/c.tar",
     "models": "",
+    "completion": "bash",
+    "push": "run -license mit -dry_run -out out/shared",
 }
 # Files of every kind in place of every other; the last of them are not what anybody should read or
 # write.
@@ -111,8 +113,9 @@ def _furnish(place: Path) -> None:
 @functools.cache
 def _options_of(name: str) -> tuple[str, ...]:
     with contextlib.redirect_stdout(io.StringIO()) as said, contextlib.suppress(SystemExit):
-        main([*name.split(), "-h"])
-    return tuple(re.findall(r"^  -(\w+) ", said.getvalue(), re.MULTILINE))
+        main([*name.split(), "-help-all"])
+    # -v shows where a refusal comes from, which elsewhere would be a mistake of ours
+    return tuple(name for name in re.findall(r"^  -(\w+) ", said.getvalue(), re.MULTILINE) if name != "v")
 
 
 def malformed(random: Random) -> list[str]:

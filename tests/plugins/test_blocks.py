@@ -117,11 +117,11 @@ def test_the_page_shows_these_files() -> None:
 
 def test_installed_things_are_listed(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(models.main, []) == 0
-    assert "nearness" in capsys.readouterr().out
+    assert "nearness" in "".join(capsys.readouterr())
     for words in (["-model", "nearness", "-h"], ["-h"]):
         with pytest.raises(SystemExit):
             train.main(words)
-    said = " ".join(capsys.readouterr().out.split())
+    said = " ".join("".join(capsys.readouterr()).split())
     assert "times that a pair looks at the other pairs of its frame" in said and "nearness" in said.split("usage:")[2]
     assert run(train.main, ["-model", "sttran", "-steps", "2"]) == 2
     assert "option -steps belongs to nearness, not to model 'sttran'" in capsys.readouterr().err
@@ -137,7 +137,7 @@ def test_another_process_finds_them(site: Path) -> None:
 
 def test_the_data_set_is_checked(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(check.main, ["-data_path", str(data)]) == 0
-    said = capsys.readouterr().out
+    said = "".join(capsys.readouterr())
     assert "Blocks at" in said and "train split: 9 videos with 45 frames and 180 pairs" in said
     damaged = shutil.copytree(data, tmp_path / "damaged")
     content = json.loads((damaged / "blocks.json").read_text(encoding="utf-8"))
@@ -145,7 +145,7 @@ def test_the_data_set_is_checked(data: Path, tmp_path: Path, capsys: pytest.Capt
     (damaged / "blocks.json").write_text(json.dumps(content), encoding="utf-8")
     (damaged / "v01" / "2.png").unlink()
     assert run(check.main, ["-data_path", str(damaged)]) == 1
-    said = capsys.readouterr().out
+    said = "".join(capsys.readouterr())
     assert (
         "error: train video that contradicts itself (1)" in said and "error: train frame without a picture (1)" in said
     )
@@ -173,12 +173,12 @@ def test_runs_are_scored_and_compared(
     assert run(evaluate.main, ["-checkpoint", str(predcls), *score]) == 2
     assert "give -detector vidsgg_blocks.detector:ColourDetector" in capsys.readouterr().err
     assert run(evaluate.main, ["-checkpoint", str(predcls), "-detector", "colours", *score]) == 0
-    assert "nearness, predcls" in capsys.readouterr().out
+    assert "nearness, predcls" in "".join(capsys.readouterr())
     assert run(evaluate.main, ["-checkpoint", str(sgdet), *score]) == 0
     words = ["-data_path", str(data), "-model", "frequency", "-mode", "sgdet", "-detector", "colours", *QUICK[:4]]
     assert run(train.main, [*words, "-save_path", str(tmp_path / "frequency")]) == 0
     assert run(compare.main, [str(sgdet), str(tmp_path / "frequency"), "-out", str(tmp_path / "both"), *score]) == 0
-    assert "sgdet" in capsys.readouterr().out and (tmp_path / "both" / "comparison.csv").is_file()
+    assert "sgdet" in "".join(capsys.readouterr()) and (tmp_path / "both" / "comparison.csv").is_file()
 
 
 def film(data: Path, path: Path) -> Path:
@@ -233,7 +233,7 @@ def test_features_are_stored_and_read(data: Path, tmp_path: Path, capsys: pytest
     out = str(tmp_path / "features")
     assert run(features.main, [*words, "-out", out, "-device", "cpu", "-num_workers", "1"]) == 0
     assert run(train.main, [*words, "-features", out, "-epochs", "1", "-save_path", str(tmp_path / "run"), *QUICK]) == 0
-    assert f"float16 from {out}, by colours" in capsys.readouterr().out
+    assert f"float16 from {out}, by colours" in "".join(capsys.readouterr())
 
 
 def test_a_built_in_model_reads_several_subjects_too(data: Path, tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def test_it_is_in_the_checkpoint_and_on_the_page(
     capsys.readouterr()
     assert run(predict.main, ["-checkpoint", str(file), "-out", str(tmp_path / "g")]) == 0
     said = "trained on drawn films (synthetic data): what it says of real footage is meaningless"
-    assert said in capsys.readouterr().out
+    assert said in "".join(capsys.readouterr())
     (graph,) = (tmp_path / "g").glob("*.graph.json")
     made_by = read_graph(graph).made_by
     assert made_by is not None and said in made_by.notes[0]

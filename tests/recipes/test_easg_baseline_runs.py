@@ -115,7 +115,7 @@ def test_one_training_serves_all_tasks(data: Path, trained: Path, mode: str, tmp
         assert torch.equal(weight, weights_of(trained)[name])
     capsys.readouterr()
     assert run(evaluate.main, ["-checkpoint", str(path), "-charts", "False"]) == 0
-    printed = capsys.readouterr().out
+    printed = "".join(capsys.readouterr())
     assert "Side by side" in printed
     others = [other for other in MODES if other != mode]
     tables = [path / f"evaluation_test{suffix}.csv" for suffix in ("", *(f"_{other}" for other in others))]
@@ -141,14 +141,14 @@ def test_their_file_is_imported(data: Path, trained: Path, tmp_path: Path, capsy
     assert "fc_verb.weight has 4 rows; with the words in" in capsys.readouterr().err
 
     assert run(import_checkpoint.main, [*arguments, "-data_path", str(data), "-mode", "sgdet"]) == 0
-    printed = capsys.readouterr().out
+    printed = "".join(capsys.readouterr())
     assert "reads: RoI features 1024 wide, action features 2304 wide" in printed
     assert "classes: 9, EASG's; actions: 4; predicates: 6 relation" in printed
     for name, weight in load_tensors(out)["model_state_dict"].items():
         assert torch.equal(weight, ours[name])
     tables = ["-data_path", str(data), "-save_path", str(tmp_path / "tables"), "-charts", "False"]
     assert run(evaluate.main, ["-checkpoint", str(out), *tables]) == 0
-    assert f"easg_baseline, sgdet, {out}" in capsys.readouterr().out
+    assert f"easg_baseline, sgdet, {out}" in "".join(capsys.readouterr())
 
 
 def test_without_features_it_says_what_is_missing(tmp_path: Path, capsys) -> None:

@@ -41,10 +41,10 @@ def trained(path: Path, data: Path, mode: str, *more: str) -> dict[str, torch.Te
 def test_a_task_is_trained_scored_and_shown(data: Path, mode: str, tmp_path: Path, capsys: Any) -> None:
     path = tmp_path / "run"
     weights = trained(path, data, mode, "-epochs", "1")
-    assert "features: object 1024, action 2304 wide, from the data set's files\n" in capsys.readouterr().out
+    assert "features: object 1024, action 2304 wide, from the data set's files\n" in "".join(capsys.readouterr())
     assert {name.split(".")[0] for name in weights if "classifier" in name} == CLASSIFIERS[mode]
     assert run(evaluate.main, ["-checkpoint", str(path), "-charts", "False"]) == 0
-    assert f"sttran, {mode}, " in capsys.readouterr().out
+    assert f"sttran, {mode}, " in "".join(capsys.readouterr())
     assert run(predict.main, ["-checkpoint", str(path), "-video", "0"]) == 0
     (graph,) = path.rglob("*.graph.json")
     assert read_graph(graph).frames

@@ -81,7 +81,7 @@ def test_all_records_are_written_where_training_finds_them(
 ) -> None:
     root = copy_of(data, tmp_path / "data")
     assert run(features.main, ["-data_path", str(root), "-mode", mode, "-num_workers", "1"]) == 0
-    printed = capsys.readouterr().out
+    printed = "".join(capsys.readouterr())
     (folder,) = (root / "features").iterdir()
     assert re.fullmatch(rf"{mode}_faster-rcnn-c4_[0-9a-f]{{12}}", folder.name)
     names = [path.name.split(".")[2] for path in folder.rglob("*.safetensors")]
@@ -107,15 +107,15 @@ def test_parts_of_the_data_and_other_places(data: Path, tmp_path: Path, capsys: 
         "float32",
     ]
     assert run(features.main, [*arguments, "-split", "test"]) == 0
-    assert "written: 3 records" in capsys.readouterr().out
+    assert "written: 3 records" in "".join(capsys.readouterr())
     assert run(features.main, [*arguments, "-datasize", "mini"]) == 0
-    printed = capsys.readouterr().out
+    printed = "".join(capsys.readouterr())
     # one video to learn from; of the held-out and the test videos there are one each
     assert "written: 3 records" in printed
     assert "; 1 were there already" in printed
     assert f"-datasize mini -features {tmp_path / 's'}" in printed
     assert run(features.main, arguments) == 0
-    assert "written: 6 records" in capsys.readouterr().out
+    assert "written: 6 records" in "".join(capsys.readouterr())
     assert run(features.main, [*arguments, "-dtype", "float16"]) == 2
     assert "holds other features (float32, not float16)" in capsys.readouterr().err
 
@@ -195,7 +195,7 @@ def test_the_estimate_is_close_and_writes_nothing(
         )
         == 0
     )
-    printed = capsys.readouterr().out
+    printed = "".join(capsys.readouterr())
     assert "expected size: " in printed
     assert "expected time: about " in printed
     assert not out.exists()

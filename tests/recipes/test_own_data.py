@@ -131,7 +131,7 @@ def test_relations_over_tracks_are_measured_and_exported(tmp_path: Path, capsys:
     command = ["train", "-data_path", str(root), "-model", "frequency", "-save_path", str(out), "-num_workers", "0"]
     assert main([*command, "-val", "test"]) == 0
     assert main(["evaluate", "-checkpoint", str(out), "-num_workers", "0"]) == 0
-    said = capsys.readouterr().out
+    said = "".join(capsys.readouterr())
     assert "relations over tracks (VidVRD and VidOR)" in said and "2 videos with 2 relations" in said
     assert "relations over spans (PVSG)" in said and (out / "mistakes_test.png").stat().st_size > 10_000
     content = json.loads((out / "evaluation_test.json").read_text())

@@ -106,7 +106,7 @@ def test_a_run_goes_on_by_its_name_alone(whole: Path, tmp_path: Path, capsys: py
     assert (path / "config.yaml").read_text(encoding="utf-8") == (whole / "config.yaml").read_text(encoding="utf-8")
     capsys.readouterr()
     assert resumed(path) == 0
-    assert f"{path} is finished, after epoch 4; give more -epochs to go on." in capsys.readouterr().out
+    assert f"{path} is finished, after epoch 4; give more -epochs to go on." in "".join(capsys.readouterr())
     assert (path / "logfile.txt").read_text(encoding="utf-8") == log
 
 
@@ -160,7 +160,7 @@ def test_last_is_the_newest_run_of_the_same_kind(
     (runs / "d" / "config.yaml").write_text("- not a run\n", encoding="utf-8")
     (newer / LAST).write_bytes((newer / LAST).read_bytes()[:5000])
     assert resumed("last", *arguments) == 0
-    out = capsys.readouterr().out
+    out = "".join(capsys.readouterr())
     assert f"warning: passed over a newer checkpoint: {newer.relative_to(tmp_path) / LAST} is damaged" in out
     assert "after step 6, batch 0 of epoch 3" in out
     assert_same_bits(whole / FINAL, newer / FINAL)
@@ -314,7 +314,7 @@ def test_guessed_pairs_have_no_validation_loss(tmp_path: Path, capsys: pytest.Ca
 def test_an_option_without_effect_is_told(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["-data_path", str(data), *TINY, "-epochs", "1"]
     assert run(train.main, [*arguments, "-save_path", str(tmp_path / "a"), "-opt_level", "O2"]) == 0
-    assert "warning: -opt_level O2 does nothing without -use_amp True" in capsys.readouterr().out
+    assert "warning: -opt_level O2 does nothing without -use_amp True" in "".join(capsys.readouterr())
     amp = [
         "-use_amp",
         "True",
@@ -328,7 +328,7 @@ def test_an_option_without_effect_is_told(data: Path, tmp_path: Path, capsys: py
         "3",
     ]
     assert run(train.main, [*arguments, "-save_path", str(tmp_path / "b"), *amp]) == 0
-    out = capsys.readouterr().out
+    out = "".join(capsys.readouterr())
     assert "mixed precision: O2, bfloat16" in out
     assert "gradient checkpointing: 2 layers are computed again" in out
 

@@ -58,7 +58,7 @@ def table(study: str) -> list[dict[str, str]]:
 def test_a_grid_from_the_command_to_the_table_and_back(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     argv = words(data, "-search", "lr=1e-3,1e-2 dropout=0:0.5:0.5", "-sampler", "grid", "-study", "grid")
     assert run(tune.main, argv) == 0
-    printed = capsys.readouterr().out
+    printed = "".join(capsys.readouterr())
     rows = table("grid")
     assert [(row["lr"], row["dropout"]) for row in rows] == [
         ("0.001", "0.0"),
@@ -89,7 +89,7 @@ def test_a_grid_from_the_command_to_the_table_and_back(data: Path, capsys: pytes
 
     capsys.readouterr()
     assert run(tune.main, argv) == 0  # nothing is left to do
-    assert "4 trials, of which there are 4" in capsys.readouterr().out
+    assert "4 trials, of which there are 4" in "".join(capsys.readouterr())
     assert table("grid") == rows
 
 
@@ -168,7 +168,7 @@ def wait_for(is_it: Callable[[str], bool], process: subprocess.Popen[str]) -> No
 
 def test_options_that_some_values_make_impossible_fail_alone(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(tune.main, words(data, "-search", "hidden_dim=8,9", "-sampler", "grid")) == 0
-    assert "must be a multiple of 8" in capsys.readouterr().out
+    assert "must be a multiple of 8" in "".join(capsys.readouterr())
     assert [row["state"] for row in table("sttran_predcls")] == ["complete", "failed"]
     assert "must be a multiple of 8" in table("sttran_predcls")[1]["message"]
 
@@ -200,7 +200,7 @@ def test_losses_are_searched_downwards(data: Path, capsys: pytest.CaptureFixture
     )
     losses = [float(row["val_loss"]) for row in table("loss")]
     assert losses[1] < losses[0]
-    assert f"best: trial 1, loss {losses[1]:.4f}" in capsys.readouterr().out
+    assert f"best: trial 1, loss {losses[1]:.4f}" in "".join(capsys.readouterr())
 
 
 @pytest.mark.parametrize(

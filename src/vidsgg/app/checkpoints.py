@@ -17,6 +17,7 @@ from vidsgg.app.named import check_named, files_of
 from vidsgg.assembly.detectors import build_box_detector, default_detector
 from vidsgg.assembly.drawn import SHORT, learnt_from_drawings
 from vidsgg.assembly.saved_run import (
+    SHARED_FILES,
     built_in_run,
     detector_places,
     find_detector_of,
@@ -27,7 +28,9 @@ from vidsgg.assembly.sources import open_source
 from vidsgg.assembly.video_predictor import check_reads_videos
 from vidsgg.detectors.record import DetectorRecord
 from vidsgg.detectors.registry import named_detector
+from vidsgg.engine.checkpoint_files import SHARED
 from vidsgg.errors import ConfigError, VidsggError
+from vidsgg.io.hub import fetch, is_hub_address
 from vidsgg.methods.registry import built_in_models
 from vidsgg.structures.schema import Schema
 
@@ -69,7 +72,10 @@ class Checkpoints:
     def __init__(self, places: Sequence[str], built_in: Sequence[CheckpointChoice] = ()) -> None:
         """Raises ConfigError if a place that was named is not there or holds no checkpoint."""
         self._built_in = list(built_in)
-        self._places = [Path(place) for place in places or (FOLDER,)]
+        self._places = [
+            fetch(place, SHARED_FILES, SHARED) if is_hub_address(place) else Path(place)
+            for place in places or (FOLDER,)
+        ]
         self._known: dict[Path, _Look] = {}
         self._records: dict[tuple[str, Stamp | None, tuple[str, ...]], DetectorRecord | None] = {}
         self._lock = threading.Lock()

@@ -8,12 +8,13 @@ from pathlib import Path
 
 from vidsgg.engine.checkpoint_files import find_checkpoint
 from vidsgg.errors import CheckpointError, ConfigError
+from vidsgg.io.hub import is_hub_address
 
 
 def check_named(places: Sequence[str]) -> None:
     """Raises ConfigError if one of them is not there or holds no checkpoint."""
     for place in map(Path, places):
-        if not any(files_of(place)):
+        if not is_hub_address(place) and not any(files_of(place)):
             raise ConfigError(
                 f"{place} {'holds no checkpoint' if place.exists() else 'does not exist'}; name a run or a checkpoint."
             )

@@ -20,6 +20,7 @@ from vidsgg.structures.widths import FeatureWidths
 # What ``-detector auto`` looks for in the data set's folder: a trained one of ours, then the
 # published one under its authors' name.
 IN_DATA_FOLDER = ("detector.pth", "faster_rcnn_ag.pth")
+SHARED_DETECTOR = "detector.safetensors"  # beside a model that 'vidsgg push' has written
 BEST = "detector_best.pth"  # in the folder of a run of ``vidsgg train-detector``
 
 

@@ -14,7 +14,8 @@ from vidsgg.metrics.result import RecallResult
 def load(
     path: str | Path, *, device: str = "auto", detector: str | None = None, method: str | None = None
 ) -> TrainedModel:
-    """The trained model of a run's folder (its best checkpoint) or of a checkpoint file.
+    """The trained model of a run's folder (its best checkpoint), of a checkpoint file, or of
+    ``hf://ORG/NAME`` on the Hugging Face hub.
 
     device: auto (the first CUDA device, else the CPU), cpu, cuda, ... detector: a name or a file,
     by default the one that the model was

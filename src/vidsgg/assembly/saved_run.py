@@ -11,15 +11,16 @@ from typing import Any
 from torch import nn
 
 from vidsgg.assembly.data import choose_device, move_to, resolve_data_path
-from vidsgg.assembly.detectors import IN_DATA_FOLDER, best_of_run, is_detector_name, widths_of
-from vidsgg.assembly.run_places import find_places, possible_places
+from vidsgg.assembly.detectors import IN_DATA_FOLDER, SHARED_DETECTOR, best_of_run, is_detector_name, widths_of
+from vidsgg.assembly.run_places import find_places, place_options, possible_places
 from vidsgg.assembly.sources import FeatureSource, open_source
 from vidsgg.datasets.base import VideoDataset
 from vidsgg.detectors.record import DetectorRecord
-from vidsgg.engine.checkpoint import Checkpoint, Provenance
-from vidsgg.engine.checkpoint_files import find_checkpoint
+from vidsgg.engine.checkpoint import Checkpoint, Plain, Provenance
+from vidsgg.engine.checkpoint_files import SHARED, find_checkpoint
 from vidsgg.engine.distributed import ALONE, Team
 from vidsgg.errors import CheckpointError, ConfigError, VidsggError
+from vidsgg.io.hub import fetch, hub_name, is_hub_address
 from vidsgg.methods.method import Method
 from vidsgg.methods.registry import METHODS, built_in_models, find_method
 from vidsgg.methods.training_options import TrainOptions, options_from
@@ -27,6 +28,9 @@ from vidsgg.ops.undrawn import undrawn
 from vidsgg.plugins import withhold_code
 from vidsgg.structures.schema import Schema
 from vidsgg.structures.widths import FeatureWidths
+
+# What is fetched of a model on the hub, and the most bytes of each file.
+SHARED_FILES = {SHARED: 16 << 30, SHARED_DETECTOR: 4 << 30, "README.md": 1 << 20}
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +43,12 @@ class SavedRun:
     options: TrainOptions  # with their defaults where the file names code
     code: Mapping[str, str] = field(default_factory=dict)  # the options by which it does, see vidsgg/plugins.py
     built_in: bool = False  # a model of the package that needs no training; ``file`` is its name
+    on_hub: str | None = None  # ORG/NAME of a model that was fetched from there
+
+    @property
+    def home(self) -> Path:
+        """Where what is made of it is written by default. Nothing is written into the cache of the hub."""
+        return self.file.parent if self.on_hub is None else Path("output") / self.on_hub
 
     def had(self, name: str) -> Any:
         """The value of an option as the run had it, to be compared with another and not to be
@@ -75,6 +85,9 @@ def read_run(path: Path, *, mmap: bool = False, model: str | None = None) -> Sav
     """
     if model is not None:
         METHODS.admit(model)
+    on_hub = None
+    if is_hub_address(path):
+        on_hub, path = hub_name(path), fetch(path, SHARED_FILES, SHARED)
     if not path.exists() and str(path) in built_in_models():
         run = built_in_run(str(path))
         return _checked(run, model)
@@ -85,10 +98,23 @@ def read_run(path: Path, *, mmap: bool = False, model: str | None = None) -> Sav
         raise CheckpointError(f"{file} does not say which model it holds.")
     try:
         kind = find_method(str(config["model"])).options
+        if file.suffix == Path(SHARED).suffix:  # from others, who do not choose among the files of this machine
+            config = of_everybody(config, kind)
         options = find_places(options_from(config, kind), file.parent, started_in)
     except ConfigError as error:
         raise CheckpointError(f"{file}: its configuration cannot be used: {error}") from error
-    return _checked(SavedRun(file, checkpoint, options, withhold_code(config, kind)[1]), model)
+    return _checked(SavedRun(file, checkpoint, options, withhold_code(config, kind)[1], on_hub=on_hub), model)
+
+
+def of_everybody(config: Mapping[str, Plain], kind: type) -> dict[str, Plain]:
+    """The options of a run without those that name a file or a folder of one machine. A detector
+    that has a name stays: everybody has it."""
+    own = {*place_options(kind), "save_path"}
+    return {
+        name: value
+        for name, value in config.items()
+        if name not in own or (name == "detector" and is_detector_name(str(value)))
+    }
 
 
 def _checked(run: SavedRun, model: str | None) -> SavedRun:
@@ -257,7 +283,7 @@ def reads_boxes(run: SavedRun) -> bool:
 def detector_places(run: SavedRun, folders: Sequence[Path] = ()) -> tuple[str, ...]:
     """Where the detector of a run may be: beside the checkpoint, where the run had it, in data
     folders. Names and files."""
-    found = [str(run.file.parent / name) for name in IN_DATA_FOLDER]
+    found = [str(run.file.parent / name) for name in (SHARED_DETECTOR, *IN_DATA_FOLDER)]
     if is_detector_name(run.options.detector):
         found.append(run.options.detector)
     elif run.options.detector != "auto":

@@ -70,7 +70,8 @@ class TrainedModel:
     def load(
         path: str | Path, *, device: str = "auto", detector: str | None = None, method: str | None = None
     ) -> TrainedModel:
-        """The model of a run's folder (its best checkpoint) or of a checkpoint file.
+        """The model of a run's folder (its best checkpoint), of a checkpoint file, or of
+        ``hf://ORG/NAME``.
 
         device: auto (the first CUDA device, else the CPU), cpu, cuda, ... detector: a name or a
         file, by default the one that the model

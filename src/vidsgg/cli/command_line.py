@@ -12,11 +12,13 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import re
-import typing
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
+from vidsgg.cli.completing import completing, offer_options
+from vidsgg.cli.help import Known, add_helps
+from vidsgg.cli.verbosity import LEVELS, be
 from vidsgg.cli.words import NEGATIVE_NUMBER, as_typed, prepared
 from vidsgg.errors import ConfigError, DataError, short
 from vidsgg.io.locations import is_stream, is_url
@@ -31,6 +33,7 @@ from vidsgg.options import (
     fields_of,
     kind_of,
     options_from_environment,
+    takes_several,
 )
 from vidsgg.recipes.recipe_files import find_recipe
 
@@ -124,39 +127,15 @@ def parse_values(
     """The options that are given, on the command line or in its YAML file, as ``parse`` takes
     them."""
     known = fields_of(config)
-    parser = _Parser(
-        prog=prog, description=description, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser._negative_number_matcher = NEGATIVE_NUMBER
-    if "config" not in known:
-        parser.add_argument(
-            "-config",
-            "--config",
-            metavar="FILE",
-            help="YAML file of options, or a recipe of ours; the command line wins",
-        )
-    for name, (annotation, field) in known.items():
-        default = "" if field.default in (dataclasses.MISSING, None, ()) else f" (default {field.default})"
-        choices = kind_of(annotation)[2] or field.metadata.get("choices", ())
-        listed = f" [{', '.join(choices)}]" if choices else ""
-        text = (field.metadata.get("help", "") + listed + default).strip().replace("%", "%%")
-        if name in positional:
-            several = typing.get_origin(annotation) is tuple
-            required = field.default is dataclasses.MISSING
-            count = ("+" if required else "*") if several else None if required else "?"
-            parser.add_argument(name, nargs=count, default=argparse.SUPPRESS, help=text)
-            continue
-        names = [dash + word for word in (name, *field.metadata.get("aliases", ())) for dash in ("-", "--")]
-        if kind_of(annotation)[0] is bool:  # alone it means True
-            parser.add_argument(
-                *names, dest=name, default=argparse.SUPPRESS, help=text, metavar=name.upper(), nargs="?", const="True"
-            )
-        else:
-            parser.add_argument(*names, dest=name, default=argparse.SUPPRESS, help=text, metavar=name.upper())
-    options = [*(n for n in known if n not in positional), *aliases_of(config), "config", "h", "help"]
+    if completing():
+        offer_options(known, positional, prog)
+    parser = _parser_of(known, positional, prog, description)
+    options = [*(n for n in known if n not in positional), *aliases_of(config), "config", *_OF_EVERY_COMMAND]
     switches = {name for name, (annotation, _) in known.items() if kind_of(annotation)[0] is bool}
     words = prepared(argv, options, switches, bool(positional), prog)
     given = vars(parser.parse_intermixed_args(words))  # options may stand between the words of a positional one
+    if wanted := given.pop(_LEVEL, None):
+        be(wanted)
     path = given.pop("config", None)
     values = read_options(find_recipe(as_typed(path)), config) if path is not None else {}
     for name, value in given.items():
@@ -175,3 +154,36 @@ def parse_values(
     if lacking:
         raise ConfigError(f"option {', '.join('-' + n for n in lacking)} is required\nSee '{prog} -h'.")
     return values
+
+
+_OF_EVERY_COMMAND = (*LEVELS, "h", "help", "help-all", "help_all")
+_LEVEL = "-level"  # no option is called so
+
+
+def _parser_of(known: Known, positional: Sequence[str], prog: str, description: str) -> argparse.ArgumentParser:
+    """What reads the words of a command line as texts, or prints help."""
+    parser = _Parser(prog=prog, allow_abbrev=False, add_help=False)
+    parser._negative_number_matcher = NEGATIVE_NUMBER
+    add_helps(parser, known, positional, description)
+    for name, wanted in LEVELS.items():
+        parser.add_argument(
+            *_both_dashes(name), dest=_LEVEL, action="store_const", const=wanted, default=argparse.SUPPRESS
+        )
+    if "config" not in known:
+        parser.add_argument(*_both_dashes("config"))
+    for name, (annotation, field) in known.items():
+        if name in positional:
+            several = takes_several(annotation)
+            required = field.default is dataclasses.MISSING
+            count = ("+" if required else "*") if several else None if required else "?"
+            parser.add_argument(name, nargs=count, default=argparse.SUPPRESS)
+            continue
+        # alone it means True
+        switch: dict[str, Any] = {"nargs": "?", "const": "True"} if kind_of(annotation)[0] is bool else {}
+        names = _both_dashes(name, *field.metadata.get("aliases", ()))
+        parser.add_argument(*names, dest=name, default=argparse.SUPPRESS, **switch)
+    return parser
+
+
+def _both_dashes(*names: str) -> list[str]:
+    return [dash + name for name in names for dash in ("-", "--")]

@@ -8,6 +8,7 @@ from vidsgg.cli.command_line import parse
 from vidsgg.errors import ConfigError
 from vidsgg.recipes.command_options import CompareOptions
 from vidsgg.recipes.inputs import check_checkpoints
+from vidsgg.status import say
 
 DESCRIPTION = """Recall and mean recall of trained models side by side on the same videos, with 95 % intervals from a paired bootstrap over videos,
 and their differences to the first. What 'vidsgg evaluate' has left is read, and what is missing is scored."""
@@ -21,5 +22,6 @@ def main(argv: Sequence[str]) -> int:
     from vidsgg.recipes.compare import run_comparison  # torch
 
     comparison = run_comparison(options)
-    print(f"{comparison.text}\n\nwritten to {', '.join(map(str, comparison.files))}")
+    print(comparison.text, flush=True)
+    say(f"\nwritten to {', '.join(map(str, comparison.files))}")
     return 0

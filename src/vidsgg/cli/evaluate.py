@@ -11,6 +11,7 @@ from vidsgg.methods.registry import METHODS
 from vidsgg.recipes.command_options import EvaluateOptions
 from vidsgg.recipes.inputs import check_checkpoints
 from vidsgg.recipes.method_options import with_methods
+from vidsgg.status import say
 
 
 def main(argv: Sequence[str], prog: str = "vidsgg evaluate") -> int:
@@ -35,5 +36,6 @@ def main(argv: Sequence[str], prog: str = "vidsgg evaluate") -> int:
     evaluation = run_evaluation(options)
     if evaluation.files:
         first, *others = evaluation.files
-        print(f"{evaluation.text}\n\nwritten to {first}, {', '.join(file.name for file in others)}")
+        print(evaluation.text, flush=True)
+        say(f"\nwritten to {', '.join([str(first), *(file.name for file in others)])}")
     return 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping, Sequence
 
+from vidsgg.cli.completing import completing, offer_commands
 from vidsgg.errors import ConfigError, short
 from vidsgg.options import closest
 
@@ -15,13 +16,15 @@ def run_of_group(group: str, commands: Mapping[str, str], argv: Sequence[str], m
     commands: what each does, by name. more: a further sentence of the usage. Raises ConfigError for
     a command that the group does not have.
     """
+    if not argv and completing():
+        offer_commands(commands, 2)
     if not argv or argv[0] in ("-h", "--help", "help"):
         print(_usage(group, commands, more))
         return 0
     name = argv[0]
     if name not in commands:
-        hint = closest(name, list(commands))
-        raise ConfigError(f"unknown command '{group} {short(name)[1:-1]}'{hint}\n\n{_usage(group, commands, more)}")
+        hint = closest(name, list(commands)) or "."
+        raise ConfigError(f"unknown command '{group} {short(name)[1:-1]}'{hint} 'vidsgg {group} -h' lists all.")
     return int(importlib.import_module(f"vidsgg.cli.{group}.{name}").main(argv[1:]))
 
 

@@ -9,11 +9,16 @@ import io
 import os
 import sys
 import time
+import traceback
 from collections.abc import Callable, Sequence
 
 from vidsgg import __version__
+from vidsgg.cli.colours import red
+from vidsgg.cli.completing import completing, offer_commands, words_before
+from vidsgg.cli.verbosity import LEVELS, be
 from vidsgg.errors import ConfigError, ProcessLost, Stopped, VidsggError, is_lack_of_memory, short
 from vidsgg.options import closest
+from vidsgg.status import VERBOSE, level, level_of_one_command, process_number
 
 COMMANDS = {
     "train": "train a model",
@@ -33,7 +38,9 @@ COMMANDS = {
     "features": "write what the detector gives for every video to disk, once",
     "data": "make, check, show and count data sets",
     "import-checkpoint": "turn a file of a method's authors into one of ours",
+    "push": "offer a trained model to others on the Hugging Face hub, with a model card",
     "models": "list the models and what they can do",
+    "completion": "let a shell complete commands and options with the Tab key",
 }
 
 
@@ -42,6 +49,11 @@ def run(command: Callable[[list[str]], int], argv: Sequence[str]) -> int:
     stderr and exit code 2."""
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="backslashreplace")  # names of files need not be text
+    with level_of_one_command():
+        return _run(command, argv)
+
+
+def _run(command: Callable[[list[str]], int], argv: Sequence[str]) -> int:
     try:
         code = command(list(argv))
         sys.stdout.flush()
@@ -50,7 +62,7 @@ def run(command: Callable[[list[str]], int], argv: Sequence[str]) -> int:
         _let_the_cause_be_told(error)
         return _say(str(error))
     except Stopped as stop:
-        if _process() == 0:
+        if process_number() == 0:
             print(stop, file=sys.stderr)
         return stop.code
     except KeyboardInterrupt:
@@ -108,7 +120,9 @@ _LONGEST = 4000  # letters of a message
 
 def _say(message: str) -> int:
     more = f" ... ({len(message) - _LONGEST:,} more letters)" if len(message) > _LONGEST else ""
-    print(f"error: {message[:_LONGEST]}{more}", file=sys.stderr)
+    if level() == VERBOSE and sys.exc_info()[0] is not None:
+        traceback.print_exc()
+    print(f"{red('error:', sys.stderr)} {message[:_LONGEST]}{more}", file=sys.stderr)
     return 2
 
 
@@ -126,18 +140,13 @@ def _write_no_more() -> None:
         return
 
 
-def _process() -> int:
-    """Number of this process among several that torchrun has started."""
-    return int(os.environ.get("RANK", 0))
-
-
 def _let_the_cause_be_told(error: VidsggError) -> None:
     """Of several processes, one should say what went wrong. Those that only miss it, and those that
     have made the same mistake as the first, wait a while, in which the launcher ends them.
     """
     if isinstance(error, ProcessLost):
         time.sleep(10)
-    elif _process() > 0:
+    elif process_number() > 0:
         time.sleep(3)
 
 
@@ -153,26 +162,33 @@ def _usage() -> str:
             "commands:",
             *lines,
             "",
-            "'vidsgg COMMAND -h' lists the options of a command.",
+            "'vidsgg COMMAND -h' lists the options of a command, 'vidsgg --version' says which version this is.",
         ]
     )
 
 
 def _dispatch(argv: list[str]) -> int:
-    if not argv or argv[0] in ("-h", "--help", "help"):
+    while argv and argv[0].startswith("-") and (wanted := LEVELS.get(argv[0].lstrip("-"))):
+        be(wanted)
+        del argv[0]
+    if not argv and completing():
+        offer_commands(COMMANDS, 1)
+    if not argv or argv[0] in ("-h", "--help", "-help", "-help-all", "--help-all", "help"):
         print(_usage())
         return 0
-    if argv[0] in ("-V", "--version"):
+    if argv[0] in ("-V", "--version", "-version"):
         print(f"vidsgg {__version__}")
         return 0
     name = argv[0]
     if name not in COMMANDS:
-        raise ConfigError(f"unknown command {short(name)}{closest(name, list(COMMANDS))}\n\n{_usage()}")
+        raise ConfigError(f"unknown command {short(name)}{closest(name, list(COMMANDS)) or '.'} 'vidsgg -h' lists all.")
     command: Callable[[list[str]], int] = importlib.import_module(f"vidsgg.cli.{name.replace('-', '_')}").main
     return command(argv[1:])
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    if completing():
+        return run(_dispatch, words_before())
     return run(_dispatch, sys.argv[1:] if argv is None else argv)
 
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from vidsgg.assembly.video_defaults import MODEL
 from vidsgg.cli.command_line import parse
+from vidsgg.cli.documents import STDOUT, write_out
 from vidsgg.errors import ConfigError, DataError
 from vidsgg.recipes.command_options import PredictOptions
 from vidsgg.recipes.inputs import check_checkpoints
+from vidsgg.status import say
 
 DESCRIPTION = """Predict the graphs of videos: objects, relations, and how long they last.
 
@@ -38,9 +41,13 @@ def main(argv: Sequence[str]) -> int:
     from vidsgg.io.live import is_live  # FFmpeg
 
     if any(is_live(word) and not os.path.exists(word) for word in options.videos):
-        return _live(options)
+        return _live(replace(options, out=None) if options.out == STDOUT else options)
     if options.videos:
         return _own_videos(options)
+    if options.out == STDOUT:
+        raise ConfigError(
+            "option -out: of an annotated video a graph and a page are written, which needs a folder, not standard output."
+        )
     if options.boxes:
         raise ConfigError(
             "option -boxes: boxes of your own belong to videos of your own; name these first, as in 'vidsgg predict"
@@ -68,6 +75,9 @@ def _own_videos(options: PredictOptions) -> int:
     find_videos(options.videos)
     from vidsgg.recipes.predict_video import run_video_prediction  # torch
 
+    if options.out == STDOUT:
+        return _to_stdout(options)
+
     problems = []
     for done in run_video_prediction(options):
         if done.problem:
@@ -79,9 +89,31 @@ def _own_videos(options: PredictOptions) -> int:
     return 0
 
 
+def _to_stdout(options: PredictOptions) -> int:
+    from vidsgg.io.graphs import graph_text, read_graph
+    from vidsgg.recipes.predict_video import run_video_prediction  # torch
+    from vidsgg.recipes.videos import find_videos
+
+    videos = find_videos(options.videos)
+    if len(videos) > 1:
+        raise ConfigError(
+            f"option -out: standard output takes the graph of one video, and {len(videos)} are given; name a folder."
+        )
+    with TemporaryDirectory(prefix="vidsgg-") as folder:
+        (done,) = run_video_prediction(replace(options, out=folder))
+        if done.problem:
+            raise DataError(done.problem)
+        graph = read_graph(done.file)
+    assert graph.made_by is not None
+    # Nobody knows where the graph will lie, so a path relative to it would mean nothing.
+    write_out(graph_text(replace(graph, made_by=replace(graph.made_by, source=str(videos[0].resolve())))))
+    say(replace(done, file=Path(STDOUT)).text())
+    return 0
+
+
 def _live(options: PredictOptions) -> int:
     from vidsgg.recipes.predict_live import run_live  # torch
 
-    done = run_live(options, partial(print, flush=True), partial(print, file=sys.stderr, flush=True))
-    print(done.text(), file=sys.stderr)
+    done = run_live(options, partial(print, flush=True), say)
+    say(done.text())
     return 0

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 
 from vidsgg.cli.command_line import parse
 from vidsgg.recipes.search import SearchOptions, search_library
+from vidsgg.status import say
 
 DESCRIPTION = """Find places in a library of graphs.
 
@@ -21,5 +21,5 @@ def main(argv: Sequence[str]) -> int:
     if found.text:
         print(found.text)
     for note in found.notes:
-        print(note, file=sys.stderr)
+        say(note)
     return 0

@@ -15,6 +15,7 @@ from vidsgg.methods.training_options import TrainOptions
 from vidsgg.options import aliases_of, fields_of
 from vidsgg.recipes.inputs import check_checkpoints, check_data, check_detector
 from vidsgg.recipes.recipe_files import find_recipe
+from vidsgg.status import process_number
 
 
 def peek(argv: Sequence[str], name: str) -> str | None:
@@ -78,5 +79,7 @@ def main(argv: Sequence[str], prog: str = "vidsgg train") -> int:
     check_detector(options.detector)
     from vidsgg.recipes.train import run_training  # torch
 
-    run_training(options, given=given)
+    outcome = run_training(options, given=given)
+    if process_number() == 0:
+        print(outcome.path)
     return 0

@@ -32,6 +32,7 @@ from vidsgg.io.names import is_one_name
 from vidsgg.io.pickles import load_pickle
 from vidsgg.io.untrusted import MISFITS
 from vidsgg.options import closest
+from vidsgg.status import hides_bars, say
 from vidsgg.structures.checks import Array
 from vidsgg.structures.vocabulary import Vocabulary
 
@@ -177,7 +178,12 @@ def parse_records(persons: Any, objects: Any, vocabulary: Vocabulary) -> Records
     start = [0]
     nobody = np.zeros(4, np.float32)
     for key, entry in tqdm(
-        persons.items(), desc="Action Genome's annotations", unit=" frames", delay=2, file=sys.stderr, disable=None
+        persons.items(),
+        desc="Action Genome's annotations",
+        unit=" frames",
+        delay=2,
+        file=sys.stderr,
+        disable=hides_bars(),
     ):
         entries = objects.get(key)
         problem, split = 0, UNKNOWN_SPLIT
@@ -371,10 +377,7 @@ def load_records(root: Path, vocabulary: Vocabulary) -> Records:
             return cached
     size = sum(stamp["size"] for stamp in stamps.values())
     if size > _SLOW_BYTES:
-        print(
-            f"Reading Action Genome's annotations ({size / 1e6:.0f} MB) once; later runs take the cache.",
-            file=sys.stderr,
-        )
+        say(f"Reading Action Genome's annotations ({size / 1e6:.0f} MB) once; later runs take the cache.")
     digests = {name: {**stamp, "sha256": _sha256(folder / name)} for name, stamp in stamps.items()}
     with _no_collector():
         records = parse_records(load_pickle(folder / PERSONS), load_pickle(folder / OBJECTS), vocabulary)

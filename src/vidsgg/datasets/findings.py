@@ -15,6 +15,7 @@ from tqdm import tqdm
 from vidsgg.datasets.base import VideoDataset
 from vidsgg.datasets.pictures import count_pictures
 from vidsgg.errors import DataError, counted
+from vidsgg.status import hides_bars
 
 Pictures = Literal["none", "sample", "all"]
 EXAMPLES = 3  # shown per finding, unless more are asked for
@@ -139,5 +140,5 @@ def check_pictures(
 
 
 def _progress(videos: Iterable[int], what: str) -> Iterable[int]:
-    shown: Iterable[int] = tqdm(videos, desc=what, unit=" videos", delay=2, file=sys.stderr, disable=None)
+    shown: Iterable[int] = tqdm(videos, desc=what, unit=" videos", delay=2, file=sys.stderr, disable=hides_bars())
     return shown

@@ -91,8 +91,13 @@ def count_priors(dataset: VideoDataset) -> PredicatePriors:
 
 
 def write_priors(path: Path, priors: PredicatePriors, schema: Schema) -> None:
-    """A file of the form of the authors' ``TrainPrior.json``, with the classes that were counted.
-    Raises OSError."""
+    """Write ``priors_document``. Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, priors_document(priors, schema))
+
+
+def priors_document(priors: PredicatePriors, schema: Schema) -> str:
+    """JSON of the form of the authors' ``TrainPrior.json``, with the classes that were counted."""
     group, _ = contact_group(schema)
     document = {}
     for k in np.flatnonzero(priors.initial.any(1)).tolist():
@@ -104,8 +109,7 @@ def write_priors(path: Path, priors: PredicatePriors, schema: Schema) -> None:
             "initial_prior": priors.initial[k].tolist(),
             "specific_prior": priors.transition[k, found].tolist(),
         }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, json.dumps(document))
+    return json.dumps(document)
 
 
 def read_priors(path: Path, schema: Schema) -> PredicatePriors:

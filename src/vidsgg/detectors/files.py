@@ -16,11 +16,13 @@ from vidsgg.detectors.coco_classes import COCO_LABELS
 from vidsgg.detectors.pretrained import COCO_HEAD, fill
 from vidsgg.detectors.registry import ARCHITECTURES, architecture
 from vidsgg.errors import CheckpointError, ConfigError, DataError, short
+from vidsgg.io.records import read_shared, write_record
 from vidsgg.io.tensors import load_tensors, save_tensors
 from vidsgg.io.untrusted import as_type
 from vidsgg.ops.undrawn import undrawn
 
 KIND = "detector"
+SHARED_SUFFIX = ".safetensors"  # of what ``share_detector`` writes
 
 
 def save_detector(path: Path, detector: RegionDetector, about: Mapping[str, Any] | None = None) -> None:
@@ -36,6 +38,12 @@ def save_detector(path: Path, detector: RegionDetector, about: Mapping[str, Any]
     save_tensors(path, content)
 
 
+def share_detector(path: Path, detector: RegionDetector) -> None:
+    """A detector for others, as ``load_detector`` reads it; how it was trained is left out. Raises OSError."""
+    about = {"kind": KIND, "description": detector.describe(), "classes": list(detector.classes)}
+    write_record(path, detector.state_dict(), about)
+
+
 def load_detector(path: Path, classes: Sequence[str] | None = None) -> RegionDetector:
     """A detector from our own file, the authors' or torchvision's; frozen, in evaluation mode, on
     the CPU.
@@ -44,7 +52,11 @@ def load_detector(path: Path, classes: Sequence[str] | None = None) -> RegionDet
     mapped on them. The other files tell or imply theirs. Raises CheckpointError if the file holds
     no detector, or one that does not fit its description.
     """
-    content = load_tensors(path)
+    if path.suffix == SHARED_SUFFIX:
+        weights, about = read_shared(path, "detector of vidsgg")
+        content = {**about, "state_dict": weights}
+    else:
+        content = load_tensors(path)
     if content.get("kind") == KIND:
         detector = _build(path, content)
     elif COCO_HEAD in content:

@@ -18,10 +18,20 @@ class DetectorRecord:
     description: Mapping[str, Any] = field(default_factory=dict)  # plain values, see BoxDetector.describe
     weights: str = ""  # SHA-256 of its weights, see BoxDetector.digest
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "description", {name: _frozen(value) for name, value in self.description.items()})
+
     @property
     def architecture(self) -> str:
         """Its name in files; empty where the record does not say."""
         return str(self.description.get("detector", ""))
+
+
+def _frozen(value: Any) -> Any:
+    """Lists as tuples: files of JSON know no tuples."""
+    if isinstance(value, Mapping):
+        return {name: _frozen(part) for name, part in value.items()}
+    return tuple(map(_frozen, value)) if isinstance(value, (list, tuple)) else value
 
 
 def weights_digest(state: Mapping[str, Tensor]) -> str:

@@ -6,8 +6,9 @@ This module alone knows the keys of the file.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
@@ -17,8 +18,9 @@ from torch import Tensor
 
 from vidsgg.datasets.older import schema_of_names
 from vidsgg.detectors.record import DetectorRecord
-from vidsgg.engine.checkpoint_files import LAST
+from vidsgg.engine.checkpoint_files import LAST, SHARED
 from vidsgg.errors import CheckpointError, DataError, short
+from vidsgg.io.records import read_shared, write_record
 from vidsgg.io.tensors import check_intact, load_tensors, save_tensors
 from vidsgg.io.untrusted import as_type
 from vidsgg.structures.schema import Schema
@@ -141,6 +143,13 @@ class Checkpoint:
         """Write the file whole or not at all. Raises CheckpointError if it cannot be written."""
         save_tensors(path, self.to_dict())
 
+    def save_shared(self, path: Path) -> None:
+        """Write the weights and what they were made from for others. Raises OSError."""
+        content = replace(self, continuation=None).to_dict()
+        weights = content.pop("model_state_dict")
+        content["loss"] = self.loss if self.loss is not None and math.isfinite(self.loss) else None
+        write_record(path, weights, content)
+
     @staticmethod
     def load(path: Path, *, mmap: bool = False) -> Checkpoint:
         """Read a file of ours, also one of version 0.1.0. mmap: as load_tensors.
@@ -148,7 +157,11 @@ class Checkpoint:
         Raises CheckpointError as load_tensors does, if the file is of another kind, and if it is of
         version 0.1.0 and does not say enough of its classes.
         """
-        content = load_tensors(path, mmap=mmap)
+        if path.suffix == Path(SHARED).suffix:
+            weights, about = read_shared(path, "model of vidsgg")
+            content = {**about, "model_state_dict": weights}
+        else:
+            content = load_tensors(path, mmap=mmap)
         if any(key not in content for key in _REQUIRED):
             raise CheckpointError(
                 f"{path} is not a checkpoint of vidsgg: it lacks some of {', '.join(_REQUIRED)}."

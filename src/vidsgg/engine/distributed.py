@@ -25,6 +25,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from vidsgg.errors import ConfigError, ProcessLost
+from vidsgg.status import hides_bars
 
 T = TypeVar("T")
 # How long a process may be silent while others wait for it: reading a long video from a slow disk,
@@ -51,8 +52,8 @@ class Team:
 
     @property
     def hides_progress(self) -> bool | None:
-        """tqdm's ``disable``: None shows a bar if there is a terminal."""
-        return None if self.leads else True
+        """tqdm's ``disable``, see ``hides_bars``: the first process shows the bar of all."""
+        return hides_bars(not self.leads)
 
     @property
     def program(self) -> str:

@@ -29,6 +29,7 @@ from vidsgg.engine.watch import Watch
 from vidsgg.errors import DataError, Stopped, counted
 from vidsgg.losses.criterion import Criterion
 from vidsgg.metrics.result import RecallResult
+from vidsgg.status import hides_bars
 from vidsgg.structures.clip import Clip
 from vidsgg.structures.logits import check_logits
 
@@ -275,7 +276,9 @@ def fit_counts(
     """Fit a model that only counts: one pass over the training videos, one evaluation, one
     checkpoint. after_evaluation: as fit."""
     started = time.monotonic()
-    for batch in tqdm(loader.batches(), total=len(loader), desc="count", unit="batch", leave=False, disable=None):
+    for batch in tqdm(
+        loader.batches(), total=len(loader), desc="count", unit="batch", leave=False, disable=hides_bars()
+    ):
         model.observe(batch.clip)
     run.log(f"Epoch 1/1 - counted {counted(len(loader.dataset), 'video')} - Time: {time.monotonic() - started:.0f}s")
     result, losses = validate()

@@ -21,6 +21,7 @@ from vidsgg.engine.schedule import Schedule
 from vidsgg.engine.watch import TrainingError
 from vidsgg.errors import counted
 from vidsgg.metrics.detection import DetectionResult, DetectionScores, LabelledBoxes
+from vidsgg.status import hides_bars
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ def fit_detector(
             desc=f"epoch {epoch}/{settings.epochs}",
             unit="step",
             leave=False,
-            disable=None,
+            disable=hides_bars(),
         )
         for batch in bar:
             if (done := progress()) >= 1:
@@ -170,7 +171,7 @@ def score_detector(detector: RegionDetector, loader: FrameLoader, title: str) ->
     schema = loader.dataset.schema
     once = schema.object_ids(schema.once_per_frame)
     scores = DetectionScores(detector.classes)
-    for batch in tqdm(loader.batches(), total=len(loader), desc=title, unit="batch", leave=False, disable=None):
+    for batch in tqdm(loader.batches(), total=len(loader), desc=title, unit="batch", leave=False, disable=hides_bars()):
         images = [frame.image for frame in batch]
         found = detector.detect(detector.encode(images, detector.canvas(images))).once(once)
         truth = LabelledBoxes(

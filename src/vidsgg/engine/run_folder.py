@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import csv
 import io
-import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -18,7 +17,6 @@ from typing import Any
 import torch
 import yaml
 from torch import Tensor
-from tqdm import tqdm
 
 from vidsgg import __version__
 from vidsgg.engine.checkpoint import Checkpoint
@@ -29,6 +27,7 @@ from vidsgg.io.atomic import remove_left_behind, write_whole
 from vidsgg.io.links import regular_file
 from vidsgg.io.names import file_name
 from vidsgg.io.untrusted import read_yaml
+from vidsgg.status import say
 
 OUTPUT = Path("output")
 # What training writes into a run's folder; patterns for ``remove_made``.
@@ -150,8 +149,7 @@ class RunFolder:
             self._log.write(line + "\n")
             self._log.flush()
         if self.echo:
-            tqdm.write(line, file=sys.stdout)
-            sys.stdout.flush()
+            say(line)
 
     def scalars(self, values: Mapping[str, float], *, epoch: int, step: int) -> None:
         """Named numbers to metrics.csv and the logger. Raises ConfigError if the disk is full."""

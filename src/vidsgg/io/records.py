@@ -22,7 +22,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from vidsgg.errors import DataError
+from vidsgg.errors import CheckpointError, DataError
 from vidsgg.io.atomic import whole_file
 from vidsgg.io.files import check_regular
 from vidsgg.io.untrusted import as_type, parse_json
@@ -175,6 +175,18 @@ class Record:
 
     def __reduce__(self) -> tuple[object, ...]:
         return _reopen, (self.path, self._header)
+
+
+def read_shared(path: Path, what: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The tensors, copied, and the plain values of a record from others; every byte is compared
+    with its checksums. what: what it should be, for messages. Raises CheckpointError."""
+    try:
+        record = Record(path)
+        record.verify()
+        return {name: record[name].clone() for name in record}, record.about
+    except DataError as error:
+        said = str(error).split("; remove the file")[0]
+        raise CheckpointError(f"{said}. It is no {what} that can be read; copy or download it again.") from error
 
 
 def _reopen(path: Path, header: bytes) -> Record:

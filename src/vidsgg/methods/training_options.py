@@ -10,25 +10,30 @@ from typing import Any, Literal
 
 from vidsgg.errors import ConfigError
 from vidsgg.models.configs import ReferenceCompat
-from vidsgg.options import check_bounds, convert, fields_of, option
+from vidsgg.options import COMMON, check_bounds, convert, fields_of, option
 from vidsgg.plugins import withhold_code
 
 
 @dataclass(frozen=True)
 class _RunOptions:
     mode: Literal["predcls", "sgcls", "sgdet"] = option(
-        "predcls", "task; on EASG the same three mean edge, scene graph and action scene graph classification"
+        "predcls",
+        "task; on EASG the same three mean edge, scene graph and action scene graph classification",
+        group=COMMON,
     )
     # Names code in checkpoints too, where the registry of methods takes it only from the user.
-    model: str = option("sttran", "model; 'vidsgg models' lists them; or package.module:METHOD of your own")
+    model: str = option(
+        "sttran", "model; 'vidsgg models' lists them; or package.module:METHOD of your own", group=COMMON
+    )
     data_path: str | None = option(
         None,
         "data set folder, 'synthetic' for the built-in one; without it data/action_genome is used if it is there",
         place="input",
         free=("run", "study", "list"),
+        group=COMMON,
     )
     datasize: Literal["large", "small", "mini"] = option(
-        "large", "large: all videos; small (or mini): a fixed tenth of them"
+        "large", "large: all videos; small (or mini): a fixed tenth of them", group="data"
     )
     max_pairs: int | None = option(
         None,
@@ -38,11 +43,13 @@ class _RunOptions:
         high=1_000_000,
     )
     val: Literal["holdout", "test"] = option(
-        "holdout", "validation on a fixed tenth of the training videos, or on the test split as the original codes do"
+        "holdout",
+        "validation on a fixed tenth of the training videos, or on the test split as the original codes do",
+        group="data",
     )
-    lr: float = option(1e-4, "learning rate of AdamW", low=0, high=1e3)
-    weight_decay: float = option(1e-5, "weight decay of AdamW", low=0, high=1e3)
-    batch_size: int = option(1, "videos per step and process", low=1, high=100_000)
+    lr: float = option(1e-4, "learning rate of AdamW", low=0, high=1e3, group=COMMON)
+    weight_decay: float = option(1e-5, "weight decay of AdamW", low=0, high=1e3, group="learning")
+    batch_size: int = option(1, "videos per step and process", low=1, high=100_000, group=COMMON)
     epochs: int = option(
         100,
         "passes over the training videos; 0 writes the untrained model",
@@ -50,29 +57,42 @@ class _RunOptions:
         aliases=("nepoch",),
         high=1_000_000,
         free=("run",),
+        group=COMMON,
     )
-    clip_grad: float = option(5.0, "L2 norm to which all gradients are clipped; 0 turns it off", low=0, high=1e9)
-    warmup_steps: int = option(1000, "optimiser steps of linear warm-up", low=0, high=10**9)
+    clip_grad: float = option(
+        5.0, "L2 norm to which all gradients are clipped; 0 turns it off", low=0, high=1e9, group="learning"
+    )
+    warmup_steps: int = option(1000, "optimiser steps of linear warm-up", low=0, high=10**9, group="learning")
     scheduler: Literal["step", "cosine", "plateau", "wave"] = option(
         "step",
         "learning rate schedule; plateau watches -monitor; wave: by epoch, half a cosine down over ten and up over the next ten",
+        group="learning",
     )
     save_freq: int = option(
-        10, "epochs between checkpoints that are kept", low=1, high=1_000_000, free=("run", "study", "list")
+        10,
+        "epochs between checkpoints that are kept",
+        low=1,
+        high=1_000_000,
+        free=("run", "study", "list"),
+        group="evaluations, checkpoints and logs",
     )
-    eval_freq: int = option(5, "epochs between evaluations", low=1, high=1_000_000, free=("run",))
-    seed: int = option(42, "seed of all random generators", low=0, high=2**32 - 1)
+    eval_freq: int = option(
+        5, "epochs between evaluations", low=1, high=1_000_000, free=("run",), group="evaluations, checkpoints and logs"
+    )
+    seed: int = option(42, "seed of all random generators", low=0, high=2**32 - 1, group="learning")
     save_path: str | None = option(
         None,
         "folder of the run; by default output/<dataset>/<model>_<mode>_<time>",
         place="new folder",
         free=("run", "study", "list"),
+        group=COMMON,
     )
     logger: str = option(
         "tensorboard",
         "where losses and scores are logged, besides metrics.csv: tensorboard, wandb, none, or module:Class",
         plugin=True,
         free=("run", "study", "list"),
+        group="evaluations, checkpoints and logs",
     )
     num_workers: int | None = option(
         None,
@@ -80,17 +100,22 @@ class _RunOptions:
         low=0,
         high=1024,
         free=("run", "study", "list"),
+        group="data",
     )
     skip_bad: bool = option(
-        False, "leave out videos that cannot be read, and count them, instead of stopping", free=("run",)
+        False, "leave out videos that cannot be read, and count them, instead of stopping", free=("run",), group="data"
     )
     device: str = option(
-        "auto", "auto (the first CUDA device, else the CPU), cpu, cuda, cuda:1, ...", free=("run", "study", "list")
+        "auto",
+        "auto (the first CUDA device, else the CPU), cpu, cuda, cuda:1, ...",
+        free=("run", "study", "list"),
+        group=COMMON,
     )
     distributed: bool = option(
         False,
         "several processes, one per device; torchrun starts them and turns the option on",
         free=("run", "study"),
+        group="speed and memory",
     )
     detector: str = option(
         "auto",
@@ -99,12 +124,14 @@ class _RunOptions:
         place="input",
         plugin=True,
         free=("run", "list", "scores"),
+        group=COMMON,
     )
     features: str = option(
         "auto",
         "features written by 'vidsgg features': a folder, auto (use them if they fit) or off (always compute)",
         place="input",
         free=("run", "study", "scores"),
+        group="data",
     )
     resume_from: str | None = option(
         None,
@@ -112,6 +139,7 @@ class _RunOptions:
         " takes over the weights that fit",
         place="input",
         free=("run",),
+        group=COMMON,
     )
     exclusive_decoding: bool = option(
         True, "give predicates that occur once per label unit (EASG's dobj) to one object only"
@@ -141,60 +169,72 @@ class TrainOptions(ReferenceCompat, _RunOptions):
 class NeuralOptions(TrainOptions):
     """Options of models that are trained by gradient descent on pairs."""
 
-    use_amp: bool = option(False, "mixed precision, see -opt_level")
+    use_amp: bool = option(False, "mixed precision, see -opt_level", group="speed and memory")
     opt_level: Literal["O0", "O1", "O2"] = option(
         "O1",
         "with -use_amp: O0 float32, O1 autocast to bfloat16 (or float16 with loss scaling), O2 bfloat16 weights with a"
         " float32 optimiser",
+        group="speed and memory",
     )
     accumulate_grad_batches: int = option(
         1,
         "batches per optimiser step: an effective batch of so many times -batch_size times processes",
         low=1,
         high=1_000_000,
+        group="learning",
     )
     grad_checkpointing: bool = option(
         False,
         "compute the activations of the transformer layers again in the backward pass instead of keeping them",
         free=("run",),
+        group="speed and memory",
     )
     deterministic: bool = option(
         False,
         "use only algorithms that give the same bits every time, also on a GPU (with the same number of threads)",
         free=("run", "study"),
+        group="speed and memory",
     )
     monitor: str = option(
         "val_recall@20",
         "what the best epoch is chosen by, early stopping waits for and the plateau schedule watches; val_loss,"
         " val_mR@50, ...",
+        group="evaluations, checkpoints and logs",
     )
     curriculum: str | None = option(
         None,
         "from easy to hard videos: stages EPOCHS:LEVEL such as 0:easy,20:medium,60:full (the easiest third, two thirds,"
         " all)",
+        group="learning",
     )
     partial_labels: str | None = option(
         None,
         "percent of relation labels that take part in the loss, drawn so that all predicates are asked for equally"
         " often; or one for every epoch, the last for all that follow: 40,10 (ImparTail); by default all labels",
+        group="a part of the labels",
     )
     partial_scope: Literal["auto", "label", "frame"] = option(
         "auto",
         "with -partial_labels: a label takes part if it is drawn, or if its predicate is drawn anywhere in its frame;"
         " auto: label, with -reference_compat frame",
+        group="a part of the labels",
     )
     partial_masked: Literal["auto", "ignore", "negative"] = option(
         "auto",
         "with -partial_labels: the loss does not read labels that take no part, or trains against them; auto: ignore,"
         " with -reference_compat negative",
+        group="a part of the labels",
     )
     partial_draw: Literal["auto", "epoch", "once"] = option(
         "auto",
         "with -partial_labels: draw anew in every epoch, or once for every percent; auto: epoch, with -reference_compat"
         " once",
+        group="a part of the labels",
     )
     partial_distribution: Literal["even", "same"] = option(
-        "even", "with -partial_labels: ask for all predicates equally often, or for each as often as it is annotated"
+        "even",
+        "with -partial_labels: ask for all predicates equally often, or for each as often as it is annotated",
+        group="a part of the labels",
     )
     patience: int | None = option(
         None,
@@ -202,9 +242,15 @@ class NeuralOptions(TrainOptions):
         low=1,
         high=1_000_000,
         free=("run",),
+        group="evaluations, checkpoints and logs",
     )
     min_delta: float = option(
-        0.001, "early stopping: what counts as progress (of recall: a fraction of 1)", low=0, high=1e9, free=("run",)
+        0.001,
+        "early stopping: what counts as progress (of recall: a fraction of 1)",
+        low=0,
+        high=1e9,
+        free=("run",),
+        group="evaluations, checkpoints and logs",
     )
     save_minutes: float = option(
         15.0,
@@ -212,17 +258,21 @@ class NeuralOptions(TrainOptions):
         low=0,
         high=1e6,
         free=("run", "study", "list"),
+        group="evaluations, checkpoints and logs",
     )
     profile: bool = option(
         False,
         "measure a few steps with torch's profiler: profile.txt and profile_trace.json in the run's folder",
         free=("run", "study", "list"),
+        group="speed and memory",
     )
     bce_loss: bool = option(
-        False, "binary cross entropy for groups with several labels, instead of the reference's margin loss"
+        False,
+        "binary cross entropy for groups with several labels, instead of the reference's margin loss",
+        group="learning",
     )
     word_vectors: str | None = option(
-        None, "text file of word vectors (GloVe) to start the class embeddings from", place="input"
+        None, "text file of word vectors (GloVe) to start the class embeddings from", place="input", group="learning"
     )
 
 

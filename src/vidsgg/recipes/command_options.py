@@ -9,7 +9,7 @@ from typing import Literal
 
 from vidsgg.assembly.video_defaults import FPS, TRACKER
 from vidsgg.methods.method import ImportOptions
-from vidsgg.options import option
+from vidsgg.options import COMMON, option
 from vidsgg.recipes.many_options import SharedOptions
 
 
@@ -21,19 +21,26 @@ class TuneOptions:
         "",
         "what to search over, in quotes: 'lr=log:1e-5:1e-3 batch_size=1,2,4 dropout=0:0.5 hidden_dim=64:512:64' (ranges"
         " with both ends)",
+        group=COMMON,
     )
     sampler: Literal["grid", "random", "bayes"] = option(
-        "bayes", "how to choose: every combination, at random, or learning from the trials so far"
+        "bayes", "how to choose: every combination, at random, or learning from the trials so far", group=COMMON
     )
     trials: int | None = option(
-        None, "trials of the study in all; by default the whole grid, else 20", low=1, high=1_000_000
+        None, "trials of the study in all; by default the whole grid, else 20", low=1, high=1_000_000, group=COMMON
     )
     pruner: Literal["median", "none"] = option(
-        "median", "end trials that after as many epochs are worse than half of the others (-monitor), or none"
+        "median",
+        "end trials that after as many epochs are worse than half of the others (-monitor), or none",
+        group=COMMON,
     )
-    study: str | None = option(None, "name of the study, which goes on if it is there; by default <model>_<mode>")
+    study: str | None = option(
+        None, "name of the study, which goes on if it is there; by default <model>_<mode>", group="the study"
+    )
     storage: str | None = option(
-        None, "FILE.db, journal:FILE or the URL of a database; by default output/tune/<study>/study.db"
+        None,
+        "FILE.db, journal:FILE or the URL of a database; by default output/tune/<study>/study.db",
+        group="the study",
     )
 
 
@@ -42,10 +49,10 @@ class CheckpointOptions:
     """Which checkpoint a command reads, and with what."""
 
     checkpoint: str = option(
-        "", "checkpoint file, or a run's folder (its best checkpoint, else its final one)", place="input"
+        "", "checkpoint file, or a run's folder (its best checkpoint, else its final one)", place="input", group=COMMON
     )
     data_path: str | None = option(
-        None, "data set folder; by default the one that the run was trained on", place="input"
+        None, "data set folder; by default the one that the run was trained on", place="input", group=COMMON
     )
     model: str | None = option(
         None,
@@ -53,7 +60,11 @@ class CheckpointOptions:
         plugin=True,
     )
     detector: str | None = option(
-        None, "detector to use; by default the one that the run was trained with", place="input", plugin=True
+        None,
+        "detector to use; by default the one that the run was trained with",
+        place="input",
+        plugin=True,
+        group=COMMON,
     )
 
 
@@ -62,24 +73,27 @@ class ScoringOptions:
     """What the commands that score checkpoints share."""
 
     split: Literal["test", "val", "train"] = option(
-        "test", "videos to score: the test split, the held-out training videos, or the other ones"
+        "test", "videos to score: the test split, the held-out training videos, or the other ones", group=COMMON
     )
     datasize: Literal["large", "small", "mini"] = option(
-        "large", "large: all videos; small (or mini): a fixed tenth of them"
+        "large", "large: all videos; small (or mini): a fixed tenth of them", group="data"
     )
-    batch_size: int = option(1, "videos per step", low=1, high=100_000)
+    batch_size: int = option(1, "videos per step", low=1, high=100_000, group="data")
     num_workers: int | None = option(
-        None, "processes that read data; by default one per core, at most 4", low=0, high=1024
+        None, "processes that read data; by default one per core, at most 4", low=0, high=1024, group="data"
     )
-    skip_bad: bool = option(False, "leave out videos that cannot be read, and count them, instead of stopping")
+    skip_bad: bool = option(
+        False, "leave out videos that cannot be read, and count them, instead of stopping", group="data"
+    )
     exclusive_decoding: bool = option(
         True, "give predicates that occur once per label unit (EASG's dobj) to one object only"
     )
-    device: str = option("auto", "auto (the first CUDA device, else the CPU), cpu, cuda, cuda:1, ...")
+    device: str = option("auto", "auto (the first CUDA device, else the CPU), cpu, cuda, cuda:1, ...", group=COMMON)
     features: str = option(
         "auto",
         "features written by 'vidsgg features': a folder, auto (use them if they fit) or off (always compute)",
         place="input",
+        group="data",
     )
 
 
@@ -107,6 +121,7 @@ class EvaluateOptions(ScoringOptions, CheckpointOptions):
         None,
         "folder for tables, charts and the counters of every video; by default the checkpoint's",
         place="new folder",
+        group=COMMON,
     )
     protocol: Literal["own", "impartail", "oed"] = option(
         "own",
@@ -128,9 +143,9 @@ class CompareOptions(ScoringOptions):
         None, "code of your own that the runs are of: package.module:METHOD, several with commas", plugin=True
     )
     data_path: str | None = option(
-        None, "data set folder; by default the one that each run was trained on", place="input"
+        None, "data set folder; by default the one that each run was trained on", place="input", group=COMMON
     )
-    out: str = option("comparison", "folder for comparison.csv and comparison.png", place="new folder")
+    out: str = option("comparison", "folder for comparison.csv and comparison.png", place="new folder", group=COMMON)
     charts: bool = option(
         True, "draw the differences, and for runs that have to be scored what 'vidsgg evaluate' draws (PNG)"
     )
@@ -148,14 +163,17 @@ class PredictOptions(CheckpointOptions, SharedOptions):
         remote=True,
         takes_stream=True,
     )
-    video: str = option("0", "of a data set: name of the video, or its number in the split, from 0")
+    video: str = option("0", "of a data set: name of the video, or its number in the split, from 0", group=COMMON)
     split: Literal["test", "val", "train"] = option("test", "of a data set: the split that the video is in")
     out: str | None = option(
         None,
-        "folder for the graphs (and a data set's page); by default 'graphs' for your own videos, else the checkpoint's",
+        "folder for the graphs (and a data set's page); by default 'graphs' for your own videos, else the checkpoint's;"
+        " - is standard output, for the graph of one video",
         aliases=["o"],
         place="new folder",
         remote=True,
+        takes_stream=True,
+        group=COMMON,
     )
     format: Literal["graphs", "library"] | None = option(
         None,
@@ -167,15 +185,20 @@ class PredictOptions(CheckpointOptions, SharedOptions):
         "graphs a second; of a folder of pictures, which are all used, how many were taken a second",
         low=0.001,
         high=1000,
+        group=COMMON,
     )
     boxes: str | None = option(
-        None, "table (CSV) or graph file (JSON) of boxes in your own videos, for predcls and sgcls", place="input"
+        None,
+        "table (CSV) or graph file (JSON) of boxes in your own videos, for predcls and sgcls",
+        place="input",
+        group="boxes and tracks",
     )
     least_score: float | None = option(
         None,
         "leave out objects in your own videos that the detector is less sure of; by default its own value",
         low=0,
         high=1,
+        group="boxes and tracks",
     )
     threshold: float | None = option(
         None,
@@ -183,6 +206,7 @@ class PredictOptions(CheckpointOptions, SharedOptions):
         " video: keep the best of each group and all above this, by default 0.5",
         low=0,
         high=1,
+        group=COMMON,
     )
     uncertainty_threshold: float | None = option(
         None,
@@ -194,16 +218,27 @@ class PredictOptions(CheckpointOptions, SharedOptions):
         TRACKER,
         "how things in your own videos get their ids: by class and overlap, or ByteTrack (pip install"
         " vidsgg[tracking])",
+        group="boxes and tracks",
     )
-    watch: bool = option(False, "of a camera, an address or a pipe: serve a page on this machine that follows")
-    port: int = option(0, "of that page; 0 takes a free one", low=0, high=65_535)
+    watch: bool = option(
+        False,
+        "of a camera, an address or a pipe: serve a page on this machine that follows",
+        group="a camera, an address or a pipe",
+    )
+    port: int = option(
+        0, "of that page; 0 takes a free one", low=0, high=65_535, group="a camera, an address or a pipe"
+    )
     classes: str | None = option(
-        None, "file of the labels of the detector, one a line, where its own file does not tell them", place="input"
+        None,
+        "file of the labels of the detector, one a line, where its own file does not tell them",
+        place="input",
+        group="boxes and tracks",
     )
     label_map: str | None = option(
         None,
         "file that says which class of the model a label of the detector is, lines such as 'mug: cup'",
         place="input",
+        group="boxes and tracks",
     )
     jobs: int | None = option(
         None,
@@ -211,8 +246,8 @@ class PredictOptions(CheckpointOptions, SharedOptions):
         low=1,
         high=100_000,
     )
-    overwrite: bool = option(False, "replace graphs that exist already")
-    device: str = option("auto", "auto (the first CUDA device, else the CPU), cpu, cuda, cuda:1, ...")
+    overwrite: bool = option(False, "replace graphs that exist already", group=COMMON)
+    device: str = option("auto", "auto (the first CUDA device, else the CPU), cpu, cuda, cuda:1, ...", group=COMMON)
 
 
 @dataclass(frozen=True)
@@ -237,30 +272,38 @@ class FeaturesOptions(SharedOptions):
     """Options of ``vidsgg features``."""
 
     data_path: str | None = option(
-        None, "data set folder, 'synthetic' for the built-in one; without it data/action_genome is used", place="input"
+        None,
+        "data set folder, 'synthetic' for the built-in one; without it data/action_genome is used",
+        place="input",
+        group=COMMON,
     )
     videos: str | None = option(
         None,
         "for EASG, which has no pictures: folder with its clips (<clip>.mp4); writes verb_features.pt and roi_feats_*.pkl",
         place="input",
     )
-    mode: Literal["predcls", "sgcls", "sgdet"] = option("predcls", "task to write features for")
+    mode: Literal["predcls", "sgcls", "sgdet"] = option("predcls", "task to write features for", group=COMMON)
     model: str = option(
         "sttran",
         "model that is to read them; only in SGDET some read others than STTran: tempura takes raw detections",
         plugin=True,
+        group=COMMON,
     )
     detector: str = option(
         "auto",
         "as for 'vidsgg train': a name, a file of weights, auto, or package.module:Class",
         place="input",
         plugin=True,
+        group=COMMON,
     )
     dtype: Literal["float16", "float32", "bfloat16"] = option(
         "float16", "type of the features on disk; boxes and classes stay exact"
     )
     out: str | None = option(
-        None, "folder to write to; by default <data_path>/features/..., where training finds it", place="new folder"
+        None,
+        "folder to write to; by default <data_path>/features/..., where training finds it",
+        place="new folder",
+        group=COMMON,
     )
     split: Literal["all", "train", "test"] = option(
         "all", "videos to look at; train includes those held out for validation"
@@ -280,12 +323,14 @@ class FeaturesOptions(SharedOptions):
         low=1,
         high=100_000,
     )
-    device: str = option("auto", "auto (all CUDA devices, else the CPU), cpu, cuda (all of them), cuda:1, ...")
+    device: str = option(
+        "auto", "auto (all CUDA devices, else the CPU), cpu, cuda (all of them), cuda:1, ...", group=COMMON
+    )
     reference_compat: bool = option(False, "for SGDET: reproduce the reference's bugs that change published numbers")
     skip_bad: bool = option(False, "leave out videos that cannot be read, and count them, instead of stopping")
     verify: bool = option(False, "compare the checksums of the records that are there, and write damaged ones again")
     estimate: bool = option(
-        False, "only estimate how large the features will be and how long they take; writes nothing"
+        False, "only estimate how large the features will be and how long they take; writes nothing", group=COMMON
     )
 
 
@@ -298,57 +343,87 @@ class TrainDetectorOptions:
         "data set folder, 'synthetic' for the built-in one; without it data/action_genome is used",
         place="input",
         free=("run", "list"),
+        group=COMMON,
     )
     detector: str | None = option(
         None,
         "c4-small (for CPUs), c4-resnet101, fasterrcnn_resnet50_fpn_v2; by default that of a file given to -pretrained,"
         " else c4-small",
         free=("list",),
+        group=COMMON,
     )
     pretrained: str = option(
         "auto",
         "start: imagenet, coco (torchvision's weights), none, a file, or auto: torchvision's if the detector has any"
         " and they can be had",
         place="input",
+        group=COMMON,
     )
-    depth: int | None = option(None, "layers of the ResNet of a c4 detector: 10, 18, 50 or 101", low=10, high=1000)
-    base_width: int | None = option(None, "channels of its first stage; all others follow", low=1, high=4096)
-    short_side: int | None = option(None, "pixels to which the shorter side of a frame is scaled", low=32, high=4096)
-    epochs: int = option(4, "passes over the training frames; 0 only scores", low=0, high=1_000_000)
+    depth: int | None = option(
+        None,
+        "layers of the ResNet of a c4 detector: 10, 18, 50 or 101",
+        low=10,
+        high=1000,
+        group="size of a c4 detector",
+    )
+    base_width: int | None = option(
+        None, "channels of its first stage; all others follow", low=1, high=4096, group="size of a c4 detector"
+    )
+    short_side: int | None = option(
+        None, "pixels to which the shorter side of a frame is scaled", low=32, high=4096, group="size of a c4 detector"
+    )
+    epochs: int = option(4, "passes over the training frames; 0 only scores", low=0, high=1_000_000, group=COMMON)
     minutes: float | None = option(
-        None, "end after that many minutes; the learning rate then follows the clock", low=0.01, high=1e6, free=("run",)
+        None,
+        "end after that many minutes; the learning rate then follows the clock",
+        low=0.01,
+        high=1e6,
+        free=("run",),
+        group=COMMON,
     )
     lr: float | None = option(
-        None, "learning rate of AdamW; by default 3e-3 from random and 1e-4 from pretrained weights", low=0, high=1e3
+        None,
+        "learning rate of AdamW; by default 3e-3 from random and 1e-4 from pretrained weights",
+        low=0,
+        high=1e3,
+        group="learning",
     )
-    weight_decay: float = option(1e-4, "weight decay of AdamW", low=0, high=1e3)
-    batch_size: int = option(4, "frames per step", low=1, high=100_000)
-    clip_grad: float = option(10.0, "L2 norm to which all gradients are clipped; 0 turns it off", low=0, high=1e9)
+    weight_decay: float = option(1e-4, "weight decay of AdamW", low=0, high=1e3, group="learning")
+    batch_size: int = option(4, "frames per step", low=1, high=100_000, group=COMMON)
+    clip_grad: float = option(
+        10.0, "L2 norm to which all gradients are clipped; 0 turns it off", low=0, high=1e9, group="learning"
+    )
     scheduler: Literal["step", "cosine"] = option(
-        "cosine", "learning rate schedule, after a warm-up over the first twentieth"
+        "cosine", "learning rate schedule, after a warm-up over the first twentieth", group="learning"
     )
     eval_freq: int = option(
         4, "epochs between evaluations on the held-out tenth of the training videos", low=1, high=1_000_000
     )
     test: bool = option(True, "score the best detector on the test split at the end", free=("run",))
     datasize: Literal["large", "small", "mini"] = option(
-        "large", "large: all videos; small (or mini): a fixed tenth of them"
+        "large", "large: all videos; small (or mini): a fixed tenth of them", group="data"
     )
-    seed: int = option(42, "seed of all random generators", low=0, high=2**32 - 1)
+    seed: int = option(42, "seed of all random generators", low=0, high=2**32 - 1, group="learning")
     save_path: str | None = option(
         None,
         "folder of the run; by default output/<dataset>/<detector>_detector_<time>",
         place="new folder",
         free=("run", "list"),
+        group=COMMON,
     )
     num_workers: int | None = option(
-        None, "processes that read frames; by default one per core, at most 4", low=0, high=1024, free=("run", "list")
+        None,
+        "processes that read frames; by default one per core, at most 4",
+        low=0,
+        high=1024,
+        free=("run", "list"),
+        group="data",
     )
     skip_bad: bool = option(
-        False, "leave out frames that cannot be read, and count them, instead of stopping", free=("run",)
+        False, "leave out frames that cannot be read, and count them, instead of stopping", free=("run",), group="data"
     )
     device: str = option(
-        "auto", "auto (the first CUDA device, else the CPU), cpu, cuda, cuda:1, ...", free=("run", "list")
+        "auto", "auto (the first CUDA device, else the CPU), cpu, cuda, cuda:1, ...", free=("run", "list"), group=COMMON
     )
 
 

@@ -103,7 +103,7 @@ def _score(
     used = replace(run.options, reference_compat=True) if run.imported else run.options
     protocol = protocol_for(dataset.schema, used.mode)
     expected = origin(run, used, protocol, run.made.detector, unseen, exclusive=options.exclusive_decoding)
-    file = run.file.parent / f"per_video_{options.split}.npz"
+    file = run.home / f"per_video_{options.split}.npz"
     try:
         left = ScoredVideos.load(file)
     except DataError:

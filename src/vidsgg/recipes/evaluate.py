@@ -164,7 +164,7 @@ def _score(
             "skipped_videos": skipped,
         }
         suffix = way.suffix if options.protocol == "own" else f"{way.suffix}_{options.protocol}"
-        folder = Path(options.save_path) if options.save_path else run.file.parent
+        folder = Path(options.save_path) if options.save_path else run.home
         files = report.write(folder, f"{options.split}{suffix}", about, charts=options.charts)
         files += (scored.save(folder / f"per_video_{options.split}{suffix}.npz"),)
         head = [

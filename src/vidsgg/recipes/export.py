@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -41,8 +40,9 @@ class ExportOptions:
 class Exported:
     """What was written."""
 
-    files: list[Path]  # none if it went to standard output
+    files: list[Path]  # none if it is meant for standard output
     notes: list[str]  # what a reader should know, such as that a video got another name
+    content: bytes | None = None  # what is meant for standard output
 
 
 def run_export(options: ExportOptions) -> Exported:
@@ -63,9 +63,7 @@ def run_export(options: ExportOptions) -> Exported:
                 f"option -out: format {form.name} writes a file per video, so name a folder, or one graph for standard"
                 " output."
             )
-        sys.stdout.buffer.write(form.content(graphs))
-        sys.stdout.buffer.flush()
-        return Exported([], notes)
+        return Exported([], notes, form.content(graphs))
     if form.joint or (len(graphs) == 1 and out.suffix.lower() == form.suffix):
         if out.is_dir():
             raise ConfigError(f"option -out: {out} is a folder; name a file, such as {out / ('graphs' + form.suffix)}.")

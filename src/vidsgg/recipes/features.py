@@ -31,6 +31,7 @@ from vidsgg.io.links import check_no_links
 from vidsgg.methods.registry import METHODS
 from vidsgg.ops.candidates import annotated_clip
 from vidsgg.recipes.command_options import FeaturesOptions
+from vidsgg.status import hides_bars
 from vidsgg.structures.schema import Schema
 from vidsgg.structures.widths import FeatureWidths
 
@@ -188,7 +189,7 @@ def run_features(options: FeaturesOptions) -> FeaturesOutcome:
         started = time.perf_counter()
         total = sum(task.frames * len(task.learn) for task in tasks)
         with (
-            tqdm(total=total, desc="features", unit="frame", disable=None) as bar,
+            tqdm(total=total, desc="features", unit="frame", disable=hides_bars()) as bar,
             closing(apply_to_many(setup, tasks, engine, watch=bar.set_description_str)) as results,
         ):
             for done in results:
@@ -278,7 +279,9 @@ def _look(plan: FeaturePlan, options: FeaturesOptions, outcome: FeaturesOutcome)
     """What is to be done. Records that are there are kept if their source is still the same and
     they are whole."""
     tasks = []
-    for number, index in tqdm(_places(plan, options), desc="what is there", unit="video", disable=None, leave=False):
+    for number, index in tqdm(
+        _places(plan, options), desc="what is there", unit="video", disable=hides_bars(), leave=False
+    ):
         part = plan.parts[number]
         video_id = part.videos.video_ids[index]
         try:

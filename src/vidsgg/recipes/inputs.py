@@ -12,6 +12,7 @@ from vidsgg.detectors.names import HUB
 from vidsgg.detectors.registry import detector_names, unknown_detector
 from vidsgg.engine.checkpoint_files import find_checkpoint
 from vidsgg.errors import CheckpointError
+from vidsgg.io.hub import hub_name, is_hub_address
 from vidsgg.methods.registry import built_in_models
 from vidsgg.plugins import names_code
 
@@ -25,11 +26,14 @@ def check_data(given: str | None) -> None:
 def check_checkpoints(given: Sequence[str], data_path: str | None = None, detector: str | None = None) -> None:
     """given: as -checkpoint, each. data_path, detector: what is read instead of those of its run.
 
-    Raises CheckpointError, ConfigError or DataError if one of them is not there.
+    What lies on the hub is asked for later. Raises CheckpointError, ConfigError or DataError if one
+    of the others is not there.
     """
     for text in given:
         path = Path(text)
-        if path.exists():
+        if is_hub_address(text):
+            hub_name(text)
+        elif path.exists():
             find_checkpoint(path)
         elif text not in built_in_models():
             raise CheckpointError(f"there is no file {path}.")

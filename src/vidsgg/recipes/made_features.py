@@ -21,6 +21,7 @@ from vidsgg.errors import ConfigError, DataError, counted
 from vidsgg.io.columns import load_columns, save_columns
 from vidsgg.io.links import check_no_links
 from vidsgg.recipes.command_options import FeaturesOptions
+from vidsgg.status import hides_bars
 from vidsgg.structures.checks import Array
 
 PARTS = "features.parts"  # a file for every video that is done, until all are
@@ -75,7 +76,7 @@ def make_features(options: FeaturesOptions) -> MadeOutcome:
     if writer.complete(made_by, sources):
         outcome.kept = len(sources)
         return outcome
-    for video in tqdm(writer.videos, desc="features", unit="video", disable=None):
+    for video in tqdm(writer.videos, desc="features", unit="video", disable=hides_bars()):
         header = {"made_by": made_by, "source": sources[video.name]}
         if _kept(parts, video, header) is not None:
             outcome.kept += 1

@@ -53,7 +53,7 @@ def run_prediction(options: PredictOptions) -> Predicted:
     )
     index = dataset.find(options.video)
     one, video_id = Subset(dataset, [index]), dataset.video_ids[index]
-    folder = on_disk("option -out", options.out) if options.out else run.file.parent
+    folder = on_disk("option -out", options.out) if options.out else run.home
     stem = file_name(video_id, dataset.video_ids)
     graph, page = folder / f"{stem}{SUFFIX}", folder / f"{stem}.html"
     if not options.overwrite:

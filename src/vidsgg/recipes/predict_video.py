@@ -32,6 +32,7 @@ from vidsgg.recipes.command_options import PredictOptions
 from vidsgg.recipes.graph_places import GraphPlace, graph_places
 from vidsgg.recipes.graph_videos import check_video
 from vidsgg.recipes.videos import find_videos
+from vidsgg.status import hides_bars, say
 
 if TYPE_CHECKING:
     from vidsgg.library.folder import LibraryFolder
@@ -113,7 +114,7 @@ def run_video_prediction(options: PredictOptions) -> Iterator[VideoDone]:
         from vidsgg.recipes.predict_library import library_places  # pyarrow
 
         places = library_places(videos[part], library, predictor.origin, options.overwrite)
-    print("\n".join(predictor.lines), flush=True)
+    say("\n".join(predictor.lines))
     waiting = []
     for place in places:
         if place.done or place.problem:
@@ -139,7 +140,7 @@ def run_video_prediction(options: PredictOptions) -> Iterator[VideoDone]:
 def _done(setup: _Setup, waiting: Sequence[GraphPlace], engine: Engine, here: bool) -> Generator[VideoDone, None, None]:
     """What became of videos, in the order in which they are finished. here: whether this process works on them."""
     with (
-        tqdm(total=len(waiting), desc="videos", unit="video", disable=here or None) as bar,
+        tqdm(total=len(waiting), desc="videos", unit="video", disable=hides_bars(here)) as bar,
         closing(apply_to_many(setup, waiting, engine, watch=bar.set_postfix_str)) as results,
     ):
         for done in results:
@@ -279,7 +280,7 @@ class _Predictor:
 
     def _watched(self, footage: Footage) -> Iterator[FootageFrame]:
         """The frames, while their number is reported."""
-        hidden = True if self._several or self._watch else None  # None: unless there is a terminal
+        hidden = hides_bars(self._several or self._watch is not None)
         pictures = tqdm(footage.frames(), total=len(footage.numbers), desc=footage.name, unit="frame", disable=hidden)
         for done, frame in enumerate(pictures):
             if self._watch is not None:

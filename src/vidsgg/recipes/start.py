@@ -16,7 +16,7 @@ from vidsgg.assembly.detectors import best_of_run, is_detector_name
 from vidsgg.assembly.run_places import find_places, place_options, possible_places
 from vidsgg.assembly.saved_run import SavedRun, check_widths, data_of, detector_places, read_run
 from vidsgg.engine.checkpoint import Checkpoint, newest_checkpoint
-from vidsgg.engine.checkpoint_files import BEST, FINAL
+from vidsgg.engine.checkpoint_files import BEST, FINAL, SHARED
 from vidsgg.engine.run_folder import OUTPUT, begun, has_saved
 from vidsgg.engine.state import TrainingState
 from vidsgg.errors import CheckpointError, ConfigError, DataError
@@ -258,7 +258,7 @@ def _read(options: TrainOptions) -> tuple[SavedRun | Path, tuple[str, ...]]:
         candidates = [Path(options.save_path)] if options.save_path else _runs_of(options)
     else:
         path = Path(options.resume_from)
-        if not path.is_dir():
+        if not path.is_dir() or (path / SHARED).is_file():
             return read_run(path), ()
         candidates = [path]
     lines: list[str] = []

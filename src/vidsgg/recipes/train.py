@@ -45,6 +45,7 @@ from vidsgg.recipes.run_parts import (
     open_features,
 )
 from vidsgg.recipes.start import Start, find_start, videos_record
+from vidsgg.status import say
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ def run_training(
             had, path = start.continued.checkpoint, start.continued.file.parent
             at = start.continued.checkpoint.continuation.progress
             if team.leads:
-                print(f"{path} is finished, after epoch {had.epoch}; give more -epochs to go on.")
+                say(f"{path} is finished, after epoch {had.epoch}; give more -epochs to go on.")
             return TrainingOutcome(path, math.nan if at.best_score is None else at.best_score, at.best_epoch)
         neural = start.options if isinstance(start.options, NeuralOptions) else None
         with deterministic_algorithms(neural is not None and neural.deterministic):

@@ -30,6 +30,7 @@ from vidsgg.options import fields_of, free_options
 from vidsgg.recipes.command_options import TuneOptions
 from vidsgg.recipes.train import run_training
 from vidsgg.recipes.tune_report import SearchProgress, shown_score, trials_table, write_table
+from vidsgg.status import say
 from vidsgg.tuning.results import TrialRow, best_of, importances, read_results, trial_row
 from vidsgg.tuning.search import ReportScore, run_search
 from vidsgg.tuning.space import Choice, Space, grid, parse_search
@@ -102,10 +103,9 @@ def run_tuning(options: TuneOptions, training: TrainOptions, given: Collection[s
             " name another study."
         )
     progress = SearchProgress(limit, monitor)
-    print(
+    say(
         f"study {name!r} in {without_password(place)}: {counted(limit, 'trial')}, of which there are {len(before)}; their runs:"
-        f" {folder}",
-        flush=True,
+        f" {folder}"
     )
 
     def objective(number: int, values: dict[str, Any], report: ReportScore) -> tuple[float, int]:

@@ -12,6 +12,7 @@ from vidsgg.engine.report import Monitor
 from vidsgg.errors import ConfigError
 from vidsgg.io.atomic import write_whole
 from vidsgg.recipes.tables import columns, duration
+from vidsgg.status import say
 from vidsgg.tuning.results import TrialRow, best_of
 from vidsgg.tuning.space import Space
 
@@ -37,14 +38,13 @@ class SearchProgress:
         self._limit, self._monitor = limit, monitor
 
     def begin(self, number: int, values: Mapping[str, Any]) -> None:
-        print(f"trial {number}: {' '.join(f'{name}={_text(value)}' for name, value in values.items())}", flush=True)
+        say(f"trial {number}: {' '.join(f'{name}={_text(value)}' for name, value in values.items())}")
 
     def watch(self, numbers: Sequence[int]) -> None:
         names = ", ".join(map(str, numbers))
-        print(
+        say(
             "nothing left to begin; finding out whether the processes of these trials are alive, for up to a minute:"
-            f" {names}",
-            flush=True,
+            f" {names}"
         )
 
     def end(self, row: TrialRow, rows: Sequence[TrialRow]) -> None:
@@ -66,7 +66,7 @@ class SearchProgress:
         if left > 0:
             mean = sum(other.seconds or 0.0 for other in done) / len(done)
             line += f"; about {duration(mean * left / (running + 1))} to go"
-        print(f"{line}]", flush=True)
+        say(f"{line}]")
 
 
 def write_table(path: Path, rows: Sequence[TrialRow], space: Space, monitor: Monitor) -> None:

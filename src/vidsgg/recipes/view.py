@@ -18,6 +18,7 @@ from vidsgg.recipes.distinct import distinct, names_of
 from vidsgg.recipes.export import find_graphs
 from vidsgg.recipes.graph_videos import check_truth, check_video, named_video, own_video
 from vidsgg.recipes.view_options import ViewOptions
+from vidsgg.status import hides_bars
 from vidsgg.structures.graph import VideoGraph
 from vidsgg.viewer import overlay, sheet
 from vidsgg.viewer.media import LONGEST, Media, media_of, times_of
@@ -89,7 +90,7 @@ def view_graph(
         notes.append("There is no video to draw into, so there is no overlay.")
     elif options.overlay and video is not None:
         files.append(page.with_name(page.stem + overlay.SUFFIX))
-        with tqdm(desc=files[-1].name, unit="frame", disable=None) as bar:  # None: unless there is a terminal
+        with tqdm(desc=files[-1].name, unit="frame", disable=hides_bars()) as bar:
             overlay.write_overlay(files[-1], graph.shown(), video, watch=lambda done, count: _advance(bar, done, count))
     if options.sheet:
         files.append(page.with_name(page.stem + sheet.SUFFIX))

@@ -13,7 +13,11 @@ class ViewOptions:
 
     graphs: tuple[str, ...] = option(help="graph files, or folders of them", place="input", remote=True)
     out: str | None = option(
-        None, "folder for what is written; by default that of each graph", aliases=["o"], place="new folder"
+        None,
+        "folder for what is written; by default that of each graph; - is standard output, for the page of one graph",
+        aliases=["o"],
+        place="new folder",
+        takes_stream=True,
     )
     video: str | None = option(
         None,

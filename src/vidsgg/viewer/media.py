@@ -16,6 +16,7 @@ from vidsgg.io.encoding import Encoding, encode_video, has_encoder
 from vidsgg.io.footage import FootageFrame, sample
 from vidsgg.io.locations import Location
 from vidsgg.io.video import VideoReader
+from vidsgg.status import hides_bars
 from vidsgg.structures.graph import VideoGraph
 from vidsgg.viewer.graphs import Picture
 from vidsgg.viewer.pictures import graph_footage, is_video_file, pictures_of
@@ -134,7 +135,7 @@ def _numbers(reader: VideoReader, times: Sequence[float], begin: float | None, e
 def _timed(
     graph: VideoGraph, frames: Iterable[FootageFrame], video: Location, count: int
 ) -> Iterator[tuple[float, Picture]]:
-    for frame in tqdm(frames, total=count, desc=f"{video.name}: page", unit="frame", disable=None, leave=False):
+    for frame in tqdm(frames, total=count, desc=f"{video.name}: page", unit="frame", disable=hides_bars(), leave=False):
         _check_shape(graph, frame.image, video)
         yield frame.time or 0.0, frame.image
 

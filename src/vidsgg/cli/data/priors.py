@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from vidsgg.cli.command_line import parse
+from vidsgg.cli.documents import STDOUT, write_out
 from vidsgg.errors import ConfigError, counted
 from vidsgg.io.places import check_replaced
 from vidsgg.options import option
+from vidsgg.status import say
 
 if TYPE_CHECKING:
     from vidsgg.datasets.priors import PredicatePriors
@@ -26,7 +28,11 @@ class PriorsOptions:
         "train", "training videos without those held out for validation, these alone, or both"
     )
     out: Path | None = option(
-        None, "file to write in the form of STKET's TrainPrior.json, for 'vidsgg train -priors'", place="new file"
+        None,
+        "file to write in the form of STKET's TrainPrior.json, for 'vidsgg train -priors'; - is standard output",
+        aliases=["o"],
+        place="new file",
+        takes_stream=True,
     )
 
 
@@ -36,10 +42,11 @@ def main(argv: Sequence[str]) -> int:
         " needed."
     )
     options = parse(PriorsOptions, argv, prog="vidsgg data priors", description=description)
-    if options.out is not None:
+    stream = options.out is not None and str(options.out) == STDOUT
+    if options.out is not None and not stream:
         check_replaced("option -out", options.out, ".json")
     from vidsgg.datasets.prior_cache import known_priors
-    from vidsgg.datasets.priors import write_priors
+    from vidsgg.datasets.priors import priors_document, write_priors
     from vidsgg.datasets.registry import default_data_path, open_whole_split
     from vidsgg.datasets.splits import hold_out_validation
 
@@ -48,8 +55,12 @@ def main(argv: Sequence[str]) -> int:
     if options.split != "all":
         videos = hold_out_validation(videos)[options.split == "val"]
     priors = known_priors(videos)
-    print(f"{root}, {counted(len(videos), 'video')}: {priors.summary()}\n")
-    print("\n".join(_table(priors, videos.schema)))
+    table = [f"{root}, {counted(len(videos), 'video')}: {priors.summary()}\n", *_table(priors, videos.schema)]
+    if stream:
+        say("\n".join(table))
+        write_out(priors_document(priors, videos.schema).encode())
+        return 0
+    print("\n".join(table))
     if options.out is not None:
         try:
             write_priors(options.out, priors, videos.schema)

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Literal
 
 from vidsgg.cli.command_line import parse
+from vidsgg.cli.documents import STDOUT, folder_for_stdout
 from vidsgg.errors import ConfigError, DataError, counted
 from vidsgg.options import option
+from vidsgg.status import say
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,13 @@ class ShowOptions:
     frame: str = option(
         "all", "position of an annotated frame in the video, from 0, or 'all' for a sheet of all of them"
     )
-    out: Path = option(Path("scene.png"), "picture to write", place="new file")
+    out: Path = option(
+        Path("scene.png"),
+        "picture to write; - is standard output, as PNG",
+        aliases=["o"],
+        place="new file",
+        takes_stream=True,
+    )
 
 
 def main(argv: Sequence[str]) -> int:
@@ -60,6 +68,12 @@ def main(argv: Sequence[str]) -> int:
         picture = draw_frame(
             images[number] if images else None, graph.frames[number], colours([graph], subjects), subjects
         )
+    notes = picture_notes([Subset(dataset, [index])])
+    if str(options.out) == STDOUT:
+        say("\n".join(notes))
+        with folder_for_stdout() as folder:
+            Image.fromarray(picture).save(folder / "scene.png")
+        return 0
     try:
         options.out.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(options.out) as file:
@@ -69,8 +83,8 @@ def main(argv: Sequence[str]) -> int:
         raise DataError(
             f"cannot write {options.out}: {said}. Use a name such as scene.png in a folder you may write to."
         ) from error
-    for note in picture_notes([Subset(dataset, [index])]):
-        print(note)
+    for note in notes:
+        say(note)
     print(
         f"video {annotation.video_id} ({options.split} {index}): {counted(annotation.frames, 'frame')}, {counted(annotation.pairs, 'pair')}"
         f" -> {options.out}"

@@ -26,6 +26,7 @@ from vidsgg.errors import DataError, short
 from vidsgg.io.images import check_size
 from vidsgg.io.names import is_one_name
 from vidsgg.io.untrusted import read_json
+from vidsgg.status import hides_bars
 from vidsgg.structures.checks import Array
 from vidsgg.structures.schema import Schema
 from vidsgg.structures.vocabulary import BACKGROUND, PredicateGroup
@@ -104,7 +105,7 @@ def parse_pvsg(root: Path, file: Path, split: str, name: str, title: str) -> Par
     columns: dict[str, list[Array]] = {}
     frames = 0
     videos = [video for video in content.data if video.video_id in folders]
-    for video in tqdm(videos, desc=f"{title}, masks", unit=" videos", delay=2, file=sys.stderr, disable=None):
+    for video in tqdm(videos, desc=f"{title}, masks", unit=" videos", delay=2, file=sys.stderr, disable=hides_bars()):
         source, folder = folders[video.video_id]
         try:
             added = _video(video, folder, file, schema, facts)

@@ -28,6 +28,7 @@ from vidsgg.io.homes import remove_made, unmarked_entries
 from vidsgg.io.links import is_link
 from vidsgg.io.parent import end_with_parent
 from vidsgg.io.video import VideoReader
+from vidsgg.status import hides_bars
 
 FORMAT = 1  # raised whenever the same seed gives other data
 FPS = 12
@@ -91,7 +92,9 @@ def generate(root: Path, config: SyntheticConfig) -> None:
     options = {name: value for name, value in asdict(config).items() if name != "workers"}
     write_whole(root / MARKER, json.dumps({"format": FORMAT, **options}, indent=1) + "\n")
     (root / "videos").mkdir(exist_ok=True)
-    progress = tqdm(_make_all(root, config), total=config.videos, desc="synthetic videos", unit="video", disable=None)
+    progress = tqdm(
+        _make_all(root, config), total=config.videos, desc="synthetic videos", unit="video", disable=hides_bars()
+    )
     WORLDS[config.world].write(root, config.seed, progress)
 
 
