@@ -99,7 +99,7 @@ class MissResult:
             lines.append([constraint, *(percent(value) for value in (1 - row.sum(), *row))])
         missed = self.relations[self.protocol.constraints.index("with"), at].tolist()
         counts = ", ".join(f"{count:,} {reason}" for reason, count in zip(self.reasons, missed, strict=True))
-        about = f"why relations are missed: what each reason, the first that holds, costs of R@{K}; in percent, with R@{K} 100"
+        about = f"why relations are missed: what each reason, the first that holds, costs of R@{K}, in percent; a row adds up to 100"
         return "\n".join([about, *aligned(lines), f"relations missed with constraint: {counts}"])
 
     def rows(self) -> list[dict[str, str | int | float]]:
