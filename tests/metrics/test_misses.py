@@ -183,4 +183,5 @@ def test_table_rows_and_json_say_the_same() -> None:
     )
     assert row["value"] == 1 == result.to_json()["with"]["20"]["wrong class"]["share"]
     nothing = replace(result, share=np.zeros_like(result.share))
-    assert nothing.cured.min() == 1
+    assert nothing.cured.min() == 1 and nothing.recall.min() == 1
+    assert "-0.00" not in replace(result, share=result.share * (1 + 1e-15)).describe()  # sums are rounded

@@ -47,7 +47,7 @@ def draw_mistakes(path: Path, misses: MissResult, tracks: TrackErrors | None = N
 def _draw_frames(axis: Axes, misses: MissResult) -> None:
     at, constraints = misses.protocol.ks.index(K), misses.protocol.constraints
     share = 100 * misses.share[:, at]
-    columns = np.concatenate([100 - share.sum(1, keepdims=True), share], 1)
+    columns = np.concatenate([100 * misses.recall[:, at, None], share], 1)
     left = np.zeros(len(constraints))
     for width, name in zip(columns.T, ("found", *misses.reasons), strict=True):
         colour = _COLOURS[name]

@@ -85,18 +85,24 @@ class MissResult:
         return misses_of(self.protocol)
 
     @property
+    def recall(self) -> Array:
+        """(X, K) what is not missed, never below 0 by the rounding of sums."""
+        found: Array = np.maximum(1 - self.share.sum(-1), 0)
+        return found
+
+    @property
     def cured(self) -> Array:
         """(X, K, M) recall if all relations that are missed for this reason, or one before it, were
         found."""
-        recall: Array = 1 - self.share.sum(-1, keepdims=True) + np.cumsum(self.share, -1)
+        recall: Array = self.recall[..., None] + np.cumsum(self.share, -1)
         return recall
 
     def describe(self) -> str:
         """A table in percent of recall at K = 20."""
         at = self.protocol.ks.index(K)
         lines = [["constraint", f"R@{K}", *self.reasons]]
-        for constraint, row in zip(self.protocol.constraints, self.share[:, at], strict=True):
-            lines.append([constraint, *(percent(value) for value in (1 - row.sum(), *row))])
+        for x, constraint in enumerate(self.protocol.constraints):
+            lines.append([constraint, *(percent(value) for value in (self.recall[x, at], *self.share[x, at]))])
         missed = self.relations[self.protocol.constraints.index("with"), at].tolist()
         counts = ", ".join(f"{count:,} {reason}" for reason, count in zip(self.reasons, missed, strict=True))
         about = f"why relations are missed: what each reason, the first that holds, costs of R@{K}, in percent; a row adds up to 100"
