@@ -57,9 +57,9 @@ def move_to(model: nn.Module, device: torch.device) -> None:
 
 
 def resolve_data_path(given: str | None) -> Path:
-    """The data set's folder; makes the built-in synthetic set for ``synthetic``. Raises ConfigError
-    if nothing is given or found."""
-    if given == "synthetic":
+    """The data set's folder; for ``synthetic`` the folder of that name if there is one, else the
+    built-in set, which is made. Raises ConfigError if nothing is given or found."""
+    if given == "synthetic" and not Path(given).is_dir():
         from vidsgg.datasets.synthetic.generate import SyntheticConfig, generate, is_complete
 
         if not is_complete(SYNTHETIC_FOLDER):

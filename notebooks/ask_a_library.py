@@ -1,0 +1,86 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Ask a library of graphs
+#
+# Many graphs become tables that can be searched: which videos, from when to when, and how relations
+# follow one another.
+
+# %% [markdown]
+# On Colab, or any machine without vidsgg, this cell installs it from the repository of this notebook.
+# Name its address in `REPOSITORY`.
+
+# %%
+import importlib.util
+import os
+import subprocess
+import sys
+
+REPOSITORY = os.environ.get("VIDSGG_REPOSITORY", "")
+if importlib.util.find_spec("vidsgg") is None:
+    if not REPOSITORY:
+        raise SystemExit("Set REPOSITORY to the address that you cloned this notebook from.")
+    package = f"vidsgg[library,notebook] @ git+{REPOSITORY}"
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", package], check=True)
+
+# %% [markdown]
+# ## Graphs
+#
+# Here, of the built-in synthetic videos: relations are counted on the training videos, which takes
+# seconds, and predicted on the test videos. For films of your own: `vidsgg predict films -o graphs`.
+
+# %%
+# !vidsgg data synth -out synthetic -videos 12
+# !vidsgg train -mode predcls -model frequency -data_path synthetic -save_path counted
+# !vidsgg predict -checkpoint counted -video 0 -out graphs
+# !vidsgg predict -checkpoint counted -video 1 -out graphs
+
+# %% [markdown]
+# ## A library
+#
+# Adding graphs again changes nothing; new ones are added.
+
+# %%
+# !vidsgg library build graphs -o lib
+# !vidsgg library info lib
+
+# %% [markdown]
+# ## Search
+#
+# A relation is subject, predicate, object; `*` is any. `then`, `while` and `before` order them in
+# time, and `?x` is the same thing wherever it stands.
+
+# %%
+import vidsgg
+
+library = vidsgg.open_library("lib")
+hits = library.search("person holding *")
+hits.to_pandas().head()
+
+# %%
+followed = library.search("person holding ?x then * in_front_of ?x")
+print(followed.total, "hits")
+
+# %% [markdown]
+# ## SQL
+#
+# The tables are plain Parquet files, and DuckDB reads them.
+
+# %%
+library.sql("SELECT predicate, count(*) AS n FROM relations GROUP BY predicate ORDER BY n DESC LIMIT 5").df()
+
+# %% [markdown]
+# ## Back to a graph
+#
+# A hit leads to its video's whole graph. A notebook shows it as a page.
+
+# %%
+library.graph(hits[0].video)
