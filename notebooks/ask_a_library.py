@@ -35,13 +35,12 @@ if importlib.util.find_spec("vidsgg") is None:
 # ## Graphs
 #
 # Here, of the built-in synthetic videos: relations are counted on the training videos, which takes
-# seconds, and predicted on the test videos. For films of your own: `vidsgg predict films -o graphs`.
+# seconds, and predicted on a test video. For films of your own: `vidsgg predict films -o graphs`.
 
 # %%
 # !vidsgg data synth -out synthetic -videos 12
 # !vidsgg train -mode predcls -model frequency -data_path synthetic -save_path counted
 # !vidsgg predict -checkpoint counted -video 0 -out graphs
-# !vidsgg predict -checkpoint counted -video 1 -out graphs
 
 # %% [markdown]
 # ## A library
@@ -62,11 +61,11 @@ if importlib.util.find_spec("vidsgg") is None:
 import vidsgg
 
 library = vidsgg.open_library("lib")
-hits = library.search("person holding *")
+hits = library.search("* in_front_of person")
 hits.to_pandas().head()
 
 # %%
-followed = library.search("person holding ?x then * in_front_of ?x")
+followed = library.search("?x in_front_of person while person not_looking_at ?x")
 print(followed.total, "hits")
 
 # %% [markdown]

@@ -187,6 +187,8 @@ def test_the_built_in_set_is_made_again_unless_it_was_finished(
     # killed before the last file
     (tmp_path / SYNTHETIC_FOLDER / "annotations" / "object_bbox_and_relationship.pkl").unlink()
     assert resolve_data_path("synthetic") == SYNTHETIC_FOLDER and made == [SYNTHETIC_FOLDER]
+    (tmp_path / "synthetic").mkdir()  # a folder that is called so is taken as what it is
+    assert resolve_data_path("synthetic") == Path("synthetic") and len(made) == 1
 
 
 @pytest.mark.parametrize("wrong", [{"videos": 4}, {"width": 161}, {"height": 20}, {"seed": -1}, {"workers": 0}])

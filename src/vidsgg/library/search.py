@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -123,7 +124,10 @@ class Library:
         self._database = duckdb.connect(":memory:")
         if isinstance(self.path, RemotePath):  # DuckDB reads the parts of files that a question needs
             self._database.register_filesystem(self.path.system())
-        self._database.execute("SET preserve_insertion_order = false; SET enable_progress_bar = false")
+        self._database.execute("SET preserve_insertion_order = false")
+        # Refused in a notebook without ipywidgets, where there is no bar anyway.
+        with contextlib.suppress(duckdb.InvalidInputException):
+            self._database.execute("SET enable_progress_bar = false")
         for table, schema in TABLES.items():
             files = ", ".join(_quoted(str(file)) for file in self.folder.files(table))
             if files:
