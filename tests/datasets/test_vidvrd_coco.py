@@ -32,7 +32,8 @@ def test_test_videos_are_those_of_the_own_files(tmp_path: Path) -> None:
         for one, other in zip(have.true_instances()[video], instances, strict=True):
             assert (one.triplet, one.begin, one.end) == (other.triplet, other.begin, other.end)
             np.testing.assert_array_equal(one.subject_box, other.subject_box)
-    assert check_dataset(root, "none").clean
+    report = check_dataset(root, "none")
+    assert report.clean and "train: 2 videos, published 800" in report.text() and "published 4,835" in report.text()
 
 
 def relations_of(annotation: VideoAnnotation) -> set[tuple[Any, ...]]:

@@ -14,6 +14,7 @@ from vidsgg.datasets.annotation_cache import (
     write_annotation_cache,
 )
 from vidsgg.datasets.faults import Faults
+from vidsgg.datasets.findings import Book
 from vidsgg.datasets.relation_table import RelationTable
 from vidsgg.errors import DataError
 from vidsgg.structures.schema import Schema
@@ -89,6 +90,18 @@ def _restored(split: str, columns: Mapping[str, Any], header: Mapping[str, Any])
         return RelationTable.from_columns(schema, split, columns), Faults.from_header(header["faults"])
     except (DataError, KeyError, TypeError, ValueError, AttributeError):
         return None
+
+
+def tell_other_counts(
+    part: str, facts: Mapping[str, int], published: Mapping[str, Mapping[str, int]], book: Book
+) -> None:
+    """A warning for every count of a part that is not the published one."""
+    other = [
+        f"{part}: {facts.get(name, 0):,} {name}, published {count:,}"
+        for name, count in published.get(part, {}).items()
+        if facts.get(name, 0) != count
+    ]
+    book.warning("count that differs from the published one", other)
 
 
 def fact_lines(facts: Mapping[str, int]) -> list[str]:

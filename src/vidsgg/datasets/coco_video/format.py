@@ -3,9 +3,9 @@ part."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from vidsgg.datasets.format import DatasetFormat, MissingSplit
 from vidsgg.errors import ConfigError, DataError, short
@@ -22,7 +22,9 @@ _PARTS = ("train", "val", "test")
 
 class TableFormat(DatasetFormat):
     """A data set of a file for each part. With a validation file and no test file, the former is
-    the test split."""
+    the test split. published: counts of facts, by part."""
+
+    published: ClassVar[Mapping[str, Mapping[str, int]]] = {}
 
     def file(self, folder: Path, part: str) -> Path:
         """Where the file of "train", "val" or "test" lies, whether or not it is there."""
@@ -58,7 +60,7 @@ class TableFormat(DatasetFormat):
 
     def check(self, folder: Path, pictures: Pictures, book: Book) -> None:
         from vidsgg.datasets.findings import check_annotations, check_pictures
-        from vidsgg.datasets.relation_sets import fact_lines
+        from vidsgg.datasets.relation_sets import fact_lines, tell_other_counts
         from vidsgg.datasets.relation_videos import RelationVideos
 
         tables: dict[Path, RelationTable] = {}
@@ -71,6 +73,7 @@ class TableFormat(DatasetFormat):
                 continue
             book.facts += [f"{name}:", *fact_lines(parsed.facts)]
             parsed.faults.tell(name, book)
+            tell_other_counts(part, parsed.facts, self.published, book)
             tables[file] = parsed.table
         first = next(iter(tables.values()), None)
         for i, (file, table) in enumerate(tables.items()):

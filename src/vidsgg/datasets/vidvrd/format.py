@@ -57,7 +57,7 @@ class TrackFormat(DatasetFormat):
 
     def check(self, folder: Path, pictures: Pictures, book: Book) -> None:
         from vidsgg.datasets.findings import check_annotations, check_pictures
-        from vidsgg.datasets.relation_sets import fact_lines
+        from vidsgg.datasets.relation_sets import fact_lines, tell_other_counts
         from vidsgg.datasets.relation_videos import RelationVideos
 
         tables: dict[str, RelationTable] = {}
@@ -72,12 +72,7 @@ class TrackFormat(DatasetFormat):
                 continue
             book.facts += [f"{split}:", *fact_lines(parsed.facts)]
             parsed.faults.tell(split, book)
-            other = [
-                f"{split}: {parsed.facts.get(name, 0):,} {name}, published {count:,}"
-                for name, count in self.published.get(split, {}).items()
-                if parsed.facts.get(name, 0) != count
-            ]
-            book.warning("count that differs from the published one", other)
+            tell_other_counts(split, parsed.facts, self.published, book)
             tables[split] = parsed.table
         schema = self._schema_of(tables.values()) if tables else None
         for table in tables.values():
