@@ -86,12 +86,16 @@ class MethodsOptions:
 
 
 def settings(options: MethodsOptions, name: str, seed: int) -> TrainOptions:
+    """Those of a row of this table."""
+    return settings_of(options, ROWS[name], name, seed)
+
+
+def settings_of(options: MethodsOptions, row: Row, name: str, seed: int) -> TrainOptions:
     """Those of SHARED that the row's model has, and the row's own; the rest as the model's defaults
-    say.
+    say. name: of the run's folder.
 
     Epochs in which a model learns no relations (stage 1 of SceneLLM) come on top.
     """
-    row = ROWS[name]
     kind = find_method(row.model).options
     epochs = options.epochs + row.changes.get("vq_epochs", 0)
     shared: dict[str, Any] = {**SHARED, "epochs": epochs, "monitor": options.monitor, "seed": seed}
@@ -106,8 +110,8 @@ def settings(options: MethodsOptions, name: str, seed: int) -> TrainOptions:
             option: value
             for option, value in shared.items()
             if option in known and not (row.model == "frequency" and option == "epochs")
-        },
-        **row.changes,
+        }
+        | dict(row.changes),
     )
 
 

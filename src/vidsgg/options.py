@@ -43,6 +43,7 @@ def option(
     takes_stream: bool = False,
     free: Sequence[Free] = (),
     group: str = "",
+    fixed: Sequence[str] = (),
 ) -> Any:
     """A dataclass field with its help text, the words it takes, its smallest and largest sensible
     value, and other names it answers to.
@@ -53,6 +54,7 @@ def option(
     for who may name it.
     takes_stream: whether ``-`` stands for standard output or input. free: where its value does not count;
     everywhere else it is held fixed. group: the title that it stands under in the command's help.
+    fixed: values that count where others do not.
     """
     metadata = {
         "help": help,
@@ -63,7 +65,7 @@ def option(
         "place": place,
         "remote": remote,
     }
-    metadata |= {"plugin": plugin, "takes_stream": takes_stream, "free": tuple(free)}
+    metadata |= {"plugin": plugin, "takes_stream": takes_stream, "free": tuple(free), "fixed": tuple(fixed)}
     metadata["group"] = group
     return dataclasses.field(default=default, metadata=metadata)
 
@@ -209,10 +211,16 @@ def fields_of(config: type) -> dict[str, tuple[Any, dataclasses.Field[Any]]]:
     return {f.name: (hints[f.name], f) for f in dataclasses.fields(config)}
 
 
-def free_options(config: type, where: Free) -> frozenset[str]:
+def free_options(config: type, where: Free, *values: Mapping[str, Any]) -> frozenset[str]:
     """Options of a configuration class whose values do not count in one of the places that ``Free``
-    names."""
-    return frozenset(field.name for field in dataclasses.fields(config) if where in field.metadata.get("free", ()))
+    names. values: of the configurations that are compared; an option that has a ``fixed`` value in
+    any of them counts."""
+    return frozenset(
+        field.name
+        for field in dataclasses.fields(config)
+        if where in field.metadata.get("free", ())
+        and not any(given.get(field.name) in field.metadata["fixed"] for given in values)
+    )
 
 
 def options_from_environment(known: Mapping[str, tuple[Any, dataclasses.Field[Any]]], who: str) -> dict[str, Any]:

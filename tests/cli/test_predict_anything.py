@@ -12,7 +12,7 @@ import pytest
 from detectors.onnx_files import write_network
 from io_pipes import piped
 
-from vidsgg.app.checkpoints import built_in_choices
+from vidsgg.app.checkpoints import BoxFinder, built_in_choices
 from vidsgg.assembly.detectors import WITHOUT_A_NAME, default_detector
 from vidsgg.assembly.saved_run import read_run
 from vidsgg.assembly.trained_model import TrainedModel
@@ -87,8 +87,8 @@ def test_without_a_detector_the_three_ways_are_told(
     assert main(["predict", "kitchen.mp4", "-device", "cpu"]) == 2
     said = capsys.readouterr().err
     assert all(way in said for way in ("https://download.pytorch.org", "-detector FILE.onnx", "-boxes FILE"))
-    (choice,), detector = built_in_choices(None)
-    assert detector is None and choice.problem is not None and WITHOUT_A_NAME[0] in choice.problem
+    (choice,) = built_in_choices(BoxFinder.of(None))
+    assert choice.problem is not None and WITHOUT_A_NAME[0] in choice.problem
 
 
 def test_the_first_detector_that_is_there_is_taken(
@@ -109,11 +109,11 @@ def test_the_first_detector_that_is_there_is_taken(
 
 def test_the_app_offers_it(network: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="none of the detector's 2 labels"):
-        built_in_choices(str(network))
+        built_in_choices(BoxFinder.of(str(network)))
     rows = np.array([[20, 5, 60, 62, 0.9, 0]], np.float32)
     known = write_network(tmp_path / "b.onnx", {"detections": rows}, names=["person"])
-    (choice,), detector = built_in_choices(str(known))
-    assert (choice.problem, choice.file, detector, choice.detector) == (None, Path("geometry"), str(known), "b.onnx")
+    (choice,) = built_in_choices(BoxFinder.of(str(known)))
+    assert (choice.problem, choice.file, choice.detector) == (None, Path("geometry"), "b.onnx")
     assert "no model sees the picture" in choice.note
 
 

@@ -82,8 +82,10 @@ def test_tracklets_need_the_numbers_of_frames():
 def test_widths_that_the_heads_do_not_divide_are_refused():
     with pytest.raises(ConfigError, match="-heads: nodes are 139 wide"):
         tiny("predcls", embedding_dim=5, heads=2)
-    with pytest.raises(ConfigError, match="reads features of objects"):
-        DsgDetr(ENTITY, FeatureWidths(), TINY)
+    with pytest.raises(ConfigError, match="guesses classes from RoI features"):
+        DsgDetr(ENTITY, FeatureWidths(), TINY, "sgcls")
+    with pytest.raises(ConfigError, match="tracklets are matched by features"):
+        DsgDetr(ENTITY, FeatureWidths(), replace(TINY, indices="tracks"))
 
 
 @pytest.fixture(scope="module")

@@ -22,8 +22,16 @@ class AppOptions:
     max_waiting: int = option(10, "videos that may wait at a time", low=1, high=100_000)
     detector: str | None = option(
         None,
-        "what finds boxes for models that need no training; by default one that is on this machine",
+        "what finds boxes for models that come without a detector; by default one that is on this machine",
         place="input",
         plugin=True,
+    )
+    classes: str | None = option(
+        None, "file of the labels of that detector, one a line, where its own file does not tell them", place="input"
+    )
+    label_map: str | None = option(
+        None,
+        "file that says which class of the model a label of that detector is, lines such as 'mug: cup'",
+        place="input",
     )
     device: str = option("auto", "auto (the first CUDA device, else the CPU), cpu, cuda, cuda:1, ...")

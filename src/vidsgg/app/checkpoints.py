@@ -18,14 +18,19 @@ from vidsgg.assembly.detectors import build_box_detector, default_detector
 from vidsgg.assembly.drawn import SHORT, learnt_from_drawings
 from vidsgg.assembly.saved_run import (
     SHARED_FILES,
+    SavedRun,
     built_in_run,
     detector_places,
     find_detector_of,
+    lacks_detector,
     looks_at_pictures,
     read_run,
+    reads_boxes,
+    sees_pictures,
 )
-from vidsgg.assembly.sources import open_source
+from vidsgg.assembly.sources import open_box_source, open_source
 from vidsgg.assembly.video_predictor import check_reads_videos
+from vidsgg.detectors.label_files import NO_LABELS, LabelFiles
 from vidsgg.detectors.record import DetectorRecord
 from vidsgg.detectors.registry import named_detector
 from vidsgg.engine.checkpoint_files import SHARED
@@ -33,8 +38,10 @@ from vidsgg.errors import ConfigError, VidsggError
 from vidsgg.io.hub import fetch, is_hub_address
 from vidsgg.methods.registry import built_in_models
 from vidsgg.structures.schema import Schema
+from vidsgg.structures.widths import FeatureWidths
 
 FOLDER = "output"
+_BLIND = "guesses relations from boxes; no model sees the picture"
 Stamp = tuple[int, int]  # when a file changed, in nanoseconds, and its size
 
 
@@ -69,15 +76,21 @@ class Checkpoints:
     """What is there now; files are looked into again only when they, or the files of their
     detectors, have changed. Safe to call from any thread."""
 
-    def __init__(self, places: Sequence[str], built_in: Sequence[CheckpointChoice] = ()) -> None:
-        """Raises ConfigError if a place that was named is not there or holds no checkpoint."""
-        self._built_in = list(built_in)
+    def __init__(
+        self,
+        places: Sequence[str],
+        built_in: Sequence[CheckpointChoice] = (),
+        finder: BoxFinder | None = None,
+    ) -> None:
+        """finder: what finds boxes for models that come without a detector. Raises ConfigError if a place
+        that was named is not there or holds no checkpoint."""
+        self._built_in, self._finder = list(built_in), finder or BoxFinder.of(None)
         self._places = [
             fetch(place, SHARED_FILES, SHARED) if is_hub_address(place) else Path(place)
             for place in places or (FOLDER,)
         ]
         self._known: dict[Path, _Look] = {}
-        self._records: dict[tuple[str, Stamp | None, tuple[str, ...]], DetectorRecord | None] = {}
+        self._records: dict[tuple[str, Stamp | None, tuple[str, ...], bool], DetectorRecord | None] = {}
         self._lock = threading.Lock()
         check_named(places)
 
@@ -107,12 +120,15 @@ class Checkpoints:
         choice, places = CheckpointChoice(number, file, name), tuple[str, ...]()
         try:
             run = read_run(file, mmap=True)
-            note = SHORT if learnt_from_drawings(run) else ""
+            said = (SHORT if learnt_from_drawings(run) else "", "" if sees_pictures(run) else _BLIND)
+            note = "; ".join(filter(None, said))
             choice = replace(choice, model=run.options.model, mode=run.options.mode, note=note)
             check_reads_videos(run)
-            if looks_at_pictures(run):
+            if lacks_detector(run):
+                choice = self._finder.applied(choice, run.checkpoint.schema)
+            elif looks_at_pictures(run):
                 places = detector_places(run)
-                record_of = partial(self._record_of, run.checkpoint.schema)
+                record_of = partial(self._record_of, run)
                 record = record_of(find_detector_of(run, (), record_of))
                 choice = replace(choice, detector=record.architecture if record else "")
         except VidsggError as error:
@@ -124,58 +140,70 @@ class Checkpoints:
             )
         return _Look(stamp, tuple((place, _stamp(Path(place))) for place in places), choice)
 
-    def _record_of(self, schema: Schema, name: str) -> DetectorRecord | None:
+    def _record_of(self, run: SavedRun, name: str) -> DetectorRecord | None:
         """What a detector is; one and the same is mostly that of many checkpoints."""
-        key = name, _stamp(Path(name)), schema.vocabulary.objects
+        schema, boxes = run.checkpoint.schema, reads_boxes(run)
+        key = name, _stamp(Path(name)), schema.vocabulary.objects, boxes
         if key not in self._records:
             named = named_detector(name)
             file = None if named is None else named[0].download(named[1])
             if file is not None and not file.is_file():
                 raise ConfigError(f"the weights of {name} are not on this machine, and the app downloads nothing")
-            self._records[key] = open_source(
-                Path(), schema, "sgdet", torch.device("cpu"), looks=True, detector=name
-            ).detector_record()
+            here = torch.device("cpu")
+            source = (
+                open_box_source(schema, here, FeatureWidths(), name)
+                if boxes
+                else open_source(Path(), schema, "sgdet", here, looks=True, detector=name)
+            )
+            self._records[key] = source.detector_record()
         return self._records[key]
 
 
-def built_in_choices(detector: str | None) -> tuple[list[CheckpointChoice], str | None]:
-    """The models that need no training, and the detector that finds boxes for them.
+@dataclass(frozen=True)
+class BoxFinder:
+    """What finds boxes for models that come without a detector."""
 
-    detector: as the user names it; None: the one that is taken where none is named, if its weights
-    are on this machine. Raises ConfigError or CheckpointError if a detector that is named cannot be
-    used.
-    """
-    problem = None
-    if detector is None:
+    detector: str | None  # its name or file; None: there is none
+    labels: LabelFiles = NO_LABELS  # what the user says of its labels
+    problem: str | None = None  # why there is none
+
+    @staticmethod
+    def of(detector: str | None, labels: LabelFiles = NO_LABELS) -> BoxFinder:
+        """detector: as the user names it; None: the one that is taken where none is named, if its weights
+        are on this machine. Raises ConfigError if something is said of the labels of none."""
+        if detector is not None:
+            return BoxFinder(detector, labels)
+        labels.refuse("the detector that is taken where none is named", "knows its labels")
         name, there = default_detector()
-        detector = name if there else None
-        problem = (
-            None
-            if there
-            else (
+        if there:
+            return BoxFinder(name)
+        return BoxFinder(
+            None,
+            problem=(
                 f"needs a detector, and the app downloads nothing: run 'vidsgg predict VIDEO' once, which downloads {name}, or"
                 " start the app with -detector, such as an ONNX file."
-            )
+            ),
         )
+
+    def applied(self, choice: CheckpointChoice, schema: Schema) -> CheckpointChoice:
+        """The choice with this detector, or with the reason why it needs one. Raises ConfigError or
+        CheckpointError if the detector cannot be used with the classes of the schema."""
+        if self.detector is None:
+            return replace(choice, problem=self.problem)
+        build_box_detector(self.detector, schema, torch.device("cpu"), self.labels)
+        return replace(choice, detector=Path(self.detector).name)
+
+
+def built_in_choices(finder: BoxFinder) -> list[CheckpointChoice]:
+    """The models that need no training. finder: what finds boxes for them. Raises as its ``applied``."""
     choices = []
     for name in built_in_models():
         run = built_in_run(name)
-        if detector is not None:
-            build_box_detector(detector, run.checkpoint.schema, torch.device("cpu"))
         number = hashlib.sha256(f"built in: {name}".encode()).hexdigest()[:16]
-        choices.append(
-            CheckpointChoice(
-                number,
-                Path(name),
-                f"{name} (needs no training)",
-                name,
-                run.options.mode,
-                "" if detector is None else Path(detector).name,
-                problem,
-                "guesses relations from boxes; no model sees the picture",
-            )
-        )
-    return choices, detector
+        title = f"{name} (needs no training)"
+        choice = CheckpointChoice(number, Path(name), title, name, run.options.mode, note=_BLIND)
+        choices.append(finder.applied(choice, run.checkpoint.schema))
+    return choices
 
 
 def _stamp(file: Path) -> Stamp | None:

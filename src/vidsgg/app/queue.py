@@ -12,6 +12,7 @@ from typing import Any
 
 from vidsgg.app.jobs import UNFINISHED, Job, JobFolder
 from vidsgg.app.work import Failure, JobResult, JobStep, JobTask, Worker, unforeseen
+from vidsgg.detectors.label_files import NO_LABELS, LabelFiles
 
 
 class Full(Exception):
@@ -35,10 +36,12 @@ class JobQueue:
         most_waiting: int,
         work: Callable[[JobTask], Worker] = Worker,
         detector: str | None = None,
+        labels: LabelFiles = NO_LABELS,
     ) -> None:
         self.folder = folder
         self._most = most_waiting
-        self._device, self._minutes, self._work, self._detector = device, minutes, work, detector
+        self._device, self._minutes, self._work = device, minutes, work
+        self._detector, self._labels = detector, labels
         self._jobs = {job.id: job for job in folder.load()}
         self._changed = threading.Condition()
         self._worker: tuple[str, Worker] | None = None
@@ -142,7 +145,15 @@ class JobQueue:
                 self._put(job)
                 try:
                     worker = self._work(
-                        JobTask(self.folder.path(job), job.name, job.asked, self._device, self._minutes, self._detector)
+                        JobTask(
+                            self.folder.path(job),
+                            job.name,
+                            job.asked,
+                            self._device,
+                            self._minutes,
+                            self._detector,
+                            self._labels,
+                        )
                     )
                 except OSError as error:
                     self._put(

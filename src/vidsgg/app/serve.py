@@ -21,6 +21,7 @@ from vidsgg.app.guard import LOCAL
 from vidsgg.app.jobs import JobFolder, own_folder
 from vidsgg.app.protocol import PatientProtocol
 from vidsgg.app.queue import JobQueue
+from vidsgg.detectors.label_files import LabelFiles
 
 
 def run_app(options: AppOptions) -> None:
@@ -30,13 +31,22 @@ def run_app(options: AppOptions) -> None:
     with closing(_listen(options.host, options.port)) as listening:
         lock = _own(folder)
         try:
-            from vidsgg.app.checkpoints import Checkpoints, built_in_choices  # torch: what can be refused at once is
+            from vidsgg.app.checkpoints import (  # torch: what can be refused at once is
+                BoxFinder,
+                Checkpoints,
+                built_in_choices,
+            )
             from vidsgg.app.routes import Routes
 
-            built_in, detector = built_in_choices(options.detector)
-            checkpoints = Checkpoints(options.checkpoints, built_in)
+            finder = BoxFinder.of(options.detector, LabelFiles.of(options.classes, options.label_map))
+            checkpoints = Checkpoints(options.checkpoints, built_in_choices(finder), finder)
             queue = JobQueue(
-                JobFolder(folder), options.device, options.max_minutes, options.max_waiting, detector=detector
+                JobFolder(folder),
+                options.device,
+                options.max_minutes,
+                options.max_waiting,
+                detector=finder.detector,
+                labels=finder.labels,
             )
             print(_greeting(options, listening, len(checkpoints())), flush=True)
             config = uvicorn.Config(

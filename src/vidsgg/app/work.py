@@ -18,6 +18,7 @@ from typing import Any
 from tqdm import tqdm
 
 from vidsgg.app.jobs import GRAPH, OVERLAY, PAGE, VIDEO, Asked
+from vidsgg.detectors.label_files import NO_LABELS, LabelFiles
 from vidsgg.errors import DataError, VidsggError
 from vidsgg.io.exporters.formats import FORMATS
 from vidsgg.io.parent import end_with_parent
@@ -34,7 +35,8 @@ class JobTask:
     asked: Asked
     device: str
     minutes: float
-    detector: str | None = None  # for models that need no training
+    detector: str | None = None  # for models that come without one
+    labels: LabelFiles = NO_LABELS  # what the user says of its labels
 
 
 @dataclass(frozen=True)
@@ -147,18 +149,22 @@ def make(task: JobTask, tell: Callable[[Message], None]) -> JobResult:
     video, graph = task.folder / VIDEO, task.folder / GRAPH
     _check_length(video, task.minutes)
     tell(JobStep("loading"))
-    from vidsgg.methods.registry import built_in_models
+    from vidsgg.assembly.saved_run import lacks_detector, read_run  # torch
     from vidsgg.recipes.predict_video import predict_one
 
     asked = task.asked
-    built_in = asked.checkpoint in built_in_models() and not Path(asked.checkpoint).exists()
+    detector, labels = None, NO_LABELS
+    if lacks_detector(read_run(Path(asked.checkpoint), mmap=True)):
+        detector, labels = task.detector, task.labels
     options = PredictOptions(
         checkpoint=asked.checkpoint,
         fps=asked.fps,
         least_score=asked.least_score,
         threshold=asked.threshold,
         device=task.device,
-        detector=task.detector if built_in else None,
+        detector=detector,
+        classes=None if labels.classes is None else str(labels.classes),
+        label_map=None if labels.label_map is None else str(labels.label_map),
     )
     done = predict_one(options, video, graph, task.name, lambda number, total: tell(JobStep("frames", number, total)))
     if done.problem:

@@ -29,7 +29,12 @@ def find_detector(name: str, root: Path) -> str:
     folder its best detector; anything else stays what it is."""
     if name != "auto":
         return best_of_run(name)
-    return next((str(root / file) for file in IN_DATA_FOLDER if (root / file).is_file()), "c4-small")
+    return in_data_folder(root) or "c4-small"
+
+
+def in_data_folder(root: Path) -> str | None:
+    """The trained detector in the data set's folder, if there is one."""
+    return next((str(root / file) for file in IN_DATA_FOLDER if (root / file).is_file()), None)
 
 
 def best_of_run(name: str) -> str:
@@ -95,8 +100,9 @@ def build_detector(
     detector, line = _opened(name, schema, NO_LABELS)
     if not isinstance(detector, RegionDetector):
         raise ConfigError(
-            f"option -detector: {name} finds boxes and gives no features of them, which this model reads. Name a"
-            " detector that does (docs/detectors.md lists them), or use a model that reads boxes only."
+            f"option -detector: {name} finds boxes and gives no features of them. Name a detector that does"
+            " (docs/detectors.md lists them), or train with -features layout, by which a model reads boxes and classes"
+            " alone."
         )
     detector.reference_compat = reference_compat
     return detector.on_device(device), "; ".join([line, *detector.remarks])

@@ -1,23 +1,26 @@
-"""Whether a model has learnt from drawn films: then what it says of real footage means nothing, and
-everybody who reads it should know."""
+"""What everybody who reads a graph should know of its model: whether it has learnt from drawn films, so
+that what it says of real footage means nothing, and whether it saw the pictures at all."""
 
 from __future__ import annotations
 
 import hashlib
 from pathlib import Path
 
-from vidsgg.assembly.saved_run import SavedRun
+from vidsgg.assembly.saved_run import SavedRun, sees_pictures
 from vidsgg.datasets.splits import held_out
 from vidsgg.datasets.synthetic.known import is_synthetic, training_ids
 from vidsgg.methods.registry import find_method
 
+BLIND = "Relations are guessed from boxes and classes alone; no model saw the picture."
 SHORT = "trained on drawn films: meaningless on real footage"
 
 
 def graph_notes(run: SavedRun) -> tuple[str, ...]:
     """What has to be said wherever graphs of a model are shown: what it learnt from, and whether it
     sees pictures."""
-    return (*drawn_note(run), *find_method(run.options.model).graph_notes(run.checkpoint.schema))
+    of_method = find_method(run.options.model).graph_notes(run.checkpoint.schema)
+    blind = () if sees_pictures(run) else (BLIND,)
+    return (*drawn_note(run), *(of_method or blind))
 
 
 def drawn_note(run: SavedRun) -> tuple[str, ...]:

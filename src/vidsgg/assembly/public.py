@@ -12,7 +12,13 @@ from vidsgg.metrics.result import RecallResult
 
 
 def load(
-    path: str | Path, *, device: str = "auto", detector: str | None = None, method: str | None = None
+    path: str | Path,
+    *,
+    device: str = "auto",
+    detector: str | None = None,
+    method: str | None = None,
+    classes: str | Path | None = None,
+    label_map: str | Path | None = None,
 ) -> TrainedModel:
     """The trained model of a run's folder (its best checkpoint), of a checkpoint file, or of
     ``hf://ORG/NAME`` on the Hugging Face hub.
@@ -20,10 +26,14 @@ def load(
     device: auto (the first CUDA device, else the CPU), cpu, cuda, ... detector: a name or a file,
     by default the one that the model was
     trained with. method: needed where the model is code of your own, ``package.module:METHOD``; a
-    checkpoint never chooses code. Raises CheckpointError if there is no such checkpoint or it is
-    damaged; ConfigError if it is of another method.
+    checkpoint never chooses code. classes, label_map: files that say what the labels of the detector
+    are, and which class of the model each of them is, for models that read boxes and classes alone.
+    Raises CheckpointError if there is no such checkpoint or it is damaged; ConfigError if it is of
+    another method.
     """
-    return TrainedModel.load(path, device=device, detector=detector, method=method)
+    return TrainedModel.load(
+        path, device=device, detector=detector, method=method, classes=classes, label_map=label_map
+    )
 
 
 def open_dataset(

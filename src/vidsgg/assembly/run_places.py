@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 # values that stand for something else, whatever files are called so
-_WORDS = ("auto", "off", "none", "synthetic", "last")
+_WORDS = ("auto", "off", "layout", "none", "synthetic", "last")
 
 
 def place_options(kind: type) -> tuple[str, ...]:

@@ -15,15 +15,17 @@ from vidsgg.assembly.detectors import IN_DATA_FOLDER, SHARED_DETECTOR, best_of_r
 from vidsgg.assembly.run_places import find_places, place_options, possible_places
 from vidsgg.assembly.sources import FeatureSource, open_source
 from vidsgg.datasets.base import VideoDataset
+from vidsgg.detectors.label_files import NO_LABELS, LabelFiles
 from vidsgg.detectors.record import DetectorRecord
 from vidsgg.engine.checkpoint import Checkpoint, Plain, Provenance
 from vidsgg.engine.checkpoint_files import SHARED, find_checkpoint
 from vidsgg.engine.distributed import ALONE, Team
 from vidsgg.errors import CheckpointError, ConfigError, VidsggError
 from vidsgg.io.hub import fetch, hub_name, is_hub_address
-from vidsgg.methods.method import Method
+from vidsgg.methods.method import Method, network_options
 from vidsgg.methods.registry import METHODS, built_in_models, find_method
-from vidsgg.methods.training_options import TrainOptions, options_from
+from vidsgg.methods.training_options import LAYOUT, TrainOptions, options_from
+from vidsgg.models.capabilities import Capabilities
 from vidsgg.ops.undrawn import undrawn
 from vidsgg.plugins import withhold_code
 from vidsgg.structures.schema import Schema
@@ -158,27 +160,39 @@ def places_of(run: SavedRun, value: str) -> list[Path]:
 
 
 def load_model(
-    run: SavedRun, root: Path, datasets: Sequence[VideoDataset], device: str, *, team: Team = ALONE, **changes: Any
+    run: SavedRun,
+    root: Path,
+    datasets: Sequence[VideoDataset],
+    device: str,
+    *,
+    team: Team = ALONE,
+    labels: LabelFiles = NO_LABELS,
+    **changes: Any,
 ) -> ReadyModel:
-    """Build the model of a checkpoint to score the videos of a data set. changes: options to use in
-    place of the run's; None changes nothing.
+    """Build the model of a checkpoint to score the videos of a data set. labels: what the user says of
+    the labels of its detector. changes: options to use in place of the run's; None changes nothing.
 
     Raises CheckpointError if checkpoint and data set do not fit, or if the detector is not the one
     that the model was trained with and was not asked for.
     """
-    options = replace(run.options, **{name: value for name, value in changes.items() if value is not None})
+    changes = {name: value for name, value in changes.items() if value is not None}
+    changes |= {"features": _features(run, changes["features"])} if "features" in changes else {}
+    options = replace(run.options, **changes)
     schema = datasets[0].schema
     entry = find_method(options.model)
-    entry.capabilities.check(entry.name, options.mode, schema)
+    abilities = entry.abilities(options)
+    abilities.check(entry.name, options.mode, schema)
+    if not abilities.layout:
+        labels.refuse(str(run.file), "reads features by a detector that tells its own classes")
     if not run.checkpoint.schema.same_classes(schema):
         raise CheckpointError(
             f"{run.file} was trained on other classes than {schema.name!r} has; evaluate it on a data set of its own"
             " kind."
         )
     if (
-        options.features not in ("auto", "off")
+        options.features not in ("auto", "off", LAYOUT)
         and not os.path.exists(options.features)
-        and changes.get("features") is None
+        and "features" not in changes
     ):
         looked = ", ".join(map(str, places_of(run, options.features)))
         raise ConfigError(
@@ -193,17 +207,29 @@ def load_model(
             schema,
             options.mode,
             chosen,
-            looks=looks_at_pictures(run),
+            looks=abilities.needs_detector(options.mode),
             detector=detector,
             features=options.features,
             reference_compat=options.reference_compat,
-            raw_detections=entry.capabilities.raw_detections,
-            pictures=entry.capabilities.pictures,
+            raw_detections=abilities.raw_detections,
+            pictures=abilities.pictures,
+            labels=labels,
             needed=[(dataset, False) for dataset in datasets],
         )
 
     source = trained_source(run, changes.get("detector"), [root], source_with)
     return model_on(run, source, schema, options, any_detector=changes.get("detector") is not None)
+
+
+def _features(run: SavedRun, asked: str) -> str:
+    """The value of -features by which a run is scored. Raises ConfigError if it contradicts what the model
+    was made to read."""
+    if run.options.layout and asked in ("auto", LAYOUT):
+        return LAYOUT
+    if run.options.layout or (asked == LAYOUT and _abilities(run).visual):
+        reads = "reads boxes and classes alone (layout)" if run.options.layout else "was trained to read features"
+        raise ConfigError(f"option -features: {asked} was asked for, but {run.file} {reads}; leave the option out.")
+    return asked
 
 
 def trained_source(
@@ -272,12 +298,36 @@ def find_detector_of(run: SavedRun, folders: Sequence[Path], record_of: Callable
 
 def looks_at_pictures(run: SavedRun) -> bool:
     """Whether the model of a run needs a detector."""
-    return find_method(run.options.model).capabilities.needs_detector(run.options.mode)
+    return _abilities(run).needs_detector(run.options.mode)
 
 
 def reads_boxes(run: SavedRun) -> bool:
     """Whether the model of a run reads boxes and classes alone, so that any detector will do."""
-    return not find_method(run.options.model).capabilities.visual and run.options.mode != "sgcls"
+    return _abilities(run).reads_boxes(run.options.mode)
+
+
+def lacks_detector(run: SavedRun) -> bool:
+    """Whether the model of a run reads boxes and classes alone and was trained without a detector, so that
+    somebody has to choose one that finds boxes in videos."""
+    return reads_boxes(run) and run.made.detector is None
+
+
+def scores_in(run: SavedRun, mode: str) -> bool:
+    """Whether the model of a run can be scored in a mode: in its own, and if boxes and classes are all that
+    it reads, in every other one that gives both or has a detector find both."""
+    abilities = _abilities(run)
+    alike = run.checkpoint.schema.subject_has_box and abilities.reads_boxes(run.options.mode)
+    return mode == run.options.mode or (alike and abilities.reads_boxes(mode))
+
+
+def sees_pictures(run: SavedRun) -> bool:
+    """Whether the model of a run sees anything of the pictures, themselves or as features."""
+    abilities = _abilities(run)
+    return abilities.visual or abilities.pictures
+
+
+def _abilities(run: SavedRun) -> Capabilities:
+    return find_method(run.options.model).abilities(run.options)
 
 
 def detector_places(run: SavedRun, folders: Sequence[Path] = ()) -> tuple[str, ...]:
@@ -318,14 +368,15 @@ def model_on(
     Raises CheckpointError as load_model does.
     """
     entry = find_method(options.model)
-    if entry.capabilities.visual and run.made.widths != source.widths:
+    visual = entry.abilities(options).visual
+    if visual and run.made.widths != source.widths:
         advice = "Leave -detector out, or name" if any_detector else "Name"
         raise CheckpointError(
             f"{run.file} was trained on features of other widths ({_in_words(run.made.widths)}) than there are now"
             f" ({_in_words(source.widths)}; {source.lines[0]}). {advice} the detector that it was trained with by"
             " -detector."
         )
-    if entry.capabilities.visual and not run.imported:
+    if visual and not run.imported:
         source.check_makers(run.made.features, str(run.file))
     trained_with = run.made.detector
     if not any_detector and trained_with is not None and trained_with != source.detector_record():
@@ -333,7 +384,7 @@ def model_on(
             f"{run.file} was trained with another detector than {source.name!r} is now. Name the one that it was"
             " trained with by -detector; a detector that is named is used whatever it is."
         )
-    model = _built(entry, run.checkpoint.weights, schema, source.widths, options)
+    model = _built(entry, run.checkpoint.weights, schema, source.widths, network_options(options, schema))
     try:
         model.load_state_dict(run.checkpoint.weights)
     except RuntimeError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -16,11 +16,14 @@ from vidsgg.assembly.detectors import (
     build_detector,
     default_detector,
     find_detector,
+    in_data_folder,
 )
-from vidsgg.datasets.base import VideoDataset
+from vidsgg.datasets.base import VideoDataset, WithoutFeatures
+from vidsgg.datasets.box_noise import BoxNoise
 from vidsgg.datasets.partial_labels import PartialLabels
 from vidsgg.datasets.pictures import picture_notes
 from vidsgg.detectors.base import BoxDetector, RegionDetector
+from vidsgg.detectors.box_extraction import BoxExtractor
 from vidsgg.detectors.extraction import ClipExtractor
 from vidsgg.detectors.label_files import NO_LABELS, LabelFiles
 from vidsgg.detectors.record import DetectorRecord
@@ -30,6 +33,7 @@ from vidsgg.engine.picture_clips import PictureClips
 from vidsgg.errors import CheckpointError, ConfigError, DataError
 from vidsgg.features.key import StoreKey
 from vidsgg.features.store import FeatureStore, Needed, find_store
+from vidsgg.methods.training_options import LAYOUT
 from vidsgg.ops.detections import RawDetections
 from vidsgg.structures.schema import Schema
 from vidsgg.structures.widths import FeatureWidths
@@ -55,10 +59,13 @@ class FeatureSource:
     pictures: bool = False  # models read the pictures themselves
     boxes: BoxDetector | None = None  # what finds boxes in videos for a model that reads boxes alone
     made_by: str = ""
+    layout: bool = False  # of a data set nothing but boxes and classes is read
 
     @property
     def kind(self) -> str:
         """Where features come from, for checkpoints."""
+        if self.layout:
+            return "none: boxes and classes alone"
         if self.made_by:
             return f"from files {self.made_by}"
         return f"stored as {self.store.dtype}" if self.store else "computed as they are needed"
@@ -88,6 +95,7 @@ class FeatureSource:
         stages: Sequence[tuple[int, Sequence[int]]] = (),
         team: Team = ALONE,
         partial: PartialLabels | None = None,
+        noise: BoxNoise | None = None,
     ) -> ClipLoader:
         """Batches of a data set; learn: clips to learn from, with what is annotated, or to be
         scored, with what the mode gives.
@@ -97,9 +105,11 @@ class FeatureSource:
         extractor = self.extractor(learn=learn)
         if workers is None:  # without pictures a worker costs more than it saves
             workers = max(1, min(4, (os.cpu_count() or 1) // team.local_size)) if extractor is not None else 0
+        # What is annotated is learnt from with its boxes and classes, whoever finds them later.
+        given = self.layout and learn and dataset.schema.subject_has_box
         return ClipLoader(
-            dataset,
-            self.mode,
+            WithoutFeatures(dataset) if self.layout else dataset,
+            "predcls" if given else self.mode,
             batch_size,
             shuffle,
             seed,
@@ -112,6 +122,7 @@ class FeatureSource:
             stages,
             team,
             partial,
+            noise,
         )
 
     def extractor(self, *, learn: bool, subjects_from: float | None = None) -> Extractor | None:
@@ -119,6 +130,8 @@ class FeatureSource:
         subjects_from: see ClipExtractor."""
         if self.pictures:
             return PictureClips(self.mode, learn=learn)
+        if self.layout and self.boxes is not None and not learn:
+            return BoxExtractor(self.boxes)
         if self.detector is None:
             return None
         assert self.key is not None
@@ -152,11 +165,15 @@ def open_source(
     raw_detections: RawDetections = False,
     pictures: bool = False,
     needed: Sequence[Needed] = (),
+    labels: LabelFiles = NO_LABELS,
 ) -> FeatureSource:
     """looks, raw_detections, pictures: whether pictures have to be looked at, and how (see
-    Capabilities). features: "auto", "off" or a store's folder, as -features. needed: the videos
-    that will be read. Raises ConfigError or DataError if what was asked for does not fit.
+    Capabilities). features: "auto", "off", "layout" or a store's folder, as -features. needed: the
+    videos that will be read. labels: what the user says of the labels of a detector of boxes, with
+    "layout". Raises ConfigError or DataError if what was asked for does not fit.
     """
+    if features == LAYOUT:
+        return _layout_source(root, schema, mode, device, detector if looks and schema.has_frames else None, labels)
     if pictures:
         if detector != "auto" or features not in ("auto", "off"):
             name = "detector" if detector != "auto" else "features"
@@ -197,6 +214,22 @@ def open_source(
     return FeatureSource(mode, device, widths, lines, built, None, name, key)
 
 
+def _layout_source(
+    root: Path, schema: Schema, mode: str, device: torch.device, detector: str | None, labels: LabelFiles
+) -> FeatureSource:
+    """Boxes and classes alone. detector: what finds boxes, as -detector; None: they are annotated."""
+    nothing, line = FeatureWidths(), "features: none; boxes and classes alone (layout)"
+    if detector is None:
+        return FeatureSource(mode, device, nothing, (line,), layout=True)
+    name = in_data_folder(root) if detector == "auto" else detector
+    by = (
+        open_default_box_source(schema, device, nothing, labels)
+        if name is None
+        else open_box_source(schema, device, nothing, name, labels)
+    )
+    return replace(by, mode=mode, lines=(line, *by.lines), layout=True)
+
+
 def open_box_source(
     schema: Schema, device: torch.device, widths: FeatureWidths, detector: str | None, labels: LabelFiles = NO_LABELS
 ) -> FeatureSource:
@@ -211,9 +244,12 @@ def open_box_source(
     return FeatureSource("sgdet", device, widths, (f"boxes: by {line}",), name=detector, boxes=found)
 
 
-def open_default_box_source(schema: Schema, device: torch.device, widths: FeatureWidths) -> FeatureSource:
+def open_default_box_source(
+    schema: Schema, device: torch.device, widths: FeatureWidths, labels: LabelFiles = NO_LABELS
+) -> FeatureSource:
     """As ``open_box_source``, by the detector that is taken where none is named. Raises ConfigError that says how to
     get one."""
+    labels.refuse("the detector that is taken where none is named", "knows its labels")
     found, line = build_default_detector(schema, device)
     name, _ = default_detector()
     return FeatureSource("sgdet", device, widths, (f"boxes: by {line}",), name=name, boxes=found)

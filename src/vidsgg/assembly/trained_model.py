@@ -15,8 +15,8 @@ from vidsgg.assembly.data import choose_device
 from vidsgg.assembly.saved_run import (
     ReadyModel,
     SavedRun,
+    lacks_detector,
     load_model,
-    looks_at_pictures,
     model_on,
     read_run,
     reads_boxes,
@@ -68,7 +68,13 @@ class TrainedModel:
 
     @staticmethod
     def load(
-        path: str | Path, *, device: str = "auto", detector: str | None = None, method: str | None = None
+        path: str | Path,
+        *,
+        device: str = "auto",
+        detector: str | None = None,
+        method: str | None = None,
+        classes: str | Path | None = None,
+        label_map: str | Path | None = None,
     ) -> TrainedModel:
         """The model of a run's folder (its best checkpoint), of a checkpoint file, or of
         ``hf://ORG/NAME``.
@@ -76,10 +82,14 @@ class TrainedModel:
         device: auto (the first CUDA device, else the CPU), cpu, cuda, ... detector: a name or a
         file, by default the one that the model
         was trained with. method: needed where the model is code of your own,
-        ``package.module:METHOD``; a checkpoint never chooses code. Raises CheckpointError if there
-        is no such checkpoint or it is damaged; ConfigError if it is of another method.
+        ``package.module:METHOD``; a checkpoint never chooses code. classes, label_map: files that say
+        what the labels of the detector are, and which class of the model each of them is. Raises
+        CheckpointError if there is no such checkpoint or it is damaged; ConfigError if it is of another
+        method.
         """
-        return TrainedModel(read_run(Path(path), model=method), device, detector)
+        return TrainedModel(
+            read_run(Path(path), model=method), device, detector, labels=LabelFiles.of(classes, label_map)
+        )
 
     @property
     def name(self) -> str:
@@ -163,7 +173,7 @@ class TrainedModel:
         features that the model reads. Raises CheckpointError if data set and model do not fit.
         """
         if isinstance(data, Clip):
-            yield from self._decoded(self._for_videos, data)
+            yield from self._decoded(self._for_boxes(True) if reads_boxes(self.run) else self._for_videos, data)
             return
         data = data.in_mode(self.mode)
         ready = self.on([data])
@@ -194,7 +204,8 @@ class TrainedModel:
         Raises CheckpointError as ``load_model``.
         """
         where = datasets[0].root if root is None else root
-        return load_model(self.run, where, datasets, self.device, team=team, detector=self.detector, **changes)
+        given = {"detector": self.detector, "labels": self.labels, **changes}
+        return load_model(self.run, where, datasets, self.device, team=team, **given)
 
     def on_videos(self, settings: VideoSettings) -> VideoPredictor:
         """Ready for videos that belong to no data set. Raises ConfigError or CheckpointError if
@@ -202,6 +213,8 @@ class TrainedModel:
         check_reads_videos(self.run, boxes=settings.boxes is not None)
         if not reads_boxes(self.run):
             self.labels.refuse(str(self.run.file), "reads features by a detector that tells its own classes")
+        if settings.boxes is not None:
+            self.labels.refuse("a table of boxes", "has labels of its own")
         ready = self._for_boxes(settings.boxes is not None) if reads_boxes(self.run) else self._for_videos
         return VideoPredictor(self.run, ready, settings)
 
@@ -214,11 +227,9 @@ class TrainedModel:
             return open_box_source(self.schema, device, widths, detector, self.labels)
 
         if given:
-            self.labels.refuse("a table of boxes", "has labels of its own")
             source = source_with(None)
-        elif self.detector is None and self.run.made.detector is None:
-            self.labels.refuse("the detector that is taken where none is named", "knows its labels")
-            source = open_default_box_source(self.schema, device, widths)
+        elif self.detector is None and lacks_detector(self.run):
+            source = open_default_box_source(self.schema, device, widths, self.labels)
         else:
             source = trained_source(self.run, self.detector, self._folders, source_with)
         return model_on(self.run, source, self.schema, self.run.options, any_detector=True)
@@ -229,6 +240,7 @@ class TrainedModel:
         the detector is not found."""
         method = find_method(self.run.options.model)
         options, device = method.for_videos(self.run.options), choose_device(self.device)
+        abilities = method.abilities(options)
 
         def source_with(detector: str) -> FeatureSource:
             return open_source(
@@ -236,11 +248,11 @@ class TrainedModel:
                 self.schema,
                 options.mode,
                 device,
-                looks=looks_at_pictures(self.run),
+                looks=abilities.needs_detector(options.mode),
                 detector=detector,
                 reference_compat=options.reference_compat,
-                raw_detections=method.capabilities.raw_detections,
-                pictures=method.capabilities.pictures,
+                raw_detections=abilities.raw_detections,
+                pictures=abilities.pictures,
             )
 
         source = trained_source(self.run, self.detector, self._folders, source_with)

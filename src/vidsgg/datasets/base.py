@@ -267,3 +267,13 @@ class Subset(VideoDataset):
 
     def masks(self, index: int) -> Iterator[npt.NDArray[np.bool_]]:
         return self.whole.masks(self.indices[index])
+
+
+class WithoutFeatures(Subset):
+    """The same videos without the features that their files bring along."""
+
+    def __init__(self, whole: VideoDataset) -> None:
+        super().__init__(whole, range(len(whole)))
+
+    def features(self, index: int) -> Mapping[str, npt.NDArray[Any]]:
+        return {}

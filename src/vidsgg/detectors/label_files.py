@@ -15,6 +15,11 @@ class LabelFiles:
     classes: Path | None = None  # the labels, one a line, in the order of the network's numbers
     label_map: Path | None = None  # YAML or JSON: label -> class of the vocabulary, or null
 
+    @staticmethod
+    def of(classes: str | Path | None, label_map: str | Path | None) -> LabelFiles:
+        """Those of two names, either of which may be missing."""
+        return LabelFiles(*(None if name is None else Path(name) for name in (classes, label_map)))
+
     @property
     def given(self) -> bool:
         return self.classes is not None or self.label_map is not None

@@ -13,6 +13,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from vidsgg.datasets.base import VideoDataset
+from vidsgg.datasets.box_noise import BoxNoise
 from vidsgg.datasets.partial_labels import PartialLabels
 from vidsgg.engine.distributed import ALONE, Team
 from vidsgg.engine.workers import init_worker, start_method
@@ -98,7 +99,7 @@ class ClipLoader:
     message. stages: pairs of a number of epochs, ascending, and the positions of the videos that
     are read after so many; by default all videos always. team: every process reads its part of as
     many videos as ``batch_size`` times the processes. partial: which labels take part in an epoch;
-    all by default.
+    all by default. noise: how boxes are moved and left out in an epoch; not at all by default.
     """
 
     dataset: VideoDataset
@@ -115,6 +116,7 @@ class ClipLoader:
     stages: Sequence[tuple[int, Sequence[int]]] = ()
     team: Team = ALONE
     partial: PartialLabels | None = None
+    noise: BoxNoise | None = None
     skipped: dict[str, None] = field(default_factory=dict)
     # The workers live as long as this object: only the list of batches, which stays in this
     # process, changes between passes.
@@ -184,7 +186,7 @@ class ClipLoader:
                     raise sample
             if good:
                 any_good = True
-                clips = [self._with_labels(self._with_features(s), s.annotation, epoch) for s in good]
+                clips = [self._lesson(self._with_features(s), s.annotation, epoch) for s in good]
                 yield Batch(Clip.cat(clips), tuple(s.annotation for s in good), number)
             else:
                 yield NoBatch(number)
@@ -198,8 +200,11 @@ class ClipLoader:
         """Videos of a batch, in all processes."""
         return self.batch_size * self.team.size
 
-    def _with_labels(self, clip: Clip, annotation: VideoAnnotation, epoch: int) -> Clip:
-        return clip if self.partial is None or epoch == 0 else self.partial.applied(clip, annotation, epoch)
+    def _lesson(self, clip: Clip, annotation: VideoAnnotation, epoch: int) -> Clip:
+        """What is learnt from a clip in an epoch; in epoch 0, a pass over all, it stays as it is."""
+        if epoch and self.partial is not None:
+            clip = self.partial.applied(clip, annotation, epoch)
+        return clip if not epoch or self.noise is None else self.noise.applied(clip, epoch)
 
     def _with_features(self, sample: _Sample) -> Clip:
         if isinstance(sample.read, Record):

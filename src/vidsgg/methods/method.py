@@ -4,7 +4,7 @@ Nothing heavy is imported here."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
@@ -24,6 +24,12 @@ if TYPE_CHECKING:
     from vidsgg.structures.widths import FeatureWidths
 
 Options = TypeVar("Options", bound=TrainOptions)
+
+
+def network_options(options: Options, schema: Schema) -> Options:
+    """The options by which the network of a run is made and learns. A layout model is given the classes
+    of boxes in every mode, so that its network is that of predcls in all of them."""
+    return replace(options, mode="predcls") if options.layout and schema.subject_has_box else options
 
 
 @dataclass(frozen=True)
@@ -104,6 +110,11 @@ class Method(Generic[Options]):
                 " 'capabilities', the Capabilities that say in which modes it works."
             )
         return found
+
+    def abilities(self, options: TrainOptions) -> Capabilities:
+        """What the network can do in a run of these options. Raises ConfigError if it cannot be made by
+        them."""
+        return self.capabilities.as_layout(self.name) if options.layout else self.capabilities
 
     def build(self, schema: Schema, widths: FeatureWidths, options: Options) -> nn.Module:
         """The network for a data set, with new weights. widths: of the features that it will read.

@@ -13,6 +13,8 @@ from vidsgg.models.configs import ReferenceCompat
 from vidsgg.options import COMMON, check_bounds, convert, fields_of, option
 from vidsgg.plugins import withhold_code
 
+LAYOUT = "layout"  # the value of -features by which a model reads boxes and classes alone
+
 
 @dataclass(frozen=True)
 class _RunOptions:
@@ -128,10 +130,12 @@ class _RunOptions:
     )
     features: str = option(
         "auto",
-        "features written by 'vidsgg features': a folder, auto (use them if they fit) or off (always compute)",
+        "features written by 'vidsgg features': a folder, auto (use them if they fit) or off (always compute); or layout:"
+        " none, the model reads boxes and classes alone, and any detector of boxes will do",
         place="input",
         free=("run", "study", "scores"),
         group="data",
+        fixed=(LAYOUT,),
     )
     resume_from: str | None = option(
         None,
@@ -152,6 +156,11 @@ class _RunOptions:
     def remark(self) -> str:
         """What has to be said wherever scores are shown that a model has with these options."""
         return ""
+
+    @property
+    def layout(self) -> bool:
+        """Whether the model reads boxes and classes alone."""
+        return self.features == LAYOUT
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for config.yaml and checkpoints; the options class is found again by
@@ -265,6 +274,21 @@ class NeuralOptions(TrainOptions):
         "measure a few steps with torch's profiler: profile.txt and profile_trace.json in the run's folder",
         free=("run", "study", "list"),
         group="speed and memory",
+    )
+    box_jitter: float | None = option(
+        None,
+        "with -features layout: how far the edges of boxes are moved in training, as the standard deviation in sides of"
+        " the box; by default 0.05",
+        low=0,
+        high=1,
+        group="learning",
+    )
+    drop_boxes: float | None = option(
+        None,
+        "with -features layout: share of boxes that are left out in training, as a detector misses some; by default 0.1",
+        low=0,
+        high=0.9,
+        group="learning",
     )
     bce_loss: bool = option(
         False,

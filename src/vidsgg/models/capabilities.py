@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from vidsgg.errors import ConfigError
@@ -26,6 +26,7 @@ class Capabilities:
     pictures themselves (``Clip.pictures``) and needs no detector.
     all_subjects: it compares the subjects of a frame; all others are shown one subject at a time
     where a frame has several.
+    layout: it could read features, but is to read boxes and classes alone (-features layout).
     """
 
     modes: Mapping[str, tuple[str, ...]]
@@ -36,6 +37,17 @@ class Capabilities:
     classes: bool = True
     pictures: bool = False
     all_subjects: bool = False
+    layout: bool = False
+
+    def as_layout(self, model: str) -> Capabilities:
+        """What the network can do where it is made to read boxes and classes alone. Raises ConfigError
+        if it cannot be."""
+        if self.pictures:
+            raise ConfigError(
+                f"option -features: model {model!r} reads the pictures themselves, so there is nothing of it that could"
+                " read boxes and classes alone; leave 'layout' out, or take another model."
+            )
+        return replace(self, visual=False, raw_detections=False, layout=True)
 
     def check(self, model: str, mode: str, schema: Schema) -> None:
         """Raises ConfigError naming what the model or the data set lacks."""
@@ -48,8 +60,17 @@ class Capabilities:
             raise ConfigError(
                 f"model {model!r} has no mode {mode!r} on {schema.name!r}; it has {', '.join(self.modes[kind])}."
             )
+        if self.layout and mode == "sgcls" and schema.subject_has_box:
+            raise ConfigError(
+                "option -features: with 'layout' a model reads boxes and classes alone, and mode 'sgcls' hides the classes"
+                " of given boxes, which only pictures tell; use mode predcls, or sgdet, where the detector tells them."
+            )
 
     def needs_detector(self, mode: str) -> bool:
         """Whether pictures have to be looked at: for the model's features, or because somebody has
         to guess what is in them."""
         return not self.pictures and (self.visual or mode != "predcls")
+
+    def reads_boxes(self, mode: str) -> bool:
+        """Whether boxes and classes are all that it reads, so that any detector of boxes will do."""
+        return not (self.visual or self.pictures) and mode != "sgcls"

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from vidsgg.errors import ConfigError, DataError
 from vidsgg.models.configs import DsgDetrConfig
-from vidsgg.models.layers.hidden_classes import scored_pairs
+from vidsgg.models.layers.hidden_classes import check_node_features, scored_pairs
 from vidsgg.models.layers.object_classifier import NodeEncoder, ObjectClassifier, class_distribution
 from vidsgg.models.layers.pair_encoder import PairEncoder
 from vidsgg.models.layers.relation_transformer import LayerConfig, SpatialEncoder
@@ -51,11 +51,16 @@ class DsgDetr(nn.Module):
     """
 
     def __init__(self, schema: Schema, widths: FeatureWidths, config: DsgDetrConfig, mode: str = "predcls") -> None:
-        """Raises ConfigError if there are no features of nodes, or if the heads do not divide their
-        width."""
+        """Raises ConfigError if the heads do not divide the width of nodes, or if nodes have no
+        features and their classes have to be guessed or their tracklets found."""
         super().__init__()
-        if not widths.node:
-            raise ConfigError(f"DSG-DETR reads features of objects, which {schema.name!r} does not have here.")
+        if mode != "predcls":
+            check_node_features("DSG-DETR", schema, widths)
+        if config.indices == "tracks" and not widths.node:
+            raise ConfigError(
+                "option -indices: tracklets are matched by features of objects, which are not read here; take"
+                " -indices class, or leave it out."
+            )
         self.config, self.mode = config, mode
         layer = LayerConfig(config.heads, config.feedforward_dim, config.dropout)
         self.nodes = self.sequences = None

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from vidsgg.assembly.video_defaults import FPS, TRACKER
+from vidsgg.detectors.label_files import LabelFiles
 from vidsgg.methods.method import ImportOptions
 from vidsgg.options import COMMON, option
 from vidsgg.recipes.many_options import SharedOptions
@@ -66,6 +67,23 @@ class CheckpointOptions:
         plugin=True,
         group=COMMON,
     )
+    classes: str | None = option(
+        None,
+        "file of the labels of the detector, one a line, where its own file does not tell them",
+        place="input",
+        group="boxes and tracks",
+    )
+    label_map: str | None = option(
+        None,
+        "file that says which class of the model a label of the detector is, lines such as 'mug: cup'",
+        place="input",
+        group="boxes and tracks",
+    )
+
+    @property
+    def labels(self) -> LabelFiles:
+        """What is said of the labels of the detector."""
+        return LabelFiles.of(self.classes, self.label_map)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +121,8 @@ class EvaluateOptions(ScoringOptions, CheckpointOptions):
     (``method_options.py``)."""
 
     mode: Literal["predcls", "sgcls", "sgdet"] | None = option(
-        None, "the mode of the checkpoint; give it to have it checked"
+        None,
+        "the mode of the checkpoint, to have it checked; a model that reads boxes and classes alone has predcls and sgdet",
     )
     distributed: bool = option(False, "several processes, one per device; torchrun starts them and turns the option on")
     max_pairs: int | None = option(
@@ -227,18 +246,6 @@ class PredictOptions(CheckpointOptions, SharedOptions):
     )
     port: int = option(
         0, "of that page; 0 takes a free one", low=0, high=65_535, group="a camera, an address or a pipe"
-    )
-    classes: str | None = option(
-        None,
-        "file of the labels of the detector, one a line, where its own file does not tell them",
-        place="input",
-        group="boxes and tracks",
-    )
-    label_map: str | None = option(
-        None,
-        "file that says which class of the model a label of the detector is, lines such as 'mug: cup'",
-        place="input",
-        group="boxes and tracks",
     )
     jobs: int | None = option(
         None,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vidsgg.assembly.data import open_split
-from vidsgg.assembly.saved_run import SavedRun, data_of, read_run
+from vidsgg.assembly.saved_run import SavedRun, data_of, read_run, scores_in
 from vidsgg.assembly.trained_model import TrainedModel
 from vidsgg.datasets.base import VideoDataset
 from vidsgg.datasets.pair_limits import pair_rule
@@ -74,7 +74,18 @@ def run_evaluation(options: EvaluateOptions) -> Evaluation:
 
 
 def _ways(run: SavedRun, options: EvaluateOptions) -> list[Scoring]:
-    """What is asked for; the first one is the result."""
+    """What is asked for; the first one is the result. Raises ConfigError for a mode that the model does
+    not have."""
+    mode = options.mode or run.options.mode
+    if mode == run.options.mode:
+        return _ways_in_its_mode(run, options)
+    if not scores_in(run, mode):
+        raise ConfigError(f"option -mode: {run.file} is of mode {run.options.mode!r}, not {mode!r}.")
+    ways = _ways_in_its_mode(run, options)
+    return [replace(way, changes={**way.changes, "mode": mode}, suffix=f"_{mode}{way.suffix}") for way in ways]
+
+
+def _ways_in_its_mode(run: SavedRun, options: EvaluateOptions) -> list[Scoring]:
     method = find_method(run.options.model)
     asked = asked_of(method, "evaluation", options, f"{run.file} is of model {method.name!r}")
     ways = method.scorings(run.options, asked)
@@ -91,13 +102,13 @@ def _ways(run: SavedRun, options: EvaluateOptions) -> list[Scoring]:
 def _open(options: EvaluateOptions) -> tuple[SavedRun, Path, VideoDataset]:
     """The checkpoint, the data set's folder and the videos to score."""
     run = read_run(Path(options.checkpoint), model=options.model)
-    if options.mode not in (None, run.options.mode):
-        raise ConfigError(f"option -mode: {run.file} is of mode {run.options.mode!r}, not {options.mode!r}.")
     _ways(run, options)  # what does not fit is found before any video is opened
-    root = data_of(run, options.data_path)
+    root, mode = data_of(run, options.data_path), options.mode or run.options.mode
+    if mode == "predcls":
+        options.labels.refuse(str(run.file), "is scored in mode predcls, where no detector is asked")
     dataset = open_split(
         root,
-        run.options.mode,
+        mode,
         options.split,
         datasize=options.datasize,
         skip_bad=options.skip_bad,
@@ -110,7 +121,7 @@ def _score(
     run: SavedRun, options: EvaluateOptions, root: Path, dataset: VideoDataset, way: Scoring, team: Team
 ) -> Evaluation:
     dataset = dataset.in_mode(way.changes.get("mode") or run.options.mode)
-    model = TrainedModel(run, options.device, options.detector)
+    model = TrainedModel(run, options.device, options.detector, labels=options.labels)
     trained = model.on([dataset], root=root, team=team, features=options.features, **way.changes)
     used = trained.options
     protocol = named_protocol(options.protocol, dataset.schema, used.mode)

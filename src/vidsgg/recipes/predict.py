@@ -58,7 +58,7 @@ def run_prediction(options: PredictOptions) -> Predicted:
     graph, page = folder / f"{stem}{SUFFIX}", folder / f"{stem}.html"
     if not options.overwrite:
         _check_own(graph, dataset.schema.name, video_id)
-    trained = TrainedModel(run, options.device, options.detector).on([one], root=root)
+    trained = TrainedModel(run, options.device, options.detector, labels=options.labels).on([one], root=root)
     loader = trained.source.loader(one, learn=False, batch_size=1, workers=0, skip_bad=False)
     (batch,) = loader.batches()
     with torch.inference_mode():
@@ -68,7 +68,10 @@ def run_prediction(options: PredictOptions) -> Predicted:
     unsure = unsure_above(run, options.uncertainty_threshold)
     threshold = THRESHOLD if options.threshold is None else options.threshold
     settings = {"threshold": threshold} | ({} if unsure is None else {"uncertainty_threshold": unsure})
-    pictures, told = _pictures(one.picture_files(0)), picture_notes([one])
+    files, told = one.picture_files(0), picture_notes([one])
+    pictures = _pictures([file for file in files if file.exists()])
+    if pictures is None and files:  # a model of boxes or of stored features needs none
+        told = [f"none of its pictures is there, so {page} shows none"]
     if len(set(numbers)) < len(numbers):  # ffmpeg repeats pictures in the gaps of a video
         pictures, told = None, [*told, f"several frames are one picture of the video, so {page} shows no pictures"]
     source = None if pictures is None else path_to(pictures, graph)

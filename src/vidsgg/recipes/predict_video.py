@@ -17,7 +17,6 @@ from tqdm import tqdm
 from vidsgg.assembly.saved_run import read_run
 from vidsgg.assembly.trained_model import TrainedModel
 from vidsgg.assembly.video_predictor import VideoPredictor, VideoSettings, video_file
-from vidsgg.detectors.label_files import LabelFiles
 from vidsgg.errors import ConfigError, DataError, counted
 from vidsgg.execution.items import Lost
 from vidsgg.execution.many import Engine, apply_to_many
@@ -196,8 +195,7 @@ class _Predictor:
         self._watch, self._name, self._several = watch, name, several
         run = read_run(Path(options.checkpoint), model=options.model)
         folders = [Path(options.data_path)] if options.data_path is not None else []
-        files = (None if name is None else Path(name) for name in (options.classes, options.label_map))
-        model = TrainedModel(run, options.device, options.detector, folders, LabelFiles(*files))
+        model = TrainedModel(run, options.device, options.detector, folders, options.labels)
         settings = VideoSettings(
             options.fps,
             None if options.boxes is None else Path(options.boxes),

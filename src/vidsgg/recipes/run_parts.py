@@ -15,6 +15,7 @@ from torch import nn
 from vidsgg.assembly.data import Splits, choose_device, move_to
 from vidsgg.assembly.sources import FeatureSource, open_source
 from vidsgg.datasets.base import VideoDataset
+from vidsgg.datasets.box_noise import DROPPED, JITTER, BoxNoise
 from vidsgg.datasets.curricula import easiest, parse_curriculum
 from vidsgg.datasets.partial_labels import PartialLabels, parse_partial_labels
 from vidsgg.engine.course import Course
@@ -25,10 +26,11 @@ from vidsgg.engine.report import DEFAULT_MONITOR, Monitor
 from vidsgg.engine.state import TrainingState
 from vidsgg.engine.takeover import take_over
 from vidsgg.errors import ConfigError, DataError, counted
-from vidsgg.methods.method import Method
+from vidsgg.methods.method import Method, network_options
 from vidsgg.methods.registry import find_method
 from vidsgg.methods.training_options import NeuralOptions, TrainOptions
 from vidsgg.metrics.protocol import Protocol, protocol_for
+from vidsgg.models.capabilities import Capabilities
 from vidsgg.recipes.learner import go_on, make_learner, start_from_word_vectors
 from vidsgg.recipes.start import Start
 from vidsgg.structures.annotation import VideoAnnotation
@@ -64,9 +66,19 @@ class Task:
         return self.splits.train.schema
 
     @property
+    def abilities(self) -> Capabilities:
+        """What the model can do with these options."""
+        return self.method.abilities(self.options)
+
+    @property
+    def network_options(self) -> TrainOptions:
+        """The options by which the network is made and learns."""
+        return network_options(self.options, self.schema)
+
+    @property
     def counting(self) -> bool:
         """Whether the model is fitted by one pass over the videos, see Capabilities."""
-        return self.method.capabilities.counting
+        return self.abilities.counting
 
     @staticmethod
     def of(start: Start, team: Team) -> Task:
@@ -74,9 +86,9 @@ class Task:
         options, schema = start.options, start.splits.train.schema
         method = find_method(options.model)
         device = choose_device(options.device, team)
-        capabilities = method.capabilities
-        capabilities.check(method.name, options.mode, schema)
-        if capabilities.counting and start.weights_of is not None:
+        abilities = method.abilities(options)
+        abilities.check(method.name, options.mode, schema)
+        if abilities.counting and start.weights_of is not None:
             raise ConfigError(
                 f"option -resume_from: model {method.name} counts its training videos in one pass, so that it has"
                 " nothing to go on from; leave the option out."
@@ -94,18 +106,18 @@ class Task:
 
 def open_features(task: Task) -> FeatureSource:
     """Where the features of the videos come from. Raises a VidsggError if they cannot be had."""
-    options, splits, capabilities = task.options, task.splits, task.method.capabilities
+    options, splits, abilities = task.options, task.splits, task.abilities
     return open_source(
         task.start.root,
         task.schema,
         options.mode,
         task.device,
-        looks=capabilities.needs_detector(options.mode),
+        looks=abilities.needs_detector(options.mode),
         detector=options.detector,
         features=options.features,
         reference_compat=options.reference_compat,
-        raw_detections=capabilities.raw_detections,
-        pictures=capabilities.pictures,
+        raw_detections=abilities.raw_detections,
+        pictures=abilities.pictures,
         needed=[(splits.val, False)] if task.counting else [(splits.train, True), (splits.val, False)],
     )
 
@@ -117,15 +129,17 @@ class Lessons:
     items: VideoDataset  # the training videos as the method reads them, see Method.items
     stages: list[tuple[int, list[int]]]  # as loaders take them; empty: always all videos
     partial: PartialLabels | None  # None: always all labels
+    noise: BoxNoise | None = None  # None: always all boxes, as they are annotated
 
 
 def make_lessons(task: Task) -> tuple[Lessons, list[str]]:
-    """The lessons of -curriculum and -partial_labels, and lines about them for the log. Raises
-    ConfigError naming what is wrong."""
+    """The lessons of -curriculum, -partial_labels, -box_jitter and -drop_boxes, and lines about them
+    for the log. Raises ConfigError naming what is wrong."""
     items = task.method.items(task.splits.train)
     stages, stage_lines = _stages(task.neural, items)
     partial, partial_lines = _partial_labels(task.neural, items)
-    return Lessons(items, stages, partial), [*stage_lines, *partial_lines]
+    noise, noise_lines = _box_noise(task.neural, task.schema)
+    return Lessons(items, stages, partial, noise), [*stage_lines, *partial_lines, *noise_lines]
 
 
 def make_model(task: Task, source: FeatureSource) -> tuple[nn.Module, list[str]]:
@@ -136,12 +150,12 @@ def make_model(task: Task, source: FeatureSource) -> tuple[nn.Module, list[str]]
     start, options, videos = task.start, task.options, task.splits.train
     seed_step(options.seed, 0, 0)
     try:
-        model = task.method.build(task.schema, source.widths, options)
+        model = task.method.build(task.schema, source.widths, task.network_options)
     except ValueError as error:
         raise ConfigError(f"model {task.method.name}: {error}") from error
     lines = [*getattr(model, "remarks", ())]
     if not start.continued:
-        lines += task.method.prepare(model, videos, options)
+        lines += task.method.prepare(model, videos, task.network_options)
         if task.neural and task.neural.word_vectors:
             lines.append(start_from_word_vectors(model, Path(task.neural.word_vectors)))
     move_to(model, task.device)
@@ -166,6 +180,7 @@ def make_loaders(task: Task, source: FeatureSource, lessons: Lessons) -> tuple[C
         stages=lessons.stages,
         team=ALONE if task.counting else team,
         partial=lessons.partial,
+        noise=lessons.noise,
     )
     val_loader = source.loader(
         task.splits.val,
@@ -194,8 +209,8 @@ def make_task_learner(task: Task, model: nn.Module, loader: ClipLoader) -> tuple
     options = task.neural
     if options is None:
         return None, []
-    course = task.method.course(model, options)
-    state, lines = make_learner(model, options, loader, task.method.capabilities.recomputable, course)
+    course = task.method.course(model, task.network_options)
+    state, lines = make_learner(model, options, loader, task.abilities.recomputable, course)
     if task.start.continued:
         lines += go_on(state, task.start.continued, options, loader, course)
     state.update.learn_with(task.team, model)
@@ -247,6 +262,25 @@ def _partial_labels(options: NeuralOptions | None, videos: VideoDataset) -> tupl
     )
     how = f"by {partial.scope}, what takes no part {'counts as negative' if partial.masked == 'negative' else 'is not read'}"
     return partial, [f"labels: {partial.summary(1)} ({how})"]
+
+
+def _box_noise(options: NeuralOptions | None, schema: Schema) -> tuple[BoxNoise | None, list[str]]:
+    """How boxes are moved and left out in training, and a line about it for the log. Raises ConfigError
+    for options that have no effect."""
+    if options is None:
+        return None, []
+    if not (options.layout and schema.subject_has_box):
+        for name in ("box_jitter", "drop_boxes"):
+            if getattr(options, name) is not None:
+                why = "without -features layout" if not options.layout else f"on {schema.name!r}, whose boxes are given"
+                raise ConfigError(f"option -{name} does nothing {why}; leave it out.")
+        return None, []
+    jitter = JITTER if options.box_jitter is None else options.box_jitter
+    dropped = DROPPED if options.drop_boxes is None else options.drop_boxes
+    if not (jitter or dropped):
+        return None, ["boxes: learnt from as they are annotated"]
+    line = f"boxes: in training their edges move by {jitter:g} of a side (standard deviation) and {100 * dropped:g} % are left out"
+    return BoxNoise(jitter, dropped, options.seed), [line]
 
 
 def _readable(videos: VideoDataset) -> Iterator[VideoAnnotation]:

@@ -110,14 +110,11 @@ def origin(
     """What decides the counters of a checkpoint's videos, as plain values. used: the run's options
     as they are to score it. detector: its record. unseen: the triplets that training lacks,
     None without training annotations."""
-    given, free = used.to_dict(), free_options(type(used), "scores")  # of the detector its record is compared
+    given, had = used.to_dict(), run.options.to_dict()
+    free = free_options(type(used), "scores", given, had)  # of the detector its record is compared
     made_by = {
         "checkpoint": _parts_digest(run.file),
-        "changed": {
-            name: given[name]
-            for name, value in run.options.to_dict().items()
-            if given[name] != value and name not in free
-        },
+        "changed": {name: given[name] for name, value in had.items() if given[name] != value and name not in free},
         "detector": None if detector is None else asdict(detector),
         "exclusive_decoding": exclusive,
         "protocol": asdict(protocol),

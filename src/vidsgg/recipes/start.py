@@ -114,12 +114,13 @@ def find_start(options: TrainOptions, given: Collection[str], splits: Splits | N
     # How long, where, how fast and how safely it trains, but not what it learns from and how. (The
     # detector and the videos may lie elsewhere; that they are the same is checked by what they
     # are.)
-    free = free_options(type(mine), "run")
+    free = free_options(type(mine), "run", mine.to_dict(), run.options.to_dict())
     for name in given:
         wanted, had = getattr(mine, name), run.had(name)
         # Of a file only its content counts, and what a run read from one before its first step is
         # in its checkpoint.
-        if name not in free and name not in place_options(type(mine)) and wanted != had:
+        by_content = name in place_options(type(mine)) and name not in free_options(type(mine), "run")
+        if name not in free and not by_content and wanted != had:
             raise ConfigError(
                 f"option -{name}: {wanted} was asked for, but {run.file} is of a run with {had}, and a run that goes on"
                 f" keeps it. Leave -{name} out to go on, or -resume_from to start anew."

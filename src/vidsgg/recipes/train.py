@@ -132,7 +132,7 @@ def _train(start: Start, team: Team, held_out: str, after_evaluation: AfterEvalu
     source_lines = [*_check_source(start, source), *_check_threads(start, torch.get_num_threads())]
     model, model_lines = make_model(task, source)
     train_loader, val_loader = make_loaders(task, source, lessons)
-    criterion = task.method.criterion(task.schema, task.options)
+    criterion = task.method.criterion(task.schema, task.network_options)
     learner, learner_lines = make_task_learner(task, model, train_loader)
     lines = [*start.lines, *source_lines, *lesson_lines, *model_lines, *learner_lines]
 
@@ -218,7 +218,7 @@ def _run_folder(
         logger=logger,
         program=team.program,
         say_again=again,
-        may_differ=free_options(kind, "run"),
+        may_differ=free_options(kind, "run", config),
     )
 
 

@@ -88,7 +88,7 @@ def run_tuning(options: TuneOptions, training: TrainOptions, given: Collection[s
     monitor = _check(training, _models(training, space))
     folder = OUTPUT / "tune" / name
     place = options.storage or str(folder / "study.db")
-    free = {*free_options(type(training), "study"), *space}
+    free = {*free_options(type(training), "study", training.to_dict()), *space}
     about = {key: value for key, value in training.to_dict().items() if key not in free}
     if options.storage is None:
         check_no_links(Path(place), below=OUTPUT)

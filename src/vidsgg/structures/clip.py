@@ -264,11 +264,21 @@ class Clip:
 
     def with_pairs(self, rows: Tensor) -> Clip:
         """Some pairs (increasing rows) with their nodes, in the same frames."""
-        node = torch.cat([self.pair_subject[rows], self.pair_object[rows]]).unique()
-        place = torch.full((self.nodes,), -1, device=self.device)
-        place[node] = torch.arange(len(node), device=self.device)
+        kept = torch.zeros(self.nodes, dtype=torch.bool, device=self.device)
+        kept[self.pair_subject[rows]] = True
+        kept[self.pair_object[rows]] = True
+        return self._among(kept, rows)
+
+    def with_nodes(self, kept: Tensor) -> Clip:
+        """Some nodes (N,) bool with the pairs between them, in the same frames; for subjects that are
+        nodes."""
+        return self._among(kept, torch.nonzero(kept[self.pair_subject] & kept[self.pair_object]).squeeze(1))
+
+    def _among(self, kept: Tensor, rows: Tensor) -> Clip:
+        """The pairs (increasing rows) among the nodes (N,) bool that are kept."""
+        place = kept.cumsum(0) - 1
         columns: dict[str, Any] = {
-            name: value[node]
+            name: value[kept]
             for name in _POINTS_INTO
             if name.startswith("node_") and (value := getattr(self, name)) is not None
         }

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from vidsgg.models.layers.class_embedding import ClassEmbedding
+from vidsgg.models.layers.layout_encoder import GeometryEncoder
 from vidsgg.models.layers.object_classifier import HIDDEN, POSITION_WIDTH
-from vidsgg.models.layers.pair_encoder import GeometryEncoder
 from vidsgg.models.layers.video_norm import VideoBatchNorm
 from vidsgg.ops.segments import segment_mean
 from vidsgg.structures.clip import Clip

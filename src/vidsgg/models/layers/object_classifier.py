@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vidsgg.models.layers.class_embedding import ClassEmbedding
-from vidsgg.models.layers.pair_encoder import GeometryEncoder
+from vidsgg.models.layers.layout_encoder import GeometryEncoder
 from vidsgg.models.layers.video_norm import VideoBatchNorm
 from vidsgg.structures.clip import Clip
 from vidsgg.structures.schema import Schema
@@ -24,9 +24,9 @@ POSITION_WIDTH, HIDDEN = 128, 1024
 class NodeEncoder(nn.Module):
     """[RoI feature | expected class vector | position] of nodes.
 
-    Without RoI features, which only the objects of events may lack: [position | clip feature |
-    action], of which data set and mode decide what exists. The place is then read as in
-    ``GeometryEncoder``, rounded.
+    Without RoI features: [expected class vector | position], or of the objects of events [position |
+    clip feature | action], of which data set and mode decide what exists. The place is then read as
+    in ``GeometryEncoder``, rounded.
     """
 
     def __init__(
@@ -42,13 +42,16 @@ class NodeEncoder(nn.Module):
         super().__init__()
         vocabulary = schema.vocabulary
         self.has_features, self.dropout = widths.node > 0, dropout
-        if self.has_features:
+        if self.has_features or schema.subject_has_box:
             self.embedding = ClassEmbedding(vocabulary.objects[1:], embedding_dim, embedding_std)
+            self.encoded_width = widths.node + embedding_dim + POSITION_WIDTH
+        if self.has_features:
             self.position_norm = VideoBatchNorm(4, momentum=0.001)
             self.position = nn.Linear(4, POSITION_WIDTH)
-            self.encoded_width = widths.node + embedding_dim + POSITION_WIDTH
             return
         self.geometry = GeometryEncoder(len(schema.slots), POSITION_WIDTH)
+        if schema.subject_has_box:
+            return
         self.action_embedding = None
         self.encoded_width = POSITION_WIDTH + widths.action
         if mode in schema.subject_given:
@@ -58,17 +61,21 @@ class NodeEncoder(nn.Module):
     def encode(self, clip: Clip) -> Tensor:
         """(N, encoded_width). dropout is of the position alone.
 
-        With RoI features the clip must carry node_feature and node_distribution. The objects of
-        events come without a detector's distribution: every class is then equally likely.
+        With RoI features the clip must carry node_feature, and if its subjects have boxes
+        node_distribution. The objects of events come without a detector's distribution: every class
+        is then equally likely.
         """
-        if not self.has_features:
+        if not (self.has_features or clip.schema.subject_has_box):
             return self._encode_in_event(clip)
-        assert clip.node_feature is not None
         if clip.node_distribution is not None:
             expected = clip.node_distribution[:, 1:] @ self.embedding.weight
         else:
             assert not clip.schema.subject_has_box
             expected = self.embedding.weight.mean(0).expand(clip.nodes, -1)
+        if not self.has_features:
+            place = self.geometry(clip.node_box, clip.node_frame, clip)
+            return torch.cat([expected, F.dropout(place, self.dropout, self.training)], 1)
+        assert clip.node_feature is not None
         low, high = clip.node_box[:, :2], clip.node_box[:, 2:]
         side = high - low + 1  # the reference counts pixels inclusively
         box = self.position_norm(torch.cat([low + side / 2, side], 1), clip.frame_video[clip.node_frame], clip.videos)

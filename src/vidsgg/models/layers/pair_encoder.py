@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vidsgg.models.layers.class_embedding import ClassEmbedding
+from vidsgg.models.layers.layout_encoder import GeometryEncoder, LayoutEncoder
 from vidsgg.models.layers.video_norm import VideoBatchNorm
 from vidsgg.ops.ragged import take_rows
 from vidsgg.structures.clip import Clip
@@ -43,39 +44,13 @@ class UnionEncoder(nn.Module):
         return fused
 
 
-class GeometryEncoder(nn.Module):
-    """Where the object's box lies in its frame, for data sets that bring labels and boxes but no
-    visual features.
-
-    Boxes are rounded to 1/100 of the frame: EASG's hand-drawn boxes lie on a grid of 800 x 600 and
-    its others do not, so that the last digits of a box would give its relation away
-    (docs/architecture.md, "Leaks").
-    """
-
-    STEP = 1 / 100
-
-    def __init__(self, slots: int, out_dim: int) -> None:
-        super().__init__()
-        self.slots = slots
-        self.layers = nn.Sequential(nn.Linear(6 + slots, out_dim), nn.ReLU(), nn.Linear(out_dim, out_dim))
-
-    def forward(self, box: Tensor, frame: Tensor, clip: Clip) -> Tensor:
-        """(R, out_dim) from boxes (R, 4) and the places of their frames (R,) in their units."""
-        box = box / clip.frame_size[frame].repeat(1, 2)
-        box = (box / self.STEP).round() * self.STEP
-        low, high = box[:, :2], box[:, 2:]
-        side = (high - low).clamp(min=self.STEP)
-        place = torch.cat([(low + high) / 2, side, side.log(), F.one_hot(clip.frame_slot[frame], self.slots)], 1)
-        token: Tensor = self.layers(place)
-        return token
-
-
 class PairEncoder(nn.Module):
     """(P, width) tokens: [subject | object | union | subject class | object class], of which the
     schema decides what exists.
 
     For subjects that are actions the object comes first: [object | action | object class | action
-    class].
+    class]. Without features of unions there is an encoder of both boxes in their place (layout), for
+    actions without any features one of the object's box.
     Width: hidden_dim for every visual part, embedding_dim for each class (STTran: 3 * 512 + 2 * 200
     = 1936; EASG: 1424).
     """
@@ -90,12 +65,14 @@ class PairEncoder(nn.Module):
         self.subject_visual = nn.Linear(subject_width, hidden_dim) if subject_width else None
         self.object_visual = nn.Linear(widths.node, hidden_dim) if widths.node else None
         self.union = UnionEncoder(widths.union, hidden_dim) if widths.union else None
-        self.geometry = None if widths.node or widths.union else GeometryEncoder(len(schema.slots), hidden_dim)
+        self.layout = LayoutEncoder(hidden_dim) if schema.subject_has_box and not widths.union else None
+        alone = not (schema.subject_has_box or widths.node)
+        self.geometry = GeometryEncoder(len(schema.slots), hidden_dim) if alone else None
         subjects = vocabulary.objects if schema.subject_has_box else vocabulary.subjects
         self.subject_embedding = ClassEmbedding(subjects, embedding_dim, embedding_std)
         self.object_embedding = ClassEmbedding(vocabulary.objects, embedding_dim, embedding_std)
-        visual = sum(part is not None for part in (self.subject_visual, self.object_visual, self.union, self.geometry))
-        self.width = visual * hidden_dim + 2 * embedding_dim
+        parts = (self.subject_visual, self.object_visual, self.union, self.layout, self.geometry)
+        self.width = sum(part is not None for part in parts) * hidden_dim + 2 * embedding_dim
 
     def forward(self, clip: Clip, node_class: Tensor, action_class: Tensor) -> Tensor:
         """node_class (N,), action_class (U,): the classes to embed, given or predicted."""
@@ -110,6 +87,8 @@ class PairEncoder(nn.Module):
         parts = subject_parts + object_parts if self.subject_has_box else object_parts + subject_parts
         if self.union is not None:
             parts.append(self.union(clip.pair_union, clip.pair_mask, clip.frame_video[clip.pair_frame], clip.videos))
+        if self.layout is not None:
+            parts.append(self.layout(clip))
         if self.geometry is not None:
             parts.append(self.geometry(clip.node_box[obj], clip.pair_frame, clip))
         words = [self.subject_embedding(subject_class[subject]), self.object_embedding(node_class[obj])]

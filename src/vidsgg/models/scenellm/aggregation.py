@@ -11,19 +11,15 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from vidsgg.models.layers.layout_encoder import rounded_boxes
 from vidsgg.ops.segments import segment_mean, segment_sum
 from vidsgg.ops.trees import linkage_trees
 from vidsgg.structures.clip import Clip
 
-# Boxes are read to 1/100 of the frame: the last digits of EASG's would give its relations away
-# (docs/architecture.md, "Leaks").
-BOX_STEP = 1 / 100
-
 
 def box_places(clip: Clip) -> Tensor:
     """(N, 4): centre x, centre y, width and height of every node's box, as shares of its frame."""
-    box = clip.node_box / clip.frame_size[clip.node_frame].repeat(1, 2)
-    low, high = torch.split((box / BOX_STEP).round() * BOX_STEP, 2, 1)
+    low, high = torch.split(rounded_boxes(clip.node_box, clip.node_frame, clip), 2, 1)
     return torch.cat([(low + high) / 2, high - low], 1)
 
 
