@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -26,6 +26,7 @@ import torch
 
 from benchmarks.sttran import WIDTHS, random_clip
 from vidsgg.datasets.action_genome import SCHEMA
+from vidsgg.engine.checkpoint import Checkpoint, Provenance
 from vidsgg.engine.checkpoint_files import LAST
 from vidsgg.engine.distributed import ALONE, Team
 from vidsgg.engine.fit import FitSettings, fit
@@ -107,9 +108,9 @@ class Folder(RunFolder):
 
     seconds = 0.0
 
-    def save(self, name: str, content: Mapping[str, Any]) -> None:
+    def save(self, names: Sequence[str], checkpoint: Checkpoint) -> None:
         began = time.perf_counter()
-        super().save(name, content)
+        super().save(names, checkpoint)
         self.seconds = time.perf_counter() - began
 
 
@@ -126,10 +127,11 @@ def overhead(build: Callable[[], STTran], clips: Sequence[Clip], epochs: int) ->
     def no_evaluation() -> Any:
         raise StopIteration  # when all is measured
 
+    made = Provenance({}, SCHEMA)
     with tempfile.TemporaryDirectory() as path, Folder(Path(path) / "run", {}, echo=False) as run:
         with suppress(StopIteration):
-            fit(state, RelationCriterion(SCHEMA), ready, no_evaluation, run, settings, {})  # type: ignore[arg-type]
-        run.save(LAST, state.state_dict())
+            fit(state, RelationCriterion(SCHEMA), ready, no_evaluation, run, settings, made)
+        run.save([LAST], state.checkpoint(made))
     bare, ours = zip(*ready.seconds[1:], strict=True)
     return statistics.median(bare), statistics.median(ours), run.seconds
 

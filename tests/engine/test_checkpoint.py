@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pickle
 import random
+import struct
 import zipfile
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from clips import ENTITY
 from vidsgg.engine.checkpoint import Checkpoint
 from vidsgg.engine.checkpoint_files import find_checkpoint
 from vidsgg.errors import CheckpointError
+from vidsgg.io.atomic import same_file
 from vidsgg.io.tensors import load_tensors, save_tensors
 
 CONTENT = {"epoch": 3, "model_state_dict": {"w": torch.ones(2)}, "config": {"lr": 1e-4}, "schema": ENTITY.to_dict()}
@@ -144,3 +147,47 @@ def test_a_run_folder_stands_for_its_best_checkpoint(tmp_path: Path) -> None:
     assert find_checkpoint(tmp_path).name == "checkpoint_final.tar"
     save_tensors(tmp_path / "checkpoint_best.tar", CONTENT)
     assert find_checkpoint(tmp_path).name == "checkpoint_best.tar"
+
+
+def test_what_only_training_reads_is_left_out_and_not_compared(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.tar"
+    optimizer = {"state": {0: {"exp_avg": torch.full((700, 9), 3.25)}}, "param_groups": []}
+    content = {
+        "model_state_dict": {"weight": torch.full((500,), 1.5), "tied": torch.ones(1)},
+        "optimizer_state_dict": optimizer,
+    }
+    content["model_state_dict"]["tied"] = content["model_state_dict"]["weight"][:7]
+    save_tensors(path, content)
+    (kept,) = load_tensors(path, without=["optimizer_state_dict"]).values()
+    assert torch.equal(kept["weight"], torch.full((500,), 1.5)) and kept["tied"].shape == (7,)
+
+    whole = path.read_bytes()
+    for value, names in ((3.25, ()), (1.5, ("1.5",))):
+        at = whole.index(struct.pack("<4f", *[value] * 4))
+        path.write_bytes(whole[:at] + b"\xff" + whole[at + 1 :])
+        if names:
+            with pytest.raises(CheckpointError, match="is not what was written"):
+                load_tensors(path, without=["optimizer_state_dict"])
+        else:
+            load_tensors(path, without=["optimizer_state_dict"])
+        with pytest.raises(CheckpointError, match="is not what was written"):
+            load_tensors(path)
+    path.write_bytes(whole[:-100])
+    with pytest.raises(CheckpointError):
+        load_tensors(path, without=["optimizer_state_dict"])
+
+
+def test_a_file_under_two_names_is_replaced_under_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    best, last = tmp_path / "best", tmp_path / "last"
+    for links in (True, False):
+        save_tensors(best, {"a": torch.ones(3)})
+        with monkeypatch.context() as patch:
+            if not links:
+                patch.setattr(os, "link", lambda *names: (_ for _ in ()).throw(OSError(errno.EPERM, "no links")))
+            same_file(last, best)
+            same_file(last, best)
+        assert best.samefile(last) == links and best.read_bytes() == last.read_bytes()
+        save_tensors(last, {"a": torch.zeros(3)})
+        assert torch.equal(load_tensors(best)["a"], torch.ones(3))
+        assert torch.equal(load_tensors(last)["a"], torch.zeros(3))
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["best", "last"]

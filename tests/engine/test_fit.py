@@ -54,6 +54,10 @@ def test_training_learns_logs_and_saves(tmp_path: Path) -> None:
         "val/with/recall@20",
         "val/no/mR_frame@50",
     } <= names
+    run = tmp_path / "run"  # checkpoints of one step are one file on the disk
+    assert (run / "checkpoint_last.tar").samefile(run / "checkpoint_final.tar")
+    assert (run / "checkpoint_last.tar").samefile(run / "checkpoint_epoch_12.tar")
+    assert not (run / "checkpoint_last.tar").samefile(run / "checkpoint_epoch_2.tar")
     best = load_tensors(tmp_path / "run" / "checkpoint_best.tar")
     assert best["training_state"]["best_score"] == result.best_score
     assert {"epoch", "model_state_dict", "optimizer_state_dict", "loss", "config"} <= set(best)

@@ -77,9 +77,9 @@ class ReadyModel:
     options: TrainOptions
 
 
-def read_run(path: Path, *, mmap: bool = False, model: str | None = None) -> SavedRun:
+def read_run(path: Path, *, mmap: bool = False, to_go_on: bool = False, model: str | None = None) -> SavedRun:
     """path: a checkpoint file, a run's folder, or the name of a model that needs no training, where
-    no file and no folder is called so. mmap: as load_tensors. model: as the user names it, which
+    no file and no folder is called so. mmap: as load_tensors. to_go_on: with what training needs to go on. model: as the user names it, which
     also lets in code of his own.
 
     Raises CheckpointError if it is none of ours, or of code that was not named; ConfigError if it
@@ -94,7 +94,7 @@ def read_run(path: Path, *, mmap: bool = False, model: str | None = None) -> Sav
         run = built_in_run(str(path))
         return _checked(run, model)
     file = find_checkpoint(path)
-    checkpoint = Checkpoint.load(file, mmap=mmap)
+    checkpoint = Checkpoint.load(file, mmap=mmap, to_go_on=to_go_on)
     config, started_in = checkpoint.provenance.config, checkpoint.provenance.started_in
     if "model" not in config:
         raise CheckpointError(f"{file} does not say which model it holds.")

@@ -28,6 +28,8 @@ from vidsgg.structures.widths import FeatureWidths
 
 Plain: TypeAlias = bool | int | float | str | None
 _Count = Annotated[int, Meta(ge=0, lt=2**53)]
+# What nothing but training reads.
+_TO_GO_ON = ("optimizer_state_dict", "scaler_state_dict", "schedule_state_dict")
 _REQUIRED = ("epoch", "model_state_dict", "config")
 
 
@@ -151,8 +153,10 @@ class Checkpoint:
         write_record(path, weights, content)
 
     @staticmethod
-    def load(path: Path, *, mmap: bool = False) -> Checkpoint:
-        """Read a file of ours, also one of version 0.1.0. mmap: as load_tensors.
+    def load(path: Path, *, mmap: bool = False, to_go_on: bool = True) -> Checkpoint:
+        """Read a file of ours, also one of version 0.1.0. mmap: as load_tensors. to_go_on: False
+        leaves out the optimiser's state, two thirds of the file, and the weights on the disk until
+        they are read; then no run can go on from it.
 
         Raises CheckpointError as load_tensors does, if the file is of another kind, and if it is of
         version 0.1.0 and does not say enough of its classes.
@@ -161,7 +165,7 @@ class Checkpoint:
             weights, about = read_shared(path, "model of vidsgg")
             content = {**about, "model_state_dict": weights}
         else:
-            content = load_tensors(path, mmap=mmap)
+            content = load_tensors(path, mmap=mmap, without=() if to_go_on else _TO_GO_ON)
         if any(key not in content for key in _REQUIRED):
             raise CheckpointError(
                 f"{path} is not a checkpoint of vidsgg: it lacks some of {', '.join(_REQUIRED)}."

@@ -102,9 +102,9 @@ def fit(
     if gpu.note:
         run.log(gpu.note)
 
-    def save(name: str) -> None:
-        run.save(name, state.checkpoint(provenance))
-        watch.last_saved = name
+    def save(*names: str) -> None:
+        run.save(names, state.checkpoint(provenance))
+        watch.last_saved = names[-1]
 
     def evaluate_and_log(epoch: int) -> dict[str, float]:
         """The values of an evaluation, after schedule, early stopping and the choice of the best
@@ -131,6 +131,7 @@ def fit(
         watch.explaining(),
         profiled_steps(run.path if settings.profile and team.leads else None) as step_done,
     ):
+        whole: str | None = None  # the checkpoint of where the run stands, once an epoch has ended
         while not state.finished(settings.epochs):
             epoch, started = state.epoch, time.monotonic()
             saved = started
@@ -206,11 +207,10 @@ def fit(
                     epoch=epoch,
                     step=state.step,
                 )
-                if state.best_epoch == epoch:
-                    save(BEST)
-            if epoch % settings.save_freq == 0:
-                save(f"checkpoint_epoch_{epoch}.tar")
-            save(LAST)
+            best = (BEST,) if evaluated and state.best_epoch == epoch else ()
+            kept = (f"checkpoint_epoch_{epoch}.tar",) if epoch % settings.save_freq == 0 else ()
+            save(*best, *kept, LAST)
+            whole = LAST
             if evaluated:
                 report(values, epoch)
 
@@ -218,15 +218,19 @@ def fit(
             values = evaluate_and_log(0)
             run.scalars(values, epoch=0, step=0)
             save(BEST)
+            whole = BEST
             report(values, 0)
-        save(FINAL)
-    best, loss = state.best_score, state.losses[-1:]
-    return FitResult(math.nan if best is None else best, state.best_epoch, loss[0] if loss else math.nan)
+        if whole is None:  # nothing was left to do
+            save(FINAL)
+        else:
+            run.name_again(whole, FINAL)
+    score, loss = state.best_score, state.losses[-1:]
+    return FitResult(math.nan if score is None else score, state.best_epoch, loss[0] if loss else math.nan)
 
 
 @contextmanager
 def _saving_when_stopped(
-    run: RunFolder, state: TrainingState, save: Callable[[str], None], team: Team
+    run: RunFolder, state: TrainingState, save: Callable[..., None], team: Team
 ) -> Iterator[StopSignals]:
     """Inside, a signal to stop is a StopRequested at the next chance; it ends as Stopped, with
     everything saved."""
@@ -288,7 +292,6 @@ def fit_counts(
     # there is none where classes are guessed, see evaluate
     score, loss = values[monitor.key], losses.get("total", math.nan)
     checkpoint = Checkpoint(provenance, model.state_dict(), epoch=1, loss=loss)
-    for name in (BEST, FINAL):
-        run.save(name, checkpoint)
+    run.save((BEST, FINAL), checkpoint)
     after_evaluation(1, monitor.upward(score))
     return FitResult(best_score=score, best_epoch=1, last_loss=loss)

@@ -23,7 +23,7 @@ from vidsgg.engine.checkpoint import Checkpoint
 from vidsgg.engine.loggers import OpenLogger, TensorBoardLogger
 from vidsgg.engine.run_lock import RunLock
 from vidsgg.errors import CheckpointError, ConfigError, DataError, Stopped, short
-from vidsgg.io.atomic import remove_left_behind, write_whole
+from vidsgg.io.atomic import remove_left_behind, same_file, write_whole
 from vidsgg.io.links import regular_file
 from vidsgg.io.names import file_name
 from vidsgg.io.untrusted import read_yaml
@@ -169,15 +169,25 @@ class RunFolder:
         with self._writing():
             self._logger.flush()
 
-    def save(self, name: str, checkpoint: Checkpoint) -> None:
-        """Write a checkpoint; what was logged before it is not lost after it. Raises
-        CheckpointError if the disk is full."""
+    def save(self, names: Sequence[str], checkpoint: Checkpoint) -> None:
+        """Write a checkpoint, once, under one or several names; what was logged before it is not
+        lost after it. Raises CheckpointError if the disk is full."""
         self.flush()
         try:
-            checkpoint.save(self.path / name)
+            checkpoint.save(self.path / names[0])
+            for name in names[1:]:
+                self.name_again(names[0], name)
         except CheckpointError as error:
             again = f" Then go on with: {self.resume_command}" if any(self.path.glob("checkpoint_*.tar")) else ""
             raise CheckpointError(f"{error}{again}") from error
+
+    def name_again(self, name: str, other: str) -> None:
+        """A checkpoint of this run, ``name``, stands under a second name, ``other``. Raises
+        CheckpointError if the disk is full."""
+        try:
+            same_file(self.path / other, self.path / name)
+        except OSError as error:
+            raise CheckpointError(f"cannot write {self.path / other}: {error.strerror or error}.") from error
 
     def __enter__(self) -> RunFolder:
         return self
@@ -216,7 +226,9 @@ class UnwrittenRun(RunFolder):
 
     def flush(self) -> None: ...
 
-    def save(self, name: str, checkpoint: Checkpoint) -> None: ...
+    def save(self, names: Sequence[str], checkpoint: Checkpoint) -> None: ...
+
+    def name_again(self, name: str, other: str) -> None: ...
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

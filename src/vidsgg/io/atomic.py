@@ -16,6 +16,7 @@ import errno
 import os
 import re
 import secrets
+import shutil
 import stat
 import sys
 import tempfile
@@ -54,6 +55,26 @@ def write_whole(path: Location, content: bytes | str) -> None:
     """A whole file of given bytes, or of a text as UTF-8, as ``whole_file`` writes it."""
     with whole_file(path) as file:
         file.write(content.encode() if isinstance(content, str) else content)
+
+
+def same_file(path: Path, other: Path) -> None:
+    """Give a file that is there, ``other``, a second name: ``path``, in the same folder, whatever was there before.
+    Where the file system has no such links, ``path`` becomes a copy.
+
+    For files that are only ever replaced, as ``whole_file`` does: writing into one would change both.
+    Raises OSError as ``whole_file``.
+    """
+    _check_place(path)
+    temporary = _temporary_beside(path)
+    try:
+        os.link(other, temporary)
+        os.replace(temporary, path)
+    except OSError:
+        with whole_path(path) as copy:
+            shutil.copyfile(other, copy)
+    finally:
+        with contextlib.suppress(OSError):  # it is still there where both names were one file before
+            temporary.unlink()
 
 
 @contextlib.contextmanager

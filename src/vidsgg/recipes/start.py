@@ -260,14 +260,14 @@ def _read(options: TrainOptions) -> tuple[SavedRun | Path, tuple[str, ...]]:
     else:
         path = Path(options.resume_from)
         if not path.is_dir() or (path / SHARED).is_file():
-            return read_run(path), ()
+            return read_run(path, to_go_on=True), ()
         candidates = [path]
     lines: list[str] = []
     for folder in candidates:
         newest = newest_checkpoint(folder)
         lines += [f"warning: passed over a newer checkpoint: {damage}" for damage in newest.damaged]
         if newest.path:
-            return read_run(newest.path), tuple(lines)
+            return read_run(newest.path, to_go_on=True), tuple(lines)
         if begun(folder) or (options.resume_from == "last" and options.save_path and not has_saved(folder)):
             return folder, ()
     looked = (
