@@ -18,6 +18,7 @@ from jsonschema import Draft202012Validator
 
 from vidsgg.datasets.action_genome import SCHEMA as ACTION_GENOME
 from vidsgg.errors import DataError
+from vidsgg.io.graph_decoder import decode_graph
 from vidsgg.io.graphs import graph_schema, graph_writer, read_graph, write_graph
 from vidsgg.io.json_schema import check_json
 from vidsgg.io.untrusted import parse_json
@@ -332,3 +333,65 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(DataError, match=r"cannot write .*file"):
         write_graph(tmp_path / "file" / "g.json", example())
+
+
+# Sound files are decoded by type, others value by value.
+
+_THINGS = (GraphNode("person", 0.5, (1.0, 2.0, 30.0, 40.0), 1), GraphNode("cup", 0.75, (3.0, 4.0, 5.0, 6.0), 2))
+_HOLDS = (GraphEdge(0, 1, "holding", "contacting", 0.25, True), GraphEdge(0, 1, "touching", "contacting", 0.5))
+TIMED = VideoGraph(
+    "Zoë.mp4",
+    "own",
+    tuple(GraphFrame(f"Zoë/{n}", n, (n - 1) / 2, 64.0, 48.0, _THINGS, _HOLDS) for n in (1, 2)),
+    (RelationInterval(1, 2, "person", "cup", "holding", "contacting", 0.0, 0.5, 1, 2, 0.25),),
+    Origin("sttran", "sgdet", "run/checkpoint_best.tar", "0" * 64, fps=2.0),
+)
+
+
+def test_sound_files_take_the_short_way(tmp_path: Path) -> None:
+    path = tmp_path / "walk.graph.json"
+    write_graph(path, TIMED)
+    decoded = decode_graph(path.read_bytes())
+    assert decoded is not None and decoded.frames == TIMED.frames and decoded.relations == TIMED.relations
+    assert decoded.rest["frames"] == [] and decoded.rest["video_id"] == TIMED.video_id
+    assert read_graph(path) == TIMED
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('"score": 0.75', '"score": 0.75, "score": 0.75'),
+        ('"score": 0.75', '"score": 0.75, "sure": 1'),
+        ('"score": 0.75', '"score": 1.75'),
+        ('"score": 0.75', '"score": "0.75"'),
+        ('"score": 0.75, ', ""),
+        ('"number": 1,', '"number": 1.0,'),
+        ('"number": 1,', '"number": 1000000001,'),
+        ('"width": 64.0', '"width": 1000001'),
+        ('"track": 1', '"track": 9007199254740992'),
+        ('"time": 0.0', '"time": 1e308'),
+        ("[1.0, 2.0, 30.0, 40.0]", "[1.0, 2.0, 1e301, 40.0]"),
+        ("[1.0, 2.0, 30.0, 40.0]", "[1.0, 2.0, 30.0]"),
+        ('"video_id"', '"video_id": "other", "video_id"'),
+        ('"frames": [', '"frames": [], "frames": ['),
+        ('"object": 1', '"object": 7'),
+    ],
+)
+def test_what_the_long_way_refuses_the_short_one_does_not_take(before: str, after: str, tmp_path: Path) -> None:
+    path = tmp_path / "walk.graph.json"
+    write_graph(path, TIMED)
+    text = path.read_text(encoding="utf-8")
+    assert before in text
+    path.write_text(text.replace(before, after, 1), encoding="utf-8")
+    assert decode_graph(path.read_bytes()) is None
+    with pytest.raises(DataError, match=r"walk\.graph\.json"):
+        read_graph(path)
+
+
+def test_entries_in_another_form_are_read_the_long_way(tmp_path: Path) -> None:
+    path = tmp_path / "walk.graph.json"
+    write_graph(path, TIMED)
+    text = path.read_text(encoding="utf-8")
+    for before, after in (('"track": 1', '"track" : 1'), ("Zoë", "Zo\\u00eb"), ('"time": 0.0', '"time": 0')):
+        path.write_text(text.replace(before, after), encoding="utf-8")
+        assert path.read_bytes() != text.encode() and read_graph(path) == TIMED

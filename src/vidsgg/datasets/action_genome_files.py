@@ -8,13 +8,11 @@ pickles stay the same.
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import logging
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +23,7 @@ from tqdm import tqdm
 from vidsgg.datasets.action_genome_layout import OBJECTS, PERSONS, find_layout
 from vidsgg.datasets.annotation_cache import CACHE_FOLDER, cache_home, folder_hash
 from vidsgg.errors import DataError, short
+from vidsgg.io.collector import without_collector
 from vidsgg.io.columns import Texts, check_starts, load_columns, save_columns, texts_from_columns, texts_to_columns
 from vidsgg.io.files import check_regular
 from vidsgg.io.links import check_no_links
@@ -379,23 +378,10 @@ def load_records(root: Path, vocabulary: Vocabulary) -> Records:
     if size > _SLOW_BYTES:
         say(f"Reading Action Genome's annotations ({size / 1e6:.0f} MB) once; later runs take the cache.")
     digests = {name: {**stamp, "sha256": _sha256(folder / name)} for name, stamp in stamps.items()}
-    with _no_collector():
+    with without_collector():
         records = parse_records(load_pickle(folder / PERSONS), load_pickle(folder / OBJECTS), vocabulary)
     _write_cache(root, places, records, digests)
     return records
-
-
-@contextmanager
-def _no_collector() -> Iterator[None]:
-    """Without Python's cycle collector, which goes through the millions of new objects again and
-    again: reading takes half the time."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def cache_places(root: Path) -> list[Path]:

@@ -17,6 +17,8 @@ from typing import Any, BinaryIO
 
 from vidsgg.errors import ConfigError, DataError, short
 from vidsgg.io.atomic import whole_file
+from vidsgg.io.files import read_bytes
+from vidsgg.io.graph_decoder import decode_graph
 from vidsgg.io.json_schema import check_json
 from vidsgg.io.locations import Location, RemotePath, is_storage, location
 from vidsgg.io.untrusted import read_json
@@ -51,7 +53,7 @@ class GraphWriter:
         """What is known when all frames have been added."""
         self._write('\n ],\n "relations": [')
         for i, relation in enumerate(relations):
-            self._write((",\n  " if i else "\n  ") + _text(_plain(asdict(relation))))
+            self._write((",\n  " if i else "\n  ") + _text(_known(relation, _RELATION)))
         self._write(f'\n ],\n "made_by": {_text(_origin_json(made_by))}}}\n')
         self.finished = True
 
@@ -61,7 +63,10 @@ class GraphWriter:
 
 def frame_json(frame: GraphFrame) -> dict[str, Any]:
     """Plain values of a frame, as graph files have them."""
-    return _plain(asdict(frame))
+    known = _known(frame, _FRAME)
+    known["nodes"] = [_known(node, _NODE) for node in frame.nodes]
+    known["edges"] = [_known(edge, _EDGE) for edge in frame.edges]
+    return known
 
 
 @contextmanager
@@ -106,7 +111,8 @@ def read_graph(path: Location) -> VideoGraph:
     Versions 1 to 3 hold a vocabulary at most; the rest of their schema is then as by default.
     Raises DataError naming the file, the place in it, what stands there and what should.
     """
-    content = read_json(path, Any, LARGEST)
+    decoded = decode_graph(read_bytes(path, LARGEST))
+    content = read_json(path, Any, LARGEST) if decoded is None else decoded.rest
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise DataError(f"{path} is not a video graph of vidsgg, as 'vidsgg predict' writes them.")
     version = content.get("version")
@@ -115,7 +121,8 @@ def read_graph(path: Location) -> VideoGraph:
             f"{path} is of version {short(version)}; this program reads versions 1 to {VERSION}. Install a newer one."
         )
     try:
-        return graph_from_json(content)
+        graph = graph_from_json(content)
+        return graph if decoded is None else replace(graph, frames=decoded.frames, relations=decoded.relations)
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
 
@@ -194,8 +201,16 @@ def graph_schema() -> dict[str, Any]:
     return schema
 
 
-def _text(values: Any) -> str:
-    return json.dumps(values, ensure_ascii=False, allow_nan=False)
+_text = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+# What files hold of each, in this order; of frames further their nodes and edges.
+_FRAME = ("key", "number", "time", "width", "height")
+_NODE, _EDGE, _RELATION = (tuple(kind.__dataclass_fields__) for kind in (GraphNode, GraphEdge, RelationInterval))
+
+
+def _known(thing: Any, names: Sequence[str]) -> dict[str, Any]:
+    """The attributes of these names without those that are None. dataclasses.asdict copies every
+    value, which takes longer than making JSON of them."""
+    return {name: value for name in names if (value := getattr(thing, name)) is not None}
 
 
 def _plain(values: dict[str, Any]) -> dict[str, Any]:
