@@ -152,6 +152,8 @@ def tracked(graph: VideoGraph, rules: IntervalRules = INTERVALS) -> VideoGraph:
         graph = replace(graph, frames=tuple(with_tracks(graph.frames)), relations=())
     first = 1 + max((node.track for frame in graph.frames for node in frame.nodes if node.track is not None), default=0)
     actions: dict[str, int] = {}
+    if graph.relations and all(node.track is not None for frame in graph.frames for node in frame.nodes):
+        return graph
     frames = tuple(
         replace(
             frame, nodes=tuple(_numbered(node, actions, first) if node.track is None else node for node in frame.nodes)

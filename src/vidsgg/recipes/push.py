@@ -19,7 +19,7 @@ from vidsgg.assembly.saved_run import SavedRun, find_detector_of, looks_at_pictu
 from vidsgg.assembly.sources import FeatureSource, open_source
 from vidsgg.detectors.files import share_detector
 from vidsgg.detectors.record import DetectorRecord
-from vidsgg.engine.checkpoint import SHARED
+from vidsgg.engine.checkpoint_files import SHARED
 from vidsgg.errors import ConfigError, DataError, VidsggError
 from vidsgg.io.atomic import write_whole
 from vidsgg.io.hub import check_hub_name, upload

@@ -30,10 +30,12 @@ class GraphNode:
     track: int | None = None
 
     def __post_init__(self) -> None:
-        _check_score(f"node {short(self.label)}", self.score)
+        if not 0 <= self.score <= 1:  # messages are made where they are needed: there may be a million nodes
+            raise _no_score(f"node {short(self.label)}", self.score)
         if self.box is not None:
             x1, y1, x2, y2 = self.box
-            if not (x1 <= x2 and y1 <= y2 and all(map(math.isfinite, self.box))):
+            # of numbers that are not finite one of these is false
+            if not (-math.inf < x1 <= x2 < math.inf and -math.inf < y1 <= y2 < math.inf):
                 raise DataError(
                     f"node {short(self.label)}: the box is {list(self.box)}, not x1, y1, x2, y2 with x1 <= x2 and y1"
                     " <= y2."
@@ -56,7 +58,8 @@ class GraphEdge:
     uncertain: bool | None = None
 
     def __post_init__(self) -> None:
-        _check_score(f"edge {short(self.predicate)}", self.score)
+        if not 0 <= self.score <= 1:
+            raise _no_score(f"edge {short(self.predicate)}", self.score)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +78,13 @@ class GraphFrame:
     def __post_init__(self) -> None:
         if not all(0 < side < math.inf for side in (self.width, self.height)):
             raise DataError(f"frame {short(self.key)}: is {self.width} x {self.height} pixels; both must be positive.")
-        _check_times(f"frame {short(self.key)}", self.time)
+        if self.time is not None:
+            _check_times(f"frame {short(self.key)}", self.time)
+        count = len(self.nodes)
         for i, edge in enumerate(self.edges):
-            for end in (edge.subject, edge.object):
-                if not 0 <= end < len(self.nodes):
-                    raise DataError(
-                        f"frame {short(self.key)}: edge {i} points to node {end}, there are {len(self.nodes)} nodes."
-                    )
+            if not (0 <= edge.subject < count and 0 <= edge.object < count):
+                end = edge.object if 0 <= edge.subject < count else edge.subject
+                raise DataError(f"frame {short(self.key)}: edge {i} points to node {end}, there are {count} nodes.")
 
     def only(self, kept: Sequence[int]) -> GraphFrame:
         """The frame with some of its nodes, in their order, and the edges between them."""
@@ -118,7 +121,8 @@ class RelationInterval:
 
     def __post_init__(self) -> None:
         where = f"relation {short(self.subject)} {short(self.predicate)} {short(self.object)}"
-        _check_score(where, self.score)
+        if not 0 <= self.score <= 1:
+            raise _no_score(where, self.score)
         if self.end_frame < self.begin_frame:
             raise DataError(f"{where}: ends at frame {self.end_frame}, before its begin at frame {self.begin_frame}.")
         if (self.begin is None) != (self.end is None) or (
@@ -327,9 +331,8 @@ class VideoGraph:
         return as_html(self)
 
 
-def _check_score(where: str, score: float) -> None:
-    if not 0 <= score <= 1:
-        raise DataError(f"{where}: the score is {score}, not a number from 0 to 1.")
+def _no_score(where: str, score: float) -> DataError:
+    return DataError(f"{where}: the score is {score}, not a number from 0 to 1.")
 
 
 def _check_times(where: str, *times: float | None) -> None:
