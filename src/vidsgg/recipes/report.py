@@ -110,6 +110,7 @@ class EvaluationReport:
         """One row per predicate, the most frequent in training first; recall as fractions. Without
         training annotations in their own order."""
         tail = self.tail
+        order: list[int] = list(range(len(self.recall.predicates))) if tail is None else tail.order.tolist()
         groups = [group.name for group in self.vocabulary.groups for _ in group.predicates]
         measured = [(constraint, k) for constraint in self.recall.protocol.constraints for k in self.recall.protocol.ks]
         return [
@@ -124,7 +125,7 @@ class EvaluationReport:
                     for constraint, k in measured
                 },
             }
-            for p in (range(len(groups)) if tail is None else tail.order)
+            for p in order
         ]
 
 
