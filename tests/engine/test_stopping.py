@@ -10,6 +10,7 @@ from clips import ACTION, ENTITY
 from engine.training import Case
 
 import vidsgg
+from vidsgg.engine.course import Course
 from vidsgg.engine.early_stopping import EarlyStopping
 from vidsgg.engine.report import Monitor
 from vidsgg.errors import ConfigError
@@ -84,6 +85,25 @@ def test_a_run_stops_when_its_score_no_longer_rises(tmp_path: Path) -> None:
     more = Case(tmp_path / "run", patience=4, **stuck)
     more.run()
     assert more.state.epoch == 6
+
+
+class TwoStages(Course):
+    last_stage = 4
+
+
+def test_the_scores_of_the_last_stage_alone_choose_the_best_epoch_and_end_the_run(tmp_path: Path) -> None:
+    """An earlier stage may score higher; waiting begins with the last stage."""
+    losses = iter((0.1, 0.2, 0.3, 2.0, 1.0, 1.5, 1.6))
+    case = Case(tmp_path, epochs=9, eval_freq=1, monitor="val_loss", patience=2, schedule="plateau")
+    result, _ = case.validate()
+    case.validate = lambda: (result, {"total": next(losses)})
+    rates = []
+    ended = case.run(
+        course=TwoStages(), after_evaluation=lambda epoch, score: rates.append(case.state.schedule.factor(99))
+    )
+    assert (ended.best_epoch, ended.best_score, case.state.epoch) == (5, 1.0, 8)
+    assert load_tensors(tmp_path / "checkpoint_best.tar")["epoch"] == 5
+    assert rates == [1, 1, 0.5, 1, 1, 1, 0.5]
 
 
 def test_the_lowest_loss_may_choose_the_best_epoch(tmp_path: Path) -> None:

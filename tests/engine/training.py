@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -128,10 +128,10 @@ def flat(content: Any, name: str = "") -> dict[str, Any]:
     return {name: content}
 
 
-def assert_same_bits(one: Path, other: Path) -> None:
-    """Two checkpoints hold the same: weights, optimiser, schedule, counters; their runs may have
-    been started in different folders."""
-    a, b = (flat({**load_tensors(path), "started_in": None}) for path in (one, other))
+def assert_same_bits(one: Path, other: Path, *, but: Sequence[str] = ("started_in",)) -> None:
+    """Two checkpoints hold the same: weights, optimiser, schedule, counters. but: what may differ, by
+    default the folder in which they were started."""
+    a, b = (flat({**load_tensors(path), **dict.fromkeys(but)}) for path in (one, other))
     assert a.keys() == b.keys()
     different = [
         name

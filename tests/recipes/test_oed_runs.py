@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,15 +13,18 @@ import numpy as np
 import pytest
 import torch
 from datasets.ag_files import small_set
+from engine.teams import in_processes
+from engine.training import assert_same_bits, in_process
 from golden.deterministic import cases_of, read_case, read_json
 from torch import Tensor
 from torchvision.models import resnet18
 
 import vidsgg
 from vidsgg.datasets.action_genome import SCHEMA
-from vidsgg.engine.checkpoint import Checkpoint
+from vidsgg.engine.checkpoint import FINAL, LAST, Checkpoint
+from vidsgg.engine.state import TrainingState
 from vidsgg.errors import CheckpointError, ConfigError
-from vidsgg.losses.oed import OedCriterion
+from vidsgg.io.tensors import load_tensors
 from vidsgg.methods.authors_file import AuthorsFile
 from vidsgg.methods.method import ImportOptions
 from vidsgg.methods.oed import METHOD, OedOptions
@@ -34,11 +40,8 @@ TINY: dict[str, Any] = {
     "model": "oed", "backbone": "resnet18", "short_side": 32, "long_side": 64, "hidden_dim": 16, "heads": 2, "feedforward_dim": 16,
     "enc_layers": 1, "instance_layers": 2, "relation_layers": 2, "num_queries": 6, "oed_topk": "5,3,2", "frames_per_video": 2,
     "num_workers": 0, "warmup_steps": 0, "logger": "none", "epochs": 4, "temporal_epochs": 2, "eval_freq": 4, "save_freq": 9,
+    "val": "test",
 }  # fmt: skip
-
-
-class Killed(BaseException):
-    """Nothing of ours catches it."""
 
 
 @pytest.fixture(scope="module")
@@ -59,29 +62,51 @@ def weights(path: str | Path) -> dict[str, Tensor]:
     return dict(Checkpoint.load(Path(path) / "checkpoint_final.tar").weights)
 
 
-@pytest.mark.parametrize("at", [1, 3], ids=["in stage 1", "in stage 2"])
-def test_a_run_that_was_killed_ends_with_the_same_bits(
-    run: OedOptions, at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    steps = 0
+def train_until(options: OedOptions, step: int, *given: str) -> None:
+    """Train; in the middle of an optimiser step (from 1) this process is killed."""
+    plain, done = TrainingState.count, 0
 
-    def deadly(self: OedCriterion, logits: Any, clip: Any) -> Any:
-        nonlocal steps
-        steps += clip.labels is not None and torch.is_grad_enabled()
-        if steps > at:
-            raise Killed
-        return plain(self, logits, clip)
+    def count(self: TrainingState, *values: Any, **named: Any) -> None:
+        nonlocal done
+        done += 1
+        if done == step:
+            os.kill(os.getpid(), signal.SIGKILL)
+        plain(self, *values, **named)
 
-    plain = OedCriterion.__call__
+    TrainingState.count = count  # type: ignore[method-assign]
+    run_training(options, given=given or None, echo=False)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX")
+def test_a_run_that_was_killed_in_both_stages_ends_with_the_same_bits(run: OedOptions, tmp_path: Path) -> None:
+    """Two steps an epoch, four epochs, of which two are stage 2."""
     path = tmp_path / "run"
-    with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(OedCriterion, "__call__", deadly)
-        run_training(replace(run, save_path=str(path), save_minutes=0.0), echo=False)
-    again = replace(run, save_path=None, resume_from=str(path))
+    begun = replace(run, save_path=str(path), save_minutes=0.0)
+    assert in_process(train_until, begun, 2) == -signal.SIGKILL
+    again = replace(run, save_path=None, resume_from=str(path), save_minutes=0.0)
+    for step, done in ((5, 5), (2, 6)):  # in the middle of the first epoch of stage 2, and at its end
+        assert in_process(train_until, again, step, "resume_from", "save_minutes") == -signal.SIGKILL
+        assert load_tensors(path / LAST)["training_state"]["step"] == done
     run_training(again, given=["resume_from"], echo=False)
-    want, have = weights(str(run.save_path)), weights(path)
-    assert want.keys() == have.keys()
-    assert all(torch.equal(want[name], have[name]) for name in want)
+    assert_same_bits(Path(str(run.save_path)) / FINAL, path / FINAL, but=("started_in", "config"))
+
+
+def member(options: OedOptions, step: int, *given: str) -> None:
+    """The second of two processes is killed in the middle of an optimiser step; 0: none is."""
+    train_until(options, step if os.environ["RANK"] == "1" else 0, *given)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX")
+def test_two_processes_with_accumulated_steps_go_on_with_the_same_bits(run: OedOptions, tmp_path: Path) -> None:
+    changes: dict[str, Any] = {"accumulate_grad_batches": 2, "epochs": 3, "temporal_epochs": 1, "eval_freq": 3}
+    whole, killed = (replace(run, save_path=str(tmp_path / name), **changes) for name in ("whole", "killed"))
+    assert in_processes(member, whole, 0) == ["", ""]
+    log = (tmp_path / "whole" / "logfile.txt").read_text(encoding="utf-8")
+    assert "in 2 processes" in log and "from epoch 3 on: stage 2" in log and "differ" not in log
+    assert in_processes(member, killed, 3)[1] == "SIGKILL"  # a step an epoch: in stage 2
+    again = replace(killed, save_path=None, resume_from=killed.save_path)
+    assert in_processes(member, again, 0, "resume_from") == ["", ""]
+    assert_same_bits(tmp_path / "whole" / FINAL, tmp_path / "killed" / FINAL, but=("started_in", "config"))
 
 
 def test_predcls_learns_in_both_stages_with_part_of_the_labels(data: Path, tmp_path: Path) -> None:

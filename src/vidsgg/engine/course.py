@@ -24,9 +24,14 @@ class Course:
 
     lead: epochs at the beginning that prepare the model and do not teach it the task. They run at
     the base rates, before the schedule begins, and are not scored.
+
+    last_stage: the first epoch of the last of several stages. From it on, the best epoch is chosen
+    among those of this stage only, and early stopping begins to count, as does the plateau schedule
+    anew.
     """
 
     lead: int = 0
+    last_stage: int = 1
 
     def groups(self, model: nn.Module, lr: float) -> list[dict[str, Any]]:
         """Parameter groups for the optimiser. lr: the rate that is asked for. A group may have a

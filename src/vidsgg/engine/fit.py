@@ -115,11 +115,12 @@ def fit(
         values = evaluation_scalars(result, losses)
         score = values[settings.monitor.key]
         schedule.observe(settings.monitor.upward(score))
-        if state.stopping and state.stopping.observe(score):
+        if state.stopping and epoch >= course.last_stage and state.stopping.observe(score):
             run.log(
                 f"early stopping: {state.stopping.patience} evaluations without progress in {settings.monitor.name}"
             )
-        if settings.monitor.better(score, state.best_score):
+        best_is_of_earlier_stage = state.best_epoch < course.last_stage <= epoch
+        if best_is_of_earlier_stage or settings.monitor.better(score, state.best_score):
             state.best_score, state.best_epoch = score, epoch
         return {f"val/{name}": value for name, value in values.items()}
 
@@ -135,6 +136,8 @@ def fit(
         while not state.finished(settings.epochs):
             epoch, started = state.epoch, time.monotonic()
             saved = started
+            if epoch == course.last_stage and state.batch == 0:
+                schedule.forget_scores()
             with stop.at_once(), update.precision.full_weights():
                 begin = course.before_epoch(state, loader)
             with update.precision.full_weights():

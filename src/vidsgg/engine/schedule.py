@@ -31,6 +31,10 @@ class Schedule:
             raise ValueError(f"schedule is {kind!r}, expected one of {SCHEDULES}")
         self.kind, self.steps, self.warmup, self.lead = kind, steps, warmup, lead
         self.ends = ends
+        self.forget_scores()
+
+    def forget_scores(self) -> None:
+        """Begin as if no score had been seen, at the full rate; only plateau has seen any."""
         self.best, self.waited, self.reductions = -math.inf, 0, 0
 
     def factor(self, step: int) -> float:

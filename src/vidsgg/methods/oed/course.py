@@ -30,6 +30,7 @@ class OedCourse(Course):
     drop: tuple[int, int]
     backbone_lr: float
     keep_stem: bool
+    last_stage: int
     by_epoch: bool  # whether the rate follows ``drop``, instead of the schedule
 
     @staticmethod
@@ -41,6 +42,7 @@ class OedCourse(Course):
             drop=(drop or max(1, round(0.75 * spatial)), drop or max(1, options.temporal_epochs // 2)),
             backbone_lr=options.backbone_lr,
             keep_stem=options.start_weights is not None,
+            last_stage=spatial + 1 if options.temporal_epochs else 1,
             by_epoch=options.scheduler == "step",
         )
 
