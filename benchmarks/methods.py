@@ -42,7 +42,7 @@ SMALL_SCENELLM = {
 # of OED, which reads pictures: small ones
 SMALL_OED = {
     "backbone": "resnet18", "short_side": 96, "long_side": 160, "heads": 4, "feedforward_dim": 128, "enc_layers": 1,
-    "instance_layers": 2, "relation_layers": 2, "num_queries": 24, "oed_topk": "20,12,6", "frames_per_video": 4, "temporal_epochs": 2,
+    "instance_layers": 2, "relation_layers": 2, "num_queries": 24, "oed_topk": "20,12,6", "frames_per_video": 4, "temporal_epochs": 1,
 }  # fmt: skip
 
 
@@ -105,7 +105,7 @@ def settings_of(options: MethodsOptions, row: Row, name: str, seed: int) -> Trai
         mode=options.mode,  # type: ignore[arg-type]
         data_path=options.data_path,
         save_path=str(Path(options.out) / f"{name}_{options.mode}_{seed}"),
-        num_workers=1,
+        num_workers=0,
         **{
             option: value
             for option, value in shared.items()
@@ -124,7 +124,7 @@ def outcome(run: TrainOptions) -> tuple[RecallResult, float | None]:
         unfinished = (folder / "checkpoint_last.tar").is_file()
         run_training(replace(run, resume_from=str(folder), save_path=None) if unfinished else run)
         seconds = time.perf_counter() - began
-    return run_evaluation(EvaluateOptions(checkpoint=str(folder), num_workers=1)).result, seconds
+    return run_evaluation(EvaluateOptions(checkpoint=str(folder), num_workers=0)).result, seconds
 
 
 def table(rows: Mapping[str, Sequence[RecallResult]], mode: str) -> str:

@@ -23,15 +23,17 @@ from golden.oed.states import (
     targets_of,
 )
 from torch import Tensor
+from torchvision.ops import box_convert
 
 from vidsgg.datasets.action_genome import SCHEMA
-from vidsgg.losses.oed import cardinality_error, class_error, match_queries, pair_cost, pair_losses
+from vidsgg.losses.oed import cardinality_error, class_error, frame_targets, match_queries, pair_cost, pair_losses
 from vidsgg.methods.oed.authors import oed_state
 from vidsgg.models.oed.backbone import OedBackbone
 from vidsgg.models.oed.network import PairLogits
 from vidsgg.models.oed.pictures import padded, prepared_picture, resized_size, scored_references
 from vidsgg.models.oed.queries import PairQueries
 from vidsgg.models.oed.transformer import sine_map
+from vidsgg.structures.clip import Clip
 
 SINGLE = {group.name: group.kind == "single" for group in SCHEMA.vocabulary.groups}
 PREDICATES = SCHEMA.vocabulary.groups
@@ -62,6 +64,44 @@ def test_pictures(case: dict[str, Any]) -> None:
     assert list(batch.shape) == want["padded_shape"].tolist()
     np.testing.assert_allclose(batch[:, :, ::37, ::41].numpy(), want["picture_probe"], rtol=0, atol=1e-6)
     np.testing.assert_array_equal(padding[:, ::8, ::8].numpy(), want["mask_probe"].astype(bool))
+
+
+def annotated(width: int, height: int, boxes: list[dict[str, Any]]) -> Clip:
+    """A frame with its annotations, the person first, as a model learns from it."""
+    nodes, pairs = len(boxes), len(boxes) - 1
+    xywh = torch.tensor([box["bbox"] for box in boxes]).view(-1, 4)
+    classes = torch.tensor([box["category_id"] for box in boxes])
+    relations = [sum((box[f"{name}_rel"] for name in ("attention", "spatial", "contact")), []) for box in boxes[1:]]
+    hot, labels, first = torch.zeros(pairs, 26, dtype=torch.bool), {}, 0
+    for row, said in enumerate(relations):
+        hot[row, said] = True
+    for group in PREDICATES:
+        labels[group.name] = hot[:, first : first + len(group)]
+        first += len(group)
+    zeros = torch.zeros(max(nodes, 1), dtype=torch.long)
+    return Clip(
+        SCHEMA, ("video",), zeros[:1], zeros[:1], zeros[:1], torch.tensor([[width, height]], dtype=torch.float32),
+        node_box=box_convert(xywh, "xywh", "xyxy"), node_class=classes, node_score=torch.ones(nodes), node_frame=zeros[:nodes],
+        node_identity=zeros[:nodes] - 1, action_class=zeros[:0], pair_subject=zeros[:pairs], pair_object=torch.arange(1, nodes),
+        pair_frame=zeros[:pairs], node_target=classes, labels=labels,
+    )  # fmt: skip
+
+
+@each("preprocess")
+def test_targets_of_pictures(case: dict[str, Any]) -> None:
+    _, want = read_case("oed", case["id"])
+    for i, picture in enumerate(case["pictures"]):
+        width, height = picture["size"]
+        extra = {name: picture[name] for name in ("outside", "flat") if name in picture}
+        boxes = inputs.annotations(case["seed"] + 100 * i + 50, width, height, picture["classes"], **extra)
+        found, _, _ = frame_targets(annotated(width, height, boxes), 0, flip=picture["split"] == "train-flip")
+        np.testing.assert_array_equal(found.object_class, want[f"obj_labels_{i}"].reshape(-1))
+        for ours, theirs in (("subject_box", "sub_boxes"), ("object_box", "obj_boxes")):
+            table = want[f"{theirs}_{i}"].reshape(-1, 4)
+            np.testing.assert_allclose(getattr(found, ours).numpy(), table, rtol=0, atol=1e-6)
+        for ours, theirs in (("attention", "attn"), ("spatial", "spatial"), ("contacting", "contacting")):
+            table = found.labels[ours].numpy()
+            np.testing.assert_array_equal(table, want[f"{theirs}_labels_{i}"].reshape(table.shape).astype(bool))
 
 
 @each("reference-frames")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 from dataclasses import replace
@@ -137,8 +138,8 @@ def test_modes_and_values_that_there_are_not_are_refused(data: Path, tmp_path: P
             run_training(options, echo=False)
     with pytest.raises(ConfigError, match="-temporal_epochs: 5 are more than the -epochs 4"):
         OedOptions(**{**TINY, "temporal_epochs": 5})
-    options = OedOptions(mode="sgdet", **{**TINY, "oed_topk": "80,50"})
-    with pytest.raises(ConfigError, match="-oed_topk: '80,50' is not three"):
+    options = OedOptions(mode="sgdet", **{**TINY, "oed_topk": "80,x"})
+    with pytest.raises(ConfigError, match="-oed_topk: '80,x' is not one to a hundred"):
         METHOD.build(SCHEMA, FeatureWidths(), options)
 
 
@@ -160,6 +161,38 @@ def test_every_weight_of_the_published_models_has_its_place(kind: str, tmp_path:
     assert infer_oed(state)["backbone"] == "resnet50"
     with pytest.raises(CheckpointError, match=r"'input_proj\.weight'"):
         infer_oed({name: value for name, value in state.items() if name != "input_proj.weight"})
+
+
+def test_the_authors_other_temporal_stages_have_their_places(tmp_path: Path) -> None:
+    """One layer (--one_temp), and three times two (--dec_layers_temporal 2)."""
+    shapes = PUBLISHED["published-sgdet-temporal"]
+    one = {n.replace("query_layer1", "query_layer"): s for n, s in shapes.items() if not re.search("query_layer[23]", n)}
+    two = {
+        re.sub(r"query_layer(\d)", rf"query_decoder\1.layers.{i}", name): shape
+        for name, shape in shapes.items()
+        for i in range(2)
+    }
+    for names, layers, options in ((one, 1, {"oed_topk": "10"}), (two, 6, {"refine_layers": 2})):
+        state = {name: torch.empty(shape, device="meta") for name, shape in names.items()}
+        found = AUTHORS.read(AuthorsFile(tmp_path / "checkpoint.pth", {}, state), ImportOptions())
+        assert all(getattr(found.options, name) == value for name, value in options.items())
+        with torch.device("meta"):
+            model = METHOD.build(SCHEMA, found.widths, found.options)
+        assert isinstance(model, Oed) and len(model.network.refiners) == layers
+        assert {n: v.shape for n, v in found.state.items()} == {n: v.shape for n, v in model.state_dict().items()}
+    state["transformer.temporal_query_decoder1.norm.weight"] = torch.empty(512, device="meta")
+    with pytest.raises(CheckpointError, match=r"decoder1\.norm\.weight' of this OED's temporal stage has no place"):
+        oed_state(state)
+
+
+def test_temporal_layers_may_be_one_or_read_the_same_queries_again() -> None:
+    options = OedOptions(mode="sgdet", **{**TINY, "oed_topk": "4,2", "refine_layers": 2})
+    model = METHOD.build(SCHEMA, FeatureWidths(), options)
+    assert isinstance(model, Oed)
+    instance, relation = torch.rand(2, 3, 6, 16, generator=torch.Generator().manual_seed(0))
+    _, seen, fine = model.network.eval().temporal(instance, relation)
+    assert [len(rows) for rows in seen.chosen] == [8, 8, 4, 4]
+    assert fine.isfinite().all()
 
 
 def test_an_authors_file_becomes_a_checkpoint(tmp_path: Path) -> None:

@@ -90,23 +90,36 @@ class OedConfig(ReferenceCompat):
     num_queries: int = option(100, "pairs that are looked for in a frame (sgdet)", low=1, high=10_000)
     num_ref_frames: int = option(2, "frames that a frame is refined by", low=1, high=1000)
     ref_interval: int = option(4, "annotated frames before and after from which they are taken", low=1, high=10_000)
-    oed_topk: str = option("80,50,30", "reference queries that each temporal layer reads, per reference frame (sgdet)")
+    oed_topk: str = option(
+        "80,50,30",
+        "reference queries that each temporal layer reads, per reference frame (sgdet); there are as many layers as"
+        " numbers",
+    )
+    refine_layers: int = option(
+        1,
+        "temporal layers that read the same reference queries, one after another",
+        low=1,
+        aliases=("dec_layers_temporal",),
+        high=100,
+    )
     oed_predcls_heads: Literal["temporal", "spatial"] = option(
         "temporal", "heads of predicates in the temporal stage of predcls; spatial: as in the published models"
     )
     seq_sort: bool = option(False, "predcls: tell temporal layers the order of frames")
 
     def kept(self, queries: int) -> tuple[int, ...]:
-        """oed_topk as numbers, none above ``queries``. Raises ConfigError if it is not three
-        numbers.
+        """Reference queries, per reference frame, that each temporal layer reads, none above
+        ``queries``. Raises ConfigError if oed_topk is not numbers.
         """
         try:
             counts = [int(word) for word in self.oed_topk.split(",")]
         except ValueError:
             counts = []
-        if len(counts) != 3 or min(counts) < 1:
-            raise ConfigError(f"option -oed_topk: {self.oed_topk!r} is not three positive numbers such as 80,50,30")
-        return tuple(min(count, queries) for count in counts)
+        if not counts or min(counts) < 1 or len(counts) > 100:
+            raise ConfigError(
+                f"option -oed_topk: {self.oed_topk!r} is not one to a hundred positive numbers such as 80,50,30"
+            )
+        return tuple(min(count, queries) for count in counts for _ in range(self.refine_layers))
 
 
 @dataclass(frozen=True)

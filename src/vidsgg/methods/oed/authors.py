@@ -3,6 +3,7 @@ names; no file is read here."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -32,7 +33,7 @@ _GIVEN: Rules = (
     (r"transformer\.obj_classes_embed$", "network.class_vectors.weight"),
     (r"transformer\.query_(content|spatial)\.", r"network.query_\1."),
 )
-_REFINERS: Rules = tuple((rf"transformer\.temporal_query_layer{i + 1}\.", f"network.refiners.{i}.") for i in range(3))
+_REFINER = r"transformer\.temporal_query_(layer|decoder)"
 _GROUPS = {"attn": "attention", "spatial": "spatial", "contacting": "contacting"}
 _HEADS: Rules = (
     (r"(temporal_)?obj_class_embed\.", r"network.\1heads.object_class."),
@@ -40,6 +41,7 @@ _HEADS: Rules = (
     (r"(temporal_)?obj_bbox_embed\.", r"network.\1heads.object_box."),
     *((rf"(temporal_)?{a}_class_embed\.", rf"network.\1heads.groups.{b}.") for a, b in _GROUPS.items()),
 )
+ONE_TOPK = "10"  # reference queries of the authors' only layer (--one_temp), per frame
 # ResNets by the number of blocks in their third stage, and whether a block has three convolutions.
 _BACKBONES = {(6, True): "resnet50", (6, False): "resnet34", (2, False): "resnet18"}
 
@@ -56,36 +58,59 @@ def is_given(state: Mapping[str, object]) -> bool:
 
 def is_temporal(state: Mapping[str, object]) -> bool:
     """Whether it was trained in the second stage."""
-    return any(name.startswith("transformer.temporal_query_layer") for name in state)
+    return any(re.match(_REFINER, name) for name in state)
 
 
 def oed_state(authors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
     """A checkpoint under the names of our model, and the authors' names that have no place in it.
 
-    Raises CheckpointError if nothing fits.
+    Raises CheckpointError if nothing fits, or if the temporal stage has a part that we do not know.
     """
     queries = _GIVEN if is_given(authors) else _QUERIES
-    return renamed(authors, (*BACKBONE, *TRANSFORMER, *queries, *_REFINERS, *_HEADS), "OED")
+    ours, left_over = renamed(authors, (*BACKBONE, *TRANSFORMER, *queries, *_refiners(authors), *_HEADS), "OED")
+    for name in left_over:
+        if re.match(_REFINER, name):
+            raise CheckpointError(f"the weight {name!r} of this OED's temporal stage has no place in our model.")
+    return ours, left_over
+
+
+def _refiners(authors: Mapping[str, object]) -> Rules:
+    """Three layers as published, one (``--one_temp``), or three times several
+    (``--dec_layers_temporal``)."""
+    each = _layers_of(authors, "transformer.temporal_query_decoder1")
+    return (
+        (r"transformer\.temporal_query_layer\.", "network.refiners.0."),
+        *((rf"transformer\.temporal_query_layer{i + 1}\.", f"network.refiners.{i}.") for i in range(3)),
+        *(
+            (rf"transformer\.temporal_query_decoder{i + 1}\.layers\.{j}\.", f"network.refiners.{i * each + j}.")
+            for i in range(3)
+            for j in range(each)
+        ),
+    )
+
+
+def _layers_of(authors: Mapping[str, object], stack: str) -> int:
+    begin = f"{stack}.layers."
+    return len({name.removeprefix(begin).split(".")[0] for name in authors if name.startswith(begin)})
 
 
 def infer_oed(authors: Mapping[str, Tensor]) -> dict[str, Any]:
     """Sizes as options of our model; the number of heads is not in the weights. Raises
     CheckpointError if a weight is missing."""
-
-    def layers(stack: str) -> int:
-        begin = f"{stack}.layers."
-        return len({name.removeprefix(begin).split(".")[0] for name in authors if name.startswith(begin)})
-
     try:
         options: dict[str, Any] = {
             "hidden_dim": authors["input_proj.weight"].shape[0],
-            "enc_layers": layers("transformer.encoder"),
-            "instance_layers": layers("transformer.decoder"),
-            "relation_layers": layers("transformer.interaction_decoder"),
+            "enc_layers": _layers_of(authors, "transformer.encoder"),
+            "instance_layers": _layers_of(authors, "transformer.decoder"),
+            "relation_layers": _layers_of(authors, "transformer.interaction_decoder"),
             "feedforward_dim": authors["transformer.decoder.layers.0.linear1.weight"].shape[0],
         }
         if not is_given(authors):
             options["num_queries"] = authors["query_embed.weight"].shape[0]
+        if any(name.startswith("transformer.temporal_query_layer.") for name in authors):
+            options["oed_topk"] = ONE_TOPK
+        if each := _layers_of(authors, "transformer.temporal_query_decoder1"):
+            options["refine_layers"] = each
     except KeyError as error:
         raise CheckpointError(
             f"a checkpoint of OED has a weight {error.args[0]!r}, but this one does not; is it whole?"

@@ -21,7 +21,6 @@ from vidsgg.models.layers.class_embedding import ClassEmbedding
 from vidsgg.models.oed.transformer import OedDecoder, OedEncoder, QueryMlp, TemporalQueryLayer, sine_map
 from vidsgg.structures.vocabulary import PredicateGroup, Vocabulary
 
-TEMPORAL_LAYERS = 3
 TABLE = 200  # width of the word vectors
 
 
@@ -155,7 +154,7 @@ class OedNetwork(nn.Module):
         self.temporal_heads = None
         if temporal:
             wide = (2 * dim, config.heads, config.feedforward_dim, config.dropout)
-            self.refiners = nn.ModuleList(TemporalQueryLayer(*wide) for _ in range(TEMPORAL_LAYERS))
+            self.refiners = nn.ModuleList(TemporalQueryLayer(*wide) for _ in config.kept(config.num_queries))
             self.temporal_heads = OedHeads(dim, objects, groups)
         for parts in (self.encoder, self.instance_decoder, self.relation_decoder, self.refiners):
             for weight in parts.parameters():
