@@ -139,8 +139,9 @@ def tracklets(
     In every frame its boxes are assigned to the live tracklets at the least total cost. A match is
     accepted if the classes or the features are nearer than 0.5; otherwise, and where there is none,
     the box opens a tracklet, which is live from the next frame on. A box that reaches out of the
-    picture joins the tracklet that it is matched with but does not update it; without a match it
-    stays alone. A tracklet ends 50 frame numbers after its last update.
+    picture joins the tracklet that it is matched with but does not update it. Without a match it
+    stays alone; if its match was rejected it opens a tracklet like any other, as in the reference.
+    A tracklet ends 50 frame numbers after its last update.
     """
     state = _Tracks(np.full(len(node_frame), -1, np.int64))
     hot = np.eye(classes)[node_class]
