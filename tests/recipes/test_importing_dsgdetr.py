@@ -67,7 +67,7 @@ def written(path: Path, mode: str, detector: FasterRCNN, *, impartail: bool) -> 
 
 @pytest.mark.parametrize(
     ("mode", "impartail"),
-    [("predcls", False), ("sgcls", False), ("sgdet", False), ("sgcls", True), ("sgdet", True)],
+    [("predcls", False), ("sgcls", False), ("sgdet", False), ("sgdet", True)],
 )
 def test_it_is_imported_and_scored(
     detector: FasterRCNN, data: Path, mode: str, impartail: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]

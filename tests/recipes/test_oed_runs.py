@@ -17,6 +17,7 @@ from datasets.ag_files import small_set
 from engine.teams import in_processes
 from engine.training import assert_same_bits, in_process
 from golden.deterministic import cases_of, read_case, read_json
+from golden.oed.states import reference_state
 from torch import Tensor
 from torchvision.models import resnet18
 
@@ -57,6 +58,12 @@ def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> OedOptions:
     options = OedOptions(mode="sgdet", data_path=str(data), save_path=str(path), **TINY)
     run_training(options, echo=False)
     return options
+
+
+@pytest.fixture(scope="module")
+def backbone() -> dict[str, Tensor]:
+    """A ResNet-50 under the authors' names."""
+    return reference_state("backbone-32")
 
 
 def weights(path: str | Path) -> dict[str, Tensor]:
@@ -166,7 +173,9 @@ def test_every_weight_of_the_published_models_has_its_place(kind: str, tmp_path:
 def test_the_authors_other_temporal_stages_have_their_places(tmp_path: Path) -> None:
     """One layer (--one_temp), and three times two (--dec_layers_temporal 2)."""
     shapes = PUBLISHED["published-sgdet-temporal"]
-    one = {n.replace("query_layer1", "query_layer"): s for n, s in shapes.items() if not re.search("query_layer[23]", n)}
+    one = {
+        n.replace("query_layer1", "query_layer"): s for n, s in shapes.items() if not re.search("query_layer[23]", n)
+    }
     two = {
         re.sub(r"query_layer(\d)", rf"query_decoder\1.layers.{i}", name): shape
         for name, shape in shapes.items()
@@ -195,16 +204,26 @@ def test_temporal_layers_may_be_one_or_read_the_same_queries_again() -> None:
     assert fine.isfinite().all()
 
 
-def test_an_authors_file_becomes_a_checkpoint(tmp_path: Path) -> None:
-    shapes = read_json("oed", "params.json")
-    small = {**shapes["backbone-32"], **shapes["sgdet-spatial-d32-h4-f64-e2-i3-r3-q12"]}
+SMALL = "d32-h4-f64-e2-i3-r3-q12"
+
+
+@pytest.mark.parametrize("kind", ["sgdet-spatial", "sgdet-temporal", "predcls-spatial", "predcls-temporal"])
+def test_an_authors_file_becomes_a_checkpoint(kind: str, backbone: dict[str, Tensor], tmp_path: Path) -> None:
+    state = backbone | reference_state(f"{kind}-{SMALL}")
     file = tmp_path / "checkpoint_22.pth"
-    torch.save({"model": {name: torch.zeros(shape) for name, shape in small.items()}, "epoch": 22}, file)
+    torch.save({"model": state, "epoch": 22}, file)
     imported = run_import(ImportCheckpointOptions(file=file))
-    assert any("stage: 1" in line for line in imported.lines)
+    mode, stage = kind.split("-")
+    assert any(f"stage: {1 if stage == 'spatial' else 2}" in line for line in imported.lines)
     assert "-detector" not in imported.lines[-1]
-    model = vidsgg.load(imported.path)
-    assert len(list(model.stream([np.zeros((32, 48, 3), np.uint8)], fps=1.0))) == 1
+    found = Checkpoint.load(imported.path)
+    assert found.provenance.config["mode"] == mode
+    assert bool(found.weights["in_temporal_stage"]) is (stage == "temporal")
+    want, _ = oed_state(state)
+    assert want and all(torch.equal(found.weights[name], value) for name, value in want.items())
+    if kind == "sgdet-spatial":
+        frames = [np.zeros((32, 48, 3), np.uint8)]
+        assert len(list(vidsgg.load(imported.path).stream(frames, fps=1.0))) == 1
 
 
 def test_weights_to_start_from(tmp_path: Path) -> None:
