@@ -71,10 +71,10 @@ def annotated(width: int, height: int, boxes: list[dict[str, Any]]) -> Clip:
     nodes, pairs = len(boxes), len(boxes) - 1
     xywh = torch.tensor([box["bbox"] for box in boxes]).view(-1, 4)
     classes = torch.tensor([box["category_id"] for box in boxes])
-    relations = [sum((box[f"{name}_rel"] for name in ("attention", "spatial", "contact")), []) for box in boxes[1:]]
     hot, labels, first = torch.zeros(pairs, 26, dtype=torch.bool), {}, 0
-    for row, said in enumerate(relations):
-        hot[row, said] = True
+    for row, box in enumerate(boxes[1:]):
+        for name in ("attention", "spatial", "contact"):
+            hot[row, box[f"{name}_rel"]] = True
     for group in PREDICATES:
         labels[group.name] = hot[:, first : first + len(group)]
         first += len(group)
