@@ -147,7 +147,8 @@ class EvaluateOptions(ScoringOptions, CheckpointOptions):
         "the field's protocol, or how the authors of a method score theirs, to be compared with their own tables only",
     )
     charts: bool = option(
-        True, "draw recall by predicate, calibration and, of models that know it, risk over coverage (PNG)"
+        True,
+        "draw recall by predicate, calibration, why relations are missed and, of models that know it, risk over coverage (PNG)",
     )
 
 
