@@ -17,6 +17,7 @@ from vidsgg.detectors.faster_rcnn import FasterRCNN
 from vidsgg.inference.video import GraphRules, Scorer, Window, _windows, video_graphs
 from vidsgg.io.boxes import FrameBoxes, GivenBoxes
 from vidsgg.io.footage import FootageFrame
+from vidsgg.methods.registry import find_method
 from vidsgg.models.configs import STTranConfig
 from vidsgg.models.sttran import STTran
 from vidsgg.structures.box_rules import BoxRules
@@ -66,6 +67,7 @@ def same(mine: list[GraphFrame], theirs: list[GraphFrame]) -> None:
         assert list(scores[0].values()) == pytest.approx([scores[1][edge] for edge in scores[0]], abs=1e-4)
 
 
+LOOKS_BACK = find_method("sttran").capabilities.looks_back or 0  # what videos are cut by for the model used here
 KEEP_ALL = GraphRules(threshold=0.0)  # so that no rounding decides which edges there are
 
 
@@ -73,6 +75,7 @@ KEEP_ALL = GraphRules(threshold=0.0)  # so that no rounding decides which edges 
     ("mode", "window"),
     [
         ("sgdet", Window(2, 1)),
+        ("sgdet", Window(5, LOOKS_BACK)),
         ("sgdet", Window(12, 4)),
         ("sgdet", Window(48, 16, memory=1)),
         ("sgcls", Window(2, 1)),

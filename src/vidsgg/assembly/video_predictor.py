@@ -18,9 +18,10 @@ from vidsgg.errors import ConfigError
 from vidsgg.inference.intervals import IntervalRules, RelationTimeline
 from vidsgg.inference.trackers import Tracker, make_tracker
 from vidsgg.inference.video import GraphRules, Scorer, Window, video_graphs
+from vidsgg.io.ahead import ahead
 from vidsgg.io.box_files import BoxFile, read_boxes
 from vidsgg.io.boxes import GivenBoxes
-from vidsgg.io.footage import Footage, FootageFrame, open_footage
+from vidsgg.io.footage import Footage, FootageFrame, frame_bytes, open_footage
 from vidsgg.io.identity import content_of
 from vidsgg.io.locations import Location
 from vidsgg.methods.registry import find_method
@@ -128,7 +129,13 @@ class VideoPredictor:
     ) -> Iterator[GraphFrame]:
         """Graphs of frames in order, with ids of things. Where things are detected, all frames are
         looked at before the first graph comes, see ``inference.whole_tracks``."""
-        return video_graphs(name, frames, self.scorer, self.rules, boxes=boxes, tracker=self.tracker())
+        return video_graphs(name, frames, self.scorer, self.rules, self.window, boxes, self.tracker())
+
+    @property
+    def window(self) -> Window:
+        """How a video is cut: windows overlap by what the model looks back on, if that is known."""
+        looks_back = find_method(self.run.options.model).capabilities.looks_back
+        return Window() if looks_back is None else Window(overlap=looks_back)
 
     @property
     def interval_rules(self) -> IntervalRules:
@@ -141,14 +148,14 @@ class VideoPredictor:
         ConfigError for a negative delay."""
         if delay < 0:
             raise ConfigError(f"delay is {delay} frames; the least is 0.")
-        window = Window(frames=delay + 1)
+        window = replace(self.window, frames=delay + 1)
         return video_graphs(name, frames, self.scorer, self.rules, window, tracker=self.tracker(), live=True)
 
     def graph(self, video: Location) -> VideoGraph:
         """The whole graph of a video, in memory. Raises DataError if the video cannot be read."""
         footage, boxes = self.open(video)
         timeline, frames = RelationTimeline(), list[GraphFrame]()
-        for frame in self.frames(footage.name, footage.frames(), boxes):
+        for frame in self.frames(footage.name, ahead(footage.frames(), frame_bytes), boxes):
             timeline.add(frame)
             frames.append(frame)
         notes = (*self.notes, *footage.notes, *(boxes.notes() if boxes else ()))

@@ -54,6 +54,11 @@ class FootageFrame:
     image: Image
 
 
+def frame_bytes(frame: FootageFrame) -> int:
+    """Of its picture, see ``io.ahead``."""
+    return int(frame.image.nbytes)
+
+
 class Footage(ABC):
     """Frames that are wanted of a video. name: what it is called in graphs. count: frames of the
     video, wanted or not.

@@ -25,7 +25,8 @@ class Capabilities:
     ``ops/detections.py``. classes: it reads the classes of subjects and objects. pictures: it reads the
     pictures themselves (``Clip.pictures``) and needs no detector.
     all_subjects: it compares the subjects of a frame; all others are shown one subject at a time
-    where a frame has several.
+    where a frame has several. looks_back: frames before a frame's own from which its result follows;
+    None where more of the video may decide it.
     layout: it could read features, but is to read boxes and classes alone (-features layout).
     """
 
@@ -37,6 +38,7 @@ class Capabilities:
     classes: bool = True
     pictures: bool = False
     all_subjects: bool = False
+    looks_back: int | None = None
     layout: bool = False
 
     def as_layout(self, model: str) -> Capabilities:

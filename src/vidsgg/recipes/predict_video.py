@@ -22,9 +22,10 @@ from vidsgg.execution.items import Lost
 from vidsgg.execution.many import Engine, apply_to_many
 from vidsgg.execution.processes import Processes
 from vidsgg.inference.intervals import RelationTimeline
+from vidsgg.io.ahead import ahead
 from vidsgg.io.atomic import remove_left_behind
 from vidsgg.io.boxes import GivenBoxes
-from vidsgg.io.footage import Footage, FootageFrame, FramesDone
+from vidsgg.io.footage import Footage, FootageFrame, FramesDone, frame_bytes
 from vidsgg.io.graphs import SUFFIX, graph_writer, path_to, whole_path_to
 from vidsgg.io.locations import Location, location
 from vidsgg.recipes.command_options import PredictOptions
@@ -279,7 +280,8 @@ class _Predictor:
     def _watched(self, footage: Footage) -> Iterator[FootageFrame]:
         """The frames, while their number is reported."""
         hidden = hides_bars(self._several or self._watch is not None)
-        pictures = tqdm(footage.frames(), total=len(footage.numbers), desc=footage.name, unit="frame", disable=hidden)
+        frames = ahead(footage.frames(), frame_bytes)
+        pictures = tqdm(frames, total=len(footage.numbers), desc=footage.name, unit="frame", disable=hidden)
         for done, frame in enumerate(pictures):
             if self._watch is not None:
                 self._watch(done, len(footage.numbers))

@@ -31,7 +31,9 @@ class STTranMethod(Method[STTranOptions]):
     source = "Cong et al., ICCV 2021"
     options = STTranOptions
     network = "vidsgg.models.sttran:STTran"
-    capabilities = Capabilities(modes={"entity": MODES, "action": MODES}, recomputable=("spatial", "temporal"))
+    capabilities = Capabilities(
+        modes={"entity": MODES, "action": MODES}, recomputable=("spatial", "temporal"), looks_back=1
+    )
 
     def build(self, schema: Schema, widths: FeatureWidths, options: STTranOptions) -> nn.Module:
         from vidsgg.models.sttran import STTran
