@@ -20,7 +20,7 @@ from typing import Any
 import torch
 
 from vidsgg.cli.command_line import parse
-from vidsgg.engine.checkpoint import FINAL
+from vidsgg.engine.checkpoint_files import FINAL
 from vidsgg.errors import VidsggError
 from vidsgg.methods.registry import find_method
 from vidsgg.options import option

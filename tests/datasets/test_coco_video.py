@@ -357,3 +357,11 @@ def test_the_example_of_the_docs(tmp_path: Path) -> None:
     annotation = opened(tmp_path).annotation(0)
     assert (annotation.frames, annotation.nodes, annotation.pairs) == (2, 6, 4)
     assert annotation.labels["place"].sum(0).tolist() == [1, 2] and annotation.labels["use"].sum() == 1
+
+
+def test_pictures_may_lie_beside_the_annotations(tmp_path: Path) -> None:
+    document = small_document(1, 2)
+    for image in document["images"]:
+        image["file_name"] = image["file_name"].replace("/", "_")
+    report = check_dataset(write_set(tmp_path, train=document, test=small_document(1, 2, "t")), "all").text(3)
+    assert "2 from the folder of the annotations (.png)" in report and "2 from a folder for each video (.png)" in report

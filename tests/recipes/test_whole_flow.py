@@ -75,6 +75,25 @@ def add_pictures(root: Path) -> None:
                     Image.fromarray(np.full((height, width, 3), 120, np.uint8)).save(source.file)
 
 
+def read_as_vidvrd_helper_does(file: Path, *, version: bool) -> int:
+    """Look up what the official loader looks up; the number of relation instances."""
+    document = json.loads(file.read_text(encoding="utf-8"))
+    if version:
+        assert document["version"] == "VERSION 1.0"
+        assert document["video_path"].removesuffix(".mp4").endswith("/" + file.stem)
+    else:
+        assert "version" not in document
+    assert document["video_id"] == file.stem and 0 < len(document["trajectories"]) <= document["frame_count"]
+    known = {entry["tid"]: entry["category"] for entry in document["subject/objects"]}
+    for relation in document["relation_instances"]:
+        for frame in document["trajectories"][relation["begin_fid"] : relation["end_fid"]]:
+            boxes = {entry["tid"]: entry["bbox"] for entry in frame}
+            for end in (relation["subject_tid"], relation["object_tid"]):
+                assert known[end] and boxes[end]["xmin"] <= boxes[end]["xmax"] < document["width"]
+        assert relation["end_fid"] <= document["frame_count"]
+    return len(document["relation_instances"])
+
+
 def things(graph: VideoGraph) -> list[tuple[int, str, tuple[float, ...]]]:
     """Frame number, class and box of every thing, sorted."""
     return sorted(
@@ -124,5 +143,11 @@ def test_from_files_through_all_commands_and_back(
             annotation.node_frame.tolist(), annotation.node_class.tolist(), annotation.node_box.tolist(), strict=True
         )
     )
+    if form in OVER_TRACKS:
+        for name in ("vidvrd", "vidor"):
+            out = tmp_path / name
+            assert main(["export", str(file), "-format", name, "-o", str(out)]) == 0
+            (written,) = out.rglob("*.json")
+            assert read_as_vidvrd_helper_does(written, version=name == "vidor") > 0
     edges = sum(len(frame.edges) for frame in graph.frames)
     assert edges and sum(int(table.sum()) for table in annotation.labels.values()) == edges

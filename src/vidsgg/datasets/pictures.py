@@ -17,7 +17,7 @@ class PictureCount:
     """Frames of some videos, by what their pictures are read from. Missing pictures are named below
     the data set's folder."""
 
-    places: Counter[str] = field(default_factory=Counter)  # "frames (.png)" or "videos", below the data set's folder
+    places: Counter[str] = field(default_factory=Counter)  # "frames (.png)" or "videos", see ``_place``
     # video: dumped pictures that are missing, read from the video
     instead: dict[str, list[str]] = field(default_factory=dict)
     partly: dict[str, list[str]] = field(default_factory=dict)  # video: missing pictures, where some others are there
@@ -97,7 +97,15 @@ def _below(path: Path, root: Path) -> str:
 
 
 def _place(folder: Path, suffix: str, picture: bool, root: Path) -> str:
-    return f"{_below(folder.parent, root)} ({suffix})" if picture else _below(folder, root)
+    """Where pictures lie that are read from files of their own, by the folder of a video's folder, or
+    the folder of video files."""
+    if folder == root:
+        place = "the folder of the annotations"
+    elif picture and folder.parent == root:
+        place = "a folder for each video"
+    else:
+        place = _below(folder.parent if picture else folder, root)
+    return f"{place} ({suffix})" if picture else place
 
 
 def _frames(count: int, videos: Iterable[str]) -> str:
