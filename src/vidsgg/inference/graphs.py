@@ -32,9 +32,18 @@ def to_graph(
     annotation: VideoAnnotation, prediction: VideoPrediction, threshold: float = 0.5, unsure_above: float | None = None
 ) -> VideoGraph:
     """One graph per frame of ``annotation`` with the nodes and the likely relations of
-    ``prediction``, see ``frame_graphs``."""
-    frames = tuple(frame_graphs(prediction, moments_of(annotation), threshold, unsure_above))
+    ``prediction``, see ``frame_graphs``. Things that are the same over frames by the annotation keep
+    its ids."""
+    ids = given_ids(prediction)
+    frames = tuple(frame_graphs(prediction, moments_of(annotation), threshold, unsure_above, track=ids))
     return VideoGraph(annotation.video_id, prediction.schema.name, frames, schema=prediction.schema)
+
+
+def given_ids(prediction: VideoPrediction) -> Array | None:
+    """(N,) the ids of things over frames; None where some have none, or where ids are those of single
+    events."""
+    known = prediction.schema.unit == "frame" and bool((prediction.node_identity >= 0).all())
+    return prediction.node_identity if known else None
 
 
 def frame_graphs(

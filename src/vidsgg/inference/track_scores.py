@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from vidsgg.inference.graphs import frame_graphs, moments_of, tracked
+from vidsgg.inference.graphs import frame_graphs, given_ids, moments_of, tracked
 from vidsgg.io.exporters.vidvrd import graph_instances
 from vidsgg.metrics.accumulator import VideoAccumulator
 from vidsgg.metrics.protocol import Protocol
@@ -170,7 +170,7 @@ class TrackAccumulator(VideoAccumulator[TrackScore]):
 
 def _graph_over_time(annotation: VideoAnnotation, prediction: VideoPrediction) -> VideoGraph:
     """The graph of a video with its relations over time, by the rules of ``inference.intervals``."""
-    given = prediction.node_identity if (prediction.node_identity >= 0).all() else None
+    given = given_ids(prediction)
     if given is not None:
         prediction = replace(prediction, node_class=_class_of_tracks(prediction))
     frames = tuple(frame_graphs(prediction, moments_of(annotation), track=given))

@@ -11,7 +11,7 @@ from itertools import repeat
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from vidsgg.errors import DataError
+from vidsgg.errors import DataError, counted
 from vidsgg.structures.graph import GraphFrame, GraphNode, VideoGraph
 from vidsgg.viewer.graphs import SUBJECT_COLOUR, Colour, Picture, colours, is_subject, relations_of, words
 
@@ -188,12 +188,18 @@ def _dashed(draw: ImageDraw.ImageDraw, box: tuple[float, float, float, float], c
             draw.line(ends, fill=colour, width=width)
 
 
-def _grouped(frame: GraphFrame, thing: int) -> dict[str, str]:
-    """Predicates of a thing as text, by group; with scores where there are any."""
+def _grouped(frame: GraphFrame, thing: int, subjects: Collection[str], names: Names | None) -> dict[str, str]:
+    """Predicates of a thing as text, by group; with scores where there are any. A relation between
+    two things of which neither is of ``subjects`` stands at the first, with the name of the other."""
     texts: dict[str, list[str]] = {}
     for edge in relations_of(frame, thing):
+        other = frame.nodes[edge.object if edge.subject == thing else edge.subject]
+        apart = is_subject(other, subjects)
+        if not apart and edge.subject != thing:
+            continue
         score = "" if edge.score == 1 else f" {edge.score:.2f}"
-        texts.setdefault(edge.group, []).append(words(edge.predicate) + score)
+        text = words(edge.predicate) + ("" if apart else f" {_name(other, names)}") + score
+        texts.setdefault(edge.group, []).append(text)
     return {group: ", ".join(found) for group, found in texts.items()}
 
 
@@ -231,7 +237,8 @@ def _panel(
     draw = ImageDraw.Draw(panel)
     title, body, small = _font(18 * unit), _font(15 * unit), _font(12 * unit)
     acting = [_name(node, names) for node in frame.nodes if is_subject(node, subjects)]
-    draw.text((16 * unit, 12 * unit), ", ".join(acting) or "no subject", font=title, fill=SUBJECT_COLOUR)
+    heading = ", ".join(acting) or ("no subject" if subjects else counted(len(frame.nodes), "thing"))
+    draw.text((16 * unit, 12 * unit), heading, font=title, fill=SUBJECT_COLOUR)
     draw.text((16 * unit, 36 * unit), frame.key, font=small, fill=_FAINT)
     y = 62 * unit
     things = _things(frame, subjects)
@@ -241,7 +248,7 @@ def _panel(
         score = "" if node.score == 1 else f"  {node.score:.2f}"
         draw.text((36 * unit, y), _name(node, names) + score, font=title, fill=palette[node.label])
         y += 26 * unit
-        for group, text in _grouped(frame, i).items():
+        for group, text in _grouped(frame, i, subjects, names).items():
             draw.text((36 * unit, y + 2 * unit), words(group), font=small, fill=_FAINT)
             for line in _wrapped(draw, text, body, width - 124 * unit):
                 draw.text((112 * unit, y), line, font=body, fill=_INK)
@@ -264,7 +271,7 @@ def _captions(
     draw = ImageDraw.Draw(Image.new("RGB", (1, 1)))
     for i in _things(frame, subjects):
         label = frame.nodes[i].label
-        text = f"{_name(frame.nodes[i], names)}: " + "; ".join(_grouped(frame, i).values())
+        text = f"{_name(frame.nodes[i], names)}: " + "; ".join(_grouped(frame, i, subjects, names).values())
         lines += [(line, palette[label]) for line in _wrapped(draw, text, font, width - 8)]
     caption = Image.new("RGB", (width, 17 * len(lines) + 6), _PAPER)
     draw = ImageDraw.Draw(caption)

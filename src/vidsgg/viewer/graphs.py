@@ -33,7 +33,7 @@ _PALETTE: tuple[Colour, ...] = (
 def surest(graph: VideoGraph, most: int = 10) -> VideoGraph:
     """At most ``most`` things a frame (subjects not counted), the surest ones: a detector may find
     a hundred. With their relations."""
-    subjects = graph.vocabulary.subjects if graph.vocabulary else ()
+    subjects = subjects_of(graph) if graph.vocabulary else ()
     frames = tuple(_surest(frame, subjects, most) for frame in graph.frames)
     left = {(node.track, node.label) for frame in frames for node in frame.nodes}
     relations = (
@@ -51,14 +51,15 @@ def _surest(frame: GraphFrame, subjects: Collection[str], most: int) -> GraphFra
 
 
 def subjects_of(*graphs: VideoGraph | None) -> Collection[str]:
-    """Classes that take the subject's part in relations. Graphs without a vocabulary show them: the
-    class that has a part in every relation, or, if there is no such class, those of the subjects of
-    all edges.
+    """Classes that take the subject's part in relations; none where any thing may take it, so that
+    nothing stands apart. Graphs without a vocabulary show them: the class that has a part in every
+    relation, or, if there is no such class, those of the subjects of all edges.
     """
     there = [graph for graph in graphs if graph]
     known = [graph.vocabulary for graph in there if graph.vocabulary]
     if known:
-        return known[0].subjects
+        everything = len(known[0].objects) > 2 and set(known[0].objects[1:]) <= set(known[0].subjects)
+        return () if everything else known[0].subjects
     ends = [
         (frame.nodes[edge.subject].label, frame.nodes[edge.object].label)
         for graph in there

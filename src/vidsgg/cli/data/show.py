@@ -47,7 +47,7 @@ def main(argv: Sequence[str]) -> int:
     from vidsgg.inference.graphs import annotated_graph
     from vidsgg.io.atomic import whole_file
     from vidsgg.viewer.drawing import draw_frame, draw_sheet
-    from vidsgg.viewer.graphs import colours
+    from vidsgg.viewer.graphs import colours, subjects_of
 
     dataset = open_whole_split(
         Path(options.data_path) if options.data_path else default_data_path(), options.split, "predcls"
@@ -56,7 +56,7 @@ def main(argv: Sequence[str]) -> int:
     annotation = dataset.annotation(index)
     images = dataset.images(index) if dataset.schema.has_frames else None
     graph = annotated_graph(annotation)
-    subjects = dataset.schema.vocabulary.subjects if dataset.schema.subject_has_box else ()
+    subjects = subjects_of(graph) if dataset.schema.subject_has_box else ()
     if options.frame == "all":
         picture = draw_sheet(images, graph, subjects=subjects)
     else:
