@@ -149,8 +149,9 @@ def with_tracks(frames: Iterable[GraphFrame], tracker: Tracker | None = None) ->
 
 
 def over_time(graph: VideoGraph, rules: IntervalRules = INTERVALS) -> VideoGraph:
-    """A graph with ids of its things and with its relations as intervals."""
-    frames = tuple(with_tracks(graph.frames))
+    """A graph with ids of its things, found where some have none, and with its relations as
+    intervals."""
+    frames = tuple(with_tracks(graph.frames)) if lacks_ids(graph) else graph.frames
     return replace(graph, frames=frames, relations=relation_intervals(frames, rules))
 
 

@@ -270,8 +270,10 @@ def _captions(
     lines: list[tuple[str, Colour]] = [(f"{frame.key}", _FAINT)]
     draw = ImageDraw.Draw(Image.new("RGB", (1, 1)))
     for i in _things(frame, subjects):
-        label = frame.nodes[i].label
-        text = f"{_name(frame.nodes[i], names)}: " + "; ".join(_grouped(frame, i, subjects, names).values())
+        label, said = frame.nodes[i].label, _grouped(frame, i, subjects, names)
+        if not said and not subjects:
+            continue
+        text = f"{_name(frame.nodes[i], names)}: " + "; ".join(said.values())
         lines += [(line, palette[label]) for line in _wrapped(draw, text, font, width - 8)]
     caption = Image.new("RGB", (width, 17 * len(lines) + 6), _PAPER)
     draw = ImageDraw.Draw(caption)
