@@ -47,9 +47,11 @@ class RayCluster:
 
 @dataclass(frozen=True)
 class _Home:
-    """What a worker compares itself with. marks: files that it has to see."""
+    """What a worker compares itself with. path: where Python looks for modules, code of the user's
+    own among them. marks: files that it has to see."""
 
     folder: str
+    path: tuple[str, ...]
     versions: tuple[tuple[str, str], ...]
     marks: tuple[Path, ...]
 
@@ -72,6 +74,7 @@ class _RemoteWorker:
         problem = _difference(self._home)
         if problem is not None:
             return WorkFailed(ConfigError(f"node {node}: {problem}"), "")
+        sys.path += [folder for folder in self._home.path if folder not in sys.path]
         message = self._worker.prepare(node)
         if isinstance(message, WorkFailed) and message.error is not None:
             return WorkFailed(type(message.error)(f"node {node}: {message.error}"), "")
@@ -234,7 +237,7 @@ def at_cluster(engine: RayCluster, setup: bytes) -> Iterator[Cluster]:
             _connect(engine.address)
             stack.callback(ray.shutdown)
         marks = tuple(stack.enter_context(held_mark(folder)) for folder in engine.shared)
-        yield Cluster(engine, setup, _Home(os.getcwd(), _versions(), marks))
+        yield Cluster(engine, setup, _Home(os.getcwd(), tuple(sys.path), _versions(), marks))
 
 
 def _connect(address: str | None) -> None:
