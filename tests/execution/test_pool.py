@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from vidsgg.errors import DataError
+from vidsgg.execution import many
 from vidsgg.execution.items import Answer, Ended, ItemWorker, Lost, Message, Ready, WorkerError, WorkFailed
 from vidsgg.execution.pool import TRIES, Pool
 
@@ -145,6 +146,16 @@ def test_items_are_begun_only_so_far_ahead_of_the_first_without_a_result(ahead: 
         assert result <= min(unfinished) + ahead
         unfinished.remove(result)
     assert not unfinished
+
+
+def test_results_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also of items that are lost, and however late one is."""
+    place = Place(["a"], lambda node, item: Ended("went") if item and item[0] == 4 else Answer(item), 3, True)
+    monkeypatch.setattr(many, "ThisMachine", lambda setup, count: place)
+    results = list(many.apply_in_order(Hungry(), "abcdefgh", many.Processes(3), ahead=5))
+    assert [result.item if isinstance(result, Lost) else result for result in results] == list("abcdefgh")
+    assert isinstance(results[4], Lost)
+    assert list(many.apply_in_order(Hungry(), [3, 1, 2], many.Processes(1), ahead=0)) == [3, 1, 2]
 
 
 def test_lack_of_memory_is_a_worker_that_has_to_be_replaced() -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Generic
 
 from vidsgg.execution.items import Item, Lost, Result, Setup
 from vidsgg.execution.pool import Pool
@@ -45,3 +48,39 @@ def apply_to_many(
     else:
         machine = ThisMachine(pickle.dumps(setup), engine.count)
         yield from Pool(machine, items, ahead, watch).run()
+
+
+def apply_in_order(
+    setup: Setup[Item, Result],
+    items: Sequence[Item],
+    engine: Engine,
+    *,
+    ahead: int,
+    watch: Callable[[str], None] | None = None,
+) -> Generator[Result | Lost[Item], None, None]:
+    """As ``apply_to_many``, but the results come in the order of the items. No more than ``ahead`` of
+    them wait for one that takes longer."""
+    waiting: dict[int, Result | Lost[Item]] = {}
+    following = 0
+    numbered = list(enumerate(items))
+    with closing(apply_to_many(_Numbered(setup), numbered, engine, ahead=ahead, watch=watch)) as results:
+        for result in results:
+            if isinstance(result, Lost):
+                number, item = result.item
+                waiting[number] = Lost(item, result.problem)
+            else:
+                number, waiting[number] = result
+            while following in waiting:
+                yield waiting.pop(following)
+                following += 1
+
+
+@dataclass(frozen=True)
+class _Numbered(Generic[Item, Result]):
+    """Passes on the number that came with an item."""
+
+    setup: Setup[Item, Result]
+
+    def __call__(self, number: int) -> Callable[[tuple[int, Item]], tuple[int, Result]]:
+        work = self.setup(number)
+        return lambda item: (item[0], work(item[1]))

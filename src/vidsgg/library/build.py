@@ -5,10 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from vidsgg.errors import DataError
+from vidsgg.execution.items import Lost
+from vidsgg.execution.many import Engine, apply_in_order
+from vidsgg.execution.processes import Processes
 from vidsgg.io.graphs import graph_text, read_graph, whole_path_to
 from vidsgg.io.locations import Location
 from vidsgg.library.folder import Known, LibraryFolder, LibraryPart, renumbered
@@ -16,6 +20,9 @@ from vidsgg.library.packages import pa
 from vidsgg.library.tables import TABLES, Entry, rows_of, tables_of
 from vidsgg.structures.graph import VideoGraph
 
+HERE = Processes()
+_AT_ONCE = 16  # files that a worker reads at a time
+_AHEAD = 64  # such batches that may wait in memory for one that takes longer
 PART_ROWS = 2_000_000  # of all tables together: some 50 MB, and little memory while it is made
 
 
@@ -33,34 +40,72 @@ class Tally:
 
 
 def add_files(
-    library: LibraryFolder, files: Iterable[Location], failed: Callable[[Location, DataError], None]
+    library: LibraryFolder,
+    files: Sequence[Location],
+    failed: Callable[[Location, DataError], None],
+    engine: Engine = HERE,
+    watch: Callable[[str], None] | None = None,
 ) -> Tally:
-    """Add graph files; those whose graphs are there already are not even parsed.
+    """Add graph files; those whose graphs are there already are not even parsed. The library is the
+    same wherever the files are read.
 
-    failed: is told of files that cannot be read, which cost themselves only.
+    failed: called with files that cannot be read, which cost themselves only.
     """
+    batches = [files[start : start + _AT_ONCE] for start in range(0, len(files), _AT_ONCE)]
 
     def graphs() -> Iterator[tuple[str, VideoGraph, str | None]]:
-        for file in files:
-            try:
-                digest = hashlib.sha256(file.read_bytes()).hexdigest()
-            except OSError as error:
-                failed(file, DataError(f"{file}: {error.strerror}."))
-                continue
-            if index.has(digest):
-                index.tally.kept += 1
-                continue
-            try:
-                graph = read_graph(file)
-            except DataError as error:
-                failed(file, error)
-                continue
-            yield digest, graph, _video_path(graph, file.parent)
+        setup = _Read(frozenset(index.digests))
+        with closing(apply_in_order(setup, batches, engine, ahead=_AHEAD, watch=watch)) as results:
+            for result in results:
+                if isinstance(result, Lost):
+                    for file in result.item:
+                        failed(file, DataError(f"{file}: {result.problem}"))
+                    continue
+                for file, read in zip(result.files, result.read, strict=True):
+                    if isinstance(read, DataError):
+                        failed(file, read)
+                    elif read.graph is None:
+                        index.tally.kept += 1
+                    else:
+                        yield read.digest, read.graph, _video_path(read.graph, file.parent)
 
     with library.writing():
         index = _Index(library)
         index.add(graphs())
         return index.tally
+
+
+@dataclass(frozen=True)
+class _FileRead:
+    """A graph file. graph: None if a graph of this digest is there already."""
+
+    digest: str
+    graph: VideoGraph | None
+
+
+@dataclass(frozen=True)
+class _BatchRead:
+    files: Sequence[Location]
+    read: tuple[_FileRead | DataError, ...]
+
+
+@dataclass(frozen=True)
+class _Read:
+    """Reads files. known: digests of graphs that are there already."""
+
+    known: frozenset[str]
+
+    def __call__(self, number: int) -> Callable[[Sequence[Location]], _BatchRead]:
+        return lambda files: _BatchRead(files, tuple(map(self.read, files)))
+
+    def read(self, file: Location) -> _FileRead | DataError:
+        try:
+            digest = hashlib.sha256(file.read_bytes()).hexdigest()
+            return _FileRead(digest, None if digest in self.known else read_graph(file))
+        except OSError as error:
+            return DataError(f"{file}: {error.strerror}.")
+        except DataError as error:
+            return error
 
 
 def add_graphs(

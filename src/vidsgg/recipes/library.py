@@ -13,15 +13,19 @@ from vidsgg.library.folder import LibraryFolder
 from vidsgg.library.search import Library
 from vidsgg.options import option
 from vidsgg.recipes.export import find_graphs
+from vidsgg.recipes.many_options import ManyOptions
 
 
 @dataclass(frozen=True)
-class LibraryBuildOptions:
+class LibraryBuildOptions(ManyOptions):
     """Options of ``vidsgg library build``."""
 
     graphs: tuple[str, ...] = option(help="graph files, or folders of them", place="input", remote=True)
     out: str = option(
         help="folder of the library, a new one or one to add to", aliases=["o"], place="new folder", remote=True
+    )
+    jobs: int | None = option(
+        None, "processes that read graphs; by default 1, on Ray as many as there is room for", low=1, high=100_000
     )
 
 
@@ -57,10 +61,12 @@ def build_library(options: LibraryBuildOptions, say: Callable[[str], None] = pri
     Raises DataError at the end, naming every graph that could not be read; the others are there
     then.
     """
+    options.check_engine()
     files = find_graphs(options.graphs)
     library = LibraryFolder.create(location(options.out))
     problems: list[str] = []
-    tally = add_files(library, files, lambda file, error: problems.append(str(error)))
+    engine = options.engine_for(options.jobs, len(files))
+    tally = add_files(library, files, lambda file, error: problems.append(str(error)), engine)
     say(f"{options.out}: {tally.text()}")
     if problems:
         raise DataError("\n".join(problems))
