@@ -107,6 +107,11 @@ def test_two_nodes(cluster: Any, tmp_path: Path, capsys: pytest.CaptureFixture[s
     what_is_missing_is_told(cluster)
 
 
+def told(capsys: pytest.CaptureFixture[str]) -> str:
+    said = capsys.readouterr()
+    return said.out + said.err
+
+
 def predict_films(on_ray: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """Twelve films. One ends its worker whenever it is looked at, another one once."""
     Path("films").mkdir()
@@ -116,19 +121,18 @@ def predict_films(on_ray: list[str], capsys: pytest.CaptureFixture[str]) -> None
     black(Path("films/once.mp4"), corner=255)
     command = ["predict", "films", "-detector", "execution.mortal_detector:Mortal", "-device", "cpu"]
     assert main([*command, *on_ray, "-o", "many"]) == 2
-    said = capsys.readouterr()
-    assert said.err.count("fatal.mp4: 3 workers ended at it") == 1 and "Traceback" not in said.err
-    done = [line for line in said.out.splitlines() if " -> " in line]
+    said = told(capsys)
+    assert said.count("fatal.mp4: 3 workers ended at it") == 1 and "Traceback" not in said
+    done = [line for line in said.splitlines() if " -> " in line]
     assert len(done) == 11 == len(files("many")) and Path("ONCE").exists()
     Path("DISARMED").touch()
     assert main([*command, *on_ray, "-o", "many"]) == 0
-    said = capsys.readouterr()
-    assert said.out.count("is there already") == 11
-    assert said.out.count(" -> ") == 1
+    said = told(capsys)
+    assert said.count("is there already") == 11 and said.count(" -> ") == 1
     assert main([*command, "-o", "one"]) == 0
     assert files("many") == files("one")
     assert main([*command, *on_ray, "-o", "one"]) == 0  # nothing is left to do
-    assert capsys.readouterr().out.count("is there already") == 12
+    assert told(capsys).count("is there already") == 12
 
 
 def workers_and_a_node_end(cluster: Any, second: Any) -> None:

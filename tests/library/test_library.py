@@ -242,3 +242,18 @@ def test_a_damaged_list_removes_and_overwrites_nothing(lib: LibraryFolder, damag
     with pytest.raises(DataError, match="its checksum is another one"), lib.writing():
         pass
     assert {path: path.read_bytes() for path in lib.path.rglob("*") if path.is_file()} == before
+
+
+def test_files_that_several_processes_read_make_the_same_library(tmp_path: Path) -> None:
+    folder = tmp_path / "graphs"
+    folder.mkdir()
+    for number in range(40):  # a later graph of a video replaces an earlier one
+        write_graph(folder / f"{number:02}.graph.json", graph(f"v{number % 30}", [held(0, 1, number, number + 1.0)]))
+    (folder / "33.graph.json").write_text("no graph")
+    for out, jobs in (("one", "1"), ("two", "2")):
+        assert run(library_command.main, ["build", str(folder), "-o", str(tmp_path / out), "-jobs", jobs]) == 2
+    one, two = (
+        {p.relative_to(at): p.read_bytes() for p in at.rglob("*.*")} for at in (tmp_path / "one", tmp_path / "two")
+    )
+    assert one == two and len(one) > 5
+    assert len(LibraryFolder(tmp_path / "one").known()) == 30

@@ -18,6 +18,7 @@ import vidsgg
 from vidsgg.errors import ConfigError
 from vidsgg.execution.items import Ended, ItemWorker, Message, WorkFailed
 from vidsgg.io.atomic import held_mark
+from vidsgg.status import say
 
 _ROOM_SECONDS = 5.0  # for which what is known of the cluster's nodes is taken for true
 _PATIENCE = 60.0  # seconds without any worker, after which the user is told
@@ -189,11 +190,9 @@ class Cluster:
             self._alone_since = time.monotonic()
         elif not self._complained and time.monotonic() - self._alone_since > _PATIENCE:
             self._complained = True
-            print(
+            say(
                 f"waiting for the cluster: no worker has started yet. Each needs {self._needs()}; the nodes have"
-                f" {self._nodes()}, part of which others may be using.",
-                file=sys.stderr,
-                flush=True,
+                f" {self._nodes()}, part of which others may be using."
             )
 
     def _fitting(self) -> int:

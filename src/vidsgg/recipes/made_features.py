@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
 from tqdm import tqdm
 
 from vidsgg.assembly.data import choose_device, resolve_data_path
@@ -16,17 +19,24 @@ from vidsgg.assembly.detectors import build_describer, find_detector
 from vidsgg.datasets.feature_writer import DescribedVideo, FeatureWriter
 from vidsgg.datasets.format import SPLITS
 from vidsgg.datasets.registry import format_at
+from vidsgg.detectors.base import RegionDetector
 from vidsgg.detectors.description import EVENT_PICTURES, describe, event_width
 from vidsgg.errors import ConfigError, DataError, counted
+from vidsgg.execution.items import Lost
+from vidsgg.execution.many import apply_to_many
+from vidsgg.execution.processes import Processes
+from vidsgg.io.atomic import remove_left_behind
 from vidsgg.io.columns import load_columns, save_columns
 from vidsgg.io.links import check_no_links
 from vidsgg.recipes.command_options import FeaturesOptions
 from vidsgg.status import hides_bars
 from vidsgg.structures.checks import Array
+from vidsgg.structures.schema import Schema
 
 PARTS = "features.parts"  # a file for every video that is done, until all are
 # What these files depend on; the others are those of feature stores.
-_READ = ("data_path", "videos", "detector", "out", "split", "device", "skip_bad")
+_READ = ("data_path", "videos", "detector", "out", "split", "device", "skip_bad", "num_workers")
+_READ += ("engine", "address", "cpus_per_actor", "gpus_per_actor")
 
 
 @dataclass
@@ -51,7 +61,7 @@ class MadeOutcome:
 
 
 def make_features(options: FeaturesOptions) -> MadeOutcome:
-    """Describe all videos, one after another, then write the data set's files. A run that was stopped
+    """Describe all videos, then write the data set's files. A run that was stopped
     goes on with the video that it was at.
 
     Raises ConfigError if the data set has pictures or knows no such files, if a video is missing, for
@@ -61,8 +71,10 @@ def make_features(options: FeaturesOptions) -> MadeOutcome:
     _check_options(options)
     root = resolve_data_path(options.data_path)
     writer, schema = _writer(root, options)
-    device = choose_device(options.device)
-    detector, line = build_describer(find_detector(options.detector, root), schema, device)
+    # on Ray this machine need not have the device, and only says what the detector is
+    device = choose_device("cpu" if options.engine == "ray" else options.device)
+    name = find_detector(options.detector, root)
+    detector, line = build_describer(name, schema, device)
     made_by = {
         "line": line,
         "detector": detector.describe(),
@@ -76,23 +88,29 @@ def make_features(options: FeaturesOptions) -> MadeOutcome:
     if writer.complete(made_by, sources):
         outcome.kept = len(sources)
         return outcome
-    for video in tqdm(writer.videos, desc="features", unit="video", disable=hides_bars()):
-        header = {"made_by": made_by, "source": sources[video.name]}
-        if _kept(parts, video, header) is not None:
-            outcome.kept += 1
-            continue
-        try:
-            regions, events = describe(detector, video)
-        except DataError as error:
-            if not options.skip_bad:
-                raise
-            outcome.left_out[video.name] = str(error)
-            continue
-        save_columns(parts / f"{video.name}.npz", {"regions": regions, "events": events}, header)
-        outcome.made += 1
+    headers = {name: {"made_by": made_by, "source": source} for name, source in sources.items()}
+    lacking = [video for video in writer.videos if _kept(parts, video, headers[video.name]) is None]
+    outcome.kept = len(writer.videos) - len(lacking)
+    engine = options.engine_for(options.num_workers, len(lacking), options.device, [writer.folder])
+    ready = detector if engine == Processes() else None
+    setup = _Setup(options, name, schema, parts, headers, engine.threads, ready)
+    with (
+        tqdm(total=len(lacking), desc="features", unit="video", disable=hides_bars()) as bar,
+        closing(apply_to_many(setup, lacking, engine, watch=bar.set_postfix_str)) as results,
+    ):
+        for done in results:
+            bar.update()
+            if isinstance(done, Lost):
+                outcome.left_out[done.item.name] = f"{done.item.name}: {done.problem}"
+            elif done.left_out is not None:
+                outcome.left_out[done.video] = done.left_out
+            else:
+                outcome.made += 1
+    if outcome.left_out and not options.skip_bad:
+        raise DataError("\n".join(outcome.left_out.values()))
     features = {}
     for video in writer.videos:
-        found = _kept(parts, video, {"made_by": made_by, "source": sources[video.name]})
+        found = _kept(parts, video, headers[video.name])
         if found is not None:
             features[video.name] = found
     if not features:
@@ -104,7 +122,48 @@ def make_features(options: FeaturesOptions) -> MadeOutcome:
     return outcome
 
 
+@dataclass(frozen=True)
+class _Described:
+    """A video that is done. left_out: why it is not."""
+
+    video: str
+    left_out: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class _Setup:
+    """Makes a worker ready. headers: of the file of each video. ready: the detector of this process,
+    for work in it."""
+
+    options: FeaturesOptions
+    detector: str
+    schema: Schema
+    parts: Path
+    headers: Mapping[str, Mapping[str, Any]]
+    threads: int | None
+    ready: RegionDetector | None
+
+    def __call__(self, number: int) -> Callable[[DescribedVideo], _Described]:
+        if self.ready is not None:
+            return partial(self._do, self.ready)
+        if self.threads is not None:
+            torch.set_num_threads(self.threads)
+        device = choose_device(self.options.device_of_workers(self.options.device))
+        return partial(self._do, build_describer(self.detector, self.schema, device)[0])
+
+    def _do(self, detector: RegionDetector, video: DescribedVideo) -> _Described:
+        try:
+            regions, events = describe(detector, video)
+        except DataError as error:
+            if not self.options.skip_bad:
+                raise
+            return _Described(video.name, str(error))
+        save_columns(self.parts / f"{video.name}.npz", {"regions": regions, "events": events}, self.headers[video.name])
+        return _Described(video.name)
+
+
 def _check_options(options: FeaturesOptions) -> None:
+    options.check_engine(options.device)
     for column in fields(FeaturesOptions):
         if column.name not in _READ and getattr(options, column.name) != column.default:
             raise ConfigError(
@@ -112,7 +171,7 @@ def _check_options(options: FeaturesOptions) -> None:
             )
 
 
-def _writer(root: Path, options: FeaturesOptions) -> tuple[FeatureWriter, Any]:
+def _writer(root: Path, options: FeaturesOptions) -> tuple[FeatureWriter, Schema]:
     """What writes the files, and the data set's schema."""
     form, folder = format_at(root)
     splits = [split for split in SPLITS if options.split in ("all", split)]
@@ -152,5 +211,6 @@ def _kept(parts: Path, video: DescribedVideo, header: Mapping[str, Any]) -> tupl
 def _remove_parts(parts: Path, writer: FeatureWriter) -> None:
     for video in writer.videos:
         (parts / f"{video.name}.npz").unlink(missing_ok=True)
+    remove_left_behind(parts)
     if parts.is_dir() and not any(parts.iterdir()):
         shutil.rmtree(parts)

@@ -133,8 +133,12 @@ def run_video_prediction(options: PredictOptions) -> Iterator[VideoDone]:
         from vidsgg.recipes.predict_library import into_library
 
         results = into_library(library, results)
-    with closing(results):
-        yield from results
+    try:
+        with closing(results):
+            yield from results
+    finally:
+        if library is None:
+            remove_left_behind(folder)  # by workers that ended
 
 
 def _done(setup: _Setup, waiting: Sequence[GraphPlace], engine: Engine, here: bool) -> Generator[VideoDone, None, None]:
