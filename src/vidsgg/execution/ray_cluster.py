@@ -245,7 +245,7 @@ def _connect(address: str | None) -> None:
     there = address or os.environ.get("RAY_ADDRESS")
     try:
         ray.init(
-            address=address,
+            address=there or "local",  # None would take any Ray that it finds
             log_to_driver=False,
             logging_level=logging.ERROR,
             **({} if there else {"include_dashboard": False}),
