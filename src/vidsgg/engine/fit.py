@@ -97,7 +97,7 @@ def fit(
     out or a worker dies, CheckpointError when the disk is full, and Stopped, after saving, when a
     signal asks to stop."""
     model, update, schedule, team = state.model, state.update, state.schedule, loader.team
-    watch = Watch(run, update.clip_grad)
+    watch = Watch(run, update.clip_grad, computes=loader.extractor is not None)
     gpu = GpuMeter(next(model.parameters()).device)
     if gpu.note:
         run.log(gpu.note)

@@ -30,8 +30,10 @@ class Watch:
     """Watches one call of ``fit``. The loop reports every batch and step to it; it writes the
     messages for the user."""
 
-    def __init__(self, run: RunFolder, clip_grad: float) -> None:
+    def __init__(self, run: RunFolder, clip_grad: float, *, computes: bool) -> None:
+        """computes: whether something looks at pictures in every epoch."""
         self.run, self.clip_grad = run, clip_grad
+        self._once = "'vidsgg features' computes features once and for all, " if computes else ""
         # of a run that goes on
         self.last_saved = next((name for name in (LAST, BEST) if (run.path / name).exists()), None)
         self._place = "before the first step"
@@ -113,9 +115,8 @@ class Watch:
         if len(self._norms) >= FEWEST_STEPS:
             if waiting > MUCH_WAITING:
                 self._warn(
-                    f"the model waited for its data in {100 * waiting:.0f} % of epoch {epoch}: 'vidsgg features'"
-                    " computes features once and for all, more -num_workers read in parallel, and a local disk is"
-                    " faster than a network's",
+                    f"the model waited for its data in {100 * waiting:.0f} % of epoch {epoch}: {self._once}more"
+                    " -num_workers read in parallel, and a local disk is faster than a network's",
                     "waiting",
                 )
             clipped = sum(norm > self.clip_grad for norm in self._norms) / len(self._norms)
