@@ -66,6 +66,7 @@ def test_the_folder_works_anywhere_and_names_nothing_of_this_machine(run: Path, 
     assert graphs[0].frames and graphs[0].frames == graphs[1].frames and graphs[0].relations == graphs[1].relations
     (choice,) = Checkpoints([str(lone.parent)])()
     assert choice.problem is None and choice.detector == "faster-rcnn-c4", "the app can use it"
+    assert main(["evaluate", "-checkpoint", str(lone), "-data_path", str(run.parent / "data"), "-charts", "False"]) == 0
     for file in shared.iterdir():
         content = file.read_bytes()
         assert str(run.parent).encode() not in content and str(Path.cwd()).encode() not in content, file.name

@@ -8,6 +8,7 @@ digits each; the first taken with its own digits as zeros), and the plain values
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import mmap
@@ -187,6 +188,14 @@ def read_shared(path: Path, what: str) -> tuple[dict[str, Tensor], dict[str, Any
     except DataError as error:
         said = str(error).split("; remove the file")[0]
         raise CheckpointError(f"{said}. It is no {what} that can be read; copy or download it again.") from error
+
+
+def record_digest(path: Path) -> str:
+    """Tells records apart by their headers, which hold the checksums of everything. Raises CheckpointError."""
+    try:
+        return hashlib.sha256(Record(path)._header).hexdigest()
+    except DataError as error:
+        raise CheckpointError(str(error)) from error
 
 
 def _reopen(path: Path, header: bytes) -> Record:

@@ -20,9 +20,11 @@ import msgspec
 from vidsgg.assembly.saved_run import SavedRun
 from vidsgg.datasets.base import VideoDataset
 from vidsgg.detectors.record import DetectorRecord
+from vidsgg.engine.checkpoint_files import SHARED
 from vidsgg.errors import CheckpointError, ConfigError, DataError
 from vidsgg.features.stored_clip import annotation_digest
 from vidsgg.io.columns import Texts, load_columns, save_columns, texts_from_columns, texts_to_columns
+from vidsgg.io.records import record_digest
 from vidsgg.io.untrusted import as_type
 from vidsgg.methods.training_options import TrainOptions
 from vidsgg.metrics.protocol import Protocol
@@ -133,6 +135,8 @@ def annotations_of(dataset: VideoDataset, video_ids: Sequence[str]) -> dict[str,
 def _parts_digest(file: Path) -> str:
     """Tells a checkpoint by the sizes and checksums of its parts, which it lists: no part is read.
     Raises CheckpointError."""
+    if file.suffix == Path(SHARED).suffix:
+        return record_digest(file)
     try:
         with zipfile.ZipFile(file) as parts:
             listed = sorted((part.filename, part.file_size, part.CRC) for part in parts.infolist())
