@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from datasets.coco_sets import write_set
 from datasets.easg_files import write_easg
 from torchvision.models import resnet18
 
@@ -217,3 +218,12 @@ def test_a_data_set_without_pictures_is_refused(tmp_path: Path, capfd: pytest.Ca
     root = write_easg(tmp_path)
     assert run(train_detector.main, ["-data_path", str(root), "-save_path", str(tmp_path / "run")]) == 2
     assert "has no pictures" in capfd.readouterr().err
+
+
+def test_any_vocabulary_may_be_learnt(tmp_path: Path) -> None:
+    root = write_set(tmp_path / "own")
+    assert train(root, tmp_path / "run", "-epochs", "1", "-datasize", "large") == 0
+    detector = load_detector(tmp_path / "run" / "detector_best.pth")
+    assert detector.classes == open_whole_split(root, "train", "sgdet").schema.vocabulary.objects
+    log = (tmp_path / "run" / "logfile.txt").read_text(encoding="utf-8")
+    assert "test videos, detector_best.pth:" in log and "table" in log.rpartition("test videos")[2]
