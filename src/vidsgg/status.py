@@ -48,6 +48,12 @@ def say(text: str) -> None:
         sys.stderr.flush()
 
 
+def say_loading() -> None:
+    """At a terminal: that PyTorch is imported now, which takes seconds without a word."""
+    if "torch" not in sys.modules and sys.stderr.isatty() and process_number() == 0:
+        say("loading PyTorch")
+
+
 def hides_bars(hidden: bool = False) -> bool | None:
     """tqdm's ``disable``: None shows a bar if there is a terminal. hidden: whatever -q says."""
     return True if hidden or level() == QUIET else None

@@ -11,7 +11,7 @@ from vidsgg.methods.registry import METHODS
 from vidsgg.recipes.command_options import EvaluateOptions
 from vidsgg.recipes.inputs import check_checkpoints
 from vidsgg.recipes.method_options import with_methods
-from vidsgg.status import say
+from vidsgg.status import say, say_loading
 
 
 def main(argv: Sequence[str], prog: str = "vidsgg evaluate") -> int:
@@ -31,6 +31,7 @@ def main(argv: Sequence[str], prog: str = "vidsgg evaluate") -> int:
             " -h'."
         )
     check_checkpoints([options.checkpoint], options.data_path, options.detector)
+    say_loading()
     from vidsgg.recipes.evaluate import run_evaluation  # torch
 
     evaluation = run_evaluation(options)

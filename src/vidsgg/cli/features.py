@@ -8,6 +8,7 @@ from vidsgg.cli.command_line import parse
 from vidsgg.errors import DataError
 from vidsgg.recipes.command_options import FeaturesOptions
 from vidsgg.recipes.inputs import check_data, check_detector
+from vidsgg.status import say_loading
 
 DESCRIPTION = """Write what the detector gives for every video to disk, once; training and evaluating then only read it.
 
@@ -19,15 +20,18 @@ def main(argv: Sequence[str]) -> int:
     check_data(options.data_path)
     check_detector(options.detector)
     if options.videos is not None:
+        say_loading()
         from vidsgg.recipes.made_features import make_features  # torch
 
         print(make_features(options).text())
         return 0
     if options.estimate:
+        say_loading()
         from vidsgg.recipes.feature_estimate import estimate_features  # torch
 
         print(estimate_features(options).text())
         return 0
+    say_loading()
     from vidsgg.recipes.features import run_features  # torch
 
     outcome = run_features(options)

@@ -8,6 +8,7 @@ from vidsgg.cli.command_line import parse
 from vidsgg.errors import CheckpointError
 from vidsgg.recipes.command_options import ImportCheckpointOptions
 from vidsgg.recipes.method_options import with_methods
+from vidsgg.status import say_loading
 
 DESCRIPTION = (
     "Turn a file that a method's authors published, of the Action Genome detector or of a relation model, into one of"
@@ -25,6 +26,7 @@ def main(argv: Sequence[str]) -> int:
     )
     if not options.file.exists():
         raise CheckpointError(f"there is no file {options.file}.")
+    say_loading()
     from vidsgg.recipes.import_checkpoint import run_import  # torch
 
     print("\n".join(run_import(options).lines))

@@ -15,7 +15,7 @@ from vidsgg.cli.documents import STDOUT, write_out
 from vidsgg.errors import ConfigError, DataError
 from vidsgg.recipes.command_options import PredictOptions
 from vidsgg.recipes.inputs import check_checkpoints
-from vidsgg.status import say
+from vidsgg.status import say, say_loading
 
 DESCRIPTION = """Predict the graphs of videos: objects, relations, and how long they last.
 
@@ -53,6 +53,7 @@ def main(argv: Sequence[str]) -> int:
             "option -boxes: boxes of your own belong to videos of your own; name these first, as in 'vidsgg predict"
             " VIDEO ...'."
         )
+    say_loading()
     from vidsgg.recipes.predict import run_prediction  # torch
 
     done = run_prediction(options)
@@ -73,6 +74,7 @@ def _own_videos(options: PredictOptions) -> int:
     from vidsgg.recipes.videos import find_videos
 
     find_videos(options.videos)
+    say_loading()
     from vidsgg.recipes.predict_video import run_video_prediction  # torch
 
     if options.out == STDOUT:
@@ -91,6 +93,8 @@ def _own_videos(options: PredictOptions) -> int:
 
 def _to_stdout(options: PredictOptions) -> int:
     from vidsgg.io.graphs import graph_text, read_graph
+
+    say_loading()
     from vidsgg.recipes.predict_video import run_video_prediction  # torch
     from vidsgg.recipes.videos import find_videos
 
@@ -112,6 +116,7 @@ def _to_stdout(options: PredictOptions) -> int:
 
 
 def _live(options: PredictOptions) -> int:
+    say_loading()
     from vidsgg.recipes.predict_live import run_live  # torch
 
     done = run_live(options, partial(print, flush=True), say)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from vidsgg.cli.command_line import parse
 from vidsgg.recipes.push_options import PushOptions
-from vidsgg.status import say
+from vidsgg.status import say, say_loading
 
 DESCRIPTION = """Offer a trained model to others on the Hugging Face hub: weights, schema, detector, scores and a model card.
 
@@ -20,6 +20,7 @@ def main(argv: Sequence[str]) -> int:
     options = parse(
         PushOptions, argv, prog="vidsgg push", description=DESCRIPTION, positional=["checkpoint", "repository"]
     )
+    say_loading()
     from vidsgg.recipes.push import run_push  # torch
 
     pushed = run_push(options)

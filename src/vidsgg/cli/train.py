@@ -15,7 +15,7 @@ from vidsgg.methods.training_options import TrainOptions
 from vidsgg.options import aliases_of, fields_of
 from vidsgg.recipes.inputs import check_checkpoints, check_data, check_detector
 from vidsgg.recipes.recipe_files import find_recipe
-from vidsgg.status import process_number
+from vidsgg.status import process_number, say_loading
 
 
 def peek(argv: Sequence[str], name: str) -> str | None:
@@ -77,6 +77,7 @@ def main(argv: Sequence[str], prog: str = "vidsgg train") -> int:
     elif options.resume_from != "last" and not Path(options.resume_from).is_dir():
         check_checkpoints([options.resume_from])
     check_detector(options.detector)
+    say_loading()
     from vidsgg.recipes.train import run_training  # torch
 
     outcome = run_training(options, given=given)

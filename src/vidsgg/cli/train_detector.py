@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from vidsgg.cli.command_line import parse
 from vidsgg.recipes.command_options import TrainDetectorOptions
 from vidsgg.recipes.inputs import check_data
+from vidsgg.status import say_loading
 
 DESCRIPTION = """Train a detector on the annotated frames of a data set, and score it by COCO's average precision.
 
@@ -16,6 +17,7 @@ DESCRIPTION = """Train a detector on the annotated frames of a data set, and sco
 def main(argv: Sequence[str]) -> int:
     options = parse(TrainDetectorOptions, argv, prog="vidsgg train-detector", description=DESCRIPTION)
     check_data(options.data_path)
+    say_loading()
     from vidsgg.recipes.train_detector import run_detector_training  # torch
 
     run_detector_training(options)

@@ -11,6 +11,7 @@ from vidsgg.errors import ConfigError
 from vidsgg.options import fields_of
 from vidsgg.recipes.command_options import TuneOptions
 from vidsgg.recipes.inputs import check_data, check_detector
+from vidsgg.status import say_loading
 
 DESCRIPTION = """Search for good options: trials are training runs, each a folder of its own, and all other options are those of 'vidsgg train'.
 
@@ -25,6 +26,7 @@ def main(argv: Sequence[str]) -> int:
         raise ConfigError("vidsgg tune needs Optuna. Install it with: pip install 'vidsgg[tune]'")
     check_data(training.data_path)
     check_detector(training.detector)
+    say_loading()
     from vidsgg.recipes.tune import run_tuning  # torch, Optuna
 
     run_tuning(options, training, frozenset(values))
