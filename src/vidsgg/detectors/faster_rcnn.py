@@ -300,6 +300,7 @@ class FasterRCNN(RegionDetector):
             (self.rpn.conv, 0.01), (self.rpn.score, 0.01), (self.rpn.offset, 0.01), (self.class_score, 0.01), (self.box_offset, 0.001),
         ):  # fmt: skip
             layer.weight.copy_(spread * torch.randn(layer.weight.shape, generator=random))
+            assert layer.bias is not None
             layer.bias.zero_()
 
 

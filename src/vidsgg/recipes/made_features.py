@@ -35,8 +35,10 @@ from vidsgg.structures.schema import Schema
 
 PARTS = "features.parts"  # a file for every video that is done, until all are
 # What these files depend on; the others are those of feature stores.
-_READ = ("data_path", "videos", "detector", "out", "split", "device", "skip_bad", "num_workers")
-_READ += ("engine", "address", "cpus_per_actor", "gpus_per_actor")
+_READ = (
+    *("data_path", "videos", "detector", "out", "split", "device", "skip_bad", "num_workers"),
+    *("engine", "address", "cpus_per_actor", "gpus_per_actor"),
+)
 
 
 @dataclass
