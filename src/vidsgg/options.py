@@ -4,6 +4,7 @@ whoever declares or reads options; imports nothing heavy."""
 import contextlib
 import dataclasses
 import difflib
+import functools
 import math
 import os
 import sys
@@ -207,8 +208,15 @@ def part_of(options: Any, config: type[T], **changes: Any) -> T:
 
 def fields_of(config: type) -> dict[str, tuple[Any, dataclasses.Field[Any]]]:
     """Every option of a configuration class: name -> (type, field)."""
-    hints = typing.get_type_hints(config)
+    hints = _types_of(config)
     return {f.name: (hints[f.name], f) for f in dataclasses.fields(config)}
+
+
+@functools.lru_cache(maxsize=256)
+def _types_of(config: type) -> dict[str, Any]:
+    """The types of its fields. Kept: texts of types are evaluated for it, and a command line asks for
+    those of every method."""
+    return typing.get_type_hints(config)
 
 
 def free_options(config: type, where: Free, *values: Mapping[str, Any]) -> frozenset[str]:

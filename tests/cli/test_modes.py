@@ -78,7 +78,13 @@ def test_the_first_step_starts_from_the_weights(runs: dict[str, Path], data: Pat
 
 @pytest.mark.parametrize("mode", ["sgcls", "sgdet"])
 def test_every_mode_is_scored_and_predicted(runs: dict[str, Path], tmp_path: Path, mode: str) -> None:
-    assert run(evaluate.main, ["-checkpoint", str(runs[mode]), "-save_path", str(tmp_path), "-num_workers", "0"]) == 0
+    assert (
+        run(
+            evaluate.main,
+            ["-checkpoint", str(runs[mode]), "-save_path", str(tmp_path), "-num_workers", "0", "-charts", "False"],
+        )
+        == 0
+    )
     content = json.loads((tmp_path / "evaluation_test.json").read_text(encoding="utf-8"))
     assert content["mode"] == mode
     assert 0 <= content["recall"]["no"]["R"]["100"] <= 1
@@ -93,7 +99,7 @@ def test_every_mode_is_scored_and_predicted(runs: dict[str, Path], tmp_path: Pat
 def test_the_frequency_baseline_has_all_modes(data: Path, tmp_path: Path, mode: str) -> None:
     arguments = ["-model", "frequency", "-mode", mode, "-data_path", str(data), "-num_workers", "0", "-features", "off"]
     assert run(train.main, [*arguments, "-save_path", str(tmp_path / "f")]) == 0
-    assert run(evaluate.main, ["-checkpoint", str(tmp_path / "f"), "-num_workers", "0"]) == 0
+    assert run(evaluate.main, ["-checkpoint", str(tmp_path / "f"), "-num_workers", "0", "-charts", "False"]) == 0
 
 
 def test_a_detector_of_other_classes_is_refused(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -162,7 +162,13 @@ def test_all_modes_one_after_another(
     monkeypatch.setenv("VIDSGG_LLM_NAME", "not-the-one-it-was-trained-with")
     capsys.readouterr()
     for mode in ("predcls", "sgcls", "sgdet"):
-        assert run(evaluate.main, ["-checkpoint", str(tmp_path / mode), "-num_workers", "0", "-features", "off"]) == 0
+        assert (
+            run(
+                evaluate.main,
+                ["-checkpoint", str(tmp_path / mode), "-num_workers", "0", "-features", "off", "-charts", "False"],
+            )
+            == 0
+        )
         assert f"scenellm (re-implementation from the paper), {mode}, " in "".join(capsys.readouterr())
         content = json.loads((tmp_path / mode / "evaluation_test.json").read_text(encoding="utf-8"))
         assert 0 <= content["recall"]["no"]["R"]["100"] <= 1
@@ -178,7 +184,7 @@ def test_events_without_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[s
     log = trained(tmp_path / "run", data, "-mode", "predcls")
     assert "epoch 1 is stage 2a" in log
     assert "stage 1:" not in log
-    assert run(evaluate.main, ["-checkpoint", str(tmp_path / "run"), "-num_workers", "0"]) == 0
+    assert run(evaluate.main, ["-checkpoint", str(tmp_path / "run"), "-num_workers", "0", "-charts", "False"]) == 0
     capsys.readouterr()
     assert (
         run(

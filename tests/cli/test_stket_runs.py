@@ -90,10 +90,10 @@ def test_parts_are_scored_by_name_or_side_by_side(
     runs: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     common = ["-checkpoint", str(runs["predcls"]), "-save_path", str(tmp_path), "-num_workers", "0", "-device", "cpu"]
-    assert run(evaluate.main, common) == 0
-    assert run(evaluate.main, [*common, "-part", "temporal"]) == 0
+    assert run(evaluate.main, [*common, "-charts", "False"]) == 0
+    assert run(evaluate.main, [*common, "-part", "temporal", "-charts", "False"]) == 0
     capsys.readouterr()
-    assert run(evaluate.main, [*common, "-part", "all"]) == 0
+    assert run(evaluate.main, [*common, "-part", "all", "-charts", "False"]) == 0
     out = "".join(capsys.readouterr())
     assert all(f"| {part} part |" in out for part in ("ensemble", "temporal", "spatial"))
     read = {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in tmp_path.glob("*.json")}

@@ -72,7 +72,7 @@ def test_every_mode_is_scored(runs: dict[str, Path], data: Path, tmp_path: Path)
             "-features",
             "off",
         ]
-        assert run(evaluate.main, [*arguments, "-save_path", str(tmp_path)]) == 0
+        assert run(evaluate.main, [*arguments, "-save_path", str(tmp_path), "-charts", "False"]) == 0
         assert json.loads((tmp_path / "evaluation_test.json").read_text(encoding="utf-8"))["model"] == "tempura"
 
 
@@ -91,7 +91,7 @@ def test_sgdet_reads_features_of_its_own(
     tables = []
     for source in ("off", str(tmp_path / "tempura")):
         folder = tmp_path / Path(source).name
-        assert run(evaluate.main, [*score, "-features", source, "-save_path", str(folder)]) == 0
+        assert run(evaluate.main, [*score, "-features", source, "-save_path", str(folder), "-charts", "False"]) == 0
         content = json.loads((folder / "evaluation_test.json").read_text(encoding="utf-8"))
         tables.append({name: value for name, value in content.items() if name not in ("features", "data_path")})
     assert tables[0] == tables[1]
@@ -254,8 +254,11 @@ def test_a_checkpoint_is_scored_with_windows_of_any_size(runs: dict[str, Path], 
         "off",
     ]
     for window in ("1", "2"):
-        assert run(evaluate.main, [*score, "-temporal_window", window, "-save_path", str(tmp_path)]) == 0
-    assert run(evaluate.main, [*score, "-save_path", str(tmp_path)]) == 0
+        assert (
+            run(evaluate.main, [*score, "-temporal_window", window, "-save_path", str(tmp_path), "-charts", "False"])
+            == 0
+        )
+    assert run(evaluate.main, [*score, "-save_path", str(tmp_path), "-charts", "False"]) == 0
     tables = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in tmp_path.glob("*.json")}
     one, two, trained = (tables[f"evaluation_test{suffix}"] for suffix in ("_window1", "_window2", ""))
     assert (two["recall"], two["calibration"]) == (trained["recall"], trained["calibration"])

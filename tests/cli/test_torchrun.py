@@ -71,7 +71,13 @@ def score(checkpoint: Path, folder: Path) -> None:
     it."""
     text = io.StringIO()
     with redirect_stdout(text):
-        assert run(evaluate.main, ["-checkpoint", str(checkpoint), "-save_path", str(folder), "-device", "cpu"]) == 0
+        assert (
+            run(
+                evaluate.main,
+                ["-checkpoint", str(checkpoint), "-save_path", str(folder), "-device", "cpu", "-charts", "False"],
+            )
+            == 0
+        )
     if text.getvalue():
         with (folder / "printed.txt").open("a", encoding="utf-8") as file:
             file.write(text.getvalue())

@@ -83,5 +83,5 @@ def test_it_is_imported_and_scored(
     have = content["model_state_dict"]
     assert have.keys() == weights.keys() and all(torch.equal(value, weights[name]) for name, value in have.items())
     arguments = ["-checkpoint", str(out), "-data_path", str(data), "-features", "off", "-num_workers", "0"]
-    assert run(evaluate.main, [*arguments, "-save_path", str(tmp_path / "tables")]) == 0
+    assert run(evaluate.main, [*arguments, "-save_path", str(tmp_path / "tables"), "-charts", "False"]) == 0
     assert f"dsgdetr, {mode}, {out}" in capsys.readouterr().out

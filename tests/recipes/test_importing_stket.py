@@ -98,7 +98,7 @@ def test_it_is_imported_and_scored_in_every_mode(
     assert all(torch.equal(value, model.state_dict()[name]) for name, value in content["model_state_dict"].items())
 
     arguments = ["-checkpoint", str(out), "-data_path", str(data), "-features", "off", "-num_workers", "0"]
-    assert run(evaluate.main, [*arguments, "-save_path", str(tmp_path / "tables")]) == 0
+    assert run(evaluate.main, [*arguments, "-save_path", str(tmp_path / "tables"), "-charts", "False"]) == 0
     printed = capsys.readouterr().out
     assert f"stket, {mode}, {out}" in printed
     assert "Side by side" in printed  # with the authors' bugs, and without

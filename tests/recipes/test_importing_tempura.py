@@ -113,7 +113,7 @@ def test_it_is_imported_and_scored_with_its_memory(
         "-detector",
         str(eyes),
     ]
-    assert run(evaluate.main, [*arguments, "-save_path", str(tmp_path / "tables")]) == 0
+    assert run(evaluate.main, [*arguments, "-save_path", str(tmp_path / "tables"), "-charts", "False"]) == 0
     assert f"tempura, {mode}, {out}" in capsys.readouterr().out
 
 

@@ -103,8 +103,8 @@ def test_what_was_learnt_is_found_behind_a_detector(
         "-save_path",
         str(tmp_path),
     ]
-    assert run(evaluate.main, common) == 0
-    assert run(evaluate.main, [*common, "-data_path", str(root), "-mode", "sgdet", *names]) == 0, (
+    assert run(evaluate.main, [*common, "-charts", "False"]) == 0
+    assert run(evaluate.main, [*common, "-data_path", str(root), "-mode", "sgdet", *names, "-charts", "False"]) == 0, (
         capsys.readouterr().err
     )
     said = capsys.readouterr().out
