@@ -172,9 +172,9 @@ def test_runs_are_scored_and_compared(
     score = ["-charts", "False", "-device", "cpu", "-num_workers", "0"]
     assert run(evaluate.main, ["-checkpoint", str(predcls), *score]) == 2
     assert "give -detector vidsgg_blocks.detector:ColourDetector" in capsys.readouterr().err
-    assert run(evaluate.main, ["-checkpoint", str(predcls), "-detector", "colours", *score, "-charts", "False"]) == 0
+    assert run(evaluate.main, ["-checkpoint", str(predcls), "-detector", "colours", *score]) == 0
     assert "nearness, predcls" in "".join(capsys.readouterr())
-    assert run(evaluate.main, ["-checkpoint", str(sgdet), *score, "-charts", "False"]) == 0
+    assert run(evaluate.main, ["-checkpoint", str(sgdet), *score]) == 0
     words = ["-data_path", str(data), "-model", "frequency", "-mode", "sgdet", "-detector", "colours", *QUICK[:4]]
     assert run(train.main, [*words, "-save_path", str(tmp_path / "frequency")]) == 0
     assert run(compare.main, [str(sgdet), str(tmp_path / "frequency"), "-out", str(tmp_path / "both"), *score]) == 0
@@ -265,7 +265,7 @@ def test_code_that_is_not_installed_is_taken_from_the_user(
     assert run(evaluate.main, score) == 2
     assert f"name it yourself: -model {model}" in capsys.readouterr().err
     assert run(predict.main, [str(data / "v07"), "-checkpoint", str(path), "-o", str(tmp_path / "out")]) == 2
-    assert run(evaluate.main, [*score, "-model", model, "-charts", "False"]) == 0
+    assert run(evaluate.main, [*score, "-model", model]) == 0
     METHODS._admitted.clear()
     assert (
         run(predict.main, [str(data / "v07"), "-checkpoint", str(path), "-o", str(tmp_path / "out"), "-model", model])
