@@ -38,7 +38,7 @@ def in_processes(work: Callable[..., Any], *values: Any, size: int = 2) -> list[
     context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
     if "forkserver" in methods:
         # else every process takes seconds to import
-        context.set_forkserver_preload(["vidsgg.recipes.train", "torch.utils.tensorboard"])
+        context.set_forkserver_preload(["vidsgg.recipes.train", "torch.utils.tensorboard", "torch._dynamo"])
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

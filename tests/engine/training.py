@@ -147,8 +147,8 @@ def in_process(work: Callable[..., Any], *values: Any) -> int:
     methods = multiprocessing.get_all_start_methods()
     context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
     if "forkserver" in methods:
-        # else every process takes seconds to import
-        context.set_forkserver_preload(["vidsgg.recipes.train", "torch.utils.tensorboard"])
+        # else every process takes seconds to import; the first step of an optimiser loads the last one
+        context.set_forkserver_preload(["vidsgg.recipes.train", "torch.utils.tensorboard", "torch._dynamo"])
     process = context.Process(target=work, args=values)
     process.start()
     process.join()
