@@ -40,6 +40,7 @@ def option(
     aliases: Sequence[str] = (),
     place: Place | None = None,
     remote: bool = False,
+    hub: bool = False,
     plugin: bool = False,
     takes_stream: bool = False,
     free: Sequence[Free] = (),
@@ -51,6 +52,7 @@ def option(
 
     high: infinity where the option takes that too. place: what a path stands for, so that it can be
     checked before any work. remote: whether it may lie in object storage; see ``vidsgg/io/locations.py``.
+    hub: whether it also takes ``hf://ORG/NAME``, a model on the hub.
     plugin: it also takes ``package.module:NAME``, code of the user's own; see ``vidsgg/plugins.py``
     for who may name it.
     takes_stream: whether ``-`` stands for standard output or input. free: where its value does not count;
@@ -65,6 +67,7 @@ def option(
         "aliases": tuple(aliases),
         "place": place,
         "remote": remote,
+        "hub": hub,
     }
     metadata |= {"plugin": plugin, "takes_stream": takes_stream, "free": tuple(free), "fixed": tuple(fixed)}
     metadata["group"] = group

@@ -105,7 +105,7 @@ def test_our_own_export_reads_back(root: Path, tmp_path: Path) -> None:
     back = open_whole_split(tmp_path, "train", "predcls")
     for annotation, other in zip(annotations, back, strict=True):
         assert other.schema.vocabulary == annotation.schema.vocabulary
-        unnamed = replace(annotation, node_identity=np.full(annotation.nodes, -1), fps=None, source_id=other.source_id)
+        unnamed = replace(annotation, fps=None, source_id=other.source_id)
         assert other == replace(unnamed, schema=other.schema)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import os
 import sys
 import time
@@ -80,12 +81,14 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     monkeypatch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "1")  # which tests of Ray's own set, too
+    said = builtins.print  # Ray puts one of its own in its place, for good
     cluster = started()
     try:
         yield cluster
     finally:
         ray.shutdown()
         cluster.shutdown()
+        builtins.print = said
 
 
 def black(path: Path, corner: int) -> None:

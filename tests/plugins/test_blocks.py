@@ -118,7 +118,7 @@ def test_the_page_shows_these_files() -> None:
 def test_installed_things_are_listed(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(models.main, []) == 0
     assert "nearness" in "".join(capsys.readouterr())
-    for words in (["-model", "nearness", "-h"], ["-h"]):
+    for words in (["-model", "nearness", "-help-all"], ["-help-all"]):
         with pytest.raises(SystemExit):
             train.main(words)
     said = " ".join("".join(capsys.readouterr()).split())

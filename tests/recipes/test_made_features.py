@@ -113,7 +113,7 @@ def test_they_are_read_and_trained_on_and_said_not_to_be_the_authors(made: Path,
         narrow = ["-hidden_dim", "8", "-embedding_dim", "4", "-temporal_layer", "1"] * (model == "sttran")
         assert run(train.main, [*options, *narrow]) == 0
         said = f"object {width}, action {2 * width} wide, from the data set's files, made by vidsgg with"
-        assert said in capsys.readouterr().out
+        assert said in "".join(capsys.readouterr())
 
     # Features of as many columns, by a detector with other weights, are not those that were trained on.
     other = tmp_path / "other"

@@ -23,7 +23,8 @@ from torchvision.models import resnet18
 
 import vidsgg
 from vidsgg.datasets.action_genome import SCHEMA
-from vidsgg.engine.checkpoint import FINAL, LAST, Checkpoint
+from vidsgg.engine.checkpoint import Checkpoint
+from vidsgg.engine.checkpoint_files import FINAL, LAST
 from vidsgg.engine.state import TrainingState
 from vidsgg.errors import CheckpointError, ConfigError
 from vidsgg.io.tensors import load_tensors

@@ -58,7 +58,8 @@ def table(study: str) -> list[dict[str, str]]:
 def test_a_grid_from_the_command_to_the_table_and_back(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     argv = words(data, "-search", "lr=1e-3,1e-2 dropout=0:0.5:0.5", "-sampler", "grid", "-study", "grid")
     assert run(tune.main, argv) == 0
-    printed = "".join(capsys.readouterr())
+    results, status = capsys.readouterr()
+    printed = results + status
     rows = table("grid")
     assert [(row["lr"], row["dropout"]) for row in rows] == [
         ("0.001", "0.0"),
@@ -78,7 +79,7 @@ def test_a_grid_from_the_command_to_the_table_and_back(data: Path, capsys: pytes
     }
     assert [run.state for run in find_runs(folder)] == ["finished"] * 4
 
-    command = shlex.split(printed.strip().splitlines()[-1])
+    command = shlex.split(results.strip().splitlines()[-1])
     assert command[:2] == ["vidsgg", "train"]
     assert run(train.main, [*command[2:], "-save_path", "again"]) == 0
     first, second = (

@@ -12,7 +12,10 @@ class AppOptions:
     """Options of ``vidsgg app``."""
 
     checkpoints: tuple[str, ...] = option(
-        (), "checkpoint files, folders of runs, or folders of such folders; by default 'output'", place="input"
+        (),
+        "checkpoint files, folders of runs, or folders of such folders; by default 'output'",
+        place="input",
+        hub=True,
     )
     data: str = option("app", "folder for uploads and results, which are kept", place="new folder")
     host: str = option("127.0.0.1", "address to listen at; any but this one lets others in your network use the app")

@@ -21,6 +21,7 @@ from vidsgg.cli.help import Known, add_helps
 from vidsgg.cli.verbosity import LEVELS, be
 from vidsgg.cli.words import NEGATIVE_NUMBER, as_typed, prepared
 from vidsgg.errors import ConfigError, DataError, short
+from vidsgg.io.hub import is_hub_address
 from vidsgg.io.locations import is_stream, is_url
 from vidsgg.io.places import check_place, local_or_remote, on_this_machine
 from vidsgg.io.untrusted import read_yaml
@@ -118,6 +119,8 @@ def check_option_place(field: dataclasses.Field[Any], given: Any) -> None:
     for word in map(str, given if isinstance(given, tuple) else (given,)):
         if is_url(word) and (metadata["plugin"] or (metadata["takes_stream"] and is_stream(word))):
             continue  # a name of a model, or an address of a camera
+        if metadata["hub"] and is_hub_address(word):
+            continue
         check_place(name, local_or_remote(name, word, metadata["remote"]), metadata["place"])
 
 

@@ -246,7 +246,7 @@ def _saving_when_stopped(
                 f"stopped by {request.signal.name} at step {state.step} of epoch {state.epoch}: saved. Go on with:"
                 f" {run.resume_command}"
             )
-            run.log(message)
+            run.log(message, shown=False)  # the error says it
             raise Stopped(message, 128 + request.signal) from None
 
 

@@ -142,13 +142,13 @@ class RunFolder:
         path = f'"{self.path}"' if " " in str(self.path) else str(self.path)
         return " ".join([self.program, "train", "-resume_from", path, *self.say_again])
 
-    def log(self, line: str) -> None:
-        """One line to logfile.txt, and to the screen above a progress bar if there is one. Raises
-        ConfigError if the disk is full."""
+    def log(self, line: str, *, shown: bool = True) -> None:
+        """One line to logfile.txt, and to the screen above a progress bar if there is one. shown:
+        False for what the command says itself. Raises ConfigError if the disk is full."""
         with self._writing():
             self._log.write(line + "\n")
             self._log.flush()
-        if self.echo:
+        if self.echo and shown:
             say(line)
 
     def scalars(self, values: Mapping[str, float], *, epoch: int, step: int) -> None:
@@ -218,7 +218,7 @@ class UnwrittenRun(RunFolder):
     def __init__(self, path: Path, program: str, say_again: Sequence[str] = ()) -> None:
         self.path, self.program, self.say_again = path, program, tuple(say_again)
 
-    def log(self, line: str) -> None: ...
+    def log(self, line: str, *, shown: bool = True) -> None: ...
 
     def scalars(self, values: Mapping[str, float], *, epoch: int, step: int) -> None: ...
 

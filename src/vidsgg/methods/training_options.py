@@ -142,6 +142,7 @@ class _RunOptions:
         "checkpoint or run to go on from, or 'last', the newest run of this model, mode and data set; of another one:"
         " takes over the weights that fit",
         place="input",
+        hub=True,
         free=("run",),
         group=COMMON,
     )

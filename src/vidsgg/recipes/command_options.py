@@ -50,7 +50,11 @@ class CheckpointOptions:
     """Which checkpoint a command reads, and with what."""
 
     checkpoint: str = option(
-        "", "checkpoint file, or a run's folder (its best checkpoint, else its final one)", place="input", group=COMMON
+        "",
+        "checkpoint file, or a run's folder (its best checkpoint, else its final one), or hf://ORG/NAME",
+        place="input",
+        hub=True,
+        group=COMMON,
     )
     data_path: str | None = option(
         None, "data set folder; by default the one that the run was trained on", place="input", group=COMMON
@@ -157,7 +161,7 @@ class CompareOptions(ScoringOptions):
     """Options of ``vidsgg compare``."""
 
     runs: tuple[str, ...] = option(
-        help="checkpoint files or folders of runs, two or more; differences are to the first", place="input"
+        help="checkpoint files or folders of runs, two or more; differences are to the first", place="input", hub=True
     )
     model: str | None = option(
         None, "code of your own that the runs are of: package.module:METHOD, several with commas", plugin=True

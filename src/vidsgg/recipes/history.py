@@ -147,7 +147,7 @@ def read_run_record(path: Path) -> RunRecord:
         data["name"] if data else "",
         str(config.get("detector") or "detector") if detector else str(config["model"]),
         "detector" if detector else str(config.get("mode", "")),
-        max((points[-1][0] for name, points in curves.items() if name.startswith(("train/loss/", "val/"))), default=0),
+        max((p[-1][0] for name, p in curves.items() if p and name.startswith(("train/loss/", "val/"))), default=0),
         config["epochs"],
         sum(int(match["seconds"]) for match in _EPOCH.finditer(log)),
         monitor,
