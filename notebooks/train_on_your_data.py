@@ -153,4 +153,4 @@ for path in (counting.path, outcome.path):
 
 # %% [markdown]
 # For a plain video you need SGDET and a detector that knows your classes: `vidsgg train-detector`
-# trains one, and "Your own data" in the docs goes on from there.
+# trains one, and "Your own data" in the docs has the next steps.

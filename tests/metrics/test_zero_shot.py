@@ -1,5 +1,5 @@
-"""Zero-shot recall of frames equals that of images, which is compared with recorded numbers; what is
-unseen is told by the annotations."""
+"""Zero-shot recall of frames equals that of images, which is compared with recorded numbers; the
+annotations say what is unseen."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def written(path: Path, mode: str, detector: FasterRCNN, *, impartail: bool) -> 
     model = DsgDetr(SCHEMA, widths, DsgDetrConfig(object_encoder=not impartail, **sizes), mode)
     place, unused = dsgdetr_state({name: torch.tensor(i) for i, name in enumerate(names)}, mode)
     state = {names[int(place[name])]: value for name, value in model.state_dict().items()}
-    # what predcls does not use, by which sizes are told, and tables of positions
+    # what predcls does not use but sizes are read from, and tables of positions
     words, boxes = "object_classifier.obj_embed.weight", "object_classifier.pos_embed.1.weight"
     zeros = {name: torch.zeros(1) for name in unused}
     shaped = {words: torch.zeros(len(OBJECTS) - 1, 8), boxes: torch.zeros(128, 4)}

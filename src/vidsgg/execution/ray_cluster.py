@@ -21,7 +21,7 @@ from vidsgg.io.atomic import held_mark
 from vidsgg.status import say
 
 _ROOM_SECONDS = 5.0  # for which what is known of the cluster's nodes is taken for true
-_PATIENCE = 60.0  # seconds without any worker, after which the user is told
+_PATIENCE = 60.0  # seconds without any worker until a message says so
 _FILE_SYSTEM = 10.0  # seconds until every machine sees a new file of a shared folder
 
 

@@ -52,10 +52,10 @@ class RoomScene:
         near = b if t >= 0.5 else a
         poses = [body.blend(p, q, t) for p, q in zip(a.poses, b.poses, strict=True)]
         things = [between(p, q, t) for p, q in zip(a.placements, b.placements, strict=True)]
-        layers = [(0.0, p, "person") for p in range(len(poses))]
+        layers = [(0.0, p, "body") for p in range(len(poses))]
         layers += [(things[i].dz, i, "thing") for i, rest in enumerate(near.rests) if rest.how == "floor"]
         for _, number, what in sorted(layers):
-            if what == "person":
+            if what == "body":
                 self._person(pen, near, number, poses[number], things)
             else:
                 self._thing(pen, near, number, things)
