@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.sttran import WIDTHS, random_clip
+from vidsgg.assembly.data import choose_device
 from vidsgg.datasets.action_genome import SCHEMA
 from vidsgg.engine.distributed import Team, join_team
 from vidsgg.engine.optimizer import ReferenceAdamW
@@ -48,18 +49,21 @@ class TimedTeam(Team):
         self.seconds.append(time.perf_counter() - began)
 
 
-def measure(videos: int, steps: int) -> dict[str, Any]:
-    """Seconds of every step on so many videos in all processes, and of its sum, in this process."""
+def measure(videos: int, steps: int, device: str = "cpu") -> dict[str, Any]:
+    """Seconds of every step on so many videos in all processes, and of its sum, in this process.
+    device: "cpu", or "cuda" for a GPU of its own for every process."""
     with join_team() as joined:
         team = TimedTeam(*astuple(joined))
         torch.set_num_threads(CORES // team.size)
         torch.manual_seed(0)
-        model = STTran(SCHEMA, WIDTHS, STTranConfig()).train()
+        place = choose_device(device, team)
+        model = STTran(SCHEMA, WIDTHS, STTranConfig()).train().to(place)
         update = Update(ReferenceAdamW(model.parameters(), lr=1e-5), Precision(model), clip_grad=5.0, videos=videos)
         update.learn_with(team, model)
         criterion, whole = RelationCriterion(SCHEMA), list[float]()
         for step in range(WARM + steps):
-            clip = Clip.cat([random_clip(seed) for seed in team.share(range(step * videos, (step + 1) * videos))])
+            seeds = team.share(range(step * videos, (step + 1) * videos))
+            clip = Clip.cat([random_clip(seed) for seed in seeds]).to(place)
             team.first_of_machine_first(lambda: None)  # everybody is ready
             began = time.perf_counter()
             update.add(criterion(model(clip), clip), clip.videos)
@@ -68,10 +72,10 @@ def measure(videos: int, steps: int) -> dict[str, Any]:
     return {"steps": whole[WARM:], "sums": team.seconds[WARM:], "writes": team.leads}
 
 
-def started(processes: int, videos: int, steps: int) -> dict[str, list[float]]:
+def started(processes: int, videos: int, steps: int, device: str = "cpu") -> dict[str, list[float]]:
     """``measure`` in processes of its own, as their first one saw it."""
     launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}"] if processes > 1 else []
-    command = [sys.executable, *launcher, "-m", "benchmarks.distributed", "--measure", str(videos), str(steps)]
+    command = [sys.executable, *launcher, "-m", "benchmarks.distributed", "--measure", str(videos), str(steps), device]
     lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
     return next(found for line in lines if (found := json.loads(line))["writes"])
 
@@ -79,7 +83,8 @@ def started(processes: int, videos: int, steps: int) -> dict[str, list[float]]:
 def main(argv: list[str] | None = None) -> None:
     arguments = sys.argv[1:] if argv is None else argv
     if arguments[:1] == ["--measure"]:
-        print(json.dumps(measure(*map(int, arguments[1:]))), flush=True)
+        videos, steps, device = arguments[1:]
+        print(json.dumps(measure(int(videos), int(steps), device)), flush=True)
         return
     quick = "--quick" in arguments
     print(

@@ -31,6 +31,7 @@ from vidsgg.features.store import FeatureStore
 from vidsgg.features.stored_clip import RecordSource
 from vidsgg.structures.annotation import VideoAnnotation
 from vidsgg.structures.clip import Clip
+from vidsgg.structures.widths import FeatureWidths
 
 KEY = StoreKey({"detector": "random"}, "", "predcls", False, SCHEMA)
 DIFFERENT = 8  # clips that are drawn; further videos repeat them under other names
@@ -41,9 +42,10 @@ class RandomVideos(VideoDataset):
 
     schema, root, split = SCHEMA, Path("random"), "train"
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, draw: Callable[[int], Clip] = random_clip) -> None:
+        """draw: the clip of a seed."""
         self.video_ids = [f"random{i}" for i in range(count)]
-        self.clips = [random_clip(seed) for seed in range(min(count, DIFFERENT))]
+        self.clips = [draw(seed) for seed in range(min(count, DIFFERENT))]
 
     def clip(self, index: int) -> Clip:
         return self.clips[index % DIFFERENT]
@@ -65,8 +67,8 @@ class RandomVideos(VideoDataset):
         raise AssertionError("features are stored")
 
 
-def write(videos: RandomVideos, folder: Path) -> FeatureStore:
-    with FeatureStore.to_write(folder, KEY, "float16", WIDTHS) as store:
+def write(videos: RandomVideos, folder: Path, widths: FeatureWidths = WIDTHS) -> FeatureStore:
+    with FeatureStore.to_write(folder, KEY, "float16", widths) as store:
         for index in range(len(videos)):
             store.write(videos.clip(index), RecordSource.of(videos, index, videos.annotation(index)), learn=True)
     return store

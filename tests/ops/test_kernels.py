@@ -34,5 +34,13 @@ def test_gradients_go_through() -> None:
     assert ours.grad is not None and ours.grad.abs().sum() > 0 and torch.equal(ours.grad, theirs.grad)
 
 
+def test_half_precision_maps_are_pooled_under_autocast() -> None:
+    """The library alone refuses maps and regions of two types."""
+    with torch.autocast("cpu", torch.bfloat16):
+        pooled = kernels.roi_align(MAPS.bfloat16(), REGIONS, 7, 1 / 16)
+    assert pooled.dtype == torch.bfloat16
+    torch.testing.assert_close(pooled.float(), kernels.roi_align(MAPS, REGIONS, 7, 1 / 16), rtol=0.02, atol=0.01)
+
+
 def test_shapes_are_known_without_values() -> None:
     assert kernels.roi_align(MAPS.to("meta"), REGIONS.to("meta"), 7, 1 / 16).shape == (3, 3, 7, 7)

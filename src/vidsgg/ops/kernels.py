@@ -40,12 +40,14 @@ def _of_package(name: str) -> Callable[..., Tensor]:
 
 def _alone(*tensors: Tensor) -> bool:
     """Whether the compiled operators give the same without the package, in which gradients, shapes
-    of tensors without values, and exact sums on GPUs are defined."""
+    of tensors without values, exact sums on GPUs, and types under autocast are defined."""
     if torch.are_deterministic_algorithms_enabled():
         return False
     if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
         return False
     if torch.compiler.is_compiling() or any(tensor.is_meta for tensor in tensors):
+        return False
+    if torch.is_autocast_enabled(tensors[0].device.type):
         return False
     return all(type(tensor) is Tensor for tensor in tensors) and _loaded()
 
