@@ -134,6 +134,8 @@ def test_a_hit_opens_the_page_at_its_moment(queue: JobQueue, address: str, brows
     complaints: list[str] = []
     page = browser.new_page(viewport={"width": 1280, "height": 800})
     page.on("pageerror", lambda error: complaints.append(str(error)))
+    from playwright.sync_api import expect
+
     page.goto(address)
     page.fill("#search input", "person drinking_fro cup")
     page.press("#search input", "Enter")
@@ -148,6 +150,9 @@ def test_a_hit_opens_the_page_at_its_moment(queue: JobQueue, address: str, brows
     page.click("#found a")
     page.wait_for_url(f"{address}/results/{job.id}#8")
     assert page.locator("iframe").get_attribute("src") == f"/results/{job.id}/page#8"
-    page.frame_locator("iframe").locator("h1").wait_for()
+    place = page.frame_locator("iframe").locator("#place")
+    expect(place).to_have_text("graph 8 of 10")
+    page.keyboard.press("ArrowRight")  # the focus is outside of the frame
+    expect(place).to_have_text("graph 9 of 10")
     page.close()
     assert complaints == []

@@ -7,6 +7,7 @@ import os
 import signal
 import urllib.error
 import urllib.request
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,6 +24,7 @@ from vidsgg.io.graphs import read_graph
 from vidsgg.recipes import predict_live
 from vidsgg.recipes.command_options import PredictOptions
 from vidsgg.structures.graph import GraphEdge, GraphFrame, GraphNode, Origin
+from vidsgg.viewer import live_page
 
 GROUP = ENTITY.vocabulary.groups[0]
 SUBJECT = ENTITY.vocabulary.subjects[0]
@@ -108,6 +110,30 @@ def test_the_page_shows_the_latest_picture(tmp_path: Path) -> None:
     assert states[0]["number"] == 6 and states[0]["dropped"] == 0
     with pytest.raises(urllib.error.URLError):
         get("/state")  # it is gone with the stream
+
+
+def test_the_page_holds_one_picture_and_draws_it_once_for_all_who_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn, names = list[int](), dict[object, str]()
+
+    def draw(image: np.ndarray, frame: GraphFrame, *rest: object) -> np.ndarray:
+        drawn.append(frame.number)
+        names.update(rest[2])  # type: ignore[call-overload]
+        return image
+
+    monkeypatch.setattr(live_page, "draw_frame", draw)
+    page = live_page.LivePage("camera", ENTITY)
+    pictures = list[weakref.ref[np.ndarray]]()
+    for i in range(1, 301):
+        image = np.zeros((48, 64, 3), np.uint8)
+        pictures.append(weakref.ref(image))
+        nodes = (GraphNode(SUBJECT, 0.9, (1, 2, 40, 46), 7), GraphNode(SUBJECT, 0.9, (9, 2, 50, 46), 12))
+        page.show(image, GraphFrame(f"c/{i}", i, float(i), 64, 48, nodes, ()), 0.1, 0)
+    del image
+    assert sum(picture() is not None for picture in pictures) == 1 and drawn == []
+    found = [page.answer("/picture") for _ in range(3)]
+    assert drawn == [300] and found[0] == found[2] and found[0] is not None and found[0][1].startswith(b"\xff\xd8")
+    assert list(names.values()) == [f"{SUBJECT} 7", f"{SUBJECT} 12"]
+    page._server.server_close()
 
 
 @pytest.mark.parametrize(

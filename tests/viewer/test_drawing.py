@@ -3,17 +3,20 @@ the boxes are."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from clips import action_annotation, entity_annotation
+from PIL import ImageDraw
 
 from vidsgg.errors import DataError
 from vidsgg.inference.graphs import annotated_graph
-from vidsgg.structures.graph import GraphEdge, GraphFrame, GraphNode, VideoGraph
-from vidsgg.viewer.drawing import draw_frame, draw_sheet
+from vidsgg.structures.graph import GraphEdge, GraphFrame, GraphNode, RelationInterval, VideoGraph
+from vidsgg.viewer.drawing import _forms, draw_frame, draw_sheet, place_tags
 from vidsgg.viewer.graphs import SUBJECT_COLOUR, colours, relations_of, thing_names
+from vidsgg.viewer.notebook import as_html
 
 FRAME = GraphFrame(
     key="V.mp4/000001.png",
@@ -77,7 +80,7 @@ def test_actions_are_subjects_without_a_box() -> None:
     assert draw_sheet(None, graph, subjects=()).ndim == 3
 
 
-def test_things_of_a_label_that_are_seen_at_once_are_numbered_in_their_order() -> None:
+def test_things_of_a_label_are_numbered_in_their_order_also_if_they_are_never_seen_at_once() -> None:
     rows = [[(7, "cup"), (2, "chair")], [(3, "cup"), (9, "chair"), (7, "cup")], [(None, "cup")]]
     frames = [
         replace(FRAME, nodes=tuple(GraphNode(label, 1.0, (0, 0, 9, 9), track) for track, label in row), edges=())
@@ -86,6 +89,56 @@ def test_things_of_a_label_that_are_seen_at_once_are_numbered_in_their_order() -
     assert thing_names(frames) == {
         (7, "cup"): "cup 1",
         (3, "cup"): "cup 2",
-        (2, "chair"): "chair",
-        (9, "chair"): "chair",
+        (2, "chair"): "chair 1",
+        (9, "chair"): "chair 2",
     }
+
+
+def test_names_of_a_crowded_picture_cover_no_other_and_keep_their_numbers() -> None:
+    rng = np.random.default_rng(0)
+    names = [f"over-the-shoulder-bag {i}" if i % 2 else f"cup {i}" for i in range(1, 15)]
+    corners = rng.uniform(60, 150, (14, 2)).tolist()
+    forms = [_forms(name, name.rsplit(" ", 1)[0]) for name in names]
+    assert forms[0] == ["over-the-shoulder-bag 1", "over-th… 1", "otsb 1", ""]
+    things = {i: (forms[i], (x, y, x + 40, y + 30)) for i, (x, y) in enumerate(corners)}
+    for size, fewest in (((640, 480), 14), ((240, 200), 8)):
+        tags = place_tags(things, size, 20, lambda text: 8.0 * len(text) + 8)
+        places = list(tags.values())
+        for i, (text, (x1, y1, x2, y2)) in enumerate(places):
+            assert x1 >= 0 and x2 <= size[0] and y1 >= 0 and y2 <= size[1]
+            assert not text or text.endswith(names[i][-2:])
+            for _, (a1, b1, a2, b2) in places[:i]:
+                assert x2 <= a1 or a2 <= x1 or y2 <= b1 or b2 <= y1
+        assert sum(text == names[i] for i, (text, _) in tags.items()) >= fewest, size
+
+
+def test_the_panel_breaks_long_names_at_hyphens_and_parts_numbers_from_scores(monkeypatch: pytest.MonkeyPatch) -> None:
+    label = "wall-mounted-television-set-of-the-neighbours"
+    nodes = (GraphNode(label, 0.8, (9, 9, 90, 90), 4), GraphNode(label, 0.7, (99, 9, 190, 90), 7), FRAME.nodes[1])
+    frame = replace(FRAME, nodes=nodes, edges=(GraphEdge(0, 1, "above", "spatial", 0.6),))
+    written: list[str] = []
+    before = ImageDraw.ImageDraw.text
+    monkeypatch.setattr(
+        ImageDraw.ImageDraw,
+        "text",
+        lambda self, at, text, **rest: (written.append(text), before(self, at, text, **rest)),
+    )
+    draw_frame(IMAGE, frame, colours([VideoGraph("V", "toy", (frame,))], ()), (), {(4, label): f"{label} 1"})
+    for line in ("wall-mounted-television-set-of-", "the-neighbours 1 · 0.80", "above wall-mounted-television-"):
+        assert line in written
+    assert "neighbours 2 (0.60)" in " ".join(written) and not re.search(r"\d 0\.\d\d", " ".join(written))
+
+
+def test_a_notebook_numbers_things_of_a_label() -> None:
+    frames = [
+        replace(
+            FRAME,
+            number=i,
+            nodes=(GraphNode("cup", 1.0, (0, 0, 9, 9), i), GraphNode("person", 1.0, (0, 0, 9, 9), 0)),
+            edges=(),
+        )
+        for i in (1, 2)
+    ]
+    relation = RelationInterval(0, 2, "person", "cup", "holding", "g", None, None, 1, 2, 0.9)
+    shown = as_html(VideoGraph("v", "toy", tuple(frames), (relation,)))
+    assert ">cup 1</text>" in shown and ">person holding cup 2</text>" in shown

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import repeat
@@ -12,28 +13,43 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from vidsgg.errors import DataError, counted
-from vidsgg.structures.graph import GraphFrame, GraphNode, VideoGraph
-from vidsgg.viewer.graphs import SUBJECT_COLOUR, Colour, Picture, colours, is_subject, relations_of, words
+from vidsgg.structures.graph import Box, GraphFrame, VideoGraph
+from vidsgg.viewer.graphs import (
+    SUBJECT_COLOUR,
+    Colour,
+    Names,
+    Picture,
+    colours,
+    is_subject,
+    node_names,
+    relations_of,
+    words,
+)
 
 _PAPER, _INK, _FAINT = (252, 252, 250), (34, 36, 42), (112, 116, 124)
 _MIN_WIDTH = 640  # pictures narrower than this are enlarged, so that text and lines stay readable
 _PANEL = 330
-Names = Mapping[tuple[int | None, str], str]  # of things by track and label, see graphs.thing_names
+_NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
 def draw_frame(
-    image: Picture | None, frame: GraphFrame, palette: Mapping[str, Colour], subjects: Collection[str] = ()
+    image: Picture | None,
+    frame: GraphFrame,
+    palette: Mapping[str, Colour],
+    subjects: Collection[str] = (),
+    names: Names | None = None,
 ) -> Picture:
     """A frame with its boxes, and beside it what the graph says about every thing.
 
     image: RGB (H, W, 3), or None for an empty canvas of the frame's size. palette: colour per label
     (``graphs.colours``).
-    subjects: classes whose relations are shown. Returns RGB. Raises DataError if the picture's size
-    is not the frame's.
+    subjects: classes whose relations are shown. names: of the things. Returns RGB. Raises DataError
+    if the picture's size is not the frame's.
     """
     picture, scale = _enlarged(image, frame, _MIN_WIDTH)
-    _draw_boxes(picture, frame, palette, scale)
-    return _beside(picture, _panel(frame, palette, subjects, picture.height))
+    called = node_names(frame, names)
+    _draw_boxes(picture, frame, palette, scale, called)
+    return _beside(picture, _panel(frame, palette, subjects, picture.height, called))
 
 
 @dataclass(frozen=True)
@@ -61,10 +77,9 @@ class FilmLayout:
         nodes with a dashed box."""
         unit = max(0.75, min(self.width, self.height) / 480)
         picture = Image.fromarray(image).resize((self.width, self.height), Image.Resampling.BILINEAR)
-        _draw_boxes(picture, frame, self.palette, self.width / frame.width, self.names, unit, guessed)
-        return _beside(
-            picture, _panel(frame, self.palette, self.subjects, picture.height, self.names, unit, grows=False)
-        )
+        called = node_names(frame, self.names)
+        _draw_boxes(picture, frame, self.palette, self.width / frame.width, called, unit, guessed)
+        return _beside(picture, _panel(frame, self.palette, self.subjects, picture.height, called, unit, grows=False))
 
 
 def draw_sheet(
@@ -84,8 +99,9 @@ def draw_sheet(
     tiles = []
     for image, frame in zip(repeat(None, len(graph.frames)) if images is None else images, graph.frames, strict=True):
         picture, scale = _enlarged(image, frame, width, exactly=True)
-        _draw_boxes(picture, frame, palette, scale, names)
-        tiles.append((picture, _captions(frame, palette, subjects, picture.width, names)))
+        called = node_names(frame, names)
+        _draw_boxes(picture, frame, palette, scale, called)
+        tiles.append((picture, _captions(frame, palette, subjects, picture.width, called)))
     columns = min(columns, len(tiles))
     rows = [tiles[i : i + columns] for i in range(0, len(tiles), columns)]
     gap = 10
@@ -139,41 +155,100 @@ def _draw_boxes(
     frame: GraphFrame,
     palette: Mapping[str, Colour],
     scale: float,
-    names: Names | None = None,
+    called: Sequence[str],
     unit: float = 1.0,
     dashed: Collection[int] = (),
 ) -> None:
-    """unit: size of letters and lines against that of small pictures. dashed: nodes with such a
-    line."""
+    """called: names of the nodes. unit: size of letters and lines against that of small pictures.
+    dashed: nodes with such a line."""
     draw = ImageDraw.Draw(picture)
     font, line = _font(14 * unit), max(2, round(2 * unit))
-    boxed = [(i, node, [v * scale for v in node.box]) for i, node in enumerate(frame.nodes) if node.box is not None]
-    for i, node, (x1, y1, x2, y2) in boxed:
-        inner = (x1 + 1, y1 + 1, max(x2 - 1, x1 + 1), max(y2 - 1, y1 + 1))
+    boxes = {i: _scaled(node.box, scale) for i, node in enumerate(frame.nodes) if node.box is not None}
+    for i, (x1, y1, x2, y2) in boxes.items():
+        colour, inner = palette[frame.nodes[i].label], (x1 + 1, y1 + 1, max(x2 - 1, x1 + 1), max(y2 - 1, y1 + 1))
         if i in dashed:
-            _dashed(draw, inner, palette[node.label], line)
+            _dashed(draw, inner, colour, line)
         else:
             draw.rectangle((x1, y1, x2, y2), outline=(255, 255, 255), width=line + 2)
-            draw.rectangle(inner, outline=palette[node.label], width=line)
-    taken: list[tuple[float, float, float, float]] = []
-    # names last, so that no box crosses them, and moved down until they cover no other name
-    for _, node, (x1, y1, _, _) in boxed:
-        text = _name(node, names)
-        left, top, right, bottom = draw.textbbox((0, 0), text, font=font)
-        w, h = right - left + 8 * unit, bottom - top + 6 * unit
-        x = max(0.0, min(x1, picture.width - w))
-        y = max(y1 - h, 0)
-        while (
-            any(x < q[2] and x + w > q[0] and y < q[3] and y + h > q[1] for q in taken) and y + 2 * h < picture.height
-        ):
-            y += h
-        taken.append((x, y, x + w, y + h))
-        draw.rectangle((x, y, x + w, y + h), fill=palette[node.label])
-        draw.text((x + 4 * unit - left, y + 3 * unit - top), text, font=font, fill=(255, 255, 255))
+            draw.rectangle(inner, outline=colour, width=line)
+    high = math.ceil(draw.textbbox((0, 0), "Ag", font=font)[3]) + 3 * unit
+    tags = place_tags(
+        {i: (_forms(called[i], words(frame.nodes[i].label)), box) for i, box in boxes.items()},
+        picture.size,
+        high,
+        lambda text: draw.textlength(text, font=font) + 8 * unit,
+    )
+    # names last, so that no box crosses them, and the lines to their boxes below all names
+    for i, (_, place) in tags.items():
+        if (ends := _leader(place, boxes[i])) is not None:
+            draw.line(ends, fill=palette[frame.nodes[i].label], width=max(1, line // 2))
+    for i, (text, (x1, y1, x2, y2)) in tags.items():
+        draw.rectangle((x1, y1, x2, y2), fill=palette[frame.nodes[i].label])
+        draw.text((x1 + 4 * unit, (y1 + y2) / 2), text, font=font, fill=(255, 255, 255), anchor="lm")
 
 
-def _name(node: GraphNode, names: Names | None) -> str:
-    return (names or {}).get((node.track, node.label), words(node.label))
+def _scaled(box: Box, scale: float) -> Box:
+    x1, y1, x2, y2 = box
+    return x1 * scale, y1 * scale, x2 * scale, y2 * scale
+
+
+def _forms(name: str, label: str) -> list[str]:
+    """What a tag may say, the most telling first: the name, its class cut short or folded to its
+    first letters, each with the number; nothing."""
+    number = name.removeprefix(label)
+    initials = "".join(word[0] for word in re.split("[ /-]+", label) if word)
+    short = name if len(label) <= 9 else f"{label[:7].rstrip()}…{number}"
+    return [name, short, initials[:4] + number, ""]
+
+
+def place_tags(
+    things: Mapping[int, tuple[Sequence[str], Box]],
+    size: tuple[int, int],
+    high: float,
+    width_of: Callable[[str], float],
+) -> dict[int, tuple[str, Box]]:
+    """Where the names of a picture stand, so that none covers another: as on the page (page/picture.js).
+
+    things: by number, forms of a name, the most telling first, and the thing's box in pixels. size:
+    of the picture. high: pixels of a name. width_of: pixels of a text. Returns form and place by
+    number. An empty form is a point; if there is no place for that either, it covers something.
+    """
+    taken: list[Box] = []
+    found = {}
+    for number, (forms, box) in things.items():
+        for form in forms:
+            wide, tall = (min(width_of(form), size[0]), high) if form else (high / 2, high / 2)
+            places = [(x, y, x + wide, y + tall) for x, y in _spots(box, wide, tall, size)]
+            place = next((place for place in places if not any(_meet(place, other) for other in taken)), None)
+            if place is not None or form == forms[-1]:
+                found[number] = form, place or places[0]
+                break
+        taken.append(found[number][1])
+    return found
+
+
+def _spots(box: Box, wide: float, tall: float, size: tuple[int, int]) -> Iterator[tuple[float, float]]:
+    """Places for a name: above its box, in it, below it and beside it, then row by row further
+    away."""
+    (x1, y1, x2, y2), right, bottom = box, max(0.0, size[0] - wide), max(0.0, size[1] - tall)
+    near = [(x1, y1 - tall), (x1, y1), (x2 - wide, y1 - tall), (x1, y2), (x2, y1), (x1 - wide, y1)]
+    rows = [y1 + sign * step * tall for step in range(1, 10) for sign in (1, -1)]
+    far = [(x, y) for y in rows for x in (x1, x2 - wide, x1 - wide, x2)]
+    return ((min(max(x, 0.0), right), min(max(y, 0.0), bottom)) for x, y in (*near, *far))
+
+
+def _meet(a: Box, b: Box) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+
+
+def _leader(tag: Box, box: Box) -> tuple[float, float, float, float] | None:
+    """Both ends of a line from a name to its box; None if they touch."""
+    ends = []
+    for low, high in ((0, 2), (1, 3)):
+        begin, end = max(tag[low], box[low]), min(tag[high], box[high])
+        ends.append(((begin + end) / 2,) * 2 if begin <= end else (begin, end) if tag[low] > box[low] else (end, begin))
+    (x1, x2), (y1, y2) = ends
+    return (x1, y1, x2, y2) if max(abs(x1 - x2), abs(y1 - y2)) > 3 else None
 
 
 def _dashed(draw: ImageDraw.ImageDraw, box: tuple[float, float, float, float], colour: Colour, width: int) -> None:
@@ -188,17 +263,18 @@ def _dashed(draw: ImageDraw.ImageDraw, box: tuple[float, float, float, float], c
             draw.line(ends, fill=colour, width=width)
 
 
-def _grouped(frame: GraphFrame, thing: int, subjects: Collection[str], names: Names | None) -> dict[str, str]:
+def _grouped(frame: GraphFrame, thing: int, subjects: Collection[str], called: Sequence[str]) -> dict[str, str]:
     """Predicates of a thing as text, by group; with scores where there are any. A relation between
     two things of which neither is of ``subjects`` stands at the first, with the name of the other."""
     texts: dict[str, list[str]] = {}
     for edge in relations_of(frame, thing):
-        other = frame.nodes[edge.object if edge.subject == thing else edge.subject]
-        apart = is_subject(other, subjects)
+        other = edge.object if edge.subject == thing else edge.subject
+        apart = is_subject(frame.nodes[other], subjects)
         if not apart and edge.subject != thing:
             continue
-        score = "" if edge.score == 1 else f" {edge.score:.2f}"
-        text = words(edge.predicate) + ("" if apart else f" {_name(other, names)}") + score
+        # in brackets, so that a number of a thing and a score never stand side by side
+        score = "" if edge.score == 1 else f"{_NO_BREAK}({edge.score:.2f})"
+        text = words(edge.predicate) + ("" if apart else f" {called[other]}") + score
         texts.setdefault(edge.group, []).append(text)
     return {group: ", ".join(found) for group, found in texts.items()}
 
@@ -210,14 +286,15 @@ def _things(frame: GraphFrame, subjects: Collection[str]) -> list[int]:
 def _wrapped(
     draw: ImageDraw.ImageDraw, text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: float
 ) -> list[str]:
+    """Lines of a text, broken behind spaces, hyphens and slashes; spaces that do not break come out as
+    usual ones, since the font has no others."""
     lines = [""]
-    for word in text.split(" "):
-        longer = f"{lines[-1]} {word}".strip()
-        if draw.textlength(longer, font=font) <= width or not lines[-1]:
-            lines[-1] = longer
+    for piece in (piece.replace(_NO_BREAK, " ") for piece in re.split(r"(?<=[ /-])", text)):
+        if draw.textlength((lines[-1] + piece).rstrip(), font=font) <= width or not lines[-1]:
+            lines[-1] += piece
         else:
-            lines.append(word)
-    return lines
+            lines.append(piece)
+    return [line.rstrip() for line in lines]
 
 
 def _panel(
@@ -225,7 +302,7 @@ def _panel(
     palette: Mapping[str, Colour],
     subjects: Collection[str],
     height: int,
-    names: Names | None = None,
+    called: Sequence[str],
     unit: float = 1.0,
     grows: bool = True,
 ) -> Image.Image:
@@ -236,19 +313,24 @@ def _panel(
     panel = Image.new("RGB", (width, max(height, round(2000 * unit))), _PAPER)
     draw = ImageDraw.Draw(panel)
     title, body, small = _font(18 * unit), _font(15 * unit), _font(12 * unit)
-    acting = [_name(node, names) for node in frame.nodes if is_subject(node, subjects)]
+    acting = [name for name, node in zip(called, frame.nodes, strict=True) if is_subject(node, subjects)]
     heading = ", ".join(acting) or ("no subject" if subjects else counted(len(frame.nodes), "thing"))
-    draw.text((16 * unit, 12 * unit), heading, font=title, fill=SUBJECT_COLOUR)
-    draw.text((16 * unit, 36 * unit), frame.key, font=small, fill=_FAINT)
-    y = 62 * unit
+    y = 12 * unit
+    for text in _wrapped(draw, heading, title, width - 32 * unit):
+        draw.text((16 * unit, y), text, font=title, fill=SUBJECT_COLOUR)
+        y += 24 * unit
+    draw.text((16 * unit, y), frame.key, font=small, fill=_FAINT)
+    y += 26 * unit
     things = _things(frame, subjects)
     for place, i in enumerate(things):
         node, begin = frame.nodes[i], y
         draw.rectangle((16 * unit, y + 3 * unit, 28 * unit, y + 17 * unit), fill=palette[node.label])
-        score = "" if node.score == 1 else f"  {node.score:.2f}"
-        draw.text((36 * unit, y), _name(node, names) + score, font=title, fill=palette[node.label])
-        y += 26 * unit
-        for group, text in _grouped(frame, i, subjects, names).items():
+        score = "" if node.score == 1 else f" ·{_NO_BREAK}{node.score:.2f}"
+        for text in _wrapped(draw, called[i] + score, title, width - 44 * unit):
+            draw.text((36 * unit, y), text, font=title, fill=palette[node.label])
+            y += 23 * unit
+        y += 3 * unit
+        for group, text in _grouped(frame, i, subjects, called).items():
             draw.text((36 * unit, y + 2 * unit), words(group), font=small, fill=_FAINT)
             for line in _wrapped(draw, text, body, width - 124 * unit):
                 draw.text((112 * unit, y), line, font=body, fill=_INK)
@@ -263,17 +345,17 @@ def _panel(
 
 
 def _captions(
-    frame: GraphFrame, palette: Mapping[str, Colour], subjects: Collection[str], width: int, names: Names | None
+    frame: GraphFrame, palette: Mapping[str, Colour], subjects: Collection[str], width: int, called: Sequence[str]
 ) -> Image.Image:
     """Two or three lines under a small picture."""
     font = _font(13)
     lines: list[tuple[str, Colour]] = [(f"{frame.key}", _FAINT)]
     draw = ImageDraw.Draw(Image.new("RGB", (1, 1)))
     for i in _things(frame, subjects):
-        label, said = frame.nodes[i].label, _grouped(frame, i, subjects, names)
+        label, said = frame.nodes[i].label, _grouped(frame, i, subjects, called)
         if not said and not subjects:
             continue
-        text = f"{_name(frame.nodes[i], names)}: " + "; ".join(said.values())
+        text = f"{called[i]}: " + "; ".join(said.values())
         lines += [(line, palette[label]) for line in _wrapped(draw, text, font, width - 8)]
     caption = Image.new("RGB", (width, 17 * len(lines) + 6), _PAPER)
     draw = ImageDraw.Draw(caption)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import colorsys
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -15,6 +15,7 @@ from vidsgg.structures.graph import GraphEdge, GraphFrame, GraphNode, VideoGraph
 
 Picture = npt.NDArray[np.uint8]
 Colour = tuple[int, int, int]
+Names = Mapping[tuple[int | None, str], str]  # of things by track and label
 
 SUBJECT_COLOUR: Colour = (38, 70, 140)
 # Okabe and Ito's colours, which people with any colour vision can tell apart, darkened enough to
@@ -95,22 +96,30 @@ def colours(graphs: Iterable[VideoGraph], subjects: Collection[str]) -> dict[str
     return found
 
 
-def thing_names(frames: Iterable[GraphFrame]) -> dict[tuple[int | None, str], str]:
-    """What to call the things by track and label: as on the page, those of a label of which several
-    are seen at once are numbered."""
-    crowded: set[str] = set()
+def thing_names(frames: Iterable[GraphFrame]) -> Names:
+    """What to call the things by track and label: as on the page, those of a label of which there are
+    several in the video are numbered."""
     found: dict[str, dict[int, None]] = {}  # as ordered sets
     for frame in frames:
-        labels = Counter(node.label for node in frame.nodes)
-        crowded.update(label for label, count in labels.items() if count > 1)
         for node in frame.nodes:
             if node.track is not None:
                 found.setdefault(node.label, {})[node.track] = None
     return {
-        (track, label): f"{words(label)} {i}" if label in crowded else words(label)
+        (track, label): f"{words(label)} {i}" if len(tracks) > 1 else words(label)
         for label, tracks in found.items()
         for i, track in enumerate(tracks, 1)
     }
+
+
+def node_names(frame: GraphFrame, names: Names | None = None) -> list[str]:
+    """What to call the nodes of a frame: the names that ``thing_names`` gives. Things without one are
+    numbered in the frame, if there are several of a class."""
+    counts, met, found = Counter(node.label for node in frame.nodes), Counter[str](), list[str]()
+    for node in frame.nodes:
+        met[node.label] += 1
+        number = f" {met[node.label]}" if counts[node.label] > 1 else ""
+        found.append((names or {}).get((node.track, node.label), words(node.label) + number))
+    return found
 
 
 def words(name: str) -> str:

@@ -17,7 +17,7 @@ from vidsgg.io.images import Image
 from vidsgg.structures.graph import GraphFrame, VideoGraph
 from vidsgg.structures.schema import Schema
 from vidsgg.viewer.drawing import draw_frame
-from vidsgg.viewer.graphs import colours, subjects_of
+from vidsgg.viewer.graphs import Names, colours, subjects_of, words
 
 _HOST = "127.0.0.1"
 _POLICY = "default-src 'none'; img-src 'self'; script-src 'self'; style-src 'unsafe-inline'; connect-src 'self'"
@@ -25,13 +25,19 @@ _WIDEST = 960  # pixels of the picture as it is sent
 
 
 class LivePage:
-    """Serves the page while entered. address: where."""
+    """Serves the page while entered. address: where.
+
+    Only the latest picture is held, and it is drawn when a browser asks for it: a stream of hours
+    takes no more memory than one of seconds, and a page that nobody looks at costs nothing.
+    """
 
     def __init__(self, name: str, schema: Schema, port: int = 0) -> None:
         """name: of the source. port: 0 takes a free one. Raises ConfigError if the port is taken."""
         self._name, self._schema = name, schema
-        self._lock = threading.Lock()
-        self._picture, self._state = b"", dict[str, Any](number=0, name=name)
+        self._lock, self._drawing = threading.Lock(), threading.Lock()
+        self._latest: tuple[Image, GraphFrame] | None = None
+        self._drawn: tuple[int, bytes] = 0, b""  # number of a frame, its JPEG
+        self._state = dict[str, Any](number=0, name=name)
         try:
             self._server = ThreadingHTTPServer((_HOST, port), _handler_of(self))
         except OSError as error:
@@ -53,22 +59,38 @@ class LivePage:
 
     def show(self, image: Image, frame: GraphFrame, latency: float, dropped: int) -> None:
         """The latest frame with its graph. latency: seconds that the graph came after the picture."""
-        graph = VideoGraph(self._name, self._schema.name, (frame,), schema=self._schema)
-        subjects = subjects_of(graph)
-        drawn = Pillow.fromarray(draw_frame(image, frame, colours([graph], subjects), subjects))
-        drawn.thumbnail((2 * _WIDEST, 2 * _WIDEST))
-        content = io.BytesIO()
-        drawn.save(content, "JPEG", quality=80)
         state = {"name": self._name, "number": frame.number, "time": frame.time, "latency": latency, "dropped": dropped}
         with self._lock:
-            self._picture, self._state = content.getvalue(), state
+            self._latest, self._state = (image, frame), state
+
+    def _picture(self) -> bytes:
+        """The latest frame as a JPEG, drawn once however many look at it. Its things are called by
+        their tracks: what else there will be of a class is not known yet."""
+        with self._drawing:
+            with self._lock:
+                latest = self._latest
+            if latest is not None and latest[1].number != self._drawn[0]:
+                image, frame = latest
+                graph = VideoGraph(self._name, self._schema.name, (frame,), schema=self._schema)
+                subjects = subjects_of(graph)
+                names: Names = {
+                    (node.track, node.label): f"{words(node.label)} {node.track}"
+                    for node in frame.nodes
+                    if node.track is not None
+                }
+                drawn = Pillow.fromarray(draw_frame(image, frame, colours([graph], subjects), subjects, names))
+                drawn.thumbnail((2 * _WIDEST, 2 * _WIDEST))
+                content = io.BytesIO()
+                drawn.save(content, "JPEG", quality=80)
+                self._drawn = frame.number, content.getvalue()
+            return self._drawn[1]
 
     def answer(self, path: str) -> tuple[str, bytes] | None:
         """Kind and content of what is asked for; None if there is no such thing."""
-        with self._lock:
-            if path == "/picture":
-                return "image/jpeg", self._picture
-            if path == "/state":
+        if path == "/picture":
+            return "image/jpeg", self._picture()
+        if path == "/state":
+            with self._lock:
                 return "application/json", json.dumps(self._state).encode()
         names = {"/": ("text/html", "live.html"), "/live.js": ("text/javascript", "live.js")}
         if path not in names:

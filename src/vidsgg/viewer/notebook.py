@@ -7,7 +7,7 @@ from html import escape
 
 from vidsgg.errors import counted
 from vidsgg.structures.graph import GraphFrame, RelationInterval, VideoGraph
-from vidsgg.viewer.graphs import colours, subjects_of, surest
+from vidsgg.viewer.graphs import Names, colours, node_names, subjects_of, surest, thing_names, words
 
 _WIDTH, _ROW, _NAMES = 760, 18, 260  # pixels
 _MOST_RELATIONS = 20
@@ -20,11 +20,11 @@ def as_html(graph: VideoGraph) -> str:
     parts = [
         f"<b>{escape(graph.video_id)}</b>: {counted(len(graph.frames), 'frame')}, {counted(len(graph.relations), 'relation')} over time"
     ]
-    shown = surest(graph)
+    shown, names = surest(graph), thing_names(graph.frames)
     if shown.frames:
-        parts.append(_frame(max(shown.frames, key=lambda frame: len(frame.edges)), shown))
+        parts.append(_frame(max(shown.frames, key=lambda frame: len(frame.edges)), shown, names))
     if graph.relations:
-        parts.append(_timeline(graph))
+        parts.append(_timeline(graph, names))
     notes = graph.made_by.notes if graph.made_by else ()
     parts += [f"<small>{escape(note)}</small>" for note in notes]
     return f'<div style="font-family:sans-serif">{"".join(f"<div>{part}</div>" for part in parts)}</div>'
@@ -42,7 +42,7 @@ def _text(x: float, y: float, text: str, anchor: str = "middle", fill: str = "#2
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{fill}">{escape(text)}</text>'
 
 
-def _frame(frame: GraphFrame, graph: VideoGraph) -> str:
+def _frame(frame: GraphFrame, graph: VideoGraph, names: Names) -> str:
     """Nodes on an ellipse; the predicates of a pair, those of one direction, stand on its arrow."""
     colour = colours([graph], subjects_of(graph))
     count, height = max(len(frame.nodes), 1), 300.0
@@ -53,24 +53,24 @@ def _frame(frame: GraphFrame, graph: VideoGraph) -> str:
     pairs: dict[tuple[int, int], list[str]] = {}
     for edge in frame.edges:
         pairs.setdefault((edge.subject, edge.object), []).append(edge.predicate)
-    lines, names = [], []
+    lines, texts = [], []
     for (subject, thing), predicates in pairs.items():
         (x1, y1), (x2, y2) = place[subject], place[thing]
         lines.append(f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="#999"/>')
-        names.append(_text(x1 + 0.6 * (x2 - x1), y1 + 0.6 * (y2 - y1), ", ".join(predicates)))
-    for (x, y), node in zip(place, frame.nodes, strict=True):
+        texts.append(_text(x1 + 0.6 * (x2 - x1), y1 + 0.6 * (y2 - y1), ", ".join(predicates)))
+    for (x, y), node, name in zip(place, frame.nodes, node_names(frame, names), strict=True):
         red, green, blue = colour.get(node.label, (90, 90, 90))
-        half = 8 + 3.6 * len(node.label)
-        names.append(
+        half = 8 + 3.6 * len(name)
+        texts.append(
             f'<rect x="{x - half:.1f}" y="{y - 12:.1f}" width="{2 * half:.1f}" height="22" rx="6"'
             f' fill="rgb({red},{green},{blue})"/>'
         )
-        names.append(_text(x, y + 4, node.label, fill="#fff"))
+        texts.append(_text(x, y + 4, name, fill="#fff"))
     when = f"frame {frame.number}" if frame.time is None else f"{frame.time:g} s"
-    return _svg(height, [*lines, *names, _text(6, 16, when, "start")])
+    return _svg(height, [*lines, *texts, _text(6, 16, when, "start")])
 
 
-def _timeline(graph: VideoGraph) -> str:
+def _timeline(graph: VideoGraph, names: Names) -> str:
     """The longest relations as bars, by begin; time is that of frames where seconds are not
     known."""
     timed = all(relation.begin is not None for relation in graph.relations)
@@ -88,7 +88,9 @@ def _timeline(graph: VideoGraph) -> str:
     for i, relation in enumerate(kept):
         begin, end = span(relation)
         y, x, width = _ROW * i, _NAMES + (begin - first) * scale, max((end - begin) * scale, 2.0)
-        name = f"{relation.subject} {relation.predicate} {relation.object}"
+        ends = (relation.subject_track, relation.subject), (relation.object_track, relation.object)
+        subject, other = (names.get(end, words(end[1])) for end in ends)
+        name = f"{subject} {relation.predicate} {other}"
         content.append(_text(_NAMES - 6, y + 13, name, "end"))
         content.append(f'<rect x="{x:.1f}" y="{y + 3}" width="{width:.1f}" height="{_ROW - 6}" fill="#2a6f97"/>')
         content.append(_text(x + width + 4, y + 13, f"{begin:g}\u2013{end:g}{' s' if timed else ''}", "start"))

@@ -23,5 +23,10 @@ try {
 
 const downloads = byId("downloads");
 document.addEventListener("click", (event) => { if (!downloads.contains(event.target)) downloads.open = false; });
-document.addEventListener("keydown", (event) => { if (event.key === "Escape") downloads.open = false; });
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") downloads.open = false;
+  if (event.ctrlKey || event.metaKey || event.altKey || (event.key === " " && event.target.closest("a, summary"))) return;
+  // The frame is of no origin that could be named; its page takes names of keys only (controls.js there).
+  document.querySelector("iframe")?.contentWindow.postMessage({ key: event.key, shiftKey: event.shiftKey }, "*");
+});
 window.addEventListener("blur", () => { downloads.open = false; }); // a click into the page below

@@ -47,7 +47,7 @@ def main(argv: Sequence[str]) -> int:
     from vidsgg.inference.graphs import annotated_graph
     from vidsgg.io.atomic import whole_file
     from vidsgg.viewer.drawing import draw_frame, draw_sheet
-    from vidsgg.viewer.graphs import colours, subjects_of
+    from vidsgg.viewer.graphs import colours, subjects_of, thing_names
 
     dataset = open_whole_split(
         Path(options.data_path) if options.data_path else default_data_path(), options.split, "predcls"
@@ -58,7 +58,7 @@ def main(argv: Sequence[str]) -> int:
     graph = annotated_graph(annotation)
     subjects = subjects_of(graph) if dataset.schema.subject_has_box else ()
     if options.frame == "all":
-        picture = draw_sheet(images, graph, subjects=subjects)
+        picture = draw_sheet(images, graph, subjects=subjects, names=thing_names(graph.frames))
     else:
         number = int(options.frame)
         if number >= annotation.frames:
@@ -66,7 +66,11 @@ def main(argv: Sequence[str]) -> int:
                 f"option -frame: video {annotation.video_id!r} has the frames 0..{annotation.frames - 1}, not {number}"
             )
         picture = draw_frame(
-            images[number] if images else None, graph.frames[number], colours([graph], subjects), subjects
+            images[number] if images else None,
+            graph.frames[number],
+            colours([graph], subjects),
+            subjects,
+            thing_names(graph.frames),
         )
     notes = picture_notes([Subset(dataset, [index])])
     if str(options.out) == STDOUT:

@@ -97,24 +97,15 @@ const boxAt = (name, thing, time) => {
   return seen[last][0] === frame && time - from < Math.min(spacing, BETWEEN) - 1e-6 ? exact : null;
 };
 
-// Things of one label that are seen at one time are numbered.
-const crowded = new Set();
-for (const layer of [layers.prediction, layers.truth]) {
-  for (let frame = 0; layer && frame < frameCount; frame++) {
-    const met = new Set();
-    for (let i = layer.node_start[frame]; i < layer.node_start[frame + 1]; i++) {
-      const label = things[layer.thing[i]];
-      if (met.has(label)) crowded.add(label);
-      met.add(label);
-    }
-  }
-}
+// Things of one label are numbered wherever they are named: they may stand beside each other at any time.
+const tracksOf = new Map();
+for (const label of things) tracksOf.set(label, (tracksOf.get(label) ?? 0) + 1);
 const counted = new Map();
-const thingNames = things.map((label) => {
+const numbers = things.map((label) => {
   counted.set(label, (counted.get(label) ?? 0) + 1);
-  return crowded.has(label) ? `${labels[label].text} ${counted.get(label)}` : labels[label].text;
+  return tracksOf.get(label) > 1 ? ` ${counted.get(label)}` : "";
 });
-const nameOf = (thing) => thingNames[thing];
+const nameOf = (thing) => labelOf(thing).text + numbers[thing];
 const sentence = (edge) => `${nameOf(edge.subject)} ${predicates[edge.predicate].text} ${nameOf(edge.object)}`;
 const relationOf = (edge) => `${edge.subject}-${edge.object}-${edge.predicate}`;
 

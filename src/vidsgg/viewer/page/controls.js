@@ -40,13 +40,39 @@ const keys = {
   "?": () => dialog.showModal(),
   Escape: () => { for (const details of document.querySelectorAll("#filters details[open]")) details.open = false; },
 };
-document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || dialog.open || !keys[event.key]) return;
-  const own = event.target.closest("input, select, summary, button"); // these have keys of their own
-  if (event.key === " " && own) return;
-  if (own?.matches("select, input:not([type=checkbox]):not(#seek)") && event.key !== "Escape" && event.key !== "?") return;
-  event.preventDefault();
+// An element that the keyboard has come to keeps the keys that it needs itself. One that was clicked keeps none, so that space plays
+// after a click on a bar too; only text to write is never taken away.
+let clicked = false;
+document.addEventListener("pointerdown", () => { clicked = true; }, true);
+document.addEventListener("keydown", (event) => { if (event.key === "Tab") clicked = false; }, true);
+const ARROWS = ["ArrowLeft", "ArrowRight", "Home", "End"];
+const OWN_KEYS = [
+  ["select", [" ", ...ARROWS]],
+  ["input[type=range]:not(#seek)", ARROWS],
+  ["input[type=radio]", [" ", ...ARROWS]],
+  ["button, summary, input[type=checkbox]", [" "]],
+];
+const keeps = (element, key) => {
+  if (element.matches("input[type=search]")) return key !== "Escape";
+  if (clicked && !element.matches("select")) return false;
+  return OWN_KEYS.some(([selector, own]) => element.matches(selector) && own.includes(key));
+};
+byId("rate").addEventListener("change", () => { if (clicked) byId("rate").blur(); });
+const press = (event) => {
+  if (dialog.open || !Object.hasOwn(keys, event.key)) return false;
   keys[event.key](event);
+  return true;
+};
+const isPlain = (event) => !event.ctrlKey && !event.metaKey && !event.altKey;
+document.addEventListener("keydown", (event) => {
+  if (isPlain(event) && !keeps(event.target, event.key) && press(event)) event.preventDefault();
+});
+document.addEventListener("keyup", (event) => { // some browsers press a button as space comes up
+  if (event.key === " " && isPlain(event) && !dialog.open && event.target.matches("button, summary") && !keeps(event.target, " ")) event.preventDefault();
+});
+// The page around this one, that of 'vidsgg app', hands on the keys that are pressed there.
+window.addEventListener("message", ({ source, data }) => {
+  if (source === window.parent && source !== window && typeof data?.key === "string") press({ key: data.key, shiftKey: data.shiftKey === true });
 });
 
 byId("theme").addEventListener("click", () => {

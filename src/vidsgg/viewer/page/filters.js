@@ -33,6 +33,7 @@ const nextLayer = () => {
   all[(all.findIndex((input) => input.checked) + 1) % all.length].click();
 };
 
+const LONG_LIST = 10; // names, from where on a list can be searched
 // A list to choose from, with all or none of it at one stroke.
 const fillChoices = (details, items, hidden) => {
   const list = details.querySelector(".choices");
@@ -48,8 +49,18 @@ const fillChoices = (details, items, hidden) => {
   const whole = make(list, "p");
   for (const [text, checked] of [["all", true], ["none", false]]) {
     make(whole, "button", { type: "button" }, text).addEventListener("click", () => {
-      for (const [input, { id }] of boxes) { input.checked = checked; checked ? hidden.delete(id) : hidden.add(id); }
+      for (const [input, { id }] of boxes) {
+        if (input.parentElement.hidden) continue; // searched for others
+        input.checked = checked; checked ? hidden.delete(id) : hidden.add(id);
+      }
       tellCount();
+    });
+  }
+  if (items.length > LONG_LIST) {
+    const search = make(list, "input", { type: "search", placeholder: `find in ${items.length} ${word}`, "aria-label": `find in ${word}`, autocomplete: "off", spellcheck: "false" });
+    search.addEventListener("input", () => {
+      const wanted = search.value.trim().toLowerCase();
+      for (const [input, { text }] of boxes) input.parentElement.hidden = !text.toLowerCase().includes(wanted);
     });
   }
   for (const item of items) {

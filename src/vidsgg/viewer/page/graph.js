@@ -17,7 +17,7 @@ const nodeMark = (thing) => {
     const thumb = make(face, "canvas", { width: THUMB, height: THUMB });
     const mark = make(face, "span", { class: "mark" });
     const name = make(element, "span", { class: "name" });
-    for (const part of nameOf(thing).split(/(?<=\/)/)) name.append(part, document.createElement("wbr"));
+    for (const part of nameOf(thing).split(/(?<=[/-])/)) name.append(part, document.createElement("wbr"));
     face.dataset.initial = nameOf(thing)[0] ?? "";
     element.addEventListener("click", () => seekNext(thing));
     nodeMarks.set(thing, { element, thumb, mark });
@@ -33,11 +33,18 @@ const seekNext = (thing) => {
   if (next !== undefined) media.seek(times[next]);
 };
 
+// How wide and high the things of the plan are drawn, by thing: names may take several lines.
+const measured = (shown, dense) => {
+  graphSheet.classList.toggle("dense", dense);
+  const elements = shown.map((thing) => nodeMark(thing).element);
+  for (const element of elements) element.hidden = false;
+  return { width: Math.max(0, ...elements.map((element) => element.offsetWidth)), heights: new Map(elements.map((element, i) => [shown[i], element.offsetHeight])) };
+};
+
 const planGraph = () => {
   const room = graphPanel.getBoundingClientRect();
-  plan = layOut(graphPanel.clientWidth, room.height - 2);
+  plan = layOut(graphPanel.clientWidth, room.height - 2, measured);
   graphSheet.style.height = `${plan.height}px`;
-  graphSheet.classList.toggle("dense", plan.dense);
   for (const [thing, { x, y, side }] of plan.places) {
     const { element } = nodeMark(thing);
     element.style.left = `${x}px`;
@@ -47,7 +54,28 @@ const planGraph = () => {
   for (const [thing, { element }] of nodeMarks) element.hidden = !plan.places.has(thing);
   chipsDrawn = "";
   drawGraph();
+  tellMore();
 };
+
+// The panel says what of it is out of sight. Where it does not scroll by itself, on a phone, it is folded and can be unfolded.
+const [moreAbove, moreBelow] = ["above", "below"].map((side) => make(graphPanel, "button", { type: "button", class: `more ${side}` }));
+graphPanel.prepend(moreAbove);
+const scrollGraph = (part) => graphPanel.scrollBy({ top: part * graphPanel.clientHeight, behavior: "smooth" });
+const folds = () => getComputedStyle(graphPanel).overflowY === "hidden";
+moreAbove.addEventListener("click", () => scrollGraph(-0.8));
+moreBelow.addEventListener("click", () => { if (folds()) graphPanel.classList.toggle("open"); else scrollGraph(0.8); });
+const tellMore = () => {
+  const [top, bottom] = [graphPanel.scrollTop, graphPanel.scrollTop + graphPanel.clientHeight];
+  const at = [...new Map([...plan.places.values()].map(({ place, y }) => [place, y])).values()];
+  const say = (mark, shown, arrow, count) => {
+    mark.hidden = !shown;
+    mark.textContent = `${arrow} ${count ? `${count} more` : "more"}`;
+  };
+  say(moreAbove, top > 4, "↑", at.filter((y) => y < top).length);
+  say(moreBelow, plan.height - bottom > 4, "↓", at.filter((y) => y > bottom).length);
+  if (folds() && graphPanel.classList.contains("open")) { moreBelow.hidden = false; moreBelow.textContent = "↑ fold"; }
+};
+graphPanel.addEventListener("scroll", () => { if (plan) tellMore(); }, { passive: true });
 
 // Of things that share a place, the one that is there, else the one that is there next or was last.
 const facesOf = (there) => {
@@ -150,7 +178,9 @@ const drawChip = (stack, edge, side, named) => {
   const outward = ownerOf(edge) === edge.object; // reads from the middle to the thing
   const right = side >= 0 ? outward : !outward;
   const arrow = make(null, "span", { class: "arrow" }, right ? "→" : "←");
-  const text = make(null, "span", { class: "text" }, (named ? `${nameOf(otherOf(edge))}: ` : "") + predicates[edge.predicate].text);
+  const text = make(null, "span", { class: "text" });
+  if (named) { writeName(text, otherOf(edge)); text.append(": "); }
+  make(text, "span", { class: "said" }, predicates[edge.predicate].text);
   chip.append(...(right ? [text, arrow] : [arrow, text]));
   if (edge.score < 1) make(chip, "span", { class: "score" }, edge.score.toFixed(2).replace(/^0/, ""));
   if (edge.uncertain) make(chip, "span", { class: "unsure" }, "?");

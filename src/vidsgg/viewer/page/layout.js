@@ -2,9 +2,10 @@
 // beside them. Things that are never there at one time may share a place: else a long video would need too many.
 
 const ROOMY = 6; // places for other things, before any is shared
-// Pixels that a relation and a thing take, and the same where there is little room.
-const WIDE = { chip: 23, node: 74, hub: 112 };
-const DENSE = { chip: 19, node: 60, hub: 96 };
+const GAP = 8; // pixels between things
+// Pixels that a relation takes, and the same where there is little room.
+const CHIP = 23;
+const DENSE_CHIP = 19;
 
 // Under the filters: for every thing [first frame, last frame, most relations at a time], missing for those that are never shown.
 const surveyed = () => {
@@ -44,26 +45,31 @@ const shared = (spans, roomy) => {
 };
 
 // {places: Map thing -> {x, y, side, place}, height, middle (x of the relations by side), room (their width), dense}; in pixels of a panel.
-const layOut = (width, height) => {
-  const wide = arranged(width, height, WIDE);
-  return wide.height <= height + 1 ? wide : { ...arranged(width, height, DENSE), dense: true };
+// measure(things, dense): how wide a thing is drawn, and how high each of them.
+const layOut = (width, height, measure) => {
+  const wide = arranged(width, height, CHIP, (shown) => measure(shown, false));
+  return wide.height <= height + 1 ? wide : { ...arranged(width, height, DENSE_CHIP, (shown) => measure(shown, true)), dense: true };
 };
 
-const arranged = (width, height, sizes) => {
+const arranged = (width, height, chip, measure) => {
   const spans = [...surveyed()].sort((a, b) => a[1][0] - b[1][0] || a[0] - b[0]);
   const hubs = shared(spans.filter(([thing]) => isHub(thing)), 1);
   const others = shared(spans.filter(([thing]) => !isHub(thing)), ROOMY);
+  const drawn = measure(spans.map(([thing]) => thing));
+  const highest = (place) => Math.max(...place.things.map((thing) => drawn.heights.get(thing))) + GAP;
   const twoSided = width >= 520 && others.length > 1;
   const sides = [{ places: [], used: 0 }, { places: [], used: 0 }];
   for (const place of others) {
-    place.needs = Math.max(sizes.node, place.relations * sizes.chip + 10);
+    place.needs = Math.max(highest(place), place.relations * chip + 10);
     const side = twoSided && sides[1].used < sides[0].used ? sides[1] : sides[0];
     side.places.push(place);
     side.used += place.needs;
   }
-  const crowd = hubs.length * sizes.hub;
+  for (const hub of hubs) hub.needs = highest(hub) + GAP;
+  const crowd = hubs.reduce((sum, hub) => sum + hub.needs, 0);
   const total = Math.max(height, sides[0].used, sides[1].used, crowd);
-  const edge = Math.min(60, width * 0.14);
+  const half = drawn.width / 2 + 4;
+  const edge = Math.min(half, width * 0.14);
   const hubX = twoSided ? width / 2 : Math.min(64, width * 0.15);
   const found = new Map();
   const put = (places, x, side, used) => {
@@ -75,11 +81,10 @@ const arranged = (width, height, sizes) => {
       y += needs;
     }
   };
-  for (const hub of hubs) hub.needs = sizes.hub;
   put(hubs, hubX, 0, crowd);
   put(sides[0].places, width - edge, 1, sides[0].used);
   put(sides[1].places, edge, -1, sides[1].used);
-  const middle = { 1: (hubX + 40 + width - edge - 36) / 2, [-1]: (hubX - 40 + edge + 36) / 2, 0: hubX };
-  const room = width - edge - 36 - (hubX + 40);
+  const middle = { 1: (hubX + 40 + width - edge - half) / 2, [-1]: (hubX - 40 + edge + half) / 2, 0: hubX };
+  const room = width - edge - half - (hubX + 40);
   return { places: found, height: total, middle, room, dense: false };
 };

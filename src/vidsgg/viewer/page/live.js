@@ -14,7 +14,7 @@ async function follow() {
       picture.hidden = false;
       state.textContent = `${now.name}, ${now.time.toFixed(1)} s, picture ${now.number}: graph ${now.latency.toFixed(2)} s later, ${now.dropped} dropped`;
     }
-    setTimeout(follow, 150);
+    setTimeout(follow, 500); // no more than two pictures a second are drawn and sent
   } catch {
     state.textContent = "It has ended.";
     setTimeout(follow, 3000);

@@ -4,7 +4,8 @@ const screen = byId("screen");
 const picture = byId("picture");
 picture.append(media.element);
 const overlay = draw(picture, "svg", { id: "overlay", role: "img", "aria-label": "boxes" });
-const tagsPlace = draw(picture, "svg", { id: "tags", "aria-hidden": "true" }); // over all boxes
+const tagsPlace = draw(screen, "svg", { id: "tags", "aria-hidden": "true" }); // over all boxes, and beside the picture where there is room
+const leaders = draw(tagsPlace, "g");
 const boxMarks = new Map(); // by layer and thing
 
 const fit = () => {
@@ -24,7 +25,11 @@ const boxMark = (name, thing) => {
     mark.tag = stands(draw(tagsPlace, "g", { class: "tag" }), [thing]);
     mark.tag.style.setProperty("--own", labelOf(thing).colour);
     mark.back = draw(mark.tag, "rect", { rx: 3 });
-    mark.text = draw(mark.tag, "text", { y: 13 });
+    mark.text = draw(mark.tag, "text", { x: 5, y: 13 });
+    mark.name = draw(mark.text, "tspan");
+    mark.score = draw(mark.text, "tspan", { class: "score" });
+    mark.leader = stands(draw(leaders, "line", { class: "leader" }), [thing]);
+    mark.leader.style.setProperty("--own", labelOf(thing).colour);
     boxMarks.set(key, mark);
   }
   return boxMarks.get(key);
@@ -48,18 +53,19 @@ const shownBoxes = () => {
   return found;
 };
 
+const NAME_FONT = "600 12px system-ui, sans-serif"; // as .tag text in style.css
+const SCORE_FONT = "400 12px system-ui, sans-serif";
 const ruler = document.createElement("canvas").getContext("2d");
-ruler.font = "600 12px system-ui, sans-serif";
 const widths = new Map();
-const widthOf = (text) => {
-  if (!widths.has(text)) widths.set(text, ruler.measureText(text).width);
-  return widths.get(text);
+const widthOf = (text, font = NAME_FONT) => {
+  const key = font + text;
+  if (!widths.has(key)) { ruler.font = font; widths.set(key, ruler.measureText(text).width); }
+  return widths.get(key);
 };
 
 const drawBoxes = () => {
   const wanted = byId("boxes").checked ? shownBoxes() : [];
-  const [width, height] = sizeOf(state.frame);
-  const scale = picture.clientWidth / width;
+  const scale = picture.clientWidth / sizeOf(state.frame)[0];
   const used = new Set();
   const tags = [];
   for (const node of wanted) {
@@ -75,68 +81,102 @@ const drawBoxes = () => {
     mark.group.setAttribute("class", `box ${node.verdict}${node.bridged ? " bridged" : ""}${mark.group.classList.contains("hot") ? " hot" : ""}`);
     mark.tag.setAttribute("class", `tag ${node.verdict}${mark.group.classList.contains("hot") ? " hot" : ""}`);
     mark.group.dataset.box = node.box.map((value) => value.toFixed(2)).join(" ");
-    const score = node.name === "prediction" && node.score < 1 ? ` ${node.score.toFixed(2)}` : "";
-    const text = `${MARKS[node.verdict]} ${nameOf(node.thing)}${score}`.trim();
-    tags.push({ mark, text, box: [x1, y1, x2, y2], hub: isHub(node.thing), score: node.score });
+    const score = node.name === "prediction" && node.score < 1 ? ` · ${node.score.toFixed(2)}` : "";
+    tags.push({ mark, thing: node.thing, sign: MARKS[node.verdict], scored: score, box: [x1, y1, x2, y2], hub: isHub(node.thing), score: node.score });
   }
-  placeTags(tags, picture.clientWidth, height * scale);
-  for (const mark of boxMarks.values()) mark.group.style.display = mark.tag.style.display = used.has(mark) ? "" : "none";
+  placeTags(tags);
+  for (const mark of boxMarks.values()) {
+    mark.group.style.display = mark.tag.style.display = used.has(mark) ? "" : "none";
+    if (!used.has(mark)) mark.leader.style.display = "none";
+  }
 };
 
-// Names stand above their boxes. One that would cover another is moved: into the box, below it, to its side, then step by step down and up.
-// Where there is no room near its box it is folded to its first letters, and where there is none for these to a point; pointing at the
-// box or at the thing elsewhere shows the whole name. Acting things come first, then the surer ones.
+// Names stand above their boxes. One that would cover another is moved: into the box, below it, to its side, then step by step down and up,
+// then beside the picture, from where a line leads to its box. Where there is no room at all it loses its score, is cut short, folded to
+// its first letters and at last to a point; pointing at the box or at the thing elsewhere shows the whole name. Acting things come first,
+// then the surer ones.
 const TAG = 18; // pixels that a name is high
-const LONGEST_TAG = 0.42; // of the picture's width
-const NEAR = 5; // steps that a name may go from its box
+const LONGEST_TAG = 0.42; // of the room's width
+const SHORT_TAG = 64; // pixels
+const NEAR = 9; // steps that a name may go from its box
+const POINT = 8; // pixels that the point of a folded name is wide and high
 
-const shortened = (text, most) => {
-  if (widthOf(text) <= most) return text;
+const shortened = (text, number, most) => {
+  if (widthOf(text + number) <= most) return text + number;
   let end = text.length;
-  while (end > 3 && widthOf(`${text.slice(0, end)}…`) > most) end--;
-  return `${text.slice(0, end)}…`;
+  while (end > 3 && widthOf(`${text.slice(0, end)}…${number}`) > most) end--;
+  return `${text.slice(0, end).trimEnd()}…${number}`;
 };
-const bare = (text) => text.replace(/ [01]?\.\d+$/, ""); // without its score
-const folded = (name) => name.split(/[ /]/).map((word) => word[0]).join("").slice(0, 3);
+const initials = (text) => text.split(/[ /-]+/).map((word) => word[0]).join("").slice(0, 4);
 
-const spots = (box, wide, width, height) => {
+// What a tag may say, the most telling first: [name, score].
+const formsOf = ({ thing, sign, scored }, room) => {
+  const [text, number] = [`${sign} ${labelOf(thing).text}`.trim(), numbers[thing]];
+  const whole = shortened(text, number, room);
+  return [[whole, scored], [whole, ""], [shortened(text, number, SHORT_TAG), ""], [initials(labelOf(thing).text) + number, ""], ["", ""]];
+};
+
+// Places for a tag of that width, near its box first. Coordinates of the screen, which is larger than the picture.
+const spots = (box, wide, room) => {
   const [x1, y1, x2, y2] = box;
-  const inX = (x) => Math.max(0, Math.min(x, width - wide));
-  const inY = (y) => Math.max(0, Math.min(y, height - TAG));
+  const inX = (x) => Math.max(0, Math.min(x, room.width - wide));
+  const inY = (y) => Math.max(0, Math.min(y, room.height - TAG));
   const found = [[inX(x1 - 1), inY(y1 - TAG - 1)], [inX(x1 + 2), inY(y1 + 2)], [inX(x2 - wide), inY(y1 - TAG - 1)], [inX(x1 - 1), inY(y2 + 1)], [inX(x2 + 1), inY(y1)]];
   for (let step = 1; step <= NEAR; step++) found.push([inX(x1 + 2), inY(y1 + 2 + step * TAG)], [inX(x1 - 1), inY(y1 - 1 - (step + 1) * TAG)]);
   return found;
 };
+const spotsBeside = ([x1, y1, x2, y2], wide, { left, right, width, height }) => {
+  const found = [];
+  for (let row = 0; (row + 1) * (TAG + 2) <= height; row++) {
+    const y = row * (TAG + 2);
+    const away = Math.abs(y + TAG / 2 - (y1 + y2) / 2);
+    if (left >= wide + 8) found.push({ spot: [left - wide - 8, y], away: away + x1 - left });
+    if (width - right >= wide + 8) found.push({ spot: [right + 8, y], away: away + right - x2 });
+  }
+  return found.sort((a, b) => a.away - b.away).map(({ spot }) => spot);
+};
 
-const POINT = 8; // pixels that the point of a folded name is wide and high
-const placeTags = (tags, width, height) => {
+const placeTags = (tags) => {
+  const [left, top] = [picture.offsetLeft, picture.offsetTop];
+  const room = { width: screen.clientWidth, height: screen.clientHeight, left, right: left + picture.clientWidth };
   const taken = [];
   const free = ([x, y], wide, tall) => !taken.some((t) => x < t.x + t.wide && t.x < x + wide && y < t.y + t.tall && t.y < y + tall);
   const order = [...tags].sort((a, b) => b.hub - a.hub || b.score - a.score);
-  for (const { mark, text, box } of order) {
-    const name = bare(text);
-    const room = width * LONGEST_TAG;
-    const whole = widthOf(text) <= room ? text : shortened(name, room);
-    const hot = mark.tag.classList.contains("hot");
-    const forms = hot ? [whole] : [whole, whole === text ? name : whole, folded(name), ""];
+  for (const tag of order) {
+    const { mark } = tag;
+    const box = tag.box.map((value, i) => value + (i % 2 ? top : left));
+    const forms = formsOf(tag, room.width * LONGEST_TAG);
     let chosen = null;
-    for (const shown of forms) {
-      const [wide, tall] = shown ? [widthOf(shown) + 10, TAG] : [POINT, POINT];
-      const all = spots(box, wide, width, height);
-      const spot = all.find((place) => free(place, wide, tall));
-      chosen = { shown, wide, tall, spot: spot ?? all[0] };
+    for (const [name, score] of mark.tag.classList.contains("hot") ? forms.slice(0, 1) : forms) {
+      const [wide, tall] = name ? [widthOf(name) + widthOf(score, SCORE_FONT) + 10, TAG] : [POINT, POINT];
+      const near = spots(box, wide, room);
+      const spot = near.find((place) => free(place, wide, tall)) ?? (name ? spotsBeside(box, wide, room).find((place) => free(place, wide, tall)) : null);
+      chosen = { name, score, wide, tall, spot: spot ?? near[0] };
       if (spot) break;
     }
-    const { shown, wide, tall, spot: [x, y] } = chosen;
+    const { name, score, wide, tall, spot: [x, y] } = chosen;
     taken.push({ x, y, wide, tall });
-    mark.tag.classList.toggle("point", !shown);
-    if (mark.text.textContent !== shown) mark.text.textContent = shown;
-    mark.tag.dataset.name = text;
+    mark.tag.classList.toggle("point", !name);
+    if (mark.name.textContent !== name) mark.name.textContent = name;
+    if (mark.score.textContent !== score) mark.score.textContent = score;
+    mark.tag.dataset.name = `${tag.sign} ${nameOf(tag.thing)}${tag.scored}`.trim();
     mark.tag.setAttribute("transform", `translate(${x} ${y})`);
     mark.back.setAttribute("width", wide);
     mark.back.setAttribute("height", tall);
-    mark.text.setAttribute("x", 5);
+    lead(mark.leader, [x, y, x + wide, y + tall], box);
   }
+};
+
+// A line from a tag to its box, if they do not touch: straight where one is above or beside the other.
+const lead = (line, tag, box) => {
+  const ends = [0, 1].map((side) => {
+    const [low, high] = [Math.max(tag[side], box[side]), Math.min(tag[side + 2], box[side + 2])];
+    return low <= high ? [(low + high) / 2, (low + high) / 2] : tag[side] > box[side] ? [low, high] : [high, low];
+  });
+  const apart = Math.max(...ends.map(([from, to]) => Math.abs(from - to)));
+  line.style.display = apart > 4 ? "" : "none";
+  const [[x1, x2], [y1, y2]] = ends;
+  for (const [name, value] of Object.entries({ x1, y1, x2, y2 })) line.setAttribute(name, value);
 };
 
 on("time", drawBoxes);

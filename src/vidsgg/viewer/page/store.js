@@ -106,6 +106,12 @@ const draw = (parent, name, attributes = {}, text = null) => {
   return element;
 };
 
+// A name in a place that may be too narrow: its class is cut short, its number never.
+const writeName = (parent, thing) => {
+  make(parent, "span", { class: "class" }, labelOf(thing).text);
+  if (numbers[thing]) make(parent, "span", { class: "number" }, numbers[thing]);
+};
+
 const meanings = new WeakMap();
 const named = (element, subjects, relation = null) => {
   const meaning = { things: subjects, relation };

@@ -7,6 +7,10 @@ make(head, "div", { class: "corner" });
 const axis = make(head, "div", { class: "axis" });
 const playhead = make(make(board, "div", { class: "travel" }), "div", { class: "playhead", "aria-hidden": "true" });
 const rowsPlace = make(board, "div", { class: "rows" });
+const NARROW = matchMedia("(max-width: 860px)"); // as in style.css: there the timeline is as high as its rows
+const FOLDED = 8; // things that it shows at first there
+const unfold = make(timeline, "button", { type: "button", class: "unfold" });
+let folded = true;
 let rows = [];
 let zoom = 1;
 
@@ -19,7 +23,8 @@ const place = (element, first, last) => {
 
 const asEdge = ([subject, object, predicate]) => ({ subject, object, predicate });
 
-// Intervals by thing and by what they say of it: {owner, hub, predicate, outward, prediction: [...], truth: [...]}.
+// Intervals by thing and by what they say of it: {owner, others, predicate, outward, prediction: [...], truth: [...]}. Acting things that
+// share a place in the graph, as those of a track that was torn, share a row.
 const gathered = () => {
   const found = new Map();
   for (const name of ["prediction", "truth"]) {
@@ -31,7 +36,8 @@ const gathered = () => {
       const other = otherOf(edge);
       if (!plan.places.has(owner) || !plan.places.has(other)) continue;
       const key = [owner, plan.places.get(other).side === 0 ? [...plan.places.get(other).place.things][0] : other, things[other], edge.predicate, owner === edge.object].join("-");
-      if (!found.has(key)) found.set(key, { key, owner, other, predicate: edge.predicate, outward: owner === edge.object, prediction: [], truth: [] });
+      if (!found.has(key)) found.set(key, { key, owner, others: new Set(), predicate: edge.predicate, outward: owner === edge.object, prediction: [], truth: [] });
+      found.get(key).others.add(other);
       found.get(key)[name].push(interval);
     }
   }
@@ -74,12 +80,15 @@ const drawTimeline = () => {
   for (const row of rows) byThing.get(row.owner).push(row);
   const order = [...byThing.keys()].sort((a, b) => isHub(b) - isHub(a) || shownTime(b) - shownTime(a) || a - b);
   const hubNames = new Set(order.filter(isHub).map(nameOf));
-  for (const thing of order) {
+  const folds = NARROW.matches && order.length > FOLDED;
+  unfold.hidden = !folds;
+  unfold.textContent = folded ? `show all ${order.length} things` : `show ${FOLDED} things`;
+  for (const thing of folds && folded ? order.slice(0, FOLDED) : order) {
     drawThingRow(thing);
     const own = byThing.get(thing);
     for (const row of own) { row.pieces = pieces(row); row.length = row.pieces.reduce((sum, p) => sum + frameEnd(p.last) - frameBegin(p.first), 0); }
     own.sort((a, b) => predicates[a.predicate].group - predicates[b.predicate].group || b.length - a.length || a.predicate - b.predicate);
-    for (const row of own) drawRelationRow(row, hubNames.size > 1 || !isHub(row.other));
+    for (const row of own) drawRelationRow(row, hubNames.size > 1 || ![...row.others].every(isHub));
   }
   board.classList.toggle("none", !order.length);
   markNow();
@@ -112,7 +121,7 @@ const drawThingRow = (thing) => {
   row.style.setProperty("--own", labelOf(thing).colour);
   const name = stands(make(label, "button", { type: "button", title: `${nameOf(thing)}: where it is next seen` }), [thing]);
   make(name, "span", { class: "dot" });
-  make(name, "span", {}, nameOf(thing));
+  writeName(make(name, "span", { class: "whole" }), thing);
   name.addEventListener("click", () => seekNext(thing));
   for (const [first, last] of spans(thing)) {
     const bar = stands(make(lane, "span", { class: "seen" }), [thing]);
@@ -125,9 +134,14 @@ const drawRelationRow = (row, named) => {
   row.element = element;
   element.style.setProperty("--group", `var(--group-${predicates[row.predicate].group % 6})`);
   const text = predicates[row.predicate].text;
-  const other = named ? `${nameOf(row.other)} ` : "";
-  label.textContent = `${other}${row.outward ? "→" : "←"} ${text}`;
-  label.title = row.outward ? `${labelOf(row.other).text} ${text} ${nameOf(row.owner)}` : `${nameOf(row.owner)} ${text} ${labelOf(row.other).text}`;
+  const others = [...row.others].sort((a, b) => a - b);
+  const other = labelOf(others[0]).text + others.map((thing) => numbers[thing]).filter(Boolean).join(",");
+  if (named) {
+    make(label, "span", { class: "class" }, labelOf(others[0]).text);
+    make(label, "span", { class: "number" }, `${other.slice(labelOf(others[0]).text.length)} `);
+  }
+  make(label, "span", { class: "said" }, `${row.outward ? "→" : "←"} ${text}`);
+  label.title = row.outward ? `${other} ${text} ${nameOf(row.owner)}` : `${nameOf(row.owner)} ${text} ${other}`;
   for (const piece of row.pieces) {
     const edge = asEdge(piece.interval);
     const bar = stands(make(lane, "button", { type: "button", class: `bar ${piece.verdict}` }), [edge.subject, edge.object], relationOf(edge));
@@ -168,7 +182,9 @@ const movePlayhead = () => {
   if (x < timeline.scrollLeft + label || x > timeline.scrollLeft + timeline.clientWidth - 30) timeline.scrollLeft = x - label - 40;
 };
 const showRow = (relation) => {
-  const bar = rowsPlace.querySelector(`.bar[data-relation="${relation}"]`);
+  const find = () => rowsPlace.querySelector(`.bar[data-relation="${relation}"]`);
+  if (!find() && folded) { folded = false; drawTimeline(); }
+  const bar = find();
   bar?.scrollIntoView({ block: "nearest", inline: "nearest" });
   if (bar) { bar.closest(".row").classList.add("called"); setTimeout(() => bar.closest(".row")?.classList.remove("called"), 1200); }
 };
@@ -201,6 +217,8 @@ board.addEventListener("click", (event) => { // a touch that was no scrolling
   if (event.target.closest(".lane") && !event.target.closest("button")) media.seek(timeUnder(event));
 });
 
+unfold.addEventListener("click", () => { folded = !folded; drawTimeline(); });
+NARROW.addEventListener("change", drawTimeline);
 on("time", movePlayhead);
 on("frame", markNow);
 on("filters", drawTimeline);
