@@ -5,10 +5,14 @@ from importlib.metadata import version as version_of
 project = "vidsgg"
 version = release = version_of("vidsgg")
 copyright = "the vidsgg authors"
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_design"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.napoleon", "sphinx_design"]
 myst_enable_extensions = ["colon_fence"]
 autodoc_typehints = "signature"
 autodoc_class_signature = "mixed"
+autodoc_member_order = "bysource"
+autosummary_generate = False  # the tables link to the pages that describe the names
+napoleon_numpy_docstring = False
+python_maximum_signature_line_length = 80  # longer signatures get a line for each parameter
 myst_heading_anchors = 3
 exclude_patterns = ["images"]
 html_theme = "furo"

@@ -15,7 +15,7 @@ import vidsgg
 import vidsgg.extend
 from vidsgg.lazy import lazy_names
 
-PACKAGE, PAGE = Path(vidsgg.__file__).parent, Path(__file__).parents[1] / "docs" / "extending.md"
+PACKAGE, DOCS = Path(vidsgg.__file__).parent, Path(__file__).parents[1] / "docs"
 PLUGIN = Path(__file__).parent / "plugins" / "vidsgg_blocks"
 
 
@@ -55,13 +55,19 @@ def test_the_plugin_package_needs_stable_names_only() -> None:
         assert set(modules) <= {"vidsgg", "vidsgg.extend"}, path.name
 
 
-def test_the_page_describes_every_stable_name() -> None:
-    page = PAGE.read_text(encoding="utf-8")
+def test_the_pages_describe_every_stable_name() -> None:
+    page = (DOCS / "extending.md").read_text(encoding="utf-8")
     table = page.partition("## Stable names")[2].partition("\n## ")[0]
     listed = re.findall(r"`(\w+)`", "".join(line.split("|")[2] for line in table.splitlines() if line.startswith("| ")))
     assert sorted(listed) == sorted(vidsgg.extend.__all__)
-    described = re.findall(r"\.\. auto(?:function|class|exception):: vidsgg\.extend\.(\w+)$", page, re.MULTILINE)
-    assert sorted(described) == sorted(set(vidsgg.extend.__all__) - {"BACKGROUND", "MODES", "NO_LABELS", "Image"})
+    reference = "".join((DOCS / name).read_text(encoding="utf-8") for name in ("api.md", "api_extend.md"))
+    described = re.findall(
+        r"\.\. auto(?:function|class|exception):: vidsgg\.(?:extend\.|errors\.)?(\w+)(?:\(.*\))?$",
+        reference,
+        re.MULTILINE,
+    )
+    assert len(described) == len(set(described))
+    assert set(vidsgg.extend.__all__) - set(described) == {"BACKGROUND", "MODES", "NO_LABELS", "Image"}
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,7 @@
-"""What goes wrong because of something the user gave us.
+"""Errors that users can correct.
 
-Every error here names the place, the value and the remedy, and the command line prints it as one
-message and exits with code 2. Mistakes that only we can make stay ordinary Python exceptions and
-show their traceback.
+Each names the place, the value and the remedy. The command line prints it as one message and exits
+with code 2. Bugs of our own are ordinary Python exceptions and show their traceback.
 """
 
 from collections.abc import Mapping
@@ -12,15 +11,15 @@ from typing import Any
 
 
 class VidsggError(Exception):
-    """A mistake in what the user gave; its text is the whole message."""
+    """An error that the user can correct; its text is the whole message."""
 
 
 class ConfigError(VidsggError, ValueError):
-    """An option, a value or a combination of options that cannot work."""
+    """An option, a value or a combination of options that does not work."""
 
 
 class DataError(VidsggError, ValueError):
-    """A file or an annotation that is missing, unreadable or contradicts itself."""
+    """A file or an annotation that is missing, unreadable or inconsistent."""
 
 
 class CheckpointError(VidsggError, ValueError):
@@ -28,14 +27,15 @@ class CheckpointError(VidsggError, ValueError):
 
 
 class ProcessLost(VidsggError):
-    """One of several processes of a run is gone, and this one cannot go on alone. The other
-    process reports the cause."""
+    """Another process of the run has ended, and this one cannot continue alone. That process reports
+    the cause."""
 
 
 class Stopped(KeyboardInterrupt):
-    """A run that was asked to stop by a signal and has saved; its text says how to go on. Like the
-    interrupt that it mostly is, it passes
-    whoever catches an ``Exception``. code: the exit code of a program that ends by it (130, 143).
+    """A signal stopped the run, which has saved its state; the text says how to resume.
+
+    Like KeyboardInterrupt, ``except Exception`` does not catch it. code: the program's exit code (130
+    or 143).
     """
 
     def __init__(self, message: str, code: int) -> None:
@@ -44,8 +44,8 @@ class Stopped(KeyboardInterrupt):
 
 
 def is_lack_of_memory(error: BaseException) -> bool:
-    """PyTorch raises errors of its own for the memory of a GPU, and plain ones for that of the
-    machine."""
+    """Whether an error means that memory ran out. PyTorch has an error of its own for the memory of a
+    GPU, and raises plain ones for that of the machine."""
     return (
         isinstance(error, MemoryError)
         or type(error).__name__ == "OutOfMemoryError"

@@ -47,17 +47,24 @@ def option(
     group: str = "",
     fixed: Sequence[str] = (),
 ) -> Any:
-    """A dataclass field with its help text, the words it takes, its smallest and largest sensible
-    value, and other names it answers to.
+    """A dataclass field that is an option of a command.
 
-    high: infinity where the option takes that too. place: what a path stands for, so that it can be
-    checked before any work. remote: whether it may lie in object storage; see ``vidsgg/io/locations.py``.
-    hub: whether it also takes ``hf://ORG/NAME``, a model on the hub.
-    plugin: it also takes ``package.module:NAME``, code of the user's own; see ``vidsgg/plugins.py``
-    for who may name it.
-    takes_stream: whether ``-`` stands for standard output or input. free: where its value does not count;
-    everywhere else it is held fixed. group: the title that it stands under in the command's help.
-    fixed: values that count where others do not.
+    Args:
+        default: its default.
+        help: its help text.
+        choices: the words that it accepts.
+        low: its least value.
+        high: its greatest value; infinity if the option accepts that too.
+        aliases: other names of the option.
+        place: what kind of path it is, so that it can be checked before any work.
+        remote: whether the path may be in object storage; see ``vidsgg/io/locations.py``.
+        hub: whether it also accepts ``hf://ORG/NAME``, a model on the hub.
+        plugin: whether it also accepts ``package.module:NAME``, the user's own code; see
+            ``vidsgg/plugins.py`` for who may name it.
+        takes_stream: whether ``-`` stands for standard output or input.
+        free: where its value may change; everywhere else it must stay the same.
+        group: its heading in the command's help.
+        fixed: values that may not change even there.
     """
     metadata = {
         "help": help,
@@ -197,8 +204,13 @@ def _number(value: Any, kind: type) -> Any:
 
 
 def part_of(options: Any, config: type[T], **changes: Any) -> T:
-    """A configuration out of options that contain its fields. changes: fields that have other
-    values in it."""
+    """Make a configuration from options that contain its fields.
+
+    Args:
+        options: the options.
+        config: the dataclass of the configuration.
+        changes: fields that get other values.
+    """
     return config(
         **{
             field.name: getattr(options, field.name)

@@ -20,16 +20,22 @@ def load(
     classes: str | Path | None = None,
     label_map: str | Path | None = None,
 ) -> TrainedModel:
-    """The trained model of a run's folder (its best checkpoint), of a checkpoint file, or of
-    ``hf://ORG/NAME`` on the Hugging Face hub.
+    """Load a trained model.
 
-    device: auto (the first CUDA device, else the CPU), cpu, cuda, ... detector: a name or a file,
-    by default the one that the model was
-    trained with. method: needed where the model is code of your own, ``package.module:METHOD``; a
-    checkpoint never chooses code. classes, label_map: files that say what the labels of the detector
-    are, and which class of the model each of them is, for models that read boxes and classes alone.
-    Raises CheckpointError if there is no such checkpoint or it is damaged; ConfigError if it is of
-    another method.
+    Args:
+        path: a run's folder (its best checkpoint is used), a checkpoint file, ``hf://ORG/NAME`` on
+            the Hugging Face hub, or ``geometry``, which needs no checkpoint.
+        device: ``auto`` (the first CUDA device, else the CPU), ``cpu``, ``cuda``, ``cuda:1``, ...
+        detector: name or file of a detector; by default the one that the model was trained with.
+        method: ``package.module:METHOD`` of a model that is your own code. A checkpoint never
+            chooses code, so you name it here.
+        classes: file with the labels of the detector, for models that read boxes and classes alone.
+        label_map: file that assigns labels of the detector to classes of the model, for the same
+            models.
+
+    Raises:
+        CheckpointError: the checkpoint does not exist or is damaged.
+        ConfigError: the checkpoint belongs to another method.
     """
     return TrainedModel.load(
         path, device=device, detector=detector, method=method, classes=classes, label_map=label_map
@@ -43,14 +49,20 @@ def open_dataset(
     *,
     skip_bad: bool = False,
 ) -> VideoDataset:
-    """Annotated videos of a folder; which data set it is follows from its files. "synthetic" stands
-    for the built-in one.
+    """Open the annotated videos of a data set.
 
-    split: the test split, the held-out tenth of the training videos (val), or the other training
-    videos. mode: what models are given
-    of the annotation: boxes and classes, boxes, or nothing; ``evaluate`` takes care of the model's.
-    skip_bad: leave out videos that cannot be read. Raises DataError naming the folder or file,
-    ConfigError for a mode that the data set lacks.
+    Args:
+        path: the data set's folder; its files decide which data set it is. ``synthetic`` is the
+            built-in one.
+        split: ``test``, ``val`` (the held-out tenth of the training videos) or ``train`` (the other
+            training videos).
+        mode: which annotations a model receives: ``predcls`` boxes and classes, ``sgcls`` boxes,
+            ``sgdet`` nothing. ``vidsgg.evaluate`` switches to the model's mode by itself.
+        skip_bad: skip unreadable videos.
+
+    Raises:
+        DataError: the folder or a file in it cannot be read; the message names it.
+        ConfigError: the data set does not support the mode.
     """
     return open_split(resolve_data_path(str(path)), mode, split, datasize="large", skip_bad=skip_bad)
 
@@ -58,6 +70,8 @@ def open_dataset(
 def evaluate(
     model: TrainedModel, dataset: VideoDataset, *, batch_size: int = 1, num_workers: int | None = 0
 ) -> RecallResult:
-    """Recall and mean recall of a model on a data set, as fractions of 1. See
-    ``TrainedModel.evaluate``."""
+    """Compute recall and mean recall (0..1) of a model on a data set.
+
+    The same as ``model.evaluate(dataset)``, see :meth:`vidsgg.TrainedModel.evaluate`.
+    """
     return model.evaluate(dataset, batch_size=batch_size, num_workers=num_workers)

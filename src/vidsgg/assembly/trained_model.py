@@ -47,12 +47,16 @@ Picture = npt.NDArray[np.uint8]  # RGB (H, W, 3)
 
 
 class TrainedModel:
-    """A model that was trained, with the classes that it knows; its detector is loaded when it is
-    first needed.
+    """A trained model and its classes. :func:`vidsgg.load` makes one.
 
-    run: its checkpoint with the options of its run. device, detector: as in ``vidsgg predict``;
-    detector None: the one that it was
-    trained with. folders: data sets in which that may lie.
+    The detector is loaded when it is first needed.
+
+    Args:
+        run: the checkpoint with the options of its run.
+        device: where the model runs, as in :func:`vidsgg.load`.
+        detector: name or file of a detector; None for the one the model was trained with.
+        folders: data sets in which the detector may be found.
+        labels: the files that describe the detector's labels.
     """
 
     def __init__(
@@ -76,34 +80,24 @@ class TrainedModel:
         classes: str | Path | None = None,
         label_map: str | Path | None = None,
     ) -> TrainedModel:
-        """The model of a run's folder (its best checkpoint), of a checkpoint file, or of
-        ``hf://ORG/NAME``.
-
-        device: auto (the first CUDA device, else the CPU), cpu, cuda, ... detector: a name or a
-        file, by default the one that the model
-        was trained with. method: needed where the model is code of your own,
-        ``package.module:METHOD``; a checkpoint never chooses code. classes, label_map: files that say
-        what the labels of the detector are, and which class of the model each of them is. Raises
-        CheckpointError if there is no such checkpoint or it is damaged; ConfigError if it is of another
-        method.
-        """
+        """Load a trained model, as :func:`vidsgg.load` does."""
         return TrainedModel(
             read_run(Path(path), model=method), device, detector, labels=LabelFiles.of(classes, label_map)
         )
 
     @property
     def name(self) -> str:
-        """The model, as in ``-model``."""
+        """Name of the method, as in ``-model``."""
         return self.run.options.model
 
     @property
     def mode(self) -> str:
-        """predcls, sgcls or sgdet."""
+        """``predcls``, ``sgcls`` or ``sgdet``."""
         return self.run.options.mode
 
     @property
     def schema(self) -> Schema:
-        """Classes, predicates and rules that it was trained with."""
+        """Classes, predicates and rules that the model was trained with."""
         return self.run.checkpoint.schema
 
     def __repr__(self) -> str:
@@ -123,15 +117,22 @@ class TrainedModel:
         uncertainty_threshold: float | None = None,
         tracker: Tracking = TRACKER,
     ) -> VideoGraph:
-        """The graph of a video file, or of a folder of pictures: frames, ids of things, relations
-        over time.
+        """Make the graph of a video: a graph per sampled frame, object ids, relations over time.
 
-        fps: graphs a second; of pictures, which are all used, how many were taken a second. boxes:
-        a table or graph file with the boxes of the video, for models of predcls and sgcls.
-        threshold, least_score: probabilities (0..1) that predicates and things must
-        have. uncertainty_threshold: edges above it are marked. tracker: "overlap" or "bytetrack".
-        Raises DataError if the video cannot be read, ConfigError if the model cannot read videos or
-        not with these values, CheckpointError if its detector is not found.
+        Args:
+            video: a video file or a folder of pictures, on this machine or in object storage.
+            fps: graphs per second of video. Pictures of a folder are all used; for them, the rate
+                at which they were taken.
+            boxes: a table or graph file with the boxes of the video, for ``predcls`` and ``sgcls``.
+            threshold: least probability (0..1) of a predicate to be shown.
+            least_score: least score (0..1) of an object.
+            uncertainty_threshold: edges with a greater uncertainty are marked.
+            tracker: ``overlap`` or ``bytetrack``.
+
+        Raises:
+            DataError: the video cannot be read.
+            ConfigError: the model cannot process plain videos, or not with these values.
+            CheckpointError: the detector is not found.
         """
         settings = VideoSettings(
             fps, None if boxes is None else Path(boxes), threshold, least_score, uncertainty_threshold, tracker
@@ -149,15 +150,25 @@ class TrainedModel:
         uncertainty_threshold: float | None = None,
         tracker: Tracking = TRACKER,
     ) -> Iterator[GraphFrame]:
-        """Graphs of frames as they arrive, one for each, in order, with ids of things. For models
-        of sgdet.
+        """Yield the graph of each frame as frames arrive, in order, with object ids.
 
-        frames: RGB pictures (H, W, 3) uint8, ``fps`` a second, or pairs of a time in seconds and a
-        picture. delay: the graph of a frame comes at the latest when so many further frames have
-        arrived; ``delay + 1`` frames are scored together, after the 16 before them. With 0, every
-        graph comes before the next frame is asked for; larger delays take less time per frame.
-        Other options are as in ``predict``. Raises ConfigError as ``predict`` and for a negative
-        delay, DataError for a frame of another shape or type.
+        Only for models of ``sgdet``.
+
+        Args:
+            frames: RGB pictures, (H, W, 3) uint8, ``fps`` of them per second, or pairs of a time in
+                seconds and a picture.
+            delay: how many further frames may arrive before the graph of a frame is yielded.
+                ``delay + 1`` frames are scored together, after the 16 before them. With 0, each
+                graph comes before the next frame is read; larger delays take less time per frame.
+            fps: frames per second, for frames without times.
+            threshold: as in :meth:`predict`.
+            least_score: as in :meth:`predict`.
+            uncertainty_threshold: as in :meth:`predict`.
+            tracker: as in :meth:`predict`.
+
+        Raises:
+            DataError: a frame has another shape or type.
+            ConfigError: as in :meth:`predict`, and for a negative delay.
         """
         predictor = self.on_videos(
             VideoSettings(fps, None, threshold, least_score, uncertainty_threshold, tracker),
@@ -167,10 +178,17 @@ class TrainedModel:
     def score(
         self, data: VideoDataset | Clip, *, batch_size: int = 1, num_workers: int | None = 0
     ) -> Iterator[VideoPrediction]:
-        """Probabilities of all predicates for every pair, a VideoPrediction per video.
+        """Yield the probabilities of all predicates for every pair, one VideoPrediction per video.
 
-        data: a data set (``vidsgg.open_dataset``) of the model's classes, or a clip with the
-        features that the model reads. Raises CheckpointError if data set and model do not fit.
+        Args:
+            data: a data set (:func:`vidsgg.open_dataset`) with the model's classes, or a clip with
+                the features that the model reads.
+            batch_size: videos per batch.
+            num_workers: processes that load data; 0 loads in this process, None takes one per core,
+                at most 4.
+
+        Raises:
+            CheckpointError: data set and model do not fit.
         """
         if isinstance(data, Clip):
             yield from self._decoded(self._for_boxes(True) if reads_boxes(self.run) else self._for_videos, data)
@@ -182,11 +200,22 @@ class TrainedModel:
             yield from self._decoded(ready, batch.clip)
 
     def evaluate(self, dataset: VideoDataset, *, batch_size: int = 1, num_workers: int | None = 0) -> RecallResult:
-        """Recall and mean recall on a data set, by the protocol of its schema and the model's mode
-        (docs/recall.md), as fractions of 1.
+        """Compute recall and mean recall (0..1) on a data set.
 
-        Raises CheckpointError if data set and model do not fit, DataError naming a video that
-        cannot be read.
+        The schema of the data set and the model's mode choose the protocol (docs/recall.md).
+
+        Args:
+            dataset: the annotated videos, from :func:`vidsgg.open_dataset`.
+            batch_size: videos per batch.
+            num_workers: processes that load data; 0 loads in this process, None takes one per core,
+                at most 4.
+
+        Returns:
+            The scores; ``print(result.table())`` prints them.
+
+        Raises:
+            CheckpointError: data set and model do not fit.
+            DataError: a video cannot be read; the message names it.
         """
         dataset = dataset.in_mode(self.mode)
         ready = self.on([dataset])
@@ -198,18 +227,24 @@ class TrainedModel:
     def on(
         self, datasets: Sequence[VideoDataset], *, root: Path | None = None, team: Team = ALONE, **changes: Any
     ) -> ReadyModel:
-        """The network with what it reads of data sets in one folder. changes: options to use in
-        place of the run's.
+        """The network and its features for data sets in one folder.
 
-        Raises CheckpointError as ``load_model``.
+        Args:
+            datasets: the data sets to read.
+            root: their folder; by default that of the first.
+            team: the processes that share the work.
+            changes: options that replace the run's.
+
+        Raises:
+            CheckpointError: as ``load_model``.
         """
         where = datasets[0].root if root is None else root
         given = {"detector": self.detector, "labels": self.labels, **changes}
         return load_model(self.run, where, datasets, self.device, team=team, **given)
 
     def on_videos(self, settings: VideoSettings) -> VideoPredictor:
-        """Ready for videos that belong to no data set. Raises ConfigError or CheckpointError if
-        that cannot be."""
+        """A predictor for videos that belong to no data set. Raises ConfigError or CheckpointError
+        if the model cannot process such videos."""
         check_reads_videos(self.run, boxes=settings.boxes is not None)
         if not reads_boxes(self.run):
             self.labels.refuse(str(self.run.file), "reads features by a detector that tells its own classes")

@@ -26,48 +26,49 @@ from vidsgg.structures.triplets import triplet_codes
 class FrameSource:
     """Where the picture of an annotated frame is read from."""
 
-    file: Path  # a picture, or a video
-    number: int | None = None  # of the frame in the video, from 1; None: the file is a picture
-    there: bool = True  # whether the file is; False: the frame has no picture
-    instead_of: Path | None = None  # the dumped picture that is missing, where this video has a folder of dumped frames
+    file: Path  #: a picture, or a video
+    number: int | None = None  #: the frame's number in the video, from 1; None if the file is a picture
+    there: bool = True  #: whether the file exists; if not, the frame has no picture
+    instead_of: Path | None = None  #: the missing picture, if the video has a folder of dumped frames
 
 
 class VideoDataset(ABC):
-    """Annotated videos of one split, in a fixed order; cheap to open, each video built when asked
-    for.
+    """Annotated videos of one split, in a fixed order.
 
-    root: the data set's folder. split: "train" or "test". video_ids: one name per video, by
-    position.
+    Opening is cheap; each video is built when it is asked for.
     """
 
-    schema: Schema
-    root: Path
-    split: str
-    video_ids: Sequence[str]
-    features_by: str = ""  # who made the features that ``features`` gives, where that has to be said
-    has_masks: bool = False  # whether things have masks, of which ``annotation`` gives the boxes
-    mode: str = ""  # the one that the annotation was chosen for; empty where it is the same for all
+    schema: Schema  #: classes, predicates and rules
+    root: Path  #: the data set's folder
+    split: str  #: ``train`` or ``test``
+    video_ids: Sequence[str]  #: one name per video, by position
+    features_by: str = ""  #: who made the features of ``features``, if users should know
+    has_masks: bool = False  #: whether objects have masks; ``annotation`` returns their boxes
+    mode: str = ""  #: the mode of the annotations; empty if they are the same in all modes
 
     def __len__(self) -> int:
         return len(self.video_ids)
 
     @abstractmethod
     def annotation(self, index: int) -> VideoAnnotation:
-        """Ground truth of video ``index``. Raises DataError if the files contradict themselves."""
+        """Ground truth of video ``index``. Raises DataError if the files contradict each other."""
 
     @abstractmethod
     def images(self, index: int, frames: Sequence[int] | None = None) -> list[Image]:
-        """The annotated frames of video ``index``, RGB (H, W, 3) uint8, in order. Raises DataError
-        if one cannot be read.
+        """The annotated frames of video ``index``, RGB (H, W, 3) uint8, in order.
 
-        frames: positions of those that are wanted, in any order; all by default. Only these are
-        read.
+        Args:
+            index: position of the video.
+            frames: positions of the frames to read, in any order; by default all.
+
+        Raises:
+            DataError: a frame cannot be read.
         """
 
     def frame_sources(self, index: int, frames: Sequence[int] | None = None) -> list[FrameSource]:
-        """Where ``images`` reads each frame, as the files are now; empty for data without pictures.
+        """Where ``images`` reads each frame at present; empty for data without pictures.
 
-        Raises DataError naming a folder that may not be entered.
+        Raises DataError naming a folder that cannot be entered.
         """
         return []
 
@@ -77,61 +78,60 @@ class VideoDataset(ABC):
         return list(dict.fromkeys(source.file for source in self.frame_sources(index)))
 
     def video_frames(self, index: int) -> list[int]:
-        """The numbers, in its video file, of the pictures of video ``index``'s frames: the
-        annotation's, if the data set counts in the same way. Raises DataError if the video cannot
-        be read."""
+        """The number in the video file of each frame of video ``index``, from 1. By default those
+        of the annotation. Raises DataError if the video cannot be read."""
         numbers: list[int] = self.annotation(index).frame_number.tolist()
         return numbers
 
     def uneven(self, index: int) -> str | None:
-        """How the frames of a video differ from the pictures of its file, where they are counted
-        otherwise; None if frame N is the N-th picture, or nothing is read from a video file. Raises
-        DataError if the video cannot be read."""
+        """How the numbers of a video's frames differ from those of the pictures in its file; None if
+        frame N is the N-th picture, or if no video file is read. Raises DataError if the video
+        cannot be read."""
         return None
 
     def features(self, index: int) -> Mapping[str, npt.NDArray[Any]]:
-        """Clip columns that the data set's own files bring along (``node_feature``,
-        ``action_feature``); see Schema.features."""
+        """Columns of the clip that the data set's own files contain (``node_feature``,
+        ``action_feature``); see ``Schema.features``."""
         return {}
 
     def predicate_counts(self) -> npt.NDArray[np.int64]:
-        """(C,) annotated relations of every predicate, by global id; those of one object that an
-        event shows in several frames count once."""
+        """(C,) number of annotated relations of every predicate, by global id. A relation that an
+        event shows in several frames counts once."""
         return counts_of_predicates(self.schema, *self.triplet_counts())
 
     def triplet_counts(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """(T,) the triplets of classes that are annotated (``structures.triplets``), ascending, and
-        (T,) how many relations have each; counted as in ``predicate_counts``."""
+        """(T,) the annotated triplets of classes (``structures.triplets``), ascending, and (T,) the
+        number of relations of each, counted as in ``predicate_counts``."""
         return count_triplets(_annotated_triplets(self.schema, annotation) for annotation in self)
 
     def in_mode(self, mode: str) -> VideoDataset:
-        """The same videos, annotated as another mode needs them. Raises ConfigError if they have to
-        be opened anew for it."""
+        """The same videos with the annotations of another mode. Raises ConfigError if the data set
+        must be opened again for it."""
         if self.mode in ("", mode):
             return self
         raise ConfigError(f"the videos of {self.root} were opened for mode {self.mode!r}; open them for {mode!r}.")
 
     def fingerprint(self) -> str | None:
-        """SHA-256 of everything that is annotated, in hexadecimal; None where only building every
-        video would tell."""
+        """SHA-256 of all annotations, in hexadecimal; None if computing it would mean building every
+        video."""
         return None
 
     def masks(self, index: int) -> Iterator[npt.NDArray[np.bool_]]:
-        """The masks of the nodes of video ``index``, (H, W) bool, in their order; none for data
-        without. Raises DataError if one cannot be read."""
+        """The masks of the nodes of video ``index``, (H, W) bool, in the order of the nodes; none for
+        data without masks. Raises DataError if one cannot be read."""
         return iter(())
 
     def nodes(self, index: int) -> tuple[Array, Array, int]:
-        """The frame (N,) and the class (N,) of every thing of video ``index``, and how many frames it has."""
+        """The frame (N,) and the class (N,) of every node of video ``index``, and its number of frames."""
         annotation = self.annotation(index)
         return annotation.node_frame, annotation.node_class, annotation.frames
 
     def every_frame(self) -> VideoDataset:
-        """The same videos with all labelled frames, for data of which only some are taken."""
+        """The same videos with all labelled frames, for data sets that use only some of them."""
         return self
 
     def intervals(self, index: int) -> list[TrackRelation]:
-        """The relations over time of video ``index``, as its file lists them; none for data without."""
+        """The relations over time that the file of video ``index`` lists; empty for other data."""
         return []
 
     def true_triplets(self) -> set[Triplet]:
@@ -139,20 +139,20 @@ class VideoDataset(ABC):
         return set()
 
     def true_instances(self) -> Mapping[str, list[RelationInstance]]:
-        """The relations over time of every video, as the files list them; empty for data without.
+        """The relations over time of every video, as the files list them; empty for other data.
 
-        Raises DataError for one that cannot be compared, since a thing of it has no box somewhere.
+        Raises DataError if an object of a relation lacks a box in one of its frames.
         """
         return {}
 
     def cache_places(self) -> list[Path]:
-        """Where files with what was counted of the annotations may be kept, best first; none for
-        data of which nothing is kept."""
+        """Folders in which counts of the annotations may be cached, best first; empty if nothing is
+        cached."""
         return []
 
     def find(self, video: str) -> int:
-        """Position of a video given by its name, or by its number from 0. Raises ConfigError naming
-        the closest."""
+        """Position of a video, given its name or its number from 0. Raises ConfigError that suggests
+        the closest name."""
         names = list(self.video_ids)
         if video in names:
             return names.index(video)

@@ -24,57 +24,73 @@ class MissingSplit(DataError):
 
 
 class DatasetFormat(ABC):
-    """What generic code asks a format; its object is found by the name ``vidsgg.datasets`` of entry
-    points."""
+    """A data set format. Packages offer an object of such a class in the entry point group
+    ``vidsgg.datasets``."""
 
-    name: ClassVar[str]  # as in the schema of its data sets
-    title: ClassVar[str]  # for people
-    marks: ClassVar[tuple[str, ...]]  # files below the folder, by one of which it is recognised; only shown in errors
+    name: ClassVar[str]  #: as in the schema of its data sets
+    title: ClassVar[str]  #: for people
+    marks: ClassVar[tuple[str, ...]]  #: files below the folder, by one of which it is recognised; only shown in errors
 
     @abstractmethod
     def recognises(self, folder: Path) -> bool:
-        """Whether a folder holds such a data set, by the names of a few files: every run asks. May
-        raise OSError."""
+        """Whether a folder holds such a data set. Look at the names of a few files only, because every
+        run asks. May raise OSError."""
 
     @abstractmethod
     def open(self, folder: Path, split: str, mode: str, skip_bad: bool) -> VideoDataset:
-        """The videos of "train" or "test", for "predcls", "sgcls" or "sgdet".
+        """Open a split.
 
-        skip_bad: leave out and count what cannot be used, instead of raising. Raises DataError
-        naming the file and what is wrong, ConfigError for an unknown split or mode.
+        Args:
+            folder: a folder that ``recognises`` accepts.
+            split: ``train`` or ``test``; ``val`` if ``has_validation``.
+            mode: ``predcls``, ``sgcls`` or ``sgdet``.
+            skip_bad: skip and count unusable entries instead of raising.
+
+        Raises:
+            DataError: a file is wrong; the message names it and the fault.
+            ConfigError: an unknown split or mode.
         """
 
     def inside(self, folder: Path) -> bool:
-        """Whether a folder that is recognised is only the inner part of a data set, whose folder is
-        the one above. May raise OSError."""
+        """Whether a recognised folder is only a part of a data set whose folder is the one above. May
+        raise OSError."""
         return False
 
     def has_validation(self, folder: Path) -> bool:
-        """Whether the data set has videos of its own to validate on, opened as the split "val".
-        Otherwise a part of the training videos is held out. May raise OSError."""
+        """Whether the data set has its own validation videos (the split ``val``). Otherwise a part of
+        the training videos is held out. May raise OSError."""
         return False
 
     def refusal(self, folder: Path) -> str:
-        """Why a folder is not read that is nearly one of these, as the end of a sentence about it;
-        "" where nothing is to be said."""
+        """Why a folder that looks like such a data set cannot be read, as the end of a sentence about
+        it; "" if there is nothing to say."""
         return ""
 
     def feature_writer(
         self, folder: Path, splits: Sequence[VideoDataset], videos: Path, out: Path | None
     ) -> FeatureWriter | None:
-        """For data sets without pictures whose features lie in files of their own: what writes such
-        files for some splits, from a folder with their videos. out: where to; None for the place
-        where they are looked for. None: there are no such files. Raises ConfigError if a video is
-        missing.
+        """The writer of feature files, for data sets without pictures that read features from files
+        of their own; None for other data sets.
+
+        Args:
+            folder: the data set's folder.
+            splits: the splits to write features for.
+            videos: a folder with their videos.
+            out: folder for the files; None for the place where they are looked for.
+
+        Raises:
+            ConfigError: a video is missing.
         """
         return None
 
     def check(self, folder: Path, pictures: Pictures, book: Book) -> None:
-        """Look for everything that is wrong. pictures: read those of no video, of a few per split,
-        or of all.
+        """Look for all faults. By default, open every split, build the annotation of every video and
+        look for its pictures.
 
-        By default every split is opened, the annotation of every video built and its pictures
-        looked for.
+        Args:
+            folder: the data set's folder.
+            pictures: read the pictures of no video, of a few per split, or of all.
+            book: where to report faults.
         """
         from vidsgg.datasets.findings import check_annotations, check_pictures
 

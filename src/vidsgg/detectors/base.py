@@ -38,17 +38,12 @@ def frames_at_once(height: int, width: int, pixels: int) -> int:
 
 @dataclass(frozen=True, eq=False)
 class FrameMaps:
-    """Some frames of one video behind a backbone.
+    """The backbone's output for T frames of one video."""
 
-    maps: whatever the detector pools regions from. scale (T,) float32: network pixels = original
-    pixels * scale. size (T, 2) float32: width and height of every frame in network pixels. canvas:
-    height and width of the network's input, at least every frame's.
-    """
-
-    maps: Any
-    scale: Tensor
-    size: Tensor
-    canvas: tuple[int, int]
+    maps: Any  #: what the detector pools regions from
+    scale: Tensor  #: (T,) float32: network pixels = original pixels * scale
+    size: Tensor  #: (T, 2) float32, width and height of every frame in network pixels
+    canvas: tuple[int, int]  #: height and width of the network's input, in which every frame fits
 
     def __len__(self) -> int:
         return len(self.scale)
@@ -56,16 +51,16 @@ class FrameMaps:
 
 @dataclass(frozen=True, eq=False)
 class FoundBoxes:
-    """Boxes found in some pictures, ordered by picture, class and falling score. R boxes."""
+    """R boxes found in some pictures, ordered by picture, class and falling score."""
 
-    frame: Tensor  # (R,) long, position among the pictures
-    box: Tensor  # (R, 4) float32, xyxy in pixels of the original picture, within it
-    klass: Tensor  # (R,) long, the class under which the box was found, never 0
-    score: Tensor  # (R,) 0..1, the probability of that class
-    distribution: Tensor  # (R, O) what it is, given that it is something: adds up to 1, 0 for the background
+    frame: Tensor  #: (R,) long, position among the pictures
+    box: Tensor  #: (R, 4) float32, xyxy in pixels of the original picture, within it
+    klass: Tensor  #: (R,) long, the class under which the box was found, never 0
+    score: Tensor  #: (R,) 0..1, the probability of that class
+    distribution: Tensor  #: (R, O) class distribution, sums to 1, with 0 for the background
 
     def once(self, classes: Sequence[int]) -> Self:
-        """Without those of ``classes`` that are not the best of their class in their frame."""
+        """Keep only the best box of a frame for each of ``classes``; other classes keep all boxes."""
         same = torch.zeros_like(self.frame, dtype=torch.bool)
         same[1:] = (self.frame[1:] == self.frame[:-1]) & (self.klass[1:] == self.klass[:-1])
         again = same & torch.isin(self.klass, torch.tensor(classes, dtype=torch.long, device=self.klass.device))
@@ -76,56 +71,60 @@ class FoundBoxes:
         return type(self)(**{column.name: getattr(self, column.name)[which] for column in fields(self)})
 
     def shifted(self, pictures: int) -> Self:
-        """The same boxes where so many other pictures come before theirs."""
+        """The same boxes with ``pictures`` added to their picture numbers."""
         return replace(self, frame=self.frame + pictures)
 
 
 @dataclass(frozen=True, eq=False)
 class Detections(FoundBoxes):
-    """Boxes with their features. ``distribution`` is as ``RegionDetector.classify`` gives it."""
+    """Boxes with their features. ``distribution`` is that of ``RegionDetector.classify``."""
 
-    feature: Tensor = field(kw_only=True)  # (R, D)
+    feature: Tensor = field(kw_only=True)  #: (R, D) RoI features
 
 
 class BoxDetector(ABC):
-    """Anything that finds boxes in pictures and says what they are. It learns nothing here.
+    """A detector that finds boxes and their classes, and is not trained here.
 
-    classes: names by index, the background first; the objects of the vocabulary that it is used
-    with. What a network calls its labels is mapped on them when the detector is built
-    (``detectors/labels.py``). architecture: its name in files and logs.
+    The labels of its network are mapped to the classes when the detector is built
+    (``detectors/labels.py``).
     """
 
-    architecture: str
-    classes: tuple[str, ...]
-    rules = BoxRules()  # which of its boxes count where nothing else is said
+    architecture: str  #: name in files and logs
+    classes: tuple[str, ...]  #: object classes of the vocabulary by index, the background first
+    rules = BoxRules()  #: which of its boxes are used by default
 
     @classmethod
     def names(cls) -> tuple[str, ...]:
-        """What ``-detector`` may call it: one name, or one for each of its sizes."""
+        """Its names in ``-detector``: one, or one for each of its sizes."""
         return (cls.architecture,)
 
     @classmethod
     @abstractmethod
     def ready(cls, name: str, classes: Sequence[str], labels: LabelFiles = NO_LABELS) -> tuple[Self, str]:
-        """The detector of a name to look with, on the CPU, and one line that says what it is.
+        """Make the detector of a name, ready for use, on the CPU; also return a line that describes it.
 
-        labels: what the user says of its labels. Raises ConfigError if weights cannot be had, or if
-        something is said of labels that it does not have.
+        Args:
+            name: one of ``names``.
+            classes: object classes of the vocabulary, the background first.
+            labels: the user's files about its labels.
+
+        Raises:
+            ConfigError: the weights are not available, or the detector has no such labels.
         """
 
     @classmethod
     def download(cls, name: str) -> Path | None:
-        """The file that ``ready`` downloads unless it is there; None if it needs none."""
+        """The file that ``ready`` downloads if it is missing; None if it needs none."""
         return None
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What should be known of it wherever it is named, such as classes that it never finds."""
+        """Remarks to show with its name, such as classes that it never finds."""
         return ()
 
     @abstractmethod
     def describe(self) -> dict[str, Any]:
-        """Plain values that, with classes and weights, decide every number it gives: ``detector``
+        """Plain values that, together with classes and weights, determine its output: ``detector``
         (its architecture), preprocessing, ..."""
 
     @abstractmethod
@@ -135,47 +134,57 @@ class BoxDetector(ABC):
     @property
     @abstractmethod
     def device(self) -> torch.device:
-        """Where it computes, and where the tensors are that it gives."""
+        """The device on which it computes and returns tensors."""
 
     @abstractmethod
     def on_device(self, device: torch.device) -> Self:
-        """Itself, at work there. Raises ConfigError if it cannot work there."""
+        """The detector on another device. Raises ConfigError if it cannot run there."""
 
     @abstractmethod
     def find(self, images: Sequence[Image]) -> FoundBoxes:
-        """The boxes of some pictures, RGB (H, W, 3) uint8 of any sizes, as sure as SCORE_FLOOR or
-        surer.
+        """Find boxes with a score of at least SCORE_FLOOR (0.05).
 
-        Of boxes of one class that overlap much the surer stays; boxes of different classes may
-        overlap. What a picture gets does not depend on the others.
+        Of boxes of one class that overlap strongly, only the one with the highest score is returned;
+        boxes of different classes may overlap. The boxes of a picture do not depend on the other
+        pictures.
+
+        Args:
+            images: pictures, RGB (H, W, 3) uint8, of any sizes.
         """
 
 
 class RegionDetector(nn.Module, BoxDetector):
-    """A two-stage detector, which also describes regions by features; frozen except while it is
+    """A two-stage detector, which also computes features of regions. It is frozen except while it is
     trained itself.
 
-    node_width: D. union_channels: C. Regions are pooled to 7 x 7 cells.
+    Letters: T frames, R regions, O classes with the background at 0, C channels, D width. Regions are
+    pooled to 7 x 7 cells.
     """
 
-    node_width: int
-    union_channels: int
+    node_width: int  #: D
+    union_channels: int  #: C
     rules = BoxRules(least_score=0.3, track_score=0.3)
-    reference_compat = False  # whether ``detect`` brings back plain bugs of its reference, if it has any
+    reference_compat = False  #: whether ``detect`` reproduces the bugs of the reference implementation
 
     @classmethod
     def widths(cls, name: str) -> FeatureWidths | None:
-        """Widths of the features of the detector of a name, without building it; None if that
-        cannot be."""
+        """Widths of the features of the detector of a name, without building it; None if they are
+        unknown before."""
         node, union = (getattr(cls, width, None) for width in ("node_width", "union_channels"))
         return FeatureWidths(node=node, union=union) if isinstance(node, int) and isinstance(union, int) else None
 
     @classmethod
     def untrained(cls, name: str, classes: Sequence[str], seed: int, shape: Mapping[str, int]) -> Self:
-        """The detector of a name with new weights, to be trained.
+        """Make the detector of a name with new weights, for training.
 
-        shape: values of -depth, -base_width and -short_side that are given. Raises ConfigError
-        naming one that it does not have.
+        Args:
+            name: one of ``names``.
+            classes: object classes of the vocabulary, the background first.
+            seed: seed of the weights.
+            shape: the given values of ``-depth``, ``-base_width`` and ``-short_side``.
+
+        Raises:
+            ConfigError: the detector does not have one of these options.
         """
         raise ConfigError(
             f"option -detector: {name} has no new weights to start from; name a file of its weights, or another"
@@ -193,26 +202,29 @@ class RegionDetector(nn.Module, BoxDetector):
 
     @property
     def origins(self) -> tuple[str, ...]:
-        """Pretrained weights that ``start_from`` takes, the best first: some of "imagenet" and
-        "coco"."""
+        """Pretrained weights that ``start_from`` accepts, the best first: ``imagenet``, ``coco``."""
         return ()
 
     def start_from(self, origin: str, weights: Mapping[str, Tensor] | None = None) -> str:
-        """Takes over pretrained weights, one of ``origins``, to be trained further; returns what
-        else is to be said of them, or "".
+        """Load pretrained weights for further training; return a remark about them, or "".
 
-        weights: torchvision's state dict; None: the one that torchvision publishes. Raises
-        ConfigError if that cannot be had, CheckpointError if the weights do not fit.
+        Args:
+            origin: one of ``origins``.
+            weights: torchvision's state dict; None for the one that torchvision publishes.
+
+        Raises:
+            ConfigError: the weights are not available.
+            CheckpointError: the weights do not fit.
         """
         raise NotImplementedError
 
     def settle(self) -> None:
-        """Keeps what trained weights know while they are trained further, such as statistics of
-        normalisation. Nothing by default."""
+        """Freeze what must not change while trained weights are trained further, such as statistics
+        of normalisation. By default nothing."""
 
     @abstractmethod
     def describe(self) -> dict[str, Any]:
-        """Plain values that, with classes and weights, decide every number it gives: ``detector``
+        """Plain values that, together with classes and weights, determine its output: ``detector``
         (its architecture), preprocessing, ...
 
         ``from_description(description, classes)`` builds it again, without its weights.
@@ -221,8 +233,8 @@ class RegionDetector(nn.Module, BoxDetector):
     @classmethod
     @abstractmethod
     def from_description(cls, description: Mapping[str, Any], classes: Sequence[str]) -> Self:
-        """A detector with random weights. Raises CheckpointError if the description lacks
-        something."""
+        """Build the detector with random weights. Raises CheckpointError if the description is
+        incomplete."""
 
     @abstractmethod
     def canvas(self, images: Sequence[Image]) -> tuple[int, int]:
@@ -230,12 +242,17 @@ class RegionDetector(nn.Module, BoxDetector):
 
     @abstractmethod
     def encode(self, images: Sequence[Image], canvas: tuple[int, int]) -> FrameMaps:
-        """Some frames of a video, RGB (H, W, 3) uint8, through the backbone."""
+        """Run the backbone on some frames of a video, RGB (H, W, 3) uint8."""
 
     @abstractmethod
     def pool(self, maps: FrameMaps, frame: Tensor, box: Tensor) -> Tensor:
-        """Regions as small maps (R, C, 7, 7). frame (R,) long among ``maps``; box (R, 4) in pixels
-        of the original frame."""
+        """Pool regions to small maps (R, C, 7, 7).
+
+        Args:
+            maps: output of ``encode``.
+            frame: (R,) long, position among the frames of ``maps``.
+            box: (R, 4) xyxy in pixels of the original frame.
+        """
 
     @abstractmethod
     def embed(self, pooled: Tensor) -> Tensor:
@@ -248,12 +265,17 @@ class RegionDetector(nn.Module, BoxDetector):
 
     @abstractmethod
     def detect(self, maps: FrameMaps) -> Detections:
-        """What is in the frames."""
+        """Find the objects in the frames."""
 
     @abstractmethod
     def losses(self, images: Sequence[Image], boxes: Sequence[Tensor], classes: Sequence[Tensor]) -> dict[str, Tensor]:
-        """Losses of a training step by name, to be added up. boxes (n, 4) and classes (n,) of every
-        image, in its original pixels."""
+        """Compute the losses of a training step by name, which are summed.
+
+        Args:
+            images: pictures, RGB (H, W, 3) uint8.
+            boxes: (n, 4) of every image, xyxy in its original pixels.
+            classes: (n,) long of every image.
+        """
 
     @property
     def device(self) -> torch.device:
@@ -268,8 +290,7 @@ class RegionDetector(nn.Module, BoxDetector):
 
     @torch.no_grad()
     def find(self, images: Sequence[Image]) -> FoundBoxes:
-        """What ``detect`` finds. Pictures of one size go through together; their features are
-        dropped."""
+        """The boxes that ``detect`` finds, without features. Pictures of one size form batches."""
         parts: list[FoundBoxes] = []
         most = CANVAS_PIXELS_ON_CPU if self.device.type == "cpu" else CANVAS_PIXELS_AT_ONCE
         for start, stop in _alike(images):

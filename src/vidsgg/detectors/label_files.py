@@ -10,14 +10,14 @@ from vidsgg.errors import ConfigError
 
 @dataclass(frozen=True)
 class LabelFiles:
-    """Files that a user names, see ``detectors/labels.py``."""
+    """The user's files about a detector's labels, see ``detectors/labels.py``."""
 
-    classes: Path | None = None  # the labels, one a line, in the order of the network's numbers
-    label_map: Path | None = None  # YAML or JSON: label -> class of the vocabulary, or null
+    classes: Path | None = None  #: the labels, one per line, in the order of the network's outputs
+    label_map: Path | None = None  #: YAML or JSON: label -> class of the vocabulary, or null
 
     @staticmethod
     def of(classes: str | Path | None, label_map: str | Path | None) -> LabelFiles:
-        """Those of two names, either of which may be missing."""
+        """The files of two names, each of which may be None."""
         return LabelFiles(*(None if name is None else Path(name) for name in (classes, label_map)))
 
     @property
@@ -25,7 +25,12 @@ class LabelFiles:
         return self.classes is not None or self.label_map is not None
 
     def refuse(self, detector: str, why: str) -> None:
-        """Raises ConfigError if something was said. why: what makes it pointless for this detector."""
+        """Raise ConfigError if a file was given.
+
+        Args:
+            detector: name of the detector, for the message.
+            why: why the detector cannot use such files.
+        """
         if self.given:
             option = "classes" if self.classes is not None else "label_map"
             raise ConfigError(f"option -{option}: {detector} {why}; leave the option out.")

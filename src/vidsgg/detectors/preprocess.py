@@ -22,7 +22,7 @@ def scaled_size(height: int, width: int, short_side: int) -> tuple[int, int, flo
 
 
 def frame_scales(images: Sequence[Image], short_side: int) -> Tensor:
-    """(T,) float32: network pixels = original pixels * scale.
+    """The scale of every frame, (T,) float32: network pixels = original pixels * scale.
 
     The reference multiplies the boxes of all frames with the first frame's scale. A frame's own
     scale is the same number unless sizes differ within a video, and then the reference's boxes miss
@@ -34,7 +34,7 @@ def frame_scales(images: Sequence[Image], short_side: int) -> Tensor:
 
 
 def network_size(images: Sequence[Image], short_side: int) -> tuple[int, int]:
-    """Height and width of the canvas that holds all of a video's frames once they are scaled."""
+    """Height and width of the canvas that holds all scaled frames of a video."""
     sizes = [scaled_size(height, width, short_side) for height, width in {image.shape[:2] for image in images}]
     return max(height for height, _, _ in sizes), max(width for _, width, _ in sizes)
 
@@ -42,12 +42,19 @@ def network_size(images: Sequence[Image], short_side: int) -> tuple[int, int]:
 def network_input(
     images: Sequence[Image], short_side: int, size: tuple[int, int], device: torch.device | str = "cpu"
 ) -> Tensor:
-    """Frames as the detector reads them: B, G, R minus the means, scaled, at the top left of a
-    canvas of zeros.
+    """Prepare frames for the detector: B, G, R minus the means, scaled, at the top left of a canvas
+    of zeros.
 
-    images: T frames, RGB (H, W, 3) uint8, of any sizes. size: the ``network_size`` of the video
-    that they belong to. Returns (T, 3, height, width) float32. Source: yrcong/STTran
-    ``fasterRCNN/lib/model/utils/blob.py``.
+    Source: yrcong/STTran ``fasterRCNN/lib/model/utils/blob.py``.
+
+    Args:
+        images: T frames, RGB (H, W, 3) uint8, of any sizes.
+        short_side: network pixels of the shorter side.
+        size: height and width of the canvas, from :func:`network_size` of the whole video.
+        device: where to compute.
+
+    Returns:
+        (T, 3, height, width) float32.
     """
     pixels = torch.zeros(len(images), 3, *size, device=device)
     # In double precision, because torch computes positions in the precision of the pixels, which is

@@ -19,45 +19,40 @@ Begin = Callable[[RunFolder], None]
 
 
 class Course:
-    """All weights at one rate, and every epoch like the others. Models that are trained otherwise
-    have a course of their own.
+    """The course of a training: all weights at one rate, and all epochs alike. Override what differs."""
 
-    lead: epochs at the beginning that prepare the model and do not teach it the task. They run at
-    the base rates, before the schedule begins, and are not scored.
-
-    last_stage: the first epoch of the last of several stages. From it on, the best epoch is chosen
-    among those of this stage only, and early stopping begins to count, as does the plateau schedule
-    anew.
-    """
-
+    #: Epochs at the beginning that prepare the model and do not teach it the task. They run at the base
+    #: rates, before the schedule begins, and are not scored.
     lead: int = 0
+    #: First epoch of the last stage. The best epoch is chosen from this stage only; early stopping and
+    #: the plateau schedule start counting here.
     last_stage: int = 1
 
     def groups(self, model: nn.Module, lr: float) -> list[dict[str, Any]]:
-        """Parameter groups for the optimiser. lr: the rate that is asked for. A group may have a
-        "name", under which its rate is logged."""
+        """Parameter groups for the optimiser. lr: the value of ``-lr``. A group may have a ``name``,
+        under which its rate is logged."""
         return [{"params": list(model.parameters()), "lr": lr}]
 
     def optimizer(self, groups: list[dict[str, Any]], lr: float, weight_decay: float) -> torch.optim.Optimizer:
-        """The optimiser of these groups of parameters."""
+        """The optimiser for these groups of parameters."""
         return ReferenceAdamW(groups, lr=lr, weight_decay=weight_decay)
 
     def before_epoch(self, state: TrainingState, loader: ClipLoader) -> Begin:
-        """Called before the first step of every epoch, and before that of a run that goes on, in
-        the middle of one perhaps (``state.batch``).
+        """Called before the first step of every epoch, and of a resumed run, which may start within an
+        epoch (``state.batch``).
 
-        It may read data and take its time, and may be interrupted, so it changes nothing; what it
-        returns then makes the changes, and logs them. Called in all processes of a team.
+        It may read data for long and may be interrupted, so it must not change the model. The function
+        that it returns makes the changes and logs them. Called in all processes of a team.
         """
         return _nothing
 
     def factor(self, epoch: int, scheduled: float) -> float:
-        """The factor on the learning rates in an epoch (from 1); by default that of the schedule."""
+        """The factor on the learning rates in an epoch (counted from 1); by default the schedule's."""
         return scheduled
 
     def after_step(self, team: Team) -> None:
-        """Called after every optimiser step, in all processes of a team: what changes the model
-        beside its gradients belongs here."""
+        """Called after every optimiser step, in all processes of a team. Put changes of the model that
+        do not come from gradients here."""
 
 
 class AdamCourse(Course):

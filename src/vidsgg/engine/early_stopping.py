@@ -15,19 +15,17 @@ def higher_is_better(monitor: str) -> bool:
 class EarlyStopping:
     """Stop after ``patience`` evaluations without progress.
 
-    min_delta: what counts as progress, in the unit of the score (recall: a fraction of 1). monitor:
-    the name of the score; one with "loss" in its name is to fall, any other to rise. Used by
-    itself: ``if stopping.observe(score): break``.
+    In a training loop of your own: ``if stopping.observe(score): break``.
     """
 
-    patience: int = 10
-    min_delta: float = 0.001
-    monitor: str = "val_recall@20"
+    patience: int = 10  #: evaluations without progress
+    min_delta: float = 0.001  #: least change that counts as progress, in the unit of the score (recall: 0..1)
+    monitor: str = "val_recall@20"  #: name of the score; lower is better if it contains "loss", else higher
     best: float | None = field(default=None, init=False)
     waited: int = field(default=0, init=False)
 
     def observe(self, score: float) -> bool:
-        """Tell the score of an evaluation; True if it is time to stop."""
+        """Record the score of an evaluation; return True if it is time to stop."""
         gain = (
             float("inf") if self.best is None else (score - self.best) * (1 if higher_is_better(self.monitor) else -1)
         )

@@ -27,17 +27,19 @@ _event_files = count()  # of this process
 
 
 class MetricLogger(Protocol):
-    """Where the numbers of a run are written while it runs. Names are such as ``train/loss/total``
-    and ``val/with/recall@20``; steps are optimiser steps."""
+    """Writes the values of a run while it runs. Steps are optimiser steps."""
 
-    def scalars(self, values: Mapping[str, float], *, epoch: int, step: int) -> None: ...
+    def scalars(self, values: Mapping[str, float], *, epoch: int, step: int) -> None:
+        """Log values by name, such as ``train/loss/total`` and ``val/with/recall@20``."""
 
-    def histograms(self, values: Mapping[str, Tensor], *, epoch: int, step: int) -> None: ...
+    def histograms(self, values: Mapping[str, Tensor], *, epoch: int, step: int) -> None:
+        """Log distributions by name, such as those of the weights."""
 
     def flush(self) -> None:
-        """Called before every checkpoint: what was logged before must not be lost afterwards."""
+        """Called before every checkpoint: earlier values must not be lost afterwards."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Called at the end of the run."""
 
 
 class OpenLogger(Protocol):

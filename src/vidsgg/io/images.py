@@ -55,12 +55,17 @@ _EXIF_TURNS = {
 
 
 def read_image(path: Location) -> Image:
-    """A picture file as RGB (H, W, 3) uint8, as a viewer shows it.
+    """Read a picture file as RGB (H, W, 3) uint8, as a viewer shows it.
 
-    It is turned and mirrored as its EXIF data asks. 16 bits a value become 8. What is transparent
-    shows white behind it. Of several pictures in a file the first is taken. Raises DataError naming
-    the file if it is missing, truncated, no picture, larger than ``check_size`` allows, or if it
-    does not say which of its values is white.
+    It is rotated and mirrored as its EXIF data says. 16-bit values are converted to 8 bits,
+    transparent pixels get a white background, and of several pictures in a file the first is read.
+
+    Args:
+        path: the file, on this machine or in object storage.
+
+    Raises:
+        DataError: the file is missing, truncated, not a picture, larger than ``check_size`` allows, or
+            does not say which of its values is white.
     """
     try:
         if not path.is_file():

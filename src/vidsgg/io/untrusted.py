@@ -36,12 +36,18 @@ _YAML_SIZE = 1 << 18  # bytes; a file of options has a few thousand
 @overload
 def read_json(path: Location, kind: type[T], most: int) -> T: ...
 @overload
-def read_json(
-    path: Location, kind: object, most: int
-) -> Any: ...  # of types such as ``int | None``, which are no classes
+def read_json(path: Location, kind: Any, most: int) -> Any: ...  # of types such as ``int | None``, which are no classes
 def read_json(path: Location, kind: Any, most: int) -> Any:
-    """The JSON file ``path`` of at most ``most`` bytes as ``kind``. Raises DataError naming the
-    file and the place in it."""
+    """Read an untrusted JSON file as a type.
+
+    Args:
+        path: the file.
+        kind: a type that the content is checked against, such as a dataclass.
+        most: greatest size of the file, in bytes.
+
+    Raises:
+        DataError: the content is wrong; the message names the file and the place in it.
+    """
     try:
         return as_type(parse_json(read_text(path, most)), kind)
     except DataError as error:

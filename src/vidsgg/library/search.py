@@ -27,45 +27,41 @@ LIMIT = 100  # hits, the surest first
 
 @dataclass(frozen=True)
 class FoundRelation:
-    """A relation over time of a hit, as ``RelationInterval`` has it; begin, end: seconds, None if
-    unknown. relation: its position in the video's graph."""
+    """A relation over time in a hit."""
 
-    relation: int
-    subject: str
-    predicate: str
-    object: str
-    subject_track: int
-    object_track: int
-    begin: float | None
-    end: float | None
-    score: float
+    relation: int  #: position in the relations of the video's graph
+    subject: str  #: class of the subject
+    predicate: str  #: name of the predicate
+    object: str  #: class of the object
+    subject_track: int  #: id of the subject
+    object_track: int  #: id of the object
+    begin: float | None  #: seconds; None if unknown
+    end: float | None  #: seconds; None if unknown
+    score: float  #: 0..1
 
     def text(self) -> str:
+        """``subject predicate object``."""
         return f"{self.subject} {self.predicate} {self.object}"
 
 
 @dataclass(frozen=True)
 class Hit:
-    """A place in a video where a query holds.
+    """A place in a video that matches a query."""
 
-    video: its name in the library. begin, end: seconds, over all relations, None if unknown. score:
-    0..1, the lowest of the relations'. relations: one for each of the query that must be there.
-    """
-
-    video: str
-    begin: float | None
-    end: float | None
-    score: float
-    relations: tuple[FoundRelation, ...]
+    video: str  #: name of the video in the library
+    begin: float | None  #: seconds, the earliest of all relations; None if unknown
+    end: float | None  #: seconds, the latest of all relations; None if unknown
+    score: float  #: 0..1, the lowest of the relations' scores
+    relations: tuple[FoundRelation, ...]  #: one for each relation of the query without ``not``
 
 
 @dataclass(frozen=True)
 class Hits:
-    """What a search found: the surest ``hits`` of ``total``, by score. query: as it was asked."""
+    """The result of a search: a sequence of :class:`Hit`, the highest scores first."""
 
-    query: str
-    hits: tuple[Hit, ...]
-    total: int
+    query: str  #: the query as it was given
+    hits: tuple[Hit, ...]  #: the hits with the highest scores
+    total: int  #: number of all matches, also of those above the limit
 
     def __iter__(self) -> Iterator[Hit]:
         return iter(self.hits)
@@ -77,7 +73,7 @@ class Hits:
         return self.hits[index]
 
     def rows(self) -> list[dict[str, Any]]:
-        """A table: video, begin, end, score, what was found (relations joined by ``;``)."""
+        """One row per hit: video, begin, end, score, relations (joined by ``;``)."""
         return [
             {
                 "video": hit.video,
@@ -90,13 +86,16 @@ class Hits:
         ]
 
     def counts(self, every: float) -> list[tuple[float, int]]:
-        """How many hits begin in each stretch of ``every`` seconds of their videos, as (begin of
-        the stretch, count), without empty ones."""
+        """Count the hits that begin in each interval of ``every`` seconds of their videos.
+
+        Returns:
+            Pairs of the interval's begin in seconds and the count, without empty intervals.
+        """
         found = Counter(int(hit.begin // every) for hit in self.hits if hit.begin is not None)
         return [(index * every, count) for index, count in sorted(found.items())]
 
     def to_json(self) -> str:
-        """Everything, as JSON."""
+        """The whole result as JSON."""
         return json.dumps(asdict(self), ensure_ascii=False, indent=1)
 
     def to_csv(self) -> str:
@@ -108,18 +107,22 @@ class Hits:
         return file.getvalue()
 
     def to_pandas(self) -> Any:
-        """``rows`` as a pandas.DataFrame. Raises ConfigError if pandas is not installed."""
+        """``rows`` as a ``pandas.DataFrame``.
+
+        Raises:
+            ConfigError: pandas is not installed.
+        """
         return _pandas().DataFrame(self.rows(), columns=["video", "begin", "end", "score", "relations"])
 
 
 class Library:
-    """A library of graphs that is read and asked; see ``vidsgg.open_library``.
+    """A library of graphs, opened for reading; :func:`vidsgg.open_library` opens one.
 
-    Sees the library as it was when it was opened.
+    Changes made after opening are not visible. Raises DataError if there is no library in the
+    folder, or if it is damaged.
     """
 
     def __init__(self, path: str | Location) -> None:
-        """Raises DataError if there is no library, or if it is damaged."""
         self.folder = LibraryFolder(location(path))
         self._database = duckdb.connect(":memory:")
         if isinstance(self.path, RemotePath):  # DuckDB reads the parts of files that a question needs
@@ -143,12 +146,12 @@ class Library:
 
     @cached_property
     def names(self) -> dict[int, str]:
-        """The videos' names, by number, in the order in which they came."""
+        """The videos' names by number, in the order in which they were added."""
         return {video.number: video.name for video in self.folder.known()}
 
     @cached_property
     def words(self) -> KnownWords:
-        """The classes and predicates that relations have, the most frequent ones first."""
+        """The classes and predicates of all relations, the most frequent ones first."""
 
         def column(sql: str) -> tuple[str, ...]:
             return tuple(name for name, _ in self._run(sql).fetchall())
@@ -160,14 +163,26 @@ class Library:
         )
 
     def explain(self, query: str) -> str:
-        """The SQL that a search runs. Raises ConfigError that points at the word that is wrong."""
+        """Return the SQL of a search.
+
+        Raises:
+            ConfigError: the query is wrong; the message points at the word.
+        """
         return compile_query(query, self.words)[0]
 
     def search(self, query: str, limit: int = LIMIT) -> Hits:
-        """The places where a query holds, the surest first; see docs/library.md for the language.
+        """Find the places in videos that match a query.
 
-        limit: the most hits to return. Raises ConfigError that points at the word of the query that
-        is wrong.
+        Args:
+            query: for example ``person holding ?x then person drinking_from ?x``; docs/library.md
+                describes the language.
+            limit: the most hits to return.
+
+        Returns:
+            The hits, the highest scores first.
+
+        Raises:
+            ConfigError: the query is wrong; the message points at the word.
         """
         if limit < 1:
             raise ConfigError(f"limit is {limit}; ask for one hit at least.")
@@ -177,18 +192,22 @@ class Library:
         return Hits(query, tuple(self._hit(row, size) for row in found), total)
 
     def sql(self, query: str) -> duckdb.DuckDBPyRelation:
-        """The result of a question in SQL over the tables ``videos``, ``frames``, ``things``,
-        ``edges`` and ``relations``; ``.fetchall()``, ``.df()`` and ``.arrow()`` give its rows.
+        """Run SQL over the tables ``videos``, ``frames``, ``things``, ``edges`` and ``relations``.
 
-        Raises ConfigError with DuckDB's message if the SQL is wrong.
+        Returns:
+            DuckDB's result; ``.fetchall()``, ``.df()`` and ``.arrow()`` return its rows.
+
+        Raises:
+            ConfigError: the SQL is wrong, with DuckDB's message.
         """
         found: duckdb.DuckDBPyRelation = self._run(query)
         return found
 
     def to_pandas(self, table: str = "relations") -> Any:
-        """A whole table as a pandas.DataFrame, with the videos' names.
+        """Return a whole table as a ``pandas.DataFrame``, with the videos' names.
 
-        Raises ConfigError if there is no such table, or if pandas is not installed.
+        Raises:
+            ConfigError: there is no such table, or pandas is not installed.
         """
         if table not in TABLES:
             raise ConfigError(f"there is no table {short(table)}; there are {', '.join(TABLES)}.")
@@ -198,15 +217,21 @@ class Library:
         return self._run(f'SELECT v.name, t.* FROM "{table}" AS t JOIN videos AS v USING (video) ORDER BY video').df()
 
     def graph(self, name: str) -> VideoGraph:
-        """The graph of a video, equal to the one that came in. Raises ConfigError if there is no
-        such video."""
+        """Return the graph of a video, equal to the one that was added.
+
+        Args:
+            name: the video's name in the library.
+
+        Raises:
+            ConfigError: the library has no such video.
+        """
         number = next((number for number, known in self.names.items() if known == name), None)
         if number is None:
             raise ConfigError(f"the library {self.path} has no video {short(name)}; it has {len(self.names):,} others.")
         return next(self._graphs([number]))
 
     def graphs(self) -> Iterator[VideoGraph]:
-        """All graphs, part by part, equal to those that came in."""
+        """Yield all graphs, equal to those that were added."""
         for part in self.folder.manifest.parts:
             yield from graphs_of({table: self.folder.read(table, part).to_pylist() for table in TABLES}).values()
 
@@ -220,7 +245,7 @@ class Library:
         return [found[name] for name in names]
 
     def video_path(self, name: str) -> Location | None:
-        """Where a video was when its graph came in, None if that is not known."""
+        """The path of a video when its graph was added; None if unknown."""
         found = self._database.execute("SELECT path FROM videos WHERE name = ?", [name]).fetchone()
         return from_path(found[0], Path()) if found and found[0] else None
 
@@ -265,10 +290,15 @@ class Library:
 
 
 def open_library(path: str | Location) -> Library:
-    """A library of graphs, as 'vidsgg library build' makes it, to be searched, on this machine or in
-    object storage (``s3://bucket/lib``).
+    """Open a library of graphs, which ``vidsgg library build`` makes, for searching.
 
-    Needs ``pip install vidsgg[library]``. Raises DataError if there is no library.
+    Needs ``pip install vidsgg[library]``.
+
+    Args:
+        path: the library's folder, on this machine or in object storage (``s3://bucket/lib``).
+
+    Raises:
+        DataError: there is no library in the folder, or it is damaged.
     """
     return Library(path)
 

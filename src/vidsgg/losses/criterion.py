@@ -13,8 +13,8 @@ Logits = TypeVar("Logits", bound=RelationLogits)
 
 
 class Criterion(Protocol):
-    """From what a model says of a clip to scalars by name, their sum as "total". A clip of several
-    videos gives the mean over its videos."""
+    """Computes losses by name, and their sum as ``total``. For a clip of several videos each loss is
+    the mean over the videos."""
 
     def __call__(self, logits: RelationLogits, clip: Clip) -> dict[str, Tensor]: ...
 

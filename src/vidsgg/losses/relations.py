@@ -21,17 +21,17 @@ T = TypeVar("T")
 
 
 class RelationCriterion:
-    """Losses of one clip: one per predicate group, one for the objects and one for the actions
-    where the model scores them.
+    """Losses of a clip: one per predicate group, and one each for objects and actions if the model
+    scores them.
 
-    "single" groups: cross entropy of the logits. "multi" groups: multi-label margin of the
-    *probabilities*, as STTran trains, or binary cross entropy with ``bce``. Objects and actions:
-    cross entropy; the background is a class like any other, but for the objects of actions, which
-    are all something: its column is not read there.
+    Groups of kind ``single``: cross entropy of the logits. Groups of kind ``multi``: multi-label
+    margin of the *probabilities*, as STTran trains, or binary cross entropy with ``bce``. Objects and
+    actions: cross entropy. The background is an ordinary class, except for the objects of actions:
+    these are always something, so its column is not read.
 
-    Every loss is the mean over the rows of a video, averaged over the videos of the clip (one
-    without rows counts 0). So a batch of four videos has the loss of four batches of one, and the
-    reference, which steps on single videos, is the case of one.
+    Every loss is the mean over the rows of a video, averaged over the videos of the clip; a video
+    without rows counts 0. A batch of four videos therefore has the mean loss of four batches of one;
+    the reference steps on single videos.
     """
 
     def __init__(self, schema: Schema, bce: bool = False) -> None:
@@ -44,11 +44,11 @@ class RelationCriterion:
                 )
 
     def __call__(self, logits: RelationLogits, clip: Clip) -> dict[str, Tensor]:
-        """Scalars by group name, "objects", "actions" and their sum "total"; float32 also under
-        autocast.
+        """Return losses by group name, ``objects``, ``actions`` and ``total``; float32, under autocast
+        too.
 
-        A clip without pairs gives zeros that can be differentiated. Raises DataError if the clip
-        lacks the labels of something scored.
+        A clip without pairs has losses of 0 that can be differentiated. Raises DataError if the clip
+        lacks labels for something the model scores.
         """
         losses = self.of_groups(logits.groups, clip)
         if logits.objects is not None:

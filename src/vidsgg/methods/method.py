@@ -39,7 +39,7 @@ class NoOptions:
 
 @dataclass(frozen=True)
 class ImportOptions:
-    """What the import of the authors' files asks of every method."""
+    """Options of ``vidsgg import-checkpoint`` that every method has."""
 
     mode: Literal["predcls", "sgcls", "sgdet"] | None = option(
         None, "the mode that a relation model was trained in, which its file does not say"
@@ -61,33 +61,31 @@ class ImportOptions:
 class Scoring:
     """A way to score a run."""
 
-    changes: Mapping[str, Any]  # options that differ from the run's
-    suffix: str = ""  # of its files' names
-    title: str = ""  # beside other ways
+    changes: Mapping[str, Any]  #: options that differ from the run's
+    suffix: str = ""  #: appended to the names of the files that are written
+    title: str = ""  #: heading, if a run is scored in several ways
 
 
 class Method(Generic[Options]):
-    """What generic code asks a method, never its name. A method of one's own states the first
+    """Everything the toolkit needs to know about a model. A method of your own sets the first
     fields and overrides what differs."""
 
-    name: ClassVar[str]  # as in -model
-    summary: ClassVar[str]  # one line
-    source: ClassVar[str]  # the paper
-    options: ClassVar[type[TrainOptions]]  # of a run; they contain those of the network, so that a default stands once
-    network: ClassVar[str]  # "package.module:Class", imported when it is needed
-    note: ClassVar[str] = ""  # what has to be said wherever the method's numbers are shown
-    # Dataclasses of options that only this method has of 'vidsgg evaluate' and 'vidsgg
-    # import-checkpoint'; None: not asked for.
-    evaluation: ClassVar[type] = NoOptions
-    importing: ClassVar[type[ImportOptions]] = ImportOptions
+    name: ClassVar[str]  #: as in ``-model``
+    summary: ClassVar[str]  #: one line
+    source: ClassVar[str]  #: the paper
+    options: ClassVar[type[TrainOptions]]  #: options of a run, including those of the network
+    network: ClassVar[str]  #: ``package.module:Class``, imported when it is needed
+    note: ClassVar[str] = ""  #: a remark to show beside the method's scores
+    evaluation: ClassVar[type] = NoOptions  #: dataclass of the method's own options of ``vidsgg evaluate``
+    importing: ClassVar[type[ImportOptions]] = ImportOptions  #: the same of ``vidsgg import-checkpoint``
 
     @property
     def label(self) -> str:
-        """The name, with the note."""
+        """The name, followed by the note."""
         return f"{self.name} ({self.note})" if self.note else self.name
 
     def network_class(self) -> Any:
-        """Raises ConfigError if the class of the network cannot be imported."""
+        """The network's class. Raises ConfigError if it cannot be imported."""
         module, _, name = self.network.partition(":")
         try:
             return getattr(import_module(module), name)
@@ -98,10 +96,10 @@ class Method(Generic[Options]):
 
     @property
     def capabilities(self) -> Capabilities:
-        """What the network can do: an attribute of the method. Of methods that lack it, written for
-        version 0.1.0, it is one of the network's class.
+        """What the network can do: an attribute of the method. Methods written for version 0.1.0 have
+        it in the network's class instead.
 
-        Raises ConfigError if neither says it, or the network cannot be imported.
+        Raises ConfigError if neither has it, or if the network cannot be imported.
         """
         found: Capabilities | None = getattr(self.network_class(), "capabilities", None)
         if found is None:
@@ -112,59 +110,64 @@ class Method(Generic[Options]):
         return found
 
     def abilities(self, options: TrainOptions) -> Capabilities:
-        """What the network can do in a run of these options. Raises ConfigError if it cannot be made by
-        them."""
+        """What the network can do in a run with these options. Raises ConfigError if the options do
+        not suit it."""
         return self.capabilities.as_layout(self.name) if options.layout else self.capabilities
 
     def build(self, schema: Schema, widths: FeatureWidths, options: Options) -> nn.Module:
-        """The network for a data set, with new weights. widths: of the features that it will read.
-        Raises ConfigError or ValueError for options that contradict each other or the schema."""
+        """Make the network for a data set, with new weights.
+
+        Args:
+            schema: classes, predicates and rules of the data set.
+            widths: widths of the features that the network will read.
+            options: the run's options.
+
+        Raises:
+            ConfigError, ValueError: options contradict each other or the schema.
+        """
         raise NotImplementedError
 
     def criterion(self, schema: Schema, options: Options) -> Criterion:
-        """What it is trained by, and what its validation losses are: by default the losses of its
-        predicates and objects."""
+        """The training and validation losses; by default those of predicates and objects."""
         from vidsgg.losses.relations import RelationCriterion
 
         return RelationCriterion(schema, bce=isinstance(options, NeuralOptions) and options.bce_loss)
 
     def course(self, model: nn.Module, options: Options) -> Course:
-        """In which stages it is trained: by default in one."""
+        """The stages of training; by default one."""
         from vidsgg.engine.course import ONE_STAGE
 
         return ONE_STAGE
 
     def items(self, videos: VideoDataset) -> VideoDataset:
-        """What one item of a training batch is: by default a whole video. videos: those to learn from."""
+        """The items of training batches; by default whole videos. videos: the training videos."""
         return videos
 
     def prepare(self, model: nn.Module, videos: VideoDataset, options: Options) -> list[str]:
-        """What a new model learns of its training videos before the first step; returns lines for
-        the log."""
+        """Prepare a new model on its training videos before the first step; return lines for the log."""
         return []
 
     def scorings(self, options: Options, asked: Mapping[str, Any]) -> list[Scoring]:
-        """The ways to score a run, of which the first is the result. options: the run's. asked:
-        what was given of ``evaluation``."""
+        """The ways to score a run; the first one is the result. options: the run's options. asked: the
+        options of ``evaluation`` that the user gave."""
         return [Scoring(asked)]
 
     def for_videos(self, options: Options) -> Options:
-        """The options with which a trained model reads videos that belong to no data set."""
+        """The options for videos that belong to no data set."""
         return options
 
     def unsure_above(self, options: Options) -> float | None:
-        """The uncertainty above which edges of graphs are marked; None of models that know none."""
+        """The uncertainty above which edges are marked; None for models without uncertainty."""
         return None
 
     def ready_schema(self) -> Schema | None:
-        """The classes that the method knows without any training; None if it has to be trained."""
+        """The classes of a method that needs no training; None if it must be trained."""
         return None
 
     def graph_notes(self, schema: Schema) -> tuple[str, ...]:
-        """What has to be said wherever graphs of the method are shown. schema: what it was trained
-        for."""
+        """Remarks to show beside graphs of the method. schema: that of its training."""
         return ()
 
     def authors(self) -> AuthorsFormat | None:
-        """How files of the method's authors are read; None if there are none."""
+        """The reader of the authors' files; None if there is none."""
         return None

@@ -18,41 +18,36 @@ CONSTRAINT, K = "with", 20  # of the recall by which single predicates are shown
 
 @dataclass(frozen=True, eq=False)
 class RecallResult:
-    """Recall over a data set, as fractions of 1. X constraints and K cut-offs in the protocol's
-    order, C predicates.
+    """Recall (0..1) over a data set; ``print(result.table())`` prints it in percent.
 
-    R, mR, mR_frame, mR_frame_all, F, hR (X, K): see vidsgg.metrics.recall. zR (X, K): zero-shot
-    recall, NaN where there is nothing to find; None where it was not asked for. unseen_triplets:
-    that the data set's split has and training lacks; unseen_relations of these, in unseen_units.
-    predicate_recall (X, K, C):
-    pooled over the data set, 0 for a predicate that does not occur. hits (X, K, C) and relations
-    (C,): the counts behind it. videos; units: those with a relation.
+    Letters: X constraints and K cut-offs in the protocol's order, C predicates. docs/recall.md
+    defines the averages.
     """
 
-    protocol: Protocol
-    predicates: tuple[str, ...]
-    R: Array
-    mR: Array
-    mR_frame: Array
-    mR_frame_all: Array
-    F: Array
-    hR: Array
-    predicate_recall: Array
-    hits: Array
-    relations: Array
-    videos: int
-    units: int
-    zR: Array | None = None
-    unseen_triplets: int = 0
-    unseen_relations: int = 0
-    unseen_units: int = 0
+    protocol: Protocol  #: constraints, cut-offs and rules
+    predicates: tuple[str, ...]  #: C names
+    R: Array  #: (X, K) recall, mean over frames or events
+    mR: Array  #: (X, K) mean recall, pooled over the data set
+    mR_frame: Array  #: (X, K) mean recall, mean over the frames with the predicate
+    mR_frame_all: Array  #: (X, K) mean recall, mean over all frames
+    F: Array  #: (X, K) harmonic mean of R and mR
+    hR: Array  #: (X, K) harmonic mean of R and mR_frame
+    predicate_recall: Array  #: (X, K, C) pooled over the data set; 0 for predicates that do not occur
+    hits: Array  #: (X, K, C) relations that were found
+    relations: Array  #: (C,) annotated relations
+    videos: int  #: number of videos
+    units: int  #: number of frames or events with a relation
+    zR: Array | None = None  #: (X, K) zero-shot recall; NaN if there is nothing to find, None if not measured
+    unseen_triplets: int = 0  #: triplets of the split that training lacks
+    unseen_relations: int = 0  #: relations with such a triplet
+    unseen_units: int = 0  #: frames or events with such a relation
 
     @staticmethod
     def of(
         protocol: Protocol, predicates: tuple[str, ...], counts: RecallCounts, unseen: int | None = None
     ) -> RecallResult:
-        """The averages over all videos. unseen: number of triplets that training lacks, None if
-        zero-shot recall is not asked for. Raises DataError when none of them has a relation."""
+        """The averages over all videos. unseen: number of triplets that training lacks; None if
+        zero-shot recall is not measured. Raises DataError if no video has a relation."""
         total = counts.total()
         if not total.units[0]:
             raise DataError(
@@ -77,19 +72,27 @@ class RecallResult:
 
     @property
     def measured(self) -> tuple[str, ...]:
-        """The names of the averages that there are."""
+        """The names of the measured averages."""
         return AVERAGES if self.zR is None or not self.unseen_units else (*AVERAGES, ZERO_SHOT)
 
     def value(self, constraint: str, k: int, average: str = "R") -> float:
-        """One number, such as ``value("with", 20)``. Raises KeyError for what the protocol does not
-        measure."""
+        """Return one score, such as ``value("with", 20)``.
+
+        Args:
+            constraint: ``with``, ``semi`` or ``no``.
+            k: cut-off, such as 20.
+            average: name of the average, such as ``R`` or ``mR``.
+
+        Raises:
+            KeyError: the protocol does not measure it.
+        """
         if average not in self.measured:
             raise KeyError(f"no average {average!r}; there are {self.measured}")
         table: Array = getattr(self, average)
         return float(table[self._place(constraint, k)])
 
     def of_predicates(self, constraint: str, k: int) -> Array:
-        """(C,) recall of every predicate. Raises KeyError as ``value``."""
+        """Return the recall of every predicate, (C,). Raises KeyError as ``value``."""
         recall: Array = self.predicate_recall[self._place(constraint, k)]
         return recall
 
@@ -102,7 +105,7 @@ class RecallResult:
         return list(self.protocol.constraints).index(constraint), self.protocol.ks.index(k)
 
     def table(self) -> str:
-        """All constraints, K and averages in percent, under a line that names the protocol."""
+        """All constraints, cut-offs and averages in percent, under a line that names the protocol."""
         lines = []
         for first in range(0, len(AVERAGES), 2):
             columns = [(average, k) for average in AVERAGES[first : first + 2] for k in self.protocol.ks]

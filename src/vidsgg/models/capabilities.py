@@ -15,35 +15,30 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Capabilities:
-    """modes: the tasks it solves by the kind of the schema's subjects, "entity" or "action"; a kind
-    that is missing it cannot read.
-    visual: it reads features of the pictures where there are any. counting: it is fitted by one
-    pass of ``observe(clip)`` over the training videos instead of gradient descent. recomputable:
-    names of its module lists whose layers -grad_checkpointing may run twice.
-    raw_detections: in SGDET it is scored on detections as they are found, with open pairs, and
-    classifies, cleans and pairs them itself; "any" if it may copy any of them, see
-    ``ops/detections.py``. classes: it reads the classes of subjects and objects. pictures: it reads the
-    pictures themselves (``Clip.pictures``) and needs no detector.
-    all_subjects: it compares the subjects of a frame; all others are shown one subject at a time
-    where a frame has several. looks_back: frames before a frame's own from which its result follows;
-    None where more of the video may decide it.
-    layout: it could read features, but is to read boxes and classes alone (-features layout).
-    """
+    """What a model reads, and which tasks it solves."""
 
+    #: The tasks that it solves, by the kind of the schema's subjects, ``entity`` or ``action``. It does
+    #: not support a kind that is missing.
     modes: Mapping[str, tuple[str, ...]]
-    visual: bool = True
+    visual: bool = True  #: it reads features of the pictures, if there are any
+    #: It is fitted by one pass of ``observe(clip)`` over the training videos instead of gradient descent.
     counting: bool = False
+    #: Names of its module lists whose layers ``-grad_checkpointing`` may compute twice.
     recomputable: tuple[str, ...] = ()
+    #: In SGDET it reads raw detections with open pairs, and classifies, cleans and pairs them itself;
+    #: ``any`` if it may copy any of them, see ``ops/detections.py``.
     raw_detections: RawDetections = False
-    classes: bool = True
-    pictures: bool = False
+    classes: bool = True  #: it reads the classes of subjects and objects
+    pictures: bool = False  #: it reads the pictures themselves (``Clip.pictures``) and needs no detector
+    #: It compares the subjects of a frame. Other models see one subject at a time if a frame has several.
     all_subjects: bool = False
+    #: Its result for a frame depends on this many frames before it; None if on more of the video.
     looks_back: int | None = None
-    layout: bool = False
+    layout: bool = False  #: it must read boxes and classes alone (``-features layout``)
 
     def as_layout(self, model: str) -> Capabilities:
-        """What the network can do where it is made to read boxes and classes alone. Raises ConfigError
-        if it cannot be."""
+        """The capabilities of the network if it reads boxes and classes alone. Raises ConfigError if
+        it cannot."""
         if self.pictures:
             raise ConfigError(
                 f"option -features: model {model!r} reads the pictures themselves, so there is nothing of it that could"
@@ -52,7 +47,8 @@ class Capabilities:
         return replace(self, visual=False, raw_detections=False, layout=True)
 
     def check(self, model: str, mode: str, schema: Schema) -> None:
-        """Raises ConfigError naming what the model or the data set lacks."""
+        """Check that the model works in a mode on a data set. Raises ConfigError naming what is
+        missing."""
         if mode not in schema.modes:
             raise ConfigError(f"data set {schema.name!r} has no mode {mode!r}; it has {', '.join(schema.modes)}.")
         kind = schema.subject_kind
@@ -69,8 +65,7 @@ class Capabilities:
             )
 
     def needs_detector(self, mode: str) -> bool:
-        """Whether pictures have to be looked at: for the model's features, or because somebody has
-        to guess what is in them."""
+        """Whether a mode needs a detector: for features, or to find objects and classes."""
         return not self.pictures and (self.visual or mode != "predcls")
 
     def reads_boxes(self, mode: str) -> bool:

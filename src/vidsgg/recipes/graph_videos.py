@@ -16,10 +16,15 @@ from vidsgg.structures.graph import VideoFile, VideoGraph
 
 
 def open_graph(path: str | Location) -> VideoGraph:
-    """The graph in a file that ``VideoGraph.save`` or ``vidsgg predict`` wrote, which knows where
-    its video is seen from anywhere.
+    """Read a graph file that ``VideoGraph.save`` or ``vidsgg predict`` wrote.
 
-    Raises DataError naming the file, the place in it, what stands there and what should.
+    The path of its video becomes absolute, so that the working folder does not matter.
+
+    Args:
+        path: the file, on this machine or in object storage.
+
+    Raises:
+        DataError: the file cannot be read or is invalid; the message names the place and the value.
     """
     file = location(path)
     graph = read_graph(file)

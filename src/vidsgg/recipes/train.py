@@ -50,22 +50,28 @@ from vidsgg.status import say
 
 @dataclass(frozen=True)
 class TrainingOutcome:
-    """path: the run's folder. best_score: the best value of -monitor (recall@20 with constraint,
-    0..1), reached at best_epoch."""
+    """The result of a training run."""
 
-    path: Path
-    best_score: float
-    best_epoch: int
+    path: Path  #: the run's folder
+    best_score: float  #: the best value of -monitor (by default recall@20 with constraint, 0..1)
+    best_epoch: int  #: the epoch that reached it
 
 
 def train(**options: Any) -> TrainingOutcome:
-    """Train with any options of ``vidsgg train`` by name; returns the run's folder (``path``),
-    ``best_score`` and ``best_epoch``.
+    """Train a model.
 
-    best_score: the best validation value of -monitor, of recall a fraction of 1.
-    ``vidsgg.load(outcome.path)`` is the model. Raises ConfigError for an unknown option or value,
-    naming the closest; DataError, CheckpointError and TrainingError as ``vidsgg train`` reports
-    them.
+    Args:
+        options: any options of ``vidsgg train`` by name, such as ``lr=1e-4``.
+
+    Returns:
+        The run's folder (``path``), ``best_score`` (the best validation value of ``-monitor``;
+        recall is 0..1) and ``best_epoch``. Load the model with ``vidsgg.load(outcome.path)``.
+
+    Raises:
+        ConfigError: an unknown option or value; the message suggests the closest name.
+        DataError: a file of the data set cannot be used.
+        CheckpointError: a checkpoint cannot be used.
+        TrainingError: the training failed, for example because the loss is not finite.
     """
     kind = METHODS.admit(str(options.get("model", TrainOptions.model))).options
     known = fields_of(kind)
@@ -80,7 +86,10 @@ def train(**options: Any) -> TrainingOutcome:
 
 
 def train_model(**options: Any) -> float:
-    """As ``train``; returns the best validation score alone, for searches such as Optuna's."""
+    """Train as :func:`vidsgg.train` does, and return only the best validation score.
+
+    Use it in searches such as Optuna's.
+    """
     return train(**options).best_score
 
 

@@ -15,41 +15,31 @@ from vidsgg.structures.schema import Schema
 
 @dataclass(frozen=True, eq=False)
 class VideoAnnotation:
-    """What is known about one video. F frames, N nodes, P pairs, U label units.
+    """The ground truth of one video.
 
-    frame_key (F strings): the data set's own name of the frame. frame_number (F,): its number in
-    the video file, from 1. frame_unit (F,): label unit of the frame, 0..U-1, never decreasing; one
-    unit per frame when the schema's unit is "frame". frame_slot (F,): index into the schema's
-    slots. frame_size (F, 2): width and height in pixels. node_box (N, 4): xyxy float32, pixels of
-    the original frame. node_class (N,): index into the vocabulary's objects, never 0. node_frame
-    (N,): never decreasing. node_identity (N,): equal for nodes of a unit that are the same thing;
-    -1 if unknown. action_class (U,) for schemas whose subject is an action: index into the
-    vocabulary's subjects; empty otherwise. pair_subject (P,): a node of the pair's frame, or the
-    row of the pair's action (which is its unit). pair_object (P,): a node of the pair's frame.
-    pair_frame (P,): never decreasing. labels: for every predicate group, multi-hot (P, C) bool.
-
-    Arrays are copied and made read-only. Raises DataError naming the video, the row and the value.
+    Letters: F frames, N nodes, P pairs, U label units, C predicates of a group. Arrays are copied and
+    made read-only. Raises DataError naming the video, the row and the value.
     """
 
-    schema: Schema
-    video_id: str
-    source_id: str
-    split: str
-    fps: float | None
-    frame_key: tuple[str, ...]
-    frame_number: Array
-    frame_unit: Array
-    frame_slot: Array
-    frame_size: Array
-    node_box: Array
-    node_class: Array
-    node_frame: Array
-    node_identity: Array
-    action_class: Array
-    pair_subject: Array
-    pair_object: Array
-    pair_frame: Array
-    labels: Mapping[str, Array]
+    schema: Schema  #: classes, predicates and rules
+    video_id: str  #: name in the data set
+    source_id: str  #: name of the source video or clip
+    split: str  #: ``train`` or ``test``
+    fps: float | None  #: frames per second of the video file; None if unknown
+    frame_key: tuple[str, ...]  #: F names of frames in the data set
+    frame_number: Array  #: (F,) number in the video file, from 1
+    frame_unit: Array  #: (F,) label unit, 0..U-1, never decreasing; one per frame if the schema's unit is ``frame``
+    frame_slot: Array  #: (F,) index into the schema's slots
+    frame_size: Array  #: (F, 2) width and height in pixels
+    node_box: Array  #: (N, 4) float32, xyxy in pixels of the original frame
+    node_class: Array  #: (N,) index into the vocabulary's objects, never 0
+    node_frame: Array  #: (N,) frame, never decreasing
+    node_identity: Array  #: (N,) equal for nodes of a unit that are the same object; -1 if unknown
+    action_class: Array  #: (U,) index into the vocabulary's subjects; empty unless subjects are actions
+    pair_subject: Array  #: (P,) node of the pair's frame, or row of the pair's action (its unit)
+    pair_object: Array  #: (P,) node of the pair's frame
+    pair_frame: Array  #: (P,) frame, never decreasing
+    labels: Mapping[str, Array]  #: (P, C) bool per predicate group, multi-hot
 
     def __post_init__(self) -> None:
         where = f"video {short(self.video_id)}"

@@ -9,14 +9,14 @@ from vidsgg.errors import ConfigError
 
 @dataclass(frozen=True)
 class BoxRules:
-    """Which boxes, and which tracks of boxes, count. Scores of detectors differ, so each states its own.
+    """Which boxes and tracks are used. Scores of detectors differ, so each detector has its own rules.
 
-    Raises ConfigError for values that cannot be.
+    Raises ConfigError for values out of range.
     """
 
-    least_score: float = 0.25  # a box below this score is not used
-    track_score: float = 0.33  # a track counts if the median of its scores is at least this
-    sightings: int = 2  # and if it is seen in at least so many frames
+    least_score: float = 0.25  #: boxes with a lower score (0..1) are dropped
+    track_score: float = 0.33  #: tracks whose median score is lower are dropped
+    sightings: int = 2  #: tracks that are seen in fewer frames are dropped
 
     def __post_init__(self) -> None:
         for name in ("least_score", "track_score"):

@@ -30,61 +30,46 @@ _TABLES = ("labels", "label_use")  # tables of pairs by predicate group
 
 @dataclass(frozen=True, eq=False)
 class Clip:
-    """One or several videos. V videos, F frames, U label units, N nodes, P pairs; indices count
-    over the whole clip.
+    """One or several videos, flattened, without padding.
 
-    frame_video (F,) long, never decreasing. frame_unit (F,) long, never decreasing. frame_slot (F,)
-    long: its place in the unit, an index into the schema's slots. frame_size (F, 2) float, width
-    and height in pixels. frame_number (F,) long: its number in the video file, where it is known.
-    node_box (N, 4) float, xyxy in pixels of the original frame. node_class (N,) long: the class
-    that the model may read, -1 where it is not given. node_score (N,) float, 1 for given boxes.
-    node_frame (N,) long, never decreasing. node_identity (N,) long. action_class (U,) long: verbs
-    for schemas whose subject is an action (-1 where not given), else empty. pair_subject (P,) long:
-    node, or action row. pair_object (P,) long: node. pair_frame (P,) long, never decreasing.
-    node_feature (N, D): RoI features. node_rows (N,) long: of how many boxes each is the mean,
-    where that is known. node_distribution (N, O): the detector's class distribution, background
-    included as 0. action_feature (U, D). pair_union (P, C, 7, 7): features of the union box.
-    pair_mask (P, 2, 27, 27): where subject and object lie in it, in [-0.5, 0.5]. labels: multi-hot
-    (P, C) bool per group. node_target (N,), action_target (U,) long: classes to learn, 0 for a box
-    that is nothing. Whatever a data set or mode does not have is None.
-
-    classes_given: the model may read ``node_class``. pairs_open: which pairs there are is for the
-    model to say, once it knows the classes; the pairs are then candidates, every two nodes of a
-    frame once, the earlier one as subject, and of raw detections also a node with itself (see
-    ops/detections.py).
+    Letters: F frames, U label units, N nodes, P pairs, O object classes with the background at 0, D
+    width of features, C predicates of a group. Indices count over the whole clip. Fields that a data
+    set or mode does not have are None. Raises DataError if shapes or devices do not match.
     """
 
-    schema: Schema
-    video_ids: tuple[str, ...]
-    frame_video: Tensor
-    frame_unit: Tensor
-    frame_slot: Tensor
-    frame_size: Tensor
-    node_box: Tensor
-    node_class: Tensor
-    node_score: Tensor
-    node_frame: Tensor
-    node_identity: Tensor
-    action_class: Tensor
-    pair_subject: Tensor
-    pair_object: Tensor
-    pair_frame: Tensor
-    frame_number: Tensor | None = None
-    node_feature: Tensor | None = None
-    node_distribution: Tensor | None = None
-    node_target: Tensor | None = None
-    action_feature: Tensor | None = None
-    action_target: Tensor | None = None
-    pair_union: Tensor | None = None
-    pair_mask: Tensor | None = None
-    node_rows: Tensor | None = None
-    labels: Mapping[str, Tensor] | None = None
-    # per group (P, C) bool: the entries of ``labels`` that losses read; a row without any is left
-    # out. None: all
+    schema: Schema  #: classes, predicates and rules
+    video_ids: tuple[str, ...]  #: names of the videos
+    frame_video: Tensor  #: (F,) long, video, never decreasing
+    frame_unit: Tensor  #: (F,) long, label unit, never decreasing
+    frame_slot: Tensor  #: (F,) long, place in the unit, an index into the schema's slots
+    frame_size: Tensor  #: (F, 2) float, width and height in pixels
+    node_box: Tensor  #: (N, 4) float, xyxy in pixels of the original frame
+    node_class: Tensor  #: (N,) long, class that the model may read, -1 if it is not given
+    node_score: Tensor  #: (N,) float, 0..1; 1 for given boxes
+    node_frame: Tensor  #: (N,) long, frame, never decreasing
+    node_identity: Tensor  #: (N,) long, equal for nodes of a unit that are the same object; -1 if unknown
+    action_class: Tensor  #: (U,) long, verb if subjects are actions (-1 if it is not given), else empty
+    pair_subject: Tensor  #: (P,) long, node, or row of the action
+    pair_object: Tensor  #: (P,) long, node
+    pair_frame: Tensor  #: (P,) long, frame, never decreasing
+    frame_number: Tensor | None = None  #: (F,) long, number in the video file, from 1
+    node_feature: Tensor | None = None  #: (N, D) RoI features
+    node_distribution: Tensor | None = None  #: (N, O) the detector's class distribution, 0 for the background
+    node_target: Tensor | None = None  #: (N,) long, class to learn, 0 for a box that is nothing
+    action_feature: Tensor | None = None  #: (U, D) features of the actions
+    action_target: Tensor | None = None  #: (U,) long, class of the action to learn
+    pair_union: Tensor | None = None  #: (P, channels, 7, 7) features of the union box
+    pair_mask: Tensor | None = None  #: (P, 2, 27, 27) subject and object in the union box, -0.5..0.5
+    node_rows: Tensor | None = None  #: (N,) long, number of boxes of which each node is the mean
+    labels: Mapping[str, Tensor] | None = None  #: (P, C) bool per predicate group, multi-hot
+    #: (P, C) bool per predicate group: the entries of ``labels`` that losses read; a row without any is
+    #: left out. None: all.
     label_use: Mapping[str, Tensor] | None = None
-    # RGB (H, W, 3) uint8 of every frame, on the CPU, for models that read pictures
-    pictures: tuple[Tensor, ...] | None = None
-    classes_given: bool = True
+    pictures: tuple[Tensor, ...] | None = None  #: F pictures, RGB (H, W, 3) uint8, on the CPU
+    classes_given: bool = True  #: whether the model may read ``node_class``
+    #: Whether the model chooses the pairs, once it knows the classes. The pairs are then candidates:
+    #: every two nodes of a frame once, the earlier one as subject; with raw detections also a node
+    #: with itself (see ops/detections.py).
     pairs_open: bool = False
 
     def __post_init__(self) -> None:
@@ -149,11 +134,16 @@ class Clip:
 
     @staticmethod
     def from_annotation(annotation: VideoAnnotation, mode: str = "predcls", **features: Tensor) -> Clip:
-        """The clip of one annotated video with its labels; ``features`` are columns such as
-        ``node_feature``.
+        """Make the clip of one annotated video, with its labels.
 
-        What ``mode`` does not give is hidden: node classes outside predcls, the action's class
-        where the schema says so.
+        Args:
+            annotation: the ground truth.
+            mode: ``predcls``, ``sgcls`` or ``sgdet``. Outside ``predcls`` the classes of nodes are
+                hidden, and the class of the action if the schema says so.
+            features: further columns, such as ``node_feature``.
+
+        Raises:
+            DataError: the data set does not support the mode.
         """
         schema = annotation.schema
         if mode not in schema.modes:
@@ -190,8 +180,7 @@ class Clip:
 
     @staticmethod
     def cat(clips: Sequence[Clip]) -> Clip:
-        """Several clips of one schema as one; every video keeps its own frames, units, nodes and
-        pairs."""
+        """Concatenate clips of one schema. Raises DataError if they do not fit together."""
         if not clips:
             raise DataError("no clips to put together")
         if len(clips) == 1:

@@ -21,13 +21,12 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True, slots=True)  # there may be a million
 class GraphNode:
-    """A thing, or an action (EASG's verb), in one frame. box: xyxy in pixels, None for an action.
-    score: 0..1. track: id over frames."""
+    """An object, or an action (EASG's verb), in one frame."""
 
-    label: str
-    score: float
-    box: Box | None = None
-    track: int | None = None
+    label: str  #: name of the class
+    score: float  #: 0..1
+    box: Box | None = None  #: x1, y1, x2, y2 in pixels of the frame; None for an action
+    track: int | None = None  #: id, the same in all frames; None if not tracked
 
     def __post_init__(self) -> None:
         if not 0 <= self.score <= 1:  # messages are made where they are needed: there may be a million nodes
@@ -44,18 +43,15 @@ class GraphNode:
 
 @dataclass(frozen=True, slots=True)
 class GraphEdge:
-    """subject --predicate--> object, both positions in the frame's nodes, written in the direction
-    in which the predicate reads.
+    """A relation in one frame: subject --predicate--> object, in the direction in which the
+    predicate reads."""
 
-    uncertain: whether the model doubts the edge; None for models without uncertainty.
-    """
-
-    subject: int
-    object: int
-    predicate: str
-    group: str
-    score: float
-    uncertain: bool | None = None
+    subject: int  #: position in the frame's nodes
+    object: int  #: position in the frame's nodes
+    predicate: str  #: name of the predicate
+    group: str  #: name of the predicate's group
+    score: float  #: 0..1
+    uncertain: bool | None = None  #: whether the model is uncertain; None if it does not estimate this
 
     def __post_init__(self) -> None:
         if not 0 <= self.score <= 1:
@@ -64,16 +60,15 @@ class GraphEdge:
 
 @dataclass(frozen=True, slots=True)
 class GraphFrame:
-    """key: the data set's name of the frame. number: from 1, in the video. time: seconds from the
-    start, None if unknown."""
+    """The graph of one frame. Raises DataError if two values contradict each other."""
 
-    key: str
-    number: int
-    time: float | None
-    width: float
-    height: float
-    nodes: tuple[GraphNode, ...]
-    edges: tuple[GraphEdge, ...]
+    key: str  #: the data set's name of the frame
+    number: int  #: position in the video, from 1
+    time: float | None  #: seconds from the start of the video; None if unknown
+    width: float  #: pixels
+    height: float  #: pixels
+    nodes: tuple[GraphNode, ...]  #: objects and actions
+    edges: tuple[GraphEdge, ...]  #: relations between the nodes
 
     def __post_init__(self) -> None:
         if not all(0 < side < math.inf for side in (self.width, self.height)):
@@ -99,25 +94,20 @@ class GraphFrame:
 
 @dataclass(frozen=True, slots=True)
 class RelationInterval:
-    """A relation that holds for a while: subject --predicate--> object, in the direction in which
-    the predicate reads.
+    """A relation over time: subject --predicate--> object, in the direction in which the predicate
+    reads."""
 
-    subject_track, object_track: ids of the nodes, and their classes. begin_frame, end_frame:
-    numbers of the first and the last frame in which it holds; begin, end: their times in seconds,
-    None if unknown. score: 0..1, the mean over the frames in between.
-    """
-
-    subject_track: int
-    object_track: int
-    subject: str
-    object: str
-    predicate: str
-    group: str
-    begin: float | None
-    end: float | None
-    begin_frame: int
-    end_frame: int
-    score: float
+    subject_track: int  #: id of the subject
+    object_track: int  #: id of the object
+    subject: str  #: class of the subject
+    object: str  #: class of the object
+    predicate: str  #: name of the predicate
+    group: str  #: name of the predicate's group
+    begin: float | None  #: seconds, of the first frame in which it holds; None if unknown
+    end: float | None  #: seconds, of the last frame in which it holds; None if unknown
+    begin_frame: int  #: number of the first frame in which it holds
+    end_frame: int  #: number of the last frame in which it holds
+    score: float  #: 0..1, the mean over the frames in between
 
     def __post_init__(self) -> None:
         where = f"relation {short(self.subject)} {short(self.predicate)} {short(self.object)}"
@@ -134,44 +124,33 @@ class RelationInterval:
 
 @dataclass(frozen=True)
 class Origin:
-    """What made a graph.
+    """What made a graph."""
 
-    model, mode: as in the training options. checkpoint: name of its file, with the run's folder.
-    weights: SHA-256 of the model's weights and the detector's. detector: its architecture, None
-    where nothing looked at pictures. fps: graphs a second that were asked for.
-    settings: further options that decide what is in the graph. notes: what a reader should know,
-    such as a part of the video that could
-    not be read. tracker: what gave things their ids, None if they came with boxes. source: where
-    the video is, seen from the graph file's folder; says nothing about how.
-    """
-
-    model: str
-    mode: str
-    checkpoint: str
-    weights: str
-    detector: str | None = None
-    fps: float | None = None
-    settings: tuple[tuple[str, float], ...] = ()
-    notes: tuple[str, ...] = ()
-    tracker: str | None = None
-    source: str | None = None
-    # Least score of the relations that are shown where nobody asks for others, by group. Empty: all
-    # that the graph holds, chosen by a published protocol.
+    model: str  #: name of the method
+    mode: str  #: ``predcls``, ``sgcls`` or ``sgdet``
+    checkpoint: str  #: name of the checkpoint, with the run's folder
+    weights: str  #: SHA-256 of the weights of model and detector
+    detector: str | None = None  #: architecture of the detector; None if none was used
+    fps: float | None = None  #: requested graphs per second
+    settings: tuple[tuple[str, float], ...] = ()  #: further options that affect the content
+    notes: tuple[str, ...] = ()  #: remarks for readers, for example about an unreadable part of the video
+    tracker: str | None = None  #: the tracker that assigned ids; None if they came with the boxes
+    source: str | None = None  #: path of the video, relative to the graph file's folder
+    #: Least score of the relations that are shown by default, by group. Empty: all relations of the
+    #: graph, which a published protocol chose.
     shown_from: tuple[tuple[str, float], ...] = ()
-    on_request: tuple[
-        str, ...
-    ] = ()  # predicates that are shown on request only: that nothing is known, or that nothing holds
+    #: Predicates that are shown only on request, because they say that nothing holds or is known.
+    on_request: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class VideoFile:
-    """The video file, or the folder of pictures, that a graph was made from: what it is known by,
-    wherever it lies."""
+    """Identifies the video file, or the folder of pictures, that a graph was made from."""
 
-    size: int  # bytes, of all pictures together
-    digest: str  # of the content, see io.identity.content_of
-    frame_count: int  # frames of the video, in the graph or not
-    fps: float | None = None  # frames a second on average, None if unknown
+    size: int  #: bytes, of all pictures together
+    digest: str  #: digest of the content, see io.identity.content_of
+    frame_count: int  #: frames of the whole video
+    fps: float | None = None  #: frames per second on average; None if unknown
 
     def __post_init__(self) -> None:
         if self.size < 0 or self.frame_count < 1:
@@ -186,18 +165,18 @@ class VideoFile:
 
 @dataclass(frozen=True)
 class VideoGraph:
-    """All annotated or sampled frames of one video, in order.
+    """The graphs of one video: its annotated or sampled frames, and its relations over time.
 
-    Raises DataError where two values contradict each other.
+    Raises DataError if two values contradict each other.
     """
 
-    video_id: str
-    dataset: str  # the name of its schema
-    frames: tuple[GraphFrame, ...]
-    relations: tuple[RelationInterval, ...] = ()  # what holds over time between tracks of the nodes, by begin
-    made_by: Origin | None = None  # None for annotations, and where it is not known
-    schema: Schema | None = None  # classes, predicates and rules; None if not known
-    video: VideoFile | None = None  # None for annotations, and in files of versions 1 and 2
+    video_id: str  #: name of the video
+    dataset: str  #: name of the schema
+    frames: tuple[GraphFrame, ...]  #: in the order of time
+    relations: tuple[RelationInterval, ...] = ()  #: relations over time, ordered by begin
+    made_by: Origin | None = None  #: what made the graph; None for annotations, and if unknown
+    schema: Schema | None = None  #: classes, predicates and rules; None if unknown
+    video: VideoFile | None = None  #: the video file; None for annotations, and in files of versions 1 and 2
 
     def __post_init__(self) -> None:
         if self.schema is not None and self.schema.name != self.dataset:
@@ -217,12 +196,11 @@ class VideoGraph:
 
     @property
     def vocabulary(self) -> Vocabulary | None:
-        """All that could have been said; None if not known."""
+        """All classes and predicates that the graph can use; None if unknown."""
         return None if self.schema is None else self.schema.vocabulary
 
     def _check_vocabulary(self) -> None:
-        """Nothing is said that could not have been said: whoever reads a graph may look up its
-        names in its vocabulary."""
+        """All names of the graph are in its vocabulary, so that readers can look them up."""
         vocabulary = self.vocabulary
         if vocabulary is None:
             return
@@ -243,10 +221,13 @@ class VideoGraph:
             )
 
     def at(self, seconds: float) -> GraphFrame:
-        """The graph of the frame that is nearest in time, the earlier of two that are equally near.
+        """Return the frame that is nearest in time, the earlier of two that are equally near.
 
-        seconds: from the start of the video. Raises DataError if there are no frames, or their
-        times are not known.
+        Args:
+            seconds: time from the start of the video.
+
+        Raises:
+            DataError: there are no frames, or their times are unknown.
 
         >>> frames = [GraphFrame(f"walk/{n}", n, (n - 1) / 2, 640, 480, (), ()) for n in (1, 2, 3)]
         >>> VideoGraph("walk.mp4", "own", tuple(frames)).at(0.6).number
@@ -263,9 +244,12 @@ class VideoGraph:
         return self.frames[min(timed)[1]]
 
     def shown(self) -> VideoGraph:
-        """The graph with the relations that are shown where nobody asks for others: without those
-        below their group's least score, and without predicates that say that nothing holds. A graph
-        that was made by a published protocol stays as it is."""
+        """Return the graph with only those relations that pages show by default.
+
+        Edges below their group's least score are left out, and predicates that say that nothing
+        holds, such as ``not_contacting``. Graphs made by a published protocol are returned
+        unchanged.
+        """
         if self.made_by is None or not self.made_by.shown_from:
             return self
         least, hidden = dict(self.made_by.shown_from), set(self.made_by.on_request)
@@ -277,8 +261,17 @@ class VideoGraph:
         return replace(self, frames=frames, relations=tuple(r for r in self.relations if r.predicate not in hidden))
 
     def save(self, path: str | Location) -> Location:
-        """Write the graph as JSON, such as ``kitchen.graph.json`` or ``s3://bucket/kitchen.graph.json``;
-        returns the path. Raises DataError if it cannot be written."""
+        """Write the graph as JSON.
+
+        Args:
+            path: the file, such as ``kitchen.graph.json`` or ``s3://bucket/kitchen.graph.json``.
+
+        Returns:
+            The path.
+
+        Raises:
+            DataError: the file cannot be written.
+        """
         from vidsgg.io.graphs import moved_to, write_graph
         from vidsgg.io.locations import location
 
@@ -289,13 +282,19 @@ class VideoGraph:
     def show(
         self, page: str | Path | None = None, *, video: str | Location | None = None, browser: bool = True
     ) -> Path:
-        """Write a page with video, graph and timeline, and open it in the browser; returns the
-        page's path.
+        """Write a page with video, graph and timeline, and open it in the browser.
 
-        page: the file to write, by default one in a temporary folder. video: by default where the
-        graph says that it is; without it the
-        page has no pictures. browser: False only writes the page.
-        Raises DataError if the page cannot be written, or if the video is another one.
+        Args:
+            page: the file to write; by default one in a temporary folder.
+            video: the video; by default the graph's own path is used. Without a video the page has
+                no pictures.
+            browser: False only writes the page.
+
+        Returns:
+            The path of the page.
+
+        Raises:
+            DataError: the page cannot be written, or the video is a different one.
         """
         from vidsgg.io.locations import location
         from vidsgg.recipes.view import show_graph
@@ -305,20 +304,23 @@ class VideoGraph:
         )
 
     def to_networkx(self) -> Any:
-        """A ``networkx.MultiDiGraph`` with a node per thing and an edge per relation over time.
-        Needs ``pip install networkx``.
+        """Return a ``networkx.MultiDiGraph``: a node per object, an edge per relation over time.
 
-        Raises ConfigError if networkx is not installed, DataError if the things have no ids.
+        Raises:
+            ConfigError: networkx is not installed (``pip install networkx``).
+            DataError: the objects have no ids.
         """
         from vidsgg.io.exporters.networkx_graph import to_networkx
 
         return to_networkx(self)
 
     def to_pandas(self) -> Any:
-        """A ``pandas.DataFrame``, a row for every relation of every frame; its columns are those of
-        ``vidsgg export -format csv``.
+        """Return a ``pandas.DataFrame`` with a row for every relation of every frame.
 
-        Raises ConfigError if pandas is not installed (``pip install vidsgg[notebook]``).
+        Its columns are those of ``vidsgg export -format csv``.
+
+        Raises:
+            ConfigError: pandas is not installed (``pip install vidsgg[notebook]``).
         """
         from vidsgg.io.exporters.pandas_table import to_pandas
 

@@ -13,30 +13,27 @@ from vidsgg.structures.clip import Clip
 
 @dataclass(frozen=True, eq=False)
 class Uncertainty:
-    """How unsure a model is of every predicate of every pair, (P, C) per group: aleatoric, the
-    noise that it sees in the data, and epistemic, the disagreement of its parts. Larger is less
-    sure; the scale is the model's own.
-    """
+    """A model's uncertainty about every predicate of every pair. Larger is less certain; the scale
+    is the model's own."""
 
-    aleatoric: Mapping[str, Tensor]
-    epistemic: Mapping[str, Tensor]
+    aleatoric: Mapping[str, Tensor]  #: (P, C) per group: noise in the data
+    epistemic: Mapping[str, Tensor]  #: (P, C) per group: disagreement between the model's parts
 
 
 @dataclass(frozen=True, eq=False)
 class RelationLogits:
-    """Scores before softmax or sigmoid, in the row order of ``clip``, or of the clip that the model
-    was given where that is None.
+    """A model's scores before softmax or sigmoid.
 
-    groups: (P, C) per predicate group. objects: (N, O) class logits of the nodes, background at 0,
-    or None. actions: (U, S) or None.
-    uncertainty: of models that estimate it, or None. clip: what the model made of a clip whose
-    pairs were open: its classes and scores of the nodes, its pairs.
+    Letters: P pairs, C predicates of a group, N nodes, O object classes with the background at 0, U
+    label units, S subject classes. Rows are in the order of ``clip``; if that is None, of the clip
+    that the model was given.
     """
 
-    groups: Mapping[str, Tensor]
-    objects: Tensor | None = None
-    actions: Tensor | None = None
-    uncertainty: Uncertainty | None = None
+    groups: Mapping[str, Tensor]  #: (P, C) per predicate group
+    objects: Tensor | None = None  #: (N, O) class logits of the nodes
+    actions: Tensor | None = None  #: (U, S) class logits of the actions
+    uncertainty: Uncertainty | None = None  #: of models that estimate it
+    #: For a clip with open pairs: the same clip with the classes, scores and pairs that the model chose.
     clip: Clip | None = None
 
 

@@ -16,36 +16,30 @@ from vidsgg.structures.schema import Schema
 
 @dataclass(frozen=True, eq=False)
 class VideoPrediction:
-    """Scored relations of one video. F frames, N nodes, P pairs, U label units; index columns as in
-    VideoAnnotation.
+    """A model's probabilities for one video, in plain arrays.
 
-    node_class (N,), node_score (N,): class and its score; given classes score 1. Class 0 marks a
-    node that is nothing. action_class (U,): class of the action of each unit, empty when subjects
-    are nodes.
-    scores: probabilities (P, C) of every predicate group: softmax for "single", sigmoid for "multi"
-    groups. object_scores (N, O), action_scores (U, S): class distributions where the model predicts
-    them, else None.
-    aleatoric, epistemic: (P, C) of every group, see RelationLogits, where the model estimates them,
-    else None.
+    Letters: F frames, N nodes, P pairs, U label units, C predicates of a group, O object classes with
+    the background at 0, S subject classes. Indices are as in VideoAnnotation. Fields that the model
+    does not predict are None.
     """
 
-    schema: Schema
-    video_id: str
-    frame_unit: Array
-    node_box: Array
-    node_class: Array
-    node_score: Array
-    node_frame: Array
-    node_identity: Array
-    action_class: Array
-    pair_subject: Array
-    pair_object: Array
-    pair_frame: Array
-    scores: Mapping[str, Array]
-    object_scores: Array | None = None
-    action_scores: Array | None = None
-    aleatoric: Mapping[str, Array] | None = None
-    epistemic: Mapping[str, Array] | None = None
+    schema: Schema  #: classes, predicates and rules
+    video_id: str  #: name of the video
+    frame_unit: Array  #: (F,) label unit
+    node_box: Array  #: (N, 4) xyxy in pixels of the original frame
+    node_class: Array  #: (N,) class; 0 marks a node that is nothing
+    node_score: Array  #: (N,) score of the class, 0..1; 1 for given classes
+    node_frame: Array  #: (N,) frame
+    node_identity: Array  #: (N,) equal for nodes of a unit that are the same object; -1 if unknown
+    action_class: Array  #: (U,) class of each unit's action; empty if subjects are nodes
+    pair_subject: Array  #: (P,) node, or row of the action
+    pair_object: Array  #: (P,) node
+    pair_frame: Array  #: (P,) frame
+    scores: Mapping[str, Array]  #: (P, C) per group: softmax for ``single``, sigmoid for ``multi`` groups
+    object_scores: Array | None = None  #: (N, O) class distributions
+    action_scores: Array | None = None  #: (U, S) class distributions
+    aleatoric: Mapping[str, Array] | None = None  #: (P, C) per group, see RelationLogits
+    epistemic: Mapping[str, Array] | None = None  #: (P, C) per group, see RelationLogits
 
     def __post_init__(self) -> None:
         where = f"prediction for video {self.video_id!r}"

@@ -19,43 +19,43 @@ MODES: tuple[Mode, ...] = ("predcls", "sgcls", "sgdet")
 
 @dataclass(frozen=True)
 class Schema:
-    """The shape of a data set, and the rules by which its graphs are made.
+    """Classes and predicates of a data set, and the rules by which its graphs are made.
 
-    Raises DataError where two fields contradict each other.
+    Raises DataError if two fields contradict each other.
     """
 
-    name: str
-    vocabulary: Vocabulary
-    # "entity": subjects are nodes with a box. "action": a subject is the verb of a label unit,
-    # without a box and with a clip feature at most.
+    name: str  #: short name, as in files
+    vocabulary: Vocabulary  #: classes and predicates
+    #: ``entity``: subjects are nodes with a box. ``action``: a subject is the verb of a label unit; it
+    #: has no box and at most a clip feature.
     subject_kind: Literal["entity", "action"]
-    # What a label belongs to: one frame, or an event that spans the frames named in ``slots``.
+    #: What a label belongs to: one frame, or an event with the frames named in ``slots``.
     unit: Literal["frame", "event"] = "frame"
-    slots: tuple[str, ...] = ("frame",)  # names of the frames of a unit, such as ("pre", "pnr", "post")
-    modes: tuple[str, ...] = MODES  # the tasks that the annotations allow
-    subject_given: tuple[str, ...] = MODES  # modes in which the subject's class is read, not predicted
-    # "relative": the files hold boxes without an image size. They are scaled by a nominal size on
-    # loading, and one of their pixels then means nothing.
+    slots: tuple[str, ...] = ("frame",)  #: names of the frames of a unit, such as ("pre", "pnr", "post")
+    modes: tuple[str, ...] = MODES  #: the tasks that the annotations allow
+    subject_given: tuple[str, ...] = MODES  #: modes in which the subject's class is read, not predicted
+    #: ``relative``: the files have relative boxes without an image size. Loading scales them by a
+    #: nominal size, so their pixels have no meaning.
     box_unit: Literal["pixel", "relative"] = "pixel"
-    # Width of every feature that the data set's files bring along: "object" and "action"; empty
-    # when features come from the frames.
+    #: Width of every feature in the data set's own files, by ``object`` and ``action``; empty if
+    #: features come from the frames.
     features: Mapping[str, int] = field(default_factory=dict)
-    has_frames: bool = True  # whether pictures belong to the data set
-    title: str = ""  # the name for people; by default ``name``
-    # By the data set's rule a frame has one subject, and every other node of another class is
-    # related to it. Otherwise every node of a subject class is a subject.
+    has_frames: bool = True  #: whether the data set has pictures
+    title: str = ""  #: display name; by default ``name``
+    #: True: a frame has one subject, which is related to every node of another class. False: every
+    #: node of a subject class is a subject.
     one_subject: bool = False
-    mutual: bool = True  # without one_subject: whether a subject may be the object of another subject
-    # Object classes that the published detector sees too often: in SGDET their boxes get a second
-    # class (``ops.cleaning``).
+    mutual: bool = True  #: without ``one_subject``: whether a subject may be the object of another subject
+    #: Object classes that the published detector finds too often: in SGDET their boxes get a second
+    #: class (``ops.cleaning``).
     often_wrong: tuple[str, ...] = ()
-    once_per_frame: tuple[str, ...] = ()  # classes of which a frame keeps only its best detection
-    # "annotated": the pairs of a frame are those with a label, which the rule above implies in
-    # every frame. "ordered": all that the rule allows; a pair without a label is a negative.
+    once_per_frame: tuple[str, ...] = ()  #: classes of which a frame keeps only its best detection
+    #: ``annotated``: the pairs of a frame are those with a label. ``ordered``: all pairs that the
+    #: rules allow; a pair without a label is a negative.
     pairing: Literal["annotated", "ordered"] = "annotated"
-    # "ordered": how many pairs of a frame are looked at, see ``ops.pairing.kept_pairs``; 0: all.
+    #: With ``ordered``: most pairs of a frame that are used, see ``ops.pairing.kept_pairs``; 0: all.
     max_pairs: int = 0
-    # How boxes' sides are counted when overlaps are measured: x2 - x1 + 1 or x2 - x1.
+    #: Length of a box's side when overlaps are measured: x2 - x1 + 1 or x2 - x1.
     overlap: Literal["plus_one", "plain"] = "plus_one"
 
     def __post_init__(self) -> None:
@@ -112,7 +112,7 @@ class Schema:
         return replace(self, one_subject=False, mutual=self.mutual and not self.one_subject, once_per_frame=())
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON and checkpoints; ``from_dict`` gives an equal schema back."""
+        """Plain values for JSON and checkpoints; ``from_dict`` makes an equal schema of them."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         return {"format": FORMAT, "version": VERSION, **values, "vocabulary": _plain_vocabulary(self.vocabulary)} | {
             name: list(value) if isinstance(value, tuple) else dict(value)
@@ -122,11 +122,13 @@ class Schema:
 
     @staticmethod
     def from_dict(document: object) -> Schema:
-        """The schema of ``to_dict``. Raises DataError naming the field that is missing or wrong,
-        and for a version that is not known.
+        """The schema of the values that ``to_dict`` returned.
 
-        Version 0.1.0 wrote schemas without a version and without the last five fields, which are
-        then as by default; see ``datasets.older``.
+        Version 0.1.0 wrote schemas without a version and without the last five fields, which then
+        have their defaults; see ``datasets.older``.
+
+        Raises:
+            DataError: a field is missing or wrong, or the version is unknown.
         """
         if not isinstance(document, Mapping):
             raise DataError(f"schema: expected a table, got {type(document).__name__}.")

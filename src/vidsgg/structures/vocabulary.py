@@ -32,27 +32,25 @@ def _check_names(where: str, names: tuple[str, ...]) -> None:
 class PredicateGroup:
     """Predicates that compete with each other for a pair.
 
-    kind: "single", exactly one predicate of the group holds for a pair (softmax, cross entropy);
-    "multi", any number (sigmoid).
-    direction: which way the triplet is written. Action Genome's spatial predicates point from the
-    object to the person.
-    exclusive: predicates that hold for one pair of a label unit only, such as EASG's direct object
-    ``dobj``.
-    negative: the predicate of a "multi" group that says that none of its others holds, Action
-    Genome's ``not_contacting``. It tells how to read the group and changes neither labels nor
-    features, so groups are equal without it.
-    shown_from: probability from which on a predicate is shown in graphs of people's own videos.
-    on_request: predicates that are shown only if somebody asks for them, since they say that
-    nothing holds, or that nothing is known. The same is true of both.
+    The last three fields tell how to read the group. They change neither labels nor features, so
+    comparisons ignore them. Raises DataError if two fields contradict each other.
     """
 
-    name: str
-    predicates: tuple[str, ...]
+    name: str  #: name of the group
+    predicates: tuple[str, ...]  #: names of its predicates
+    #: ``single``: exactly one predicate of the group holds for a pair (softmax, cross entropy).
+    #: ``multi``: any number (sigmoid).
     kind: Kind = "multi"
+    #: How the triplet is written. Action Genome's spatial predicates point from the object to the person.
     direction: Direction = "subject->object"
+    #: Predicates that hold for only one pair of a label unit, such as EASG's direct object ``dobj``.
     exclusive: tuple[str, ...] = ()
+    #: The predicate of a ``multi`` group which says that none of the others holds, such as Action
+    #: Genome's ``not_contacting``.
     negative: str | None = field(default=None, compare=False)
+    #: Least probability (0..1) of predicates that are shown in graphs of people's own videos.
     shown_from: float = field(default=0.5, compare=False)
+    #: Predicates that are shown only on request, because they say that nothing holds or is known.
     on_request: tuple[str, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
@@ -90,15 +88,14 @@ class PredicateGroup:
 class Vocabulary:
     """Classes of objects and subjects, and the predicate groups.
 
-    objects: class names by index; index 0 is always ``__background__``.
-    subjects: what a subject can be. For a subject with a box these are names out of ``objects``
-    (Action Genome: person); for an action they are its verbs (EASG), indexed from 0.
-    groups: in order; the global id of a predicate is its group's offset plus its index in the
-    group.
+    Raises DataError if a name is empty or occurs twice.
     """
 
-    objects: tuple[str, ...]
+    objects: tuple[str, ...]  #: class names by index; index 0 is always ``__background__``
+    #: Classes of subjects. For subjects with a box these are names from ``objects`` (Action Genome:
+    #: person); for actions they are verbs (EASG), indexed from 0.
     subjects: tuple[str, ...]
+    #: In order; the global id of a predicate is its group's offset plus its index in the group.
     groups: tuple[PredicateGroup, ...]
 
     def __post_init__(self) -> None:

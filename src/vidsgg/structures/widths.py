@@ -12,9 +12,8 @@ Width = Annotated[int, Meta(ge=0, le=1_000_000)]
 
 @dataclass(frozen=True)
 class FeatureWidths:
-    """Columns of node_feature, channels of pair_union, columns of action_feature; 0 for features
-    that do not exist."""
+    """Widths of the features in a clip; 0 for features that do not exist."""
 
-    node: Width = 0
-    union: Width = 0
-    action: Width = 0
+    node: Width = 0  #: columns of ``node_feature``
+    union: Width = 0  #: channels of ``pair_union``
+    action: Width = 0  #: columns of ``action_feature``

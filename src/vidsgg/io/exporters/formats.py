@@ -15,21 +15,21 @@ VIDOR_GROUP = "0000"  # VidOR's videos and annotations lie in folders of four di
 
 @dataclass(frozen=True)
 class ExportFormat:
-    """A format of files."""
+    """A file format for ``vidsgg export``."""
 
-    name: str
-    summary: str
-    suffix: str
-    joint: bool  # whether one file holds several videos
-    tracked: bool  # whether it needs things with ids
-    # Gives the bytes of a file, called with a list of graphs if the format is joint, else with one;
-    # or "package.module:function", which is imported when it is needed.
+    name: str  #: as in ``-format``
+    summary: str  #: one line, for ``vidsgg export -h``
+    suffix: str  #: of its files, such as ``.csv``
+    joint: bool  #: whether one file holds several videos
+    tracked: bool  #: whether objects need ids
+    #: Returns the bytes of a file; called with a list of graphs if the format is joint, else with one
+    #: graph. Or ``package.module:function``, which is imported when it is needed.
     writer: str | Callable[..., bytes]
-    by_id: bool = False  # whether readers find a video's file by its id, see vidvrd.short_id
-    folder: str = "."  # below the one that is asked for, where readers look for files
+    by_id: bool = False  #: whether readers find a video's file by the video's id, see vidvrd.short_id
+    folder: str = "."  #: folder below the output folder in which readers look for files
 
     def called(self, graph: VideoGraph) -> str:
-        """What a video is called in the file."""
+        """The name of a video in the file."""
         if not self.by_id:
             return graph.video_id
         from vidsgg.io.exporters.vidvrd import short_id  # PyAV, which only some formats need

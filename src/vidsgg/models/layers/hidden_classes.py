@@ -21,32 +21,41 @@ G = TypeVar("G")
 
 @dataclass(frozen=True, eq=False)
 class SettledPairs(Generic[G]):
-    """What relations are scored on. N nodes."""
+    """The pairs to score, with the classes of their N nodes."""
 
-    clip: Clip  # the given one, or with open pairs the settled one
-    node_class: Tensor  # (N,) long
-    guess: G | None = None  # what the model says of the classes; None where they are given
-    settled: Clip | None = None  # the settled clip if pairs were open: for ``RelationLogits.clip``
+    clip: Clip  #: the given clip; with open pairs, the settled one
+    node_class: Tensor  #: (N,) long
+    guess: G | None = None  #: the model's prediction of the classes; None if they are given
+    settled: Clip | None = None  #: the settled clip if pairs were open, for ``RelationLogits.clip``
 
 
 def settle_by_logits(clip: Clip, logits: Tensor) -> tuple[Clip, Tensor]:
-    """The clip that follows from class logits (N, O) of its nodes, and the logits."""
+    """Settle the classes and pairs of a clip by class logits (N, O) of its nodes; return the clip and
+    the logits."""
     return settle(clip, class_distribution(logits)), logits
 
 
 def scored_pairs(
     clip: Clip, model: str, classify: Callable[[Clip], G] | None, close: Callable[[Clip, G], tuple[Clip, G]]
 ) -> SettledPairs[G]:
-    """The pairs of a clip with the classes of their nodes.
+    """Return the pairs of a clip with the classes of their nodes.
 
-    Given classes are taken as they are. Otherwise ``classify`` guesses them. With open pairs,
-    ``close`` makes of clip and guess the settled clip and the guess for its nodes. Else, in
-    training, a pair's classes are those to learn (``node_target``), as in STTran's reference. Where
-    subjects are actions, whose pairs are given in every mode, a pair's classes are the guessed ones
-    in training too, as in EASG's STTran (sttran_EASG.py L41-55): ``close`` sets them.
+    Given classes are used as they are. Otherwise ``classify`` predicts them. With open pairs,
+    ``close`` makes the settled clip, and the prediction for its nodes, from clip and prediction.
+    Without open pairs (in training), a pair's classes are those to learn (``node_target``), as in
+    STTran's reference. If subjects are actions, whose pairs are given in every mode, a pair's classes
+    are the predicted ones in training too, as in EASG's STTran (sttran_EASG.py L41-55); ``close``
+    sets them.
 
-    model: its name, for messages. classify: None for a model that was made for given classes.
-    Raises ConfigError if classes are hidden from such a model, or if there are none to learn.
+    Args:
+        clip: the clip that the network was given.
+        model: name of the model, for messages.
+        classify: predicts classes; None for a model that was made for given classes.
+        close: for example :func:`settle_by_logits`.
+
+    Raises:
+        ConfigError: the classes are hidden from a model made for given ones, or there are no classes
+            to learn.
     """
     if clip.classes_given:
         return SettledPairs(clip, clip.node_class)
@@ -67,8 +76,9 @@ def scored_pairs(
 
 
 def check_node_features(model: str, schema: Schema, widths: FeatureWidths) -> None:
-    """Raises ConfigError if there are no RoI features, which a model needs that guesses the classes
-    of boxes. The objects of actions can be guessed from less: see ``NodeEncoder``.
+    """Raise ConfigError if a model that predicts the classes of boxes lacks RoI features.
+
+    The objects of actions can be predicted from less, see ``NodeEncoder``.
     """
     if schema.subject_has_box and not widths.node:
         raise ConfigError(
