@@ -100,3 +100,30 @@ def test_a_step_without_gradients_changes_nothing():
     parameter = torch.nn.Parameter(torch.ones(2))
     ReferenceAdamW([parameter]).step()
     assert parameter.tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("piece", [2**10, 2**21])
+def test_one_pass_over_pieces_gives_the_same_bits(piece, monkeypatch):
+    """As clipping, torch's step and rounding one after another: in sizes that are and are not whole
+    pieces, with a parameter that falls behind."""
+    monkeypatch.setattr("vidsgg.engine.optimizer.PIECE", piece)
+    generator = torch.Generator().manual_seed(0)
+    start = [torch.randn(size, generator=generator) for size in (2 * 2**10 + 37, 5, 2**10, 3)]
+    one, other = ([torch.nn.Parameter(value.clone()) for value in start] for _ in range(2))
+    weights = {p: p.detach().bfloat16() for p in one[:3]}
+    mine, theirs = ReferenceAdamW(one, lr=1e-2), ReferenceAdamW(other, lr=1e-2)
+    for step in range(3):
+        gradients = {p: torch.randn(p.shape, generator=generator).bfloat16() for p in one}
+        for a, b in zip(one, other, strict=True):
+            b.grad = gradients[a].float()
+        if step == 1:
+            gradients[one[-1]] = other[-1].grad = None
+        factor = torch.tensor(0.37)
+        mine.scaled_step(gradients.get, factor, weights)
+        for p in other:
+            if p.grad is not None:
+                p.grad.mul_(factor)
+        theirs.step()
+    assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+    assert all(torch.equal(weight, p.bfloat16()) for p, weight in weights.items())
+    assert [mine.state[p]["step"].item() for p in one] == [3, 3, 3, 2]

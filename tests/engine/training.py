@@ -80,7 +80,7 @@ class Case:
         dataset = dataset or ToyVideos(videos, kind)
         model, protocol = model or tiny_model(dataset.schema, dropout), protocol_for(dataset.schema, "predcls")
         self.loader = ClipLoader(dataset, "predcls", batch_size, shuffle=True, seed=1, workers=workers, team=team)
-        precision = Precision(model, level, half)
+        precision = Precision(model, level, half or torch.bfloat16)
         learning = optimizer(precision.updated(model.parameters()), lr=lr)
         self.state = TrainingState(
             model,

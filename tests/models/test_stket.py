@@ -328,7 +328,7 @@ def test_the_layers_are_computed_again_with_the_same_numbers() -> None:
 def test_mixed_precision_is_close_to_float32(level: str) -> None:
     clip, model = entity_clip([3, 1, 2]), tiny(pred_contact_threshold=0.99).train()
     want = model(clip).groups["attention"]
-    precision = Precision(model, level)
+    precision = Precision(model, level, torch.bfloat16)
     with precision.autocast():
         logits = model(clip)
         loss = StketCriterion(KNOWING)(logits, clip)["total"]

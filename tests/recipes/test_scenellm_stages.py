@@ -60,7 +60,7 @@ class Staged(Case):
         self.course = SceneLLMCourse(
             lead=lead, frozen=FROZEN, epochs=EPOCHS, vq_lr=RATES["codes"], llm_lr=RATES["llm"], word_step=2, seed=1
         )
-        precision = Precision(scene, level)
+        precision = Precision(scene, level, torch.bfloat16)
         groups = self.course.groups(scene, RATES["own"])
         optimizer = ReferenceAdamW([{**group, "params": precision.updated(group["params"])} for group in groups])
         schedule = Schedule("cosine", STEPS * (EPOCHS - lead), 1, STEPS * lead)

@@ -311,7 +311,10 @@ def test_guessed_pairs_have_no_validation_loss(tmp_path: Path, capsys: pytest.Ca
     assert "there is no validation loss in mode 'sgcls'" in capsys.readouterr().err
 
 
-def test_an_option_without_effect_is_told(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_option_without_effect_is_told(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vidsgg.engine.precision.half_type", lambda device: torch.bfloat16)
     arguments = ["-data_path", str(data), *TINY, "-epochs", "1"]
     assert run(train.main, [*arguments, "-save_path", str(tmp_path / "a"), "-opt_level", "O2"]) == 0
     assert "warning: -opt_level O2 does nothing without -use_amp True" in "".join(capsys.readouterr())

@@ -2,98 +2,106 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+import time
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
-from torch import nn
-from torch.nn.modules.batchnorm import _BatchNorm
+from torch import Tensor, nn
 
+from vidsgg.engine.master_weights import MasterWeights
 from vidsgg.errors import ConfigError
 
 LEVELS = ("O0", "O1", "O2")
-_NORMS = (_BatchNorm, nn.LayerNorm, nn.GroupNorm)
+_BFLOAT16_OF_CPUS = ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16")  # of x86 and of ARM, as torch names them
 
 
-def half_type(device: torch.device) -> torch.dtype:
-    """bfloat16 where the device computes in it, else float16."""
+def half_type(device: torch.device) -> torch.dtype | None:
+    """bfloat16 where the device computes in it; float16 on a GPU that does not; None on a processor that
+    does not."""
+    if device.type == "cpu":
+        return torch.bfloat16 if _processor_has_bfloat16() else None
     if device.type == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False):
         return torch.float16
     return torch.bfloat16
 
 
+def _processor_has_bfloat16() -> bool:
+    capabilities = getattr(torch.cpu, "get_capabilities", None)
+    if capabilities is None:  # torch before 2.10; of ARM processors it says nothing
+        return bool(torch.cpu._is_avx512_bf16_supported())
+    found = capabilities()
+    return any(bool(found.get(name)) for name in _BFLOAT16_OF_CPUS)
+
+
+def product_rate(kind: torch.dtype, rows: int = 384, width: int = 1024, times: int = 3) -> float:
+    """GFLOP/s of a (rows, width) times (width, width) product of this type on the processor, the best
+    of some."""
+    tokens, weight = torch.ones(rows, width, dtype=kind), torch.ones(width, width, dtype=kind)
+    seconds = []
+    for _ in range(times + 1):  # the first one warms up
+        began = time.perf_counter()
+        nn.functional.linear(tokens, weight)
+        seconds.append(time.perf_counter() - began)
+    return 2 * rows * width * width / min(seconds[1:]) / 1e9
+
+
 class Precision:
     """O0: float32. O1: autocast to bfloat16, or to float16 with its loss scaled. O2: the weights
-    themselves are bfloat16, and the optimiser updates float32 copies of them ("master weights",
-    Micikevicius et al. 2018, section 3.1).
+    themselves are bfloat16, and the optimiser updates their float32 masters, see MasterWeights.
 
-    Under O2 the weights of normalisations, of modules that say ``full_precision`` and all buffers
-    stay float32. Scores and checkpoints are those of the float32 weights.
+    On a processor without bfloat16 O1 and O2 are O0. Scores and checkpoints are those of the float32
+    weights.
     """
 
     def __init__(self, model: nn.Module, level: str = "O0", half: torch.dtype | None = None) -> None:
         """The model must be where it will be trained. half: float16 or bfloat16; by default what
         its device has.
 
-        Raises ConfigError for O2 on a device without bfloat16.
+        Raises ConfigError for O2 on a GPU without bfloat16.
         """
         device = next(model.parameters()).device
-        self.level, self.device_type = level, device.type
-        self.half = half or half_type(device)
-        if level == "O2" and self.half is not torch.bfloat16:
+        half = half or half_type(device)
+        if level == "O2" and half is torch.float16:
             raise ConfigError(f"option -opt_level O2 needs bfloat16, which {device} does not have; use -opt_level O1.")
-        self.scaler = torch.amp.GradScaler(device.type, enabled=level == "O1" and self.half is torch.float16)
+        self.level, self.device_type, self.half = level if half else "O0", device.type, half
+        self._asked = level
+        self.scaler = torch.amp.GradScaler(device.type, enabled=self.level == "O1" and half is torch.float16)
         # it starts with the first loss, but a process of several may see none at first
         self.scaler.scale(torch.zeros(1, device=device))
-        self._masters = _with_masters(model) if level == "O2" else {}
-        self._to_half()
+        self.masters = MasterWeights(model) if self.level == "O2" else None
+
+    def remarks(self) -> list[str]:
+        """Lines for the log on what the device makes of the level."""
+        if self._asked == "O0":
+            return []
+        if self.half is None:
+            return [
+                f"warning: this processor does not compute in bfloat16, so that -opt_level {self._asked} trains in float32"
+            ]
+        lines = [f"mixed precision: {self.level}, {str(self.half).removeprefix('torch.')}"]
+        if self.device_type == "cpu" and (fast := product_rate(self.half)) < (full := product_rate(torch.float32)):
+            lines.append(
+                f"warning: bfloat16 does not pay on this processor: its products reach {fast:.0f} GFLOP/s, those of"
+                f" float32 {full:.0f}; training is faster without -use_amp"
+            )
+        return lines
 
     def autocast(self) -> AbstractContextManager[object]:
         """Inside, the model computes in the types of its level."""
         return torch.autocast(self.device_type, self.half, enabled=self.level != "O0")
 
     def updated(self, parameters: Iterable[nn.Parameter]) -> list[nn.Parameter]:
-        """What an optimiser is to update in place of these parameters of the model: their float32
-        copies where they have some."""
-        return [self._masters.get(parameter, parameter) for parameter in parameters]
+        """What an optimiser is to update in place of these parameters of the model."""
+        return self.masters.updated(parameters) if self.masters else list(parameters)
 
-    def hand_over_gradients(self) -> None:
-        """Move the gradients of the bfloat16 weights to the float32 copies."""
-        for parameter, master in self._masters.items():
-            if parameter.grad is not None:
-                master.grad, parameter.grad = parameter.grad.float(), None
+    def gradient(self, parameter: Tensor) -> Tensor | None:
+        """The gradient of a parameter that an optimiser updates, float32; of a master that has none,
+        the bfloat16 one of its weight."""
+        weight = self.masters.weight_of.get(parameter) if self.masters and parameter.grad is None else None
+        return parameter.grad if weight is None else weight.grad
 
-    @torch.no_grad()
-    def follow(self) -> None:
-        """Make the bfloat16 weights what the float32 copies have become."""
-        if self._masters:
-            torch._foreach_copy_(list(self._masters), list(self._masters.values()))
-
-    @contextmanager
-    def full_weights(self) -> Iterator[None]:
+    def full_weights(self) -> AbstractContextManager[None]:
         """Inside, the model has its float32 weights: for scoring, and for state dicts in both
         directions. No gradients may be pending."""
-        for parameter, master in self._masters.items():
-            parameter.data = master.data
-        try:
-            yield
-        finally:
-            self._to_half()
-
-    def _to_half(self) -> None:
-        for parameter, master in self._masters.items():
-            parameter.data = master.data.to(torch.bfloat16)
-
-
-def _with_masters(model: nn.Module) -> dict[nn.Parameter, nn.Parameter]:
-    """Every floating parameter that learns, but for those that stay float32, with one for the
-    optimiser that shares its memory."""
-    full = [
-        module for module in model.modules() if isinstance(module, _NORMS) or getattr(module, "full_precision", False)
-    ]
-    stays = {parameter for module in full for parameter in module.parameters()}
-    return {
-        parameter: nn.Parameter(parameter.data, requires_grad=parameter.requires_grad)
-        for parameter in model.parameters()
-        if parameter.dtype is torch.float32 and parameter.requires_grad and parameter not in stays
-    }
+        return self.masters.restored() if self.masters else nullcontext()

@@ -4,7 +4,7 @@ and applied."""
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import torch
@@ -12,17 +12,39 @@ from torch import Tensor, nn
 
 from vidsgg.engine.distributed import Team
 from vidsgg.engine.exchange import Exchange, Step
+from vidsgg.engine.optimizer import PIECE, ReferenceAdamW
 from vidsgg.engine.precision import Precision
 
 
 def clip_gradients(parameters: Iterable[Tensor], limit: float) -> Tensor:
     """Scale all gradients down to a joint L2 norm of ``limit`` (0: leave them) and return their
     norm before that."""
-    with_gradient = [p for p in parameters if p.grad is not None]
-    norm = nn.utils.get_total_norm([p.grad for p in with_gradient if p.grad is not None])
-    if limit and norm > limit:  # torch's own function multiplies by one otherwise, a pass over all gradients
-        nn.utils.clip_grads_with_norm_(with_gradient, limit, norm)
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    norm = norm_of(gradients)
+    if (factor := clip_factor(norm, limit)) is not None:
+        torch._foreach_mul_(gradients, factor)
     return norm
+
+
+def norm_of(gradients: Sequence[Tensor]) -> Tensor:
+    """Their joint L2 norm, float32, also of bfloat16 gradients."""
+    if all(gradient.dtype is torch.float32 for gradient in gradients):
+        total: Tensor = nn.utils.get_total_norm(gradients)
+        return total
+    # in pieces that stay in the cache: torch's own conversion on the way is several times slower on processors
+    norms = [torch.linalg.vector_norm(piece.float()) for each in gradients for piece in each.flatten().split(PIECE)]
+    norm: Tensor = torch.linalg.vector_norm(torch.stack(norms))
+    return norm
+
+
+def clip_factor(norm: Tensor, limit: float) -> Tensor | None:
+    """What gradients of this norm are multiplied by to have the norm ``limit``; None if they stay as
+    they are, as with a limit of 0.
+
+    Source: torch.nn.utils.clip_grads_with_norm_, which multiplies by one otherwise, a pass over all
+    gradients.
+    """
+    return limit / (norm + 1e-6) if limit and norm > limit else None
 
 
 class Update:
@@ -57,6 +79,9 @@ class Update:
         for name, value in losses.items():  # they stay on their device, so that nothing waits for it
             self._losses[name] = self._losses.get(name, 0.0) + value.detach() * videos
         self._videos += videos
+        one_pass = videos == self.videos and isinstance(self.optimizer, ReferenceAdamW)
+        if self.precision.masters and not one_pass:  # gradients are added up in float32
+            self.precision.masters.hand_over_gradients()
 
     def step(self, factor: float, *, stop: bool = False) -> Step:
         """One optimiser step at ``factor`` times the base learning rates; returns what it learnt
@@ -68,8 +93,7 @@ class Update:
         """
         for group, lr in zip(self.optimizer.param_groups, self._base_lr, strict=True):
             group["lr"] = lr * factor
-        scaler = self.precision.scaler
-        self.precision.hand_over_gradients()
+        scaler, masters = self.precision.scaler, self.precision.masters
         done = Step(self._videos, self._losses, stop)
         self._videos, self._losses = 0, {}
         if self._exchange:
@@ -79,16 +103,30 @@ class Update:
         if not done.videos:
             return done
         scaler.unscale_(self.optimizer)
-        parameters = [p for group in self.optimizer.param_groups for p in group["params"] if p.grad is not None]
+        parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
+        gradients = [g for p in parameters if (g := self.precision.gradient(p)) is not None]
         if done.videos != self.videos:
-            torch._foreach_mul_([p.grad for p in parameters], self.videos / done.videos)
-        norm = clip_gradients(parameters, self.clip_grad).item()
-        if math.isfinite(norm):
-            self.optimizer.step()
-            self.precision.follow()
+            torch._foreach_mul_(gradients, self.videos / done.videos)
+        norm = norm_of(gradients)
+        if math.isfinite(done_norm := norm.item()):
+            self._apply(gradients, clip_factor(norm, self.clip_grad))
         scaler.update()
         self.optimizer.zero_grad(set_to_none=True)
-        return replace(done, norm=norm)
+        if masters:
+            masters.drop_gradients()
+        return replace(done, norm=done_norm)
+
+    def _apply(self, gradients: list[Tensor], factor: Tensor | None) -> None:
+        """Multiply the gradients, update the parameters, and let bfloat16 weights follow."""
+        masters = self.precision.masters
+        if isinstance(self.optimizer, ReferenceAdamW):
+            self.optimizer.scaled_step(self.precision.gradient, factor, masters.weight_of if masters else {})
+            return
+        if factor is not None:
+            torch._foreach_mul_(gradients, factor)
+        self.optimizer.step()
+        if masters:
+            masters.follow()
 
     def settle(self) -> str:
         """Make sure that all processes have the same weights, see Exchange.settle; no gradients may

@@ -53,9 +53,8 @@ def make_learner(
             " pass"
         )
     precision = Precision(model, options.opt_level if options.use_amp else "O0")
-    if options.use_amp:
-        lines.append(f"mixed precision: {options.opt_level}, {str(precision.half).removeprefix('torch.')}")
-    elif options.opt_level != NeuralOptions.opt_level:
+    lines += precision.remarks()
+    if options.opt_level != NeuralOptions.opt_level and not options.use_amp:
         lines.append(f"warning: -opt_level {options.opt_level} does nothing without -use_amp True")
     schedule = make_schedule(options, loader, course)
     if schedule.warmup < options.warmup_steps:
