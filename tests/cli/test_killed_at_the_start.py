@@ -114,14 +114,24 @@ WAYS: dict[str, Callable[[Path, Path], list[str]]] = {
 }
 
 
+@pytest.fixture(scope="module", params=MOMENTS)
+def stopped(request: pytest.FixtureRequest, data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    """The moment, and the folder of a run that was killed then, beside a copy of it: one process
+    serves every way to begin again."""
+    path = tmp_path_factory.mktemp("killed") / "run"
+    killed(request.param, command(data, path), path.parent)
+    shutil.copytree(path, path.with_name("copy"))
+    return request.param, path
+
+
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("moment", MOMENTS)
-def test_it_begins_again(whole: Path, data: Path, tmp_path: Path, moment: str, way: str) -> None:
+def test_it_begins_again(whole: Path, data: Path, stopped: tuple[str, Path], way: str) -> None:
+    moment, path = stopped
     if moment == "begun" and way == "-resume_from RUN":
         pytest.skip("no option of the run is written yet")
-    path = tmp_path / "run"
-    killed(moment, command(data, path), tmp_path)
-    assert path.is_dir() and not list(path.glob("checkpoint_*"))
+    shutil.rmtree(path)
+    shutil.copytree(path.with_name("copy"), path)
+    assert not list(path.glob("checkpoint_*"))
     assert main(WAYS[way](data, path)) == 0
     assert_same_weights(whole, path)
     rows = (path / "metrics.csv").read_text(encoding="utf-8").splitlines()
