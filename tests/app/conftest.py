@@ -72,10 +72,12 @@ def options(output: Path, tmp_path: Path) -> AppOptions:
 
 
 @pytest.fixture
-def queue(options: AppOptions) -> JobQueue:
+def queue(options: AppOptions) -> Iterator[JobQueue]:
     folder = Path(options.data)
     folder.mkdir()
-    return JobQueue(JobFolder(folder), options.device, options.max_minutes, options.max_waiting)
+    made = JobQueue(JobFolder(folder), options.device, options.max_minutes, options.max_waiting)
+    yield made
+    made.close()  # also where the test has failed
 
 
 @pytest.fixture
@@ -83,4 +85,3 @@ def client(options: AppOptions, queue: JobQueue) -> Iterator[TestClient]:
     """The app without the thread that works: what is sent waits."""
     app = Routes(options, queue, Checkpoints(options.checkpoints)).app()
     yield TestClient(app, base_url=OWN, raise_server_exceptions=True)
-    queue.close()

@@ -12,7 +12,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -50,18 +51,38 @@ def started(*words: object) -> subprocess.Popen[str]:
     )
 
 
-@pytest.fixture(scope="module")
-def program(output: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
-    store = tmp_path_factory.mktemp("app") / "store"
+@contextmanager
+def at_work(output: Path, store: Path) -> Iterator[Program]:
     process = started(output, "-data", store, "-port", 0, "-max_upload_mb", 0.2, "-device", "cpu")
     assert process.stdout is not None
     match = re.match(
         r"open (http://127\.0\.0\.1:\d+) \(3 models to choose from; ends with Ctrl-C\)", process.stdout.readline()
     )
     assert match
-    yield Program(process, match[1], store)
-    process.kill()
-    process.communicate()
+    try:
+        yield Program(process, match[1], store)
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture(scope="module")
+def running(output: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Program]]:
+    """Gives one app for all tests, and another where a test has ended it."""
+    kept: list[Program] = []
+
+    def current() -> Program:
+        if not kept or kept[-1].process.poll() is not None:
+            kept.append(stack.enter_context(at_work(output, tmp_path_factory.mktemp("app") / "store")))
+        return kept[-1]
+
+    with ExitStack() as stack:
+        yield current
+
+
+@pytest.fixture
+def program(running: Callable[[], Program]) -> Program:
+    return running()
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +111,9 @@ def page(program: Program, browser: Browser) -> Iterator[Page]:
     page.goto(program.url)
     yield page
     page.close()
+    for job in json.loads(asked(program, "GET", "/api/state")[1])["jobs"]:  # of a test that has failed
+        for action in ("cancel", "remove"):
+            asked(program, "POST", f"/api/jobs/{job['id']}/{action}", origin=program.url)
     assert complaints == []
 
 
@@ -106,7 +130,7 @@ def test_from_a_video_to_its_page_and_files(program: Program, page: Page, video:
     page.wait_for_selector("#jobs li.done")
     assert re.fullmatch(r"10 graphs, \d+ relations over time, in .*", page.inner_text("#jobs li.done .state p"))
     assert page.locator("#jobs img").count() == 0 and page.inner_text("#jobs .name a") == name
-    page.click("#jobs .name a")
+    page.click("#jobs li.done .state a:text-is('Open')")
     inner = page.frame_locator("iframe")
     assert inner.locator("h1").inner_text() == name
     inner.locator("video").wait_for()
@@ -141,6 +165,7 @@ def test_from_a_video_to_its_page_and_files(program: Program, page: Page, video:
 
 def test_no_video_and_too_large(page: Page) -> None:
     page.set_input_files("#file", {"name": "large.mp4", "mimeType": "video/mp4", "buffer": b"x" * 200_001})
+    page.wait_for_selector("#problem:visible")  # as soon as the page knows the limit
     assert page.inner_text("#problem").startswith("large.mp4 has 201 kB; this app takes 200 kB at most")
     assert page.is_disabled("#make")
     page.set_input_files("#file", {"name": "notes.mp4", "mimeType": "video/mp4", "buffer": b"no video"})
@@ -148,6 +173,7 @@ def test_no_video_and_too_large(page: Page) -> None:
     page.click("#make")
     page.wait_for_selector("#jobs li.failed")
     assert page.inner_text("#jobs li.failed p.problem").startswith("notes.mp4: not a readable video")
+    assert page.locator("#jobs li.failed button").all_inner_texts() == ["Remove"]  # trying again would not help
     page.click("#jobs li.failed button:has-text('Remove')")
     page.wait_for_selector("#jobs .none")
 
@@ -224,7 +250,9 @@ def test_an_interrupt_ends_it_with_its_processes(program: Program, video: Path) 
     number = json.loads(asked(program, "GET", "/api/state")[1])["checkpoints"][0]["id"]
     status, text = asked(program, "POST", f"/api/jobs?name=a.mp4&checkpoint={number}", video.read_bytes())
     assert status == 201
-    while json.loads(asked(program, "GET", "/api/state")[1])["jobs"][0]["step"] not in ("reading", "loading", "frames"):
+    end = time.monotonic() + WAIT / 1000
+    while (job := json.loads(asked(program, "GET", "/api/state")[1])["jobs"][0])["step"] in ("", "starting"):
+        assert job["state"] in ("waiting", "running") and time.monotonic() < end
         time.sleep(0.05)
     os.killpg(program.process.pid, signal.SIGINT)
     began = time.monotonic()

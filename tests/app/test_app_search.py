@@ -95,9 +95,22 @@ def test_it_finds_what_is_done_and_forgets_what_is_removed(queue: JobQueue, app:
     }
 
 
+def test_a_name_alone_finds_the_thing(queue: JobQueue, app: Routes) -> None:
+    client = TestClient(app.app(), base_url=OWN)
+    held = ("holding", "contacting", 2.0, 5.0)
+    first, second = done(queue, "a.mp4", kitchen("a.mp4", held)), done(queue, "b.mp4", kitchen("b.mp4", held))
+    for query in ("cup", " Cup ", '"cup"'):
+        found = client.get("/api/search", params={"query": query}).json()
+        hit = {"graph": 1, "begin": 0.0, "end": 9.0, "score": 0.8, "relations": ["cup in 10 graphs"]}
+        assert found["total"] == 2
+        assert found["hits"] == [{"job": job.id, "name": job.name} | hit for job in (first, second)]
+
+
 @pytest.mark.parametrize(
     ("query", "said"),
     [
+        ("cupp", "did you mean 'cup'"),
+        ("*", "predicate"),
         ("person holding cupp", "did you mean 'cup'"),
         ("", "query"),
         ("x" * 3000, "letters"),

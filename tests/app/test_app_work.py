@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,9 +13,12 @@ import pytest
 
 from vidsgg.app.jobs import GRAPH, OVERLAY, PAGE, VIDEO, Asked, Job
 from vidsgg.app.queue import JobQueue
+from vidsgg.app.time_left import StepPace
 from vidsgg.app.work import Failure, JobResult, JobStep, JobTask, Message, Worker, make
 from vidsgg.errors import DataError
 from vidsgg.io.graphs import read_graph
+
+PATIENCE = 60  # seconds, on a machine that does much else
 
 
 @pytest.fixture
@@ -75,7 +79,7 @@ def test_what_is_no_video_or_too_long_is_told_by_its_own_name(
     if content is not None:
         (task.folder / VIDEO).write_bytes(content)
     *_, last = Worker(JobTask(**{**vars(task), "minutes": minutes})).messages()
-    assert isinstance(last, Failure)
+    assert isinstance(last, Failure) and not last.again  # it stays as it is
     with pytest.raises(DataError, match=message):
         raise DataError(last.message)
     assert [path.name for path in task.folder.iterdir()] == [VIDEO]
@@ -87,26 +91,25 @@ def test_a_process_that_is_killed_is_told(task: JobTask) -> None:
     assert next(messages) == JobStep("reading")
     worker.stop()
     *_, last = messages
-    assert isinstance(last, Failure) and "ended with code" in last.message
+    assert isinstance(last, Failure) and "ended with code" in last.message and last.again
 
 
 class Scripted(Worker):
     """A worker that says what it is told to, in this process."""
 
     def __init__(self, messages: Callable[[Scripted], Iterator[Message]]) -> None:
-        self.stopped, self._script = False, messages
+        self.stopped, self._script = threading.Event(), messages
 
     def messages(self) -> Iterator[Message]:
         return self._script(self)
 
     def stop(self) -> None:
-        self.stopped = True
+        self.stopped.set()
 
 
 def until_stopped(worker: Scripted) -> Iterator[Message]:
-    while not worker.stopped:
-        yield JobStep("frames", 1, 4)
-        time.sleep(0.01)
+    yield JobStep("frames", 1, 4)
+    assert worker.stopped.wait(PATIENCE)
     yield Failure("killed")
 
 
@@ -121,13 +124,15 @@ def added(queue: JobQueue, number: str, created: float = 0.0) -> None:
     queue.add(job)
 
 
-def wait_for(queue: JobQueue, number: str, state: str) -> Job:
-    for _ in range(500):
+def wait_for(queue: JobQueue, number: str, **wanted: object) -> Job:
+    """A job as soon as it has these values."""
+    end = time.monotonic() + PATIENCE
+    while True:
         job = queue.find(number * 16)
-        if job is not None and job.state == state:
+        if job is not None and all(getattr(job, name) == value for name, value in wanted.items()):
             return job
+        assert time.monotonic() < end, f"{job} has not {wanted}"
         time.sleep(0.01)
-    raise AssertionError(f"{number} is {job and job.state}, not {state}")
 
 
 def test_one_after_the_other_and_cancelling_frees_the_place(queue: JobQueue) -> None:
@@ -136,27 +141,59 @@ def test_one_after_the_other_and_cancelling_frees_the_place(queue: JobQueue) -> 
     added(queue, "a", 1)
     added(queue, "b", 2)
     queue.start()
-    wait_for(queue, "a", "running")
-    for _ in range(500):
-        job = wait_for(queue, "a", "running")
-        if job.step == "frames":
-            break
-        time.sleep(0.01)
-    assert (job.done, job.total) == (1, 4) and job.left is not None
-    wait_for(queue, "b", "waiting")
+    job = wait_for(queue, "a", state="running", step="frames")
+    assert (job.done, job.total, job.left) == (1, 4, None)  # one part tells no pace
+    wait_for(queue, "b", state="waiting")
     assert not queue.remove("a" * 16) and not queue.again("a" * 16)
     assert queue.cancel("a" * 16)
-    done = wait_for(queue, "b", "done")
+    done = wait_for(queue, "b", state="done")
     assert (done.frames, done.relations, done.notes, done.files, done.step) == (3, 2, ("a note",), (GRAPH,), "")
-    assert wait_for(queue, "a", "cancelled").message == ""
+    assert wait_for(queue, "a", state="cancelled").message == ""
+
+
+def test_the_time_left_is_of_the_job_at_work(queue: JobQueue) -> None:
+    queue._work = lambda task: Scripted(until_stopped)
+    added(queue, "a")
+    added(queue, "b", 2)
+    queue.start()
+    wait_for(queue, "a", step="frames")
+    clock = [0.0]
+    pace = queue._pace = StepPace(lambda: clock[0])
+    for clock[0], done in ((10.0, 1), (20.0, 2), (30.0, 3)):
+        pace.tell(done, 10)
+    assert wait_for(queue, "a", state="running").left == 70
+    assert wait_for(queue, "b", state="waiting").left is None
+    assert {job.id[0]: job.left for job in queue.all()} == {"a": 70, "b": None}
     queue.close()
+    assert {job.id[0]: job.left for job in queue.folder.load()} == {"a": None, "b": None}
+
+
+@pytest.mark.parametrize(
+    ("told", "left"),
+    [
+        ([], None),
+        ([(5.0, 1)], None),  # the first takes as long as the model takes to load
+        ([(5.0, 1), (5.1, 2), (5.2, 3)], None),  # too short a time to tell
+        ([(100.0, 1), (102.0, 2), (104.0, 3)], 14.0),
+        ([(100.0, 1), (102.0, 2), (104.0, 3), (105.0, 3)], 13.0),  # a second of waiting is gone
+        ([(100.0, 1), (102.0, 2), (104.0, 3), (124.0, 3)], 60.0),  # the fourth takes long: it is not "14 s" for ever
+        ([(100.0, 1), (102.0, 2), (104.0, 10)], 0.0),
+        ([(100.0, 1), (102.0, 0), (104.0, 0)], None),  # the total is not known
+    ],
+)
+def test_the_time_left_is_honest(told: list[tuple[float, int]], left: float | None) -> None:
+    clock = [0.0]
+    pace = StepPace(lambda: clock[0])
+    for clock[0], done in told:
+        pace.tell(done, 10)
+    assert pace.left() == (None if left is None else pytest.approx(left))
 
 
 def test_closing_leaves_what_can_be_taken_up_again(queue: JobQueue) -> None:
     queue._work = lambda task: Scripted(until_stopped)
     added(queue, "a")
     queue.start()
-    wait_for(queue, "a", "running")
+    wait_for(queue, "a", state="running")
     queue.close()
     (again,) = queue.folder.load()
     assert again.state == "stopped"
@@ -172,6 +209,25 @@ def test_a_process_that_cannot_be_started_costs_its_job_only(queue: JobQueue) ->
     added(queue, "a", 1)
     added(queue, "b", 2)
     queue.start()
-    wait_for(queue, "b", "done")
-    assert wait_for(queue, "a", "failed").message == "No process could be started: Cannot allocate memory."
+    wait_for(queue, "b", state="done")
+    assert wait_for(queue, "a", state="failed").message == "No process could be started: Cannot allocate memory."
     queue.close()
+
+
+def test_what_stays_as_it_is_is_not_tried_again_until_the_app_is_another(queue: JobQueue) -> None:
+    def broken(worker: Scripted) -> Iterator[Message]:
+        yield Failure("a.mp4: not a readable video", again=False)
+
+    scripts = iter([broken, short])
+    queue._work = lambda task: Scripted(next(scripts))
+    added(queue, "a")
+    queue.start()
+    assert not wait_for(queue, "a", state="failed").again
+    (reloaded,) = queue.folder.load()  # the next app may have other limits
+    assert reloaded.again and reloaded.state == "failed"
+    (queue.folder.path(reloaded) / VIDEO).touch()
+    end = time.monotonic() + PATIENCE
+    while not queue.again("a" * 16):  # once its process is gone
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    assert wait_for(queue, "a", state="done").again

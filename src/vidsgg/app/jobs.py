@@ -60,6 +60,7 @@ class Job:
     created: _Seconds  # since 1970
     state: State = "waiting"
     message: str = ""  # what went wrong
+    again: bool = True  # whether it can go better when it is tried again
     step: str = ""  # of the work under way
     done: _Count = 0  # of the step
     total: _Count = 0
@@ -115,12 +116,13 @@ class JobFolder:
                 yield _damaged(folder, error)
                 continue
             if job.state in UNFINISHED:
-                job = replace(job, state="stopped", message="The app was ended before this was done.")
+                job = replace(job, state="stopped", left=None, message="The app was ended before this was done.")
                 try:
                     self.save(job)
                 except OSError as error:
                     print(f"warning: {folder / _RECORD} cannot be written ({error.strerror})", flush=True)
-            yield job
+            # limits, models and packages may be others than when it failed
+            yield replace(job, again=True)
 
 
 def own_folder(folder: Path) -> None:

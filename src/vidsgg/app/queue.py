@@ -11,6 +11,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from vidsgg.app.jobs import UNFINISHED, Job, JobFolder
+from vidsgg.app.time_left import StepPace
 from vidsgg.app.work import Failure, JobResult, JobStep, JobTask, Worker, unforeseen
 from vidsgg.detectors.label_files import NO_LABELS, LabelFiles
 
@@ -19,7 +20,7 @@ class Full(Exception):
     """As many jobs as may wait are waiting; the text says so to a user."""
 
 
-NEW_STEP: dict[str, Any] = {"step": "", "done": 0, "total": 0, "left": None}
+NEW_STEP: dict[str, Any] = {"step": "", "done": 0, "total": 0}
 
 
 class JobQueue:
@@ -45,6 +46,7 @@ class JobQueue:
         self._jobs = {job.id: job for job in folder.load()}
         self._changed = threading.Condition()
         self._worker: tuple[str, Worker] | None = None
+        self._pace = StepPace()  # of the step at work
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
 
@@ -63,11 +65,17 @@ class JobQueue:
 
     def all(self) -> list[Job]:
         with self._changed:
-            return sorted(self._jobs.values(), key=lambda job: job.created, reverse=True)
+            return sorted(map(self._timed, self._jobs.values()), key=lambda job: job.created, reverse=True)
 
     def find(self, number: str) -> Job | None:
         with self._changed:
-            return self._jobs.get(number)
+            job = self._jobs.get(number)
+            return None if job is None else self._timed(job)
+
+    def _timed(self, job: Job) -> Job:
+        """With the time that its step still takes, as it is now."""
+        at_work = job.state == "running" and self._worker is not None and self._worker[0] == job.id
+        return replace(job, left=self._pace.left() if at_work else None)
 
     def check_room(self) -> None:
         """Raises Full if no job may be added now."""
@@ -108,7 +116,8 @@ class JobQueue:
                 return False
             self.check_room()
             self.folder.clear(job)
-            self._put(replace(job, state="waiting", message="", created=time.time(), notes=(), files=(), **NEW_STEP))
+            fresh = replace(job, state="waiting", message="", again=True, created=time.time(), notes=(), files=())
+            self._put(replace(fresh, **NEW_STEP))
             self._changed.notify_all()
             return True
 
@@ -162,7 +171,7 @@ class JobQueue:
                         )
                     )
                     continue
-                self._worker = job.id, worker
+                self._worker, self._pace = (job.id, worker), StepPace()
             try:
                 self._follow(job.id, worker)
             except Exception as error:  # our mistake; the jobs that wait must not wait for ever
@@ -175,7 +184,7 @@ class JobQueue:
                 self._worker = None
 
     def _follow(self, number: str, worker: Worker) -> None:
-        step, began = "", time.monotonic()
+        step = ""
         for message in worker.messages():
             with self._changed:
                 job = self._jobs[number]
@@ -184,16 +193,10 @@ class JobQueue:
                     continue
                 if isinstance(message, JobStep):
                     if message.name != step:
-                        step, began = message.name, time.monotonic()
-                    left = (
-                        (time.monotonic() - began) * (message.total - message.done) / message.done
-                        if message.done
-                        else None
-                    )
-                    self._jobs[number] = replace(
-                        job, step=message.name, done=message.done, total=message.total, left=left
-                    )
+                        step, self._pace = message.name, StepPace()
+                    self._pace.tell(message.done, message.total)
+                    self._jobs[number] = replace(job, step=message.name, done=message.done, total=message.total)
                 elif isinstance(message, JobResult):
                     self._put(replace(job, state="done", **{**NEW_STEP, **asdict(message)}))
                 elif isinstance(message, Failure):
-                    self._put(replace(job, state="failed", message=message.message, **NEW_STEP))
+                    self._put(replace(job, state="failed", message=message.message, again=message.again, **NEW_STEP))

@@ -61,9 +61,10 @@ class JobResult:
 
 @dataclass(frozen=True)
 class Failure:
-    """Messages for the user."""
+    """message: for the user. again: whether it can go better when it is tried again."""
 
     message: str
+    again: bool = True
 
 
 Message = JobStep | JobResult | Failure
@@ -118,7 +119,8 @@ def answer_to(task: JobTask, tell: Callable[[Message], None]) -> JobResult | Fai
     try:
         return make(task, tell)
     except VidsggError as error:
-        return Failure(_told(str(error), task))
+        # what is wrong with a video stays wrong; a checkpoint that is not there may come back
+        return Failure(_told(str(error), task), again=not isinstance(error, DataError))
     except MemoryError:
         return Failure(
             f"{task.name}: there is too little memory for it. Cut it, make its pictures smaller, or ask for fewer"

@@ -71,6 +71,13 @@ def parse_query(text: str) -> tuple[AskedRelation, ...]:
     return _Parser(text).steps()
 
 
+def one_name(text: str) -> QueryWord | None:
+    """The only word of a query, if it is a name: then a thing is asked for and no relation."""
+    words = [_word(match) for match in _TOKEN.finditer(text[:_MOST_LETTERS]) if match.group().strip()]
+    alone = len(words) == 1 and (words[0].quoted or not (words[0].says("*", *RESERVED) or words[0].text[0] == "?"))
+    return words[0] if alone else None
+
+
 def fault(text: str, word: QueryWord | None, what: str) -> ConfigError:
     """An error about a word of a query, None for its end, that shows where the word is."""
     begin, end = (len(text), len(text) + 1) if word is None else (word.begin, word.end)

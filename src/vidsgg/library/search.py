@@ -18,8 +18,9 @@ from vidsgg.io.graphs import from_path
 from vidsgg.io.locations import Location, RemotePath, location
 from vidsgg.library.folder import LibraryFolder
 from vidsgg.library.packages import duckdb, pq
-from vidsgg.library.sql import STEP_COLUMNS, KnownWords, compile_query
+from vidsgg.library.sql import STEP_COLUMNS, KnownWords, compile_query, labels_called, sightings_sql
 from vidsgg.library.tables import TABLES, graphs_of
+from vidsgg.options import closest
 from vidsgg.structures.graph import VideoGraph
 
 LIMIT = 100  # hits, the surest first
@@ -115,6 +116,22 @@ class Hits:
         return _pandas().DataFrame(self.rows(), columns=["video", "begin", "end", "score", "relations"])
 
 
+@dataclass(frozen=True)
+class FoundThing:
+    """A thing in a video. track: None for all without one. begin, end: seconds of the first and of the
+    last graph that has it, None if unknown. first: position of the former, from 0. frames: how many
+    have it. score: the highest."""
+
+    video: str
+    label: str
+    track: int | None
+    begin: float | None
+    end: float | None
+    first: int
+    frames: int
+    score: float
+
+
 class Library:
     """A library of graphs, opened for reading; :func:`vidsgg.open_library` opens one.
 
@@ -190,6 +207,22 @@ class Library:
         found = self._run(f"SELECT *, count(*) OVER () AS total FROM (\n{sql}\n) LIMIT {limit}").fetchall()
         total = found[0][-1] if found else 0
         return Hits(query, tuple(self._hit(row, size) for row in found), total)
+
+    def sightings(self, name: str, limit: int = LIMIT) -> tuple[tuple[FoundThing, ...], int]:
+        """The things of a class, the surest first, and how many there are in all.
+
+        name: as in a query: a class, or a part of its name (``cup`` of ``cup/glass/bottle``). limit:
+        the most to return. Raises ConfigError if no video has such a thing.
+        """
+        counted = "SELECT CAST(label AS VARCHAR) AS c, count(*) AS n FROM things GROUP BY c ORDER BY n DESC, c"
+        known = [label for label, _ in self._run(counted).fetchall()]
+        labels = labels_called(name, known)
+        if not labels:
+            raise ConfigError(f"no video of this library has a thing called {short(name)}{closest(name, known) or '.'}")
+        order = "score DESC, video, first, name, track"
+        sql = f"SELECT *, count(*) OVER () AS total FROM ({sightings_sql(labels)}) ORDER BY {order} LIMIT {limit}"
+        rows = self._run(sql).fetchall()
+        return tuple(FoundThing(self.names[row[0]], *row[1:-1]) for row in rows), rows[0][-1] if rows else 0
 
     def sql(self, query: str) -> duckdb.DuckDBPyRelation:
         """Run SQL over the tables ``videos``, ``frames``, ``things``, ``edges`` and ``relations``.

@@ -109,9 +109,7 @@ class _Compiler:
     def _labels(self, word: QueryWord) -> list[str]:
         """The classes that a word means: the one of that name, or those that have it as a part, as
         ``cup`` is one of ``cup/glass/bottle``."""
-        wanted = _plain(word.text)
-        found = [label for label in self.words.classes if _plain(label) == wanted]
-        found = found or [label for label in self.words.classes if wanted in map(_plain, label.split("/"))]
+        found = labels_called(word.text, self.words.classes)
         if not found:
             raise self._unknown(word, "thing", self.words.classes)
         return found
@@ -126,6 +124,23 @@ class _Compiler:
         named = [*known, *(part for name in known for part in name.split("/") if "/" in name)]
         hint = closest(word.text, named) or f"; it has {_list(known)}"
         return fault(self.text, word, f"no relation of this library has a {kind} of that name{hint}")
+
+
+def labels_called(name: str, classes: Sequence[str]) -> list[str]:
+    """The classes that a name means, see ``_Compiler._labels``; none if there is no such class."""
+    wanted = _plain(name)
+    found = [label for label in classes if _plain(label) == wanted]
+    return found or [label for label in classes if wanted in map(_plain, label.split("/"))]
+
+
+def sightings_sql(classes: Sequence[str]) -> str:
+    """The SQL for the tracks of classes: video (number), label, track, begin and end
+    (seconds), first frame, number of frames, the highest score. Things without a track are one."""
+    return (
+        "SELECT video, CAST(label AS VARCHAR) AS name, track, min(time) AS begin, max(time) AS last,"
+        " min(frame) AS first, count(DISTINCT frame) AS frames, max(score) AS score FROM things"
+        f" WHERE {_is_one_of('label', classes)} GROUP BY video, name, track"
+    )
 
 
 def _over(function: str, names: Sequence[str], column: str) -> str:

@@ -39,4 +39,9 @@ export function spanText(seconds) {
   return seconds < 5400 ? `${Math.round(seconds / 60)} min` : `${(seconds / 3600).toFixed(1)} h`;
 }
 
+// Of a guess: no more digits than it is worth.
+export function roughSpanText(seconds) {
+  return seconds < 5 ? "5 s" : spanText(seconds < 90 ? 5 * Math.round(seconds / 5) : seconds);
+}
+
 export const countText = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;

@@ -1,6 +1,6 @@
 // The start page: choose a video and a checkpoint, send, and follow what becomes of it.
 
-import { Refused, ask, byId, countText, make, sizeText, spanText } from "./common.js";
+import { Refused, ask, byId, countText, make, roughSpanText, sizeText, spanText } from "./common.js";
 
 const form = byId("new");
 const input = byId("file");
@@ -117,10 +117,10 @@ async function look() {
 function show(state) {
   const text = JSON.stringify(state);
   if (text === shown) return; // leave what is pointed at alone
-  if (!shown) tell("");
   const before = shown ? JSON.parse(shown) : {};
-  shown = text;
   limits = state.limits;
+  if (!shown) choose(input.files[0]); // it may have been chosen before the limits were known
+  shown = text;
   tellLimits();
   if (JSON.stringify(before.checkpoints) !== JSON.stringify(state.checkpoints)) showCheckpoints(state.checkpoints);
   showJobs(state.jobs);
@@ -162,8 +162,8 @@ function row(job, place) {
   const lines = {
     waiting: () => [make("p", {}, place ? `waiting, number ${place + 1}` : "waiting, next"), doing(job, "cancel", "Cancel")],
     running: () => [progressOf(job), doing(job, "cancel", "Cancel")],
-    done: () => [make("p", {}, `${countText(job.frames, "graph")}, ${countText(job.relations, "relation")} over time, in ${spanText(job.seconds)}`), removing(job)],
-    failed: () => [make("p", { class: "problem" }, job.message), doing(job, "again", "Try again"), removing(job)],
+    done: () => [make("p", {}, `${countText(job.frames, "graph")}, ${countText(job.relations, "relation")} over time, in ${spanText(job.seconds)}`), opening(job), removing(job)],
+    failed: () => [make("p", { class: "problem" }, job.message), job.again ? doing(job, "again", "Try again") : null, removing(job)],
     cancelled: () => [make("p", {}, "cancelled"), doing(job, "again", "Try again"), removing(job)],
     stopped: () => [make("p", {}, job.message), doing(job, "again", "Try again"), removing(job)],
     damaged: () => [make("p", { class: "problem" }, job.message), removing(job)],
@@ -177,9 +177,11 @@ function row(job, place) {
 
 function progressOf(job) {
   const known = job.total > 0;
-  const text = [known ? `${STEPS[job.step]}, ${job.done} of ${job.total}` : STEPS[job.step] ?? job.step, job.left != null ? `${spanText(job.left)} left` : ""];
+  const text = [known ? `${STEPS[job.step]}, ${job.done} of ${job.total}` : STEPS[job.step] ?? job.step, job.left != null ? `about ${roughSpanText(job.left)} left for that` : ""];
   return make("p", { class: "progress" }, make("progress", { max: known ? job.total : null, value: known ? job.done : null, "aria-label": job.name }), make("span", {}, text.filter(Boolean).join("; ")));
 }
+
+const opening = (job) => make("a", { class: "button", href: `/results/${job.id}`, "data-key": `button ${job.id}`, "aria-label": `Open ${job.name}` }, "Open");
 
 function doing(job, action, text) {
   const act = () => ask(`/api/jobs/${job.id}/${action}`, "POST").catch((error) => tell(error.message)).then(look);
