@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from vidsgg.errors import counted
 from vidsgg.inference.graphs import frame_graphs, given_ids, moments_of, tracked
 from vidsgg.io.exporters.vidvrd import graph_instances
 from vidsgg.metrics.accumulator import VideoAccumulator
@@ -66,8 +67,8 @@ class TrackResult:
         )
         return (
             "relations over tracks (VidVRD and VidOR): detection, viou >= 0.5 of subject and object, inclusive pixels,"
-            f" mAP over videos and R@K pooled; tagging, P@k; {len(tagging.videos)} videos with {detection.relations}"
-            f" relations; in percent\n{told}"
+            f" mAP over videos and R@K pooled; tagging, P@k; {counted(len(tagging.videos), 'video')} with"
+            f" {counted(detection.relations, 'relation')}; in percent\n{told}"
             f"\nmistakes among the best 200 of a video, and what mAP gains without them (Chen et al. 2021): {costs}"
             f"{self._zero_shot()}"
         )

@@ -58,7 +58,7 @@ class MadeOutcome:
         if self.left_out:
             first = next(iter(self.left_out.values()))
             lines.append(f"left out: {counted(len(self.left_out), 'video')} that could not be read; the first: {first}")
-        lines.append(f"made: {self.made} videos; {self.kept} were done already")
+        lines.append(f"made: {counted(self.made, 'video')}; {self.kept} were done already")
         return "\n".join([*lines, *(f"written: {path}" for path in self.files)])
 
 
