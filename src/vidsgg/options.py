@@ -139,6 +139,8 @@ def convert(name: str, value: Any, annotation: Any, choices: Sequence[str] = ())
         if optional:
             return None
         raise ConfigError(f"option {name}: a value is needed")
+    if optional and kind in (int, float) and value in words:
+        return None
     if isinstance(value, str) and not value.strip():
         raise ConfigError(f"option {name}: the value is empty; leave the option out, or give a value")
     if kind is bool:
@@ -154,7 +156,8 @@ def convert(name: str, value: Any, annotation: Any, choices: Sequence[str] = ())
         number = _number(value, kind)
         if number is None:
             raise ConfigError(
-                f"option {name}: expected {'a whole number' if kind is int else 'a number'}, got {short(value)}"
+                f"option {name}: expected {' or '.join(('a whole number' if kind is int else 'a number', *words))}, got"
+                f" {short(value)}"
             )
         return number
     if not isinstance(value, (str, int, float, Path)):

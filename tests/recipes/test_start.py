@@ -185,6 +185,22 @@ def test_what_decides_the_numbers_may_not_differ(
     assert resumed(path, "-lr", "1e-3", "-batch_size", "2", "-model", "sttran") == 0  # the same may be said again
 
 
+def test_a_batch_size_that_was_found_is_said_recorded_and_kept(
+    whole: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vidsgg.engine.batch_size.FEWEST_STEPS", 2)  # of five videos two are taken
+    auto = ["auto" if word == "2" else word for word in OTHER]
+    path = tmp_path / "run"
+    assert run(train.main, ["-data_path", str(data), "-save_path", str(path), *TINY, *auto]) == 0
+    assert "batch size: 2 videos, the most that are taken" in capsys.readouterr().err
+    assert_same_bits(whole / FINAL, path / FINAL)
+    assert yaml.safe_load((path / "config.yaml").read_text())["batch_size"] == 2
+    monkeypatch.setattr("vidsgg.engine.batch_size.FEWEST_STEPS", 1)
+    killed = cut(path, tmp_path / "killed", 2)
+    assert resumed(killed, "-batch_size", "auto") == 0
+    assert_same_bits(whole / FINAL, killed / FINAL)
+
+
 def test_where_and_how_it_runs_may_differ(whole: Path, data: Path, tmp_path: Path) -> None:
     path, moved = cut(whole, tmp_path / "run", 2), shutil.copytree(data, tmp_path / "moved")
     free = [
@@ -289,6 +305,8 @@ def test_train_model_takes_options_by_name_and_returns_the_score(data: Path, tmp
         (["-model", "frequency", "-use_amp"], "option -use_amp belongs to sttran"),
         (["-opt_level", "O3"], "choose from O0, O1, O2"),
         (["-patience", "0"], "-patience: 0 is too small"),
+        (["-batch_size", "many"], "option -batch_size: expected a whole number or auto, got 'many'"),
+        (["-model", "frequency", "-batch_size", "auto"], "model frequency is not trained by gradient descent"),
     ],
 )
 def test_wrong_options(

@@ -93,7 +93,7 @@ class Update:
         """
         for group, lr in zip(self.optimizer.param_groups, self._base_lr, strict=True):
             group["lr"] = lr * factor
-        scaler, masters = self.precision.scaler, self.precision.masters
+        scaler = self.precision.scaler
         done = Step(self._videos, self._losses, stop)
         self._videos, self._losses = 0, {}
         if self._exchange:
@@ -111,10 +111,18 @@ class Update:
         if math.isfinite(done_norm := norm.item()):
             self._apply(gradients, clip_factor(norm, self.clip_grad))
         scaler.update()
-        self.optimizer.zero_grad(set_to_none=True)
-        if masters:
-            masters.drop_gradients()
+        self._drop_gradients()
         return replace(done, norm=done_norm)
+
+    def forget(self) -> None:
+        """Drop what was added since the last step."""
+        self._videos, self._losses = 0, {}
+        self._drop_gradients()
+
+    def _drop_gradients(self) -> None:
+        self.optimizer.zero_grad(set_to_none=True)
+        if self.precision.masters:
+            self.precision.masters.drop_gradients()
 
     def _apply(self, gradients: list[Tensor], factor: Tensor | None) -> None:
         """Multiply the gradients, update the parameters, and let bfloat16 weights follow."""

@@ -13,6 +13,7 @@ from vidsgg.models.configs import ReferenceCompat
 from vidsgg.options import COMMON, check_bounds, convert, fields_of, option
 from vidsgg.plugins import withhold_code
 
+AUTO = "auto"  # the value of -batch_size by which it is found; None stands for it
 LAYOUT = "layout"  # the value of -features by which a model reads boxes and classes alone
 
 
@@ -51,7 +52,14 @@ class _RunOptions:
     )
     lr: float = option(1e-4, "learning rate of AdamW", low=0, high=1e3, group=COMMON)
     weight_decay: float = option(1e-5, "weight decay of AdamW", low=0, high=1e3, group="learning")
-    batch_size: int = option(1, "videos per step and process", low=1, high=100_000, group=COMMON)
+    batch_size: int | None = option(
+        1,
+        "videos per step and process; auto: as many as the memory takes, found before the first step",
+        choices=(AUTO,),
+        low=1,
+        high=100_000,
+        group=COMMON,
+    )
     epochs: int = option(
         100,
         "passes over the training videos; 0 writes the untrained model",

@@ -64,6 +64,7 @@ def make_learner(
         )
     groups = [{**group, "params": precision.updated(group["params"])} for group in course.groups(model, options.lr)]
     optimizer = course.optimizer(groups, options.lr, options.weight_decay)
+    assert options.batch_size is not None
     videos = options.batch_size * options.accumulate_grad_batches * loader.team.size
     update = Update(optimizer, precision, clip_grad=options.clip_grad, videos=videos)
     stopping = EarlyStopping(options.patience, options.min_delta, options.monitor) if options.patience else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from vidsgg.datasets.base import VideoDataset
 from vidsgg.datasets.box_noise import DROPPED, JITTER, BoxNoise
 from vidsgg.datasets.curricula import easiest, parse_curriculum
 from vidsgg.datasets.partial_labels import PartialLabels, parse_partial_labels
+from vidsgg.engine.batch_size import find_batch_size
 from vidsgg.engine.course import Course
 from vidsgg.engine.distributed import ALONE, Team
 from vidsgg.engine.loading import ClipLoader
@@ -164,9 +165,51 @@ def make_model(task: Task, source: FeatureSource) -> tuple[nn.Module, list[str]]
     return model, lines
 
 
+def choose_batch_size(task: Task, source: FeatureSource, lessons: Lessons) -> tuple[Task, list[str]]:
+    """The task with the batch size that -batch_size auto stands for, and a line about it for the log; as
+    it is where a number was given.
+
+    Raises ConfigError for a model that is not trained by gradient descent.
+    """
+    options, team = task.neural, task.team
+    if task.options.batch_size is not None:
+        return task, []
+    if options is None:
+        raise ConfigError(
+            f"option -batch_size: model {task.method.name} is not trained by gradient descent, so that auto finds"
+            " nothing; leave the option out."
+        )
+    sizes = {}
+    for index in range(len(lessons.items)):
+        with suppress(DataError):  # whoever reads it to learn from it says so
+            video = lessons.items.annotation(index)
+            sizes[index] = len(video.node_frame) + len(video.pair_frame) + len(video.frame_key)
+    if not sizes:
+        raise DataError(f"{task.start.root}: no video could be read.")
+    one = _with_size(task, 1)
+    assert one.neural is not None
+    loader, _ = make_loaders(one, source, lessons)
+    alone = replace(loader, workers=0, team=ALONE, stages=[(-1, [max(sizes, key=sizes.__getitem__)])])
+    model, _ = make_model(one, source)  # one of its own: trying spoils it
+    state, _ = make_learner(
+        model, one.neural, loader, task.abilities.recomputable, task.method.course(model, one.network_options)
+    )
+    criterion = task.method.criterion(task.schema, task.network_options)
+    clip = next(alone.batches()).clip
+    found = find_batch_size(state, criterion, clip, videos=len(sizes) // team.size, sharing=team.local_size)
+    told = team.gather(found)
+    found = team.from_first(min(told, key=lambda each: each.videos, default=found))
+    return _with_size(task, found.videos), [f"batch size: {counted(found.videos, 'video')}, {found.why}"]
+
+
+def _with_size(task: Task, batch_size: int) -> Task:
+    return replace(task, start=replace(task.start, options=replace(task.options, batch_size=batch_size)))
+
+
 def make_loaders(task: Task, source: FeatureSource, lessons: Lessons) -> tuple[ClipLoader, ClipLoader]:
     """What the training and the validation videos are read by."""
     options, team, learning = task.options, task.team, source
+    assert options.batch_size is not None, "choose_batch_size comes first"
     if task.counting:  # counts annotated pairs, whatever has to be guessed later; every process counts all
         learning = open_source(task.start.root, task.schema, "predcls", task.device, looks=False)
     train_loader = learning.loader(

@@ -245,6 +245,8 @@ def _changed(had: TrainOptions, options: TrainOptions, given: Collection[str], f
     changes = {name: getattr(options, name) for name in given if name not in ("resume_from", "save_path")}
     if options.data_path is None:
         changes.pop("data_path", None)
+    if options.batch_size is None:  # the one that was found when the run began
+        changes.pop("batch_size", None)
     return replace(had, **changes)
 
 

@@ -38,6 +38,7 @@ from vidsgg.plugins import to_say_again
 from vidsgg.recipes.run_parts import (
     Learner,
     Task,
+    choose_batch_size,
     make_lessons,
     make_loaders,
     make_model,
@@ -138,12 +139,13 @@ def _train(start: Start, team: Team, held_out: str, after_evaluation: AfterEvalu
     source = open_features(task)
     logger = find_logger(task.options.logger)
     lessons, lesson_lines = make_lessons(task)
+    task, size_lines = choose_batch_size(task, source, lessons)
     source_lines = [*_check_source(start, source), *_check_threads(start, torch.get_num_threads())]
     model, model_lines = make_model(task, source)
     train_loader, val_loader = make_loaders(task, source, lessons)
     criterion = task.method.criterion(task.schema, task.network_options)
     learner, learner_lines = make_task_learner(task, model, train_loader)
-    lines = [*start.lines, *source_lines, *lesson_lines, *model_lines, *learner_lines]
+    lines = [*start.lines, *source_lines, *lesson_lines, *size_lines, *model_lines, *learner_lines]
 
     def validate() -> tuple[RecallResult, dict[str, float]]:
         exclusive = task.options.exclusive_decoding

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from vidsgg.errors import ConfigError
 from vidsgg.methods.method import Method, Scoring
-from vidsgg.methods.training_options import NeuralOptions
+from vidsgg.methods.training_options import AUTO, NeuralOptions
 from vidsgg.models.capabilities import Capabilities
 from vidsgg.options import option
 from vidsgg.structures.schema import MODES
@@ -34,7 +34,9 @@ class EasgBaselineOptions(NeuralOptions):
 
     lr: float = option(1e-3, "learning rate of Adam", low=0, high=1e3)
     weight_decay: float = option(0.0, "weight decay of AdamW; 0 is Adam", low=0, high=1e3)
-    batch_size: int = option(1, "graphs (not videos) per step and process", low=1, high=100_000)
+    batch_size: int | None = option(
+        1, "graphs (not videos) per step and process, or auto", choices=(AUTO,), low=1, high=100_000
+    )
     epochs: int = option(
         10,
         "passes over the training graphs, 10 as in the paper (the authors' code has 100); 0 writes the untrained model",
