@@ -26,7 +26,7 @@ from vidsgg.structures.vocabulary import Vocabulary
 
 # Videos are counted together once they hold this many probabilities: enough to make calls cheap,
 # few enough for the cache.
-_BUFFER = 100_000
+_BUFFER = 200_000
 
 Counts = TypeVar("Counts")  # of one video
 

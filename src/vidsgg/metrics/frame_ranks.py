@@ -28,6 +28,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -142,11 +143,12 @@ def match_pairs(truth: TruePairs, scored: ScoredPairs, iou: float, *, inclusive:
 class _Cells:
     """Every predicate of every scored pair.
 
-    probability (C, P) float32. key (C, P) uint64: frame, then descending (subject * object) *
-    predicate in float32, as one ascending integer. best (C, P) bool: the best predicate of every
-    pair in each group, the first among equals; best_key: their keys, (P,) for every group;
-    ordered_best: all of these, sorted. A cell's number is its place in the flattened table. Pairs
-    lie along the rows because numpy is fast at long rows.
+    probability (C, P) float32. bits (C, P) uint32: descending (subject * object) * predicate in
+    float32, as an ascending integer. best (C, P) bool: the best predicate of every pair in each
+    group, the first among equals. A key is a cell's frame and its bits as one uint64; ordered_best:
+    those of all best cells, sorted. A cell's number is its place in the flattened table. Pairs lie
+    along the rows because numpy is fast at long rows. What only some constraints need is computed
+    when one asks for it.
     """
 
     def __init__(self, scored: ScoredPairs, groups: Sequence[PredicateGroup]) -> None:
@@ -154,18 +156,36 @@ class _Cells:
         self.groups = groups
         self.rows = [slice(a, b) for a, b in pairwise(bounds)]
         self.frame = scored.frame
+        self.pairs_of = np.bincount(scored.frame)  # (F,)
+        self.frame_key = scored.frame.astype(np.uint64) << _FRAME_BITS
         self.box_score = scored.node_score[scored.subject], scored.node_score[scored.object]
         self.probability = np.empty((bounds[-1], len(scored.frame)), dtype=np.float32)
-        self.best = np.empty(self.probability.shape, dtype=np.bool_)
         for group, rows in zip(groups, self.rows, strict=True):
             self.probability[rows] = scored.scores[group.name].T
-            self.best[rows] = _first_best(self.probability[rows])
         # The bits of non-negative floats ascend like the floats; the sign is set so that -0 is 0.
         bits = ((self.box_score[0] * self.box_score[1]) * self.probability).view(np.uint32)
-        np.bitwise_or(np.invert(bits, out=bits), _SIGN, out=bits)
-        self.key = (scored.frame.astype(np.uint64) << _FRAME_BITS) | bits
-        self.best_key = [self.key[rows].min(0) for rows in self.rows]
-        self.ordered_best = np.sort(np.concatenate(self.best_key))
+        self.bits = np.bitwise_or(np.invert(bits, out=bits), _SIGN, out=bits)
+
+    @cached_property
+    def best(self) -> Array:
+        best = np.empty(self.probability.shape, dtype=np.bool_)
+        for rows in self.rows:
+            best[rows] = _first_best(self.probability[rows])
+        return best
+
+    @cached_property
+    def best_key(self) -> list[Array]:
+        """(P,) for every group: the keys of its best cells."""
+        return [self.bits[rows].min(0) | self.frame_key for rows in self.rows]
+
+    @cached_property
+    def ordered_best(self) -> Array:
+        return _ascending(np.concatenate(self.best_key))
+
+    def key(self, cell: Array) -> Array:
+        """The keys of some cells, by their numbers."""
+        keys: Array = self.bits.ravel()[cell] | self.frame_key[cell % len(self.frame)]
+        return keys
 
     def candidates(self, constraint: Constraint, protocol: Protocol) -> tuple[Array, Array]:
         """Which cells (C, P) bool are candidates, and their keys in order; for "no" at least the
@@ -173,8 +193,8 @@ class _Cells:
         if constraint == "with":
             return self.best, self.ordered_best
         if constraint == "no":
-            chosen = self.key <= self._floor(protocol.pool)
-            return chosen, np.sort(self.key[chosen])
+            chosen = self._pool(protocol.pool)
+            return chosen, self._ordered(chosen)
         chosen = self.probability > np.float32(protocol.semi_threshold)
         keys = []
         for group, rows, best_key in zip(self.groups, self.rows, self.best_key, strict=True):
@@ -182,21 +202,37 @@ class _Cells:
                 chosen[rows] = self.best[rows]
                 keys.append(best_key)
             else:
-                keys.append(self.key[rows][chosen[rows]])
-        return chosen, np.sort(np.concatenate(keys))
+                cell = rows.start * len(self.frame) + np.flatnonzero(chosen[rows])
+                keys.append(self.key(cell))
+        return chosen, _ascending(np.concatenate(keys))
 
-    def _floor(self, pool: int) -> Array:
-        """(P,) a key that at least ``pool`` cells of the pair's frame do not exceed, beyond all
-        keys if the frame is small.
+    def _pool(self, pool: int) -> Array:
+        """(C, P) bool: cells with at least the ``pool`` best of every frame among them.
 
-        It is the pool-th among the best cells of every pair and group, which costs little and
-        spares sorting most of the others.
+        A frame's limit is the pool-th among the best cells of every pair and group, which costs
+        little and spares sorting most of the others. Of a small frame all cells are chosen.
         """
-        start = _frame_starts(self.ordered_best, self.frame)
-        large = np.diff(start) >= pool
-        floor = np.full(len(large), np.iinfo(np.uint64).max, dtype=np.uint64)
-        floor[large] = self.ordered_best[start[:-1][large] + pool - 1]
-        return floor[self.frame]
+        large = self.pairs_of * len(self.rows) >= pool
+        if not large.any():
+            return np.ones(self.bits.shape, dtype=np.bool_)
+        start = np.cumsum(self.pairs_of * len(self.rows)) - self.pairs_of * len(self.rows)
+        limit = np.full(len(large), np.iinfo(np.uint32).max, dtype=np.uint32)
+        limit[large] = self.ordered_best[start[large] + pool - 1].astype(np.uint32)  # the frame is cut off
+        chosen: Array = self.bits <= limit[self.frame]
+        return chosen
+
+    def _ordered(self, chosen: Array) -> Array:
+        """The keys of the chosen cells (C, P) bool, ascending."""
+        if not chosen.all():
+            return _ascending(self.key(np.flatnonzero(chosen)))
+        frames, longest = len(self.pairs_of), int(self.pairs_of.max(initial=0))
+        if not frames or (self.pairs_of != longest).any():
+            return _ascending((self.bits | self.frame_key).ravel())
+        # Frames of one size are rows of a table, and short rows of small numbers are sorted fastest.
+        table = self.bits.reshape(-1, frames, longest).swapaxes(0, 1).copy().reshape(frames, -1)
+        table.sort(axis=1)
+        keys: Array = (table | self.frame_key[::longest, None]).ravel()
+        return keys
 
     def generated(self, pair: Array) -> Array:
         """The cells of some pairs, ascending, in the order in which candidates are made: groups,
@@ -205,6 +241,12 @@ class _Cells:
         return np.concatenate(
             [(np.arange(rows.start, rows.stop) * pairs + pair[:, None]).ravel() for rows in self.rows]
         )
+
+
+def _ascending(key: Array) -> Array:
+    """The keys, sorted in their own memory."""
+    key.sort()
+    return key
 
 
 def _first_best(table: Array) -> Array:
@@ -229,8 +271,10 @@ def _rank(cells: _Cells, candidates: Array, key: Array, pool: int | None, hit: A
 
     candidates (C, P) bool; key: those of the candidates, ascending.
     """
-    mine = cells.key.ravel()[hit]
-    position = np.searchsorted(key, mine)
+    mine = cells.key(hit)
+    order = np.argsort(mine)  # what is searched for in order stays in the processor's cache
+    position = np.empty(len(mine), dtype=np.int64)
+    position[order] = np.searchsorted(key, mine[order])
     frame = (mine >> _FRAME_BITS).astype(np.int64)
     rank = position - _frame_starts(key, cells.frame)[frame]
     last = len(key) - 1
@@ -300,7 +344,7 @@ def _exact_rank(cells: _Cells, cell: Array, pool: int | None, hit: Array) -> Arr
     frame = cells.frame[pair]
     order = np.arange(len(cell), dtype=np.int64)
     if pool is not None:
-        order = np.argsort(cells.key.ravel()[cell], kind="stable")
+        order = np.argsort(cells.key(cell), kind="stable")
         order = order[_position(frame[order]) < pool]
     subject, obj = (score.astype(np.float64)[pair] for score in cells.box_score)
     score = subject * obj * cells.probability.ravel()[cell]
