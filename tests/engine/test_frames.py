@@ -9,6 +9,7 @@ import pytest
 import torch
 from toys import ToyVideos
 
+from vidsgg.engine import frames
 from vidsgg.engine.frames import Frame, FrameLoader, flip_half
 from vidsgg.errors import DataError
 from vidsgg.io.images import Image
@@ -57,9 +58,9 @@ def test_without_shuffling_no_batch_has_frames_of_two_videos() -> None:
 
 def test_frames_have_their_own_boxes() -> None:
     videos = NumberedVideos(2)
-    frames = [frame for batch in FrameLoader(videos, 3).batches() for frame in batch]
+    found = [frame for batch in FrameLoader(videos, 3).batches() for frame in batch]
     for i, annotation in enumerate(videos.annotations):
-        mine = frames[3 * i : 3 * i + 3]
+        mine = found[3 * i : 3 * i + 3]
         assert [frame.name for frame in mine] == list(annotation.frame_key)
         np.testing.assert_array_equal(torch.cat([frame.box for frame in mine]), annotation.node_box)
         np.testing.assert_array_equal(torch.cat([frame.klass for frame in mine]), annotation.node_class)
@@ -130,3 +131,35 @@ def test_frames_with_rare_classes_come_more_often() -> None:
         assert counts == {video: 2 if video == 7 else 1 for video in range(40)}
     assert len(loader) == 7
     assert sorted(video for batch in FrameLoader(videos, 6).order(0) for video, _ in batch) == list(range(40))
+
+
+class ReadVideos(NumberedVideos):
+    """Notes which frames are read."""
+
+    def __init__(self, videos: int) -> None:
+        super().__init__(videos)
+        self.read: list[int] = []
+
+    def images(self, index: int, frames: Sequence[int] | None = None) -> list[Image]:
+        found = super().images(index, frames)
+        self.read += [int(image[0, 0, 0]) for image in found]
+        return found
+
+
+def test_pictures_of_a_shuffled_pass_are_decoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    videos = ReadVideos(4)
+    loader = FrameLoader(videos, 5, shuffle=True, seed=3)
+    first, second = flat(seen(loader, 1)), flat(seen(loader, 2))
+    assert sorted(videos.read) == sorted(first) == sorted(second) and first != second
+
+    size = videos.images(0, [0])[0].nbytes
+    monkeypatch.setattr(frames, "KEPT", 3 * size)
+    few = ReadVideos(4)
+    loader = FrameLoader(few, 5, shuffle=True, seed=3)
+    assert (flat(seen(loader, 1)), flat(seen(loader, 2))) == (first, second)
+    assert len(few.read) == 12 + (12 - 3)
+
+    in_order = ReadVideos(4)
+    loader = FrameLoader(in_order, 5)
+    seen(loader), seen(loader)
+    assert len(in_order.read) == 24

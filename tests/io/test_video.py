@@ -14,6 +14,7 @@ from numbered_video import HEIGHT, WIDTH, mark_turned, number_of, write
 from PIL import Image as Pillow
 
 from vidsgg.errors import DataError
+from vidsgg.io import video
 from vidsgg.io.video import VideoReader, picture_sizes, read_dumped_frames
 
 UNEVEN = np.cumsum([7 + 31 * (i % 3) for i in range(60)]).tolist()
@@ -171,3 +172,15 @@ def test_damage_in_the_middle_is_reported_and_not_shown(tmp_path: Path) -> None:
     path.write_bytes(data)
     with pytest.raises(DataError, match=r"v\.mp4"):
         read_dumped_frames(path, list(range(1, 61)))
+
+
+def test_pictures_one_by_one_index_a_file_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    indexed = []
+    whole = video.index_frames
+    monkeypatch.setattr(video, "index_frames", lambda opened: indexed.append(1) or whole(opened))
+    path = write(tmp_path / "v.mp4", frames=4)
+    assert [number_of(read_dumped_frames(path, [n])[0]) for n in (2, 4, 1)] == [2, 4, 1]
+    assert len(indexed) == 1
+    write(path, frames=9)
+    assert number_of(read_dumped_frames(path, [9])[0]) == 9
+    assert len(indexed) == 2

@@ -22,6 +22,7 @@ from vidsgg.errors import DataError, VidsggError
 from vidsgg.io.images import Image
 
 FrameKey = tuple[int, int]  # positions of a video and of a frame in it
+KEPT = 2**29  # bytes of decoded pictures that a loader keeps in all of its workers
 RARE = 0.1  # share of the frames below which a class is shown more often
 
 
@@ -54,6 +55,30 @@ def flip_half(frame: Frame, random: np.random.Generator) -> Frame:
     )
 
 
+@dataclass
+class KeptPictures:
+    """Decoded pictures by video and frame, up to ``most`` bytes.
+
+    The first ones stay: in a random order every frame is as likely to come next as any other.
+    """
+
+    most: int
+    _pictures: dict[FrameKey, Image] = field(default_factory=dict)
+    _bytes: int = 0
+
+    def read(self, dataset: VideoDataset, video: int, rows: list[int]) -> list[Image]:
+        """The pictures of some frames of a video; those that are kept are not read again."""
+        lacking = sorted({row for row in rows if (video, row) not in self._pictures})
+        read = dict(zip(lacking, dataset.images(video, lacking), strict=True)) if lacking else {}
+        found = [read[row] if row in read else self._pictures[video, row] for row in rows]
+        for row, image in read.items():
+            if self._bytes + image.nbytes <= self.most:
+                image.setflags(write=False)  # whoever changed it would change later epochs
+                self._pictures[video, row] = image
+                self._bytes += image.nbytes
+        return found
+
+
 @dataclass(frozen=True)
 class _Batches(Dataset[list[Frame | VidsggError]]):
     """The frames of a whole batch, given their keys and the epoch. Errors of the data travel as
@@ -62,6 +87,7 @@ class _Batches(Dataset[list[Frame | VidsggError]]):
     dataset: VideoDataset
     augment: Augment | None
     seed: int
+    kept: KeptPictures  # each worker has its own
 
     def __getitem__(self, asked: tuple[int, list[FrameKey]]) -> list[Frame | VidsggError]:
         epoch, keys = asked
@@ -76,7 +102,7 @@ class _Batches(Dataset[list[Frame | VidsggError]]):
     def _read(self, epoch: int, video: int, rows: list[int]) -> list[Frame]:
         annotation = self.dataset.annotation(video)
         frames = []
-        for row, image in zip(rows, self.dataset.images(video, rows), strict=True):
+        for row, image in zip(rows, self.kept.read(self.dataset, video, rows), strict=True):
             nodes = annotation.node_frame == row
             box, klass = (
                 torch.from_numpy(annotation.node_box[nodes]),
@@ -95,7 +121,7 @@ class FrameLoader:
 
     shuffle: frames of all videos in a new order every epoch, a function of seed and epoch alone,
     and those with rare classes several times; otherwise videos follow each other as they are, and
-    no batch has frames of two. augment: what is done to each. skip_bad: leave out what cannot be
+    no batch has frames of two. Shuffled pictures are kept, up to KEPT bytes, for later epochs. augment: what is done to each. skip_bad: leave out what cannot be
     read and list it in ``skipped``; otherwise it ends the run with its message.
     """
 
@@ -140,8 +166,9 @@ class FrameLoader:
         skip_bad."""
         self._asked[:] = [(epoch, keys) for keys in self.order(epoch)]
         if self._loader is None:
+            kept = KEPT // max(1, self.workers) if self.shuffle else 0  # in their order frames are decoded once a pass
             self._loader = DataLoader(
-                _Batches(self.dataset, self.augment, self.seed),
+                _Batches(self.dataset, self.augment, self.seed, KeptPictures(kept)),
                 batch_size=None,
                 sampler=self._asked,
                 num_workers=min(self.workers, len(self._asked)),

@@ -10,8 +10,9 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
+from functools import lru_cache, partial
 from itertools import pairwise
+from pathlib import Path
 
 import av
 from av.stream import Disposition
@@ -148,8 +149,19 @@ def read_dumped_frames(path: Location, files: Sequence[int]) -> list[Image]:
 
     See VideoReader.read and VideoReader.dumped.
     """
-    reader = VideoReader(path, as_stored=True)
+    if isinstance(path, Path) and path.is_file():
+        found = path.stat()
+        reader = _reader_of(path, found.st_size, found.st_mtime_ns)
+    else:
+        reader = VideoReader(path, as_stored=True)
     return reader.read(reader.dumped_frames(files))
+
+
+@lru_cache(maxsize=64)
+def _reader_of(path: Path, size: int, changed: int) -> VideoReader:
+    """The reader of a file of that size and time of change: its index is made once while a few videos
+    are read picture by picture."""
+    return VideoReader(path, as_stored=True)
 
 
 def picture_sizes(path: Location) -> tuple[tuple[int, int], tuple[int, int]]:
