@@ -17,7 +17,7 @@ from symlinks import link
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from vidsgg.engine import run_folder, run_lock
-from vidsgg.engine.run_folder import RunFolder, default_path
+from vidsgg.engine.run_folder import SAMPLE, RunFolder, default_path, sampled
 from vidsgg.engine.run_lock import LockHolder, RunLock, lock_holder
 from vidsgg.errors import ConfigError
 
@@ -187,3 +187,12 @@ def test_a_full_disk_is_one_message(tmp_path: Path) -> None:
         run._log = Path("/dev/full").open("w", encoding="utf-8")  # noqa: SIM115 - the run closes it
         with pytest.raises(ConfigError, match=r"cannot write to .*No space left on device"):
             run.log("a line")
+
+
+def test_histograms_count_some_values_of_every_column() -> None:
+    small, large = torch.rand(10, 7), torch.arange(2048.0).repeat(512, 1)
+    assert sampled(small) is small
+    some = sampled(large)
+    assert 0.9 * SAMPLE < len(some) <= SAMPLE
+    assert set(some.tolist()) == set(range(2048))
+    torch.testing.assert_close(some.mean(), large.mean(), rtol=0.01, atol=0)

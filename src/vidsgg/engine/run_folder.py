@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from itertools import chain, count
+from math import gcd
 from pathlib import Path
 from socket import gethostname
 from types import TracebackType
@@ -35,8 +36,20 @@ RUN_FILES = (
     *(".lock", "config.yaml", "logfile.txt", "metrics.csv", "events.out.tfevents.*", "wandb_id.txt"),
     *("checkpoint_*.tar", "detector_*.pth", "profile.txt", "profile_trace.json"),
 )
+SAMPLE = 2**16  # values of a tensor that a histogram counts; their quantiles are exact within 0.4 %
 _COLUMNS = ["epoch", "step", "name", "value"]
 _SAVED = ("checkpoint_*.tar", "detector_*.pth")  # what is worth keeping of a run
+
+
+def sampled(values: Tensor) -> Tensor:
+    """About SAMPLE of the values of a tensor, evenly spread over it, always the same ones; all of a
+    small one."""
+    if values.numel() <= SAMPLE:
+        return values
+    step = -(-values.numel() // SAMPLE)
+    while gcd(step, values.shape[-1]) > 1:  # or only some of the columns would be seen
+        step += 1
+    return values.detach().flatten()[::step]
 
 
 def default_path(dataset: str, model: str, mode: str) -> Path:
@@ -160,9 +173,10 @@ class RunFolder:
             self._csv.flush()
 
     def histograms(self, values: Mapping[str, Tensor], *, epoch: int, step: int) -> None:
-        """Distributions of named tensors to the logger. Raises ConfigError if the disk is full."""
+        """Distributions of named tensors to the logger: SAMPLE of their values, all of smaller ones.
+        Raises ConfigError if the disk is full."""
         with self._writing():
-            self._logger.histograms(values, epoch=epoch, step=step)
+            self._logger.histograms({name: sampled(value) for name, value in values.items()}, epoch=epoch, step=step)
 
     def flush(self) -> None:
         """Make sure that all that was logged is in its files."""
