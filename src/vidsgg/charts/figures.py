@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 # on white), and the marks that go with them.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKS = ("o", "s", "^", "D", "v", "P", "X")
+DPI = 110
 GREY, GRID = "#8a919e", "#dfe2e7"
 
 
@@ -39,10 +40,15 @@ def save_figure(figure: Figure, path: Path, remark: str = "") -> Path:
     if it cannot be written."""
     if remark:
         figure.suptitle(remark, color=COLOURS[1], fontweight="bold")
+    figure.set_dpi(DPI)
+    if (layout := figure.get_layout_engine()) is not None:
+        # Now, and not by savefig, which would draw everything once more to have it done.
+        layout.execute(figure)
+        figure.set_layout_engine(None)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(path) as file:
-            figure.savefig(file, dpi=110, format=path.suffix[1:] or "png")
+            figure.savefig(file, dpi=DPI, format=path.suffix[1:] or "png")
     except (OSError, ValueError) as error:  # ValueError: an ending that is no kind of picture
         raise ConfigError(f"cannot write {path}: {getattr(error, 'strerror', None) or error}.") from error
     return path

@@ -56,7 +56,10 @@ def _draw_frames(axis: Axes, misses: MissResult) -> None:
         for row, (start, value) in enumerate(zip(left, width, strict=True)):
             if value >= _LEAST:
                 ink = "black" if name in _PALE else "white"
-                axis.text(start + value / 2, row, f"{value:.1f}", ha="center", va="center", fontsize=8, color=ink)
+                number = axis.text(
+                    start + value / 2, row, f"{value:.1f}", ha="center", va="center", fontsize=8, color=ink
+                )
+                number.set_in_layout(False)  # it stands within its bar
         left = left + width
     axis.set_yticks(range(len(constraints)), constraints)
     axis.invert_yaxis()
