@@ -91,8 +91,14 @@ def widths_of(name: str) -> FeatureWidths | None:
 def build_detector(
     name: str, schema: Schema, device: torch.device, *, reference_compat: bool = False
 ) -> tuple[RegionDetector, str]:
-    """The frozen detector of boxes and features that ``name`` (as ``find_detector`` gives it, and
-    only from the user where it is code) stands for, and one line that says what it is.
+    """``open_detector``, on a device."""
+    detector, line = open_detector(name, schema, reference_compat=reference_compat)
+    return detector.on_device(device), line
+
+
+def open_detector(name: str, schema: Schema, *, reference_compat: bool = False) -> tuple[RegionDetector, str]:
+    """The detector of boxes and features that ``name`` (as ``find_detector`` gives it, and only from
+    the user where it is code) stands for, on the CPU, and one line that says what it is.
 
     Raises ConfigError for a name that is none, or of a detector that gives boxes only;
     CheckpointError for a file that does not fit, or whose classes are not the data set's.
@@ -105,7 +111,7 @@ def build_detector(
             " alone."
         )
     detector.reference_compat = reference_compat
-    return detector.on_device(device), "; ".join([line, *detector.remarks])
+    return detector, "; ".join([line, *detector.remarks])
 
 
 def build_describer(name: str, schema: Schema, device: torch.device) -> tuple[RegionDetector, str]:

@@ -13,10 +13,10 @@ import torch
 from vidsgg.assembly.detectors import (
     build_box_detector,
     build_default_detector,
-    build_detector,
     default_detector,
     find_detector,
     in_data_folder,
+    open_detector,
 )
 from vidsgg.datasets.base import VideoDataset, WithoutFeatures
 from vidsgg.datasets.box_noise import BoxNoise
@@ -193,7 +193,7 @@ def open_source(
         line = line if schema.features else "features: none; labels and boxes only"
         return FeatureSource(mode, device, _file_widths(schema), (line,), made_by=made_by)
     name = find_detector(detector, root)
-    built, line = build_detector(name, schema, device, reference_compat=reference_compat)
+    built, line = open_detector(name, schema, reference_compat=reference_compat)
     widths = FeatureWidths(node=built.node_width, union=built.union_channels)
     key = StoreKey.of(built, schema, mode, reference_compat=reference_compat, raw_detections=raw_detections)
     store, reasons = None, list[str]()
@@ -211,7 +211,8 @@ def open_source(
         *(f"  not used: {reason}" for reason in reasons),
         *(f"pictures: {note}" for note in picture_notes(dataset for dataset, _ in needed)),
     )
-    return FeatureSource(mode, device, widths, lines, built, None, name, key)
+    # Only now: a detector of which nothing but the key is needed never comes to the GPU.
+    return FeatureSource(mode, device, widths, lines, built.on_device(device), None, name, key)
 
 
 def _layout_source(
