@@ -29,9 +29,10 @@ from vidsgg.detectors.resnet_c4 import BackboneConfig
 from vidsgg.engine.evaluate import score
 from vidsgg.engine.loading import Batch, ClipLoader
 from vidsgg.engine.optimizer import ReferenceAdamW
-from vidsgg.engine.precision import LEVELS, Precision, half_type
+from vidsgg.engine.precision import LEVELS, Precision
 from vidsgg.engine.update import Update
 from vidsgg.errors import ConfigError
+from vidsgg.features.store import FeatureStore
 from vidsgg.io.encoding import write_video
 from vidsgg.io.images import Image
 from vidsgg.losses.relations import RelationCriterion
@@ -156,7 +157,7 @@ def extraction(machine: Machine, sizes: Sizes, detectors: tuple[str, ...], backe
                 return
 
 
-def stored(sizes: Sizes, folder: Path) -> tuple[store.RandomVideos, store.FeatureStore]:
+def stored(sizes: Sizes, folder: Path) -> tuple[store.RandomVideos, FeatureStore]:
     """Random videos with a store of their features, as many as the largest batch has."""
     videos = store.RandomVideos(max(sizes.batches), sizes.clip)
     return videos, store.write(videos, folder, sizes.widths)
@@ -178,8 +179,7 @@ def training(machine: Machine, sizes: Sizes, backend: str) -> Iterator[Row]:
                     yield replace(row, remark="skipped: this version has no -opt_level of this name")
                     continue
                 with refusals(row) as rows:
-                    value, peak = _training_rate(machine, sizes, videos, features, setting, batch, backend)
-                    half = "" if LEVEL[setting] == "O0" else str(half_type(machine.device)).removeprefix("torch.")
+                    value, peak, half = _training_rate(machine, sizes, videos, features, setting, batch, backend)
                     rows.append(replace(row, value=value, peak_mib=peak, remark=half))
                 yield from rows
                 if machine.over():
@@ -190,13 +190,18 @@ def _training_rate(
     machine: Machine,
     sizes: Sizes,
     videos: store.RandomVideos,
-    features: store.FeatureStore,
+    features: FeatureStore,
     setting: str,
     batch: int,
     backend: str,
-) -> tuple[float, float | None]:
+) -> tuple[float, float | None, str]:
+    """Videos a second, the peak of memory, and the type of mixed precision. Raises ConfigError for a
+    setting that the device does not have."""
     model = sizes.model().train().to(machine.device)
-    precision = Precision(model, LEVEL[setting])
+    # A tiny run takes bfloat16 on every processor, so that it is run at all.
+    precision = Precision(model, LEVEL[setting], torch.bfloat16 if sizes.tiny else None)
+    if precision.level != LEVEL[setting]:
+        raise ConfigError(f"{machine.device} does not compute in bfloat16.")
     update = Update(
         ReferenceAdamW(precision.updated(model.parameters()), lr=1e-5), precision, clip_grad=5.0, videos=batch
     )
@@ -218,7 +223,8 @@ def _training_rate(
         return clip.videos
 
     try:
-        return machine.rate(step, 3 if setting == "compile" else 1)
+        half = "" if precision.level == "O0" else str(precision.half).removeprefix("torch.")
+        return (*machine.rate(step, 3 if setting == "compile" else 1), half)
     finally:
         loader.close()
 
