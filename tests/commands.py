@@ -23,6 +23,8 @@ SHORT = (
     "videos=6 width=160 height=120 datasize=large epochs=1 hidden_dim=8 embedding_dim=4 feedforward_dim=8"
     " spatial_layer=1 temporal_layer=1 num_workers=1 device=cpu warmup_steps=1 trials=2"
 )
+# A model that trains in no time, for tests that look at runs and not at scores.
+NARROW = ["-hidden_dim", "8", "-temporal_layer", "1", "-embedding_dim", "4", "-num_workers", "0", "-device", "cpu"]
 
 
 def blocks(page: Path, language: str) -> list[str]:

@@ -7,26 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from commands import NARROW
 from detectors.tiny import sighted_set
 
 from vidsgg.cli.main import main
 from vidsgg.detectors.files import load_detector
 from vidsgg.io.tensors import load_tensors
 
-TINY = [
-    "-hidden_dim",
-    "8",
-    "-temporal_layer",
-    "1",
-    "-embedding_dim",
-    "4",
-    "-num_workers",
-    "0",
-    "-device",
-    "cpu",
-    "-features",
-    "off",
-]
+TINY = [*NARROW, "-features", "off"]
 
 
 @pytest.fixture(scope="module")

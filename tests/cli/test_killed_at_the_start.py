@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import torch
 import yaml
-from commands import ROOT, blocks
+from commands import NARROW, ROOT, blocks
 from datasets.easg_files import write_easg
 from detectors.tiny import sighted_set
 from engine.training import in_process
@@ -24,20 +24,7 @@ from vidsgg.cli.main import main
 from vidsgg.engine import run_folder
 from vidsgg.io.tensors import load_tensors
 
-TINY = [
-    "-hidden_dim",
-    "8",
-    "-temporal_layer",
-    "1",
-    "-embedding_dim",
-    "4",
-    "-num_workers",
-    "0",
-    "-device",
-    "cpu",
-    "-eval_freq",
-    "1",
-]
+TINY = [*NARROW, "-eval_freq", "1"]
 FINAL = "checkpoint_final.tar"
 # The call in which a run is killed. Before the second of them nothing but an empty folder with a
 # lock is there.

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from commands import NARROW
 from datasets.easg_files import write_easg
 from engine.teams import in_processes
 from engine.training import Case
@@ -30,20 +31,7 @@ from vidsgg.io.tensors import load_tensors
 from vidsgg.recipes.learner import _with_other_processes
 
 ROOT = Path(__file__).parents[2]
-TINY = [
-    "-hidden_dim",
-    "8",
-    "-temporal_layer",
-    "1",
-    "-embedding_dim",
-    "4",
-    "-num_workers",
-    "0",
-    "-device",
-    "cpu",
-    "-warmup_steps",
-    "1",
-]
+TINY = [*NARROW, "-warmup_steps", "1"]
 FINAL, LAST = "checkpoint_final.tar", "checkpoint_last.tar"
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
 # as the training guide prints it

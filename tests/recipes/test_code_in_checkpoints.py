@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import torch
 import yaml
+from commands import NARROW
 from datasets.easg_files import write_easg
 
 import vidsgg
@@ -28,20 +29,7 @@ from vidsgg.options import fields_of
 from vidsgg.plugins import load_plugin, names_code, plugin_options, withhold_code
 
 PACKAGE = Path(vidsgg.__file__).parent
-TINY = [
-    "-hidden_dim",
-    "8",
-    "-temporal_layer",
-    "1",
-    "-embedding_dim",
-    "4",
-    "-num_workers",
-    "0",
-    "-device",
-    "cpu",
-    "-eval_freq",
-    "1",
-]
+TINY = [*NARROW, "-eval_freq", "1"]
 LAST = "checkpoint_last.tar"
 # Where names of modules are constants of ours: lists of commands, models and formats.
 IMPORT_BY_OUR_NAMES = {

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from commands import NARROW
 from detectors.tiny import sighted_set
 
 from vidsgg.app.checkpoints import Checkpoints
@@ -20,20 +21,7 @@ from vidsgg.detectors.torchvision_fpn import TorchvisionFPN
 from vidsgg.io.tensors import load_tensors
 from vidsgg.methods.registry import methods
 
-TINY = [
-    "-hidden_dim",
-    "8",
-    "-temporal_layer",
-    "1",
-    "-embedding_dim",
-    "4",
-    "-num_workers",
-    "0",
-    "-device",
-    "cpu",
-    "-features",
-    "off",
-]
+TINY = [*NARROW, "-features", "off"]
 BEST, FINAL = "checkpoint_best.tar", "checkpoint_final.tar"
 
 

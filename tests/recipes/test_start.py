@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from commands import NARROW
 from datasets.ag_files import small_set
 from datasets.easg_files import write_easg
 from engine.training import assert_same_bits
@@ -19,20 +20,7 @@ from vidsgg.cli.main import run
 from vidsgg.errors import ConfigError
 from vidsgg.io.tensors import load_tensors
 
-TINY = [
-    "-hidden_dim",
-    "8",
-    "-temporal_layer",
-    "1",
-    "-embedding_dim",
-    "4",
-    "-num_workers",
-    "0",
-    "-device",
-    "cpu",
-    "-eval_freq",
-    "1",
-]
+TINY = [*NARROW, "-eval_freq", "1"]
 OTHER = [
     "-epochs",
     "4",
