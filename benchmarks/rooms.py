@@ -1,10 +1,11 @@
 """STTran against counting where any two things may be related: ``python -m benchmarks.rooms -data_path
 DATA -out OUT``.
 
-DATA: a set made by ``vidsgg data synth -world rooms``, best with its own detector in ``detector.pth``
-(``vidsgg train-detector``) and features by ``vidsgg features``. A small STTran learns for a few epochs
-with each seed; it and the frequency baseline are scored on the test videos, by frames and by
-relations over tracks. Runs that are finished are not done again.
+DATA: a set made by ``vidsgg data synth -world rooms``. A small STTran learns from boxes and classes
+alone (row ``layout``) or from pictures (row ``pixels``), for a few epochs with each seed. It and the
+frequency baseline are scored on the test videos, by frames and by relations over tracks. Only
+``pixels`` needs a detector in ``detector.pth`` (``vidsgg train-detector``) and features by ``vidsgg
+features``. Runs that are finished are not done again.
 """
 
 from __future__ import annotations
@@ -19,10 +20,12 @@ from typing import Any
 
 import torch
 
+from benchmarks.methods import Row
 from vidsgg.cli.command_line import parse
 from vidsgg.engine.checkpoint_files import FINAL
-from vidsgg.errors import VidsggError
+from vidsgg.errors import ConfigError, VidsggError
 from vidsgg.methods.registry import find_method
+from vidsgg.methods.training_options import LAYOUT
 from vidsgg.options import option
 from vidsgg.recipes.command_options import EvaluateOptions
 from vidsgg.recipes.evaluate import run_evaluation
@@ -32,6 +35,11 @@ SMALL = {
     "hidden_dim": 32, "embedding_dim": 32, "feedforward_dim": 128, "temporal_layer": 1, "bce_loss": True, "lr": 1e-3,
     "scheduler": "cosine", "warmup_steps": 20,
 }  # fmt: skip
+ROWS = {
+    "frequency": Row("P(predicate given classes)", "frequency", {"features": LAYOUT}),
+    "layout": Row("STTran, small, layout", "sttran", {"features": LAYOUT, **SMALL}),
+    "pixels": Row("STTran, small, pictures", "sttran", SMALL),
+}
 COLUMNS = ("R@20", "R@50", "mR@50", "track mAP", "track R@50", "track R@100", "P@5")
 
 
@@ -39,21 +47,22 @@ COLUMNS = ("R@20", "R@50", "mR@50", "track mAP", "track R@50", "track R@100", "P
 class RoomsOptions:
     data_path: str = option("", "the synthetic rooms")
     out: str = option("", "folder for the runs")
-    mode: str = option("predcls", "the task")
+    rows: str = option(",".join(ROWS), "rows of the table, with commas between them")
     seeds: str = option("0,1,2", "seeds of STTran, with commas between them")
     max_pairs: int | None = option(None, "as of vidsgg train; features have to be made with the same number", low=0)
     epochs: int = option(6, "passes over the training videos", low=1)
     threads: int = option(1, "threads of this process", low=1)
 
 
-def scores(options: RoomsOptions, model: str, seed: int) -> tuple[float, ...]:
+def scores(options: RoomsOptions, name: str, seed: int) -> tuple[float, ...]:
     """The columns of the table, in percent."""
-    folder = Path(options.out) / f"{model}_{options.mode}_{seed}"
+    row, folder = ROWS[name], Path(options.out) / f"{name}_{seed}"
     if not (folder / FINAL).is_file():
-        shared: dict[str, Any] = {"data_path": options.data_path, "mode": options.mode, "seed": seed}
+        shared: dict[str, Any] = {"data_path": options.data_path, "mode": "predcls", "seed": seed}
         shared |= {"num_workers": 0, "max_pairs": options.max_pairs}
-        learnt = {} if model == "frequency" else {**SMALL, "epochs": options.epochs, "eval_freq": options.epochs}
-        run_training(find_method(model).options(model=model, save_path=str(folder), **shared, **learnt))
+        learnt = {} if name == "frequency" else {"epochs": options.epochs, "eval_freq": options.epochs}
+        kind = find_method(row.model).options
+        run_training(kind(model=row.model, save_path=str(folder), **shared, **learnt, **row.changes))
     result = run_evaluation(EvaluateOptions(checkpoint=str(folder), num_workers=0, charts=False)).result
     tracks = json.loads((folder / "evaluation_test.json").read_text(encoding="utf-8"))["tracks"]
     frames = [result.value("with", k, average) for k, average in ((20, "R"), (50, "R"), (50, "mR"))]
@@ -64,10 +73,13 @@ def scores(options: RoomsOptions, model: str, seed: int) -> tuple[float, ...]:
 def main(argv: Sequence[str]) -> None:
     options = parse(RoomsOptions, argv, prog="benchmarks.rooms", description=__doc__)
     torch.set_num_threads(options.threads)
-    found = {"P(predicate given classes)": [scores(options, "frequency", 0)]}
-    seeds = [int(seed) for seed in options.seeds.split(",")]
-    found[f"STTran, small, {len(seeds)} seeds"] = [scores(options, "sttran", seed) for seed in seeds]
-    print(f"\n| {options.mode}, test videos | {' | '.join(COLUMNS)} |\n| --- |{' ---: |' * len(COLUMNS)}")
+    names, found = options.rows.split(","), {}
+    if unknown := [name for name in names if name not in ROWS]:
+        raise ConfigError(f"option -rows: unknown row {unknown[0]!r}; there are {', '.join(ROWS)}.")
+    for name in names:
+        seeds = [0] if name == "frequency" else [int(seed) for seed in options.seeds.split(",")]
+        found[ROWS[name].title] = [scores(options, name, seed) for seed in seeds]
+    print(f"\n| predcls, test videos | {' | '.join(COLUMNS)} |\n| --- |{' ---: |' * len(COLUMNS)}")
     for title, rows in found.items():
         cells = []
         for values in zip(*rows, strict=True):
