@@ -13,6 +13,7 @@ from vidsgg.lazy import lazy_names
 if TYPE_CHECKING:
     from vidsgg.datasets.base import FrameSource, VideoDataset
     from vidsgg.datasets.format import DatasetFormat
+    from vidsgg.detectors.backends.parts import FrozenPart
     from vidsgg.detectors.base import BoxDetector, Detections, FoundBoxes, FrameMaps, RegionDetector
     from vidsgg.detectors.label_files import NO_LABELS, LabelFiles
     from vidsgg.detectors.preprocess import frame_scales, network_input, network_size
@@ -58,6 +59,7 @@ __all__ = [
     "FoundBoxes",
     "FrameMaps",
     "FrameSource",
+    "FrozenPart",
     "GraphEdge",
     "GraphFrame",
     "GraphNode",
@@ -110,6 +112,7 @@ _HOMES = {
     "FoundBoxes": "vidsgg.detectors.base",
     "FrameMaps": "vidsgg.detectors.base",
     "FrameSource": "vidsgg.datasets.base",
+    "FrozenPart": "vidsgg.detectors.backends.parts",
     "GraphEdge": "vidsgg.structures.graph",
     "GraphFrame": "vidsgg.structures.graph",
     "GraphNode": "vidsgg.structures.graph",

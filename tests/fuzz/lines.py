@@ -32,7 +32,7 @@ SHORT = (
     "videos=5 width=96 height=96 datasize=large epochs=1 hidden_dim=8 embedding_dim=4 feedforward_dim=8 spatial_layer=1"
     " temporal_layer=1 num_workers=0 workers=1 device=cpu warmup_steps=1 trials=1 jobs=1 cpus_per_actor=1 gpus_per_actor=0 pretrained=none depth=10"
     " base_width=8 short_side=64 resamples=10 port=0 host=127.0.0.1 llm_name=random:llama:hidden=8,layers=1,heads=2"
-    " pretrain_epochs=0"
+    " pretrain_epochs=0 backend=torch precision=fp32"
 )
 GOOD = {
     "train": "-mode predcls -data_path data -save_path out/run",

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 
+from vidsgg.detectors.backends.choice import TORCH, Inference
+from vidsgg.detectors.backends.parts import choose_backend
 from vidsgg.detectors.base import BoxDetector, RegionDetector
 from vidsgg.detectors.files import load_detector
 from vidsgg.detectors.label_files import NO_LABELS, LabelFiles
@@ -63,11 +66,13 @@ def default_detector() -> tuple[str, bool]:
     return (there or WITHOUT_A_NAME)[0], bool(there)
 
 
-def build_default_detector(schema: Schema, device: torch.device) -> tuple[BoxDetector, str]:
+def build_default_detector(
+    schema: Schema, device: torch.device, inference: Inference = TORCH
+) -> tuple[BoxDetector, str]:
     """As ``build_box_detector`` for ``default_detector``. Raises ConfigError that says how to get a detector."""
     name, _ = default_detector()
     try:
-        return build_box_detector(name, schema, device)
+        return build_box_detector(name, schema, device, inference=inference)
     except ConfigError as error:
         raise ConfigError(
             f"no detector is named with -detector, and the one that is then taken cannot be had: {error} There are three"
@@ -89,19 +94,32 @@ def widths_of(name: str) -> FeatureWidths | None:
 
 
 def build_detector(
-    name: str, schema: Schema, device: torch.device, *, reference_compat: bool = False
+    name: str,
+    schema: Schema,
+    device: torch.device,
+    *,
+    reference_compat: bool = False,
+    inference: Inference = TORCH,
 ) -> tuple[RegionDetector, str]:
     """``open_detector``, on a device."""
-    detector, line = open_detector(name, schema, reference_compat=reference_compat)
+    detector, line = open_detector(name, schema, device, reference_compat=reference_compat, inference=inference)
     return detector.on_device(device), line
 
 
-def open_detector(name: str, schema: Schema, *, reference_compat: bool = False) -> tuple[RegionDetector, str]:
+def open_detector(
+    name: str,
+    schema: Schema,
+    device: torch.device,
+    *,
+    reference_compat: bool = False,
+    inference: Inference = TORCH,
+) -> tuple[RegionDetector, str]:
     """The detector of boxes and features that ``name`` (as ``find_detector`` gives it, and only from
-    the user where it is code) stands for, on the CPU, and one line that says what it is.
+    the user where it is code) stands for, still on the CPU, and one line that says what it is.
 
-    Raises ConfigError for a name that is none, or of a detector that gives boxes only;
-    CheckpointError for a file that does not fit, or whose classes are not the data set's.
+    device: where it is going to work. inference: what computes it; its package need not be installed before it looks at pictures. Raises
+    ConfigError for a name that is none, or of a detector that gives boxes only, or that cannot be computed
+    so; CheckpointError for a file that does not fit, or whose classes are not the data set's.
     """
     detector, line = _opened(name, schema, NO_LABELS)
     if not isinstance(detector, RegionDetector):
@@ -111,10 +129,12 @@ def open_detector(name: str, schema: Schema, *, reference_compat: bool = False) 
             " alone."
         )
     detector.reference_compat = reference_compat
-    return detector, "; ".join([line, *detector.remarks])
+    return detector, _described(detector, line, choose_backend(detector, inference, device))
 
 
-def build_describer(name: str, schema: Schema, device: torch.device) -> tuple[RegionDetector, str]:
+def build_describer(
+    name: str, schema: Schema, device: torch.device, inference: Inference = TORCH
+) -> tuple[RegionDetector, str]:
     """The frozen detector of features that ``name`` stands for, whatever its classes are, and one
     line that says what it is: for features of given boxes, which need no class.
 
@@ -122,13 +142,13 @@ def build_describer(name: str, schema: Schema, device: torch.device) -> tuple[Re
     CheckpointError for a file that does not fit.
     """
     if named_detector(name) is not None or not Path(name).is_file():
-        return build_detector(name, schema, device)
+        return build_detector(name, schema, device, inference=inference)
     detector = load_detector(Path(name), schema.vocabulary.objects)
-    return detector.on_device(device), f"{detector.architecture} with the weights of {Path(name).name}"
+    return _at_work(detector, f"{detector.architecture} with the weights of {Path(name).name}", device, inference)
 
 
 def build_box_detector(
-    name: str, schema: Schema, device: torch.device, labels: LabelFiles = NO_LABELS
+    name: str, schema: Schema, device: torch.device, labels: LabelFiles = NO_LABELS, inference: Inference = TORCH
 ) -> tuple[BoxDetector, str]:
     """Any detector, for what reads boxes only, and one line that says what it is.
 
@@ -136,7 +156,22 @@ def build_box_detector(
     ``build_detector``, and ConfigError or DataError for labels that do not fit.
     """
     detector, line = _opened(name, schema, labels)
-    return detector.on_device(device), "; ".join([line, *detector.remarks])
+    inference.check_installed()
+    return _at_work(detector, line, device, inference)
+
+
+_Detector = TypeVar("_Detector", bound=BoxDetector)
+
+
+def _at_work(detector: _Detector, line: str, device: torch.device, inference: Inference) -> tuple[_Detector, str]:
+    """The detector on its device, computed as is asked for, and what is to be said of it."""
+    said = choose_backend(detector, inference, device)
+    detector = detector.on_device(device)
+    return detector, _described(detector, line, said)
+
+
+def _described(detector: BoxDetector, line: str, said: str) -> str:
+    return "; ".join(filter(None, (line, *detector.remarks, said)))
 
 
 def _opened(name: str, schema: Schema, labels: LabelFiles) -> tuple[BoxDetector, str]:

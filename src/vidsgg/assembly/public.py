@@ -8,6 +8,7 @@ from typing import Literal
 from vidsgg.assembly.data import open_split, resolve_data_path
 from vidsgg.assembly.trained_model import TrainedModel
 from vidsgg.datasets.base import VideoDataset
+from vidsgg.detectors.backends.choice import Backend, Numbers
 from vidsgg.metrics.result import RecallResult
 
 
@@ -19,6 +20,8 @@ def load(
     method: str | None = None,
     classes: str | Path | None = None,
     label_map: str | Path | None = None,
+    backend: Backend | None = None,
+    precision: Numbers | None = None,
 ) -> TrainedModel:
     """Load a trained model.
 
@@ -32,13 +35,23 @@ def load(
         classes: file with the labels of the detector, for models that read boxes and classes alone.
         label_map: file that assigns labels of the detector to classes of the model, for the same
             models.
+        backend: what computes the detector: ``torch``, ``compile``, ``openvino`` or ``onnx``; by default as
+            the run had it.
+        precision: its number format, ``fp32`` or ``bf16``; by default as the run had it.
 
     Raises:
         CheckpointError: the checkpoint does not exist or is damaged.
         ConfigError: the checkpoint belongs to another method.
     """
     return TrainedModel.load(
-        path, device=device, detector=detector, method=method, classes=classes, label_map=label_map
+        path,
+        device=device,
+        detector=detector,
+        method=method,
+        classes=classes,
+        label_map=label_map,
+        backend=backend,
+        precision=precision,
     )
 
 

@@ -215,6 +215,7 @@ def load_model(
             pictures=abilities.pictures,
             labels=labels,
             needed=[(dataset, False) for dataset in datasets],
+            inference=options.inference,
         )
 
     source = trained_source(run, changes.get("detector"), [root], source_with)

@@ -22,6 +22,7 @@ from vidsgg.datasets.base import VideoDataset, WithoutFeatures
 from vidsgg.datasets.box_noise import BoxNoise
 from vidsgg.datasets.partial_labels import PartialLabels
 from vidsgg.datasets.pictures import picture_notes
+from vidsgg.detectors.backends.choice import TORCH, Inference
 from vidsgg.detectors.base import BoxDetector, RegionDetector
 from vidsgg.detectors.box_extraction import BoxExtractor
 from vidsgg.detectors.extraction import ClipExtractor
@@ -166,17 +167,19 @@ def open_source(
     pictures: bool = False,
     needed: Sequence[Needed] = (),
     labels: LabelFiles = NO_LABELS,
+    inference: Inference = TORCH,
 ) -> FeatureSource:
     """looks, raw_detections, pictures: whether pictures have to be looked at, and how (see
     Capabilities). features: "auto", "off", "layout" or a store's folder, as -features. needed: the
     videos that will be read. labels: what the user says of the labels of a detector of boxes, with
-    "layout". Raises ConfigError or DataError if what was asked for does not fit.
+    "layout". inference: what computes the detector. Raises ConfigError or DataError if what was asked for does not fit.
     """
     if features == LAYOUT:
-        return _layout_source(root, schema, mode, device, detector if looks and schema.has_frames else None, labels)
+        named = detector if looks and schema.has_frames else None
+        return _layout_source(root, schema, mode, device, named, labels, inference)
     if pictures:
-        if detector != "auto" or features not in ("auto", "off"):
-            name = "detector" if detector != "auto" else "features"
+        if detector != "auto" or features not in ("auto", "off") or not inference.is_default:
+            name = "detector" if detector != "auto" else "backend" if not inference.is_default else "features"
             raise ConfigError(f"option -{name}: the model reads pictures itself; leave the option out.")
         if not schema.has_frames:
             raise ConfigError(f"the model reads pictures, which data set {schema.name!r} does not have.")
@@ -193,7 +196,7 @@ def open_source(
         line = line if schema.features else "features: none; labels and boxes only"
         return FeatureSource(mode, device, _file_widths(schema), (line,), made_by=made_by)
     name = find_detector(detector, root)
-    built, line = open_detector(name, schema, reference_compat=reference_compat)
+    built, line = open_detector(name, schema, device, reference_compat=reference_compat, inference=inference)
     widths = FeatureWidths(node=built.node_width, union=built.union_channels)
     key = StoreKey.of(built, schema, mode, reference_compat=reference_compat, raw_detections=raw_detections)
     store, reasons = None, list[str]()
@@ -206,6 +209,7 @@ def open_source(
         return FeatureSource(
             mode, device, widths, (f"features: {store.dtype} from {store.folder}, by {line}",), None, store, name, key
         )
+    built.inference.check_installed()
     lines = (
         f"features: computed as they are needed, by {line}",
         *(f"  not used: {reason}" for reason in reasons),
@@ -216,7 +220,13 @@ def open_source(
 
 
 def _layout_source(
-    root: Path, schema: Schema, mode: str, device: torch.device, detector: str | None, labels: LabelFiles
+    root: Path,
+    schema: Schema,
+    mode: str,
+    device: torch.device,
+    detector: str | None,
+    labels: LabelFiles,
+    inference: Inference,
 ) -> FeatureSource:
     """Boxes and classes alone. detector: what finds boxes, as -detector; None: they are annotated."""
     nothing, line = FeatureWidths(), "features: none; boxes and classes alone (layout)"
@@ -224,15 +234,20 @@ def _layout_source(
         return FeatureSource(mode, device, nothing, (line,), layout=True)
     name = in_data_folder(root) if detector == "auto" else detector
     by = (
-        open_default_box_source(schema, device, nothing, labels)
+        open_default_box_source(schema, device, nothing, labels, inference)
         if name is None
-        else open_box_source(schema, device, nothing, name, labels)
+        else open_box_source(schema, device, nothing, name, labels, inference)
     )
     return replace(by, mode=mode, lines=(line, *by.lines), layout=True)
 
 
 def open_box_source(
-    schema: Schema, device: torch.device, widths: FeatureWidths, detector: str | None, labels: LabelFiles = NO_LABELS
+    schema: Schema,
+    device: torch.device,
+    widths: FeatureWidths,
+    detector: str | None,
+    labels: LabelFiles = NO_LABELS,
+    inference: Inference = TORCH,
 ) -> FeatureSource:
     """What a model reads of videos that reads boxes alone: those of any detector, or given ones.
 
@@ -241,17 +256,21 @@ def open_box_source(
     """
     if detector is None:
         return FeatureSource("predcls", device, widths, ("boxes: given",))
-    found, line = build_box_detector(detector, schema, device, labels)
+    found, line = build_box_detector(detector, schema, device, labels, inference)
     return FeatureSource("sgdet", device, widths, (f"boxes: by {line}",), name=detector, boxes=found)
 
 
 def open_default_box_source(
-    schema: Schema, device: torch.device, widths: FeatureWidths, labels: LabelFiles = NO_LABELS
+    schema: Schema,
+    device: torch.device,
+    widths: FeatureWidths,
+    labels: LabelFiles = NO_LABELS,
+    inference: Inference = TORCH,
 ) -> FeatureSource:
     """As ``open_box_source``, by the detector that is taken where none is named. Raises ConfigError that says how to
     get one."""
     labels.refuse("the detector that is taken where none is named", "knows its labels")
-    found, line = build_default_detector(schema, device)
+    found, line = build_default_detector(schema, device, inference)
     name, _ = default_detector()
     return FeatureSource("sgdet", device, widths, (f"boxes: by {line}",), name=name, boxes=found)
 

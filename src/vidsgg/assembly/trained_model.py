@@ -26,6 +26,7 @@ from vidsgg.assembly.sources import FeatureSource, open_box_source, open_default
 from vidsgg.assembly.video_defaults import FPS, TRACKER, Tracking
 from vidsgg.assembly.video_predictor import VideoPredictor, VideoSettings, check_reads_videos
 from vidsgg.datasets.base import VideoDataset
+from vidsgg.detectors.backends.choice import Backend, Inference, Numbers
 from vidsgg.detectors.label_files import NO_LABELS, LabelFiles
 from vidsgg.engine.distributed import ALONE, Team
 from vidsgg.engine.evaluate import score
@@ -57,6 +58,8 @@ class TrainedModel:
         detector: name or file of a detector; None for the one the model was trained with.
         folders: data sets in which the detector may be found.
         labels: the files that describe the detector's labels.
+        backend: what computes the detector; None for what the run had.
+        precision: number format of the detector; None for what the run had.
     """
 
     def __init__(
@@ -66,7 +69,10 @@ class TrainedModel:
         detector: str | None = None,
         folders: Sequence[Path] = (),
         labels: LabelFiles = NO_LABELS,
+        backend: Backend | None = None,
+        precision: Numbers | None = None,
     ) -> None:
+        self._backend, self._precision = backend, precision
         self.run, self.device, self.detector, self._folders = run, device, detector, tuple(folders)
         self.labels = labels  # what the user says of the detector's labels
 
@@ -79,10 +85,17 @@ class TrainedModel:
         method: str | None = None,
         classes: str | Path | None = None,
         label_map: str | Path | None = None,
+        backend: Backend | None = None,
+        precision: Numbers | None = None,
     ) -> TrainedModel:
         """Load a trained model, as :func:`vidsgg.load` does."""
         return TrainedModel(
-            read_run(Path(path), model=method), device, detector, labels=LabelFiles.of(classes, label_map)
+            read_run(Path(path), model=method),
+            device,
+            detector,
+            labels=LabelFiles.of(classes, label_map),
+            backend=backend,
+            precision=precision,
         )
 
     @property
@@ -239,7 +252,8 @@ class TrainedModel:
             CheckpointError: as ``load_model``.
         """
         where = datasets[0].root if root is None else root
-        given = {"detector": self.detector, "labels": self.labels, **changes}
+        given: dict[str, Any] = {"detector": self.detector, "labels": self.labels}
+        given |= {"backend": self._backend, "precision": self._precision} | changes
         return load_model(self.run, where, datasets, self.device, team=team, **given)
 
     def on_videos(self, settings: VideoSettings) -> VideoPredictor:
@@ -253,18 +267,23 @@ class TrainedModel:
         ready = self._for_boxes(settings.boxes is not None) if reads_boxes(self.run) else self._for_videos
         return VideoPredictor(self.run, ready, settings)
 
+    @property
+    def _inference(self) -> Inference:
+        had = self.run.options.inference
+        return Inference(self._backend or had.backend, self._precision or had.precision)
+
     def _for_boxes(self, given: bool) -> ReadyModel:
         """The network alone, or with the detector that finds its boxes. Raises CheckpointError as
         ``_for_videos``, ConfigError if there is no detector to take."""
         device, widths = choose_device(self.device), self.run.made.widths or FeatureWidths()
 
         def source_with(detector: str | None) -> FeatureSource:
-            return open_box_source(self.schema, device, widths, detector, self.labels)
+            return open_box_source(self.schema, device, widths, detector, self.labels, self._inference)
 
         if given:
             source = source_with(None)
         elif self.detector is None and lacks_detector(self.run):
-            source = open_default_box_source(self.schema, device, widths, self.labels)
+            source = open_default_box_source(self.schema, device, widths, self.labels, self._inference)
         else:
             source = trained_source(self.run, self.detector, self._folders, source_with)
         return model_on(self.run, source, self.schema, self.run.options, any_detector=True)
@@ -288,6 +307,7 @@ class TrainedModel:
                 reference_compat=options.reference_compat,
                 raw_detections=abilities.raw_detections,
                 pictures=abilities.pictures,
+                inference=self._inference,
             )
 
         source = trained_source(self.run, self.detector, self._folders, source_with)

@@ -13,6 +13,7 @@ from typing import get_args
 from vidsgg.assembly.drawn import graph_notes
 from vidsgg.assembly.saved_run import ReadyModel, SavedRun, reads_boxes
 from vidsgg.assembly.video_defaults import FLOOR, FPS, TRACKER, Tracking
+from vidsgg.detectors.base import BoxDetector
 from vidsgg.detectors.record import weights_digest
 from vidsgg.errors import ConfigError
 from vidsgg.inference.intervals import IntervalRules, RelationTimeline
@@ -205,10 +206,16 @@ def origin_of(
         mode=ready.source.mode,
         checkpoint=f"{run.file} (built in)" if run.built_in else f"{run.file.resolve().parent.name}/{run.file.name}",
         weights=hashlib.sha256(weights.encode()).hexdigest(),
-        detector=key.detector_name if key else boxes.architecture if boxes else None,
+        detector=key.detector_name if key else _named(boxes) if boxes else None,
         fps=fps,
         settings=tuple((settings or {}).items()),
     )
+
+
+def _named(detector: BoxDetector) -> str:
+    """Its architecture, and what computed it where that is not the default."""
+    used = detector.inference
+    return detector.architecture if used.is_default else f"{detector.architecture} ({used})"
 
 
 def _box_rules(ready: ReadyModel, settings: VideoSettings) -> BoxRules:

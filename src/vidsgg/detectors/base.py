@@ -16,6 +16,8 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
+from vidsgg.detectors.backends.choice import TORCH, Inference
+from vidsgg.detectors.backends.parts import FrozenPart
 from vidsgg.detectors.label_files import NO_LABELS, LabelFiles
 from vidsgg.detectors.record import weights_digest
 from vidsgg.errors import ConfigError
@@ -92,6 +94,7 @@ class BoxDetector(ABC):
     architecture: str  #: name in files and logs
     classes: tuple[str, ...]  #: object classes of the vocabulary by index, the background first
     rules = BoxRules()  #: which of its boxes are used by default
+    inference: Inference = TORCH  # what computes its frozen parts, see ``backends.parts.choose_backend``
 
     @classmethod
     def names(cls) -> tuple[str, ...]:
@@ -120,6 +123,10 @@ class BoxDetector(ABC):
     @property
     def remarks(self) -> tuple[str, ...]:
         """Remarks to show with its name, such as classes that it never finds."""
+        return ()
+
+    def frozen_parts(self) -> Sequence[FrozenPart]:
+        """What another backend may compute in torch's place (-backend, -precision); none by default."""
         return ()
 
     @abstractmethod

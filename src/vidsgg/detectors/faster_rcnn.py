@@ -17,6 +17,7 @@ from msgspec import Meta
 from torch import Tensor, nn
 
 from vidsgg.detectors.anchors import clip_boxes, decode_offsets, encode_offsets
+from vidsgg.detectors.backends.parts import FrozenPart, picture_examples, region_examples
 from vidsgg.detectors.base import Detections, FrameMaps, RegionDetector
 from vidsgg.detectors.imagenet import BASE_WIDTH, DEPTHS, DIFFERENCES, backbone_state, imagenet_weights
 from vidsgg.detectors.names import C4, NAMES
@@ -171,6 +172,14 @@ class FasterRCNN(RegionDetector):
             module.requires_grad_(False)
             if isinstance(module, Norm):
                 module.settled = True
+
+    def frozen_parts(self) -> Sequence[FrozenPart]:
+        # Pixels are centred and have a root mean square of about 64.
+        pictures, regions = picture_examples((161, 193), (97, 130), scale=64), region_examples(self.union_channels)
+        return (
+            FrozenPart("trunk", self.backbone, "trunk", pictures, (0, 2, 3), self._layout),
+            FrozenPart("head", self.backbone, "head", regions, (0,), self._layout),
+        )
 
     def describe(self) -> dict[str, Any]:
         return {

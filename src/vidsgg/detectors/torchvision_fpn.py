@@ -20,6 +20,7 @@ from torchvision.models import ResNet50_Weights
 from torchvision.models.detection import FasterRCNN_ResNet50_FPN_V2_Weights, fasterrcnn_resnet50_fpn_v2
 from torchvision.models.detection.image_list import ImageList
 
+from vidsgg.detectors.backends.parts import FrozenPart, picture_examples, region_examples
 from vidsgg.detectors.base import Detections, FrameMaps, RegionDetector
 from vidsgg.detectors.coco_classes import COCO_LABELS, labels_of
 from vidsgg.detectors.coco_predictor import CocoPredictor
@@ -194,6 +195,13 @@ class TorchvisionFPN(RegionDetector):
         for module in self._settled:
             module.eval()
         return self
+
+    def frozen_parts(self) -> Sequence[FrozenPart]:
+        pictures, regions = picture_examples((160, 192), (96, 128)), region_examples(self.union_channels)
+        return (
+            FrozenPart("backbone", self.model.backbone, "forward", pictures, (0, 2, 3)),
+            FrozenPart("box_head", self.model.roi_heads.box_head, "forward", regions, (0,)),
+        )
 
     def describe(self) -> dict[str, Any]:
         labels = None if self.coco_labels is None else {name: list(labels) for name, labels in self.coco_labels.items()}

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 from torchvision.models import WeightsEnum, get_model, get_model_weights
 
+from vidsgg.detectors.backends.parts import FrozenPart, picture_examples, region_examples
 from vidsgg.detectors.base import SCORE_FLOOR, BoxDetector, FoundBoxes, join_found
 from vidsgg.detectors.candidates import choose, one_label
 from vidsgg.detectors.label_files import NO_LABELS, LabelFiles
@@ -64,6 +65,20 @@ class TorchvisionBoxes(BoxDetector):
     @property
     def remarks(self) -> tuple[str, ...]:
         return self.labels.remarks
+
+    def frozen_parts(self) -> Sequence[FrozenPart]:
+        model: Any = self.model
+        if self.name.startswith("ssd"):  # its pictures are all of one size
+            side = model.transform.fixed_size[0]
+            return (
+                FrozenPart("backbone", model.backbone, "forward", picture_examples((side, side), (side, side)), (0,)),
+            )
+        pictures = picture_examples((160, 192), (96, 128))
+        backbone = FrozenPart("backbone", model.backbone, "forward", pictures, (0, 2, 3))
+        if not self.name.startswith("fasterrcnn"):
+            return (backbone,)
+        regions = region_examples(model.backbone.out_channels)
+        return backbone, FrozenPart("box_head", model.roi_heads.box_head, "forward", regions, (0,))
 
     def describe(self) -> dict[str, Any]:
         return {"detector": self.architecture, "network": self.name, "classes_of_labels": list(self.labels.index)}

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
 import msgspec
 
 from vidsgg.datasets.older import read_schema
+from vidsgg.detectors.backends.choice import TORCH, Inference
 from vidsgg.detectors.base import RegionDetector
 from vidsgg.errors import short
 from vidsgg.io.untrusted import as_type
@@ -32,12 +33,14 @@ class _Document(msgspec.Struct):
     reference_compat: bool
     schema: dict[str, Any]
     raw_detections: RawDetections = False
+    inference: Inference = TORCH
 
 
 @dataclass(frozen=True)
 class StoreKey:
     """detector: what it says of itself. weights: SHA-256 of names and values. reference_compat,
-    raw_detections: of the extraction, see ClipExtractor; only SGDET has any.
+    raw_detections: of the extraction, see ClipExtractor; only SGDET has any. inference: what computed
+    the detector.
     """
 
     detector: Mapping[str, Any]
@@ -46,6 +49,7 @@ class StoreKey:
     reference_compat: bool
     schema: Schema
     raw_detections: RawDetections = False
+    inference: Inference = TORCH
 
     @staticmethod
     def of(
@@ -59,7 +63,8 @@ class StoreKey:
         description = json.loads(json.dumps(detector.describe()))  # tuples become lists, as they come back from a file
         detects = mode == "sgdet"
         weights = detector.digest()
-        return StoreKey(description, weights, mode, reference_compat and detects, schema, detects and raw_detections)
+        compat, raw = reference_compat and detects, detects and raw_detections
+        return StoreKey(description, weights, mode, compat, schema, raw, detector.inference)
 
     @cached_property
     def digest(self) -> str:
@@ -68,13 +73,16 @@ class StoreKey:
 
     @property
     def detector_name(self) -> str:
-        return str(self.detector.get("detector", "detector"))
+        name = str(self.detector.get("detector", "detector"))
+        return name if self.inference.is_default else f"{name} ({self.inference})"
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; ``from_json`` gives an equal key back."""
+        # What is the default is left out: keys of stores that had no other choice stay what they were.
+        inference = {} if self.inference.is_default else {"inference": asdict(self.inference)}
         return {
             "detector": dict(self.detector), "weights": self.weights, "mode": self.mode, "reference_compat": self.reference_compat,
-            "raw_detections": self.raw_detections, "schema": _without_display(self.schema.to_dict()),
+            "raw_detections": self.raw_detections, "schema": _without_display(self.schema.to_dict()), **inference,
         }  # fmt: skip
 
     @staticmethod
@@ -84,7 +92,8 @@ class StoreKey:
         schema = read_schema(known.schema)
         if "version" not in known.schema and known.detector.get("detector") != _KEPT_ONE:
             schema = replace(schema, once_per_frame=())
-        return StoreKey(known.detector, known.weights, known.mode, known.reference_compat, schema, known.raw_detections)
+        compat, raw = known.reference_compat, known.raw_detections
+        return StoreKey(known.detector, known.weights, known.mode, compat, schema, raw, known.inference)
 
     def differences(self, wanted: StoreKey) -> list[str]:
         """What keeps features made under this key from being used where ``wanted`` is asked for;
@@ -103,6 +112,8 @@ class StoreKey:
             reasons.append(f"another detector or preprocessing: {told}")
         elif self.weights != wanted.weights:
             reasons.append("other weights of the detector")
+        if self.inference != wanted.inference:
+            reasons.append(f"a detector computed by {self.inference}, not by {wanted.inference}")
         if self.reference_compat != wanted.reference_compat:
             reasons.append(f"reference_compat {self.reference_compat}, not {wanted.reference_compat}")
         if self.raw_detections != wanted.raw_detections:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from vidsgg.detectors.backends.choice import BACKEND_HELP, PRECISION_HELP, Backend, Inference, Numbers
 from vidsgg.errors import ConfigError
 from vidsgg.models.configs import ReferenceCompat
 from vidsgg.options import COMMON, check_bounds, convert, fields_of, option
@@ -136,6 +137,8 @@ class _RunOptions:
         free=("run", "list", "scores"),
         group=COMMON,
     )
+    backend: Backend = option("torch", BACKEND_HELP, group="speed and memory")
+    precision: Numbers = option("fp32", PRECISION_HELP, group="speed and memory")
     features: str = option(
         "auto",
         "features written by 'vidsgg features': a folder, auto (use them if they fit) or off (always compute); or layout:"
@@ -170,6 +173,11 @@ class _RunOptions:
     def layout(self) -> bool:
         """Whether the model reads boxes and classes alone."""
         return self.features == LAYOUT
+
+    @property
+    def inference(self) -> Inference:
+        """What computes the frozen detector."""
+        return Inference(self.backend, self.precision)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for config.yaml and checkpoints; the options class is found again by

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from vidsgg.assembly.video_defaults import FPS, TRACKER
+from vidsgg.detectors.backends.choice import BACKEND_HELP, PRECISION_HELP, Backend, Inference, Numbers
 from vidsgg.detectors.label_files import LabelFiles
 from vidsgg.methods.method import ImportOptions
 from vidsgg.options import COMMON, option
@@ -70,6 +71,10 @@ class CheckpointOptions:
         place="input",
         plugin=True,
         group=COMMON,
+    )
+    backend: Backend | None = option(None, f"{BACKEND_HELP}; by default as the run had it", group="speed and memory")
+    precision: Numbers | None = option(
+        None, f"{PRECISION_HELP}; by default as the run had it", group="speed and memory"
     )
     classes: str | None = option(
         None,
@@ -308,6 +313,8 @@ class FeaturesOptions(SharedOptions):
         plugin=True,
         group=COMMON,
     )
+    backend: Backend = option("torch", BACKEND_HELP)
+    precision: Numbers = option("fp32", PRECISION_HELP)
     dtype: Literal["float16", "float32", "bfloat16"] = option(
         "float16", "type of the features on disk; boxes and classes stay exact"
     )
@@ -344,6 +351,11 @@ class FeaturesOptions(SharedOptions):
     estimate: bool = option(
         False, "only estimate how large the features will be and how long they take; writes nothing", group=COMMON
     )
+
+    @property
+    def inference(self) -> Inference:
+        """What computes the detector."""
+        return Inference(self.backend, self.precision)
 
 
 @dataclass(frozen=True)

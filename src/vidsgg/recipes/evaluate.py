@@ -121,7 +121,14 @@ def _score(
     run: SavedRun, options: EvaluateOptions, root: Path, dataset: VideoDataset, way: Scoring, team: Team
 ) -> Evaluation:
     dataset = dataset.in_mode(way.changes.get("mode") or run.options.mode)
-    model = TrainedModel(run, options.device, options.detector, labels=options.labels)
+    model = TrainedModel(
+        run,
+        options.device,
+        options.detector,
+        labels=options.labels,
+        backend=options.backend,
+        precision=options.precision,
+    )
     trained = model.on([dataset], root=root, team=team, features=options.features, **way.changes)
     used = trained.options
     protocol = named_protocol(options.protocol, dataset.schema, used.mode)

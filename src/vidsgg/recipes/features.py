@@ -15,7 +15,7 @@ import torch
 from tqdm import tqdm
 
 from vidsgg.assembly.data import choose_device, open_split, resolve_data_path
-from vidsgg.assembly.detectors import build_detector, find_detector
+from vidsgg.assembly.detectors import build_detector, find_detector, open_detector
 from vidsgg.datasets.base import VideoDataset
 from vidsgg.datasets.pictures import picture_notes
 from vidsgg.detectors.base import RegionDetector
@@ -162,14 +162,18 @@ def plan_features(options: FeaturesOptions) -> FeaturePlan:
             " name their folder with -videos."
         )
     name = find_detector(options.detector, root)
-    build = partial(build_detector, name, schema, reference_compat=options.reference_compat)
-    detector, line = build(torch.device("cpu"))
+    inference = options.inference
+    if options.engine != "ray":  # on Ray this machine computes nothing
+        inference.check_installed()
+    build = partial(build_detector, name, schema, reference_compat=options.reference_compat, inference=inference)
+    devices = () if options.engine == "ray" else _devices(options.device)
+    there = devices[0] if devices else torch.device("cpu")  # on which choices other than the default may depend
+    detector, line = open_detector(name, schema, there, reference_compat=options.reference_compat, inference=inference)
     key = _key_of(detector, schema, options)
     folder = Path(options.out) if options.out else default_folder(root, key, options.dtype)
     store = FeatureStore(
         folder, key, options.dtype, FeatureWidths(detector.node_width, detector.union_channels), key.digest
     )
-    devices = () if options.engine == "ray" else _devices(options.device)
     return FeaturePlan(root, parts, store, line, build, devices)
 
 
@@ -358,6 +362,8 @@ def _train_command(root: Path, options: FeaturesOptions) -> str:
     """Training finds the features by itself where they lie by default, if its options that decide
     the numbers are the same."""
     words = ["vidsgg train", f"-data_path {root}", f"-mode {options.mode}", f"-detector {options.detector}"]
+    words += [f"-backend {options.backend}"] * (options.backend != FeaturesOptions.backend)
+    words += [f"-precision {options.precision}"] * (options.precision != FeaturesOptions.precision)
     words += [f"-model {options.model}"] * (options.model != FeaturesOptions.model)
     words += [f"-datasize {options.datasize}"] * (options.datasize != "large") + [
         "-reference_compat True"

@@ -6,7 +6,7 @@ import json
 import shutil
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,7 @@ from vidsgg.structures.schema import Schema
 PARTS = "features.parts"  # a file for every video that is done, until all are
 # What these files depend on; the others are those of feature stores.
 _READ = (
-    *("data_path", "videos", "detector", "out", "split", "device", "skip_bad", "num_workers"),
+    *("data_path", "videos", "detector", "out", "split", "device", "skip_bad", "num_workers", "backend", "precision"),
     *("engine", "address", "cpus_per_actor", "gpus_per_actor"),
 )
 
@@ -76,13 +76,18 @@ def make_features(options: FeaturesOptions) -> MadeOutcome:
     # on Ray this machine need not have the device, and only says what the detector is
     device = choose_device("cpu" if options.engine == "ray" else options.device)
     name = find_detector(options.detector, root)
-    detector, line = build_describer(name, schema, device)
+    inference = options.inference
+    if options.engine != "ray":  # on Ray this machine computes nothing
+        inference.check_installed()
+    detector, line = build_describer(name, schema, device, inference)
     made_by = {
         "line": line,
         "detector": detector.describe(),
         "weights": detector.digest(),
         "events": f"mean over {EVENT_PICTURES} whole pictures, then the last minus the first",
     }
+    if not detector.inference.is_default:
+        made_by["inference"] = asdict(detector.inference)
     made_by = json.loads(json.dumps(made_by))  # tuples become lists, as they come back from a file
     writer.check(made_by)
     outcome = MadeOutcome(line, f"object {detector.node_width}, action {event_width(detector)} wide")
@@ -151,7 +156,8 @@ class _Setup:
         if self.threads is not None:
             torch.set_num_threads(self.threads)
         device = choose_device(self.options.device_of_workers(self.options.device))
-        return partial(self._do, build_describer(self.detector, self.schema, device)[0])
+        detector, _ = build_describer(self.detector, self.schema, device, self.options.inference)
+        return partial(self._do, detector)
 
     def _do(self, detector: RegionDetector, video: DescribedVideo) -> _Described:
         try:

@@ -58,7 +58,14 @@ def run_prediction(options: PredictOptions) -> Predicted:
     graph, page = folder / f"{stem}{SUFFIX}", folder / f"{stem}.html"
     if not options.overwrite:
         _check_own(graph, dataset.schema.name, video_id)
-    trained = TrainedModel(run, options.device, options.detector, labels=options.labels).on([one], root=root)
+    trained = TrainedModel(
+        run,
+        options.device,
+        options.detector,
+        labels=options.labels,
+        backend=options.backend,
+        precision=options.precision,
+    ).on([one], root=root)
     loader = trained.source.loader(one, learn=False, batch_size=1, workers=0, skip_bad=False)
     (batch,) = loader.batches()
     with torch.inference_mode():

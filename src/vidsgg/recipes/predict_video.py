@@ -200,7 +200,9 @@ class _Predictor:
         self._watch, self._name, self._several = watch, name, several
         run = read_run(Path(options.checkpoint), model=options.model)
         folders = [Path(options.data_path)] if options.data_path is not None else []
-        model = TrainedModel(run, options.device, options.detector, folders, options.labels)
+        model = TrainedModel(
+            run, options.device, options.detector, folders, options.labels, options.backend, options.precision
+        )
         settings = VideoSettings(
             options.fps,
             None if options.boxes is None else Path(options.boxes),

@@ -108,7 +108,7 @@ class Task:
 def open_features(task: Task) -> FeatureSource:
     """Where the features of the videos come from. Raises a VidsggError if they cannot be had."""
     options, splits, abilities = task.options, task.splits, task.abilities
-    return open_source(
+    source = open_source(
         task.start.root,
         task.schema,
         options.mode,
@@ -120,7 +120,14 @@ def open_features(task: Task) -> FeatureSource:
         raw_detections=abilities.raw_detections,
         pictures=abilities.pictures,
         needed=[(splits.val, False)] if task.counting else [(splits.train, True), (splits.val, False)],
+        inference=options.inference,
     )
+    if not options.inference.is_default and source.detector_record() is None:
+        raise ConfigError(
+            "option -backend: nothing looks at pictures in this run; leave out -backend and -precision, which say what"
+            " computes a detector."
+        )
+    return source
 
 
 @dataclass(frozen=True, eq=False)

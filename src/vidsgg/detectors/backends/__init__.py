@@ -1,0 +1,1 @@
+"""What computes the frozen parts of a detector: torch, its compiler, OpenVINO or ONNX Runtime."""
