@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from vidsgg.datasets.synthetic.generate import SyntheticConfig, generate
-from vidsgg.recipes.command_options import DemoOptions, EvaluateOptions, FeaturesOptions
+from vidsgg.recipes.command_options import EvaluateOptions, FeaturesOptions
 from vidsgg.recipes.demo import demo_model
 from vidsgg.recipes.evaluate import run_evaluation
 from vidsgg.recipes.features import run_features
@@ -50,7 +50,7 @@ def measure(place: Path, videos: int, epochs: int, mode: str, detector: str) -> 
             size = f"{run_features(replace(features, dtype=kind, out=source)).bytes / 1e9:.3f}"  # type: ignore[arg-type]
         run = place / f"run {kind}"
         options = demo_model(
-            DemoOptions(epochs=epochs),
+            epochs=epochs,
             data_path=str(data),
             save_path=str(run),
             mode=mode,

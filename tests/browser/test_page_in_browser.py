@@ -106,7 +106,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     view_graph(graph, folder / "part.html", video, options=ViewOptions((), begin=2.0, end=5.0))
     view_graph(graph, folder / "bare.html")
     write_page(folder / "crowd.html", prediction=crowd())
-    write_page(folder / "guessed.html", prediction=guessed_action())
+    write_page(folder / "guessed.html", prediction=guessed_action(), opens=2)
     write_page(folder / "actions.html", truth=annotated_graph(replace(action_annotation([2, 1], seed=0), fps=None)))
     return folder
 
@@ -414,6 +414,7 @@ def test_an_unsure_action_stays_the_centre_of_its_graph(opened: Opened) -> None:
     """Unsure things are hidden by their score, but without its action a graph would be empty."""
     assert {name.split(" ")[0] for name in opened.there()} == {"wash", "cup"}
     assert {text for text, _ in opened.chips()} == {"dobj"}
+    assert opened.page.text_content("#place") == "graph 2 of 2"  # where the page was told to open
 
 
 @pytest.mark.parametrize("opened", [("part", {})], indirect=True)

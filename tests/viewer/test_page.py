@@ -111,6 +111,13 @@ def test_what_made_the_graph_is_told(tmp_path: Path) -> None:
     assert (told["about"], told["notes"]) == ("toy frames · sttran, sgdet", ["cut", "more"])
 
 
+def test_the_frame_that_is_shown_first(tmp_path: Path) -> None:
+    graph = annotated_graph(entity_annotation([1, 1, 1]))
+    for opens, place in ((None, 0), (graph.frames[2].number, 2)):
+        write_page(tmp_path / "page.html", prediction=graph, opens=opens)
+        assert content(tmp_path / "page.html")["opens"] == place
+
+
 def test_times_that_go_back_are_no_clock(tmp_path: Path) -> None:
     graph = annotated_graph(entity_annotation([1, 1]))
     for times, clock in (([1.0, 0.5], "frames"), ([0.5, 0.5], "frames"), ([0.5, 1.0], "seconds")):

@@ -14,7 +14,7 @@ from vidsgg.inference.graphs import annotated_graph, tracked
 from vidsgg.structures.graph import GraphEdge, GraphFrame, GraphNode, VideoGraph
 from vidsgg.viewer.content import page_content
 from vidsgg.viewer.graphs import surest
-from vidsgg.viewer.matching import compare, join_tracks
+from vidsgg.viewer.matching import best_moment, compare, join_tracks
 
 CUP, FAR = (10.0, 10.0, 20.0, 20.0), (60.0, 60.0, 70.0, 70.0)
 
@@ -150,3 +150,15 @@ def test_the_surest_things_stay_with_their_relations(most: int) -> None:
         things = [node.score for node in frame_.nodes if node.label != "person"]
         assert things == pytest.approx([0.1 * i for i in range(max(1, 7 - most), 7)])
         assert all({edge.subject, edge.object} <= set(range(len(frame_.nodes))) for edge in frame_.edges)
+
+
+def test_the_best_moment_has_most_right_relations_after_wrong_and_missed_ones() -> None:
+    truth = video(*(person_and_cup(number, "holding") for number in (1, 2, 3, 4)))
+    wrong, unsure, right = (
+        person_and_cup(1, "sitting_on"),
+        person_and_cup(2, "holding", score=0.2),  # is not shown at first
+        person_and_cup(3, "holding", score=0.8),
+    )
+    assert best_moment(video(wrong, unsure, right, person_and_cup(4, "holding")), truth) == 3  # the first of equals
+    assert best_moment(video(wrong, unsure), truth) == 2  # one is missed; in the other one is wrong besides
+    assert best_moment(video(person_and_cup(9, "holding")), truth) is None

@@ -3,13 +3,14 @@ Nothing heavy is imported here, so that ``-h`` answers at once."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Literal
 
 from vidsgg.assembly.video_defaults import FPS, TRACKER
 from vidsgg.detectors.backends.choice import BACKEND_HELP, PRECISION_HELP, Backend, Inference, Numbers
 from vidsgg.detectors.label_files import LabelFiles
+from vidsgg.errors import ConfigError
 from vidsgg.methods.method import ImportOptions
 from vidsgg.options import COMMON, option
 from vidsgg.recipes.many_options import SharedOptions
@@ -268,20 +269,61 @@ class PredictOptions(CheckpointOptions, SharedOptions):
 
 
 @dataclass(frozen=True)
+class DemoSize:
+    """How much a demo makes and learns. epochs: of the first model; the others, which start from it,
+    take half."""
+
+    videos: int
+    modes: str
+    detector_epochs: int
+    epochs: int
+
+
+MEDIUM_DEMO = DemoSize(videos=80, modes="predcls,sgdet", detector_epochs=2, epochs=8)
+QUICK_DEMO = DemoSize(videos=40, modes="predcls", detector_epochs=1, epochs=8)
+LARGE_DEMO = DemoSize(videos=200, modes="predcls,sgcls,sgdet", detector_epochs=4, epochs=8)
+
+
+def _by_size(name: str) -> str:
+    medium, quick, large = (getattr(size, name) for size in (MEDIUM_DEMO, QUICK_DEMO, LARGE_DEMO))
+    return f"by default {medium}; with -quick {quick}, with -large {large}"
+
+
+@dataclass(frozen=True)
 class DemoOptions:
     """Options of ``vidsgg demo``."""
 
     out: str = option("demo", "folder for the data set, the runs and the page", place="new folder")
-    videos: int = option(80, "videos of the synthetic data set", low=20, high=100_000)
-    modes: str = option("predcls,sgdet", "tasks to train, one after another: some of predcls,sgcls,sgdet")
-    detector_epochs: int = option(2, "passes of the detector over the training frames", low=1, high=1_000_000)
-    epochs: int = option(
-        8,
-        "passes of the first model over the training videos; the others, which start from it, take half",
+    quick: bool = option(False, "a small demo, of about two minutes on two CPU cores")
+    large: bool = option(False, "a large one, of about half an hour, whose model finds more")
+    videos: int | None = option(None, f"films of the synthetic data set, {_by_size('videos')}", low=10, high=100_000)
+    modes: str | None = option(
+        None,
+        f"tasks to train, one after another: some of predcls,sgcls,sgdet; {_by_size('modes')}",
+    )
+    detector_epochs: int | None = option(
+        None,
+        f"passes of the detector over the pictures to learn from, {_by_size('detector_epochs')}",
+        low=1,
+        high=1_000_000,
+    )
+    epochs: int | None = option(
+        None,
+        "passes of the first model over the films to learn from; the others, which start from it, take half;"
+        f" {_by_size('epochs')}",
         low=1,
         high=1_000_000,
     )
     seed: int = option(0, "seed of the data set and of the training", low=0, high=2**32 - 1)
+
+    @property
+    def size(self) -> DemoSize:
+        """The size that is asked for, with what is given besides. Raises ConfigError for two sizes."""
+        if self.quick and self.large:
+            raise ConfigError("options -quick and -large: they are two sizes of the demo; give one of them.")
+        chosen = QUICK_DEMO if self.quick else LARGE_DEMO if self.large else MEDIUM_DEMO
+        given = {field.name: getattr(self, field.name) for field in fields(DemoSize)}
+        return replace(chosen, **{name: value for name, value in given.items() if value is not None})
 
 
 @dataclass(frozen=True)

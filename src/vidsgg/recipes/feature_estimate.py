@@ -22,6 +22,7 @@ from vidsgg.io.records import encode_record
 from vidsgg.ops.candidates import annotated_clip
 from vidsgg.recipes.command_options import FeaturesOptions
 from vidsgg.recipes.features import FeaturePlan, Part, extractor_of, plan_features, threads_of
+from vidsgg.recipes.tables import bytes_text, rough_duration
 from vidsgg.structures.annotation import VideoAnnotation
 
 VIDEOS, FRAMES, SECONDS = 6, 10, 30.0  # to measure on: at most so many videos, of each so many frames, and no longer
@@ -80,10 +81,10 @@ class Estimate:
         ]
         for form in self.forms:
             counts = f"{form.records:>8,}{form.rows['frame']:>10,}{form.rows['node']:>11,}{form.rows['pair']:>11,}"
-            lines.append(f"{form.name:<14}{counts}{_bytes(form.size):>12}")
+            lines.append(f"{form.name:<14}{counts}{bytes_text(form.size):>12}")
         records, first = sum(form.records for form in self.forms), self.forms[0]
         kinds = ", ".join(
-            f"a {kind} takes {_bytes(first.row_bytes[kind])}" for kind in ("node", "pair") if first.row_bytes[kind]
+            f"a {kind} takes {bytes_text(first.row_bytes[kind])}" for kind in ("node", "pair") if first.row_bytes[kind]
         )
         place = self.folder
         while not place.exists():
@@ -93,12 +94,12 @@ class Estimate:
         return "\n".join(
             [
                 *lines,
-                f"expected size: {_bytes(self.size)}, {_bytes(self.size / max(1, records))} a record; {kinds}",
+                f"expected size: {bytes_text(self.size)}, {bytes_text(self.size / max(1, records))} a record; {kinds}",
                 (
-                    f"expected time: {_duration(self.seconds)}, {frames / max(1e-9, self.seconds):.1f} frames/s"
+                    f"expected time: {rough_duration(self.seconds)}, {frames / max(1e-9, self.seconds):.1f} frames/s"
                     f" ({counted(sampled, 'frame')} measured in one of {self.parallel} processes on {self.device})"
                 ),
-                f"folder: {self.folder} ({_bytes(shutil.disk_usage(place).free)} free)",
+                f"folder: {self.folder} ({bytes_text(shutil.disk_usage(place).free)} free)",
             ]
         )
 
@@ -211,14 +212,3 @@ def _row_bytes(columns: Mapping[str, Tensor]) -> Counter[str]:
         kind = "pair" if name.startswith(LABELS) else name.split("_")[0]
         sizes[kind] += math.prod(column.shape[1:]) * column.element_size()
     return sizes
-
-
-def _bytes(count: float) -> str:
-    unit = max(0, min(4, int(math.log10(max(1.0, count)) // 3)))
-    return f"{count / 1000**unit:.{0 if unit == 0 else 1}f} {('B', 'kB', 'MB', 'GB', 'TB')[unit]}"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"about {seconds:.0f} s"
-    return f"about {seconds / 60:.0f} min" if seconds < 5400 else f"about {seconds / 3600:.1f} h"

@@ -28,6 +28,7 @@ from vidsgg.recipes.command_options import PredictOptions
 from vidsgg.recipes.graph_places import REMEDY
 from vidsgg.recipes.view import show
 from vidsgg.viewer.graphs import surest
+from vidsgg.viewer.matching import best_moment
 
 
 @dataclass(frozen=True)
@@ -40,10 +41,11 @@ class Predicted:
     notes: tuple[str, ...]  # about its pictures
 
 
-def run_prediction(options: PredictOptions) -> Predicted:
+def run_prediction(options: PredictOptions, notes: Sequence[str] = (), *, at_best: bool = False) -> Predicted:
     """Predict one video of a data set and write its graph (JSON) and its page (HTML).
 
-    A graph of the same video that is there is replaced. Raises ConfigError if the file is that of
+    notes: what the page is to say besides. at_best: open it where the prediction agrees most with
+    the annotation. A graph of the same video that is there is replaced. Raises ConfigError if the file is that of
     another one, before any work.
     """
     run = read_run(Path(options.checkpoint), model=options.model)
@@ -82,11 +84,12 @@ def run_prediction(options: PredictOptions) -> Predicted:
     if len(set(numbers)) < len(numbers):  # ffmpeg repeats pictures in the gaps of a video
         pictures, told = None, [*told, f"several frames are one picture of the video, so {page} shows no pictures"]
     source = None if pictures is None else path_to(pictures, graph)
-    notes = (*graph_notes(run), *((f"{run.options.remark}.",) if run.options.remark else ()))
-    made_by = replace(origin_of(run, trained, settings=settings), source=source, notes=notes)
+    of_graph = (*graph_notes(run), *((f"{run.options.remark}.",) if run.options.remark else ()))
+    made_by = replace(origin_of(run, trained, settings=settings), source=source, notes=of_graph)
     predicted = replace(over_time(to_graph(annotation, prediction, threshold, unsure)), made_by=made_by)
     write_graph(graph, predicted)
-    show(page, surest(predicted), annotated_graph(annotation), pictures)
+    shown, truth = surest(predicted), annotated_graph(annotation)
+    show(page, shown, truth, pictures, notes=notes, opens=best_moment(shown, truth) if at_best else None)
     return Predicted(annotation.video_id, graph, page, (*told, *graph_notes(run)))
 
 

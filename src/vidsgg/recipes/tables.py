@@ -1,7 +1,8 @@
-"""Tables and durations as several commands print them."""
+"""Tables, durations and sizes as several commands print them."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from vidsgg.metrics.result import RecallResult
@@ -32,3 +33,16 @@ def duration(seconds: float) -> str:
     if minutes >= 60:
         return f"{minutes // 60}h {minutes % 60:02d}m"
     return f"{minutes}m {rest:02d}s" if minutes else f"{rest}s"
+
+
+def rough_duration(seconds: float) -> str:
+    """``about 40 s``, ``about 5 min`` or ``about 1.2 h``, of an estimate."""
+    if seconds < 90:
+        return f"about {seconds:.0f} s"
+    return f"about {seconds / 60:.0f} min" if seconds < 5400 else f"about {seconds / 3600:.1f} h"
+
+
+def bytes_text(count: float) -> str:
+    """``12 B``, ``3.4 MB``: of a number of bytes, in units of 1000."""
+    unit = max(0, min(4, int(math.log10(max(1.0, count)) // 3)))
+    return f"{count / 1000**unit:.{0 if unit == 0 else 1}f} {('B', 'kB', 'MB', 'GB', 'TB')[unit]}"

@@ -46,9 +46,9 @@ class DetectorOutcome:
     test: DetectionResult | None
 
 
-def run_detector_training(options: TrainDetectorOptions) -> DetectorOutcome:
+def run_detector_training(options: TrainDetectorOptions, *, echo: bool = True) -> DetectorOutcome:
     """Train as the options say. Everything that can be wrong with them is found before the run's
-    folder is made."""
+    folder is made. echo: whether the log goes to the screen as well."""
     device = choose_device(options.device)
     root = resolve_data_path(options.data_path)
     splits = {
@@ -89,7 +89,7 @@ def run_detector_training(options: TrainDetectorOptions) -> DetectorOutcome:
             " another one, name a new folder."
         )
     step = start.step if goes_on else None
-    with RunFolder(path, config, may_differ=free, goes_on_after=step, resumes=False) as run:
+    with RunFolder(path, config, echo=echo, may_differ=free, goes_on_after=step, resumes=False) as run:
 
         def save(name: str, epoch: int) -> None:
             save_detector(path / name, detector, {"config": config, "epoch": epoch, "threads": torch.get_num_threads()})

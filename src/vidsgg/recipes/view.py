@@ -105,14 +105,15 @@ def show(
     video: Location | None,
     options: ViewOptions = DEFAULTS,
     notes: Sequence[str] = (),
+    opens: int | None = None,
 ) -> list[str]:
-    """Write the page of a graph. Returns what a reader should know besides ``notes``, which are
-    given. Raises DataError."""
+    """Write the page of a graph. opens: number of the frame that it shows first. Returns what a
+    reader should know besides ``notes``, which are given. Raises DataError."""
     graph, times = _between(graph, times_of(graph, video), options)
     media, more = Media(), list[str]()
     if video is not None:
         media = media_of(graph, times, video, options.width, options.begin, options.end, more)
-    write_page(page, prediction=graph, truth=truth, media=media, times=times, notes=[*notes, *more])
+    write_page(page, prediction=graph, truth=truth, media=media, times=times, notes=[*notes, *more], opens=opens)
     return more
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from vidsgg.structures.graph import Box, GraphFrame
+from vidsgg.structures.graph import Box, GraphFrame, VideoGraph
 
 SAME_THING = 0.5  # IoU from which a predicted thing of the same class counts as the annotated one
+SHOWN_FROM = 0.3  # score of things and relations from which a page shows them at first (page/store.js)
 
 Track = tuple[int, str]  # number and class: what stays the same over the frames of one graph
 
@@ -52,6 +53,25 @@ def compare(frame: GraphFrame, truth: GraphFrame) -> Verdict:
         if place is not None:
             met[place] = max(met[place], edge.score)
     return Verdict(tuple(i in same for i in range(len(frame.nodes))), tuple(right), tuple(met))
+
+
+def best_moment(prediction: VideoGraph, truth: VideoGraph) -> int | None:
+    """Number of the frame in which a page first shows most right relations, after its wrong and its
+    missed ones are taken off; of equals the one with more right ones, then the first. None if no
+    predicted frame is annotated.
+    """
+    annotated = {frame.number: frame for frame in truth.frames}
+    found: dict[int, tuple[int, int]] = {}
+    for frame in prediction.frames:
+        if (other := annotated.get(frame.number)) is None:
+            continue
+        shown = frame.only([i for i, node in enumerate(frame.nodes) if node.score >= SHOWN_FROM])
+        shown = replace(shown, edges=tuple(edge for edge in shown.edges if edge.score >= SHOWN_FROM))
+        verdict = compare(shown, other)
+        right, wrong = sum(score > 0 for score in verdict.met), verdict.edges.count(False)
+        missed = len(verdict.met) - right
+        found[frame.number] = right - wrong - missed, right
+    return max(found, key=lambda number: found[number], default=None)
 
 
 def join_tracks(

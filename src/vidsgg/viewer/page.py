@@ -44,13 +44,15 @@ def write_page(
     media: Media | None = None,
     times: Sequence[float] | None = None,
     notes: Sequence[str] = (),
+    opens: int | None = None,
 ) -> None:
     """Write the page of one video; see docs/view.md for what it shows.
 
     prediction, truth: with both, the page says what is right, wrong and missed; of the truth, the
     frames with the prediction's numbers are
     used. times: seconds of every frame, by default those of the graph. notes: what a reader should
-    know besides the graph's own notes. Raises DataError if there is no frame to show, what is given
+    know besides the graph's own notes. opens: number of the frame that is shown first, by default the
+    first one. Raises DataError if there is no frame to show, what is given
     does not fit together, or the file cannot be written.
     """
     shown, media = prediction or truth, media or Media()
@@ -81,6 +83,7 @@ def write_page(
     content["media"] = {"kind": media.kind, "begin": media.begin, "duration": media.duration}
     content["notes"] = [*(shown.made_by.notes if shown.made_by else ()), *notes]
     content["about"] = _about(shown.dataset, shown.made_by)
+    content["opens"] = 0 if opens is None else [frame.number for frame in shown.frames].index(opens)
     _write(path, _page(shown.video_id, content, media))
 
 

@@ -16,4 +16,4 @@ tell("frame");
 tell("time");
 tell("playing");
 const opened = Number(location.hash.slice(1)); // page.html#5 opens the fifth graph
-media.seek(times[Number.isInteger(opened) && opened >= 1 && opened <= frameCount ? opened - 1 : 0]);
+media.seek(times[Number.isInteger(opened) && opened >= 1 && opened <= frameCount ? opened - 1 : content.opens]);
