@@ -56,8 +56,8 @@ def compare(frame: GraphFrame, truth: GraphFrame) -> Verdict:
 
 
 def best_moment(prediction: VideoGraph, truth: VideoGraph) -> int | None:
-    """Number of the frame in which a page first shows most right relations, after its wrong and its
-    missed ones are taken off; of equals the one with more right ones, then the first. None if no
+    """Number of the frame with the most right relations, minus the wrong and the missed ones, as a
+    page shows them at first; of equals the one with more right ones, then the first. None if no
     predicted frame is annotated.
     """
     annotated = {frame.number: frame for frame in truth.frames}
