@@ -33,10 +33,10 @@ from vidsgg.recipes.demo_report import (
     announcement,
     best_film,
     demo_modes,
+    disk_table,
     expected_seconds,
     later_epochs,
     next_commands,
-    on_disk,
     recall_table,
     task_list,
 )
@@ -149,7 +149,7 @@ def run_demo(options: DemoOptions, program: str = "vidsgg") -> DemoOutcome:
     say(f"\nDone after {rough_duration(clock.elapsed).removeprefix('about ')}.\n")
     parts = (
         recall_table(results, modes),
-        on_disk(out, modes, done),
+        disk_table(out, modes, done),
         f"{best.text()}\nOpen this page in a browser:\n\n  {done.page.resolve()}",
         f"Next, three commands to paste:\n\n{next_commands(program, out, modes[-1], film, done.graph)}",
     )

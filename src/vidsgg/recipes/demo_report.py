@@ -162,7 +162,7 @@ def recall_table(results: Mapping[str, RecallResult], modes: Sequence[str]) -> s
     return "\n\n".join([_wrapped(recall), "\n".join(columns(rows)), _wrapped(counting)])
 
 
-def on_disk(out: Path, modes: Sequence[str], done: Predicted) -> str:
+def disk_table(out: Path, modes: Sequence[str], done: Predicted) -> str:
     """What lies where, with its size."""
     features = out / "data" / "features"
     meaning = {
