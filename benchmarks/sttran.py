@@ -131,10 +131,10 @@ def main(argv: list[str] | None = None) -> None:
     print("| | batch | precision | plain s/video | ours s/video | ratio | plain peak MiB | ours peak MiB |")
     print("| --- | ---: | --- | ---: | ---: | ---: | ---: | ---: |")
     for what in ("train", "eval"):
-        plain = _row("plain", what, 1, "fp32", videos)
+        plain = row("plain", what, 1, "fp32", videos)
         for batch in (1, 4):
             for precision in ("fp32", "bf16"):
-                ours = _row("ours", what, batch, precision, videos)
+                ours = row("ours", what, batch, precision, videos)
                 name = "training step" if what == "train" else "evaluation forward"
                 print(
                     f"| {name} | {batch} | {precision} | {plain['seconds']:.3f} | {ours['seconds']:.3f} |"
@@ -143,7 +143,7 @@ def main(argv: list[str] | None = None) -> None:
                 )
 
 
-def _row(kind: str, what: str, batch: int, precision: str, videos: int) -> dict[str, Any]:
+def row(kind: str, what: str, batch: int, precision: str, videos: int) -> dict[str, Any]:
     command = [sys.executable, "-m", "benchmarks.sttran", "--row", kind, what, str(batch), precision, str(videos)]
     return dict(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
 

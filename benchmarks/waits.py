@@ -1,0 +1,135 @@
+"""What a user waits for, in one table.
+
+    python -m benchmarks.waits [-scale 1] [-train_videos 8]
+
+Seconds on this machine with two threads. Rows of a whole Action Genome are arithmetic, said in the
+last column: measured rates times its published 7,790 training videos, 198,827 training frames and
+1,750 test videos of 26 frames. Weights are random: speed does not depend on them. The random
+videos have 30 frames and 90 pairs (Action Genome: 26 and 55), so an epoch is overestimated.
+
+scale: the share of Action Genome's annotations that is generated to open a data set.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from benchmarks import loader, metrics, sttran
+from benchmarks.graphs import command, long_graph
+from vidsgg.datasets.action_genome import SCHEMA
+from vidsgg.detectors.faster_rcnn import DETECTORS, FasterRCNN
+from vidsgg.io.graphs import write_graph
+
+TRAIN_VIDEOS, TRAIN_FRAMES, TEST_VIDEOS, TEST_FRAMES = 7_790, 198_827, 1_750, 1_750 * 26
+FRAMES_A_SECOND = 2  # predict's own
+PICTURES = 6
+PAGE_FRAMES = 3_000
+
+
+class Wait(NamedTuple):
+    what: str
+    seconds: float
+    how: str
+
+    def line(self) -> str:
+        return f"| {self.what} | {told(self.seconds)} | {self.how} |"
+
+
+def told(seconds: float) -> str:
+    """Three digits, in the unit that people would use."""
+    for unit, size in (("h", 3600.0), ("min", 60.0)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds:.3g} s"
+
+
+def seconds_a_picture() -> float:
+    """Of ResNet-101 C4 with a short side of 600, on a picture of 640 x 360: boxes, classes and their
+    features."""
+    detector = FasterRCNN(DETECTORS["c4-resnet101"], SCHEMA.vocabulary.objects).requires_grad_(False).eval()
+    rng = np.random.default_rng(0)
+    pictures = [rng.integers(0, 256, (360, 640, 3), dtype=np.uint8) for _ in range(PICTURES)]
+    spent = []
+    with torch.inference_mode():
+        for picture in pictures:
+            began = time.perf_counter()
+            detector.detect(detector.encode([picture], detector.canvas([picture])))
+            spent.append(time.perf_counter() - began)
+    return sorted(spent)[len(spent) // 2]
+
+
+def recall_of_a_frame() -> float:
+    """Processor seconds of every recall of PredCLS, a frame with four boxes."""
+    rng = np.random.default_rng(0)
+    videos = [metrics.random_video(SCHEMA, rng, f"video {i}", 4, 4, True) for i in range(60)]
+    protocol = metrics.protocol_for(SCHEMA, "predcls")
+    best = float("inf")
+    for _ in range(3):
+        began = time.process_time()
+        metrics.ours(videos, protocol)
+        best = min(best, time.process_time() - began)
+    return best / (60 * metrics.FRAMES)
+
+
+def waits(scale: float, videos: int) -> list[Wait]:
+    """Every row, each measured now."""
+    torch.set_num_threads(2)
+    help_seconds, _ = command("--help")
+    picture = seconds_a_picture()
+    steps = {batch: sttran.row("ours", "train", batch, "fp32", videos)["seconds"] for batch in (1, 4)}
+    forward = sttran.row("ours", "eval", 1, "fp32", videos)["seconds"]
+    recall = recall_of_a_frame()
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        loader.write_pickles(root / "ag", scale)
+        opened = {what: seconds for what, seconds, _ in loader.measure(root / "ag")}
+        graph = root / "long.graph.json"
+        write_graph(graph, long_graph(PAGE_FRAMES))
+        page, _ = command("view", str(graph), "-o", str(root / "page"))
+    of_frame = forward / 30
+    return [
+        Wait("`vidsgg --help`", help_seconds, "the whole process"),
+        Wait(
+            "a second of video, full-width STTran behind ResNet-101",
+            FRAMES_A_SECOND * (picture + of_frame),
+            f"{FRAMES_A_SECOND} frames: {picture:.2f} s each for the detector, {of_frame:.3f} s for the relations",
+        ),
+        Wait("features of Action Genome, once", TRAIN_FRAMES * picture, f"{TRAIN_FRAMES:,} frames x {picture:.2f} s"),
+        *(
+            Wait(
+                f"an epoch of Action Genome from them, batch {batch}",
+                TRAIN_VIDEOS * step,
+                f"{TRAIN_VIDEOS:,} videos x {step:.3f} s",
+            )
+            for batch, step in steps.items()
+        ),
+        Wait(
+            "an evaluation on its test videos",
+            TEST_VIDEOS * forward + TEST_FRAMES * recall,
+            f"{TEST_VIDEOS:,} videos x {forward:.3f} s; all recalls: {1000 * TEST_FRAMES * recall:.0f} ms in total",
+        ),
+        Wait("opening Action Genome, the first time", opened["cold, train, predcls"], f"{scale:g} of its annotations"),
+        Wait("opening it again", opened["warm, train, predcls"], "from the cache"),
+        Wait(f"a page of {PAGE_FRAMES:,} frames", page, "`vidsgg view`, processor time of the whole process"),
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("-scale", type=float, default=1.0)
+    parser.add_argument("-train_videos", type=int, default=8)
+    given = parser.parse_args()
+    print("| what | takes | how |\n|---|---:|---|")
+    for wait in waits(given.scale, given.train_videos):
+        print(wait.line())
+
+
+if __name__ == "__main__":
+    main()
