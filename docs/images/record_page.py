@@ -17,15 +17,25 @@ WIDTH, HEIGHT, SHOWN = 1280, 860, 960  # pixels of the browser; width of the pic
 STEP, TIME_OF_A_PICTURE = 0.2, 200  # seconds of the video, milliseconds in the moving picture
 
 
+_SEEK = """time => {
+  const seek = document.getElementById("seek");
+  seek.value = time;
+  seek.dispatchEvent(new Event("input"));
+}"""
+_ARRIVED = "() => { const video = document.querySelector('video'); return video.readyState > 1 && !video.seeking; }"
+
+
 def pictures(page: Page) -> list[Image.Image]:
     """The page at every step of its video."""
-    length = page.evaluate("document.querySelector('video')?.duration ?? 0")
-    if not length:
+    begin, end = (float(page.get_attribute("#seek", name) or 0) for name in ("min", "max"))
+    if not page.evaluate("document.querySelector('video') !== null"):
         raise SystemExit("the page has no video to move through")
     found = []
-    for step in range(int(length / STEP)):
-        page.evaluate("time => { document.querySelector('video').currentTime = time }", step * STEP)
-        page.wait_for_timeout(150)
+    for step in range(int((end - begin) / STEP)):
+        page.evaluate(_SEEK, begin + step * STEP)
+        while not page.evaluate(_ARRIVED):
+            page.wait_for_timeout(20)
+        page.wait_for_timeout(60)  # until the small pictures of the graph are drawn
         picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
         found.append(picture.resize((SHOWN, round(HEIGHT * SHOWN / WIDTH)), Image.Resampling.LANCZOS))
     return found

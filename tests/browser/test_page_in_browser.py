@@ -394,6 +394,8 @@ def test_relations_between_any_things(opened: Opened) -> None:
     assert {text for text, _ in opened.chips()} == {"person 1: talks to", "person 2: watches", "dog: chases"}
     assert {"person 1 → talks to", "person 2 → watches", "dog → chases"} <= set(opened.rows())
     assert sorted(opened.page.locator(".chip .score").all_inner_texts()) == [".70", ".80", "1.00"]
+    low = "Math.max(...[...document.querySelectorAll('.chip, .node')].map((e) => e.getBoundingClientRect().bottom))"
+    assert opened.page.evaluate(f"{low} <= document.querySelector('.sheet').getBoundingClientRect().bottom")
 
 
 @pytest.mark.parametrize("opened", [("actions", {})], indirect=True)

@@ -163,10 +163,10 @@ const drawLink = (owner, other, from, to, edges) => {
   line.style.setProperty("--own", labelOf(isHub(owner) ? other : owner).colour);
 };
 
-const chipStack = ({ x, y, side }) => {
-  const stack = make(graphSheet, "div", { class: "chips" });
+const chipStack = ({ x, y, half, side }) => {
+  const stack = make(graphSheet, "div", { class: side === 0 ? "chips under" : "chips" });
   stack.style.left = `${side === 0 ? Math.max(x, 86) : plan.middle[side]}px`;
-  stack.style.top = `${side === 0 ? y + 58 : y}px`;
+  stack.style.top = `${side === 0 ? y + half + 2 : y}px`;
   stack.style.maxWidth = `${side === 0 ? 160 : plan.room}px`;
   return stack;
 };

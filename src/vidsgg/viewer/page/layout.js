@@ -44,7 +44,7 @@ const shared = (spans, roomy) => {
   return places;
 };
 
-// {places: Map thing -> {x, y, side, place}, height, middle (x of the relations by side), room (their width), dense}; in pixels of a panel.
+// {places: Map thing -> {x, y, half (of its height), side, place}, height, middle (x of the relations by side), room (their width), dense}; in pixels of a panel.
 // measure(things, dense): how wide a thing is drawn, and how high each of them.
 const layOut = (width, height, measure) => {
   const wide = arranged(width, height, CHIP, (shown) => measure(shown, false));
@@ -65,7 +65,10 @@ const arranged = (width, height, chip, measure) => {
     side.places.push(place);
     side.used += place.needs;
   }
-  for (const hub of hubs) hub.needs = highest(hub) + GAP;
+  for (const hub of hubs) {
+    hub.below = hub.relations * chip; // relations between acting things stand under one of them
+    hub.needs = highest(hub) + GAP + hub.below;
+  }
   const crowd = hubs.reduce((sum, hub) => sum + hub.needs, 0);
   const total = Math.max(height, sides[0].used, sides[1].used, crowd);
   const half = drawn.width / 2 + 4;
@@ -77,7 +80,8 @@ const arranged = (width, height, chip, measure) => {
     let y = 0;
     for (const place of places) {
       const needs = place.needs + spare;
-      for (const thing of place.things) found.set(thing, { x, y: y + needs / 2, side, place });
+      const middle = y + (needs - (place.below ?? 0)) / 2;
+      for (const thing of place.things) found.set(thing, { x, y: middle, half: drawn.heights.get(thing) / 2, side, place });
       y += needs;
     }
   };

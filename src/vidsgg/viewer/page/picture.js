@@ -146,11 +146,13 @@ const placeTags = (tags) => {
     const { mark } = tag;
     const box = tag.box.map((value, i) => value + (i % 2 ? top : left));
     const forms = formsOf(tag, room.width * LONGEST_TAG);
+    const kept = media.playing() && mark.at >= 0 ? [mark.at] : []; // names do not jump while it plays
     let chosen = null;
     for (const [name, score] of mark.tag.classList.contains("hot") ? forms.slice(0, 1) : forms) {
       const [wide, tall] = name ? [widthOf(name) + widthOf(score, SCORE_FONT) + 10, TAG] : [POINT, POINT];
       const near = spots(box, wide, room);
-      const spot = near.find((place) => free(place, wide, tall)) ?? (name ? spotsBeside(box, wide, room).find((place) => free(place, wide, tall)) : null);
+      mark.at = [...kept, ...near.keys()].find((i) => free(near[i], wide, tall)) ?? -1;
+      const spot = near[mark.at] ?? (name ? spotsBeside(box, wide, room).find((place) => free(place, wide, tall)) : null);
       chosen = { name, score, wide, tall, spot: spot ?? near[0] };
       if (spot) break;
     }
