@@ -20,7 +20,7 @@ fish   vidsgg completion fish > ~/.config/fish/completions/vidsgg.fish"""
 
 @dataclass(frozen=True)
 class CompletionOptions:
-    shell: Literal["bash", "zsh", "fish"] = option(help="the shell that is to complete")
+    shell: Literal["bash", "zsh", "fish"] = option(help="the shell to set up")
 
 
 def main(argv: Sequence[str]) -> int:

@@ -24,7 +24,7 @@ COMPARE = "Put runs side by side: options that differ, best scores, and their cu
 
 @dataclass(frozen=True)
 class ListRunsOptions:
-    folder: str = option("output", "where to look", place="input")
+    folder: str = option("output", "folder to list", place="input")
     json: bool = option(False, "print JSON instead of a table")
 
 

@@ -25,11 +25,11 @@ class GeometryOptions(NeuralOptions):
 
     lr: float = option(0.02, "learning rate of AdamW", low=0, high=1e3)
     weight_decay: float = option(
-        1e-3, "weight decay of AdamW; it draws the factors of rare geometry towards 1", low=0, high=1e3
+        1e-3, "weight decay of AdamW; it pulls the factors of rare geometry towards 1", low=0, high=1e3
     )
     epochs: int = option(
         8,
-        "passes over the training videos; 0 counts and fits nothing",
+        "passes over the training videos; 0 only counts",
         low=0,
         aliases=("nepoch",),
         high=1_000_000,
@@ -42,7 +42,7 @@ class GeometryOptions(NeuralOptions):
     )
     count: bool = option(
         True,
-        "count how often predicates hold in the training videos; False keeps the counts of the package, where there are any",
+        "count how often predicates hold in the training videos; False keeps the package's counts, if it has any",
     )
 
 

@@ -42,17 +42,17 @@ class ImportOptions:
     """Options of ``vidsgg import-checkpoint`` that every method has."""
 
     mode: Literal["predcls", "sgcls", "sgdet"] | None = option(
-        None, "the mode that a relation model was trained in, which its file does not say"
+        None, "the mode in which a relation model was trained; its file does not contain it"
     )
     data_path: str | None = option(
         None,
-        "for files of models for EASG, which do not name their classes: the data set's folder, whose word lists (verbs.txt,"
-        " objects.txt, relationships.txt) do",
+        "for EASG models, whose files contain no class names: the data set's folder, which has the word lists"
+        " (verbs.txt, objects.txt, relationships.txt)",
         place="input",
     )
     words: str | None = option(
         None,
-        "with -data_path: a folder with the same word lists in the order of the file's classes, where that is another one",
+        "with -data_path: a folder with the same word lists in the order of the file's classes, if that order differs",
         place="input",
     )
 

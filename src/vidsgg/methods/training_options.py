@@ -31,7 +31,7 @@ class _RunOptions:
     )
     data_path: str | None = option(
         None,
-        "data set folder, 'synthetic' for the built-in one; without it data/action_genome is used if it is there",
+        "data set folder, 'synthetic' for the built-in one; by default data/action_genome if it exists",
         place="input",
         free=("run", "study", "list"),
         group=COMMON,
@@ -41,14 +41,14 @@ class _RunOptions:
     )
     max_pairs: int | None = option(
         None,
-        "pairs of a frame that are looked at, 0 for all, where every ordered pair is a candidate: those whose boxes have"
-        " the best scores, then the nearest; by default what the data set says, 512",
+        "most pairs of a frame, 0 for all, if every ordered pair is a candidate: those whose boxes have the best"
+        " scores, then the nearest; by default the data set's value, 512",
         low=0,
         high=1_000_000,
     )
     val: Literal["holdout", "test"] = option(
         "holdout",
-        "validation on a fixed tenth of the training videos, or on the test split as the original codes do",
+        "validate on a fixed tenth of the training videos, or on the test split as the original codes do",
         group="data",
     )
     lr: float = option(1e-4, "learning rate of AdamW", low=0, high=1e3, group=COMMON)
@@ -107,15 +107,13 @@ class _RunOptions:
     )
     num_workers: int | None = option(
         None,
-        "processes that read data; by default one per core, at most 4",
+        "processes that load data; by default one per core, at most 4",
         low=0,
         high=1024,
         free=("run", "study", "list"),
         group="data",
     )
-    skip_bad: bool = option(
-        False, "leave out videos that cannot be read, and count them, instead of stopping", free=("run",), group="data"
-    )
+    skip_bad: bool = option(False, "skip and count unreadable videos instead of stopping", free=("run",), group="data")
     device: str = option(
         "auto",
         "auto (the first CUDA device, else the CPU), cpu, cuda, cuda:1, ...",
@@ -141,8 +139,8 @@ class _RunOptions:
     precision: Numbers = option("fp32", PRECISION_HELP, group="speed and memory")
     features: str = option(
         "auto",
-        "features written by 'vidsgg features': a folder, auto (use them if they fit) or off (always compute); or layout:"
-        " none, the model reads boxes and classes alone, and any detector of boxes will do",
+        "features written by 'vidsgg features': a folder, auto (use them if they fit) or off (always compute);"
+        " layout: no features, the model reads boxes and classes alone and works with any detector of boxes",
         place="input",
         free=("run", "study", "scores"),
         group="data",
@@ -150,15 +148,15 @@ class _RunOptions:
     )
     resume_from: str | None = option(
         None,
-        "checkpoint or run to go on from, or 'last', the newest run of this model, mode and data set; of another one:"
-        " takes over the weights that fit",
+        "checkpoint or run to resume, or 'last', the newest run of this model, mode and data set; from another"
+        " model, mode or data set: loads the weights that fit",
         place="input",
         hub=True,
         free=("run",),
         group=COMMON,
     )
     exclusive_decoding: bool = option(
-        True, "give predicates that occur once per label unit (EASG's dobj) to one object only"
+        True, "assign predicates that occur once per label unit (EASG's dobj) to one object only"
     )
 
     def __post_init__(self) -> None:
@@ -204,67 +202,67 @@ class NeuralOptions(TrainOptions):
     )
     accumulate_grad_batches: int = option(
         1,
-        "batches per optimiser step: an effective batch of so many times -batch_size times processes",
+        "batches per optimiser step; the effective batch size is this times -batch_size times processes",
         low=1,
         high=1_000_000,
         group="learning",
     )
     grad_checkpointing: bool = option(
         False,
-        "compute the activations of the transformer layers again in the backward pass instead of keeping them",
+        "recompute the activations of the transformer layers in the backward pass instead of storing them",
         free=("run",),
         group="speed and memory",
     )
     deterministic: bool = option(
         False,
-        "use only algorithms that give the same bits every time, also on a GPU (with the same number of threads)",
+        "use only algorithms that give the same bits every time, on a GPU too (with the same number of threads)",
         free=("run", "study"),
         group="speed and memory",
     )
     monitor: str = option(
         "val_recall@20",
-        "what the best epoch is chosen by, early stopping waits for and the plateau schedule watches; val_loss,"
+        "score that chooses the best epoch and controls early stopping and the plateau schedule; val_loss,"
         " val_mR@50, ...",
         group="evaluations, checkpoints and logs",
     )
     curriculum: str | None = option(
         None,
-        "from easy to hard videos: stages EPOCHS:LEVEL such as 0:easy,20:medium,60:full (the easiest third, two thirds,"
-        " all)",
+        "from easy to hard videos: stages EPOCH:LEVEL such as 0:easy,20:medium,60:full (the easiest third, two"
+        " thirds, all)",
         group="learning",
     )
     partial_labels: str | None = option(
         None,
-        "percent of relation labels that take part in the loss, drawn so that all predicates are asked for equally"
-        " often; or one for every epoch, the last for all that follow: 40,10 (ImparTail); by default all labels",
+        "percent of relation labels that the loss uses, sampled so that all predicates are requested equally"
+        " often; or one value per epoch, the last for all later ones: 40,10 (ImparTail); by default all labels",
         group="a part of the labels",
     )
     partial_scope: Literal["auto", "label", "frame"] = option(
         "auto",
-        "with -partial_labels: a label takes part if it is drawn, or if its predicate is drawn anywhere in its frame;"
+        "with -partial_labels: use a label if it is sampled, or if its predicate is sampled anywhere in its frame;"
         " auto: label, with -reference_compat frame",
         group="a part of the labels",
     )
     partial_masked: Literal["auto", "ignore", "negative"] = option(
         "auto",
-        "with -partial_labels: the loss does not read labels that take no part, or trains against them; auto: ignore,"
-        " with -reference_compat negative",
+        "with -partial_labels: the loss ignores the other labels, or treats them as negatives; auto: ignore, with"
+        " -reference_compat negative",
         group="a part of the labels",
     )
     partial_draw: Literal["auto", "epoch", "once"] = option(
         "auto",
-        "with -partial_labels: draw anew in every epoch, or once for every percent; auto: epoch, with -reference_compat"
-        " once",
+        "with -partial_labels: sample in every epoch, or once for every percentage; auto: epoch, with"
+        " -reference_compat once",
         group="a part of the labels",
     )
     partial_distribution: Literal["even", "same"] = option(
         "even",
-        "with -partial_labels: ask for all predicates equally often, or for each as often as it is annotated",
+        "with -partial_labels: request all predicates equally often, or each as often as it is annotated",
         group="a part of the labels",
     )
     patience: int | None = option(
         None,
-        "early stopping: evaluations without progress before a run ends; by default it runs to its end",
+        "early stopping: evaluations without progress before a run ends; by default there is no early stopping",
         low=1,
         high=1_000_000,
         free=("run",),
@@ -272,7 +270,7 @@ class NeuralOptions(TrainOptions):
     )
     min_delta: float = option(
         0.001,
-        "early stopping: what counts as progress (of recall: a fraction of 1)",
+        "early stopping: least change that counts as progress (recall: 0..1)",
         low=0,
         high=1e9,
         free=("run",),
@@ -294,15 +292,16 @@ class NeuralOptions(TrainOptions):
     )
     box_jitter: float | None = option(
         None,
-        "with -features layout: how far the edges of boxes are moved in training, as the standard deviation in sides of"
-        " the box; by default 0.05",
+        "with -features layout: standard deviation by which edges of boxes are moved in training, as a fraction of"
+        " the box's side; by default 0.05",
         low=0,
         high=1,
         group="learning",
     )
     drop_boxes: float | None = option(
         None,
-        "with -features layout: share of boxes that are left out in training, as a detector misses some; by default 0.1",
+        "with -features layout: fraction of boxes that are dropped in training, because a detector misses some; by"
+        " default 0.1",
         low=0,
         high=0.9,
         group="learning",
@@ -313,7 +312,7 @@ class NeuralOptions(TrainOptions):
         group="learning",
     )
     word_vectors: str | None = option(
-        None, "text file of word vectors (GloVe) to start the class embeddings from", place="input", group="learning"
+        None, "text file of word vectors (GloVe) that initialise the class embeddings", place="input", group="learning"
     )
 
 

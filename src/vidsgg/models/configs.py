@@ -26,7 +26,7 @@ class TransformerConfig(ReferenceCompat):
     hidden_dim: int = option(512, "width of each visual part of a pair token", low=1, high=65_536)
     embedding_dim: int = option(200, "width of the class embeddings", low=1, high=65_536)
     embedding_std: float = option(
-        1.0, "spread of the class embeddings' start; a small one suits many rare classes", low=0, high=1e6
+        1.0, "standard deviation of the initial class embeddings; a small one suits many rare classes", low=0, high=1e6
     )
     heads: int = option(8, "attention heads, of which the width of a token must be a multiple", low=1, high=1024)
     feedforward_dim: int = option(2048, "hidden width of the feed-forward part of every layer", low=1, high=262_144)
@@ -77,7 +77,7 @@ class OedConfig(ReferenceCompat):
 
     backbone: Literal["resnet50", "resnet34", "resnet18"] = option("resnet50", "network that reads the pictures")
     short_side: int = option(600, "pixels to which the shorter side of a picture is resized", low=32, high=10_000)
-    long_side: int = option(1000, "pixels that the longer side may have", low=32, high=10_000)
+    long_side: int = option(1000, "most pixels of the longer side", low=32, high=10_000)
     hidden_dim: int = option(256, "width of the transformers", low=2, high=65_536)
     heads: int = option(8, "attention heads, of which the width must be a multiple", low=1, high=1024)
     feedforward_dim: int = option(2048, "hidden width of the feed-forward part of every layer", low=1, high=262_144)
@@ -87,9 +87,9 @@ class OedConfig(ReferenceCompat):
     relation_layers: int = option(
         6, "layers of the relation decoder", low=1, aliases=("dec_layers_interaction",), high=1000
     )
-    num_queries: int = option(100, "pairs that are looked for in a frame (sgdet)", low=1, high=10_000)
-    num_ref_frames: int = option(2, "frames that a frame is refined by", low=1, high=1000)
-    ref_interval: int = option(4, "annotated frames before and after from which they are taken", low=1, high=10_000)
+    num_queries: int = option(100, "queries, and so the most pairs of a frame (sgdet)", low=1, high=10_000)
+    num_ref_frames: int = option(2, "reference frames that refine a frame", low=1, high=1000)
+    ref_interval: int = option(4, "greatest distance of reference frames, in annotated frames", low=1, high=10_000)
     oed_topk: str = option(
         "80,50,30",
         "reference queries that each temporal layer reads, per reference frame (sgdet); there are as many layers as"
@@ -105,7 +105,7 @@ class OedConfig(ReferenceCompat):
     oed_predcls_heads: Literal["temporal", "spatial"] = option(
         "temporal", "heads of predicates in the temporal stage of predcls; spatial: as in the published models"
     )
-    seq_sort: bool = option(False, "predcls: tell temporal layers the order of frames")
+    seq_sort: bool = option(False, "predcls: temporal layers read the order of frames")
 
     def kept(self, queries: int) -> tuple[int, ...]:
         """Reference queries, per reference frame, that each temporal layer reads, none above
@@ -134,19 +134,17 @@ class StketConfig(TransformerConfig):
     temporal_layer: int = option(
         2, "decoder layers over two neighbouring frames", low=0, aliases=("dec_layer_num", "dec_layer"), high=1000
     )
-    N_layer: int = option(1, "how often the encoder layers run, each time on what they gave before", low=1, high=1000)
+    N_layer: int = option(
+        1, "number of passes through the encoder layers, each on the output of the last", low=1, high=1000
+    )
     window_size: int = option(
-        4, "frames of an object's class that the ensemble looks back on, its own included", low=1, high=10_000
+        4, "frames of an object's class that the ensemble uses, including its own", low=1, high=10_000
     )
-    pred_contact_threshold: float = option(
-        0.8, "probability from which on a predicted contact is taken for one", low=0, high=1
-    )
-    use_spatial_prior: bool = option(
-        True, "give the spatial part the predicates that are usual for the class of an object"
-    )
-    use_temporal_prior: bool = option(True, "give the temporal part the contacts that usually follow those before")
+    pred_contact_threshold: float = option(0.8, "least probability of a predicted contact", low=0, high=1)
+    use_spatial_prior: bool = option(True, "feed co-occurrence priors of the object's class to the spatial part")
+    use_temporal_prior: bool = option(True, "feed transition priors of earlier contacts to the temporal part")
     part: Literal["spatial", "temporal", "ensemble"] | None = option(
-        None, "part that answers; by default the last that there is"
+        None, "part whose result is used; by default the last one"
     )
     oracle_contacts: bool = option(
         False,
@@ -166,8 +164,8 @@ def existing_parts(spatial_layer: int, temporal_layer: int) -> tuple[str, ...]:
 class TempuraHeads(ReferenceCompat):
     """What network and criterion of TEMPURA share."""
 
-    rel_head: Literal["gmm", "linear"] = option("gmm", "predicates are scored by mixtures or linearly")
-    obj_head: Literal["gmm", "linear"] = option("linear", "the same for objects, where they are guessed")
+    rel_head: Literal["gmm", "linear"] = option("gmm", "score predicates by mixtures or linearly")
+    obj_head: Literal["gmm", "linear"] = option("linear", "the same for objects, if they are predicted")
 
 
 @dataclass(frozen=True)
@@ -195,7 +193,7 @@ class TempuraConfig(TransformerConfig, TempuraHeads):
     )
     obj_mem_compute: bool = option(False, "memory of objects")
     rel_mem_weight_type: Literal["simple", "al", "ep", "both"] = option(
-        "simple", "features weigh alike in a prototype, or by the exponential of an uncertainty (with -rel_unc)"
+        "simple", "weights of features in a prototype: equal, or the exponential of an uncertainty (with -rel_unc)"
     )
     obj_mem_weight_type: Literal["simple", "al", "ep", "both"] = option(
         "simple", "the same for objects (with -obj_unc)"
@@ -204,16 +202,16 @@ class TempuraConfig(TransformerConfig, TempuraHeads):
         "late", "read the relation memory before or after the temporal decoder"
     )
     mem_feat_selection: Literal["manual", "automated"] = option(
-        "manual", "the share of a feature beside the memory's answer is given or learnt"
+        "manual", "the weight of a feature beside the memory's answer is given or learnt"
     )
     mem_feat_lambda: float | None = option(
-        0.5, "that share if it is given; None: the plain sum of both", low=0, high=1e6
+        0.5, "that weight, if it is given; None: the plain sum of both", low=0, high=1e6
     )
     take_obj_mem_feat: bool = option(False, "pairs read the objects' features after the object memory")
     memory_pass: bool = option(
         False,
-        "prototypes and uncertainty from a second forward in eval mode, as in the reference, instead of from the"
-        " training forward",
+        "prototypes and uncertainty from a second forward pass in eval mode, as in the reference, instead of the"
+        " training forward pass",
     )
     rel_unc: bool = option(False, "record the uncertainty of predicates in training")
     obj_unc: bool = option(False, "the same for objects")
@@ -245,10 +243,10 @@ class TempuraLossConfig(TempuraHeads):
     obj_con_loss: Literal["euc_con", "info_nce"] | None = option(None, "contrastive loss of the objects' features")
     lambda_con: float = option(1.0, "weight of the contrastive loss", low=0, high=1e6)
     rel_loss_weighting: Literal["al", "ep"] | None = option(
-        None, "pairs of larger uncertainty of this kind weigh more in the loss"
+        None, "pairs with a larger uncertainty of this kind weigh more in the loss"
     )
     obj_loss_weighting: Literal["al", "ep"] | None = option(None, "the same for objects")
-    gmm_regularization: float = option(0.0, "weight of a loss that keeps components from dying", low=0, high=1e9)
+    gmm_regularization: float = option(0.0, "weight of a loss that keeps mixture components in use", low=0, high=1e9)
 
 
 @dataclass(frozen=True)
@@ -258,19 +256,19 @@ class SceneLLMSizes(TransformerConfig):
     token_dim: int = option(512, "width of codes, frame tokens and pair tokens", low=2, high=65_536)
     codes: int = option(512, "entries of the codebook", low=2, high=1_000_000)
     code_hidden: int = option(1024, "hidden width of the codebook's encoder and decoder", low=1, high=262_144)
-    quantise: bool = option(True, "False: features go on as they are, without a codebook (ablation)")
+    quantise: bool = option(True, "False: features are used directly, without a codebook (ablation)")
     graph_layers: int = option(2, "graph convolutions over the objects of a frame", low=0, high=1000)
     concatenate_places: bool = option(
-        False, "join code and place of an object by a linear layer instead of adding them"
+        False, "join code and position of an object by a linear layer instead of adding them"
     )
     ot_mode: Literal["words", "none", "tconv", "cluster"] = option(
         "words",
         "how frames become words: optimal transport, not at all, after a temporal convolution, or runs of one cluster"
         " (ablations)",
     )
-    frame_codes: int = option(512, "kinds of frames that words are made of", low=2, high=1_000_000)
+    frame_codes: int = option(512, "number of kinds of frames, which words are made of", low=2, high=1_000_000)
     max_words: int = option(1024, "words of several frames that the transport may choose from", low=0, high=1_000_000)
     memory_weight: float = option(
-        0.5, "alpha: share of the language model's state in what pairs attend to", low=0, high=1
+        0.5, "alpha: weight of the language model's state in the memory that pairs attend to", low=0, high=1
     )
     decoder_layer: int = option(3, "layers of the scene graph predictor", low=0, high=1000)

@@ -22,23 +22,27 @@ class TuneOptions:
 
     search: str = option(
         "",
-        "what to search over, in quotes: 'lr=log:1e-5:1e-3 batch_size=1,2,4 dropout=0:0.5 hidden_dim=64:512:64' (ranges"
-        " with both ends)",
+        "what to search over, in quotes: 'lr=log:1e-5:1e-3 batch_size=1,2,4 dropout=0:0.5 hidden_dim=64:512:64'"
+        " (ranges include both ends)",
         group=COMMON,
     )
     sampler: Literal["grid", "random", "bayes"] = option(
-        "bayes", "how to choose: every combination, at random, or learning from the trials so far", group=COMMON
+        "bayes", "how to choose trials: every combination, at random, or learning from earlier trials", group=COMMON
     )
     trials: int | None = option(
-        None, "trials of the study in all; by default the whole grid, else 20", low=1, high=1_000_000, group=COMMON
+        None,
+        "total number of trials in the study; by default the whole grid, else 20",
+        low=1,
+        high=1_000_000,
+        group=COMMON,
     )
     pruner: Literal["median", "none"] = option(
         "median",
-        "end trials that after as many epochs are worse than half of the others (-monitor), or none",
+        "median: end trials early that are worse (-monitor) than half of the others after as many epochs",
         group=COMMON,
     )
     study: str | None = option(
-        None, "name of the study, which goes on if it is there; by default <model>_<mode>", group="the study"
+        None, "name of the study, resumed if it exists; by default <model>_<mode>", group="the study"
     )
     storage: str | None = option(
         None,
@@ -63,7 +67,7 @@ class CheckpointOptions:
     )
     model: str | None = option(
         None,
-        "must be the model of the checkpoint; code of your own, package.module:METHOD, has to be named",
+        "must be the model of the checkpoint; required for your own code, package.module:METHOD",
         plugin=True,
     )
     detector: str | None = option(
@@ -79,13 +83,13 @@ class CheckpointOptions:
     )
     classes: str | None = option(
         None,
-        "file of the labels of the detector, one a line, where its own file does not tell them",
+        "file with the labels of the detector, one per line, if its own file does not contain them",
         place="input",
         group="boxes and tracks",
     )
     label_map: str | None = option(
         None,
-        "file that says which class of the model a label of the detector is, lines such as 'mug: cup'",
+        "file that maps labels of the detector to classes of the model, with lines such as 'mug: cup'",
         place="input",
         group="boxes and tracks",
     )
@@ -101,20 +105,20 @@ class ScoringOptions:
     """What the commands that score checkpoints share."""
 
     split: Literal["test", "val", "train"] = option(
-        "test", "videos to score: the test split, the held-out training videos, or the other ones", group=COMMON
+        "test",
+        "videos to score: the test split, the held-out training videos (val), or the other training videos",
+        group=COMMON,
     )
     datasize: Literal["large", "small", "mini"] = option(
         "large", "large: all videos; small (or mini): a fixed tenth of them", group="data"
     )
     batch_size: int = option(1, "videos per step", low=1, high=100_000, group="data")
     num_workers: int | None = option(
-        None, "processes that read data; by default one per core, at most 4", low=0, high=1024, group="data"
+        None, "processes that load data; by default one per core, at most 4", low=0, high=1024, group="data"
     )
-    skip_bad: bool = option(
-        False, "leave out videos that cannot be read, and count them, instead of stopping", group="data"
-    )
+    skip_bad: bool = option(False, "skip and count unreadable videos instead of stopping", group="data")
     exclusive_decoding: bool = option(
-        True, "give predicates that occur once per label unit (EASG's dobj) to one object only"
+        True, "assign predicates that occur once per label unit (EASG's dobj) to one object only"
     )
     device: str = option("auto", "auto (the first CUDA device, else the CPU), cpu, cuda, cuda:1, ...", group=COMMON)
     features: str = option(
@@ -132,19 +136,19 @@ class EvaluateOptions(ScoringOptions, CheckpointOptions):
 
     mode: Literal["predcls", "sgcls", "sgdet"] | None = option(
         None,
-        "the mode of the checkpoint, to have it checked; a model that reads boxes and classes alone has predcls and sgdet",
+        "the mode of the checkpoint, to check it; a model that reads boxes and classes alone has predcls and sgdet",
     )
     distributed: bool = option(False, "several processes, one per device; torchrun starts them and turns the option on")
     max_pairs: int | None = option(
         None,
-        "pairs of a frame that are looked at, 0 for all, where every ordered pair is a candidate; by default as trained",
+        "most pairs of a frame, 0 for all, if every ordered pair is a candidate; by default as trained",
         low=0,
         high=1_000_000,
     )
     reference_compat: bool | None = option(
         None,
-        "score with the reference's plain bugs or without; by default as trained, and imported checkpoints both ways,"
-        " side by side",
+        "score with or without the bugs of the reference; by default as trained, and imported checkpoints both"
+        " ways, side by side",
     )
     save_path: str | None = option(
         None,
@@ -154,11 +158,12 @@ class EvaluateOptions(ScoringOptions, CheckpointOptions):
     )
     protocol: Literal["own", "impartail", "oed"] = option(
         "own",
-        "the field's protocol, or how the authors of a method score theirs, to be compared with their own tables only",
+        "the field's protocol, or the evaluator of a method's authors, to compare with their own tables only",
     )
     charts: bool = option(
         True,
-        "draw recall by predicate, calibration, why relations are missed and, of models that know it, risk over coverage (PNG)",
+        "draw recall by predicate, calibration, why relations are missed and, for models that estimate"
+        " uncertainty, risk over coverage (PNG)",
     )
 
 
@@ -170,14 +175,14 @@ class CompareOptions(ScoringOptions):
         help="checkpoint files or folders of runs, two or more; differences are to the first", place="input", hub=True
     )
     model: str | None = option(
-        None, "code of your own that the runs are of: package.module:METHOD, several with commas", plugin=True
+        None, "your own code, if the runs use it: package.module:METHOD, several with commas", plugin=True
     )
     data_path: str | None = option(
         None, "data set folder; by default the one that each run was trained on", place="input", group=COMMON
     )
     out: str = option("comparison", "folder for comparison.csv and comparison.png", place="new folder", group=COMMON)
     charts: bool = option(
-        True, "draw the differences, and for runs that have to be scored what 'vidsgg evaluate' draws (PNG)"
+        True, "draw the differences, and for runs that are scored the charts of 'vidsgg evaluate' (PNG)"
     )
 
 
@@ -194,7 +199,7 @@ class PredictOptions(CheckpointOptions, SharedOptions):
         takes_stream=True,
     )
     video: str = option("0", "of a data set: name of the video, or its number in the split, from 0", group=COMMON)
-    split: Literal["test", "val", "train"] = option("test", "of a data set: the split that the video is in")
+    split: Literal["test", "val", "train"] = option("test", "of a data set: the split of the video")
     out: str | None = option(
         None,
         "folder for the graphs (and a data set's page); by default 'graphs' for your own videos, else the checkpoint's;"
@@ -207,12 +212,12 @@ class PredictOptions(CheckpointOptions, SharedOptions):
     )
     format: Literal["graphs", "library"] | None = option(
         None,
-        "what -out is: graphs (a JSON file for each video) or a library (tables to be searched, pip install"
-        " vidsgg[library]); by default what is there, else graphs",
+        "what -out is: graphs (a JSON file for each video) or a library (searchable tables, pip install"
+        " vidsgg[library]); by default what exists there, else graphs",
     )
     fps: float = option(
         FPS,
-        "graphs a second; of a folder of pictures, which are all used, how many were taken a second",
+        "graphs per second; pictures of a folder are all used, and this is the rate at which they were taken",
         low=0.001,
         high=1000,
         group=COMMON,
@@ -225,14 +230,14 @@ class PredictOptions(CheckpointOptions, SharedOptions):
     )
     least_score: float | None = option(
         None,
-        "leave out objects in your own videos that the detector is less sure of; by default its own value",
+        "drop objects with a lower detector score in your own videos; by default the detector's own value",
         low=0,
         high=1,
         group="boxes and tracks",
     )
     threshold: float | None = option(
         None,
-        "your own videos: show predicates from this probability on, by default each group's own value; a data set's"
+        "your own videos: show predicates from this probability, by default each group's own value; a data set's"
         " video: keep the best of each group and all above this, by default 0.5",
         low=0,
         high=1,
@@ -240,31 +245,31 @@ class PredictOptions(CheckpointOptions, SharedOptions):
     )
     uncertainty_threshold: float | None = option(
         None,
-        "of models that know their uncertainty: above it an edge is marked as uncertain; by default as trained",
+        "for models that estimate uncertainty: mark edges above it as uncertain; by default as trained",
         low=0,
         high=1e9,
     )
     tracker: Literal["overlap", "bytetrack"] = option(
         TRACKER,
-        "how things in your own videos get their ids: by class and overlap, or ByteTrack (pip install"
+        "how objects in your own videos get their ids: by class and overlap, or by ByteTrack (pip install"
         " vidsgg[tracking])",
         group="boxes and tracks",
     )
     watch: bool = option(
         False,
-        "of a camera, an address or a pipe: serve a page on this machine that follows",
+        "for a camera, an address or a pipe: serve a live page on this machine",
         group="a camera, an address or a pipe",
     )
     port: int = option(
-        0, "of that page; 0 takes a free one", low=0, high=65_535, group="a camera, an address or a pipe"
+        0, "port of that page; 0 takes a free one", low=0, high=65_535, group="a camera, an address or a pipe"
     )
     jobs: int | None = option(
         None,
-        "videos at a time, each in a process with a model of its own; by default 1, on Ray as many as there is room for",
+        "videos at a time, each in its own process with its own model; by default 1, on Ray as many as fit",
         low=1,
         high=100_000,
     )
-    overwrite: bool = option(False, "replace graphs that exist already", group=COMMON)
+    overwrite: bool = option(False, "replace existing graphs", group=COMMON)
     device: str = option("auto", "auto (the first CUDA device, else the CPU), cpu, cuda, cuda:1, ...", group=COMMON)
 
 
@@ -294,22 +299,22 @@ class DemoOptions:
     """Options of ``vidsgg demo``."""
 
     out: str = option("demo", "folder for the data set, the runs and the page", place="new folder")
-    quick: bool = option(False, "a small demo, of about two minutes on two CPU cores")
-    large: bool = option(False, "a large one, of about half an hour, whose model finds more")
-    videos: int | None = option(None, f"films of the synthetic data set, {_by_size('videos')}", low=10, high=100_000)
+    quick: bool = option(False, "a small demo: about two minutes on two CPU cores")
+    large: bool = option(False, "a large demo: about half an hour, with a better model")
+    videos: int | None = option(None, f"videos of the synthetic data set, {_by_size('videos')}", low=10, high=100_000)
     modes: str | None = option(
         None,
         f"tasks to train, one after another: some of predcls,sgcls,sgdet; {_by_size('modes')}",
     )
     detector_epochs: int | None = option(
         None,
-        f"passes of the detector over the pictures to learn from, {_by_size('detector_epochs')}",
+        f"passes of the detector over the training frames, {_by_size('detector_epochs')}",
         low=1,
         high=1_000_000,
     )
     epochs: int | None = option(
         None,
-        "passes of the first model over the films to learn from; the others, which start from it, take half;"
+        "passes of the first model over the training videos; the others start from it and take half as many;"
         f" {_by_size('epochs')}",
         low=1,
         high=1_000_000,
@@ -320,7 +325,7 @@ class DemoOptions:
     def size(self) -> DemoSize:
         """The size that is asked for, with what is given besides. Raises ConfigError for two sizes."""
         if self.quick and self.large:
-            raise ConfigError("options -quick and -large: they are two sizes of the demo; give one of them.")
+            raise ConfigError("options -quick and -large: these are two sizes of the demo; give one of them.")
         chosen = QUICK_DEMO if self.quick else LARGE_DEMO if self.large else MEDIUM_DEMO
         given = {field.name: getattr(self, field.name) for field in fields(DemoSize)}
         return replace(chosen, **{name: value for name, value in given.items() if value is not None})
@@ -344,7 +349,7 @@ class FeaturesOptions(SharedOptions):
     mode: Literal["predcls", "sgcls", "sgdet"] = option("predcls", "task to write features for", group=COMMON)
     model: str = option(
         "sttran",
-        "model that is to read them; only in SGDET some read others than STTran: tempura takes raw detections",
+        "model that will read them; only in SGDET some models need their own: tempura reads raw detections",
         plugin=True,
         group=COMMON,
     )
@@ -367,20 +372,20 @@ class FeaturesOptions(SharedOptions):
         group=COMMON,
     )
     split: Literal["all", "train", "test"] = option(
-        "all", "videos to look at; train includes those held out for validation"
+        "all", "videos to process; train includes those held out for validation"
     )
     datasize: Literal["large", "small", "mini"] = option(
         "large", "large: all videos; small (or mini): a fixed tenth of them"
     )
     max_pairs: int | None = option(
         None,
-        "as for 'vidsgg train': pairs of a frame that are looked at where every ordered pair is a candidate",
+        "as for 'vidsgg train': most pairs of a frame, if every ordered pair is a candidate",
         low=0,
         high=1_000_000,
     )
     num_workers: int | None = option(
         None,
-        "processes; by default one per core, at most 4, on GPUs 4 for each; on Ray as many as there is room for",
+        "processes; by default one per core, at most 4, on GPUs 4 for each; on Ray as many as fit",
         low=1,
         high=100_000,
     )
@@ -388,11 +393,9 @@ class FeaturesOptions(SharedOptions):
         "auto", "auto (all CUDA devices, else the CPU), cpu, cuda (all of them), cuda:1, ...", group=COMMON
     )
     reference_compat: bool = option(False, "for SGDET: reproduce the reference's bugs that change published numbers")
-    skip_bad: bool = option(False, "leave out videos that cannot be read, and count them, instead of stopping")
-    verify: bool = option(False, "compare the checksums of the records that are there, and write damaged ones again")
-    estimate: bool = option(
-        False, "only estimate how large the features will be and how long they take; writes nothing", group=COMMON
-    )
+    skip_bad: bool = option(False, "skip and count unreadable videos instead of stopping")
+    verify: bool = option(False, "compare the checksums of existing records, and write damaged ones again")
+    estimate: bool = option(False, "only estimate the size of the features and the time; writes nothing", group=COMMON)
 
     @property
     def inference(self) -> Inference:
@@ -413,15 +416,15 @@ class TrainDetectorOptions:
     )
     detector: str | None = option(
         None,
-        "c4-small (for CPUs), c4-resnet101, fasterrcnn_resnet50_fpn_v2; by default that of a file given to -pretrained,"
-        " else c4-small",
+        "c4-small (for CPUs), c4-resnet101, fasterrcnn_resnet50_fpn_v2; by default that of the file in"
+        " -pretrained, else c4-small",
         free=("list",),
         group=COMMON,
     )
     pretrained: str = option(
         "auto",
-        "start: imagenet, coco (torchvision's weights), none, a file, or auto: torchvision's if the detector has any"
-        " and they can be had",
+        "start: imagenet, coco (torchvision's weights), none, a file, or auto: torchvision's, if the detector has"
+        " any and they are available",
         place="input",
         group=COMMON,
     )
@@ -441,7 +444,7 @@ class TrainDetectorOptions:
     epochs: int = option(4, "passes over the training frames; 0 only scores", low=0, high=1_000_000, group=COMMON)
     minutes: float | None = option(
         None,
-        "end after that many minutes; the learning rate then follows the clock",
+        "end after this many minutes; the learning rate adapts",
         low=0.01,
         high=1e6,
         free=("run",),
@@ -479,15 +482,13 @@ class TrainDetectorOptions:
     )
     num_workers: int | None = option(
         None,
-        "processes that read frames; by default one per core, at most 4",
+        "processes that load frames; by default one per core, at most 4",
         low=0,
         high=1024,
         free=("run", "list"),
         group="data",
     )
-    skip_bad: bool = option(
-        False, "leave out frames that cannot be read, and count them, instead of stopping", free=("run",), group="data"
-    )
+    skip_bad: bool = option(False, "skip and count unreadable frames instead of stopping", free=("run",), group="data")
     device: str = option(
         "auto", "auto (the first CUDA device, else the CPU), cpu, cuda, cuda:1, ...", free=("run", "list"), group=COMMON
     )
@@ -500,6 +501,4 @@ class ImportCheckpointOptions(ImportOptions):
 
     file: Path = option(help="the authors' file, such as faster_rcnn_ag.pth or sttran_predcls.tar", place="input")
     out: Path | None = option(None, "file to write; by default <name>_vidsgg beside the given one", place="new file")
-    model: str | None = option(
-        None, "the relation model that the file holds; recognised automatically; give it to have it checked"
-    )
+    model: str | None = option(None, "the relation model in the file; recognised automatically; give it to check")

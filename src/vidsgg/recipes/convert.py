@@ -33,7 +33,7 @@ class ConvertOptions:
         COCO_VIDEO, "COCO-video with relations, or the files that VidVRD's and VidOR's loaders read"
     )
     masks: bool = option(
-        False, "keep the masks of things as 'segmentation': of data that has masks (PVSG), with -format coco_video"
+        False, "keep the masks of objects as 'segmentation': for data with masks (PVSG), with -format coco_video"
     )
 
 

@@ -25,7 +25,7 @@ class LibraryBuildOptions(ManyOptions):
         help="folder of the library, a new one or one to add to", aliases=["o"], place="new folder", remote=True
     )
     jobs: int | None = option(
-        None, "processes that read graphs; by default 1, on Ray as many as there is room for", low=1, high=100_000
+        None, "processes that read graphs; by default 1, on Ray as many as fit", low=1, high=100_000
     )
 
 

@@ -19,18 +19,18 @@ class ManyOptions:
     """Where the work is done."""
 
     engine: Literal["processes", "ray"] = option(
-        "processes", "where to work: processes of this machine, or a Ray cluster (pip install vidsgg[cluster])"
+        "processes", "where to run: in processes of this machine, or on a Ray cluster (pip install vidsgg[cluster])"
     )
     address: str | None = option(
         None,
-        "of the Ray cluster: auto for the one that this machine belongs to, or HOST:PORT; by default RAY_ADDRESS, else"
-        " Ray is started on this machine",
+        "address of the Ray cluster: auto for the one that this machine belongs to, or HOST:PORT; by default"
+        " RAY_ADDRESS, else Ray is started on this machine",
     )
-    cpus_per_actor: float = option(1.0, "on Ray: CPUs of each worker, and its threads", low=0.01, high=1024)
+    cpus_per_actor: float = option(1.0, "on Ray: CPUs and threads of each worker", low=0.01, high=1024)
     gpus_per_actor: float | None = option(
         None,
-        "on Ray: GPUs of each worker, such as 0.5 for two workers on one; by default 1 where the cluster has any, 0 for"
-        " -device cpu",
+        "on Ray: GPUs of each worker, such as 0.5 for two workers on one; by default 1 if the cluster has any, 0"
+        " for -device cpu",
         low=0,
         high=1,
     )
@@ -71,7 +71,7 @@ class SharedOptions(ManyOptions):
     """For work that several calls may share."""
 
     share: str | None = option(
-        None, "do only a part, such as 3/8, the third of eight: for calls that share the work, as in a SLURM array"
+        None, "process only a part, such as 3/8, the third of eight: for calls that share the work, as in a SLURM array"
     )
 
     @property

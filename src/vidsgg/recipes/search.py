@@ -22,17 +22,17 @@ class SearchOptions:
 
     library: str = option(help="folder of a library", place="input", remote=True)
     query: str = option(default="", help='relations in time, such as "person drinking_from cup then person putting ?x"')
-    limit: int = option(default=LIMIT, help="the most hits, the surest first", low=1, high=1_000_000)
-    format: Literal["table", "csv", "json", "counts"] = option(default="table", help="how to print what was found")
-    every: float = option(default=60.0, help="seconds of a line of -format counts", low=0.001, high=1e9)
+    limit: int = option(default=LIMIT, help="most hits, the highest scores first", low=1, high=1_000_000)
+    format: Literal["table", "csv", "json", "counts"] = option(default="table", help="how to print the hits")
+    every: float = option(default=60.0, help="seconds per line of -format counts", low=0.001, high=1e9)
     page: str = option(default="", help="also write a page with the hits as short clips", place="new file")
     videos: str = option(
         default="",
-        help="for -page: folder of the videos; by default where they were when their graphs came in",
+        help="for -page: folder of the videos; by default their paths when their graphs were added",
         place="input",
         remote=True,
     )
-    sql: str = option(default="", help="ask in SQL instead of a query")
+    sql: str = option(default="", help="run SQL instead of a query")
     explain: bool = option(default=False, help="print the SQL of the query instead of running it")
 
 

@@ -16,7 +16,7 @@ class CheckOptions:
     data_path: str | None = option(
         None, "folder of the data set; by default data/action_genome, if it exists", place="input"
     )
-    images: Literal["none", "sample", "all"] = option("sample", "which videos' pictures to read")
+    images: Literal["none", "sample", "all"] = option("sample", "videos whose pictures are read")
     examples: int = option(3, "cases of each kind of fault to list", low=1, high=1_000)
 
 

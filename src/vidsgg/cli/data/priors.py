@@ -25,7 +25,7 @@ class PriorsOptions:
         None, "folder of the data set; by default data/action_genome, if it exists", place="input"
     )
     split: Literal["train", "val", "all"] = option(
-        "train", "training videos without those held out for validation, these alone, or both"
+        "train", "training videos without those held out for validation, only these (val), or both"
     )
     out: Path | None = option(
         None,

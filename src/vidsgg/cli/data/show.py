@@ -19,7 +19,7 @@ class ShowOptions:
     data_path: str | None = option(
         None, "folder of the data set; by default data/action_genome, if it exists", place="input"
     )
-    split: Literal["train", "test"] = option("test", "which videos to number")
+    split: Literal["train", "test"] = option("test", "split of the video")
     video: str = option("0", "name of the video, or its number in the split, from 0")
     frame: str = option(
         "all", "position of an annotated frame in the video, from 0, or 'all' for a sheet of all of them"

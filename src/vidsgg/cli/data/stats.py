@@ -19,9 +19,9 @@ class StatsOptions:
     data_path: str | None = option(
         None, "folder of the data set; by default data/action_genome, if it exists", place="input"
     )
-    split: Literal["train", "test"] = option("train", "which videos to count")
+    split: Literal["train", "test"] = option("train", "videos to count")
     top: int = option(20, "rows of the longer tables", low=1, high=1_000_000)
-    out: Path | None = option(None, "folder for charts (PNG); none are drawn without it", place="new folder")
+    out: Path | None = option(None, "folder for charts (PNG); without it none are drawn", place="new folder")
 
 
 def main(argv: Sequence[str]) -> int:

@@ -16,21 +16,21 @@ from vidsgg.options import option
 @dataclass(frozen=True)
 class SynthOptions:
     out: Path = option(
-        help="folder to make it in; empty, new, or with an older synthetic set, which is replaced",
+        help="folder for the data set: empty, new, or with an older synthetic set, which is replaced",
         aliases=["o"],
         place="new folder",
     )
     world: Literal["person", "rooms"] = option(
         "person",
-        "person: one person and things, in Action Genome's own file format; rooms: several people and things, and"
-        " relations between any two of them, in the format of own data",
+        "person: one person and objects, in Action Genome's own file format; rooms: several people and objects,"
+        " and relations between any two of them, in the format of your own data",
     )
-    videos: int = option(200, "how many videos; every fifth belongs to the test split", low=5, high=100_000)
+    videos: int = option(200, "number of videos; every fifth belongs to the test split", low=5, high=100_000)
     seed: int = option(0, "the same seed gives the same bytes", low=0, high=2**32 - 1)
-    frames: bool = option(False, "also write every frame as a PNG, as users of Action Genome dump them")
+    frames: bool = option(False, "also write every frame as a PNG, like the frame dump of Action Genome")
     width: int = option(320, "width of the pictures in pixels; an even number", low=96, high=16_384)
     height: int = option(240, "height of the pictures in pixels; an even number", low=96, high=16_384)
-    workers: str = option("auto", "processes: a number, or 'auto' for as many as help")
+    workers: str = option("auto", "number of processes, or 'auto'")
 
 
 def main(argv: Sequence[str]) -> int:

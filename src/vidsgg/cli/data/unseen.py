@@ -18,7 +18,7 @@ class UnseenOptions:
         None, "folder of the data set; by default data/action_genome, if it exists", place="input"
     )
     split: Literal["test", "val"] = option(
-        "test", "videos whose triplets are looked for among the others: the test split, or those for validation"
+        "test", "videos whose triplets are compared with the others: the test split, or those for validation"
     )
     top: int = option(20, "triplets to list, the most frequent first", low=1, high=1_000_000)
     out: Path | None = option(None, "table of all of them to write (CSV)", place="new file")

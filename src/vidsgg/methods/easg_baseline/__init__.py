@@ -51,9 +51,9 @@ class EasgBaselineOptions(NeuralOptions):
         "wave",
         "learning rate schedule; wave: by epoch, half a cosine down over ten epochs and up again over the next ten",
     )
-    bce_loss: bool = option(True, "binary cross entropy; there is no other loss here")
+    bce_loss: bool = option(True, "binary cross entropy; this model has no other loss")
     exclusive_decoding: bool = option(
-        False, "give predicates that occur once per label unit (EASG's dobj) to one object only; the authors do not"
+        False, "assign predicates that occur once per label unit (EASG's dobj) to one object only; the authors do not"
     )
 
     def __post_init__(self) -> None:

@@ -31,24 +31,24 @@ class OedOptions(OedConfig, NeuralOptions):
 
     temporal_epochs: int = option(
         6,
-        "the last of -epochs, in which frames learn to be refined by others (stage 2); 0: without it",
+        "the last of -epochs, in which frames learn to be refined by others (stage 2); 0: no stage 2",
         low=0,
         high=1_000_000,
     )
     lr_drop: int | None = option(
         None,
-        "with -scheduler step: epochs of a stage after which the learning rate is a tenth; by default three quarters of"
-        " stage 1 and half of stage 2",
+        "with -scheduler step: epoch of a stage after which the learning rate is divided by ten; by default after"
+        " three quarters of stage 1 and half of stage 2",
         low=1,
         high=1_000_000,
     )
-    backbone_lr: float = option(0.1, "learning rate of the backbone, as a share of -lr", low=0, high=1e3)
-    frames_per_video: int = option(8, "frames of a video that a step of stage 1 learns from", low=1, high=10_000)
+    backbone_lr: float = option(0.1, "learning rate of the backbone, as a fraction of -lr", low=0, high=1e3)
+    frames_per_video: int = option(8, "frames of a video in a step of stage 1", low=1, high=10_000)
     start_weights: str | None = option(
         None, "file to start from: torchvision's ResNet, a DETR checkpoint, or the authors' stage 1", place="input"
     )
     merge_queries: bool = option(
-        False, "when scored: let queries that say the same of the same boxes be one; done on videos of your own anyway"
+        False, "in evaluation: merge queries that predict the same for the same boxes; always done on your own videos"
     )
 
     def __post_init__(self) -> None:
@@ -64,7 +64,7 @@ class OedOptions(OedConfig, NeuralOptions):
 @dataclass(frozen=True)
 class EvaluationOfOed:
     merge_queries: bool | None = option(
-        None, "oed: let queries that say the same of the same boxes be one, which makes scores comparable with others"
+        None, "oed: merge queries that predict the same for the same boxes, which makes scores comparable with others"
     )
 
 

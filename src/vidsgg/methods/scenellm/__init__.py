@@ -37,15 +37,15 @@ class SceneLLMOptions(SceneLLMSizes, NeuralOptions):
     )
     llm_lr: float = option(1e-6, "learning rate of the language model's adapters", low=0, high=1e3)
     llm_dtype: Literal["auto", "float32", "bfloat16"] = option(
-        "auto", "precision of the language model's weights; auto: bfloat16 from a billion parameters on, else float32"
+        "auto", "precision of the language model's weights; auto: bfloat16 for a billion weights or more, else float32"
     )
     llm_bits: Literal["none", "8", "4"] = option(
         "none", "quantise the language model's weights while loading (bitsandbytes, CUDA)"
     )
     use_llm: bool = option(True, "False: no language model (ablation)")
     lora_rank: int = option(16, "rank of the adapters", low=1, high=65_536)
-    lora_alpha: float = option(32.0, "the adapters' product counts lora_alpha / lora_rank", low=0, high=1e6)
-    lora_dropout: float = option(0.05, "share of the adapters' inputs dropped in training", low=0, high=1)
+    lora_alpha: float = option(32.0, "the adapters' output is scaled by lora_alpha / lora_rank", low=0, high=1e6)
+    lora_dropout: float = option(0.05, "fraction of the adapters' inputs dropped in training", low=0, high=1)
     vq_epochs: int = option(
         10, "stage 1: epochs in which only the codebook is learnt; they count among -epochs", low=0, high=1_000_000
     )

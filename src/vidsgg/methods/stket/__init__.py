@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 class StketOptions(StketConfig, NeuralOptions):
     """Options of a run of STKET."""
 
-    spatial_prior_loss: bool = option(True, "train the prior knowledge of the spatial part with a loss of its own")
-    temporal_prior_loss: bool = option(True, "train the prior knowledge of the temporal part with a loss of its own")
+    spatial_prior_loss: bool = option(True, "train the priors of the spatial part with a separate loss")
+    temporal_prior_loss: bool = option(True, "train the priors of the temporal part with a separate loss")
     bce_loss: bool = option(True, "binary cross entropy for groups with several labels; False: margin loss")
     priors: str | None = option(
         None,
@@ -49,7 +49,7 @@ class StketOptions(StketConfig, NeuralOptions):
 @dataclass(frozen=True)
 class EvaluationOfStket:
     part: Literal["spatial", "temporal", "ensemble", "all"] | None = option(
-        None, "stket: the part that answers, or all of them, side by side; by default as trained"
+        None, "stket: the part whose result is used, or all of them, side by side; by default as trained"
     )
     oracle_contacts: bool | None = option(
         None,
@@ -60,9 +60,11 @@ class EvaluationOfStket:
 
 @dataclass(frozen=True)
 class ImportOfStket(ImportOptions):
-    N_layer: int | None = option(None, "stket: how often its encoder layers run; by default once", low=1, high=1000)
+    N_layer: int | None = option(
+        None, "stket: number of passes through its encoder layers; by default one", low=1, high=1000
+    )
     pred_contact_threshold: float | None = option(
-        None, "stket: probability from which on a predicted contact is taken for one", low=0, high=1
+        None, "stket: least probability of a predicted contact", low=0, high=1
     )
     use_spatial_prior: bool | None = option(None, "stket: whether its spatial part reads priors")
     use_temporal_prior: bool | None = option(None, "stket: whether its temporal part reads priors")

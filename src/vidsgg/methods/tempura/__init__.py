@@ -87,11 +87,9 @@ class EvaluationOfTempura:
 
 @dataclass(frozen=True)
 class ImportOfTempura(ImportOptions):
-    memory: bool | None = option(
-        None, "tempura: restore the prototypes of the file, without which its authors score it"
-    )
+    memory: bool | None = option(None, "tempura: restore the prototypes of the file; its authors score without them")
     mem_feat_lambda: str | None = option(
-        None, "tempura: share of a feature beside the memory's answer, a number or 'sum'"
+        None, "tempura: weight of a feature beside the memory's answer, a number or 'sum'"
     )
     mem_fusion: Literal["early", "late"] | None = option(None, "tempura: where its relation memory is read")
 
