@@ -4,8 +4,9 @@ thousand boxes and relations."""
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any
 
 from vidsgg.structures.graph import GraphFrame, VideoGraph
@@ -14,6 +15,7 @@ from vidsgg.viewer.matching import Track, Verdict, compare, join_tracks
 
 # Where a graph does not know its times, this many are shown a second.
 FRAMES_A_SECOND = 2.0
+_DIGITS = 3  # of scores
 _UNKNOWN = -1  # of a verdict: nothing is annotated in the frame
 Stretch = tuple[Track, Track, str, str, int, int, float]  # ends, predicate, group, first and last position, score
 
@@ -109,20 +111,22 @@ def _layer(frames: Sequence[GraphFrame], thing: dict[Track, int], names: _Names)
     """Nodes and edges of all frames one after another; ``node_start`` and ``edge_start`` say where
     a frame's begin."""
     nodes = [node for frame in frames for node in frame.nodes]
-    edges = [(frame, edge) for frame in frames for edge in frame.edges]
+    edges = [edge for frame in frames for edge in frame.edges]
     node_thing = [[thing[_key(node.track), node.label] for node in frame.nodes] for frame in frames]
-    unsure = any(edge.uncertain for _, edge in edges)
+    unsure = any(edge.uncertain for edge in edges)
     return {
         "node_start": _starts(len(frame.nodes) for frame in frames),
         "thing": [number for row in node_thing for number in row],
-        "box": [None if node.box is None else round(node.box[side], 1) for node in nodes for side in range(4)],
-        "score": [_score(node.score) for node in nodes],
+        "box": [
+            side for node in nodes for side in ((None,) * 4 if node.box is None else map(round, node.box, repeat(1)))
+        ],
+        "score": _scores(node.score for node in nodes),
         "edge_start": _starts(len(frame.edges) for frame in frames),
         "subject": [row[edge.subject] for frame, row in zip(frames, node_thing, strict=True) for edge in frame.edges],
         "object": [row[edge.object] for frame, row in zip(frames, node_thing, strict=True) for edge in frame.edges],
-        "predicate": [names.predicate(edge.predicate, edge.group) for _, edge in edges],
-        "edge_score": [_score(edge.score) for _, edge in edges],
-        "uncertain": [int(bool(edge.uncertain)) for _, edge in edges] if unsure else [],
+        "predicate": [names.predicate(edge.predicate, edge.group) for edge in edges],
+        "edge_score": _scores(edge.score for edge in edges),
+        "uncertain": [int(bool(edge.uncertain)) for edge in edges] if unsure else [],
     }
 
 
@@ -191,7 +195,12 @@ def _key(track: int | None) -> int:
 
 
 def _score(score: float) -> float:
-    return round(score, 3)
+    return round(score, _DIGITS)
+
+
+def _scores(scores: Iterable[float]) -> list[float]:
+    """As ``_score``, of many."""
+    return list(map(round, scores, repeat(_DIGITS)))
 
 
 def _css(colour: Colour) -> str:

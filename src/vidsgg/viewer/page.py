@@ -7,7 +7,7 @@ import base64
 import hashlib
 import html
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib import resources
 from itertools import pairwise
 from pathlib import Path
@@ -15,12 +15,13 @@ from typing import Any
 
 from vidsgg.errors import DataError
 from vidsgg.inference.graphs import tracked
-from vidsgg.io.atomic import write_whole
+from vidsgg.io.atomic import whole_file
 from vidsgg.structures.graph import Origin, VideoGraph
 from vidsgg.viewer.content import page_content
 from vidsgg.viewer.graphs import subjects_of, words
 from vidsgg.viewer.media import Media
 
+_COLUMNS = 3  # how deep they lie in the content: "layers", "prediction", "box"
 # In this order they make one script.
 SCRIPTS = (
     "content.js",
@@ -94,7 +95,8 @@ def _about(dataset: str, made_by: Origin | None) -> str:
     return " · ".join(part for part in parts if part)
 
 
-def _page(title: str, content: dict[str, Any], media: Media) -> str:
+def _page(title: str, content: dict[str, Any], media: Media) -> Iterator[str]:
+    """The page in pieces: a long one is not put together in memory."""
     folder = resources.files("vidsgg.viewer") / "page"
     style = (folder / "style.css").read_text(encoding="utf-8")
     parts = "\n".join((folder / name).read_text(encoding="utf-8") for name in SCRIPTS)
@@ -108,19 +110,30 @@ def _page(title: str, content: dict[str, Any], media: Media) -> str:
         "base-uri": "'none'",
         "form-action": "'none'",
     }
-    # "<" would let a name close the element that holds the data.
-    data = json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
-    filled = {
-        "policy": "; ".join(f"{name} {value}" for name, value in policy.items()),
-        "title": html.escape(title),
-        "style": style,
-        "script": script,
-        "data": data,
-        "media": "\n".join(media.encoded()),
+    filled: dict[str, Callable[[], Iterable[str]]] = {
+        "policy": lambda: ["; ".join(f"{name} {value}" for name, value in policy.items())],
+        "title": lambda: [html.escape(title)],
+        "style": lambda: [style],
+        "script": lambda: [script],
+        "data": lambda: _json(content, _COLUMNS),
+        "media": lambda: ["\n".join(media.encoded())],
     }
     # every second piece is the name of what goes there
     pieces = (folder / "frame.html").read_text(encoding="utf-8").split("%%")
-    return "".join(filled[piece] if i % 2 else piece for i, piece in enumerate(pieces))
+    for i, piece in enumerate(pieces):
+        yield from filled[piece]() if i % 2 else [piece]
+
+
+def _json(value: Any, depth: int = 0) -> Iterator[str]:
+    """JSON in pieces: the parts of tables one after another, down to that depth."""
+    if isinstance(value, dict) and value and depth:
+        for i, (name, part) in enumerate(value.items()):
+            yield f"{',' if i else '{'}{json.dumps(name)}:"
+            yield from _json(part, depth - 1)
+        yield "}"
+        return
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    yield text.replace("<", "\\u003c")  # which would let a name close the element that holds the data
 
 
 def _hash(text: str) -> str:
@@ -128,9 +141,11 @@ def _hash(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
-def _write(path: Path, page: str) -> None:
+def _write(path: Path, pieces: Iterable[str]) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, page.encode("utf-8", "replace"))
+        with whole_file(path) as file:
+            for piece in pieces:
+                file.write(piece.encode("utf-8", "replace"))
     except OSError as error:
         raise DataError(f"cannot write {path}: {error.strerror}.") from error

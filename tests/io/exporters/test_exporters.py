@@ -26,7 +26,7 @@ from vidsgg.io.exporters.graphml import graphml
 from vidsgg.io.exporters.networkx_graph import to_networkx
 from vidsgg.io.exporters.predictions import prediction_tensors
 from vidsgg.io.exporters.supervision_boxes import to_supervision
-from vidsgg.io.exporters.table import COLUMNS, table
+from vidsgg.io.exporters.table import COLUMNS, rows, table
 from vidsgg.io.exporters.vidvrd import vidor, vidvrd
 from vidsgg.structures.graph import GraphEdge, GraphFrame, GraphNode, RelationInterval, VideoFile, VideoGraph
 
@@ -50,24 +50,45 @@ def graph(video: str = "v.mp4", cup: str = "cup") -> VideoGraph:
     )
 
 
+def test_a_table_is_what_the_csv_module_writes() -> None:
+    texts = ["", "a,b", 'a"b', "a\rb", "a\nb", " a ", "-a", "é", EVIL]
+    nodes = [GraphNode(text, 1, None if i % 2 else (1e-7, 2, 0.1, 1e22), i or None) for i, text in enumerate(texts)]
+    edges = [GraphEdge(0, i, text, text, 0.5, (None, True, False)[i % 3]) for i, text in enumerate(texts)]
+    frame = GraphFrame("v/1", 1, None, 64, 48, tuple(nodes), tuple(edges))
+    made = VideoGraph("=v", "toy", (frame, GraphFrame("v/2", 2, 0.5, 64, 48, (), ())))
+    wanted = io.StringIO(newline="")
+    writer = csv.writer(wanted, lineterminator="\r\n")
+    writer.writerow(COLUMNS)
+    for row in rows(made):
+        cells = [str(cell).lower() if isinstance(cell, bool) else "" if cell is None else cell for cell in row]
+        formulas = ("=", "+", "-", "@", "\t", "\r")
+        writer.writerow([f"'{c}" if isinstance(c, str) and c.startswith(formulas) else c for c in cells])
+    assert table([made]).decode() == wanted.getvalue()
+
+
 def renamed() -> VideoGraph:
     made = graph(EVIL, EVIL)
     return replace(made, schema=None, relations=(replace(made.relations[0], predicate=EVIL, group=EVIL),))
 
 
 def test_a_table_has_a_row_for_every_relation_of_every_frame() -> None:
-    rows = list(csv.DictReader(io.StringIO(table([graph("a"), graph("b")]).decode(), newline="")))
-    assert tuple(rows[0]) == COLUMNS
-    assert [(row["video"], row["frame"], row["predicate"]) for row in rows[:3]] == [
+    found = list(csv.DictReader(io.StringIO(table([graph("a"), graph("b")]).decode(), newline="")))
+    assert tuple(found[0]) == COLUMNS
+    assert [(row["video"], row["frame"], row["predicate"]) for row in found[:3]] == [
         ("a", "1", "holding"),
         ("a", "1", "above"),
         ("a", "31", "holding"),
     ]
-    assert len(rows) == 6
-    assert (rows[0]["subject"], rows[0]["object"], rows[1]["subject"]) == ("person", "cup", "cup")
-    assert [float(rows[2][f"object_{side}"]) for side in ("x1", "y1", "x2", "y2")] == [50, 20, 56.5, 30]
-    assert (rows[0]["time"], rows[2]["time"], rows[0]["subject_track"], rows[0]["score"]) == ("0.0", "1.0", "1", "0.75")
-    assert (rows[0]["uncertain"], rows[1]["uncertain"]) == ("true", "")
+    assert len(found) == 6
+    assert (found[0]["subject"], found[0]["object"], found[1]["subject"]) == ("person", "cup", "cup")
+    assert [float(found[2][f"object_{side}"]) for side in ("x1", "y1", "x2", "y2")] == [50, 20, 56.5, 30]
+    assert (found[0]["time"], found[2]["time"], found[0]["subject_track"], found[0]["score"]) == (
+        "0.0",
+        "1.0",
+        "1",
+        "0.75",
+    )
+    assert (found[0]["uncertain"], found[1]["uncertain"]) == ("true", "")
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
