@@ -60,7 +60,7 @@ def test_an_unknown_name_is_told_with_the_closest(place: Path) -> None:
     with pytest.raises(
         ConfigError,
         match=(
-            r"option -number: unknown number 'elven'; there are one, eleven, and package.module:NAME for one of your"
+            r"option -number: unknown number 'elven'; there are one, eleven, and package.module:NAME for your"
             r" own; did you mean 'eleven'\?"
         ),
     ):
@@ -100,11 +100,11 @@ def test_two_things_of_one_name_are_both_told(place: Path, capsys: pytest.Captur
     install(place, "other-numbers", "of_others", "TWO = 3\n", "two = of_others:TWO")
     numbers = registry()
     with pytest.raises(
-        ConfigError, match=r"'two' is the name of several things.*(their|other)-numbers .* and (their|other)-numbers "
+        ConfigError, match=r"'two' is the name of several objects.*(their|other)-numbers .* and (their|other)-numbers "
     ):
         numbers.get("two")
     with pytest.raises(
-        ConfigError, match=r"'one' is the name of several things: of vidsgg \(of_ours:ONE\) and their-numbers"
+        ConfigError, match=r"'one' is the name of several objects: of vidsgg \(of_ours:ONE\) and their-numbers"
     ):
         numbers.get("one")
     assert numbers.all() == {"eleven": 11}

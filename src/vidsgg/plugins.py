@@ -70,8 +70,9 @@ def require_said_again(file: Path, named: Mapping[str, str], given: Collection[s
     for name in sorted(set(named) - set(given)):
         default = {field.name: field.default for field in dataclasses.fields(kind)}[name]
         raise ConfigError(
-            f"option -{name}: {file} asks for {named[name]!r}, which is code, and a checkpoint does not choose the code"
-            f" that is run. If you trust it, give -{name} {named[name]} again; otherwise give -{name} {default}."
+            f"option -{name}: {file} asks for {named[name]!r}, which is code, and a checkpoint does not choose"
+            f" which code is run. If you trust it, give -{name} {named[name]} again; otherwise give -{name}"
+            f" {default}."
         )
 
 
@@ -179,12 +180,12 @@ class Registry(Generic[T]):
         if not sources:
             known = self.names()
             raise ConfigError(
-                f"{where}unknown {self.option} {short(name)}; there are {', '.join(known)}, and package.module:NAME for"
-                f" one of your own{closest(name, known)}"
+                f"{where}unknown {self.option} {short(name)}; there are {', '.join(known)}, and package.module:NAME"
+                f" for your own{closest(name, known)}"
             )
         if len(sources) > 1:
             both = " and ".join(f"{source.package} ({source.value})" for source in sources)
-            raise ConfigError(f"{where}{short(name)} is the name of several things: of {both}. Uninstall one of them.")
+            raise ConfigError(f"{where}{short(name)} is the name of several objects: of {both}. Uninstall one of them.")
         (source,) = sources
         if name in self.built_in:
             thing: T = load_plugin(self.option, source.value)

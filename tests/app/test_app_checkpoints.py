@@ -54,9 +54,7 @@ def test_checkpoints_with_what_they_are_and_why_some_cannot_be_used(client: Test
         "faster-rcnn-c4",
     )
     assert first["problem"] is None
-    assert second["mode"] == "predcls" and second["problem"].startswith(
-        "is a model for predcls, which reads given boxes"
-    )
+    assert second["mode"] == "predcls" and second["problem"].startswith("is a model for predcls, which needs boxes")
     for number, message in (
         ("0" * 16, "not there any more"),
         (str(output / "sgdet"), "not there any more"),

@@ -302,7 +302,7 @@ def test_the_detector_is_looked_for_beside_the_checkpoint_and_must_be_the_right_
 @pytest.mark.parametrize(
     ("mode", "more", "message"),
     [
-        ("predcls", [], "is a model for predcls, which reads given boxes: give them with -boxes FILE"),
+        ("predcls", [], "is a model for predcls, which needs boxes: pass them as -boxes FILE"),
         ("sgdet", ["-boxes", "b.csv"], "is a model for sgdet, which finds boxes itself: leave out -boxes"),
         ("predcls", ["-boxes", "none.csv"], "none.csv: cannot be read"),
         ("sgdet", ["-video", "S0001"], "options -video and -split name a video of a data set"),

@@ -223,7 +223,7 @@ def test_everything_can_be_left_out(data: Path, tmp_path: Path, monkeypatch: pyt
             "error: model scenellm: option -llm_name: the language model '/no/such/folder' cannot be loaded",
         ),
         (["-llm_name", "random:t5"], "not a causal language model"),
-        (["-llm_bits", "4"], "made of random numbers, which are not quantised"),
+        (["-llm_bits", "4"], "random weights, which are not quantised"),
         (["-ot_mode", "word"], "unknown value 'word'; choose from words, none, tconv, cluster; did you mean 'words'?"),
         (["-token_dim", "12"], "12 must be even and a multiple of the 8 attention heads"),
     ],

@@ -189,5 +189,5 @@ def test_a_closed_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         raise PermissionError(13, "Permission denied", str(self))
 
     monkeypatch.setattr(Path, "is_file", closed)
-    with pytest.raises(DataError, match=r"cannot be looked at: .*person_bbox\.pkl: Permission denied"):
+    with pytest.raises(DataError, match=r"cannot be read: .*person_bbox\.pkl: Permission denied"):
         open_whole_split(root, "train", "predcls")

@@ -170,7 +170,7 @@ def test_masks_are_kept_where_that_is_asked(tmp_path: Path, capsys: pytest.Captu
     assert main(["data", "convert", str(tmp_path / "own"), str(tmp_path / "x"), "-masks", "True"]) == 2
     said = capsys.readouterr().err
     assert (
-        "vidvrd has no place for masks" in said and "has boxes and no masks" in said and not (tmp_path / "x").exists()
+        "vidvrd cannot represent masks" in said and "has boxes and no masks" in said and not (tmp_path / "x").exists()
     )
 
 

@@ -80,7 +80,7 @@ def test_a_folder_that_two_formats_recognise_is_neither(tmp_path: Path, monkeypa
     monkeypatch.setitem(FORMATS._admitted, "everything", _Everything())
     with pytest.raises(
         DataError,
-        match=r"is taken for several: Action Genome \(annotations/person_bbox\.pkl\) and Everything \(anything\.txt\)",
+        match=r"matches several formats: Action Genome \(annotations/person_bbox\.pkl\) and Everything \(anything\.txt\)",
     ):
         open_whole_split(root, "train", "predcls")
 
@@ -107,7 +107,7 @@ def test_an_installed_format_that_fails_costs_itself_only(
     warning = capsys.readouterr().err
     assert re.fullmatch(f"warning: {said}.* The folder is read as Action Genome\\.\n", warning)
     (tmp_path / "other").mkdir()
-    with pytest.raises(DataError, match=f"holds no data set that any other format knows, and {said}"):
+    with pytest.raises(DataError, match=f"holds no data set that another format recognises, and {said}"):
         identify(tmp_path / "other")
     with pytest.raises(DataError, match=r"action_genom does not exist"):
         identify(tmp_path / "action_genom")

@@ -255,4 +255,4 @@ def test_a_choice_without_a_detector_is_refused(tmp_path: Path, capsys: pytest.C
     root = sighted_set(tmp_path / "data")
     words = ["train", "-data_path", str(root), "-model", "frequency", "-save_path", str(tmp_path / "run")]
     assert main([*words, "-device", "cpu", "-backend", "onnx"]) == 2
-    assert "option -backend: nothing looks at pictures in this run" in capsys.readouterr().err
+    assert "option -backend: this run uses no detector" in capsys.readouterr().err

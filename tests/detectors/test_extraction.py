@@ -435,11 +435,11 @@ def test_images_that_do_not_fit_are_refused(tiny, change, message):
 @pytest.mark.parametrize(
     ("classes", "message"),
     [
-        ((*OBJECTS[:-1], "sofa"), "class 4 is 'sofa' to it and should be 'door'"),
-        ((*OBJECTS[:3], *OBJECTS[:2:-1]), "class 3 is 'door' to it and should be 'chair'"),
+        ((*OBJECTS[:-1], "sofa"), "class 4 is 'sofa' and should be 'door'"),
+        ((*OBJECTS[:3], *OBJECTS[:2:-1]), "class 3 is 'door' and should be 'chair'"),
         (
             OBJECTS[:4],
-            "tells 4 classes apart, data set 'toy_frames' has 5; class 4 is nothing to it and should be 'door'",
+            "has 4 classes, data set 'toy_frames' has 5; its class 4 is nothing and should be 'door'",
         ),
     ],
     ids=["another", "order", "fewer"],

@@ -170,7 +170,7 @@ def test_what_transformers_says_beside_the_network(tmp_path: Path) -> None:
 
 def test_a_model_that_reads_features_refuses_it(tmp_path: Path) -> None:
     path = write_network(tmp_path / "a.onnx", {"output": rows()})
-    with pytest.raises(ConfigError, match="no features of them"):
+    with pytest.raises(ConfigError, match="computes no features"):
         build_detector(str(path), SCHEMA, CPU)
 
 
@@ -221,11 +221,11 @@ HOSTILE: dict[str, tuple[Callable[[Path], Path], str]] = {
     "weights in another file": (other_file, "no ONNX network"),
     "unknown outputs": (
         lambda p: network(p, outputs={"x": np.zeros((1, 2, 3, 4), np.float32)}),
-        "no way of telling boxes",
+        "not a known form of boxes",
     ),
     "YOLOv5's rows": (
         lambda p: network(p, outputs={"output": np.zeros((1, 40, 8), np.float32)}),
-        "no way of telling boxes",
+        "not a known form of boxes",
     ),
     "too few names": (lambda p: network(p, outputs={"output": grid()}, names=["a"]), "3 labels apart, but there are 1"),
     "too many logits": (lambda p: network(p, outputs=queries(True), names=["person"]), "4 logits a box"),
@@ -238,9 +238,9 @@ HOSTILE: dict[str, tuple[Callable[[Path], Path], str]] = {
 NUMBERS: dict[str, tuple[np.ndarray, str]] = {
     "no number": (rows() * np.array([1, 1, 1, 1, np.nan, 1], np.float32), "no probabilities"),
     "logits": (rows() * np.array([1, 1, 1, 1, 40, 1], np.float32), "no probabilities"),
-    "endless boxes": (rows() + np.array([0, np.inf, 0, 0, 0, 0], np.float32), "no finite numbers"),
+    "endless boxes": (rows() + np.array([0, np.inf, 0, 0, 0, 0], np.float32), "not finite numbers"),
     "a label too many": (rows() + np.array([0, 0, 0, 0, 0, 3], np.float32), "label number 5"),
-    "a label that is no number": (rows() * np.array([1, 1, 1, 1, 1, np.nan], np.float32), "no numbers"),
+    "a label that is no number": (rows() * np.array([1, 1, 1, 1, 1, np.nan], np.float32), "not numbers"),
 }
 
 

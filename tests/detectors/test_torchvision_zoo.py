@@ -71,7 +71,7 @@ def test_weights_are_downloaded_once_or_one_message_says_how(tmp_path: Path, mon
     assert set(detector.find([np.zeros((64, 64, 3), np.uint8)]).klass.tolist()) == {CUP}
     assert detector.digest() == network("cup").digest() != network("chair").digest()
     assert json.loads(json.dumps(detector.describe()))["network"] == LIGHTEST
-    with pytest.raises(ConfigError, match="no features of them"):
+    with pytest.raises(ConfigError, match="computes no features"):
         build_detector(LIGHTEST, SCHEMA, CPU)
 
 

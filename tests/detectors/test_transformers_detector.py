@@ -176,7 +176,7 @@ def test_without_a_network_there_is_one_message(monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"model_type": "bert"}, "'bert' model, which finds no boxes"),
+        ({"model_type": "bert"}, "'bert' model, which does not detect boxes"),
         ({"model_type": "evil", "auto_map": {"AutoConfig": "evil.Config"}}, "cannot be used"),
         ({}, "cannot be used"),
         ({"model_type": "yolos", "num_hidden_layers": 10**12}, "'num_hidden_layers' is 1000000000000; at most 8,192"),

@@ -213,7 +213,7 @@ def test_the_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: p
     assert run(search_command.main, ["lib", "-sql", "SELECT count(*) AS n FROM edges"]) == 0
     assert capsys.readouterr().out == "n\n3\n"
     assert run(search_command.main, ["lib", "-sql", "SELECT nothing FROM edges"]) == 2
-    assert "DuckDB refuses" in capsys.readouterr().err
+    assert "DuckDB rejects" in capsys.readouterr().err
     assert run(search_command.main, ["lib", "person holding cup", "-explain", "True"]) == 0
     assert "FROM relations AS r1" in capsys.readouterr().out
     assert run(search_command.main, ["lib"]) == 2

@@ -188,5 +188,5 @@ def test_what_is_lacking_is_said() -> None:
     with pytest.raises(DataError, match="needs node_target"):
         TempuraCriterion(ENTITY, TempuraLossConfig())(logits_of(clip), replace(clip, node_target=None))
     silent = replace(logits_of(clip), uncertainty=None)
-    with pytest.raises(ConfigError, match="-rel_loss_weighting: the model does not tell its uncertainty"):
+    with pytest.raises(ConfigError, match="-rel_loss_weighting: the model does not estimate uncertainty"):
         TempuraCriterion(ENTITY, TempuraLossConfig(rel_loss_weighting="al"))(silent, clip)

@@ -284,5 +284,5 @@ def test_gradients_reach_all_factors() -> None:
 
 
 def test_hidden_classes_without_a_detector_are_refused() -> None:
-    with pytest.raises(ConfigError, match="guesses no classes"):
+    with pytest.raises(ConfigError, match="does not predict classes"):
         built_in()(replace(frame(("person", STANDS), ("chair", SITS)), classes_given=False))

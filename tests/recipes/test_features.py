@@ -320,7 +320,7 @@ def test_a_full_disk_is_one_message(data: Path, tmp_path: Path, whole: dict[str,
     process.join(120)
     assert process.exitcode == 2
     assert re.fullmatch(
-        r"error: cannot write .*: File too large\. Once it can be, run the same command again: .*\n", log_of(out)
+        r"error: cannot write .*: File too large\. Once it is writable, run the same command again.*\n", log_of(out)
     )
     assert not temporaries(out)
     assert content(out).items() < whole.items()

@@ -131,7 +131,7 @@ def test_they_are_read_and_trained_on_and_said_not_to_be_the_authors(made: Path,
     assert "was trained on features made by vidsgg" in capsys.readouterr().err
     (other / "easg" / "roi_feats_val.pkl").unlink()
     assert run(train.main, ["-data_path", str(other / "easg"), "-val", "test"]) == 2
-    assert "its splits bring features that differ (train split: object" in capsys.readouterr().err
+    assert "its splits have different features (train split: object" in capsys.readouterr().err
 
 
 def test_a_run_goes_on_and_does_what_is_new(

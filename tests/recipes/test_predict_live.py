@@ -137,7 +137,8 @@ def test_the_page_holds_one_picture_and_draws_it_once_for_all_who_look(monkeypat
 
 
 @pytest.mark.parametrize(
-    ("given", "message"), [({"videos": ("0", "1")}, "followed alone"), ({"videos": ("0",), "boxes": "a.csv"}, "-boxes")]
+    ("given", "message"),
+    [({"videos": ("0", "1")}, "address or pipe alone"), ({"videos": ("0",), "boxes": "a.csv"}, "-boxes")],
 )
 def test_what_does_not_go_with_it(given: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):

@@ -94,7 +94,7 @@ def test_a_run_goes_on_by_its_name_alone(whole: Path, tmp_path: Path, capsys: py
     assert (path / "config.yaml").read_text(encoding="utf-8") == (whole / "config.yaml").read_text(encoding="utf-8")
     capsys.readouterr()
     assert resumed(path) == 0
-    assert f"{path} is finished, after epoch 4; give more -epochs to go on." in "".join(capsys.readouterr())
+    assert f"{path} is finished, after epoch 4; give more -epochs to continue." in "".join(capsys.readouterr())
     assert (path / "logfile.txt").read_text(encoding="utf-8") == log
 
 
@@ -169,7 +169,7 @@ def test_what_decides_the_numbers_may_not_differ(
     ):
         error = fails(capsys, path, f"-{name}", value)
         assert f"option -{name}: {value} was asked for, but {path / LAST} is of a run with {had}" in error
-        assert f"Leave -{name} out to go on" in error
+        assert f"Leave out -{name} to resume" in error
     assert resumed(path, "-lr", "1e-3", "-batch_size", "2", "-model", "sttran") == 0  # the same may be said again
 
 

@@ -75,9 +75,10 @@ def build_default_detector(
         return build_box_detector(name, schema, device, inference=inference)
     except ConfigError as error:
         raise ConfigError(
-            f"no detector is named with -detector, and the one that is then taken cannot be had: {error} There are three"
-            " ways to get one: fetch these weights as said; or export any detector to ONNX, install vidsgg[onnx], and"
-            " name it, -detector FILE.onnx; or let another program find the boxes and give them, -boxes FILE."
+            f"no detector is named with -detector, and the default one is not available: {error} There are three"
+            " ways to get one: download these weights as described; export any detector to ONNX, install"
+            " vidsgg[onnx] and pass -detector FILE.onnx; or find the boxes with another program and pass -boxes"
+            " FILE."
         ) from error
 
 
@@ -124,9 +125,9 @@ def open_detector(
     detector, line = _opened(name, schema, NO_LABELS)
     if not isinstance(detector, RegionDetector):
         raise ConfigError(
-            f"option -detector: {name} finds boxes and gives no features of them. Name a detector that does"
-            " (docs/detectors.md lists them), or train with -features layout, by which a model reads boxes and classes"
-            " alone."
+            f"option -detector: {name} finds boxes but computes no features. Name a detector that does"
+            " (docs/detectors.md lists them), or train with -features layout: then a model reads boxes and"
+            " classes alone."
         )
     detector.reference_compat = reference_compat
     return detector, _described(detector, line, choose_backend(detector, inference, device))

@@ -97,7 +97,7 @@ def read_run(path: Path, *, mmap: bool = False, to_go_on: bool = False, model: s
     checkpoint = Checkpoint.load(file, mmap=mmap, to_go_on=to_go_on)
     config, started_in = checkpoint.provenance.config, checkpoint.provenance.started_in
     if "model" not in config:
-        raise CheckpointError(f"{file} does not say which model it holds.")
+        raise CheckpointError(f"{file} does not name its model.")
     try:
         kind = find_method(str(config["model"])).options
         if file.suffix == Path(SHARED).suffix:  # from others, who do not choose among the files of this machine
@@ -132,7 +132,7 @@ def built_in_run(name: str, mode: str = "sgdet") -> SavedRun:
     method = find_method(name)
     schema = method.ready_schema()
     if schema is None:
-        raise ConfigError(f"model {name!r} has to be trained; without that there are {', '.join(built_in_models())}.")
+        raise ConfigError(f"model {name!r} must be trained; without training there are {', '.join(built_in_models())}.")
     method.capabilities.check(name, mode, schema)
     options = options_from({"model": name, "mode": mode}, method.options)
     widths = FeatureWidths()
@@ -354,9 +354,10 @@ def check_widths(run: SavedRun, detector: str) -> None:
         return
     known = run.made.detector.architecture if run.made.detector else ""
     raise ConfigError(
-        f"option -detector: {detector} gives {widths.node} numbers for an object and {widths.union} for a pair, but"
-        f" {run.file} was trained on {trained.node} and {trained.union}{f', by a {known}' if known else ''}. Leave"
-        " -detector out to look with the detector that it was trained with, or name a file of one of the same kind."
+        f"option -detector: {detector} gives {widths.node} numbers for an object and {widths.union} for a"
+        f" pair, but {run.file} was trained on {trained.node} and"
+        f" {trained.union}{f', by a {known}' if known else ''}. Leave -detector out to use the detector that"
+        " it was trained with, or name a file of the same kind."
     )
 
 
@@ -373,9 +374,9 @@ def model_on(
     if visual and run.made.widths != source.widths:
         advice = "Leave -detector out, or name" if any_detector else "Name"
         raise CheckpointError(
-            f"{run.file} was trained on features of other widths ({_in_words(run.made.widths)}) than there are now"
-            f" ({_in_words(source.widths)}; {source.lines[0]}). {advice} the detector that it was trained with by"
-            " -detector."
+            f"{run.file} was trained on features of other widths ({_in_words(run.made.widths)}) than the present"
+            f" ones ({_in_words(source.widths)}; {source.lines[0]}). {advice} the detector that it was trained"
+            " with, using -detector."
         )
     if visual and not run.imported:
         source.check_makers(run.made.features, str(run.file))
@@ -383,7 +384,7 @@ def model_on(
     if not any_detector and trained_with is not None and trained_with != source.detector_record():
         raise CheckpointError(
             f"{run.file} was trained with another detector than {source.name!r} is now. Name the one that it was"
-            " trained with by -detector; a detector that is named is used whatever it is."
+            " trained with, using -detector; a named detector is always used."
         )
     model = _built(entry, run.checkpoint.weights, schema, source.widths, network_options(options, schema))
     try:

@@ -79,8 +79,8 @@ class FeatureSource:
         if before != self.made_by:
             others = "the data set's authors made"
             raise CheckpointError(
-                f"{what} was trained on features {before or others}; the files that are there now hold features"
-                f" {self.made_by or others}. Bring those back, or train anew."
+                f"{what} was trained on features {before or others}; the present files hold features"
+                f" {self.made_by or others}. Restore the old files, or train again."
             )
 
     def loader(
@@ -285,8 +285,8 @@ def _check_files(schema: Schema, datasets: Sequence[VideoDataset]) -> str:
                 f"{other.split} split: {_listed(other.schema)} {other.features_by}".rstrip() for other in datasets
             )
             raise DataError(
-                f"{dataset.root}: its splits bring features that differ ({splits}). Give both splits files of one kind, or"
-                " none."
+                f"{dataset.root}: its splits have different features ({splits}). Give both splits files of the same"
+                " kind, or none."
             )
     return next(iter(makers), "")
 

@@ -60,16 +60,16 @@ def check_reads_videos(run: SavedRun, *, boxes: bool = False) -> Schema:
     mode, schema = run.options.mode, run.checkpoint.schema
     if not schema.subject_has_box:
         raise ConfigError(
-            f"{run.file} relates actions ({', '.join(schema.vocabulary.subjects[:3])}, ...) to things, as EASG does:"
-            " which actions and things there are comes with its annotated clips, not from a video. Name one of its"
-            " clips with -video, without a video file."
+            f"{run.file} relates actions ({', '.join(schema.vocabulary.subjects[:3])}, ...) to objects, as EASG"
+            " does. Actions and objects come with its annotated clips, not from a video. Name one of its clips"
+            " with -video, without a video file."
         )
     if reads_boxes(run):
         return schema
     if mode != "sgdet" and not boxes:
         raise ConfigError(
-            f"{run.file} is a model for {mode}, which reads given boxes: give them with -boxes FILE, or take a"
-            " checkpoint of mode sgdet, which finds them itself."
+            f"{run.file} is a model for {mode}, which needs boxes: pass them as -boxes FILE, or use a checkpoint"
+            " of mode sgdet, which finds them itself."
         )
     if mode == "sgdet" and boxes:
         raise ConfigError(
@@ -187,8 +187,8 @@ def unsure_above(run: SavedRun, given: float | None) -> float | None:
     trained = find_method(run.options.model).unsure_above(run.options)
     if trained is None and given is not None:
         raise ConfigError(
-            f"option -uncertainty_threshold: {run.file} is of model {run.options.model!r}, which knows no uncertainty;"
-            " leave it out."
+            f"option -uncertainty_threshold: {run.file} is of model {run.options.model!r}, which estimates no"
+            " uncertainty; leave it out."
         )
     return trained if given is None else given
 

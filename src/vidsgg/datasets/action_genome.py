@@ -217,9 +217,7 @@ class ActionGenome(VideoDataset):
                 else:
                     sources.append(FrameSource(self.layout.videos[0] / f"{video_id}.mp4", number, there=False))
         except OSError as error:
-            raise DataError(
-                f"{error.filename}: cannot be looked at ({error.strerror}); check its permissions."
-            ) from error
+            raise DataError(f"{error.filename}: cannot be read ({error.strerror}); check its permissions.") from error
         return sources
 
     def images(self, index: int, frames: Sequence[int] | None = None) -> list[Image]:

@@ -24,8 +24,8 @@ class LimitedPairs(Subset):
         super().__init__(whole, range(len(whole)))
         if whole.schema.pairing != "ordered":
             raise ConfigError(
-                f"option -max_pairs: {whole.root} lists the pairs of every frame ({whole.schema.title}), and all of them"
-                " are looked at; leave the option out."
+                f"option -max_pairs: {whole.root} lists the pairs of every frame ({whole.schema.title}), and all of"
+                " them are used; leave the option out."
             )
         self.schema = replace(whole.schema, max_pairs=most)
 

@@ -70,7 +70,7 @@ def identify(path: Path) -> tuple[str, Path]:
             raise
         where = getattr(error, "filename", None) or path
         raise DataError(
-            f"data set folder {path!s:.200} cannot be looked at: {where!s:.200}:"
+            f"data set folder {path!s:.200} cannot be read: {where!s:.200}:"
             f" {getattr(error, 'strerror', None) or error}. Check the path and its permissions."
         ) from error
 
@@ -107,8 +107,9 @@ def _format_of(folder: Path) -> tuple[DatasetFormat | None, list[str]]:
             failures.append(str(error))
     if len(found) > 1:
         raise DataError(
-            f"data set folder {folder} is taken for several:"
-            f" {' and '.join(f'{form.title} ({form.marks[0]})' for form in found)}. Move one into a folder of its own."
+            f"data set folder {folder} matches several formats:"
+            f" {' and '.join(f'{form.title} ({form.marks[0]})' for form in found)}. Move one into a folder of its"
+            " own."
         )
     return (found[0] if found else None), failures
 
@@ -117,7 +118,7 @@ def _nothing(path: Path, failures: Sequence[str]) -> DataError:
     """What is wrong with a path that is no data set, with the one that may be meant. failures: as
     ``_format_of`` gives them."""
     if failures:
-        return DataError(f"data set folder {path} holds no data set that any other format knows, and {failures[0]}")
+        return DataError(f"data set folder {path} holds no data set that another format recognises, and {failures[0]}")
     if path.is_dir():
         formats = FORMATS.all().values()
         if refusal := next(filter(None, (_ask(form, form.refusal, path) for form in formats)), ""):

@@ -328,8 +328,8 @@ class RelationTable:
             lacking = [name for name in mine if name not in place]
             if lacking:
                 raise DataError(
-                    f"the {self.split} split has the {what} {short(lacking[0])}, which the training split has not; give all"
-                    f" files of a data set one list of {'categories' if what == 'class' else 'predicates'}."
+                    f"the {self.split} split has the {what} {short(lacking[0])}, which the training split does not have;"
+                    f" give all files of a data set the same list of {'categories' if what == 'class' else 'predicates'}."
                 )
             moved[what] = np.array([place[name] for name in mine], np.int32)
         columns = dict(self.columns)

@@ -122,9 +122,7 @@ class RelationVideos(VideoDataset):
                 else:
                     sources.append(FrameSource(picture, there=False))
         except OSError as error:
-            raise DataError(
-                f"{error.filename}: cannot be looked at ({error.strerror}); check its permissions."
-            ) from error
+            raise DataError(f"{error.filename}: cannot be read ({error.strerror}); check its permissions.") from error
         return sources
 
     def images(self, index: int, frames: Sequence[int] | None = None) -> list[Image]:

@@ -88,7 +88,7 @@ def _of_picture(
     row, klass = counts.nonzero(as_tuple=True)
     box, score = box[row], of_class[row, klass]
     if not box.isfinite().all():
-        raise DataError(f"{source}: gives boxes whose edges are no finite numbers.")
+        raise DataError(f"{source}: returns boxes whose edges are not finite numbers.")
     order = score.argsort(descending=True, stable=True)[:_MOST_COMPARED]
     if len(order):
         # Classes are moved apart so that they do not suppress each other. In single precision that would move edges.

@@ -258,9 +258,9 @@ class ClipExtractor:
             )
             name, wanted = (repr(names[i]) if i < len(names) else "nothing" for names in (theirs, ours))
             raise ConfigError(
-                f"the detector tells {len(theirs)} classes apart, data set {schema.name!r} has {len(ours)}; class {i}"
-                f" is {name} to it and should be {wanted}. Mode {self.mode} needs a detector that was trained on the"
-                " data set's classes."
+                f"the detector has {len(theirs)} classes, data set {schema.name!r} has {len(ours)}; its class {i} is"
+                f" {name} and should be {wanted}. Mode {self.mode} needs a detector that was trained on the data set's"
+                " classes."
             )
 
 

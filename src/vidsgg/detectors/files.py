@@ -96,13 +96,13 @@ def _build(path: Path, content: Mapping[str, Any]) -> RegionDetector:
 def _of_torchvision(path: Path, classes: Sequence[str] | None, state: Mapping[str, Tensor]) -> RegionDetector:
     if classes is None:
         raise CheckpointError(
-            f"{path}: torchvision's weights tell COCO's labels apart; which classes these stand for, a data set says."
+            f"{path}: torchvision's weights have COCO's labels; a data set is needed to know which classes these are."
         )
     check_weights(path, state)
     count = (state[COCO_HEAD].shape or (0,))[0]
     if count != len(COCO_LABELS):
         raise CheckpointError(
-            f"{path}: the weights of torchvision's detector tell {count} classes apart, but not which; COCO's"
+            f"{path}: the weights of torchvision's detector have {count} classes without names; COCO's"
             f" {len(COCO_LABELS)} are expected."
         )
     from vidsgg.detectors.torchvision_fpn import TorchvisionFPN  # torchvision's networks

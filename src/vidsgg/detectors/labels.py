@@ -80,8 +80,8 @@ def map_labels(labels: Sequence[str], classes: Sequence[str], label_map: Path | 
     index = tuple(said[plain] if (plain := _plain(label)) in said else names.get(plain, 0) for label in labels)
     if not any(index):
         raise ConfigError(
-            f"none of the detector's {len(labels)} labels ({_listed(labels)}) is a class of the model ({_listed(classes[1:])});"
-            " say which stand for which with -label_map FILE, lines such as 'mug: cup'."
+            f"none of the detector's {len(labels)} labels ({_listed(labels)}) is a class of the model"
+            f" ({_listed(classes[1:])}); map them with -label_map FILE, with lines such as 'mug: cup'."
         )
     return LabelMap(tuple(labels), tuple(classes), index)
 
@@ -114,7 +114,7 @@ def read_labels(path: Path) -> tuple[str, ...]:
     """A file of labels, one a line, in the order of the network's numbers from 0. Raises DataError naming the file."""
     lines = [line.strip() for line in read_text(path, LONGEST_FILE).rstrip().splitlines()]
     if not lines or not any(lines):
-        raise DataError(f"{path}: holds no label; one a line is expected.")
+        raise DataError(f"{path}: holds no label; one per line is expected.")
     if len(lines) > MOST_LABELS:
         raise DataError(f"{path}: has {len(lines):,} lines; at most {MOST_LABELS:,} labels are read.")
     return tuple(lines)

@@ -151,7 +151,7 @@ class OnnxDetector(BoxDetector):
                 size = one
             else:
                 raise CheckpointError(
-                    f"{self.path}: has the input {one.name[:60]!r} {one.shape}, which nothing here gives."
+                    f"{self.path}: has the input {one.name[:60]!r} {one.shape}, which vidsgg does not provide."
                 )
         if picture is None or picture.type not in _TYPES or picture.shape[1] not in (3, "3"):
             shown = "none" if picture is None else f"{picture.name[:60]!r} {picture.shape} {picture.type}"

@@ -183,9 +183,9 @@ def recognise(outputs: Outputs, labels: int | None, size: tuple[int, int], where
             return GridRows(name, labels or 0)
     given = ", ".join(f"{name[:60]} {shape}" for name, shape in list(shapes.items())[:8])
     raise CheckpointError(
-        f"{where}: gives {given}, which is no way of telling boxes that is known here: (D, 6) after suppression, YOLOv8's (N, 4 + C, A),"
-        " DETR's logits and boxes, lists of boxes, scores and labels, or NanoDet's tables. Export it with one of them"
-        " (YOLOv5 and YOLOX: with suppression in the graph)."
+        f"{where}: gives {given}, which is not a known form of boxes. Known are (D, 6) after suppression, YOLOv8's (N, 4"
+        " + C, A), DETR's logits and boxes, lists of boxes, scores and labels, or NanoDet's tables. Export it"
+        " with one of them (YOLOv5 and YOLOX: with suppression in the graph)."
     )
 
 
@@ -214,7 +214,7 @@ def _check_labels(labels: int | None, needed: int | None, where: str, *, more: b
     if labels is None:
         count = "" if needed is None else f" of {needed} labels"
         raise CheckpointError(
-            f"{where}: tells no names{count}; give them with -classes FILE, one a line in the network's order."
+            f"{where}: tells no names{count}; give them with -classes FILE, one per line in the network's order."
         )
     if needed is not None and labels != needed and not (more and labels < needed):
         raise CheckpointError(
@@ -231,5 +231,5 @@ def corners(box: Tensor) -> Tensor:
 def whole(number: Tensor, source: str) -> Tensor:
     """Numbers of labels, which may come as float. Raises CheckpointError if some are no numbers."""
     if number.is_floating_point() and not bool((number.isfinite() & (number.abs() < 2**31)).all()):
-        raise CheckpointError(f"{source}: gives numbers of labels that are no numbers.")
+        raise CheckpointError(f"{source}: returns label numbers that are not numbers.")
     return number.long()

@@ -61,7 +61,9 @@ class TransformersDetector(BoxDetector):
             )
             known = library.models.auto.modeling_auto.MODEL_FOR_OBJECT_DETECTION_MAPPING_NAMES
             if not self.open and self.kind not in known:
-                raise ConfigError(f"option -detector: {source} is a {short(self.kind)} model, which finds no boxes.")
+                raise ConfigError(
+                    f"option -detector: {source} is a {short(self.kind)} model, which does not detect boxes."
+                )
             model, reader = (
                 (library.AutoModelForZeroShotObjectDetection, library.AutoProcessor)
                 if self.open

@@ -181,7 +181,7 @@ def _class_of(name: str) -> OpenLogger:
     """The class that ``module:Class`` names."""
     if not names_code(name):
         raise ConfigError(
-            f"option -logger: {name!r}: there are {', '.join(LOGGERS)} and module:Class for one of your"
+            f"option -logger: {name!r}: there are {', '.join(LOGGERS)} and module:Class for your"
             f" own{closest(name, LOGGERS)}"
         )
     kind = load_plugin("logger", name)

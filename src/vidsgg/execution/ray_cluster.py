@@ -253,8 +253,8 @@ def _connect(address: str | None) -> None:
     except Exception as error:  # Ray raises whatever it has
         said = str(error).splitlines()[0][:300] if str(error) else type(error).__name__
         raise ConfigError(
-            f"option -address: cannot use the Ray cluster {there} ({said}). 'ray status' tells whether it is there;"
-            " without the option Ray is started on this machine."
+            f"option -address: cannot use the Ray cluster {there} ({said}). 'ray status' shows whether it is"
+            " running; without the option Ray is started on this machine."
             if there
             else f"option -engine: Ray cannot be started on this machine ({said})."
         ) from error

@@ -283,8 +283,7 @@ def find_store(root: Path, key: StoreKey, needed: Sequence[Needed] = ()) -> tupl
 
 def _refused(path: Path, error: OSError) -> ConfigError:
     return ConfigError(
-        f"cannot write {path}: {error.strerror}. Once it can be, run the same command again: it goes on where it"
-        " stopped."
+        f"cannot write {path}: {error.strerror}. Once it is writable, run the same command again to resume."
     )
 
 

@@ -101,8 +101,8 @@ def _rounded(clip: Clip, name: str, dtype: torch.dtype) -> Tensor:
         raise ConfigError(f"{where} is not finite; the detector's weights are broken.")
     kind, largest = str(dtype).removeprefix("torch."), torch.finfo(dtype).max
     raise ConfigError(
-        f"{where} reaches {value.abs().max():.3g}, but {kind} ends at {largest:.3g}; write the features with -dtype"
-        " bfloat16 or float32."
+        f"{where} reaches {value.abs().max():.3g}, but the largest value of {kind} is {largest:.3g}; write the"
+        " features with -dtype bfloat16 or float32."
     )
 
 

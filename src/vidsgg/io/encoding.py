@@ -79,8 +79,8 @@ def check_encoder() -> None:
     """Raises ConfigError if videos cannot be written: no other codec is played by every browser."""
     if not has_encoder():
         raise ConfigError(
-            f"the installed PyAV {av.__version__} was built without libx264, so that no video can be written; take the"
-            " one of PyPI, which has it: pip install --force-reinstall --no-deps --only-binary av av"
+            f"the installed PyAV {av.__version__} was built without libx264, so no video can be written; install"
+            " the one from PyPI, which has it: pip install --force-reinstall --no-deps --only-binary av av"
         )
 
 

@@ -139,8 +139,8 @@ class _VideoFile(Footage):
             self._times = [i / reader.fps for i in range(reader.count)]
         else:
             raise DataError(
-                f"{path}: tells neither the times of its frames nor their rate; put it into a container (ffmpeg -i ..."
-                " out.mp4)."
+                f"{path}: contains neither the times of its frames nor their rate; put it into a container (ffmpeg -i"
+                " ... out.mp4)."
             )
         self.numbers = (
             _checked(path, wanted, reader.count) if wanted is not None else [i + 1 for i in sample(self._times, fps)]

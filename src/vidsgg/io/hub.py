@@ -84,8 +84,8 @@ def _fetched(hub: ModuleType, name: str, revision: str | None, wanted: Mapping[s
     cached = hub.try_to_load_from_cache(name, needed, revision=revision)
     if not isinstance(cached, str):
         raise ConfigError(
-            f"hf://{name} is not in the cache, and the hub is not asked or does not answer. Fetch it once with a network, or"
-            " name a folder that 'vidsgg push RUN -dry_run -out FOLDER' has written."
+            f"hf://{name} is not in the cache, and the hub is offline or does not answer. Download it once with a"
+            " network, or name a folder that 'vidsgg push RUN -dry_run -out FOLDER' has written."
         )
     return Path(cached).parent
 

@@ -79,7 +79,7 @@ def _clip(library: Library, hit: Hit, videos: Location | None) -> Media:
         isinstance(library.path, RemotePath) and library.path.bucket == path.bucket
     ):
         raise DataError(
-            f"{hit.video}: no clip; a page opens no address that only a library names ({path}): -videos does."
+            f"{hit.video}: no clip; a page does not open addresses that only a library names ({path}); use -videos."
         )
     if path is None or hit.begin is None or hit.end is None or not path.exists():
         where = "unknown" if path is None else str(path)

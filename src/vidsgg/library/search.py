@@ -316,7 +316,7 @@ class Library:
         except (duckdb.IOException, duckdb.InvalidInputException) as error:
             raise DataError(f"the library {self.path} cannot be read: {_first_line(error)}") from error
         except duckdb.Error as error:
-            raise ConfigError(f"DuckDB refuses the question: {error}") from error
+            raise ConfigError(f"DuckDB rejects the query: {error}") from error
 
     def _do(self, sql: str) -> Any:
         return self._database.execute(sql)

@@ -131,7 +131,7 @@ def _unsure(logits: TempuraLogits, name: str, kind: str) -> Tensor:
     if name != "objects" and logits.uncertainty is not None:
         return (logits.uncertainty.aleatoric if kind == "al" else logits.uncertainty.epistemic)[name]
     raise ConfigError(
-        f"option -{'obj' if name == 'objects' else 'rel'}_loss_weighting: the model does not tell its uncertainty."
+        f"option -{'obj' if name == 'objects' else 'rel'}_loss_weighting: the model does not estimate uncertainty."
     )
 
 

@@ -41,8 +41,8 @@ class Capabilities:
         it cannot."""
         if self.pictures:
             raise ConfigError(
-                f"option -features: model {model!r} reads the pictures themselves, so there is nothing of it that could"
-                " read boxes and classes alone; leave 'layout' out, or take another model."
+                f"option -features: model {model!r} reads the pictures themselves and cannot read boxes and classes"
+                " alone; leave 'layout' out, or use another model."
             )
         return replace(self, visual=False, raw_detections=False, layout=True)
 
@@ -60,8 +60,9 @@ class Capabilities:
             )
         if self.layout and mode == "sgcls" and schema.subject_has_box:
             raise ConfigError(
-                "option -features: with 'layout' a model reads boxes and classes alone, and mode 'sgcls' hides the classes"
-                " of given boxes, which only pictures tell; use mode predcls, or sgdet, where the detector tells them."
+                "option -features: with 'layout' a model reads boxes and classes alone, and mode 'sgcls' hides the"
+                " classes of given boxes, which only pictures reveal; use mode predcls, or sgdet, where the detector"
+                " finds them."
             )
 
     def needs_detector(self, mode: str) -> bool:

@@ -100,7 +100,7 @@ class FrequencyModel(nn.Module):
         if clip.pairs_open:
             if clip.node_distribution is None:
                 raise ConfigError(
-                    f"the frequency model guesses no classes, and no detector did for {clip.video_ids[0]!r}."
+                    f"the frequency model does not predict classes, and no detector did for {clip.video_ids[0]!r}."
                 )
             clip = settled = settle(clip, clip.node_distribution)
         subject, obj = _classes(clip, clip.node_class, clip.action_class)

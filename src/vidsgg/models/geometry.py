@@ -77,7 +77,9 @@ class GeometryModel(nn.Module):
             clip = settled = settle(clip, clip.node_distribution)
             given = clip.node_class
         if given is None or clip.pairs_open or (given < 0).any():
-            raise ConfigError(f"model 'geometry' guesses no classes, and no detector did for {clip.video_ids[0]!r}.")
+            raise ConfigError(
+                f"model 'geometry' does not predict classes, and no detector did for {clip.video_ids[0]!r}."
+            )
         klass = given[clip.pair_object]
         geometry = pair_geometry(
             clip.node_box[clip.pair_subject], clip.node_box[clip.pair_object], clip.frame_size[clip.pair_frame, 1]

@@ -52,7 +52,7 @@ def run_convert(options: ConvertOptions) -> Conversion:
     them, and ConfigError if something is already there or nothing can be written.
     """
     if options.masks and options.format != COCO_VIDEO:
-        raise ConfigError(f"option -masks: {options.format} has no place for masks; take -format {COCO_VIDEO}.")
+        raise ConfigError(f"option -masks: {options.format} cannot represent masks; use -format {COCO_VIDEO}.")
     root = identify(Path(options.data_path))[1]
     lost: Counter[str] = Counter()
     contents: list[tuple[Path, Callable[[], bytes]]] = []
@@ -123,7 +123,7 @@ def true_graph(dataset: VideoDataset, index: int, lost: Counter[str], *, tracks:
     identity = annotation.node_identity
     if tracks and (identity < 0).any():
         raise DataError(
-            f"video {annotation.video_id!r}: its things have no ids over frames, which this format needs; take"
+            f"video {annotation.video_id!r}: its objects have no ids over frames, which this format needs; take"
             " -format coco_video."
         )
     nodes, more = iter(identity.tolist()), _pixel(dataset, tracks)

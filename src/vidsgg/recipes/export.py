@@ -107,7 +107,7 @@ def find_graphs(words: Sequence[str]) -> list[Location]:
             raise ConfigError(f"{path} does not exist.")
         inside = sorted(cast(Iterator[Location], path.glob("*" + SUFFIX))) if path.is_dir() else [path]
         if not inside:
-            raise ConfigError(f"{path} holds no graph (*{SUFFIX}), as 'vidsgg predict' writes them.")
+            raise ConfigError(f"{path} holds no graph file (*{SUFFIX}) of 'vidsgg predict'.")
         found += inside
     return list({path.resolve(): path for path in reversed(found)}.values())[::-1]
 

@@ -158,8 +158,8 @@ def plan_features(options: FeaturesOptions) -> FeaturePlan:
     schema = parts[0].videos.schema
     if not schema.has_frames:
         raise ConfigError(
-            f"data set {schema.name!r} has no pictures: a detector has nothing to look at there. If you have its videos,"
-            " name their folder with -videos."
+            f"data set {schema.name!r} has no pictures for a detector. If you have its videos, name their folder"
+            " with -videos."
         )
     name = find_detector(options.detector, root)
     inference = options.inference

@@ -115,7 +115,7 @@ def named_video(given: Location, file: Location) -> Location:
     ]
     found = found or ([given] if picture_files(given) else [])
     if not found:
-        raise ConfigError(f"option -video: {given} holds nothing called {stem!r}, for {file}.")
+        raise ConfigError(f"option -video: {given} holds nothing named {stem!r}, for {file}.")
     return _likeliest(graph, list(dict.fromkeys(found)))
 
 

@@ -87,7 +87,7 @@ def find_runs(root: Path) -> list[RunRecord]:
     """All runs in and below a folder, the latest start last. Raises ConfigError if there is no such
     folder."""
     if not root.is_dir():
-        raise ConfigError(f"there is no folder {root}; runs lie under output/ unless -save_path said otherwise.")
+        raise ConfigError(f"there is no folder {root}; runs are under output/ unless -save_path named another folder.")
     records = []
     for folder, folders, files in os.walk(root):
         if {"config.yaml", "metrics.csv"} & set(files):

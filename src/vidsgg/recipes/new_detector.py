@@ -57,7 +57,7 @@ def _untrained(options: TrainDetectorOptions, classes: tuple[str, ...]) -> Regio
         )
     kind, own_name = named
     if not issubclass(kind, RegionDetector):
-        raise ConfigError(f"option -detector: {name} is used as it is; nothing here trains it.")
+        raise ConfigError(f"option -detector: {name} cannot be trained with vidsgg.")
     shape = {
         key: getattr(options, key) for key in ("depth", "base_width", "short_side") if getattr(options, key) is not None
     }

@@ -75,9 +75,9 @@ def run_live(options: PredictOptions, say: Say, note: Say, *, descriptor: int = 
 
 def _check(options: PredictOptions) -> None:
     if len(options.videos) != 1:
-        raise ConfigError(f"a camera, an address or a pipe is followed alone; there are {len(options.videos)} videos.")
+        raise ConfigError(f"give one camera, address or pipe alone; there are {len(options.videos)} videos.")
     if options.boxes is not None:
-        raise ConfigError("option -boxes: boxes of what is still to come cannot be given; leave it out.")
+        raise ConfigError("option -boxes: boxes cannot be given for a live stream; leave it out.")
 
 
 def _follow(options: PredictOptions, at: VideoPredictor, live: LiveVideo, page: LivePage | None, say: Say) -> LiveDone:

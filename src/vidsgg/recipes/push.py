@@ -47,11 +47,12 @@ def run_push(options: PushOptions) -> Pushed:
     _check(options)
     run = read_run(Path(options.checkpoint), model=options.model)
     if run.built_in:
-        raise ConfigError(f"{run.file} is a model of the package, which everybody has; there is nothing to share.")
+        raise ConfigError(f"{run.file} is a model that is part of vidsgg, so there is nothing to share.")
     if run.code:
         raise ConfigError(
-            f"{run.file} needs code of yours ({', '.join(f'-{name} {value}' for name, value in run.code.items())}), which a"
-            " shared model cannot bring. Share the package of the code, and the checkpoint beside it."
+            f"{run.file} needs your own code"
+            f" ({', '.join(f'-{name} {value}' for name, value in run.code.items())}), which a shared model cannot"
+            " bring. Share the package of the code, and the checkpoint beside it."
         )
     name = getattr(run.options, "llm_name", None)
     if name is not None and getattr(run.options, "use_llm", True) and os.path.exists(name):

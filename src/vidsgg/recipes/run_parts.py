@@ -91,16 +91,16 @@ class Task:
         abilities.check(method.name, options.mode, schema)
         if abilities.counting and start.weights_of is not None:
             raise ConfigError(
-                f"option -resume_from: model {method.name} counts its training videos in one pass, so that it has"
-                " nothing to go on from; leave the option out."
+                f"option -resume_from: model {method.name} counts its training videos in one pass, so there is nothing"
+                " to resume; leave the option out."
             )
         protocol = protocol_for(schema, options.mode)
         asked = options.monitor if isinstance(options, NeuralOptions) else DEFAULT_MONITOR
         monitor = Monitor.of(asked, protocol)
         if not monitor.rising and options.mode != "predcls" and schema.subject_has_box:
             raise ConfigError(
-                f"option -monitor: there is no validation loss in mode {options.mode!r}, whose pairs are guessed; use a"
-                " recall."
+                f"option -monitor: there is no validation loss in mode {options.mode!r}, whose pairs are predicted;"
+                " use a recall."
             )
         return Task(start, team, method, device, protocol, monitor)
 
@@ -124,8 +124,8 @@ def open_features(task: Task) -> FeatureSource:
     )
     if not options.inference.is_default and source.detector_record() is None:
         raise ConfigError(
-            "option -backend: nothing looks at pictures in this run; leave out -backend and -precision, which say what"
-            " computes a detector."
+            "option -backend: this run uses no detector; leave out -backend and -precision, which choose how a"
+            " detector is computed."
         )
     return source
 
@@ -183,8 +183,8 @@ def choose_batch_size(task: Task, source: FeatureSource, lessons: Lessons) -> tu
         return task, []
     if options is None:
         raise ConfigError(
-            f"option -batch_size: model {task.method.name} is not trained by gradient descent, so that auto finds"
-            " nothing; leave the option out."
+            f"option -batch_size: model {task.method.name} is not trained by gradient descent, so auto has no"
+            " effect; leave the option out."
         )
     sizes = {}
     for index in range(len(lessons.items)):

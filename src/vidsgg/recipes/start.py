@@ -122,13 +122,13 @@ def find_start(options: TrainOptions, given: Collection[str], splits: Splits | N
         by_content = name in place_options(type(mine)) and name not in free_options(type(mine), "run")
         if name not in free and not by_content and wanted != had:
             raise ConfigError(
-                f"option -{name}: {wanted} was asked for, but {run.file} is of a run with {had}, and a run that goes on"
-                f" keeps it. Leave -{name} out to go on, or -resume_from to start anew."
+                f"option -{name}: {wanted} was asked for, but {run.file} is of a run with {had}, and a resumed run"
+                f" keeps it. Leave out -{name} to resume, or -resume_from to start a new run."
             )
     if not same_videos:
         raise ConfigError(
-            f"option -resume_from: the videos in {root} are no longer those that {run.file} was trained on, so that its"
-            " run cannot go on. Bring them back, or start anew."
+            f"option -resume_from: the videos in {root} are no longer those that {run.file} was trained on, so its"
+            " run cannot be resumed. Restore them, or start a new run."
         )
     if "detector" in given:
         check_widths(run, mine.detector)
@@ -201,16 +201,14 @@ def _begin_again(folder: Path, options: TrainOptions, given: Collection[str], sp
     had = find_places(options_from(config, kind), folder)
     mine = _changed(had, options, given, file)
     if mine is None:
-        raise CheckpointError(
-            f"option -resume_from: the run in {folder} has saved nothing that another could start from."
-        )
+        raise CheckpointError(f"option -resume_from: the run in {folder} has saved nothing to start from.")
     require_said_again(file, withhold_code(config, kind)[1], given, kind)
     mine = replace(mine, save_path=options.save_path or str(folder))
     if mine.resume_from is None:
         return _fresh(mine, splits)
     if mine.resume_from == "last" or Path(mine.resume_from).absolute() == folder.absolute():
         raise CheckpointError(
-            f"option -resume_from: {file} does not say what the run began from; repeat the command that began it."
+            f"option -resume_from: {file} does not say how the run was started; repeat the command that started it."
         )
     return find_start(mine, frozenset(field.name for field in fields(mine)), splits)
 
@@ -317,8 +315,9 @@ def _goes_on_in_place(run: SavedRun, options: TrainOptions) -> bool:
         return True
     if options.save_path is not None:
         raise ConfigError(
-            f"option -resume_from: the run in {own} has gone further than {run.file.name}, to {newest.name}, and going"
-            f" back would mix the two. Name a new folder with -save_path, or go on with -resume_from {own}."
+            f"option -resume_from: the run in {own} is already at {newest.name}, after {run.file.name}, and"
+            " resuming from there would mix the two. Name a new folder with -save_path, or resume with"
+            f" -resume_from {own}."
         )
     return False
 

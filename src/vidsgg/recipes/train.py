@@ -121,7 +121,7 @@ def run_training(
             had, path = start.continued.checkpoint, start.continued.file.parent
             at = start.continued.checkpoint.continuation.progress
             if team.leads:
-                say(f"{path} is finished, after epoch {had.epoch}; give more -epochs to go on.")
+                say(f"{path} is finished, after epoch {had.epoch}; give more -epochs to continue.")
             return TrainingOutcome(path, math.nan if at.best_score is None else at.best_score, at.best_epoch)
         neural = start.options if isinstance(start.options, NeuralOptions) else None
         with deterministic_algorithms(neural is not None and neural.deterministic):

@@ -57,9 +57,7 @@ def run_detector_training(options: TrainDetectorOptions, *, echo: bool = True) -
     }
     schema = splits["train"].schema
     if not schema.has_frames:
-        raise ConfigError(
-            f"{root}: data set {schema.name!r} has no pictures, so there is nothing that a detector could learn from."
-        )
+        raise ConfigError(f"{root}: data set {schema.name!r} has no pictures, so a detector cannot be trained on it.")
     seed_step(options.seed, 0, 0)
     detector, pretrained, weights_line = new_detector(options, schema.vocabulary.objects)
     detector.to(device)

@@ -43,7 +43,7 @@ class SearchProgress:
     def watch(self, numbers: Sequence[int]) -> None:
         names = ", ".join(map(str, numbers))
         say(
-            "nothing left to begin; finding out whether the processes of these trials are alive, for up to a minute:"
+            "no trial left to start; checking for up to a minute whether the processes of these trials are alive:"
             f" {names}"
         )
 

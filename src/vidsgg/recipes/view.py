@@ -152,7 +152,7 @@ def _named_truth(given: Location, file: Location) -> Location:
     for suffix in (SUFFIX, f".truth{SUFFIX}"):
         if (path := given / f"{stem}{suffix}").is_file() and path.resolve() != file.resolve():
             return path
-    raise ConfigError(f"option -truth: {given} holds nothing called {stem!r}, for {file}.")
+    raise ConfigError(f"option -truth: {given} holds nothing named {stem!r}, for {file}.")
 
 
 def _between(
@@ -163,8 +163,8 @@ def _between(
     if times is None:
         if options.begin is not None or options.end is not None:
             raise DataError(
-                f"video {graph.video_id!r}: its frames have no times, and there is no video that tells; leave out"
-                " -begin and -end."
+                f"video {graph.video_id!r}: its frames have no times, and there is no video to get them from; leave"
+                " out -begin and -end."
             )
         return graph, None
     begin, end = options.begin or 0.0, float("inf") if options.end is None else options.end

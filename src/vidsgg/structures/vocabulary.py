@@ -24,7 +24,7 @@ def _check_names(where: str, names: tuple[str, ...]) -> None:
                 f"{where}: name {position} is {short(name)}; remove the empty line or the white space around it."
             )
         if name in seen:
-            raise DataError(f"{where}: {short(name)} stands twice (again at position {position}); keep one of them.")
+            raise DataError(f"{where}: {short(name)} occurs twice (again at position {position}); keep one of them.")
         seen.add(name)
 
 

@@ -76,7 +76,7 @@ def run_search(
             for one in failed:
                 _repeat(study, one)
             raise ConfigError(
-                f"{FAILURES_IN_A_ROW} trials in a row have failed, and are tried again when the search goes on. The"
+                f"{FAILURES_IN_A_ROW} trials in a row have failed, and are tried again when the search is resumed. The"
                 f" last message: {error}"
             ) from error
 

@@ -73,8 +73,8 @@ def storage_errors(place: str) -> Iterator[None]:
         )
         said = (str(getattr(cause, "orig", None) or cause).strip() or repr(cause)).splitlines()[0]
         raise ConfigError(
-            f"option -storage: {without_password(place)} cannot be used any more: {said.rstrip('.')}. When it can, the"
-            " same command goes on with the search."
+            f"option -storage: {without_password(place)} cannot be used any more: {said.rstrip('.')}. When it can"
+            " be used again, run the same command to resume the search."
         ) from error
 
 

@@ -42,7 +42,7 @@ def main(argv: Sequence[str]) -> int:
     root = Path(options.data_path) if options.data_path else default_data_path()
     training = open_training_counts(root, options.split)
     if training is None:
-        raise DataError(f"{root}: has no training annotations, which would say what is seen.")
+        raise DataError(f"{root}: has no training annotations, so it is unknown which triplets are seen.")
     dataset = open_split(root, "predcls", options.split, datasize="large", skip_bad=False)
     rows = training.unseen_rows(dataset)
     codes, counts = dataset.triplet_counts()

@@ -140,9 +140,7 @@ def _check_names_apart(file: Path, table: RelationTable, other: Path, its: Relat
     """A video belongs to one split. Raises DataError naming the first that stands in two files."""
     if twice := sorted({*table.video_id} & {*its.video_id}):
         more = f" and {len(twice) - 1} more" if len(twice) > 1 else ""
-        raise DataError(
-            f"{file}: video {short(twice[0])}{more} stands in {other.name} too; a video belongs to one split."
-        )
+        raise DataError(f"{file}: video {short(twice[0])}{more} is in {other.name} too; a video belongs to one split.")
 
 
 FORMAT = CocoVideoFormat()

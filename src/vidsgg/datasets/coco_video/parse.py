@@ -76,7 +76,7 @@ def _by_entry(
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
     if not isinstance(document, dict):
-        raise DataError(f"{path}: is {short(document)}; expected a table with the lists {', '.join(needed)}.")
+        raise DataError(f"{path}: is {short(document)}; expected an object with the lists {', '.join(needed)}.")
     lists: dict[str, Any] = {}
     for name, kind in entry.items():
         entries = document.get(name, [] if name not in needed else None)

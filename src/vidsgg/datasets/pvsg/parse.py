@@ -212,7 +212,7 @@ def _intervals(
     for i, (subject, obj, predicate, spans) in enumerate(video.relations):
         for end in (subject, obj):
             if end not in klass:
-                raise DataError(f"{where}: relations[{i}] names object {end}, which the video has not.")
+                raise DataError(f"{where}: relations[{i}] names object {end}, which the video does not have.")
         if predicate not in predicates:
             facts["relations that 'relations' does not list, dropped"] += 1
             continue

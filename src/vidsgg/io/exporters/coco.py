@@ -39,8 +39,7 @@ def coco(graphs: Sequence[VideoGraph], masks: Sequence[Iterator[dict[str, Any]]]
             for node in frame.nodes:
                 if node.box is None:
                     raise DataError(
-                        f"video {graph.video_id!r}: {node.label!r} is an action without a box, which COCO has no place"
-                        " for."
+                        f"video {graph.video_id!r}: {node.label!r} is an action without a box, which COCO cannot represent."
                     )
                 x1, y1, x2, y2 = node.box
                 box = [x1, y1, round(x2 - x1, 3), round(y2 - y1, 3)]

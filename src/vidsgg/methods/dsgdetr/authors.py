@@ -124,8 +124,8 @@ def _mode(file: AuthorsFile, asked: ImportOptions) -> Mode:
         return fitting[0]  # type: ignore[return-value]
     if asked.mode is None:
         raise ConfigError(
-            f"option -mode is required: {file.path} holds DSG-DETR, whose file does not tell its mode. Name the one that it was trained in:"
-            f" {', '.join(fitting)}."
+            f"option -mode is required: {file.path} holds DSG-DETR, whose file does not contain its mode. Name the"
+            f" one that it was trained in: {', '.join(fitting)}."
         )
     if asked.mode not in fitting:
         raise ConfigError(

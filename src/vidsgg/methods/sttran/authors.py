@@ -102,8 +102,8 @@ def infer_easg_sttran(authors: Mapping[str, Tensor]) -> tuple[TransformerSizes, 
 def _read(file: AuthorsFile, asked: ImportOptions) -> Found:
     if asked.mode is None:
         raise ConfigError(
-            f"option -mode is required: {file.path} holds STTran, whose file does not tell its mode. Name the one that"
-            f" it was trained in: {', '.join(MODES)}."
+            f"option -mode is required: {file.path} holds STTran, whose file does not contain its mode. Name the"
+            f" one that it was trained in: {', '.join(MODES)}."
         )
     return (_read_easg if is_easg_sttran(file.state) else _read_action_genome)(file, asked, asked.mode)
 

@@ -58,8 +58,7 @@ class TempuraOptions(TempuraConfig, TempuraLossConfig, NeuralOptions):
             ):
                 if getattr(self, name) not in off.get(name, (None, False)):
                     raise ConfigError(
-                        f"option -{name}: mode predcls gives the objects' classes, so that there is nothing for it;"
-                        " leave it out."
+                        f"option -{name}: has no effect in mode predcls, where the objects' classes are given; leave it out."
                     )
         for kind in ("rel", "obj"):
             if getattr(self, f"{kind}_loss_weighting") and not getattr(self, f"{kind}_unc"):

@@ -201,8 +201,8 @@ def _mode(file: AuthorsFile, asked: ImportOfTempura) -> Mode:
         return "sgdet"
     if asked.mode is None:
         raise ConfigError(
-            f"option -mode is required: {file.path} holds TEMPURA, whose file does not tell its mode. Name the one that"
-            f" it was trained in: {', '.join(MODES)}."
+            f"option -mode is required: {file.path} holds TEMPURA, whose file does not contain its mode. Name the"
+            f" one that it was trained in: {', '.join(MODES)}."
         )
     if places is not None and places != _PLACES[asked.mode]:
         fitting = [mode for mode, count in _PLACES.items() if count == places]
@@ -221,9 +221,9 @@ def _diffusion(file: AuthorsFile, asked: ImportOfTempura, mode: str, told: dict[
     lacking = ["-mem_feat_lambda"] * (share is None and not learnt) + ["-mem_fusion"] * (place is None)
     if asked.memory and lacking:
         raise ConfigError(
-            f"option {' and '.join(lacking)}: {file.path} does not tell how its memory is mixed in. Name what it was"
-            f" trained with; the authors' README has -mem_feat_lambda {PUBLISHED_SHARE[mode]} -mem_fusion late for"
-            f" {mode}."
+            f"option {' and '.join(lacking)}: {file.path} does not contain how its memory is mixed in. Name the"
+            f" values of its training; the authors' README has -mem_feat_lambda {PUBLISHED_SHARE[mode]}"
+            f" -mem_fusion late for {mode}."
         )
     if share is None:
         return PUBLISHED_SHARE[mode], place or "late"

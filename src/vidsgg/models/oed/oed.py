@@ -71,7 +71,8 @@ class Oed(nn.Module):
         super().__init__()
         if len(schema.vocabulary.subjects) != 1:
             raise ConfigError(
-                f"OED knows subjects of one class; data set {schema.name!r} has {len(schema.vocabulary.subjects)}."
+                f"OED supports subjects of one class only; data set {schema.name!r} has"
+                f" {len(schema.vocabulary.subjects)}."
             )
         if config.hidden_dim % config.heads or config.hidden_dim % 4:
             raise ConfigError(

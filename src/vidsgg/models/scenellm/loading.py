@@ -128,8 +128,7 @@ def _random(source: LanguageSource, config: PreTrainedConfig, dtype: torch.dtype
 
     if source.bits != "none":
         raise ConfigError(
-            f"option -llm_bits: {source.name!r} is made of random numbers, which are not quantised; leave the option"
-            " out."
+            f"option -llm_bits: {source.name!r} has random weights, which are not quantised; leave the option out."
         )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(zlib.crc32(source.name.encode()))
