@@ -97,7 +97,7 @@ def test_the_best_film_is_the_one_in_which_most_is_found() -> None:
 def test_a_model_that_needs_boxes_is_given_them(mode: str, given: bool) -> None:
     lines = next_commands("vidsgg", Path("a b"), mode, Path("a b/S1.mp4"), Path("a b/S1.graph.json"))
     assert ("-boxes 'a b/S1.graph.json'" in lines) == given
-    assert (f"vidsgg app 'a b/sttran_{mode}'" in lines) != given
+    assert (f"vidsgg app 'a b/sttran_{mode}'" in lines) != given and ("has to be given boxes" in lines) == given
 
 
 def test_commands_begin_with_what_was_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -201,8 +201,12 @@ def next_commands(program: str, out: Path, mode: str, film: Path, graph: Path) -
         "  # stands between it and -out: this model knows drawn films only.": (
             f"{_typed(program, predict)} && {_typed(program, ['view', str(page)])}"
         ),
-        "Does the model find more than counting, or is it chance?": _typed(program, compare),
-        "All of it in the browser.": _typed(program, ["app", *app, "-data", str(out / "app")]),
+        "Does the model find more than counting, or is it chance? A star marks what chance does not explain.": (
+            _typed(program, compare)
+        ),
+        f"Films in the browser{'' if app else ', with a built-in model: this one has to be given boxes'}.": (
+            _typed(program, ["app", *app, "-data", str(out / "app")])
+        ),
     }
     return "\n\n".join(f"  # {what}\n  {command}" for what, command in lines.items())
 
