@@ -21,7 +21,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks import gpu_checks, gpu_speed
-from benchmarks.gpu_rows import HEAD, Machine, Row, as_json
+from benchmarks.gpu_rows import HEAD, Machine, Row, as_json, collected
 from vidsgg.assembly.data import choose_device
 from vidsgg.cli.command_line import parse
 from vidsgg.errors import ConfigError, VidsggError
@@ -40,7 +40,9 @@ class GpuOptions:
     tiny: bool = option(False, "networks of a few weights, to see that everything runs")
     parts: str = option(",".join(PARTS), "parts of the table, with commas between them")
     detectors: str = option(",".join(gpu_speed.WATCHED), "what extracts, with commas between them")
-    compile_backend: str = option("inductor", "what torch.compile compiles with; none: leave these rows out")
+    compile_backend: str = option(
+        "inductor", "what torch.compile compiles the network with in training; none: leave out all rows that compile"
+    )
     seconds: float = option(3.0, "of a measurement", low=0, high=60)
     limit: float = option(540.0, "seconds after which no further row is begun", low=1, high=36000)
     json: str | None = option(None, "file that the table is written to as JSON too", place="new file")
@@ -66,7 +68,7 @@ def measured(options: GpuOptions, machine: Machine, folder: Path) -> Iterator[Ro
     ways: dict[str, Callable[[], Iterator[Row]]] = {
         "as on the CPU": partial(gpu_checks.against_cpu, machine, sizes),
         "goldens": partial(gpu_checks.goldens, machine, sizes),
-        "extraction": partial(gpu_speed.extraction, machine, sizes, detectors, backend),
+        "extraction": partial(gpu_speed.extraction, machine, sizes, detectors, bool(backend)),
         "training": partial(gpu_speed.training, machine, sizes, backend),
         "evaluation": partial(gpu_speed.evaluation, machine, sizes),
         "engine": partial(gpu_speed.overhead, machine, sizes),
@@ -80,7 +82,9 @@ def measured(options: GpuOptions, machine: Machine, folder: Path) -> Iterator[Ro
             yield Row(part, "all", remark=f"skipped: {options.limit:g} s are over; ask for it with -parts '{part}'")
             continue
         began = time.perf_counter()
-        yield from ways[part]()
+        with collected(Row(part, "the rest")) as broken:
+            yield from ways[part]()
+        yield from broken
         say(f"{part}: {time.perf_counter() - began:.1f} s")
         if machine.over():
             yield Row(part, "the rest", remark=f"skipped: {options.limit:g} s are over")

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import torch
+
+from vidsgg.errors import ConfigError
 
 MIB = 2**20
 HEAD = "| part | what | setting | batch | value | unit | peak MiB | remark |\n|---|---|---|---:|---:|---|---:|---|"
@@ -98,6 +102,26 @@ class Machine:
             "threads": torch.get_num_threads(),
             "tf32_in_convolutions": bool(self.is_cuda and torch.backends.cudnn.allow_tf32),
         }
+
+
+@contextmanager
+def collected(row: Row) -> Iterator[list[Row]]:
+    """Inside, rows are collected. What this device cannot do becomes a row that says so; any other error becomes
+    a failed row, so that hours of a rented machine are not lost to one part, and its traceback goes to stderr."""
+    rows: list[Row] = []
+    try:
+        yield rows
+    except ConfigError as error:
+        rows.append(replace(row, remark=f"skipped: {error}"))
+    except torch.OutOfMemoryError as error:
+        rows.append(replace(row, remark=f"skipped: out of memory: {first_line(error)}"))
+    except Exception as error:
+        traceback.print_exc()
+        rows.append(replace(row, remark=f"FAILED: {type(error).__name__}: {first_line(error)}", failed=True))
+
+
+def first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), "")[:200]
 
 
 def as_json(machine: Machine, rows: Sequence[Row]) -> dict[str, Any]:

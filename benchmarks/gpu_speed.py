@@ -6,21 +6,22 @@ from __future__ import annotations
 import statistics
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from benchmarks import distributed, engine, store
-from benchmarks.gpu_rows import Machine, Row
+from benchmarks.gpu_rows import Machine, Row, collected
 from benchmarks.sttran import WIDTHS, random_clip
 from vidsgg.assembly.trained_model import TrainedModel
 from vidsgg.datasets.action_genome import SCHEMA
 from vidsgg.datasets.synthetic.generate import SyntheticConfig, generate
+from vidsgg.detectors.backends.choice import Inference
+from vidsgg.detectors.backends.parts import choose_backend
 from vidsgg.detectors.base import RegionDetector
 from vidsgg.detectors.extraction import ClipExtractor
 from vidsgg.detectors.faster_rcnn import DETECTORS, FasterRCNN, FasterRCNNConfig
@@ -75,18 +76,6 @@ class Sizes:
 TINY = Sizes((1, 4), engine.TINY_WIDTHS, engine.TINY, 48, 64, 2, 1, NARROW, tiny=True)
 
 
-@contextmanager
-def refusals(row: Row) -> Iterator[list[Row]]:
-    """Inside, rows are collected; what this device cannot do becomes a row that says so."""
-    rows: list[Row] = []
-    try:
-        yield rows
-    except ConfigError as error:
-        rows.append(replace(row, remark=f"skipped: {error}"))
-    except torch.OutOfMemoryError as error:
-        rows.append(replace(row, remark=f"skipped: out of memory: {str(error).splitlines()[0]}"))
-
-
 def pictures(sizes: Sizes, number: int) -> list[Image]:
     """Random pictures of coarse patches."""
     coarse = np.random.RandomState(0).randint(0, 256, (number, sizes.height // 8, sizes.width // 8, 3))
@@ -122,32 +111,26 @@ def _fpn(sizes: Sizes) -> RegionDetector:
 WATCHED: dict[str, Callable[[Sizes], RegionDetector]] = {"c4-resnet101": _c4, "fasterrcnn_resnet50_fpn_v2": _fpn}
 
 
-def compiled(module: nn.Module, methods: tuple[str, ...], backend: str) -> None:
-    """Compile some methods of a module in place, for tensors of any size."""
-    for name in methods:
-        setattr(module, name, torch.compile(getattr(module, name), dynamic=True, backend=backend))
+INFERENCE = {"fp32": Inference(), "bf16": Inference(precision="bf16"), "compile": Inference(backend="compile")}
 
 
-def extraction(machine: Machine, sizes: Sizes, detectors: tuple[str, ...], backend: str) -> Iterator[Row]:
-    """Features of given boxes, from pictures to clips."""
+def extraction(machine: Machine, sizes: Sizes, detectors: tuple[str, ...], compiles: bool) -> Iterator[Row]:
+    """Features of given boxes, from pictures to clips, with what -backend and -precision offer."""
     images, clip = pictures(sizes, sizes.pictures), boxed_clip(sizes)
     for name in detectors:
-        for setting in ("fp32", "bf16", *(["compile"] if backend else [])):
+        for setting, asked in INFERENCE.items():
+            if setting == "compile" and not compiles:
+                continue
             row = Row("extraction", name, setting, unit="pictures/s")
-            with refusals(row) as rows:
-                detector = WATCHED[name](sizes).on_device(machine.device)
-                if setting == "compile":
-                    inner, methods = (
-                        (detector.backbone, ("trunk", "head"))
-                        if isinstance(detector, FasterRCNN)
-                        else (detector.model, ("backbone",))
-                    )
-                    compiled(inner, methods, backend)  # type: ignore[arg-type]
-                extract = ClipExtractor(detector, "predcls", learn=False)
+            with collected(row) as rows:
+                detector = WATCHED[name](sizes)
+                said = choose_backend(detector, asked, machine.device)
+                if detector.inference != asked:
+                    raise ConfigError(said)
+                extract = ClipExtractor(detector.on_device(machine.device), "predcls", learn=False)
 
-                def look(setting: str = setting, extract: ClipExtractor = extract) -> int:
-                    with torch.autocast(machine.device.type, torch.bfloat16, enabled=setting == "bf16"):
-                        extract(images, clip)
+                def look(extract: ClipExtractor = extract) -> int:
+                    extract(images, clip)
                     return len(images)
 
                 value, peak = machine.rate(look, 2 if setting == "compile" else 1)
@@ -178,7 +161,7 @@ def training(machine: Machine, sizes: Sizes, backend: str) -> Iterator[Row]:
                 if LEVEL[setting] not in LEVELS:
                     yield replace(row, remark="skipped: this version has no -opt_level of this name")
                     continue
-                with refusals(row) as rows:
+                with collected(row) as rows:
                     value, peak, half = _training_rate(machine, sizes, videos, features, setting, batch, backend)
                     rows.append(replace(row, value=value, peak_mib=peak, remark=half))
                 yield from rows
