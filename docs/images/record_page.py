@@ -1,6 +1,13 @@
 """Record a page that ``vidsgg view`` or ``predict`` wrote as a moving picture.
 
-python docs/images/record_page.py demo/.../S0003.html docs/images/page.webp
+The picture of the README was made with
+
+    vidsgg data synth -o data -videos 100
+    vidsgg train -features layout -bce_loss -data_path data -save_path layout -epochs 10 -warmup_steps 100
+    vidsgg predict -checkpoint layout -video 8 -o pages
+    python docs/images/record_page.py pages/S0049.html docs/images/page.webp
+
+on a CPU with one thread. Its world is drawn, and the model is given the boxes of the annotation.
 """
 
 from __future__ import annotations
@@ -15,7 +22,6 @@ from playwright.sync_api import Page, sync_playwright
 
 WIDTH, HEIGHT, SHOWN = 1280, 860, 960  # pixels of the browser; width of the picture
 STEP, TIME_OF_A_PICTURE = 0.2, 200  # seconds of the video, milliseconds in the moving picture
-
 
 _SEEK = """time => {
   const seek = document.getElementById("seek");
