@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from clips import entity_clip
+from clips import ENTITY, entity_clip
 from detectors.test_extraction import video
 from detectors.tiny import tiny_detector
 from far_tensors import FarTensor, another_device
@@ -15,6 +15,7 @@ from models import test_dsgdetr, test_stket, test_sttran, test_tempura
 from torch import nn
 
 from vidsgg.detectors.extraction import ClipExtractor
+from vidsgg.losses.relations import RelationCriterion
 from vidsgg.ops.decoding import decode
 from vidsgg.structures.clip import Clip
 
@@ -40,13 +41,16 @@ def test_networks_compute_where_they_are(case: str) -> None:
     with torch.no_grad():
         want = model(clip)
         wanted = decode(clip, want)
+        wanted_losses = {} if clip.labels is None else RelationCriterion(ENTITY)(want, clip)
     with another_device() as device:
         there = clip.to(device)
         have = model.to(device)(there)
         found = decode(there, have)
+        losses = {} if there.labels is None else RelationCriterion(ENTITY)(have, there)
     for name, table in want.groups.items():
         assert isinstance(have.groups[name], FarTensor)
         assert torch.equal(have.groups[name].near, table)
+    assert {name: loss.near for name, loss in losses.items()} == wanted_losses
     for one, other in zip(found, wanted, strict=True):
         assert all((one.scores[name] == table).all() for name, table in other.scores.items())
 
