@@ -11,12 +11,11 @@
 # %% [markdown]
 # # Ask a library of graphs
 #
-# Many graphs become tables that can be searched: which videos, from when to when, and how relations
-# follow one another.
+# Store many graphs as tables, and search them for relations and for sequences of relations in time.
 
 # %% [markdown]
 # On Colab, or any machine without vidsgg, this cell installs it from the repository of this notebook.
-# Name its address in `REPOSITORY`.
+# Set `REPOSITORY` to its address.
 
 # %%
 import importlib.util
@@ -34,8 +33,8 @@ if importlib.util.find_spec("vidsgg") is None:
 # %% [markdown]
 # ## Graphs
 #
-# Here, of the built-in synthetic videos: relations are counted on the training videos, which takes
-# seconds, and predicted on a test video. For films of your own: `vidsgg predict films -o graphs`.
+# This example uses the built-in synthetic videos: it counts relations on the training videos, which
+# takes seconds, and predicts them on a test video. For your own films: `vidsgg predict films -o graphs`.
 
 # %%
 # !vidsgg data synth -out synthetic -videos 12
@@ -45,7 +44,7 @@ if importlib.util.find_spec("vidsgg") is None:
 # %% [markdown]
 # ## A library
 #
-# Adding graphs again changes nothing; new ones are added.
+# Each call adds only new graphs.
 
 # %%
 # !vidsgg library build graphs -o lib
@@ -54,8 +53,8 @@ if importlib.util.find_spec("vidsgg") is None:
 # %% [markdown]
 # ## Search
 #
-# A relation is subject, predicate, object; `*` is any. `then`, `while` and `before` order them in
-# time, and `?x` is the same thing wherever it stands.
+# A relation is subject, predicate, object; `*` matches any. `then`, `while` and `before` order relations
+# in time, and every `?x` is the same object.
 
 # %%
 import vidsgg
@@ -79,7 +78,7 @@ library.sql("SELECT predicate, count(*) AS n FROM relations GROUP BY predicate O
 # %% [markdown]
 # ## Back to a graph
 #
-# A hit leads to its video's whole graph. A notebook shows it as a page.
+# Each hit names its video, whose whole graph the library returns. A notebook shows it as a page.
 
 # %%
 library.graph(hits[0].video)

@@ -11,12 +11,12 @@
 # %% [markdown]
 # # Train STTran on your own data
 #
-# Your classes, your predicates, your pictures: one JSON file in the form of COCO. This notebook draws
-# a small world, writes that file by hand, and trains on it.
+# Your classes, predicates and pictures are described in one JSON file in COCO's format. This notebook
+# draws a small world, writes that file, and trains on it.
 
 # %% [markdown]
 # On Colab, or any machine without vidsgg, this cell installs it from the repository of this notebook.
-# Name its address in `REPOSITORY`.
+# Set `REPOSITORY` to its address.
 
 # %%
 import importlib.util
@@ -33,8 +33,8 @@ if importlib.util.find_spec("vidsgg") is None:
 # %% [markdown]
 # ## A world
 #
-# A robot and a ball. The robot is `near` the ball or `far` from it. With your own data you have
-# pictures and annotations already; write the JSON file from them.
+# The world has a robot and a ball. The robot is `near` the ball or `far` from it. If you have your own
+# pictures and annotations, write the JSON file from them.
 
 # %%
 import json
@@ -110,7 +110,7 @@ make_split("train", videos=12)
 make_split("test", videos=4)
 
 # %% [markdown]
-# `vidsgg data check` names every fault of such a file with its place:
+# `vidsgg data check` lists every fault of such a file and where it is:
 
 # %%
 # !vidsgg data check -data_path robots
@@ -118,9 +118,9 @@ make_split("test", videos=4)
 # %% [markdown]
 # ## Train
 #
-# PredCLS: boxes and classes are given, relations are learnt. The network is made narrow here so that
-# this takes seconds on a CPU; leave out the sizes for the published ones. Features come from an
-# untrained detector, which is good enough to try this out.
+# In PredCLS boxes and classes are given, and relations are learnt. The network is narrow here so that
+# training takes seconds on a CPU; leave out the sizes for the published ones. Features come from an
+# untrained detector, which is good enough for a first try.
 
 # %%
 import vidsgg
@@ -142,7 +142,7 @@ print(outcome.path, f"recall on held-out videos: {outcome.best_score:.2f}")
 # %% [markdown]
 # ## Evaluate
 #
-# Always beside counting: P(predicate | classes) knows nothing of where things are.
+# Always compare with counting: P(predicate | classes) does not know where objects are.
 
 # %%
 test = vidsgg.open_dataset("robots", "test")
@@ -152,5 +152,5 @@ for path in (counting.path, outcome.path):
     print(vidsgg.evaluate(vidsgg.load(path), test).table())
 
 # %% [markdown]
-# For a plain video you need SGDET and a detector that knows your classes: `vidsgg train-detector`
-# trains one, and "Your own data" in the docs has the next steps.
+# For a plain video you need SGDET and a detector for your classes: `vidsgg train-detector` trains one,
+# and "Your own data" in the docs has the next steps.

@@ -11,13 +11,13 @@
 # %% [markdown]
 # # From a video to a graph in three lines
 #
-# A graph of every half second of a video: objects with boxes, and the relations between them.
-# No annotations and no checkpoint are needed. Relations are guessed from the boxes of a detector and
-# from what Action Genome's annotations count; no model sees the picture, and the graph says so.
+# This notebook makes a graph for every half second of a video: objects with boxes, and the relations
+# between them. You need no annotations and no checkpoint. Relations are guessed from a detector's boxes
+# and Action Genome's statistics; no relation model sees the picture, and the graph says so.
 
 # %% [markdown]
 # On Colab, or any machine without vidsgg, this cell installs it from the repository of this notebook.
-# Name its address in `REPOSITORY`.
+# Set `REPOSITORY` to its address.
 
 # %%
 import importlib.util
@@ -35,8 +35,8 @@ if importlib.util.find_spec("vidsgg") is None:
 # %% [markdown]
 # ## A video
 #
-# Name your own film. Without one, this cell makes a film of four seconds from two pictures that come
-# with scikit-image: an astronaut, and a cup of coffee that is moved towards her.
+# Set the path of your own film. Without one, this cell makes a film of four seconds from two pictures of
+# scikit-image: an astronaut, and a cup of coffee that moves towards her.
 
 # %%
 from pathlib import Path
@@ -69,8 +69,8 @@ if not VIDEO.exists():
 # %% [markdown]
 # ## Three lines
 #
-# `DETECTOR` is an ONNX file, a model of torchvision or of transformers. Without one, the first call
-# downloads a light COCO network of torchvision's.
+# `DETECTOR` is an ONNX file, or a model of torchvision or transformers. Without one, the first call
+# downloads a light COCO network from torchvision.
 
 # %%
 import vidsgg
@@ -80,7 +80,7 @@ graph = vidsgg.load("geometry", detector=DETECTOR).predict(VIDEO, fps=2)
 graph
 
 # %% [markdown]
-# The page above is the graph: play it, or click on a thing. `graph.show()` opens it in the browser.
+# The page above is the graph: play it, or click on an object. `graph.show()` opens it in the browser.
 #
 # ## What is in it
 
@@ -93,7 +93,7 @@ for relation in graph.shown().relations:
     print(f"{relation.begin:.1f}-{relation.end:.1f} s  {relation.subject} {relation.predicate} {relation.object}")
 
 # %% [markdown]
-# As tables, as a graph of networkx, as a file:
+# As tables, as a networkx graph, as a file:
 
 # %%
 table = graph.to_pandas()

@@ -58,7 +58,7 @@ def test_checkpoints_with_what_they_are_and_why_some_cannot_be_used(client: Test
     for number, message in (
         ("0" * 16, "not there any more"),
         (str(output / "sgdet"), "not there any more"),
-        (second["id"], "given boxes"),
+        (second["id"], "needs boxes"),
     ):
         answer = client.post("/api/jobs", params={"name": "a.mp4", "checkpoint": number}, content=b"x")
         assert answer.status_code == 400 and message in answer.json()["message"]

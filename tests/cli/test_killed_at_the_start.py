@@ -131,7 +131,7 @@ def test_before_its_options_are_written_the_message_says_what_to_do(
 ) -> None:
     killed("begun", command(data, tmp_path / "run"), tmp_path)
     assert main(["train", "-resume_from", str(tmp_path / "run")]) == 2
-    assert "repeat the command that began it" in capsys.readouterr().err
+    assert "repeat the command that started it" in capsys.readouterr().err
 
 
 def test_last_without_a_folder_is_the_run_that_was_begun_last(

@@ -223,7 +223,7 @@ def test_the_authors_names_are_understood(tmp_path: Path) -> None:
     [
         (["-config", "tempura_predcl"], "no recipe of that name; did you mean 'tempura_predcls'"),
         (["-model", "tempura", "-tracking"], "option -tracking: has no effect in mode predcls"),
-        (["-model", "tempura", "-obj_con_loss", "euc_con"], "option -obj_con_loss: mode predcls"),
+        (["-model", "tempura", "-obj_con_loss", "euc_con"], "option -obj_con_loss: has no effect in mode predcls"),
         (["-model", "tempura", "-rel_loss_weighting", "al"], "use -rel_unc True with it"),
         (["-model", "tempura", "-K", "0"], "option -num_mixtures: 0 is too small"),
         (["-K", "3"], "option -K belongs to tempura, not to model 'sttran'"),

@@ -94,7 +94,7 @@ def test_a_background_class_of_its_own_is_passed_over(tmp_path: Path) -> None:
             r"rel_annotations id 1: subject_id and object_id are both 70",
         ),
         (lambda d: d["rel_annotations"][0].pop("image_id"), r"rel_annotations\[0\]"),
-        (lambda d: d["rel_categories"].append({"id": 0, "name": "off"}), r"rel_categories id 0 stands twice"),
+        (lambda d: d["rel_categories"].append({"id": 0, "name": "off"}), r"rel_categories id 0 occurs twice"),
         (lambda d: d["categories"].append({"id": 9, "name": "desk"}), r"categories id 9 has the name 'desk'"),
         (lambda d: d["images"][0].update(file_name="../7.jpg"), r"images id 7: file_name is 'train/\.\./7\.jpg'"),
         (lambda d: d["images"][0].update(file_name="8.jpg"), r"images id 8: file_name is 'train/8.jpg', which another"),

@@ -278,7 +278,7 @@ FAULTS = [
     (change("relations", 5, "object_track_id", to=2), r"subject_track_id and object_track_id are both 2"),
     (change("relations", 5, "video_id", to=8), r"relations id 5: video_id is 8; no video has this id"),
     *(
-        (twice(name), "stands twice")
+        (twice(name), "occurs twice")
         for name in ("videos", "images", "annotations", "relations", "categories", "predicates")
     ),
     (single, r"annotations 10[0-9] and 10[0-9], which relations join, have 0 predicates of the group 'place'"),

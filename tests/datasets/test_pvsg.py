@@ -113,7 +113,7 @@ def test_quirks_are_counted(tmp_path: Path) -> None:
             lambda d, r: d["data"][0]["objects"][0].update(category="ghost"),
             r"object 1 is 'ghost', which 'objects' does not",
         ),
-        (lambda d, r: d["data"][0]["objects"].append(d["data"][0]["objects"][0]), r"object_id 1 stands twice"),
+        (lambda d, r: d["data"][0]["objects"].append(d["data"][0]["objects"][0]), r"object_id 1 occurs twice"),
         (lambda d, r: d["data"][0]["relations"][0].__setitem__(0, 99), r"relations\[0\] names object 99"),
         (lambda d, r: d["data"][0]["relations"][0].__setitem__(3, [[5, 2]]), r"relations\[0\] has the span \[5, 2\]"),
         (lambda d, r: d["data"][0]["meta"].update(width=7), r"0000\.png: is 48 x 36 pixels, the video 7 x 36"),

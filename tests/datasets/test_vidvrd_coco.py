@@ -85,11 +85,11 @@ def of_relation(**values: Any) -> Any:
 FAULTS = [
     (lambda d: d.pop("categories"), r"lacks the list 'categories'"),
     (lambda d: d.update(predicate_categories=[]), r"predicate_categories is empty"),
-    (lambda d: d["categories"].append(d["categories"][0]), r"categories: id 1, name .* stands twice"),
+    (lambda d: d["categories"].append(d["categories"][0]), r"categories: id 1, name .* occurs twice"),
     (of_first("videos", width=0), r"videos\[0\]: width is 0"),
     (of_first("videos", trajectories={"0": {"a": [1, 2, 3, 4]}}), r"videos id 1: trajectories names frame 'a'"),
     (of_first("videos", trajectories={"0": {"1": [1, 2]}}), r"videos\[0\]: trajectories"),
-    (lambda d: d["videos"][1].update(id=1), r"videos id 1, name 'train001': stands twice"),
+    (lambda d: d["videos"][1].update(id=1), r"videos id 1, name 'train001': occurs twice"),
     (of_first("images", video_id=99), r"images id 1: video_id is 99; no video has it"),
     (lambda d: d["images"][1].update(frame_id=0), r"images id 2: frame_id is 0, as that of another image"),
     (of_first("annotations", image_id=9999), r"annotations id 1: image_id is 9999"),

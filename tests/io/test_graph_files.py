@@ -96,7 +96,7 @@ def test_what_is_read_is_what_was_written(tmp_path_factory: pytest.TempPathFacto
 
 def test_the_schema_file_is_a_json_schema() -> None:
     Draft202012Validator.check_schema(graph_schema())
-    parse_json((resources.files("vidsgg.io") / "video_graph.schema.json").read_bytes())  # no name stands twice
+    parse_json((resources.files("vidsgg.io") / "video_graph.schema.json").read_bytes())  # no name occurs twice
 
 
 def places_of(value: Any, before: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:

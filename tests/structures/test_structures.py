@@ -77,7 +77,7 @@ def test_annotations_cannot_be_edited_and_survive_pickling() -> None:
 
 
 def test_vocabulary_and_schema_refuse_contradictions() -> None:
-    with pytest.raises(DataError, match="stands twice"):
+    with pytest.raises(DataError, match="occurs twice"):
         PredicateGroup("g", ("a", "a"))
     with pytest.raises(DataError, match="must be '__background__'"):
         Vocabulary(("person",), ("person",), (PredicateGroup("g", ("a",)),))

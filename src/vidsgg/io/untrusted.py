@@ -229,7 +229,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(table) < len(pairs):
         seen: set[str] = set()
         twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
-        raise DataError(f"the name {short(twice)} stands twice in one table.")
+        raise DataError(f"the name {short(twice)} occurs twice in one table.")
     return table
 
 
@@ -317,7 +317,7 @@ class _PlainLoader(yaml.SafeLoader):
                 )
             if key in table:
                 raise yaml.constructor.ConstructorError(
-                    None, None, f"the name {short(key)} stands twice", key_node.start_mark
+                    None, None, f"the name {short(key)} occurs twice", key_node.start_mark
                 )
             table[key] = self._plain(value_node, depth + 1)
         return table

@@ -75,7 +75,7 @@ def parse_search(text: str, options: KnownOptions, refused: Mapping[str, str] | 
         if name not in options:
             raise ConfigError(f"{where} there is no option {short(name)}{closest(name, list(options))}")
         if name in space:
-            raise ConfigError(f"{where} {name} stands twice; put all of its values into one part")
+            raise ConfigError(f"{where} {name} occurs twice; put all of its values into one part")
         annotation, field = options[name]
         try:
             space[name] = _dimension(values, annotation, field)
@@ -114,7 +114,7 @@ def _dimension(text: str, annotation: Any, field: dataclasses.Field[Any]) -> Cho
     words = words or field.metadata.get("choices", ())
     values = tuple(_value(word, annotation, field, words) for word in text.split(","))
     if len(set(values)) < len(values):
-        raise ConfigError("a value stands twice")
+        raise ConfigError("a value occurs twice")
     return Choice(values)
 
 

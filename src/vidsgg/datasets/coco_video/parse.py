@@ -239,7 +239,7 @@ class DocumentReader:
         for entry in entries:
             ident = getattr(entry, "id", entry.name)
             if name != "predicate_groups" and ident in ids:
-                self._fatal(name, ident, "stands twice; ids are unique within a list")
+                self._fatal(name, ident, "occurs twice; ids are unique within a list")
             elif entry.name != entry.name.strip() or not entry.name.strip():
                 self._fatal(name, ident, f"has the name {short(entry.name)}; remove the white space around it")
             elif entry.name in names:
@@ -266,13 +266,13 @@ class DocumentReader:
         names, files, fps, seen = list[str](), list[str](), list[float](), set[int]()
         for video in self.document.videos:
             if video.id in seen:
-                self._fault("videos", video.id, "stands twice; ids are unique within a list", "id that stands twice")
+                self._fault("videos", video.id, "occurs twice; ids are unique within a list", "id that occurs twice")
             elif video.name != video.name.strip() or not video.name.strip():
                 text = f"name is {short(video.name)}; remove the white space around it"
                 self._fault("videos", video.id, text, "name with white space around it")
             elif video.name in names:
                 text = f"name is {short(video.name)}, which another has too; names are unique"
-                self._fault("videos", video.id, text, "name that stands twice")
+                self._fault("videos", video.id, text, "name that occurs twice")
             elif video.file_name is not None and not is_place_below(video.file_name):
                 text = f"file_name is {short(video.file_name)}; expected a path below the folder of the file"
                 self._fault("videos", video.id, text, "file_name that leaves the folder")
@@ -302,7 +302,7 @@ class DocumentReader:
             elif image.video_id is None:
                 if image.file_name in taken:
                     text = f"file_name is {short(image.file_name)}, which another picture or video has for a name"
-                    self._fault("images", image.id, text, "file_name that stands twice")
+                    self._fault("images", image.id, text, "file_name that occurs twice")
                     continue
                 taken.add(image.file_name)
                 single[i], good[i] = image.file_name, True
@@ -318,7 +318,7 @@ class DocumentReader:
                 self._fault("images", image.id, text, "lacks frame_id")
             elif (video_of[image.video_id], image.frame_id) in places:
                 text = f"frame_id is {image.frame_id}, which another image of video {image.video_id} has too"
-                self._fault("images", image.id, text, "frame_id that stands twice in a video")
+                self._fault("images", image.id, text, "frame_id that occurs twice in a video")
             else:
                 video[i], number[i], good[i] = video_of[image.video_id], image.frame_id, True
                 places.add((video_of[image.video_id], image.frame_id))
@@ -352,7 +352,7 @@ class DocumentReader:
         first = np.zeros(len(ids), np.bool_)
         first[np.unique(ids, return_index=True)[1]] = True
         for i in np.flatnonzero(~first):
-            self._fault(name, int(ids[i]), "stands twice; ids are unique within a list", "id that stands twice")
+            self._fault(name, int(ids[i]), "occurs twice; ids are unique within a list", "id that occurs twice")
         return first
 
     # ---- things

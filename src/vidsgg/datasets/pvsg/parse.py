@@ -157,7 +157,7 @@ def _video(video: PvsgVideo, folder: Path, file: Path, schema: Schema, facts: Co
                 f"{where}: object {thing.object_id} is {short(thing.category)}, which 'objects' does not list."
             )
         if thing.object_id in klass:
-            raise DataError(f"{where}: object_id {thing.object_id} stands twice.")
+            raise DataError(f"{where}: object_id {thing.object_id} occurs twice.")
         klass[thing.object_id] = classes[thing.category]
     masks = sorted(
         path for path in folder.glob("*.png") if path.stem.isdecimal() and int(path.stem) < video.meta.num_frames

@@ -176,11 +176,11 @@ def parse_vidvrd_coco(path: Path, split: str, name: str, title: str) -> Parsed:
 
 
 def _names(path: Path, what: str, entries: Sequence[StyleClass]) -> dict[int, str]:
-    """Names by id. Raises DataError for an id or a name that stands twice, or none at all."""
+    """Names by id. Raises DataError for an id or a name that occurs twice, or none at all."""
     found: dict[int, str] = {}
     for entry in entries:
         if entry.id in found or entry.name in found.values():
-            raise DataError(f"{path}: {what}: id {entry.id}, name {short(entry.name)}: stands twice; both are unique.")
+            raise DataError(f"{path}: {what}: id {entry.id}, name {short(entry.name)}: occurs twice; both are unique.")
         found[entry.id] = entry.name
     if not found:
         raise DataError(f"{path}: {what} is empty.")
@@ -206,7 +206,7 @@ def _gathered(
 
     for entry in document.videos:
         if entry.id in videos or entry.name in names:
-            fault(entry.id, "video that stands twice", f"videos id {entry.id}, name {short(entry.name)}: stands twice.")
+            fault(entry.id, "video that occurs twice", f"videos id {entry.id}, name {short(entry.name)}: occurs twice.")
             continue
         names.add(entry.name)
         numbers = [key for track in entry.trajectories.values() for key in track]

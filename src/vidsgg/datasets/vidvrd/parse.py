@@ -157,7 +157,7 @@ def _add(
     category: dict[int, str] = {}
     for thing in content.things:
         if thing.tid in category:
-            faults.add("tid that stands twice", f"{path}: subject/objects: tid {thing.tid} stands twice.")
+            faults.add("tid that occurs twice", f"{path}: subject/objects: tid {thing.tid} occurs twice.")
         category.setdefault(thing.tid, thing.category)
     facts["frames beyond the trajectories, passed over"] += max(0, (content.frame_count or count) - count)
     frame_of, tids, boxes = list[int](), list[int](), list[tuple[float, float, float, float]]()
