@@ -20,7 +20,7 @@ from vidsgg.io.graphs import read_graph, write_graph
 from vidsgg.library import folder as folders
 from vidsgg.library.build import add_graphs, compact, merge
 from vidsgg.library.folder import MANIFEST, LibraryFolder
-from vidsgg.library.search import Library
+from vidsgg.library.search import FoundThing, Library
 from vidsgg.library.tables import TABLES
 from vidsgg.structures.graph import GraphEdge, GraphFrame, GraphNode, Origin, RelationInterval, VideoFile, VideoGraph
 
@@ -69,6 +69,27 @@ def test_graphs_come_out_as_they_came_in(lib: LibraryFolder) -> None:
     assert list(library.graphs()) == graphs
     assert [library.graph(name) for name in library.names.values()] == graphs
     assert library.counts() == {"videos": 3, "frames": 4, "things": 8, "edges": 3, "relations": 3}
+
+
+def test_things_are_found_by_their_names(lib: LibraryFolder) -> None:
+    add_graphs(lib, [rich(), graph("v1", [held(0, 1, 1.0, 2.0)])])
+    library = Library(lib.path)
+    found, total = library.sightings("Person")
+    assert total == len(found) == sum(label == "person" for g in library.graphs() for label in thing_labels(g))
+    assert FoundThing("walk.mp4", "person", 0, 0.0, 0.44, 0, 2, 0.875) in found
+    cups, _ = library.sightings("cup")  # a part of the class's name
+    assert [(cup.track, cup.frames, cup.score) for cup in cups if cup.video == "walk.mp4"] == [
+        (1, 1, 0.25),
+        (None, 1, 0.25),
+    ]
+    few, all_of_them = library.sightings("person", limit=1)
+    assert few == found[:1] and all_of_them == total
+    with pytest.raises(ConfigError, match="a thing called 'persn'; did you mean 'person'"):
+        library.sightings("persn")
+
+
+def thing_labels(graph: VideoGraph) -> list[str]:
+    return [label for label, _ in {(node.label, node.track) for frame in graph.frames for node in frame.nodes}]
 
 
 def test_adding_again_changes_nothing(lib: LibraryFolder) -> None:
