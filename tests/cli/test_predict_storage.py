@@ -96,7 +96,10 @@ def test_the_page_of_such_a_graph(
             ["predict", "{films}/a.mp4", "-checkpoint", "s3://films/a.tar"],
             "option -checkpoint: s3://films/a.tar is in object",
         ),
-        (["train", "-data_path", "s3://films/set"], "option -data_path: s3://films/set is in object storage"),
+        (
+            ["train", "-data_path", "s3://films/set"],
+            "option -data_path: s3://films/set: there is no such file or folder.",
+        ),
         (["view", "{films}/a.mp4", "-o", "s3://films/pages"], "option -out: s3://films/pages is in object storage"),
     ],
 )

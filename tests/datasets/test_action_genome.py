@@ -327,8 +327,8 @@ def test_a_touched_pickle_is_compared_and_a_changed_one_read_again(
     ActionGenome(root, "train")
     reads, path = _Reads(monkeypatch), root / "annotations" / "person_bbox.pkl"
     hashed: list[Path] = []
-    original = action_genome_files._sha256
-    monkeypatch.setattr(action_genome_files, "_sha256", lambda p: hashed.append(p) or original(p))
+    original = action_genome_files.content_hash
+    monkeypatch.setattr(action_genome_files, "content_hash", lambda p: hashed.append(p) or original(p))
     os.utime(path, (time.time(), time.time() + 100))
     ActionGenome(root, "train")
     assert reads.count == 0 and hashed == [path]

@@ -9,7 +9,7 @@ from datasets.ag_files import key, person, plain, small_set, write
 from vidsgg.datasets.action_genome import ActionGenome
 from vidsgg.datasets.base import VideoDataset
 from vidsgg.datasets.format import DatasetFormat
-from vidsgg.datasets.registry import FORMATS, default_data_path, identify, open_whole_split
+from vidsgg.datasets.registry import FORMATS, data_folder, identify, open_whole_split
 from vidsgg.errors import ConfigError, DataError
 from vidsgg.plugins import _Installed
 
@@ -116,6 +116,6 @@ def test_an_installed_format_that_fails_costs_itself_only(
 def test_the_default_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError, match="-data_path is required"):
-        default_data_path()
+        data_folder(None)
     (tmp_path / "data" / "action_genome").mkdir(parents=True)
-    assert default_data_path() == Path("data/action_genome")
+    assert data_folder(None) == Path("data/action_genome")

@@ -4,13 +4,16 @@ the reason."""
 from __future__ import annotations
 
 import json
+import pickle
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from buckets import Buckets, upload
 from clips import ACTION, ENTITY
 from detectors.tiny import TINY, tiny_detector
 from symlinks import link
@@ -24,7 +27,9 @@ from vidsgg.errors import ConfigError, DataError
 from vidsgg.features.key import StoreKey
 from vidsgg.features.store import FeatureStore, default_folder, find_store
 from vidsgg.features.stored_clip import RecordSource
+from vidsgg.io import records
 from vidsgg.io.atomic import left_behind, whole_file
+from vidsgg.io.locations import Location, RemotePath
 from vidsgg.structures.clip import Clip
 from vidsgg.structures.widths import FeatureWidths
 
@@ -42,7 +47,12 @@ def key_of(detector: FasterRCNN) -> StoreKey:
 
 
 def store_in(
-    folder: Path, detector: FasterRCNN, mode: str = "sgcls", dtype: str = "float32", learn: bool = True, count: int = 4
+    folder: Location,
+    detector: FasterRCNN,
+    mode: str = "sgcls",
+    dtype: str = "float32",
+    learn: bool = True,
+    count: int = 4,
 ) -> FeatureStore:
     """A store with the records of one form of the first videos."""
     widths = FeatureWidths(detector.node_width, detector.union_channels)
@@ -374,3 +384,90 @@ def test_raw_detections_are_another_store(detector: FasterRCNN) -> None:
         assert StoreKey.from_json(raw.to_json()) == raw
         assert (plain == raw) == (plain.digest == raw.digest) == (mode != "sgdet")
     assert plain.differences(raw) == ["cleaned detections, not raw detections, for models that clean them themselves"]
+
+
+def uploaded(folder: Path, there: RemotePath) -> None:
+    for file in folder.rglob("*.*"):
+        if file.is_file():
+            upload(file, there, file.relative_to(folder).as_posix())
+
+
+def test_a_store_in_object_storage_is_the_store_here(
+    detector: FasterRCNN, buckets: Buckets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there, here = buckets.new() / "data" / "features" / "s", tmp_path / "s"
+    store_in(here, detector)
+    stored = store_in(there, detector)
+    for file in (*here.glob("*.json"), *here.rglob("*.safetensors")):
+        assert (there / file.relative_to(here).as_posix()).read_bytes() == file.read_bytes()
+    assert find_store(there.parent.parent, key_of(detector), [(VIDEOS, True)]) == (FeatureStore.open(there), [])
+    assert default_folder(there.parent.parent, key_of(detector), "float32") == there
+
+    place = stored.path_of(VIDEOS.video_ids[0], learn=True)
+    sent = buckets.sent[place.key]
+    monkeypatch.setattr(records, "_BEGINNING", 64)
+    size = stored.open_record(source(), learn=True, verify=False).size
+    assert buckets.sent[place.key] - sent < size / 2  # the beginning alone
+    begun = buckets.requests[place.key]
+    record = stored.open_record(source(), learn=True)
+    moved = pickle.loads(pickle.dumps(record))  # as from a worker
+    assert_same(extracted(detector, "sgcls", True), stored.clip(moved))
+    assert buckets.requests[place.key] - begun <= 2 and record.size == size  # s3fs asks for the size first
+
+    place.unlink()
+    with pytest.raises(DataError, match=f"{there} has no features of video"):
+        stored.open_record(source(), learn=True)
+    with pytest.raises(DataError, match="lack 1 of 4 videos"):
+        stored.require(key_of(detector), [(VIDEOS, True)])
+    content = bytearray(here.joinpath(*place.parts[-2:]).read_bytes())
+    content[-1] ^= 1
+    (tmp_path / "damaged").write_bytes(content)
+    place.put(tmp_path / "damaged")
+    with pytest.raises(DataError, match="wrong checksum"):
+        stored.open_record(source(), learn=True)
+
+
+def test_of_several_that_make_a_store_in_object_storage_all_get_the_first(
+    detector: FasterRCNN, buckets: Buckets
+) -> None:
+    folder, key = buckets.new() / "s", key_of(detector)
+    other = replace(key, mode="sgdet")
+
+    def begin(key: StoreKey) -> str:
+        try:
+            with FeatureStore.to_write(folder, key, "float32", FeatureWidths(1, 1)) as store:
+                return store.digest
+        except ConfigError as error:
+            return str(error)
+
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(begin, [key, other, key, other]))
+    there = FeatureStore.open(folder)
+    assert found.count(there.digest) == 2
+    assert sum(f"{folder} holds other features" in text for text in found) == 2
+
+
+def test_videos_left_out_are_noted_one_by_one_in_object_storage(
+    detector: FasterRCNN, buckets: Buckets, tmp_path: Path
+) -> None:
+    folder, widths = buckets.new() / "s", FeatureWidths(1, 1)
+    with FeatureStore.to_write(folder, key_of(detector), "float32", widths) as one:
+        with FeatureStore.to_write(folder, key_of(detector), "float32", widths) as other:
+            one.note_left_out({"a": "torn"}, ["a", "c"])
+            other.note_left_out({"b": "no file"}, ["b"])
+        assert one.left_out() == {"a": "torn", "b": "no file"}
+        one.note_left_out({}, ["a"])  # it can be read now
+        assert list(one.left_out()) == ["b"]
+    here = tmp_path / "s"  # the store is copied to this machine
+    for name in ("store.json", *(f"left_out/{path.name}" for path in (folder / "left_out").iterdir())):
+        (here / name).parent.mkdir(parents=True, exist_ok=True)
+        (here / name).write_bytes((folder / name).read_bytes())
+    with FeatureStore.to_write(here, key_of(detector), "float32", widths) as copy:
+        assert list(copy.left_out()) == ["b"]
+        copy.note_left_out({"c": "torn"}, ["b", "c"])
+        assert copy.left_out() == {"c": "torn"}
+    uploaded(here, folder.parent / "again")
+    with FeatureStore.to_write(folder.parent / "again", key_of(detector), "float32", widths) as again:
+        assert again.left_out() == {"c": "torn"}
+        again.note_left_out({}, ["c"])
+        assert again.left_out() == {}

@@ -10,10 +10,11 @@ from torch import nn
 
 from vidsgg.datasets.base import VideoDataset
 from vidsgg.datasets.pair_limits import LimitedPairs
-from vidsgg.datasets.registry import default_data_path, has_validation, open_whole_split
+from vidsgg.datasets.registry import data_folder, has_validation, open_whole_split
 from vidsgg.datasets.splits import hold_out_validation, take_datasize
 from vidsgg.engine.distributed import ALONE, Team
 from vidsgg.errors import ConfigError
+from vidsgg.io.locations import Location
 
 SYNTHETIC_FOLDER = Path("data") / "synthetic"
 
@@ -56,7 +57,7 @@ def move_to(model: nn.Module, device: torch.device) -> None:
         ) from error
 
 
-def resolve_data_path(given: str | None) -> Path:
+def resolve_data_path(given: str | None) -> Location:
     """The data set's folder; for ``synthetic`` the folder of that name if there is one, else the
     built-in set, which is made. Raises ConfigError if nothing is given or found."""
     if given == "synthetic" and not Path(given).is_dir():
@@ -65,7 +66,7 @@ def resolve_data_path(given: str | None) -> Path:
         if not is_complete(SYNTHETIC_FOLDER):
             generate(SYNTHETIC_FOLDER, SyntheticConfig())
         return SYNTHETIC_FOLDER
-    return default_data_path() if given is None else Path(given)
+    return data_folder(given)
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ class Splits:
 
 
 def open_splits(
-    root: Path, mode: str, *, datasize: str, val: str, skip_bad: bool, max_pairs: int | None = None
+    root: Location, mode: str, *, datasize: str, val: str, skip_bad: bool, max_pairs: int | None = None
 ) -> Splits:
     """val: "holdout", the data set's own validation videos, or where it has none a fixed tenth of
     the training videos; "test", the test split, and all training videos to learn from. max_pairs: as
@@ -90,7 +91,7 @@ def open_splits(
 
 
 def open_split(
-    root: Path, mode: str, split: str, *, datasize: str, skip_bad: bool, max_pairs: int | None = None
+    root: Location, mode: str, split: str, *, datasize: str, skip_bad: bool, max_pairs: int | None = None
 ) -> VideoDataset:
     """test, val (the data set's own validation videos, else the held-out tenth of the training
     videos) or train (the other training videos). max_pairs: of a frame that are looked at, 0 for
@@ -103,13 +104,15 @@ def open_split(
     return take_datasize(held_out if split == "val" else learn, datasize)
 
 
-def _learn_and_hold(root: Path, mode: str, skip_bad: bool, max_pairs: int | None) -> tuple[VideoDataset, VideoDataset]:
+def _learn_and_hold(
+    root: Location, mode: str, skip_bad: bool, max_pairs: int | None
+) -> tuple[VideoDataset, VideoDataset]:
     whole = _open(root, "train", mode, skip_bad, max_pairs)
     if has_validation(root):
         return whole, _open(root, "val", mode, skip_bad, max_pairs)
     return hold_out_validation(whole)
 
 
-def _open(root: Path, split: str, mode: str, skip_bad: bool, max_pairs: int | None) -> VideoDataset:
+def _open(root: Location, split: str, mode: str, skip_bad: bool, max_pairs: int | None) -> VideoDataset:
     whole = open_whole_split(root, split, mode, skip_bad=skip_bad)
     return whole if max_pairs is None else LimitedPairs(whole, max_pairs)

@@ -17,6 +17,7 @@ from vidsgg.detectors.onnx_detector import SUFFIX, OnnxDetector
 from vidsgg.detectors.registry import detector_names, named_detector, unknown_detector
 from vidsgg.detectors.transformers_detector import TransformersDetector, is_transformers_detector
 from vidsgg.errors import ConfigError
+from vidsgg.io.locations import Location, RemotePath
 from vidsgg.structures.schema import Schema
 from vidsgg.structures.widths import FeatureWidths
 
@@ -27,7 +28,7 @@ SHARED_DETECTOR = "detector.safetensors"  # beside a model that 'vidsgg push' ha
 BEST = "detector_best.pth"  # in the folder of a run of ``vidsgg train-detector``
 
 
-def find_detector(name: str, root: Path) -> str:
+def find_detector(name: str, root: Location) -> str:
     """``auto`` becomes the trained detector in the data set's folder, else ``c4-small``; a run's
     folder its best detector; anything else stays what it is."""
     if name != "auto":
@@ -35,9 +36,16 @@ def find_detector(name: str, root: Path) -> str:
     return in_data_folder(root) or "c4-small"
 
 
-def in_data_folder(root: Path) -> str | None:
-    """The trained detector in the data set's folder, if there is one."""
-    return next((str(root / file) for file in IN_DATA_FOLDER if (root / file).is_file()), None)
+def in_data_folder(root: Location) -> str | None:
+    """The trained detector in the data set's folder, if there is one. Raises ConfigError if it is in
+    object storage."""
+    file = next((root / name for name in IN_DATA_FOLDER if (root / name).is_file()), None)
+    if isinstance(file, RemotePath):
+        raise ConfigError(
+            f"the data set has a detector in object storage, {file}; copy it to this machine and name it with"
+            " -detector, or name another."
+        )
+    return None if file is None else str(file)
 
 
 def best_of_run(name: str) -> str:

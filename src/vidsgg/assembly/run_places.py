@@ -3,16 +3,19 @@ vectors, language model.
 
 Options that may name what is read are declared with ``option(..., place="input")``. Runs record
 such places as absolute paths, and beside them the folder in which they were started. So a
-checkpoint works from any folder, and after its tree was moved or copied.
+checkpoint works from any folder, and after its tree was moved or copied. An address in object storage
+stays as it is; opening it says what is wrong with it.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
+
+from vidsgg.io.locations import Location, is_storage, location
 
 T = TypeVar("T")
 # values that stand for something else, whatever files are called so
@@ -30,13 +33,20 @@ def absolute_places(values: Mapping[str, Any], kind: type) -> dict[str, Any]:
     return {name: _absolute(value) if name in names else value for name, value in values.items()}
 
 
-def possible_places(value: str, folder: Path, started_in: object = None) -> list[Path]:
+def is_found(value: str) -> bool:
+    """Whether a file or folder that a run names is where it was. Addresses are not looked at."""
+    return is_storage(value) or os.path.exists(value)
+
+
+def possible_places(value: str, folder: Path, started_in: object = None) -> Sequence[Location]:
     """Where a file or folder may lie now that a run names, the likeliest first.
 
     folder: where the run, or its checkpoint, lies now. started_in: the folder in which the run was
     started, if its checkpoint says so; version 0.1.0 did not, and recorded paths as they were
     typed.
     """
+    if is_storage(value):
+        return [location(value)]
     given, here = Path(value), Path(os.path.abspath(folder))
     found, within = [Path(os.path.abspath(given))], given
     if given.is_absolute():
@@ -53,8 +63,8 @@ def find_places(options: T, folder: Path, started_in: object = None) -> T:
     changes = {}
     for name in place_options(type(options)):
         value = getattr(options, name)
-        if isinstance(value, str) and value not in _WORDS and not os.path.exists(value):
-            there = next((place for place in possible_places(value, folder, started_in) if os.path.exists(place)), None)
+        if isinstance(value, str) and value not in _WORDS and not is_found(value):
+            there = next((place for place in possible_places(value, folder, started_in) if is_found(str(place))), None)
             if there is not None:
                 changes[name] = str(there)
     return dataclasses.replace(options, **changes) if changes else options  # type: ignore[type-var]

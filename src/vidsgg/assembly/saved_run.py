@@ -12,7 +12,7 @@ from torch import nn
 
 from vidsgg.assembly.data import choose_device, move_to, resolve_data_path
 from vidsgg.assembly.detectors import IN_DATA_FOLDER, SHARED_DETECTOR, best_of_run, is_detector_name, widths_of
-from vidsgg.assembly.run_places import find_places, place_options, possible_places
+from vidsgg.assembly.run_places import find_places, is_found, place_options, possible_places
 from vidsgg.assembly.sources import FeatureSource, open_source
 from vidsgg.datasets.base import VideoDataset
 from vidsgg.detectors.label_files import NO_LABELS, LabelFiles
@@ -22,6 +22,7 @@ from vidsgg.engine.checkpoint_files import SHARED, find_checkpoint
 from vidsgg.engine.distributed import ALONE, Team
 from vidsgg.errors import CheckpointError, ConfigError, VidsggError
 from vidsgg.io.hub import fetch, hub_name, is_hub_address
+from vidsgg.io.locations import Location, location
 from vidsgg.methods.method import Method, network_options
 from vidsgg.methods.registry import METHODS, built_in_models, find_method
 from vidsgg.methods.training_options import LAYOUT, TrainOptions, options_from
@@ -141,11 +142,11 @@ def built_in_run(name: str, mode: str = "sgdet") -> SavedRun:
     return SavedRun(Path(name), Checkpoint(provenance, weights, epoch=0), options, built_in=True)
 
 
-def data_of(run: SavedRun, given: str | None) -> Path:
+def data_of(run: SavedRun, given: str | None) -> Location:
     """The folder of the data set that is given, else of the one that a run was trained on. Raises
     ConfigError naming where it is not."""
     had = run.options.data_path
-    if given is None and had is not None and not os.path.exists(had):
+    if given is None and had is not None and not is_found(had):
         looked = ", ".join(map(str, places_of(run, had)))
         raise ConfigError(
             f"the data set that {run.file} was trained on is not found. Name its folder with -data_path. Looked for:"
@@ -154,14 +155,14 @@ def data_of(run: SavedRun, given: str | None) -> Path:
     return resolve_data_path(given or had)
 
 
-def places_of(run: SavedRun, value: str) -> list[Path]:
+def places_of(run: SavedRun, value: str) -> Sequence[Location]:
     """Where a file or folder may lie that a run names, the likeliest first."""
     return possible_places(value, run.file.parent, run.made.started_in)
 
 
 def load_model(
     run: SavedRun,
-    root: Path,
+    root: Location,
     datasets: Sequence[VideoDataset],
     device: str,
     *,
@@ -189,11 +190,7 @@ def load_model(
             f"{run.file} was trained on other classes than {schema.name!r} has; evaluate it on a data set of its own"
             " kind."
         )
-    if (
-        options.features not in ("auto", "off", LAYOUT)
-        and not os.path.exists(options.features)
-        and "features" not in changes
-    ):
+    if options.features not in ("auto", "off", LAYOUT) and not is_found(options.features) and "features" not in changes:
         looked = ", ".join(map(str, places_of(run, options.features)))
         raise ConfigError(
             f"the features that {run.file} was trained on are not found. Name them with -features. Looked for:"
@@ -234,7 +231,7 @@ def _features(run: SavedRun, asked: str) -> str:
 
 
 def trained_source(
-    run: SavedRun, given: str | None, folders: Sequence[Path], source_with: Callable[[str], FeatureSource]
+    run: SavedRun, given: str | None, folders: Sequence[Location], source_with: Callable[[str], FeatureSource]
 ) -> FeatureSource:
     """What the detector gives that a model was trained with, or the one that is given, as
     ``source_with`` opens it by its name or file.
@@ -265,7 +262,9 @@ def trained_source(
     return opened[find_detector_of(run, folders, record_of)]
 
 
-def find_detector_of(run: SavedRun, folders: Sequence[Path], record_of: Callable[[str], DetectorRecord | None]) -> str:
+def find_detector_of(
+    run: SavedRun, folders: Sequence[Location], record_of: Callable[[str], DetectorRecord | None]
+) -> str:
     """The name or file of the detector that a model was trained with. record_of:
     ``FeatureSource.detector_record`` of a name or file, or a VidsggError that says why it has none.
 
@@ -331,16 +330,17 @@ def _abilities(run: SavedRun) -> Capabilities:
     return find_method(run.options.model).abilities(run.options)
 
 
-def detector_places(run: SavedRun, folders: Sequence[Path] = ()) -> tuple[str, ...]:
+def detector_places(run: SavedRun, folders: Sequence[Location] = ()) -> tuple[str, ...]:
     """Where the detector of a run may be: beside the checkpoint, where the run had it, in data
-    folders. Names and files."""
+    folders of this machine. Names and files."""
     found = [str(run.file.parent / name) for name in (SHARED_DETECTOR, *IN_DATA_FOLDER)]
     if is_detector_name(run.options.detector):
         found.append(run.options.detector)
     elif run.options.detector != "auto":
         found += map(str, places_of(run, run.options.detector))
-    had = [Path(run.options.data_path)] if run.options.data_path else []
-    found += [str(folder / name) for folder in (*folders, *had) for name in IN_DATA_FOLDER]
+    had = [location(run.options.data_path)] if run.options.data_path else []
+    near = (folder for folder in (*folders, *had) if isinstance(folder, Path))
+    found += [str(folder / name) for folder in near for name in IN_DATA_FOLDER]
     return tuple(dict.fromkeys(map(best_of_run, found)))
 
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import torch
 
@@ -34,6 +33,7 @@ from vidsgg.engine.picture_clips import PictureClips
 from vidsgg.errors import CheckpointError, ConfigError, DataError
 from vidsgg.features.key import StoreKey
 from vidsgg.features.store import FeatureStore, Needed, find_store
+from vidsgg.io.locations import Location, location
 from vidsgg.methods.training_options import LAYOUT
 from vidsgg.ops.detections import RawDetections
 from vidsgg.structures.schema import Schema
@@ -154,7 +154,7 @@ class FeatureSource:
 
 
 def open_source(
-    root: Path,
+    root: Location,
     schema: Schema,
     mode: str,
     device: torch.device,
@@ -203,7 +203,7 @@ def open_source(
     if features == "auto":
         store, reasons = find_store(root, key, needed)
     elif features != "off":
-        store = FeatureStore.open(Path(features))
+        store = FeatureStore.open(location(features))
         store.require(key, needed)
     if store is not None:
         return FeatureSource(
@@ -220,7 +220,7 @@ def open_source(
 
 
 def _layout_source(
-    root: Path,
+    root: Location,
     schema: Schema,
     mode: str,
     device: torch.device,

@@ -67,7 +67,7 @@ class TrainedModel:
         run: SavedRun,
         device: str = "auto",
         detector: str | None = None,
-        folders: Sequence[Path] = (),
+        folders: Sequence[Location] = (),
         labels: LabelFiles = NO_LABELS,
         backend: Backend | None = None,
         precision: Numbers | None = None,
@@ -238,7 +238,7 @@ class TrainedModel:
         return recall.compute()
 
     def on(
-        self, datasets: Sequence[VideoDataset], *, root: Path | None = None, team: Team = ALONE, **changes: Any
+        self, datasets: Sequence[VideoDataset], *, root: Location | None = None, team: Team = ALONE, **changes: Any
     ) -> ReadyModel:
         """The network and its features for data sets in one folder.
 

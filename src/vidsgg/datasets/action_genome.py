@@ -14,12 +14,13 @@ from pathlib import Path
 import numpy as np
 
 from vidsgg.datasets.action_genome_files import SPLITS, cache_places, load_records, split_key
-from vidsgg.datasets.action_genome_layout import find_layout, picture_of
+from vidsgg.datasets.action_genome_layout import find_layout
 from vidsgg.datasets.action_genome_rules import select
 from vidsgg.datasets.base import FrameSource, VideoDataset, count_triplets
 from vidsgg.errors import ConfigError, DataError, short
 from vidsgg.io.files import read_text
 from vidsgg.io.images import Image, read_image
+from vidsgg.io.locations import Location
 from vidsgg.io.names import is_one_name
 from vidsgg.io.video import VideoReader, read_dumped_frames
 from vidsgg.options import closest
@@ -74,7 +75,7 @@ _CLASS_FILE_SIZE = 1 << 16  # bytes at most; the originals have a few hundred
 CLASS_FILES = {"object_classes.txt": OBJECTS[1:], "relationship_classes.txt": VOCABULARY.predicates}
 
 
-def check_class_file(path: Path) -> None:
+def check_class_file(path: Location) -> None:
     """The names of a class file are Action Genome's, in order, with or without the separators that
     its text files lack.
 
@@ -122,7 +123,7 @@ class ActionGenome(VideoDataset):
 
     schema = SCHEMA
 
-    def __init__(self, root: Path, split: str, mode: str = "predcls", skip_bad: bool = False) -> None:
+    def __init__(self, root: Location, split: str, mode: str = "predcls", skip_bad: bool = False) -> None:
         if split not in SPLITS:
             raise ConfigError(
                 f"Action Genome has no split {short(split)}, only 'train' and 'test'{closest(split, SPLITS)}"
@@ -131,7 +132,7 @@ class ActionGenome(VideoDataset):
             raise ConfigError(
                 f"Action Genome has no mode {short(mode)}, only {', '.join(SCHEMA.modes)}{closest(mode, SCHEMA.modes)}"
             )
-        self.root, self.split, self.mode, self._skip_bad = Path(root), split, mode, skip_bad
+        self.root, self.split, self.mode, self._skip_bad = root, split, mode, skip_bad
         self.layout = find_layout(self.root)
         for name in CLASS_FILES:
             path = self.layout.annotations / name
@@ -181,6 +182,9 @@ class ActionGenome(VideoDataset):
     def cache_places(self) -> list[Path]:
         return cache_places(self.root)
 
+    def picture_size(self, file: Location) -> int | None:
+        return self.layout.listing.size(file)
+
     def frame_sources(self, index: int, frames: Sequence[int] | None = None) -> list[FrameSource]:
         """The dumped picture of each frame, ``frames/VIDEO.mp4/NNNNNN.png`` (or ``.jpg``), else its
         number in ``videos/VIDEO.mp4``.
@@ -206,7 +210,7 @@ class ActionGenome(VideoDataset):
                         f"{self.root}: frame key {short(key)} is not frame {number} of video {short(video_id)}."
                     )
                 name = key.rpartition("/")[2]
-                picture = picture_of(folders, name.removesuffix(".png"))
+                picture = self.layout.picture(folders, name.removesuffix(".png"))
                 lacking = folders[0] / name if folders and picture is None else None
                 if picture is not None:
                     sources.append(FrameSource(picture))
@@ -264,7 +268,7 @@ class ActionGenome(VideoDataset):
             return None
         return f"{reader.path}: {reader.count} pictures make {dumped.count} frames, {dumped.difference()}"
 
-    def _video(self, index: int) -> Path | None:
+    def _video(self, index: int) -> Location | None:
         """The video file, if pictures are read from it."""
         return next(
             (source.file for source in self.frame_sources(index) if source.there and source.number is not None), None

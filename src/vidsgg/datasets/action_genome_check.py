@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 
@@ -14,6 +13,7 @@ from vidsgg.datasets.action_genome_rules import Summary
 from vidsgg.datasets.findings import EXAMPLES, Book, Pictures, check_pictures
 from vidsgg.errors import DataError, short
 from vidsgg.io.files import read_text
+from vidsgg.io.locations import Location
 from vidsgg.structures.checks import Array
 
 FRAME_LIST = "frame_list.txt"
@@ -25,7 +25,7 @@ _OUTSIDE = 1.0  # pixels by which a box may leave the frame unremarked: detector
 _PUBLISHED = {"train": (7584, 177330, 144, 49, 21643), "test": (1750, 56923, 41, 19, 8636)}
 
 
-def check_action_genome(root: Path, pictures: Pictures, book: Book) -> None:
+def check_action_genome(root: Location, pictures: Pictures, book: Book) -> None:
     """Everything that is wrong with Action Genome in a folder."""
     folder = find_layout(root).annotations
     if folder != root / "annotations":
@@ -72,7 +72,7 @@ def _note_uneven(data: ActionGenome, found: list[str], index: int) -> None:
         found.append(how)
 
 
-def _check_frame_list(path: Path, records: Records, book: Book) -> None:
+def _check_frame_list(path: Location, records: Records, book: Book) -> None:
     try:
         listed = set(read_text(path, _FRAME_LIST_SIZE).split())
     except DataError as error:

@@ -9,7 +9,6 @@ filter of small boxes, so ``skip`` and modes change nothing.
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 from typing import Annotated
 
 import numpy as np
@@ -22,6 +21,7 @@ from vidsgg.datasets.faults import Faults
 from vidsgg.datasets.relation_sets import Parsed
 from vidsgg.datasets.relation_table import RelationTable
 from vidsgg.errors import DataError, short
+from vidsgg.io.locations import Location
 
 _GROUPS = {"attention_rel": "attention", "spatial_rel": "spatial", "contact_rel": "contacting"}
 _Id = Annotated[int, Meta(ge=-(2**53), le=2**53)]
@@ -62,7 +62,7 @@ class CocoActionGenome(Struct):
 _ENTRY: dict[str, type[Struct]] = {"videos": CocoClip, "images": CocoFrame, "annotations": CocoThing}
 
 
-def parse_action_genome_coco(path: Path, split: str) -> Parsed:
+def parse_action_genome_coco(path: Location, split: str) -> Parsed:
     """Read a file. Frames with a fault are left out whole. Raises DataError if it is no such file
     at all, or has no usable frame.
     """
@@ -133,7 +133,7 @@ def parse_action_genome_coco(path: Path, split: str) -> Parsed:
 
 
 def _frame(
-    path: Path, image: CocoFrame, things: list[CocoThing], facts: Counter[str]
+    path: Location, image: CocoFrame, things: list[CocoThing], facts: Counter[str]
 ) -> tuple[list[tuple[int, list[float]]], list[tuple[int, int]]]:
     """Classes and boxes of a frame, the person first, and what holds: (object, predicate). Raises
     DataError for what is wrong with it."""

@@ -8,7 +8,6 @@ pickles stay the same.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import re
 import sys
@@ -21,12 +20,13 @@ import numpy as np
 from tqdm import tqdm
 
 from vidsgg.datasets.action_genome_layout import OBJECTS, PERSONS, find_layout
-from vidsgg.datasets.annotation_cache import CACHE_FOLDER, cache_home, folder_hash
+from vidsgg.datasets.annotation_cache import CACHE_FOLDER, cache_home, content_hash, folder_hash
 from vidsgg.errors import DataError, short
 from vidsgg.io.collector import without_collector
 from vidsgg.io.columns import Texts, check_starts, load_columns, save_columns, texts_from_columns, texts_to_columns
 from vidsgg.io.files import check_regular
 from vidsgg.io.links import check_no_links
+from vidsgg.io.locations import Location
 from vidsgg.io.names import is_one_name
 from vidsgg.io.pickles import load_pickle
 from vidsgg.io.untrusted import MISFITS
@@ -359,7 +359,7 @@ def _mark_bad_boxes(columns: dict[str, Array], keys: list[str], start: Array, co
             mark[row] = collector.add(kind, int(columns["split"][frame]), text)
 
 
-def load_records(root: Path, vocabulary: Vocabulary) -> Records:
+def load_records(root: Location, vocabulary: Vocabulary) -> Records:
     """The annotations of the data set at ``root``, from the cache if the pickles are those it was
     made of, else from the pickles.
 
@@ -377,26 +377,24 @@ def load_records(root: Path, vocabulary: Vocabulary) -> Records:
     size = sum(stamp["size"] for stamp in stamps.values())
     if size > _SLOW_BYTES:
         say(f"Reading Action Genome's annotations ({size / 1e6:.0f} MB) once; later runs take the cache.")
-    digests = {name: {**stamp, "sha256": _sha256(folder / name)} for name, stamp in stamps.items()}
+    digests = {name: {**stamp, "sha256": content_hash(folder / name)} for name, stamp in stamps.items()}
     with without_collector():
         records = parse_records(load_pickle(folder / PERSONS), load_pickle(folder / OBJECTS), vocabulary)
     _write_cache(root, places, records, digests)
     return records
 
 
-def cache_places(root: Path) -> list[Path]:
+def cache_places(root: Location) -> list[Path]:
     """Where the cache of a data set may lie, best first: beside the annotations, else in the user's
-    cache folder.
+    cache folder. Of a data set in object storage, only there.
 
     VIDSGG_CACHE names another folder for the latter.
     """
-    return [
-        find_layout(root).annotations / CACHE_FOLDER / "columns.npz",
-        cache_home() / f"action-genome-{folder_hash(root)}.npz",
-    ]
+    near, here = find_layout(root).annotations, cache_home() / f"action-genome-{folder_hash(root)}.npz"
+    return [near / CACHE_FOLDER / "columns.npz", here] if isinstance(near, Path) else [here]
 
 
-def _stamp(path: Path) -> dict[str, int]:
+def _stamp(path: Location) -> dict[str, int]:
     try:
         check_regular(path)
         status = path.stat()
@@ -405,15 +403,7 @@ def _stamp(path: Path) -> dict[str, int]:
     return {"size": status.st_size, "mtime_ns": status.st_mtime_ns}
 
 
-def _sha256(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}); check its permissions.") from error
-
-
-def _read_cache(root: Path, place: Path, folder: Path, stamps: Mapping[str, dict[str, int]]) -> Records | None:
+def _read_cache(root: Location, place: Path, folder: Location, stamps: Mapping[str, dict[str, int]]) -> Records | None:
     if not place.is_file():
         return None
     try:
@@ -426,7 +416,7 @@ def _read_cache(root: Path, place: Path, folder: Path, stamps: Mapping[str, dict
             if noted["size"] != stamp["size"]:
                 return None
             if noted["mtime_ns"] != stamp["mtime_ns"]:
-                if noted["sha256"] != _sha256(folder / name):
+                if noted["sha256"] != content_hash(folder / name):
                     return None
                 moved = True
         video, key = (texts_from_columns(columns, name) for name in ("video", "key"))
@@ -446,7 +436,7 @@ def _read_cache(root: Path, place: Path, folder: Path, stamps: Mapping[str, dict
 
 
 def _write_cache(
-    root: Path, places: Sequence[Path], records: Records, sources: Mapping[str, Mapping[str, Any]]
+    root: Location, places: Sequence[Path], records: Records, sources: Mapping[str, Mapping[str, Any]]
 ) -> None:
     header = {
         "format": _FORMAT, "version": _VERSION, "sources": {name: dict(source) for name, source in sources.items()},

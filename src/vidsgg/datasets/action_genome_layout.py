@@ -10,9 +10,11 @@ of its name.
 from __future__ import annotations
 
 import os
-import stat
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from vidsgg.io.listing import Listing
+from vidsgg.io.locations import Location, RemotePath
 
 PERSONS, OBJECTS = "person_bbox.pkl", "object_bbox_and_relationship.pkl"
 FRAMES, VIDEOS = "frames", "videos"
@@ -27,28 +29,39 @@ _SUFFIXES = (".png", ".jpg", ".jpeg")  # the first that is there is taken
 class ActionGenomeLayout:
     """A data set's folder. Where nothing is found, the places are those of the authors' tools."""
 
-    root: Path
-    annotations: Path  # the folder of the pickles and the class files
-    frames: tuple[Path, ...]  # folders that may hold VIDEO.mp4/NNNNNN.png, the first that has a picture counts
-    videos: tuple[Path, ...]  # folders that may hold VIDEO.mp4
+    root: Location
+    annotations: Location  # the folder of the pickles and the class files
+    frames: tuple[Location, ...]  # folders that may hold VIDEO.mp4/NNNNNN.png, the first that has a picture counts
+    videos: tuple[Location, ...]  # folders that may hold VIDEO.mp4
+    listing: Listing = field(default_factory=Listing, compare=False)
 
-    def video(self, name: str) -> Path | None:
+    def video(self, name: str) -> Location | None:
         """The file of a video. Raises OSError if a folder may not be entered."""
-        return next((file for folder in self.videos if (file := folder / f"{name}.mp4").is_file()), None)
+        files = (folder / f"{name}.mp4" for folder in self.videos)
+        return next((file for file in files if self.listing.is_file(file)), None)
 
-    def dumped(self, name: str) -> list[Path]:
+    def dumped(self, name: str) -> list[Location]:
         """The folders of a video's dumped frames, empty ones included. Raises OSError if a folder
         may not be entered."""
-        return [place for folder in self.frames if (place := folder / f"{name}.mp4").is_dir()]
+        return [place for folder in self.frames if self.listing.is_dir(place := folder / f"{name}.mp4")]
+
+    def picture(self, folders: list[Location], frame: str) -> Location | None:
+        """The picture of a frame, given as ``000089``, in the folders of its video. Raises OSError if
+        one may not be entered."""
+        names = [frame + suffix for suffix in _SUFFIXES]
+        for folder in folders:
+            if (picture := self.listing.first_file(folder, names)) is not None:
+                return picture
+        return None
 
 
-def find_layout(root: Path) -> ActionGenomeLayout:
+def find_layout(root: Location) -> ActionGenomeLayout:
     """Look for the parts below ``root``. Raises OSError if a folder may not be entered."""
-    annotations = root / (_annotations(root) or _ANNOTATIONS[0])
-    inside = annotations.relative_to(root)
+    inside = PurePosixPath(_annotations(root) or _ANNOTATIONS[0])
+    annotations = _at(root, inside)
     folders = [
         root,
-        *(root / part for part in reversed(inside.parents) if part.parts),
+        *(_at(root, part) for part in reversed(inside.parents) if part.parts),
         *([annotations] if inside.parts else []),
     ]
     return ActionGenomeLayout(
@@ -59,42 +72,30 @@ def find_layout(root: Path) -> ActionGenomeLayout:
     )
 
 
-def has_annotations(root: Path) -> bool:
+def _at(root: Location, inside: PurePosixPath) -> Location:
+    return root / str(inside) if inside.parts else root
+
+
+def has_annotations(root: Location) -> bool:
     """Whether a pickle of the data set lies where ``find_layout`` looks. Raises OSError if a folder
     may not be entered."""
     return _annotations(root) is not None
 
 
-def is_inner_folder(root: Path) -> bool:
+def is_inner_folder(root: Location) -> bool:
     """Whether ``root`` only holds the annotations of a data set whose folder is the one above it.
     Raises OSError."""
-    root = Path(os.path.abspath(root))
+    root = root if isinstance(root, RemotePath) else Path(os.path.abspath(root))
     if _annotations(root) != "." or root.name not in ("annotations", ARCHIVE):
         return False
     above = root.parent
     return root.name == "annotations" or any((above / name).is_dir() for name in (FRAMES, *_VIDEOS))
 
 
-def picture_of(folders: list[Path], frame: str) -> Path | None:
-    """The picture of a frame, given as ``000089``, in the folders of its video. Raises OSError if
-    one may not be entered."""
-    for folder in folders:
-        for suffix in _SUFFIXES:
-            if _is_file(place := os.path.join(folder, frame + suffix)):
-                return Path(place)
+def _annotations(root: Location) -> str | None:
+    listing = Listing()
+    for inner in _ANNOTATIONS:
+        folder = _at(root, PurePosixPath(inner))
+        if any(listing.is_file(folder / name) for name in (PERSONS, OBJECTS)):
+            return inner
     return None
-
-
-def _is_file(path: str) -> bool:
-    """As Path.is_file, without a Path for each: a run looks for every annotated frame before it
-    begins."""
-    try:
-        return stat.S_ISREG(os.stat(path).st_mode)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-
-
-def _annotations(root: Path) -> str | None:
-    return next(
-        (inner for inner in _ANNOTATIONS if any((root / inner / name).is_file() for name in (PERSONS, OBJECTS))), None
-    )

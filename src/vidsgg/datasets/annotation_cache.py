@@ -15,6 +15,7 @@ from vidsgg.errors import DataError
 from vidsgg.io.columns import load_columns, save_columns
 from vidsgg.io.files import check_regular
 from vidsgg.io.links import check_no_links
+from vidsgg.io.locations import Location, RemotePath, name_below
 from vidsgg.structures.checks import Array
 
 CACHE_FOLDER = ".vidsgg"
@@ -33,40 +34,47 @@ def cache_home() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vidsgg"
 
 
-def folder_hash(root: Path) -> str:
+def folder_hash(root: Location) -> str:
     """A short name for a data set's folder in the user's cache folder."""
     return hashlib.sha256(str(root.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
-def split_cache_places(root: Path, name: str) -> list[Path]:
+def split_cache_places(root: Location, name: str) -> list[Path]:
     """Where the cache of a split may lie, best first. name: of the format and the split."""
-    return [root / CACHE_FOLDER / f"{name}.npz", cache_home() / f"{name}-{folder_hash(root)}.npz"]
+    here = cache_home() / f"{name}-{folder_hash(root)}.npz"
+    return [root / CACHE_FOLDER / f"{name}.npz", here] if isinstance(root, Path) else [here]
 
 
 class SourceFiles:
     """The files that a cache was made of: known by names, sizes and times, or else by content."""
 
-    def __init__(self, root: Path, files: Sequence[Path]) -> None:
+    def __init__(self, root: Location, files: Sequence[Location]) -> None:
         """Raises DataError naming a file that cannot be looked at."""
         self.root, self.files = root, files
         digest = hashlib.sha256()
         for file in files:
             check_regular(file)
             status = file.stat()
-            digest.update(f"{file.relative_to(root).as_posix()}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
+            digest.update(f"{name_below(file, self.root)}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
         self.stamp = digest.hexdigest()
 
     def content(self) -> str:
         """A hash of all bytes. Raises DataError naming a file that cannot be read."""
         digest = hashlib.sha256()
         for file in self.files:
-            try:
-                with file.open("rb") as stream:
-                    part = hashlib.file_digest(stream, "sha256").hexdigest()
-            except OSError as error:
-                raise DataError(f"{file}: cannot be read ({error.strerror}); check its permissions.") from error
-            digest.update(f"{file.relative_to(self.root).as_posix()}\0{part}\n".encode())
+            digest.update(f"{name_below(file, self.root)}\0{content_hash(file)}\n".encode())
         return digest.hexdigest()
+
+
+def content_hash(file: Location) -> str:
+    """The SHA-256 of a file, in hexadecimal. Raises DataError if it cannot be read."""
+    try:
+        if isinstance(file, RemotePath):
+            return hashlib.sha256(file.read_bytes()).hexdigest()
+        with file.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise DataError(f"{file}: cannot be read ({error.strerror}); check its permissions.") from error
 
 
 def read_annotation_cache(

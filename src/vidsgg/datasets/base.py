@@ -14,6 +14,8 @@ import numpy.typing as npt
 
 from vidsgg.errors import ConfigError
 from vidsgg.io.images import Image
+from vidsgg.io.listing import Listing
+from vidsgg.io.locations import Location
 from vidsgg.options import closest
 from vidsgg.structures.annotation import VideoAnnotation
 from vidsgg.structures.checks import Array
@@ -26,10 +28,10 @@ from vidsgg.structures.triplets import triplet_codes
 class FrameSource:
     """Where the picture of an annotated frame is read from."""
 
-    file: Path  #: a picture, or a video
+    file: Location  #: a picture, or a video
     number: int | None = None  #: the frame's number in the video, from 1; None if the file is a picture
     there: bool = True  #: whether the file exists; if not, the frame has no picture
-    instead_of: Path | None = None  #: the missing picture, if the video has a folder of dumped frames
+    instead_of: Location | None = None  #: the missing picture, if the video has a folder of dumped frames
 
 
 class VideoDataset(ABC):
@@ -39,7 +41,7 @@ class VideoDataset(ABC):
     """
 
     schema: Schema  #: classes, predicates and rules
-    root: Path  #: the data set's folder
+    root: Location  #: the data set's folder
     split: str  #: ``train`` or ``test``
     video_ids: Sequence[str]  #: one name per video, by position
     features_by: str = ""  #: who made the features of ``features``, if users should know
@@ -72,10 +74,14 @@ class VideoDataset(ABC):
         """
         return []
 
-    def picture_files(self, index: int) -> list[Path]:
+    def picture_files(self, index: int) -> list[Location]:
         """The files under ``root`` that ``images`` reads, each once, whether or not they are
         there."""
         return list(dict.fromkeys(source.file for source in self.frame_sources(index)))
+
+    def picture_size(self, file: Location) -> int | None:
+        """Bytes of one of ``picture_files``; None if it is not there."""
+        return Listing().size(file)
 
     def video_frames(self, index: int) -> list[int]:
         """The number in the video file of each frame of video ``index``, from 1. By default those
@@ -233,8 +239,11 @@ class Subset(VideoDataset):
     def frame_sources(self, index: int, frames: Sequence[int] | None = None) -> list[FrameSource]:
         return self.whole.frame_sources(self.indices[index], frames)
 
-    def picture_files(self, index: int) -> list[Path]:
+    def picture_files(self, index: int) -> list[Location]:
         return self.whole.picture_files(self.indices[index])
+
+    def picture_size(self, file: Location) -> int | None:
+        return self.whole.picture_size(file)
 
     def video_frames(self, index: int) -> list[int]:
         return self.whole.video_frames(self.indices[index])

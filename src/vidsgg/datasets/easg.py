@@ -158,7 +158,7 @@ class EASG(VideoDataset):
         if mode == self.mode:
             return self
         if mode not in MODES:
-            return EASG(self.root, self.split, mode)  # which says so
+            return EASG(self.layout.root, self.split, mode)  # which says so
         same = copy(self)
         same.mode = mode
         return same

@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import chain
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -15,6 +14,7 @@ from tqdm import tqdm
 from vidsgg.datasets.base import VideoDataset
 from vidsgg.datasets.pictures import count_pictures
 from vidsgg.errors import DataError, counted
+from vidsgg.io.locations import Location
 from vidsgg.status import hides_bars
 
 Pictures = Literal["none", "sample", "all"]
@@ -38,7 +38,7 @@ class Finding:
 class ValidationReport:
     """The result of a check. facts: lines about what the data set holds."""
 
-    root: Path
+    root: Location
     dataset: str
     facts: tuple[str, ...]
     findings: tuple[Finding, ...]

@@ -30,6 +30,7 @@ class DatasetFormat(ABC):
     name: ClassVar[str]  #: as in the schema of its data sets
     title: ClassVar[str]  #: for people
     marks: ClassVar[tuple[str, ...]]  #: files below the folder, by one of which it is recognised; only shown in errors
+    remote: ClassVar[bool] = False  #: whether a folder may be a ``RemotePath`` too, in object storage
 
     @abstractmethod
     def recognises(self, folder: Path) -> bool:

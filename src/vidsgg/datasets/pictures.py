@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from vidsgg.datasets.base import VideoDataset
 from vidsgg.errors import DataError, counted
+from vidsgg.io.locations import Location, name_below
 
 
 @dataclass
@@ -33,14 +32,16 @@ class PictureCount:
             self.closed[video] = str(error)
             return
         there = [source for source in sources if source.there]
-        folders = Counter((os.path.dirname(source.file), source.file.suffix, source.number is None) for source in there)
+        folders = Counter((source.file.parent, source.file.suffix, source.number is None) for source in there)
         for (folder, suffix, picture), count in folders.items():
-            self.places[_place(Path(folder), suffix, picture, dataset.root)] += count
+            self.places[_place(folder, suffix, picture, dataset.root)] += count
         if sources and not there:
             self.without[video] = len(sources)
-        elif lacking := [_below(source.file, dataset.root) for source in sources if not source.there]:
+        elif lacking := [name_below(source.file, dataset.root) for source in sources if not source.there]:
             self.partly[video] = lacking
-        if instead := [_below(source.instead_of, dataset.root) for source in there if source.instead_of is not None]:
+        if instead := [
+            name_below(source.instead_of, dataset.root) for source in there if source.instead_of is not None
+        ]:
             self.instead[video] = instead
 
     @property
@@ -92,11 +93,7 @@ def count_pictures(dataset: VideoDataset, indices: Iterable[int] | None = None) 
     return count
 
 
-def _below(path: Path, root: Path) -> str:
-    return path.relative_to(root).as_posix()
-
-
-def _place(folder: Path, suffix: str, picture: bool, root: Path) -> str:
+def _place(folder: Location, suffix: str, picture: bool, root: Location) -> str:
     """Where pictures lie that are read from files of their own, by the folder of a video's folder, or
     the folder of video files."""
     if folder == root:
@@ -104,7 +101,7 @@ def _place(folder: Path, suffix: str, picture: bool, root: Path) -> str:
     elif picture and folder.parent == root:
         place = "a folder for each video"
     else:
-        place = _below(folder.parent if picture else folder, root)
+        place = name_below(folder.parent if picture else folder, root)
     return f"{place} ({suffix})" if picture else place
 
 

@@ -13,6 +13,7 @@ from vidsgg.datasets.priors import PredicatePriors, count_priors
 from vidsgg.errors import DataError
 from vidsgg.io.columns import load_columns, save_columns
 from vidsgg.io.links import check_no_links
+from vidsgg.io.locations import Location
 from vidsgg.ops.contacts import contact_group
 from vidsgg.structures.schema import Schema
 
@@ -67,7 +68,7 @@ def _read(place: Path, fingerprint: str, schema: Schema) -> PredicatePriors | No
     return PredicatePriors(**tables) if fits else None
 
 
-def _write(root: Path, places: list[Path], priors: PredicatePriors, fingerprint: str) -> None:
+def _write(root: Location, places: list[Path], priors: PredicatePriors, fingerprint: str) -> None:
     for place in places:
         try:
             check_no_links(place.parent, below=root)

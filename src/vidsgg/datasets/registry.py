@@ -8,11 +8,12 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from vidsgg.datasets.base import VideoDataset
 from vidsgg.datasets.format import DatasetFormat
 from vidsgg.errors import ConfigError, DataError, short
+from vidsgg.io.locations import Location, RemotePath, location
 from vidsgg.options import closest
 from vidsgg.plugins import Registry
 
@@ -46,11 +47,12 @@ FORMATS: Registry[DatasetFormat] = Registry(
 )
 
 
-def identify(path: Path) -> tuple[str, Path]:
+def identify(path: Location) -> tuple[str, Location]:
     """(name of the data set, folder to open it with). Raises DataError naming the folder and what
-    was looked for."""
-    path = Path(path)
+    was looked for, ConfigError for a data set in object storage that can only be read from a disk."""
     try:
+        if isinstance(path, RemotePath):
+            return _in_storage(path), path
         form, failures = _format_of(path) if path.is_dir() else (None, [])
         if form is not None:
             for failure in failures:
@@ -73,6 +75,27 @@ def identify(path: Path) -> tuple[str, Path]:
             f"data set folder {path!s:.200} cannot be read: {where!s:.200}:"
             f" {getattr(error, 'strerror', None) or error}. Check the path and its permissions."
         ) from error
+
+
+def _in_storage(path: RemotePath) -> str:
+    """The name of the data set in a folder of object storage."""
+    formats = FORMATS.all().values()
+    readable = [form for form in formats if form.remote]
+    folder = cast(Path, path)  # see DatasetFormat.remote
+    found = [form for form in readable if form.recognises(folder)]
+    if len(found) == 1 and not found[0].inside(folder):
+        return found[0].name
+    if found:
+        raise DataError(
+            f"{path} holds only the annotations of a data set; did you mean its folder, {_said(path.parent)}?"
+            if len(found) == 1
+            else f"data set folder {path} is taken for several: {' and '.join(form.title for form in found)}."
+        )
+    wanted = "; ".join(f"{form.name}: {' or '.join(form.marks)}" for form in readable)
+    raise ConfigError(
+        f"data set folder {path} holds no data set that is read from object storage. Looked for {wanted}. Copy others to"
+        " this machine."
+    )
 
 
 class _FormatFailed(DataError):
@@ -152,38 +175,40 @@ def _meant(path: Path) -> Iterator[Path]:
                     yield folder
 
 
-def _said(path: Path) -> str:
+def _said(path: Location) -> str:
     return f"'{path}'"
 
 
-def open_whole_split(path: Path, split: str, mode: str, skip_bad: bool = False) -> VideoDataset:
+def open_whole_split(path: Location, split: str, mode: str, skip_bad: bool = False) -> VideoDataset:
     """The data set in a folder. ``split``: "train" or "test"; ``mode``: "predcls", "sgcls" or
     "sgdet".
 
     skip_bad: leave out and count entries that cannot be used, instead of raising.
     Raises DataError naming the folder or file, ConfigError for an unknown split or mode.
     """
+    form, root = format_at(path)
+    return form.open(root, split, mode, skip_bad)
+
+
+def format_at(path: Location) -> tuple[DatasetFormat, Path]:
+    """The format of the data set in a folder, and the folder to open it with: a RemotePath only if
+    the format is ``remote``. Raises DataError as ``identify``."""
     name, root = identify(path)
-    return FORMATS.get(name).open(root, split, mode, skip_bad)
+    return FORMATS.get(name), cast(Path, root)
 
 
-def format_at(path: Path) -> tuple[DatasetFormat, Path]:
-    """The format of the data set in a folder, and the folder to open it with. Raises DataError as
-    ``identify``."""
-    name, root = identify(path)
-    return FORMATS.get(name), root
-
-
-def has_validation(path: Path) -> bool:
+def has_validation(path: Location) -> bool:
     """Whether the data set in a folder has videos of its own to validate on. Raises DataError as
     ``identify``."""
     form, root = format_at(path)
     return form.has_validation(root)
 
 
-def default_data_path() -> Path:
-    """The folder to use when none is given: ``data/action_genome`` under the working directory.
-    Raises ConfigError if it is not there."""
+def data_folder(given: str | None) -> Location:
+    """What -data_path names, by default ``data/action_genome`` under the working directory. Raises
+    ConfigError if that is not there."""
+    if given is not None:
+        return location(given)
     if not _DEFAULT.is_dir():
         raise ConfigError(f"option -data_path is required: give the folder of a data set ({_DEFAULT} is not there)")
     return _DEFAULT

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
 from vidsgg.datasets.annotation_cache import (
@@ -17,6 +16,7 @@ from vidsgg.datasets.faults import Faults
 from vidsgg.datasets.findings import Book
 from vidsgg.datasets.relation_table import RelationTable
 from vidsgg.errors import DataError
+from vidsgg.io.locations import Location
 from vidsgg.structures.schema import Schema
 from vidsgg.structures.vocabulary import PredicateGroup, Vocabulary
 
@@ -56,7 +56,7 @@ def relation_schema(
 
 
 def load_table(
-    root: Path, files: Sequence[Path], split: str, name: str, parse: Callable[[], Parsed], *, skip_bad: bool
+    root: Location, files: Sequence[Location], split: str, name: str, parse: Callable[[], Parsed], *, skip_bad: bool
 ) -> RelationTable:
     """The table of a split, from its cache if that was made of these files, else by ``parse``.
 

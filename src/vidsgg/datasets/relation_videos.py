@@ -13,6 +13,8 @@ from vidsgg.datasets.base import FrameSource, VideoDataset, count_triplets
 from vidsgg.datasets.relation_table import RelationTable
 from vidsgg.errors import ConfigError, DataError, short
 from vidsgg.io.images import Image, read_image
+from vidsgg.io.listing import Listing
+from vidsgg.io.locations import Location
 from vidsgg.io.names import is_one_name
 from vidsgg.io.video import VideoReader
 from vidsgg.options import closest
@@ -34,7 +36,7 @@ class RelationVideos(VideoDataset):
     """
 
     def __init__(
-        self, root: Path, table: RelationTable, mode: str, caches: Sequence[Path] = (), every: int = 1
+        self, root: Location, table: RelationTable, mode: str, caches: Sequence[Path] = (), every: int = 1
     ) -> None:
         if mode not in table.schema.modes:
             modes = table.schema.modes
@@ -48,7 +50,7 @@ class RelationVideos(VideoDataset):
             table,
             list(caches),
         )
-        self._every = every
+        self._every, self._listing = every, Listing()
         self._rows = table.take(range(len(table)))
         self.video_ids = [table.video_id[i] for i in self._rows]
         if not self.video_ids:
@@ -110,12 +112,12 @@ class RelationVideos(VideoDataset):
         keys, numbers = self._table.frame_key.span(span.start, span.stop), self._table.columns["frame_number"][span]
         file = self._table.video_file[row]
         video = self._below(file) if file else None
-        there = video is not None and video.is_file()
+        there = video is not None and self._listing.is_file(video)
         sources = []
         try:
             for position in kept.tolist():
                 picture = self._picture(keys[position])
-                if picture.is_file():
+                if self._listing.is_file(picture):
                     sources.append(FrameSource(picture))
                 elif video is not None and there:
                     sources.append(FrameSource(video, int(numbers[position])))
@@ -173,19 +175,22 @@ class RelationVideos(VideoDataset):
         kept, klass = of_node[subject], self._table.columns["node_class"][self._table.rows("node", row)]
         return triplet_codes(self.schema.vocabulary, klass[subject[kept]], klass[thing[kept]], predicate[kept])
 
-    def _picture(self, key: str) -> Path:
+    def picture_size(self, file: Location) -> int | None:
+        return self._listing.size(file)
+
+    def _picture(self, key: str) -> Location:
         """The picture of a frame, below the folder or below ``frames`` in it. A key without a suffix
         stands for any of the usual ones."""
-        path = self._below(key)
+        path, is_file = self._below(key), self._listing.is_file
         if path.suffix:
-            dumped = self.root / "frames" / path.relative_to(self.root)
-            return dumped if not path.is_file() and dumped.is_file() else path
+            dumped = self.root / "frames" / key
+            return dumped if not is_file(path) and is_file(dumped) else path
         found = (path.with_name(path.name + suffix) for suffix in _SUFFIXES)
-        return next((picture for picture in found if picture.is_file()), path.with_name(path.name + _SUFFIXES[0]))
+        return next((picture for picture in found if is_file(picture)), path.with_name(path.name + _SUFFIXES[0]))
 
-    def _below(self, place: str) -> Path:
+    def _below(self, place: str) -> Location:
         """A file below the folder. Names out of a cache are as foreign as those out of annotations:
         raises DataError if one leaves it."""
         if not all(map(is_one_name, place.split("/"))):
             raise DataError(f"{self.root}: {short(place)} is no path below this folder.")
-        return self.root.joinpath(*place.split("/"))
+        return self.root / place

@@ -7,7 +7,6 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from torch import Tensor
 
 from vidsgg.datasets.base import VideoDataset
 from vidsgg.errors import ConfigError
+from vidsgg.io.locations import name_below
 from vidsgg.io.records import Record
 from vidsgg.ops.masks import union_masks
 from vidsgg.structures.annotation import VideoAnnotation
@@ -135,14 +135,7 @@ def annotation_digest(annotation: VideoAnnotation) -> str:
 
 
 def _pictures_digest(dataset: VideoDataset, index: int) -> str | None:
-    sizes = {path.relative_to(dataset.root).as_posix(): _size(path) for path in dataset.picture_files(index)}
+    sizes = {name_below(file, dataset.root): dataset.picture_size(file) for file in dataset.picture_files(index)}
     if all(size is None for size in sizes.values()):
         return None
     return hashlib.sha256(json.dumps(sizes).encode()).hexdigest()
-
-
-def _size(path: Path) -> int | None:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return None

@@ -12,6 +12,8 @@ import os
 import stat
 from pathlib import Path
 
+from vidsgg.io.locations import Location, RemotePath
+
 _NOT_THROUGH = "is a link, and nothing is written through a link in a folder that may come from others"
 
 
@@ -25,13 +27,14 @@ def is_link(path: Path) -> bool:
     return stat.S_ISLNK(found.st_mode) or junction
 
 
-def check_no_links(path: Path, below: Path) -> None:
+def check_no_links(path: Location, below: Location) -> None:
     """Raises OSError naming the first part of ``path`` below a folder that is a link; ``below``
     itself may be one.
 
-    A path that does not lie below the folder passes: then it was named by the user.
+    A path that does not lie below the folder passes: then it was named by the user. Object storage
+    has no links.
     """
-    if not path.is_relative_to(below):
+    if isinstance(path, RemotePath) or isinstance(below, RemotePath) or not path.is_relative_to(below):
         return
     parts = path.relative_to(below).parts
     for end in range(1, len(parts) + 1):

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import io
 import os
 import posixpath
@@ -34,6 +35,7 @@ _USER = re.compile(r"(://)[^/\s]*@")
 _SECRET = re.compile(r"([?&][^=&\s]*(?:token|key|secret|sig|credential|password)[^=&\s]*=)[^&\s]+", re.IGNORECASE)
 _SECRET_NAMES = re.compile(r"secret|token|password|credential|access_key", re.IGNORECASE)  # in the environment
 _BLOCK, _BLOCKS = 2**20, 32  # bytes that are fetched at once, and how many such blocks an open file keeps
+_VERSIONS = ("ETag", "etag", "generation", "blob_id", "LastModified", "mtime")  # of a file, as storages name them
 _NO_BUCKET = re.compile(r"bucket does not exist|NoSuchBucket|no such bucket", re.IGNORECASE)
 _LONGEST = 200  # letters of what a library says about an error
 
@@ -72,6 +74,20 @@ class RemotePath:
     def suffix(self) -> str:
         return PurePosixPath(self.key).suffix
 
+    def with_name(self, name: str) -> RemotePath:
+        return self.parent / name
+
+    def is_relative_to(self, other: object) -> bool:
+        return isinstance(other, RemotePath) and (
+            self == other or (self.scheme == other.scheme and self.key.startswith(f"{other.key}/"))
+        )
+
+    def relative_to(self, other: Location) -> PurePosixPath:
+        """The rest of the name below a folder. Raises ValueError if the path is not below it."""
+        if not isinstance(other, RemotePath) or not self.is_relative_to(other):
+            raise ValueError(f"{self} does not lie below {other}")
+        return PurePosixPath(self.key).relative_to(other.key)
+
     @property
     def parent(self) -> RemotePath:
         return RemotePath(self.scheme, posixpath.dirname(self.key) or self.key)
@@ -100,20 +116,32 @@ class RemotePath:
         return (self._info() or {}).get("type") == "directory"
 
     def stat(self) -> os.stat_result:
-        """Kind and size. Raises FileNotFoundError if there is nothing of that name."""
+        """Kind and size. ``st_mtime_ns`` is not a time, but a number that changes with the content.
+        Raises FileNotFoundError if there is nothing of that name."""
         with _told(self):
             info = self._system().info(self.key)
         mode = stat.S_IFDIR if info["type"] == "directory" else stat.S_IFREG
-        return os.stat_result((mode, 0, 0, 0, 0, 0, info["size"] or 0, 0, 0, 0))
+        version = next((str(info[name]) for name in _VERSIONS if info.get(name)), "")
+        number = int.from_bytes(hashlib.sha256(version.encode()).digest()[:7])
+        return os.stat_result((mode, 0, 0, 0, 0, 0, info["size"] or 0, 0, 0, 0), {"st_mtime_ns": number})
 
     def iterdir(self) -> Iterator[RemotePath]:
         """What lies in a folder; there is nothing in one that does not exist."""
+        return iter(sorted(self / name for name in self.entries()))
+
+    def entries(self) -> dict[str, int | None]:
+        """The names in a folder, with the bytes of files, and None for folders. Empty if the folder
+        does not exist."""
         with _told(self):
             try:
-                found = self._system().ls(self.key, detail=False)
+                found = self._system().ls(self.key, detail=True)
             except FileNotFoundError:
                 found = []
-        return iter(sorted(RemotePath(self.scheme, key) for key in found if key.rstrip("/") != self.key))
+        return {
+            PurePosixPath(entry["name"]).name: None if entry["type"] == "directory" else entry["size"] or 0
+            for entry in found
+            if entry["name"].rstrip("/") != self.key
+        }
 
     def glob(self, pattern: str) -> Iterator[RemotePath]:
         """What in a folder has such a name. pattern: of one name, without ``/``."""
@@ -308,6 +336,13 @@ def location(given: str | Path | RemotePath) -> Location:
     if not bucket or not key:
         raise ConfigError(f"{given[:200]}: an address begins with the name of a bucket, as {scheme}://BUCKET/NAME.")
     return RemotePath(scheme, key)
+
+
+def name_below(path: Location, folder: Location) -> str:
+    """The name of a path below a folder, with ``/``. Raises ValueError if it is not below it."""
+    if isinstance(path, RemotePath):
+        return path.relative_to(folder).as_posix()
+    return path.relative_to(cast(Path, folder)).as_posix()
 
 
 def read_parts(path: Location, parts: Sequence[tuple[int, int]]) -> list[bytes]:

@@ -15,13 +15,13 @@ import pickle
 import pickletools
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from vidsgg.errors import DataError, short
 from vidsgg.io.files import check_regular
+from vidsgg.io.locations import Location
 
 _NDARRAY = object()  # stands for the class numpy.ndarray, which a file may name but not call
 # Numbers, and texts of a fixed width: no object arrays (each element could be anything), no
@@ -30,7 +30,7 @@ _PLAIN_DTYPE = re.compile(r"[<>|=]?(?:\?|[biufcSU][0-9]{1,9})")
 _LATIN1 = ("latin1", "latin-1")
 
 
-def load_pickle(path: Path) -> Any:
+def load_pickle(path: Location) -> Any:
     """The object in the pickle file ``path``: numpy arrays and scalars, dict, list, tuple, set,
     str, bytes and numbers.
 

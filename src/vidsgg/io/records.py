@@ -1,5 +1,5 @@
 """Records: a few named tensors and plain values in one file, written whole, checksummed, read by
-mapping the file into memory.
+mapping the file into memory, or from object storage by fetching it.
 
 The layout is safetensors', so that any of its readers opens a record. Beside the tensors its header
 holds one text: the checksum of the header, that of everything behind it (CRC-32, eight hexadecimal
@@ -23,9 +23,10 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from vidsgg.errors import CheckpointError, DataError
+from vidsgg.errors import CheckpointError, ConfigError, DataError
 from vidsgg.io.atomic import whole_file
 from vidsgg.io.files import check_regular
+from vidsgg.io.locations import Location, RemotePath
 from vidsgg.io.untrusted import as_type, parse_json
 
 _FIELD = "vidsgg"
@@ -33,6 +34,7 @@ _MARK = f'"{_FIELD}":"'.encode()  # in the header's JSON, before the checksums
 _BLANK = b"0" * 8
 _BLOCK = 1 << 18  # bytes checked at once; they stay in the processor's cache between reading and checking
 _LONGEST_HEADER = 1 << 24  # bytes; ours have a few thousand
+_BEGINNING = 1 << 14  # bytes that are fetched at first of a record in object storage
 _DTYPES = {
     "F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16,
     "I64": torch.int64, "I32": torch.int32, "I16": torch.int16, "I8": torch.int8, "U8": torch.uint8, "BOOL": torch.bool,
@@ -73,7 +75,7 @@ def encode_record(tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> tu
     return bytes(header), payload
 
 
-def write_record(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> int:
+def write_record(path: Location, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> int:
     """Write tensors and plain values. Returns the size in bytes. Raises OSError if the disk
     refuses; what was there before is intact."""
     header, payload = encode_record(tensors, about)
@@ -83,40 +85,69 @@ def write_record(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, 
     return len(header) + len(payload)
 
 
+class NoRecord(DataError):
+    """The file of a record does not exist."""
+
+
 class Record:
     """A record on disk; what is read of it is mapped, not copied. It pickles as its path: the
     reader maps the file itself.
 
+    A record in object storage is read into memory, once, and pickles with what was read. Opening it
+    fetches its beginning; whole: all of it at once. content: what was fetched before.
+
     path. about: its plain values. size: bytes. Opening checks the header and the file's size,
-    ``verify`` everything else. Raises DataError naming the file when it is missing, cut off,
-    damaged or something else.
+    ``verify`` everything else. Raises NoRecord if there is no such file, DataError naming it when it
+    is cut off, damaged or something else, ConfigError if the object storage does not give it.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Location, *, whole: bool = False, content: Tensor | None = None) -> None:
         self.path = path
-        if path.exists():
-            check_regular(path)
+        self._content = content  # (size,) uint8, of a record in object storage
         try:
-            with path.open("rb") as file:
-                self.size = file.seek(0, 2)
-                file.seek(0)
-                length = int.from_bytes(file.read(8), "little")
-                if self.size < 8 + length:
-                    raise self._damaged(f"is cut off: {self.size} bytes")
-                if length > _LONGEST_HEADER:
-                    raise self._damaged(f"says that its header has {length} bytes, which no record has")
-                self._header = file.read(length)
+            if isinstance(path, RemotePath):
+                self._header = self._fetch_header(path, whole=whole)
+            else:
+                if path.exists():
+                    check_regular(path)
+                with path.open("rb") as file:
+                    self.size = file.seek(0, 2)
+                    file.seek(0)
+                    self._header = file.read(self._header_length(file.read(8)))
         except FileNotFoundError:
-            raise DataError(f"{path}: no such record.") from None
+            raise NoRecord(f"{path}: no such record.") from None
         except OSError as error:
-            raise self._damaged(f"cannot be read ({error.strerror})") from error
-        self._start = 8 + length
+            raise self._unreadable(error) from error
+        self._start = 8 + len(self._header)
         self._entries, self.about = self._parse()
         expected = self._start + max((end for *_, end in self._entries.values()), default=0)
         if self.size != expected:
             raise self._damaged(
                 f"is {'cut off' if self.size < expected else 'too long'}: {self.size} bytes, not {expected}"
             )
+
+    def _header_length(self, beginning: bytes) -> int:
+        length = int.from_bytes(beginning[:8], "little")
+        if self.size < 8 + length:
+            raise self._damaged(f"is cut off: {self.size} bytes")
+        if length > _LONGEST_HEADER:
+            raise self._damaged(f"says that its header has {length} bytes, which no record has")
+        return length
+
+    def _fetch_header(self, path: RemotePath, *, whole: bool) -> bytes:
+        if whole:
+            content = path.read_bytes()
+            self._content = torch.frombuffer(bytearray(content), dtype=torch.uint8) if content else torch.empty(0)
+        if self._content is not None:
+            self.size = len(self._content)
+            beginning = self._content[: 8 + _LONGEST_HEADER].numpy().tobytes()
+        else:
+            self.size = path.stat().st_size
+            [beginning] = path.read_ranges([(0, min(self.size, _BEGINNING))])
+        end = 8 + self._header_length(beginning)
+        if end > len(beginning):
+            [beginning] = path.read_ranges([(0, end)])
+        return beginning[8:end]
 
     def _parse(self) -> tuple[dict[str, tuple[torch.dtype, list[int], int, int]], dict[str, Any]]:
         at = self._header.find(_MARK) + len(_MARK)
@@ -140,9 +171,18 @@ class Record:
             f"{self.path}: {what}; remove the file and make it again ('vidsgg features' with -verify does both)."
         )
 
+    def _unreadable(self, error: OSError) -> ConfigError | DataError:
+        if isinstance(self.path, RemotePath):  # the record may be as it should be
+            return ConfigError(f"{self.path}: cannot be read ({error.strerror}).")
+        return self._damaged(f"cannot be read ({error.strerror})")
+
     def verify(self) -> None:
         """Compare the checksum of the tensors, reading all of them once. Raises DataError naming
         the file."""
+        if isinstance(self.path, RemotePath):
+            if zlib.crc32(self._memory[self._start :]) != self._payload_checksum:
+                raise self._damaged("is damaged (wrong checksum)")
+            return
         block, checksum = memoryview(bytearray(_BLOCK)), 0
         try:
             # Not through the map: a disk that fails while one is read kills the process.
@@ -151,7 +191,7 @@ class Record:
                 while count := file.readinto(block):
                     checksum = zlib.crc32(block[:count], checksum)
         except OSError as error:
-            raise self._damaged(f"cannot be read ({error.strerror})") from error
+            raise self._unreadable(error) from error
         if checksum != self._payload_checksum:
             raise self._damaged("is damaged (wrong checksum)")
 
@@ -167,15 +207,25 @@ class Record:
         dtype, shape, start, end = self._entries[name]
         if start == end:
             return torch.empty(shape, dtype=dtype)
-        return torch.frombuffer(self._map, dtype=dtype, count=math.prod(shape), offset=self._start + start).view(shape)
+        count = math.prod(shape)
+        return torch.frombuffer(self._memory, dtype=dtype, count=count, offset=self._start + start).view(shape)
 
     @cached_property
-    def _map(self) -> mmap.mmap:
-        with self.path.open("rb") as file:
-            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+    def _memory(self) -> Any:
+        """A buffer of the whole file: its map, or what was fetched."""
+        if not isinstance(self.path, RemotePath):
+            with self.path.open("rb") as file:
+                return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+        if self._content is None:
+            now = Record(self.path, whole=True)
+            if now._header != self._header:
+                raise _replaced(self.path)
+            self._content = now._content
+        assert self._content is not None
+        return self._content.numpy()
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _reopen, (self.path, self._header)
+        return _reopen, (self.path, self._header, self._content)
 
 
 def read_shared(path: Path, what: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -198,8 +248,12 @@ def record_digest(path: Path) -> str:
         raise CheckpointError(str(error)) from error
 
 
-def _reopen(path: Path, header: bytes) -> Record:
-    record = Record(path)
+def _reopen(path: Location, header: bytes, content: Tensor | None) -> Record:
+    record = Record(path, content=content)
     if record._header != header:
-        raise DataError(f"{path}: was replaced by another record while it was read; start again.")
+        raise _replaced(path)
     return record
+
+
+def _replaced(path: Location) -> DataError:
+    return DataError(f"{path}: was replaced by another record while it was read; start again.")

@@ -33,6 +33,7 @@ class _RunOptions:
         None,
         "data set folder, 'synthetic' for the built-in one; by default data/action_genome if it exists",
         place="input",
+        remote=True,
         free=("run", "study", "list"),
         group=COMMON,
     )
@@ -142,6 +143,7 @@ class _RunOptions:
         "features written by 'vidsgg features': a folder, auto (use them if they fit) or off (always compute);"
         " layout: no features, the model reads boxes and classes alone and works with any detector of boxes",
         place="input",
+        remote=True,
         free=("run", "study", "scores"),
         group="data",
         fixed=(LAYOUT,),

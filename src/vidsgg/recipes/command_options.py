@@ -63,7 +63,11 @@ class CheckpointOptions:
         group=COMMON,
     )
     data_path: str | None = option(
-        None, "data set folder; by default the one that the run was trained on", place="input", group=COMMON
+        None,
+        "data set folder; by default the one that the run was trained on",
+        place="input",
+        remote=True,
+        group=COMMON,
     )
     model: str | None = option(
         None,
@@ -125,6 +129,7 @@ class ScoringOptions:
         "auto",
         "features written by 'vidsgg features': a folder, auto (use them if they fit) or off (always compute)",
         place="input",
+        remote=True,
         group="data",
     )
 
@@ -178,7 +183,11 @@ class CompareOptions(ScoringOptions):
         None, "your own code, if the runs use it: package.module:METHOD, several with commas", plugin=True
     )
     data_path: str | None = option(
-        None, "data set folder; by default the one that each run was trained on", place="input", group=COMMON
+        None,
+        "data set folder; by default the one that each run was trained on",
+        place="input",
+        remote=True,
+        group=COMMON,
     )
     out: str = option("comparison", "folder for comparison.csv and comparison.png", place="new folder", group=COMMON)
     charts: bool = option(
@@ -339,6 +348,7 @@ class FeaturesOptions(SharedOptions):
         None,
         "data set folder, 'synthetic' for the built-in one; without it data/action_genome is used",
         place="input",
+        remote=True,
         group=COMMON,
     )
     videos: str | None = option(
@@ -369,6 +379,7 @@ class FeaturesOptions(SharedOptions):
         None,
         "folder to write to; by default <data_path>/features/..., where training finds it",
         place="new folder",
+        remote=True,
         group=COMMON,
     )
     split: Literal["all", "train", "test"] = option(
@@ -411,6 +422,7 @@ class TrainDetectorOptions:
         None,
         "data set folder, 'synthetic' for the built-in one; without it data/action_genome is used",
         place="input",
+        remote=True,
         free=("run", "list"),
         group=COMMON,
     )

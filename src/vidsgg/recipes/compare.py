@@ -10,6 +10,7 @@ from vidsgg.assembly.data import open_split
 from vidsgg.assembly.saved_run import SavedRun, data_of, read_run
 from vidsgg.datasets.base import VideoDataset
 from vidsgg.errors import ConfigError, DataError, counted
+from vidsgg.io.locations import Location
 from vidsgg.methods.registry import METHODS, find_method
 from vidsgg.metrics.differences import Differences
 from vidsgg.metrics.protocol import protocol_for
@@ -47,8 +48,8 @@ def run_comparison(options: CompareOptions) -> Comparison:
                 " differs, so their recall cannot be compared. Compare runs of one mode."
             )
     scored, told = dict[str, ScoredVideos](), list[str]()
-    splits: dict[Path, tuple[VideoDataset, dict[str, str]]] = {}
-    training: dict[Path, TrainingCounts] = {}
+    splits: dict[Location, tuple[VideoDataset, dict[str, str]]] = {}
+    training: dict[Location, TrainingCounts] = {}
     for name, run in runs.items():
         root = data_of(run, options.data_path)
         if root not in splits:
@@ -84,7 +85,7 @@ def run_comparison(options: CompareOptions) -> Comparison:
     return Comparison("\n".join([*head, "", differences.text()]), differences, tuple(files))
 
 
-def _training_of(root: Path, split: str) -> TrainingCounts:
+def _training_of(root: Location, split: str) -> TrainingCounts:
     """Raises ConfigError for a data set without training annotations."""
     training = open_training_counts(root, split)
     if training is None:

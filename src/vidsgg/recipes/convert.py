@@ -18,6 +18,7 @@ from vidsgg.io.atomic import write_whole
 from vidsgg.io.coco_masks import packed_mask
 from vidsgg.io.exporters.coco import coco
 from vidsgg.io.exporters.vidvrd import short_id, vidor, vidvrd
+from vidsgg.io.locations import location
 from vidsgg.options import option
 from vidsgg.structures.annotation import VideoAnnotation
 from vidsgg.structures.graph import GraphNode, RelationInterval, VideoGraph
@@ -27,7 +28,7 @@ COCO_VIDEO = "coco_video"
 
 @dataclass(frozen=True)
 class ConvertOptions:
-    data_path: str = option(help="folder of the data set", place="input")
+    data_path: str = option(help="folder of the data set", place="input", remote=True)
     out: Path = option(help="folder to write to; new, or without files of these names", place="new folder")
     format: Literal["coco_video", "vidvrd", "vidor"] = option(
         COCO_VIDEO, "COCO-video with relations, or the files that VidVRD's and VidOR's loaders read"
@@ -53,7 +54,7 @@ def run_convert(options: ConvertOptions) -> Conversion:
     """
     if options.masks and options.format != COCO_VIDEO:
         raise ConfigError(f"option -masks: {options.format} cannot represent masks; use -format {COCO_VIDEO}.")
-    root = identify(Path(options.data_path))[1]
+    root = identify(location(options.data_path))[1]
     lost: Counter[str] = Counter()
     contents: list[tuple[Path, Callable[[], bytes]]] = []
     parts = ("train", "val", "test") if has_validation(root) else ("train", "test")

@@ -17,6 +17,7 @@ from vidsgg.engine.evaluate import score
 from vidsgg.errors import ConfigError, DataError, counted
 from vidsgg.inference.span_scores import SpanAccumulator
 from vidsgg.inference.track_scores import TrackAccumulator
+from vidsgg.io.locations import Location
 from vidsgg.methods.method import Scoring
 from vidsgg.methods.registry import find_method
 from vidsgg.metrics.accumulator import RecallAccumulator, VideoAccumulator
@@ -99,7 +100,7 @@ def _ways_in_its_mode(run: SavedRun, options: EvaluateOptions) -> list[Scoring]:
     ]
 
 
-def _open(options: EvaluateOptions) -> tuple[SavedRun, Path, VideoDataset]:
+def _open(options: EvaluateOptions) -> tuple[SavedRun, Location, VideoDataset]:
     """The checkpoint, the data set's folder and the videos to score."""
     run = read_run(Path(options.checkpoint), model=options.model)
     _ways(run, options)  # what does not fit is found before any video is opened
@@ -118,7 +119,7 @@ def _open(options: EvaluateOptions) -> tuple[SavedRun, Path, VideoDataset]:
 
 
 def _score(
-    run: SavedRun, options: EvaluateOptions, root: Path, dataset: VideoDataset, way: Scoring, team: Team
+    run: SavedRun, options: EvaluateOptions, root: Location, dataset: VideoDataset, way: Scoring, team: Team
 ) -> Evaluation:
     dataset = dataset.in_mode(way.changes.get("mode") or run.options.mode)
     model = TrainedModel(

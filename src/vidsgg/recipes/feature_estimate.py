@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -18,6 +17,7 @@ from torch import Tensor
 
 from vidsgg.errors import DataError, counted
 from vidsgg.features.stored_clip import LABELS, RecordSource
+from vidsgg.io.locations import Location, RemotePath
 from vidsgg.io.records import encode_record
 from vidsgg.ops.candidates import annotated_clip
 from vidsgg.recipes.command_options import FeaturesOptions
@@ -56,7 +56,7 @@ class Estimate:
     processes or GPUs share the work."""
 
     line: str
-    folder: Path
+    folder: Location
     forms: tuple[Form, ...]
     picture_seconds: float
     device: str
@@ -86,9 +86,6 @@ class Estimate:
         kinds = ", ".join(
             f"a {kind} takes {bytes_text(first.row_bytes[kind])}" for kind in ("node", "pair") if first.row_bytes[kind]
         )
-        place = self.folder
-        while not place.exists():
-            place = place.parent
         frames = sum(form.rows["frame"] for form in self.forms)
         sampled = sum(form.sampled["frame"] for form in self.forms)
         return "\n".join(
@@ -99,9 +96,17 @@ class Estimate:
                     f"expected time: {rough_duration(self.seconds)}, {frames / max(1e-9, self.seconds):.1f} frames/s"
                     f" ({counted(sampled, 'frame')} measured in one of {self.parallel} processes on {self.device})"
                 ),
-                f"folder: {self.folder} ({bytes_text(shutil.disk_usage(place).free)} free)",
+                f"folder: {self.folder}{_free(self.folder)}",
             ]
         )
+
+
+def _free(folder: Location) -> str:
+    if isinstance(folder, RemotePath):
+        return ""
+    while not folder.exists():
+        folder = folder.parent
+    return f" ({bytes_text(shutil.disk_usage(folder).free)} free)"
 
 
 def estimate_features(options: FeaturesOptions) -> Estimate:

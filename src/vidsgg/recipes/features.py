@@ -9,7 +9,6 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 
 import torch
 from tqdm import tqdm
@@ -28,6 +27,8 @@ from vidsgg.features.key import StoreKey
 from vidsgg.features.store import FeatureStore, default_folder
 from vidsgg.features.stored_clip import RecordSource
 from vidsgg.io.links import check_no_links
+from vidsgg.io.listing import Listing
+from vidsgg.io.locations import Location, location
 from vidsgg.methods.registry import METHODS
 from vidsgg.ops.candidates import annotated_clip
 from vidsgg.recipes.command_options import FeaturesOptions
@@ -54,7 +55,7 @@ class FeaturePlan:
     """What the options ask for, found out before anything is written. build: makes the detector,
     and its line, in any process."""
 
-    root: Path
+    root: Location
     parts: tuple[Part, ...]
     store: FeatureStore
     line: str
@@ -112,7 +113,7 @@ class FeaturesOutcome:
     line: what the detector is. command: that trains with these features.
     """
 
-    folder: Path
+    folder: Location
     line: str
     command: str
     written: int = 0
@@ -170,7 +171,7 @@ def plan_features(options: FeaturesOptions) -> FeaturePlan:
     there = devices[0] if devices else torch.device("cpu")  # on which choices other than the default may depend
     detector, line = open_detector(name, schema, there, reference_compat=options.reference_compat, inference=inference)
     key = _key_of(detector, schema, options)
-    folder = Path(options.out) if options.out else default_folder(root, key, options.dtype)
+    folder = location(options.out) if options.out else default_folder(root, key, options.dtype)
     store = FeatureStore(
         folder, key, options.dtype, FeatureWidths(detector.node_width, detector.union_channels), key.digest
     )
@@ -248,7 +249,7 @@ def extractor_of(detector: RegionDetector, key: StoreKey, *, learn: bool) -> Cli
     )
 
 
-def _parts(root: Path, options: FeaturesOptions) -> list[Part]:
+def _parts(root: Location, options: FeaturesOptions) -> list[Part]:
     """Learning videos, held-out ones (which ``-val test`` learns from), test videos."""
 
     def part(videos: VideoDataset, *learn: bool) -> Part:
@@ -282,7 +283,7 @@ def _devices(name: str) -> tuple[torch.device, ...]:
 def _look(plan: FeaturePlan, options: FeaturesOptions, outcome: FeaturesOutcome) -> list[RecordTask]:
     """What is to be done. Records that are there are kept if their source is still the same and
     they are whole."""
-    tasks = []
+    tasks, listing = [], Listing()
     for number, index in tqdm(
         _places(plan, options), desc="what is there", unit="video", disable=hides_bars(), leave=False
     ):
@@ -297,15 +298,17 @@ def _look(plan: FeaturePlan, options: FeaturesOptions, outcome: FeaturesOutcome)
             continue
         source = RecordSource.of(part.videos, index, annotation)
         lacking = tuple(
-            learn for learn in part.learn if not _is_there(plan.store, source, learn, options.verify, outcome)
+            learn for learn in part.learn if not _is_there(plan.store, listing, source, learn, options.verify, outcome)
         )
         if lacking:
             tasks.append(RecordTask(number, index, video_id, lacking, annotation.frames))
     return tasks
 
 
-def _is_there(store: FeatureStore, source: RecordSource, learn: bool, verify: bool, outcome: FeaturesOutcome) -> bool:
-    if not store.path_of(source.video_id, learn=learn).exists():
+def _is_there(
+    store: FeatureStore, listing: Listing, source: RecordSource, learn: bool, verify: bool, outcome: FeaturesOutcome
+) -> bool:
+    if not store.has_record(source.video_id, listing, learn=learn):
         return False
     try:
         store.open_record(source, learn=learn, verify=verify)
@@ -358,7 +361,7 @@ class _Setup:
             return Done(task, left_out=str(error))
 
 
-def _train_command(root: Path, options: FeaturesOptions) -> str:
+def _train_command(root: Location, options: FeaturesOptions) -> str:
     """Training finds the features by itself where they lie by default, if its options that decide
     the numbers are the same."""
     words = ["vidsgg train", f"-data_path {root}", f"-mode {options.mode}", f"-detector {options.detector}"]

@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from vidsgg.datasets.registry import default_data_path, identify
+from vidsgg.datasets.registry import data_folder, identify
 from vidsgg.detectors.names import HUB
 from vidsgg.detectors.registry import detector_names, unknown_detector
 from vidsgg.engine.checkpoint_files import find_checkpoint
@@ -20,7 +20,7 @@ from vidsgg.plugins import names_code
 def check_data(given: str | None) -> None:
     """given: as -data_path of a command that needs a data set. Raises ConfigError or DataError if there is none."""
     if given != "synthetic":
-        identify(default_data_path() if given is None else Path(given))
+        identify(data_folder(given))
 
 
 def check_checkpoints(given: Sequence[str], data_path: str | None = None, detector: str | None = None) -> None:

@@ -28,6 +28,7 @@ from vidsgg.execution.processes import Processes
 from vidsgg.io.atomic import remove_left_behind
 from vidsgg.io.columns import load_columns, save_columns
 from vidsgg.io.links import check_no_links
+from vidsgg.io.locations import Location
 from vidsgg.recipes.command_options import FeaturesOptions
 from vidsgg.status import hides_bars
 from vidsgg.structures.checks import Array
@@ -179,7 +180,7 @@ def _check_options(options: FeaturesOptions) -> None:
             )
 
 
-def _writer(root: Path, options: FeaturesOptions) -> tuple[FeatureWriter, Schema]:
+def _writer(root: Location, options: FeaturesOptions) -> tuple[FeatureWriter, Schema]:
     """What writes the files, and the data set's schema."""
     form, folder = format_at(root)
     splits = [split for split in SPLITS if options.split in ("all", split)]

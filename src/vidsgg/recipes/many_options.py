@@ -11,6 +11,7 @@ from vidsgg.errors import ConfigError, short
 from vidsgg.execution.many import Engine
 from vidsgg.execution.processes import Processes
 from vidsgg.execution.ray_cluster import RayCluster
+from vidsgg.io.locations import Location
 from vidsgg.options import option
 
 
@@ -35,13 +36,21 @@ class ManyOptions:
         high=1,
     )
 
-    def engine_for(self, workers: int | None, items: int, device: str = "cpu", shared: Sequence[Path] = ()) -> Engine:
+    def engine_for(
+        self, workers: int | None, items: int, device: str = "cpu", shared: Sequence[Location] = ()
+    ) -> Engine:
         """What the options ask for. workers: None for as many as there is room for on Ray, and for
-        one in processes. shared: folders that all machines have to see. Raises ConfigError for
-        options that contradict each other."""
+        one in processes. shared: folders that all machines have to see; they do see object storage.
+        Raises ConfigError for options that contradict each other."""
         if self.engine == "ray":
             gpus = 0.0 if device == "cpu" else self.gpus_per_actor
-            return RayCluster(self.address, workers, self.cpus_per_actor, gpus, tuple(shared))
+            return RayCluster(
+                self.address,
+                workers,
+                self.cpus_per_actor,
+                gpus,
+                tuple(folder for folder in shared if isinstance(folder, Path)),
+            )
         return Processes(max(1, min(workers or 1, items)))
 
     def check_engine(self, device: str = "cpu") -> None:

@@ -21,6 +21,7 @@ from vidsgg.errors import ConfigError, DataError
 from vidsgg.inference.graphs import annotated_graph, over_time, to_graph
 from vidsgg.io.footage import PICTURES
 from vidsgg.io.graphs import SUFFIX, path_to, read_graph, write_graph
+from vidsgg.io.locations import Location
 from vidsgg.io.names import file_name
 from vidsgg.io.places import on_disk
 from vidsgg.ops.decoding import decode
@@ -78,7 +79,7 @@ def run_prediction(options: PredictOptions, notes: Sequence[str] = (), *, at_bes
     threshold = THRESHOLD if options.threshold is None else options.threshold
     settings = {"threshold": threshold} | ({} if unsure is None else {"uncertainty_threshold": unsure})
     files, told = one.picture_files(0), picture_notes([one])
-    pictures = _pictures([file for file in files if file.exists()])
+    pictures = _pictures([file for file in files if one.picture_size(file) is not None])
     if pictures is None and files:  # a model of boxes or of stored features needs none
         told = [f"none of its pictures is there, so {page} shows none"]
     if len(set(numbers)) < len(numbers):  # ffmpeg repeats pictures in the gaps of a video
@@ -105,7 +106,7 @@ def _check_own(file: Path, dataset: str, video_id: str) -> None:
         raise ConfigError(f"{file} is the graph of another video, {there.video_id!r} ({there.dataset}); {REMEDY}")
 
 
-def _pictures(files: Sequence[Path]) -> Path | None:
+def _pictures(files: Sequence[Location]) -> Location | None:
     """The folder of the dumped frames if all are pictures, else the video, which has all of
     them."""
     video = next((file for file in files if file.suffix.lower() not in PICTURES), None)

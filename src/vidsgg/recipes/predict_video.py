@@ -123,7 +123,7 @@ def run_video_prediction(options: PredictOptions) -> Iterator[VideoDone]:
             )
         else:
             waiting.append(place)
-    shared = [folder] if library is None and isinstance(folder, Path) else []  # by all workers
+    shared = [folder] if library is None else []  # by all workers
     engine = options.engine_for(options.jobs, len(waiting), options.device, shared)
     here = engine == Processes()
     setup = _Setup(options, engine.threads, predictor if here else None)
@@ -199,7 +199,7 @@ class _Predictor:
     ) -> None:
         self._watch, self._name, self._several = watch, name, several
         run = read_run(Path(options.checkpoint), model=options.model)
-        folders = [Path(options.data_path)] if options.data_path is not None else []
+        folders = [location(options.data_path)] if options.data_path is not None else []
         model = TrainedModel(
             run, options.device, options.detector, folders, options.labels, options.backend, options.precision
         )

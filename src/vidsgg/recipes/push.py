@@ -23,6 +23,7 @@ from vidsgg.engine.checkpoint_files import SHARED
 from vidsgg.errors import ConfigError, DataError, VidsggError
 from vidsgg.io.atomic import write_whole
 from vidsgg.io.hub import check_hub_name, upload
+from vidsgg.io.locations import Location
 from vidsgg.io.untrusted import read_json
 from vidsgg.recipes.model_card import CardContent, model_card
 from vidsgg.recipes.push_options import PushOptions
@@ -162,7 +163,7 @@ def _detector_of(run: SavedRun, given: str | None) -> tuple[FeatureSource | None
     return opened[name], f"{record.architecture if record else 'a detector'}, in `{SHARED_DETECTOR}`."
 
 
-def _data_folder(run: SavedRun) -> list[Path]:
+def _data_folder(run: SavedRun) -> list[Location]:
     try:
         return [resolve_data_path(run.options.data_path)]
     except VidsggError:

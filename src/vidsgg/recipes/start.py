@@ -21,6 +21,7 @@ from vidsgg.engine.run_folder import OUTPUT, begun, has_saved
 from vidsgg.engine.state import TrainingState
 from vidsgg.errors import CheckpointError, ConfigError, DataError
 from vidsgg.io.atomic import whole_path
+from vidsgg.io.locations import Location, location
 from vidsgg.io.tensors import check_intact
 from vidsgg.io.untrusted import read_yaml
 from vidsgg.methods.registry import find_method
@@ -38,7 +39,7 @@ class Start:
     """
 
     options: TrainOptions
-    root: Path
+    root: Location
     splits: Splits
     weights_of: SavedRun | None = None
     continued: SavedRun | None = None
@@ -148,7 +149,7 @@ def find_start(options: TrainOptions, given: Collection[str], splits: Splits | N
     return Start(mine, root, found, continued=run, in_place=in_place, lines=lines)
 
 
-def _own_detector(run: SavedRun, root: Path) -> str:
+def _own_detector(run: SavedRun, root: Location) -> str:
     """The name or file of the detector that a run was trained with. Raises CheckpointError naming
     where it was looked for."""
     had = best_of_run(run.options.detector)
@@ -213,7 +214,7 @@ def _begin_again(folder: Path, options: TrainOptions, given: Collection[str], sp
     return find_start(mine, frozenset(field.name for field in fields(mine)), splits)
 
 
-def _open(root: Path, options: TrainOptions) -> Splits:
+def _open(root: Location, options: TrainOptions) -> Splits:
     return open_splits(
         root,
         options.mode,
@@ -332,7 +333,7 @@ def _began_here(folder: Path, run: SavedRun) -> bool:
     return began_from == str(run.file.absolute()) and newest_checkpoint(folder).path is not None
 
 
-def _same_data(root: Path, config: dict[str, Any], folder: Path) -> bool:
+def _same_data(root: Location, config: dict[str, Any], folder: Path) -> bool:
     """Whether the run in a folder was trained on a data set, by where that lay or lies."""
     had = config["data_path"]
     return isinstance(had, str) and any(_same_folder(root, str(place)) for place in possible_places(had, folder))
@@ -350,5 +351,5 @@ def read_config(file: Path) -> dict[str, Any]:
     return config
 
 
-def _same_folder(path: Path, other: str | None) -> bool:
-    return other is not None and path.resolve() == Path(other).resolve()
+def _same_folder(path: Location, other: str | None) -> bool:
+    return other is not None and path.resolve() == location(other).resolve()

@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 
@@ -14,6 +13,7 @@ from vidsgg.assembly.data import open_split
 from vidsgg.datasets.base import VideoDataset, counts_of_predicates
 from vidsgg.datasets.format import MissingSplit
 from vidsgg.datasets.registry import open_whole_split
+from vidsgg.io.locations import Location
 from vidsgg.metrics.long_tail import LongTail
 from vidsgg.structures.checks import Array
 from vidsgg.structures.instances import Triplet
@@ -72,7 +72,7 @@ class TrainingCounts:
         return frozenset(self.seen.tolist())
 
 
-def open_training_counts(root: Path, split: str) -> TrainingCounts | None:
+def open_training_counts(root: Location, split: str) -> TrainingCounts | None:
     """The training split as PredCLS reads it: the same for all modes and models; None for a data set
     without one.
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class PriorsOptions:
     data_path: str | None = option(
-        None, "folder of the data set; by default data/action_genome, if it exists", place="input"
+        None, "folder of the data set; by default data/action_genome, if it exists", place="input", remote=True
     )
     split: Literal["train", "val", "all"] = option(
         "train", "training videos without those held out for validation, only these (val), or both"
@@ -47,10 +47,10 @@ def main(argv: Sequence[str]) -> int:
         check_replaced("option -out", options.out, ".json")
     from vidsgg.datasets.prior_cache import known_priors
     from vidsgg.datasets.priors import priors_document, write_priors
-    from vidsgg.datasets.registry import default_data_path, open_whole_split
+    from vidsgg.datasets.registry import data_folder, open_whole_split
     from vidsgg.datasets.splits import hold_out_validation
 
-    root = Path(options.data_path) if options.data_path else default_data_path()
+    root = data_folder(options.data_path)
     videos = open_whole_split(root, "train", "predcls")
     if options.split != "all":
         videos = hold_out_validation(videos)[options.split == "val"]

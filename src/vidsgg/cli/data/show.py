@@ -17,7 +17,7 @@ from vidsgg.status import say
 @dataclass(frozen=True)
 class ShowOptions:
     data_path: str | None = option(
-        None, "folder of the data set; by default data/action_genome, if it exists", place="input"
+        None, "folder of the data set; by default data/action_genome, if it exists", place="input", remote=True
     )
     split: Literal["train", "test"] = option("test", "split of the video")
     video: str = option("0", "name of the video, or its number in the split, from 0")
@@ -43,15 +43,13 @@ def main(argv: Sequence[str]) -> int:
 
     from vidsgg.datasets.base import Subset
     from vidsgg.datasets.pictures import picture_notes
-    from vidsgg.datasets.registry import default_data_path, open_whole_split
+    from vidsgg.datasets.registry import data_folder, open_whole_split
     from vidsgg.inference.graphs import annotated_graph
     from vidsgg.io.atomic import whole_file
     from vidsgg.viewer.drawing import draw_frame, draw_sheet
     from vidsgg.viewer.graphs import colours, subjects_of, thing_names
 
-    dataset = open_whole_split(
-        Path(options.data_path) if options.data_path else default_data_path(), options.split, "predcls"
-    )
+    dataset = open_whole_split(data_folder(options.data_path), options.split, "predcls")
     index = dataset.find(options.video)
     annotation = dataset.annotation(index)
     images = dataset.images(index) if dataset.schema.has_frames else None

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class StatsOptions:
     data_path: str | None = option(
-        None, "folder of the data set; by default data/action_genome, if it exists", place="input"
+        None, "folder of the data set; by default data/action_genome, if it exists", place="input", remote=True
     )
     split: Literal["train", "test"] = option("train", "videos to count")
     top: int = option(20, "rows of the longer tables", low=1, high=1_000_000)
@@ -28,10 +28,10 @@ def main(argv: Sequence[str]) -> int:
     options = parse(
         StatsOptions, argv, prog="vidsgg data stats", description="Count objects, predicates, frames and pairs."
     )
-    from vidsgg.datasets.registry import default_data_path, open_whole_split
+    from vidsgg.datasets.registry import data_folder, open_whole_split
     from vidsgg.datasets.statistics import dataset_statistics
 
-    root = Path(options.data_path) if options.data_path else default_data_path()
+    root = data_folder(options.data_path)
     statistics = dataset_statistics(open_whole_split(root, options.split, "predcls"))
     print(_report(statistics, f"{root}, {options.split}", options.top))
     if options.out is not None:

@@ -15,7 +15,7 @@ from vidsgg.options import option
 @dataclass(frozen=True)
 class UnseenOptions:
     data_path: str | None = option(
-        None, "folder of the data set; by default data/action_genome, if it exists", place="input"
+        None, "folder of the data set; by default data/action_genome, if it exists", place="input", remote=True
     )
     split: Literal["test", "val"] = option(
         "test", "videos whose triplets are compared with the others: the test split, or those for validation"
@@ -33,13 +33,13 @@ def main(argv: Sequence[str]) -> int:
     if options.out is not None:
         check_replaced("option -out", options.out, ".csv")
     from vidsgg.assembly.data import open_split
-    from vidsgg.datasets.registry import default_data_path
+    from vidsgg.datasets.registry import data_folder
     from vidsgg.errors import DataError, counted
     from vidsgg.recipes.report import write_rows
     from vidsgg.recipes.tables import columns
     from vidsgg.recipes.training_counts import UnseenTriplet, open_training_counts
 
-    root = Path(options.data_path) if options.data_path else default_data_path()
+    root = data_folder(options.data_path)
     training = open_training_counts(root, options.split)
     if training is None:
         raise DataError(f"{root}: has no training annotations, so it is unknown which triplets are seen.")

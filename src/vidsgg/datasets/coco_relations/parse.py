@@ -8,14 +8,13 @@ missing, and keeps one predicate of a pair at random.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from msgspec import Struct, structs
 
 from vidsgg.datasets.coco_video.parse import DocumentReader, read_lists
 from vidsgg.datasets.coco_video.records import Annotation, Category, CocoVideo, Id, Name, Picture, Predicate, Relation
 from vidsgg.datasets.faults import Faults
 from vidsgg.datasets.relation_sets import Parsed
+from vidsgg.io.locations import Location
 from vidsgg.structures.vocabulary import BACKGROUND
 
 NAME, TITLE = "coco_relations", "COCO with relations (SGG-Benchmark)"
@@ -55,7 +54,7 @@ _ENTRY: dict[str, type[Struct]] = {
 }
 
 
-def parse_coco_relations(path: Path, split: str) -> Parsed:
+def parse_coco_relations(path: Location, split: str) -> Parsed:
     """Read a file; pictures lie in its folder. Raises DataError if it is no such file at all, or
     has no usable picture.
     """

@@ -10,7 +10,6 @@ import gc
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -24,6 +23,7 @@ from vidsgg.datasets.relation_table import RelationTable
 from vidsgg.errors import DataError, short
 from vidsgg.io.coco_masks import mask_box
 from vidsgg.io.files import read_bytes
+from vidsgg.io.locations import Location
 from vidsgg.io.names import is_one_name
 from vidsgg.io.untrusted import as_type, parse_json
 from vidsgg.structures.checks import Array
@@ -37,7 +37,7 @@ Document = TypeVar("Document", bound=msgspec.Struct)
 _MISSING = np.iinfo(np.int64).min  # stands for an id that is not given
 
 
-def parse_coco_video(path: Path, split: str) -> Parsed:
+def parse_coco_video(path: Location, split: str) -> Parsed:
     """Read a file. Raises DataError if it is no such file at all, or has no usable frame."""
     with _without_collector():
         faults = Faults()
@@ -45,14 +45,14 @@ def parse_coco_video(path: Path, split: str) -> Parsed:
         return DocumentReader(path.name, split, document, faults).read()
 
 
-def read_document(path: Path, faults: Faults) -> CocoVideo:
+def read_document(path: Location, faults: Faults) -> CocoVideo:
     """The entries that are of the right types. Raises DataError if the file is not JSON, or lacks a
     list."""
     return read_lists(path, faults, CocoVideo, NEEDED, ENTRY)
 
 
 def read_lists(
-    path: Path,
+    path: Location,
     faults: Faults,
     document: type[Document],
     needed: Sequence[str],
@@ -68,7 +68,7 @@ def read_lists(
 
 
 def _by_entry(
-    path: Path, content: bytes, faults: Faults, needed: Sequence[str], entry: Mapping[str, type[msgspec.Struct]]
+    path: Location, content: bytes, faults: Faults, needed: Sequence[str], entry: Mapping[str, type[msgspec.Struct]]
 ) -> dict[str, Any]:
     """The same, an entry after the other, so that each that is wrong is named."""
     try:

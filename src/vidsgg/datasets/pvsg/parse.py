@@ -24,6 +24,7 @@ from vidsgg.datasets.relation_sets import Parsed, relation_schema
 from vidsgg.datasets.relation_table import RelationTable
 from vidsgg.errors import DataError, short
 from vidsgg.io.images import check_size
+from vidsgg.io.locations import Location
 from vidsgg.io.names import is_one_name
 from vidsgg.io.untrusted import read_json
 from vidsgg.status import hides_bars
@@ -228,12 +229,12 @@ def _intervals(
     return found
 
 
-def read_mask(path: Path) -> Array:
+def read_mask(path: Location) -> Array:
     """(H, W) uint8: the values of a mask, not its colours. Raises DataError naming the file if it
     is no picture of one byte a pixel.
     """
     try:
-        with Image.open(path, formats=["PNG"]) as picture:
+        with path.open("rb") as file, Image.open(file, formats=["PNG"]) as picture:
             check_size(path, *picture.size)
             if picture.mode not in ("P", "L"):
                 raise DataError(f"{path}: its pixels are {picture.mode}; a mask has one byte a pixel, the object's id.")

@@ -4,13 +4,14 @@ videos."""
 from __future__ import annotations
 
 from itertools import count, islice
-from pathlib import Path
+
+from vidsgg.io.locations import Location
 
 MARKER = "synthetic.json"
 TEST_EVERY = 5  # every fifth video belongs to the test split
 
 
-def is_synthetic(root: Path) -> bool:
+def is_synthetic(root: Location) -> bool:
     """Whether a folder holds a data set that was drawn here."""
     try:
         return (root / MARKER).is_file()

@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Annotated
 
 import numpy as np
@@ -25,6 +24,7 @@ from vidsgg.datasets.relation_table import RelationTable
 from vidsgg.datasets.vidvrd.names import VIDVRD_OBJECTS, VIDVRD_PREDICATES
 from vidsgg.datasets.vidvrd.parse import track_schema
 from vidsgg.errors import DataError, short
+from vidsgg.io.locations import Location
 
 _Id = Annotated[int, Meta(ge=0, le=2**31 - 2)]
 _Name = Annotated[str, Meta(min_length=1, max_length=200)]
@@ -100,7 +100,7 @@ class _Video:
     category: dict[int, int] = field(default_factory=dict)
 
 
-def parse_vidvrd_coco(path: Path, split: str, name: str, title: str) -> Parsed:
+def parse_vidvrd_coco(path: Location, split: str, name: str, title: str) -> Parsed:
     """Read a file. Videos with a fault are left out whole. Raises DataError if it is no such file at
     all, or no video can be used."""
     faults, facts = Faults(), Counter[str]()
@@ -175,7 +175,7 @@ def parse_vidvrd_coco(path: Path, split: str, name: str, title: str) -> Parsed:
     return Parsed(table, faults, facts)
 
 
-def _names(path: Path, what: str, entries: Sequence[StyleClass]) -> dict[int, str]:
+def _names(path: Location, what: str, entries: Sequence[StyleClass]) -> dict[int, str]:
     """Names by id. Raises DataError for an id or a name that occurs twice, or none at all."""
     found: dict[int, str] = {}
     for entry in entries:
@@ -188,7 +188,7 @@ def _names(path: Path, what: str, entries: Sequence[StyleClass]) -> dict[int, st
 
 
 def _gathered(
-    path: Path,
+    path: Location,
     document: StyleFile,
     classes: dict[int, str],
     predicates: dict[int, str],

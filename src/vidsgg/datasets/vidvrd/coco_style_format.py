@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vidsgg.datasets.coco_video.format import TableFormat
 
 if TYPE_CHECKING:
     from vidsgg.datasets.relation_sets import Parsed
+    from vidsgg.io.locations import Location
 
 FILES = {
     "train": "annotations/instances_train_base.json",
@@ -28,10 +28,10 @@ class VidvrdCocoFormat(TableFormat):
         "val": {"videos": 200, "tracks": 587, "relation instances": 4_835},
     }
 
-    def file(self, folder: Path, part: str) -> Path:
+    def file(self, folder: Location, part: str) -> Location:
         return folder / FILES[part]
 
-    def parse(self, file: Path, split: str) -> Parsed:
+    def parse(self, file: Location, split: str) -> Parsed:
         from vidsgg.datasets.vidvrd.coco_style import parse_vidvrd_coco
 
         return parse_vidvrd_coco(file, split, self.name, self.title)

@@ -1,0 +1,163 @@
+"""A data set and its features in object storage: what commands make of it is what they make here."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from buckets import KEYS, Buckets, upload
+from datasets.ag_files import plain, write, write_video
+from datasets.coco_sets import small_document, write_set
+from detectors.tiny import tiny_detector
+
+from vidsgg.cli.main import main
+from vidsgg.datasets.action_genome import OBJECTS
+from vidsgg.datasets.registry import open_whole_split
+from vidsgg.detectors.files import save_detector
+from vidsgg.io.locations import RemotePath
+
+SMALL = [
+    "-model",
+    "dsgdetr",
+    "-hidden_dim",
+    "8",
+    "-embedding_dim",
+    "8",
+    "-feedforward_dim",
+    "16",
+    "-epochs",
+    "1",
+    "-warmup_steps",
+    "1",
+    "-logger",
+    "none",
+    "-device",
+    "cpu",
+]
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data set with a dumped picture, and a detector beside it."""
+    root = tmp_path_factory.mktemp("here") / "set"
+    videos = {f"V{i}": ("train" if i < 3 else "test", [1, 3, 8]) for i in range(4)}
+    write(root, *plain(videos))
+    first = write_video(root, "V0", 10)
+    for name in list(videos)[1:]:
+        shutil.copy(first, first.with_name(f"{name}.mp4"))
+    save_detector(root.parent / "detector.pth", tiny_detector(OBJECTS))
+    return root
+
+
+def lifted(root: Path, there: RemotePath) -> RemotePath:
+    """The files of a folder in object storage."""
+    for file in sorted(root.rglob("*")):
+        if file.is_file() and not {".vidsgg", "features"} & set(file.parts):
+            upload(file, there, file.relative_to(root).as_posix())
+    return there
+
+
+@pytest.fixture(scope="module")
+def there(here: Path, buckets: Buckets) -> RemotePath:
+    return lifted(here, buckets.new() / "set")
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("VIDSGG_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def test_the_whole_way(
+    here: Path, there: RemotePath, buckets: Buckets, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["data", "check", "-data_path", str(there), "-images", "all"]) == 0
+    assert "verdict: the data set can be used" in capsys.readouterr().out
+
+    looks = ["-mode", "predcls", "-detector", str(here.parent / "detector.pth"), "-num_workers"]
+    assert main(["features", "-data_path", str(there), *looks, "1", "-device", "cpu"]) == 0
+    said = capsys.readouterr().out
+    assert f"folder: {there}/features/predcls_" in said and "written: 4 records" in said
+    assert main(["features", "-data_path", str(there), *looks, "1", "-device", "cpu"]) == 0
+    assert "written: 0 records" in capsys.readouterr().out
+
+    run, words = tmp_path / "run", [*SMALL, *looks, "1"]
+    assert main(["train", "-data_path", str(there), *words, "-save_path", str(run)]) == 0
+    said = "".join(capsys.readouterr())
+    assert f"features: float16 from {there}/features/predcls_" in said
+    assert main(["evaluate", "-checkpoint", str(run)]) == 0
+    scores = json.loads((run / "evaluation_test.json").read_text())
+    assert scores["data_path"] == str(there)
+
+    (stored,) = (there / "features").iterdir()
+    other = ["-data_path", here.as_uri(), "-features", str(stored), "-save_path", str(tmp_path / "other")]
+    assert main(["evaluate", "-checkpoint", str(run), *other]) == 0
+    same = json.loads((tmp_path / "other" / "evaluation_test.json").read_text())
+    assert same["data_path"] == str(here) and same["recall"] == scores["recall"]
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert not any(KEYS["AWS_SECRET_ACCESS_KEY"].encode() in path.read_bytes() for path in files)
+    assert KEYS["AWS_SECRET_ACCESS_KEY"] not in said + "".join(capsys.readouterr())
+
+
+def test_annotations_are_fetched_once_and_videos_by_ranges(
+    here: Path, there: RemotePath, buckets: Buckets, cache: Path
+) -> None:
+    pickle = there / "annotations" / "person_bbox.pkl"
+    open_whole_split(there, "train", "predcls")
+    begun = buckets.sent[pickle.key]
+    data, same = open_whole_split(there, "train", "predcls"), open_whole_split(here, "train", "predcls")
+    assert buckets.sent[pickle.key] == begun and [path.name for path in cache.iterdir()]
+    listed = sum(buckets.requests.values())
+    for index in range(len(data)):
+        assert all(source.there for source in data.frame_sources(index))
+    assert sum(buckets.requests.values()) - listed <= 15  # of folders, whatever the number of videos
+    for picture, other in zip(data.images(0), same.images(0), strict=True):
+        assert (picture == other).all()
+
+    changed = here.parent / "changed"
+    shutil.copytree(here / "annotations", changed / "annotations", ignore=shutil.ignore_patterns(".vidsgg"))
+    write(changed, *plain({f"W{i}": ("train", [1, 3, 8]) for i in range(3)}))
+    other = lifted(changed, there.parent / "other")
+    assert len(open_whole_split(other, "train", "predcls")) == 3
+    write(changed, *plain({f"U{i}": ("train", [1, 3, 8]) for i in range(3)}))
+    lifted(changed, other)  # of the same size
+    assert open_whole_split(other, "train", "predcls").video_ids == ["U0", "U1", "U2"]
+
+
+def test_a_table_with_pictures(buckets: Buckets, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = write_set(tmp_path / "set", train=small_document(2, 3), test=small_document(1, 3, first="t"))
+    from recipes.test_whole_flow import add_pictures
+
+    add_pictures(root)
+    there = lifted(root, buckets.new() / "set")
+    data, same = (open_whole_split(place, "train", "predcls") for place in (there, root))
+    assert data.fingerprint() == same.fingerprint()
+    for picture, other in zip(data.images(1), same.images(1), strict=True):
+        assert (picture == other).all()
+    assert main(["data", "check", "-data_path", str(there), "-images", "all"]) == 0
+    assert "verdict: the data set can be used" in capsys.readouterr().out
+
+
+def test_what_cannot_be_is_one_message(
+    here: Path, there: RemotePath, buckets: Buckets, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    empty = buckets.new()
+    write_note = tmp_path / "pvsg.json"
+    write_note.write_text("{}")
+    upload(write_note, empty)
+    trained = lifted(here, buckets.new())
+    upload(here.parent / "detector.pth", trained)
+    for words, message in (
+        (["train", "-data_path", str(empty)], "holds no data set that is read from object storage. Looked for"),
+        (["train", "-data_path", f"{there}/annotations"], f"did you mean its folder, '{there}'?"),
+        (["train", "-data_path", f"{there}/none"], "there is no such file or folder"),
+        (["features", "-data_path", str(trained)], "copy it to this machine and name it with -detector"),
+        (["features", "-data_path", str(here), "-out", "hf://datasets/me/mine"], "hf:// is only read"),
+        (["features", "-data_path", str(here), "-out", f"{there}/annotations"], "is not empty and no feature store"),
+        (["train", "-data_path", str(here), "-features", f"{there}/annotations"], "is no feature store"),
+    ):
+        assert main(words) == 2, words
+        said = capsys.readouterr().err
+        assert message in said and "Traceback" not in said
