@@ -18,24 +18,15 @@ from vidsgg.datasets.registry import open_whole_split
 from vidsgg.detectors.files import save_detector
 from vidsgg.io.locations import RemotePath
 
-SMALL = [
-    "-model",
-    "dsgdetr",
-    "-hidden_dim",
-    "8",
-    "-embedding_dim",
-    "8",
-    "-feedforward_dim",
-    "16",
-    "-epochs",
-    "1",
-    "-warmup_steps",
-    "1",
-    "-logger",
-    "none",
-    "-device",
-    "cpu",
-]
+OPTIONS = {
+    "model": "dsgdetr",
+    "hidden_dim": 8,
+    "embedding_dim": 8,
+    "feedforward_dim": 16,
+    "epochs": 1,
+    "warmup_steps": 1,
+}
+SMALL = [word for name, value in OPTIONS.items() for word in (f"-{name}", str(value))]
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +74,7 @@ def test_the_whole_way(
     assert main(["features", "-data_path", str(there), *looks, "1", "-device", "cpu"]) == 0
     assert "written: 0 records" in capsys.readouterr().out
 
-    run, words = tmp_path / "run", [*SMALL, *looks, "1"]
+    run, words = tmp_path / "run", [*SMALL, *looks, "1", "-device", "cpu", "-logger", "none"]
     assert main(["train", "-data_path", str(there), *words, "-save_path", str(run)]) == 0
     said = "".join(capsys.readouterr())
     assert f"features: float16 from {there}/features/predcls_" in said
