@@ -78,7 +78,11 @@ def test_the_whole_way(
     assert main(["train", "-data_path", str(there), *words, "-save_path", str(run)]) == 0
     said = "".join(capsys.readouterr())
     assert f"features: float16 from {there}/features/predcls_" in said
-    assert main(["evaluate", "-checkpoint", str(run)]) == 0
+    assert main(["evaluate", "-checkpoint", str(run)]) == 2  # which may be somebody else's
+    assert f"only a file names is not contacted; if it is yours, add -data_path {there}" in capsys.readouterr().err
+    assert main(["train", *words, "-resume_from", str(run)]) == 2
+    assert f"only a file names is not contacted; if it is yours, add -data_path {there}" in capsys.readouterr().err
+    assert main(["evaluate", "-checkpoint", str(run), "-data_path", str(there)]) == 0
     scores = json.loads((run / "evaluation_test.json").read_text())
     assert scores["data_path"] == str(there)
 

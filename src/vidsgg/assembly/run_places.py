@@ -4,7 +4,7 @@ vectors, language model.
 Options that may name what is read are declared with ``option(..., place="input")``. Runs record
 such places as absolute paths, and beside them the folder in which they were started. So a
 checkpoint works from any folder, and after its tree was moved or copied. An address in object storage
-stays as it is; opening it says what is wrong with it.
+stays as it is, and is contacted only where the user names it too.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from vidsgg.errors import ConfigError
 from vidsgg.io.locations import Location, is_storage, location
 
 T = TypeVar("T")
@@ -36,6 +37,15 @@ def absolute_places(values: Mapping[str, Any], kind: type) -> dict[str, Any]:
 def is_found(value: str) -> bool:
     """Whether a file or folder that a run names is where it was. Addresses are not looked at."""
     return is_storage(value) or os.path.exists(value)
+
+
+def check_named(option: str, value: object, file: Path) -> None:
+    """Raises ConfigError if the value of an option that only a file gives is an address."""
+    if isinstance(value, str) and is_storage(value):
+        raise ConfigError(
+            f"option -{option}: {file} names {value}. An address that only a file names is not contacted; if it is"
+            f" yours, add -{option} {value}."
+        )
 
 
 def possible_places(value: str, folder: Path, started_in: object = None) -> Sequence[Location]:

@@ -47,9 +47,10 @@ FORMATS: Registry[DatasetFormat] = Registry(
 )
 
 
-def identify(path: Location) -> tuple[str, Location]:
+def identify(path: str | Location) -> tuple[str, Location]:
     """(name of the data set, folder to open it with). Raises DataError naming the folder and what
     was looked for, ConfigError for a data set in object storage that can only be read from a disk."""
+    path = location(path)
     try:
         if isinstance(path, RemotePath):
             return _in_storage(path), path
@@ -179,7 +180,7 @@ def _said(path: Location) -> str:
     return f"'{path}'"
 
 
-def open_whole_split(path: Location, split: str, mode: str, skip_bad: bool = False) -> VideoDataset:
+def open_whole_split(path: str | Location, split: str, mode: str, skip_bad: bool = False) -> VideoDataset:
     """The data set in a folder. ``split``: "train" or "test"; ``mode``: "predcls", "sgcls" or
     "sgdet".
 
@@ -190,14 +191,14 @@ def open_whole_split(path: Location, split: str, mode: str, skip_bad: bool = Fal
     return form.open(root, split, mode, skip_bad)
 
 
-def format_at(path: Location) -> tuple[DatasetFormat, Path]:
+def format_at(path: str | Location) -> tuple[DatasetFormat, Path]:
     """The format of the data set in a folder, and the folder to open it with: a RemotePath only if
     the format is ``remote``. Raises DataError as ``identify``."""
     name, root = identify(path)
     return FORMATS.get(name), cast(Path, root)
 
 
-def has_validation(path: Location) -> bool:
+def has_validation(path: str | Location) -> bool:
     """Whether the data set in a folder has videos of its own to validate on. Raises DataError as
     ``identify``."""
     form, root = format_at(path)

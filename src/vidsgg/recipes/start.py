@@ -13,7 +13,7 @@ from typing import Any
 
 from vidsgg.assembly.data import Splits, open_splits, resolve_data_path
 from vidsgg.assembly.detectors import best_of_run, is_detector_name
-from vidsgg.assembly.run_places import find_places, place_options, possible_places
+from vidsgg.assembly.run_places import check_named, find_places, place_options, possible_places
 from vidsgg.assembly.saved_run import SavedRun, check_widths, data_of, detector_places, read_run
 from vidsgg.engine.checkpoint import Checkpoint, newest_checkpoint
 from vidsgg.engine.checkpoint_files import BEST, FINAL, SHARED
@@ -104,7 +104,9 @@ def find_start(options: TrainOptions, given: Collection[str], splits: Splits | N
     mine = _options_to_go_on(run, options, given)
     if mine is None or run.imported or run.checkpoint.continuation is None:
         return _with_weights_of(run, options, splits)
-    root = data_of(run, mine.data_path if mine.data_path != run.options.data_path else None)
+    _check_addresses(mine, given, run.file)
+    named = "data_path" in given or mine.data_path != run.options.data_path
+    root = data_of(run, mine.data_path if named else None)
     found = splits or _open(root, mine)
     moved = not _same_folder(root, run.options.data_path)
     same_videos = run.made.videos == videos_record(found)
@@ -147,6 +149,13 @@ def find_start(options: TrainOptions, given: Collection[str], splits: Splits | N
     lines += (f"goes on from {run.file}: after step {at.step}, batch {at.batch} of epoch {at.epoch}",)
     lines += (f"changed: {', '.join(changed)}",) if changed else ()
     return Start(mine, root, found, continued=run, in_place=in_place, lines=lines)
+
+
+def _check_addresses(options: TrainOptions, given: Collection[str], file: Path) -> None:
+    """Raises ConfigError for an address that only a file names."""
+    for name in ("data_path", "features"):
+        if name not in given:
+            check_named(name, getattr(options, name), file)
 
 
 def _own_detector(run: SavedRun, root: Location) -> str:
@@ -204,6 +213,7 @@ def _begin_again(folder: Path, options: TrainOptions, given: Collection[str], sp
     if mine is None:
         raise CheckpointError(f"option -resume_from: the run in {folder} has saved nothing to start from.")
     require_said_again(file, withhold_code(config, kind)[1], given, kind)
+    _check_addresses(mine, given, file)
     mine = replace(mine, save_path=options.save_path or str(folder))
     if mine.resume_from is None:
         return _fresh(mine, splits)
