@@ -39,7 +39,7 @@ def is_found(value: str) -> bool:
     return is_storage(value) or os.path.exists(value)
 
 
-def check_named(option: str, value: object, file: Path) -> None:
+def check_not_recorded(option: str, value: object, file: Path) -> None:
     """Raises ConfigError if the value of an option that only a file gives is an address."""
     if isinstance(value, str) and is_storage(value):
         raise ConfigError(

@@ -12,7 +12,7 @@ from torch import nn
 
 from vidsgg.assembly.data import choose_device, move_to, resolve_data_path
 from vidsgg.assembly.detectors import IN_DATA_FOLDER, SHARED_DETECTOR, best_of_run, is_detector_name, widths_of
-from vidsgg.assembly.run_places import check_named, find_places, is_found, place_options, possible_places
+from vidsgg.assembly.run_places import check_not_recorded, find_places, is_found, place_options, possible_places
 from vidsgg.assembly.sources import FeatureSource, open_source
 from vidsgg.datasets.base import VideoDataset
 from vidsgg.detectors.label_files import NO_LABELS, LabelFiles
@@ -147,7 +147,7 @@ def data_of(run: SavedRun, given: str | None) -> Location:
     ConfigError naming where it is not, and for an address that is not given."""
     had = run.options.data_path
     if given is None:
-        check_named("data_path", had, run.file)
+        check_not_recorded("data_path", had, run.file)
     if given is None and had is not None and not is_found(had):
         looked = ", ".join(map(str, places_of(run, had)))
         raise ConfigError(
@@ -193,7 +193,7 @@ def load_model(
             " kind."
         )
     if "features" not in changes:
-        check_named("features", options.features, run.file)
+        check_not_recorded("features", options.features, run.file)
     if options.features not in ("auto", "off", LAYOUT) and not is_found(options.features) and "features" not in changes:
         looked = ", ".join(map(str, places_of(run, options.features)))
         raise ConfigError(

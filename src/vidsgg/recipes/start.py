@@ -13,7 +13,7 @@ from typing import Any
 
 from vidsgg.assembly.data import Splits, open_splits, resolve_data_path
 from vidsgg.assembly.detectors import best_of_run, is_detector_name
-from vidsgg.assembly.run_places import check_named, find_places, place_options, possible_places
+from vidsgg.assembly.run_places import check_not_recorded, find_places, place_options, possible_places
 from vidsgg.assembly.saved_run import SavedRun, check_widths, data_of, detector_places, read_run
 from vidsgg.engine.checkpoint import Checkpoint, newest_checkpoint
 from vidsgg.engine.checkpoint_files import BEST, FINAL, SHARED
@@ -155,7 +155,7 @@ def _check_addresses(options: TrainOptions, given: Collection[str], file: Path) 
     """Raises ConfigError for an address that only a file names."""
     for name in ("data_path", "features"):
         if name not in given:
-            check_named(name, getattr(options, name), file)
+            check_not_recorded(name, getattr(options, name), file)
 
 
 def _own_detector(run: SavedRun, root: Location) -> str:
