@@ -38,6 +38,7 @@ from benchmarks.sttran import build, random_clip
 from vidsgg.cli.command_line import parse
 from vidsgg.datasets.action_genome import SCHEMA
 from vidsgg.datasets.synthetic.generate import SyntheticConfig, generate
+from vidsgg.engine.allocation import keep_freed_memory
 from vidsgg.engine.optimizer import ReferenceAdamW
 from vidsgg.engine.precision import Precision, product_rate
 from vidsgg.engine.update import Update, clip_gradients
@@ -102,6 +103,7 @@ class Steps:
         if self.plain:
             self.model, self.optimizer = build("plain")
         else:
+            keep_freed_memory()
             self.model, _ = build("ours")
             self.precision = Precision(self.model, kind, torch.bfloat16)
             self.optimizer = ReferenceAdamW(self.precision.updated(self.model.parameters()), lr=1e-5)

@@ -120,7 +120,7 @@ def test_a_processor_on_which_bfloat16_is_slower_is_named(
     rates = {torch.bfloat16: bfloat16, torch.float32: 170.0}
     monkeypatch.setattr("vidsgg.engine.precision.product_rate", rates.__getitem__)
     told = Precision(nn.Linear(2, 2), "O2", torch.bfloat16).remarks()
-    assert any("its products reach 90 GFLOP/s, those of float32 170" in line for line in told) == warned
+    assert any("its products reach 90 GFLOP/s a core, those of float32 170" in line for line in told) == warned
 
 
 def test_the_products_of_both_types_are_measured() -> None:

@@ -19,6 +19,7 @@ from vidsgg.assembly.run_places import absolute_places
 from vidsgg.assembly.sources import FeatureSource
 from vidsgg.datasets.pair_limits import pair_lines
 from vidsgg.datasets.synthetic.known import is_synthetic
+from vidsgg.engine.allocation import keep_freed_memory
 from vidsgg.engine.checkpoint import Provenance
 from vidsgg.engine.checkpoint_files import BEST
 from vidsgg.engine.distributed import Team, join_team
@@ -136,6 +137,8 @@ def _train(start: Start, team: Team, held_out: str, after_evaluation: AfterEvalu
     All parts are made, and so everything that can be wrong is found, before the folder is.
     """
     task = Task.of(start, team)
+    if task.device.type == "cpu":
+        keep_freed_memory()
     source = open_features(task)
     logger = find_logger(task.options.logger)
     lessons, lesson_lines = make_lessons(task)
