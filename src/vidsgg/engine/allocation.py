@@ -12,9 +12,9 @@ def keep_freed_memory() -> bool:
     """Have the memory of freed tensors used again instead of given back to the system; returns whether
     that is possible here (Linux with glibc).
 
-    By default glibc maps every large tensor anew, and the system fills it with zeros page by page: an
-    eighth of a training step (``benchmarks.step``). Numbers do not change. The process keeps the memory of its largest
-    step to its end.
+    By default glibc maps every large tensor anew, and the system fills it with zeros page by page,
+    which took an eighth of a training step of STTran at full width. Numbers do not change. The process
+    keeps the memory of its largest step to its end.
     """
     if sys.platform != "linux":
         return False
