@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from numbered_video import write
 from vidsgg.cli.main import main
 from vidsgg.io.graphs import read_graph
 from vidsgg.io.locations import RemotePath
+from vidsgg.recipes.predict_video import _Predictor
 
 WORDS = ["-device", "cpu", "-fps", "5"]
 
@@ -81,6 +83,39 @@ def test_the_page_of_such_a_graph(
     assert main(["view", str(far / "a.graph.json"), "-video", f"{films}/a.mp4", "-sheet", "True"]) == 0
     assert "no pictures" not in capsys.readouterr().out
     assert main(["export", str(near), "-format", "csv", "-out", str(tmp_path / "a.csv")]) == 0
+
+
+@pytest.mark.parametrize("where", ["here", "there"])
+def test_calls_at_one_moment_replace_no_graph_of_another_video(
+    where: str,
+    buckets: Buckets,
+    films: RemotePath,
+    detector: list[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "other").mkdir()
+    other = write(tmp_path / "other" / "a.mp4", frames=8)
+    out = tmp_path / "graphs" if where == "here" else buckets.new() / "graphs"
+    write_it, meanwhile = _Predictor._write, list[str]()
+
+    def slowly(self: _Predictor, *given: Any) -> tuple[int, int]:
+        if meanwhile:
+            assert main(["predict", meanwhile.pop(), *detector, "-o", str(out)]) == 0
+        return write_it(self, *given)
+
+    monkeypatch.setattr(_Predictor, "_write", slowly)
+    meanwhile.append(f"{films}/a.mp4")
+    assert main(["predict", str(other), *detector, "-o", str(out)]) == 2
+    assert f"another call has written {out}/a.graph.json meanwhile" in "".join(capsys.readouterr())
+    source = read_graph(out / "a.graph.json").made_by
+    assert source is not None and source.source == f"{films}/a.mp4"
+    meanwhile.append(f"{films}/b.mp4")
+    assert main(["predict", f"{films}/b.mp4", *detector, "-o", str(out)]) == 0
+    assert "another call wrote its graph meanwhile, which stays" in capsys.readouterr().out
+    assert main(["predict", str(other), *detector, "-o", str(out)]) == 0
+    assert len(list(out.iterdir())) == 3
 
 
 @pytest.mark.parametrize(

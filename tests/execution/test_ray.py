@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import json
 import os
 import sys
 import time
@@ -106,6 +107,7 @@ def test_two_nodes(cluster: Any, tmp_path: Path, capsys: pytest.CaptureFixture[s
     second = added(cluster)
     on_ray = ["-engine", "ray", "-address", cluster.address]
     predict_films(on_ray, capsys)
+    build_a_library(on_ray, capsys)
     workers_and_a_node_end(cluster, second)
     what_is_missing_is_told(cluster)
 
@@ -136,6 +138,18 @@ def predict_films(on_ray: list[str], capsys: pytest.CaptureFixture[str]) -> None
     assert files("many") == files("one")
     assert main([*command, *on_ray, "-o", "one"]) == 0  # nothing is left to do
     assert told(capsys).count("is there already") == 12
+
+
+def build_a_library(on_ray: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """On the cluster and here, from the same graphs."""
+    descriptions = []
+    for name, words in (("lib", on_ray), ("same", [])):
+        assert main(["library", "build", "many", *words, "-o", name]) == 0
+        assert main(["library", "info", name, "-json", "True"]) == 0
+        descriptions.append(json.loads(capsys.readouterr().out.splitlines()[-1]))
+    assert descriptions[0]["videos"] == 12 and descriptions[0]["frames"] > 0
+    there, here = ({**one, "bytes": 0, "parts": 0} for one in descriptions)
+    assert there == here
 
 
 def workers_and_a_node_end(cluster: Any, second: Any) -> None:

@@ -25,7 +25,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from vidsgg.io.links import regular_file
+from vidsgg.io.links import is_link, regular_file
 from vidsgg.io.locations import Location, RemotePath
 
 if sys.platform != "win32":
@@ -33,21 +33,23 @@ if sys.platform != "win32":
 
 _TEMPORARY = re.compile(r"\.vidsgg-[0-9a-f]{16}-.*\.tmp", re.DOTALL)
 _NAME_LETTERS = 40  # of the file's name in the temporary one, which must not become too long
+_NO_HARD_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 _SETTLED_SECONDS = 60  # Windows: after which a closed file is not about to get its name
 _cleaned: set[Path] = set()  # folders that this process has written to
 
 
 @contextlib.contextmanager
-def whole_file(path: Location, *, flush: bool = True) -> Iterator[BinaryIO]:
+def whole_file(path: Location, *, flush: bool = True, new: bool = False) -> Iterator[BinaryIO]:
     """A file to write that gets its name when it is complete: a kill or an error leaves the old
     file or none, never half of one.
 
     If there is a link at ``path``, the file takes its place; nothing is written through it. flush:
     make sure that the disk has it first, which takes milliseconds; one of many files that are worth
-    something together only needs none. Raises OSError naming ``path`` if the disk refuses, or if
-    there is something other than a file.
+    something together only needs none. new: raise FileExistsError at the end if there is a file by
+    then; of several who write it at once, one succeeds. Raises OSError naming ``path`` if the disk
+    refuses, or if there is something other than a file.
     """
-    with whole_path(path, flush=flush) as temporary, temporary.open("r+b") as file:
+    with whole_path(path, flush=flush, new=new) as temporary, temporary.open("r+b") as file:
         yield file
 
 
@@ -78,7 +80,7 @@ def same_file(path: Path, other: Path) -> None:
 
 
 @contextlib.contextmanager
-def whole_path(path: Location, *, flush: bool = True) -> Iterator[Path]:
+def whole_path(path: Location, *, flush: bool = True, new: bool = False) -> Iterator[Path]:
     """The same for libraries that open files themselves: the temporary name, to be written and
     closed within the block."""
     if isinstance(path, RemotePath):
@@ -86,7 +88,7 @@ def whole_path(path: Location, *, flush: bool = True) -> Iterator[Path]:
             file = Path(folder) / "upload"
             file.touch()
             yield file
-            path.put(file)
+            path.put(file, new=new)
         return
     temporary: Path | None = None
     try:
@@ -100,11 +102,11 @@ def whole_path(path: Location, *, flush: bool = True) -> Iterator[Path]:
             if flush:
                 os.fsync(descriptor)
             if sys.platform != "win32":
-                os.replace(temporary, path)  # while it is locked
+                _give_name(temporary, path, new=new)  # while it is locked
         finally:
             os.close(descriptor)
         if sys.platform == "win32":  # where an open file cannot get another name
-            os.replace(temporary, path)
+            _give_name(temporary, path, new=new)
     except OSError as error:
         if error.errno is not None and error.filename in (None, str(temporary)):
             raise OSError(error.errno, error.strerror, str(path)) from error
@@ -113,6 +115,22 @@ def whole_path(path: Location, *, flush: bool = True) -> Iterator[Path]:
         if temporary is not None:
             with contextlib.suppress(OSError):
                 temporary.unlink()
+
+
+def _give_name(temporary: Path, path: Path, *, new: bool) -> None:
+    if not new or is_link(path):
+        os.replace(temporary, path)
+    elif sys.platform == "win32":
+        os.rename(temporary, path)  # refused there where a file has the name
+    else:
+        try:
+            os.link(temporary, path)
+        except OSError as error:
+            if error.errno not in _NO_HARD_LINKS:
+                raise
+            if path.exists():  # the best that such a file system offers: not safe against the same moment
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from None
+            os.replace(temporary, path)
 
 
 def is_temporary(name: str) -> bool:

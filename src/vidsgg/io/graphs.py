@@ -69,18 +69,33 @@ def frame_json(frame: GraphFrame) -> dict[str, Any]:
     return known
 
 
+class GraphExists(DataError):
+    """Another process has written a graph file of this name meanwhile."""
+
+
 @contextmanager
 def graph_writer(
-    path: Location, video_id: str, dataset: str, schema: Schema | None, video: VideoFile | None = None
+    path: Location,
+    video_id: str,
+    dataset: str,
+    schema: Schema | None,
+    video: VideoFile | None = None,
+    *,
+    new: bool = False,
 ) -> Iterator[GraphWriter]:
-    """The file gets its name when the block has been left without an error, after ``finish``.
-    Raises DataError if it cannot be written."""
+    """The file gets its name when the block has been left without an error, after ``finish``. new:
+    no file is replaced. Raises DataError if it cannot be written, GraphExists if ``new`` and there is
+    one by then."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(path) as file:
+        with whole_file(path, new=new) as file:
             writer = GraphWriter(file, video_id, dataset, schema, video)
             yield writer
             assert writer.finished, f"{path}: the relations are missing"
+    except FileExistsError as error:
+        raise GraphExists(
+            f"another call has written {path} meanwhile. Run the command again: this video gets another name."
+        ) from error
     except OSError as error:
         raise DataError(f"cannot write {path}: {error.strerror}.") from error
 

@@ -168,11 +168,15 @@ class RemotePath:
     def mkdir(self, parents: bool = False, exist_ok: bool = False) -> None:
         """Nothing: object storage has no folders, only names with ``/`` in them."""
 
-    def put(self, file: Path) -> None:
-        """Upload a file, in place of what is there. Readers see the old one until the new one is whole."""
+    def put(self, file: Path, *, new: bool = False) -> None:
+        """Upload a file, in place of what is there. Readers see the old one until the new one is whole.
+
+        new: raise FileExistsError instead if something is there; of several who try at once, one
+        succeeds.
+        """
         self._check_writable()
         with _told(self):
-            self._system().put_file(str(file), self.key)
+            self._system().put_file(str(file), self.key, **({"mode": "create"} if new else {}))
 
     def create(self, content: bytes) -> None:
         """Write a small file that is not there yet. Raises FileExistsError if it is: of several who try

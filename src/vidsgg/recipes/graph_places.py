@@ -28,6 +28,7 @@ class GraphPlace:
     note: str | None = None  # why the file is not called as the video
     problem: str | None = None  # why the graph can neither be kept nor made
     in_library: bool = False  # whether ``file`` is a library, which the graph becomes a part of
+    new: bool = False  # there was no such file: one that is there later is of another call
 
 
 def graph_places(
@@ -78,7 +79,7 @@ def _place(
             files[first],
             problem=f"{video}: {', '.join(map(str, files.values()))} are all of other videos; {REMEDY}",
         )
-    return GraphPlace(video, files[free[0]], note=_note(video, free[0], there))
+    return GraphPlace(video, files[free[0]], note=_note(video, free[0], there), new=True)
 
 
 def _note(video: Location, name: str, there: dict[str, _Found]) -> str | None:

@@ -26,10 +26,10 @@ from vidsgg.io.ahead import ahead
 from vidsgg.io.atomic import remove_left_behind
 from vidsgg.io.boxes import GivenBoxes
 from vidsgg.io.footage import Footage, FootageFrame, FramesDone, frame_bytes
-from vidsgg.io.graphs import SUFFIX, graph_writer, path_to, whole_path_to
+from vidsgg.io.graphs import SUFFIX, GraphExists, graph_writer, path_to, read_graph, whole_path_to
 from vidsgg.io.locations import Location, location
 from vidsgg.recipes.command_options import PredictOptions
-from vidsgg.recipes.graph_places import GraphPlace, graph_places
+from vidsgg.recipes.graph_places import GraphPlace, check_alike, graph_places
 from vidsgg.recipes.graph_videos import check_video
 from vidsgg.recipes.videos import find_videos
 from vidsgg.status import hides_bars, say
@@ -197,7 +197,7 @@ class _Predictor:
     def __init__(
         self, options: PredictOptions, watch: FramesDone | None = None, name: str | None = None, several: bool = False
     ) -> None:
-        self._watch, self._name, self._several = watch, name, several
+        self._watch, self._name, self._several, self._overwrite = watch, name, several, options.overwrite
         run = read_run(Path(options.checkpoint), model=options.model)
         folders = [location(options.data_path)] if options.data_path is not None else []
         model = TrainedModel(
@@ -270,17 +270,25 @@ class _Predictor:
         timeline, count, schema = RelationTimeline(), 0, self._at.schema
         # What a library holds is seen from anywhere.
         source = whole_path_to(str(place.video), Path()) if place.in_library else path_to(place.video, file)
-        with graph_writer(file, footage.name, schema.name, schema, video_file(place.video, footage)) as writer:
-            for frame in self._at.frames(footage.name, self._watched(footage), boxes):
-                writer.add(frame)
-                timeline.add(frame)
-                count += 1
-            relations = timeline.intervals(self._at.interval_rules)
-            notes += [*footage.notes, *(boxes.notes() if boxes else ())]
-            writer.finish(
-                relations,
-                replace(self.origin, notes=(*self._at.notes, *notes), source=source),
-            )
+        content, new = video_file(place.video, footage), place.new and not place.in_library
+        try:
+            with graph_writer(file, footage.name, schema.name, schema, content, new=new) as writer:
+                for frame in self._at.frames(footage.name, self._watched(footage), boxes):
+                    writer.add(frame)
+                    timeline.add(frame)
+                    count += 1
+                relations = timeline.intervals(self._at.interval_rules)
+                notes += [*footage.notes, *(boxes.notes() if boxes else ())]
+                writer.finish(
+                    relations,
+                    replace(self.origin, notes=(*self._at.notes, *notes), source=source),
+                )
+        except GraphExists:
+            there = read_graph(file)
+            if there.video != content:
+                raise
+            check_alike(str(file), there, self.origin, self._overwrite)
+            notes.append("another call wrote its graph meanwhile, which stays")
         return count, len(relations)
 
     def _watched(self, footage: Footage) -> Iterator[FootageFrame]:
