@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -180,3 +181,19 @@ def test_a_full_disk_names_the_file_and_leaves_nothing(tmp_path: Path, flush: bo
     done = subprocess.run(arguments, capture_output=True, text=True, check=True)
     assert done.stdout == f"{tmp_path / 'a'} File too large\n"
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("links", [True, False], ids=["hard links", "none"])
+def test_a_new_file_replaces_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool) -> None:
+    def refuse(*names: Path) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted", str(names[0]), None, str(names[1]))
+
+    if not links:
+        monkeypatch.setattr(os, "link", refuse)
+    path = tmp_path / "a"
+    with whole_file(path, new=True) as first:
+        first.write(b"first")
+    with pytest.raises(FileExistsError) as raised, whole_file(path, new=True) as second:
+        second.write(b"second")
+    assert raised.value.filename == str(path) and path.read_bytes() == b"first"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a"]
