@@ -92,11 +92,11 @@ def graph_writer(
             writer = GraphWriter(file, video_id, dataset, schema, video)
             yield writer
             assert writer.finished, f"{path}: the relations are missing"
-    except FileExistsError as error:
-        raise GraphExists(
-            f"another call has written {path} meanwhile. Run the command again: this video gets another name."
-        ) from error
     except OSError as error:
+        if isinstance(error, FileExistsError) and error.filename == str(path):
+            raise GraphExists(
+                f"another call has written {path} meanwhile. Run the command again: this video gets another name."
+            ) from error
         raise DataError(f"cannot write {path}: {error.strerror}.") from error
 
 
