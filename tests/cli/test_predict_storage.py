@@ -49,7 +49,7 @@ def test_a_killed_call_goes_on_where_it_was(
     process = subprocess.Popen([sys.executable, "-m", "vidsgg", *words], stdout=subprocess.DEVNULL, env=os.environ)
     ended = time.monotonic() + 120
     while not list(out.iterdir()) and process.poll() is None and time.monotonic() < ended:
-        time.sleep(0.2)
+        time.sleep(0.01)
     process.kill()
     process.wait()
     before = {path.name for path in out.iterdir()}
