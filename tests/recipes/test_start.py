@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -17,7 +18,8 @@ from engine.training import assert_same_bits
 from vidsgg import train_model
 from vidsgg.cli import train
 from vidsgg.cli.main import run
-from vidsgg.errors import ConfigError
+from vidsgg.datasets.easg import EASG
+from vidsgg.errors import ConfigError, DataError
 from vidsgg.io.tensors import load_tensors
 
 TINY = [*NARROW, "-eval_freq", "1"]
@@ -187,6 +189,24 @@ def test_a_batch_size_that_was_found_is_said_recorded_and_kept(
     killed = cut(path, tmp_path / "killed", 2)
     assert resumed(killed, "-batch_size", "auto") == 0
     assert_same_bits(whole / FINAL, killed / FINAL)
+
+
+def test_a_batch_size_is_found_by_the_largest_video_that_can_be_read(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, asked = EASG.features, list[int]()
+
+    def first_is_broken(self: EASG, index: int) -> Any:
+        asked.append(index)
+        if len(asked) == 1:
+            raise DataError("clip 1: broken")
+        return read(self, index)
+
+    monkeypatch.setattr(EASG, "features", first_is_broken)
+    words = ["-data_path", str(data), "-save_path", str(tmp_path / "run"), *TINY, "-epochs", "0", "-batch_size", "auto"]
+    assert run(train.main, [*words, "-skip_bad", "True"]) == 0
+    assert "batch size: 1 video, the most that are taken" in capsys.readouterr().err
+    assert asked[0] != asked[1]
 
 
 def test_where_and_how_it_runs_may_differ(whole: Path, data: Path, tmp_path: Path) -> None:

@@ -122,11 +122,7 @@ def open_features(task: Task) -> FeatureSource:
         needed=[(splits.val, False)] if task.counting else [(splits.train, True), (splits.val, False)],
         inference=options.inference,
     )
-    if not options.inference.is_default and source.detector_record() is None:
-        raise ConfigError(
-            "option -backend: this run uses no detector; leave out -backend and -precision, which choose how a"
-            " detector is computed."
-        )
+    source.check_inference(options.inference)
     return source
 
 
@@ -196,7 +192,9 @@ def choose_batch_size(task: Task, source: FeatureSource, lessons: Lessons) -> tu
     one = _with_size(task, 1)
     assert one.neural is not None
     loader, _ = make_loaders(one, source, lessons)
-    alone = replace(loader, workers=0, team=ALONE, stages=[(-1, [max(sizes, key=sizes.__getitem__)])])
+    # The largest that can be read: with -skip_bad one whose pictures cannot is passed over.
+    largest_first = sorted(sizes, key=sizes.__getitem__, reverse=True)
+    alone = replace(loader, workers=0, team=ALONE, shuffle=False, stages=[(-1, largest_first)])
     model, _ = make_model(one, source)  # one of its own: trying spoils it
     state, _ = make_learner(
         model, one.neural, loader, task.abilities.recomputable, task.method.course(model, one.network_options)
