@@ -120,6 +120,27 @@ def test_an_export_is_kept_and_a_damaged_one_made_again(tmp_path: Path, monkeypa
     assert made == ["trunk", "trunk", "head"]
 
 
+@pytest.mark.parametrize("fails", ["mkdir", "open"])
+def test_an_export_that_cannot_be_kept_or_opened_is_one_message(
+    fails: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*given: Any) -> Any:
+        raise RuntimeError("unsupported\nmodel version")
+
+    if fails == "mkdir":
+        (tmp_path / "cache").write_text("a file")
+    else:
+        monkeypatch.setattr(exported, "_in_onnxruntime", broken)
+    detector = tiny_detector(OBJECTS)
+    choose_backend(detector, Inference("onnx"), CPU)
+    said = {
+        "mkdir": r"cannot keep the export in .*backends: .*VIDSGG_CACHE.*-backend torch",
+        "open": r"onnx cannot open .*: unsupported model version\. .*-backend torch",
+    }
+    with pytest.raises(ConfigError, match=said[fails]):
+        features(detector)
+
+
 @pytest.mark.parametrize("wrong", [0.01, float("nan")])
 def test_results_unlike_torchs_are_refused(wrong: float, monkeypatch: pytest.MonkeyPatch) -> None:
     detector = tiny_detector(OBJECTS)
@@ -249,10 +270,13 @@ def test_a_graph_names_what_computed_its_detector(tmp_path: Path, capsys: pytest
     assert made_by["torch"].detector == "faster-rcnn-c4"
     assert made_by["onnx"] == dataclasses.replace(made_by["torch"], detector="faster-rcnn-c4 (onnx, fp32)")
     assert "computed by onnx, fp32" in capsys.readouterr().err
+    words = ["predict", str(video), "-boxes", str(file), "-device", "cpu", "-o", str(tmp_path / "given")]
+    assert main([*words, "-precision", "bf16"]) == 2  # given boxes need no detector
+    assert "option -backend: no detector is used here; leave out" in capsys.readouterr().err
 
 
 def test_a_choice_without_a_detector_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root = sighted_set(tmp_path / "data")
     words = ["train", "-data_path", str(root), "-model", "frequency", "-save_path", str(tmp_path / "run")]
     assert main([*words, "-device", "cpu", "-backend", "onnx"]) == 2
-    assert "option -backend: this run uses no detector" in capsys.readouterr().err
+    assert "option -backend: no detector is used here" in capsys.readouterr().err

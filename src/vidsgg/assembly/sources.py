@@ -152,6 +152,15 @@ class FeatureSource:
             return DetectorRecord(self.boxes.describe(), self.boxes.digest())
         return None if self.key is None else DetectorRecord(dict(self.key.detector), self.key.weights)
 
+    def check_inference(self, asked: Inference) -> None:
+        """Raises ConfigError if another backend or precision than the default is asked for and there is no
+        detector to compute."""
+        if not asked.is_default and self.detector_record() is None:
+            raise ConfigError(
+                "option -backend: no detector is used here; leave out -backend and -precision, which choose how a"
+                " detector is computed."
+            )
+
 
 def open_source(
     root: Location,

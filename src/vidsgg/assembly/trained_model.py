@@ -26,7 +26,7 @@ from vidsgg.assembly.sources import FeatureSource, open_box_source, open_default
 from vidsgg.assembly.video_defaults import FPS, TRACKER, Tracking
 from vidsgg.assembly.video_predictor import VideoPredictor, VideoSettings, check_reads_videos
 from vidsgg.datasets.base import VideoDataset
-from vidsgg.detectors.backends.choice import Backend, Inference, Numbers
+from vidsgg.detectors.backends.choice import TORCH, Backend, Inference, Numbers
 from vidsgg.detectors.label_files import NO_LABELS, LabelFiles
 from vidsgg.engine.distributed import ALONE, Team
 from vidsgg.engine.evaluate import score
@@ -254,7 +254,9 @@ class TrainedModel:
         where = datasets[0].root if root is None else root
         given: dict[str, Any] = {"detector": self.detector, "labels": self.labels}
         given |= {"backend": self._backend, "precision": self._precision} | changes
-        return load_model(self.run, where, datasets, self.device, team=team, **given)
+        ready = load_model(self.run, where, datasets, self.device, team=team, **given)
+        ready.source.check_inference(self._asked)
+        return ready
 
     def on_videos(self, settings: VideoSettings) -> VideoPredictor:
         """A predictor for videos that belong to no data set. Raises ConfigError or CheckpointError
@@ -266,6 +268,11 @@ class TrainedModel:
             self.labels.refuse("a table of boxes", "has labels of its own")
         ready = self._for_boxes(settings.boxes is not None) if reads_boxes(self.run) else self._for_videos
         return VideoPredictor(self.run, ready, settings)
+
+    @property
+    def _asked(self) -> Inference:
+        """What is asked for here, whatever the run had."""
+        return Inference(self._backend or TORCH.backend, self._precision or TORCH.precision)
 
     @property
     def _inference(self) -> Inference:
@@ -286,6 +293,7 @@ class TrainedModel:
             source = open_default_box_source(self.schema, device, widths, self.labels, self._inference)
         else:
             source = trained_source(self.run, self.detector, self._folders, source_with)
+        source.check_inference(self._asked)
         return model_on(self.run, source, self.schema, self.run.options, any_detector=True)
 
     @cached_property
@@ -311,6 +319,7 @@ class TrainedModel:
             )
 
         source = trained_source(self.run, self.detector, self._folders, source_with)
+        source.check_inference(self._asked)
         return model_on(self.run, source, self.schema, options, any_detector=self.detector is not None)
 
     def _decoded(self, ready: ReadyModel, clip: Clip) -> list[VideoPrediction]:

@@ -38,8 +38,8 @@ def opened_export(
     """A part computed from its export. identity: what decides its numbers. check: raises ConfigError if results
     differ from torch's.
 
-    A file of the cache that is damaged is made again. Raises ConfigError if a package is missing, and what ``check``
-    raises.
+    A file of the cache that is damaged is made again. Raises ConfigError if a package is missing, if the cache cannot
+    be written or its file not opened, and what ``check`` raises.
     """
     used.check_installed()
     names, _ = tensors_of(original(part.examples[0]))
@@ -50,14 +50,30 @@ def opened_export(
             check(run)
             return run
         except Exception as error:  # whatever it is, the file is made again, and then it counts
-            _log.warning("%s cannot be used and is made again: %s", file, " ".join(str(error).split())[:200])
+            _log.warning("%s cannot be used and is made again: %s", file, _short(error))
     say(f"exporting the detector's {part.name} for {used.backend}, once")
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with whole_path(file) as temporary:
-        export(part, original, temporary)
-    run = _opened_file(file, names, used)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with whole_path(file) as temporary:
+            export(part, original, temporary)
+    except OSError as error:
+        raise ConfigError(
+            f"option -backend: cannot keep the export in {file.parent}: {error.strerror or error}. Name another cache"
+            " folder in the environment variable VIDSGG_CACHE, or take -backend torch."
+        ) from error
+    try:
+        run = _opened_file(file, names, used)
+    except Exception as error:  # both libraries raise kinds of their own
+        raise ConfigError(
+            f"option -backend: {used.backend} cannot open {file}: {_short(error)}. Take -backend torch, or another"
+            " version of the backend's package."
+        ) from error
     check(run)
     return run
+
+
+def _short(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]
 
 
 def export_place(part: FrozenPart, identity: str) -> Path:
@@ -97,8 +113,8 @@ def export(part: FrozenPart, original: Computed, file: Path) -> None:
             )
     except _FAILURES as error:
         raise ConfigError(
-            f"option -backend: torch cannot export this detector's {part.name}: {' '.join(str(error).split())[:300]}. Take"
-            " -backend torch or compile."
+            f"option -backend: torch cannot export this detector's {part.name}: {_short(error)}. Take -backend"
+            " torch or compile."
         ) from error
 
 
