@@ -56,9 +56,9 @@ class Row:
     changes: Mapping[str, Any] = field(default_factory=dict)
 
 
-# TEMPURA and STKET are published with binary cross entropy, STTran with the multi-label margin
-# loss. That alone moves mean recall a lot, so STTran stands here with either, and TEMPURA without
-# its memory.
+# TEMPURA and STKET are published with binary cross entropy, STTran and DSG-DETR with the multi-label
+# margin loss. That alone moves mean recall a lot, so STTran and DSG-DETR stand here with either, and
+# TEMPURA without its memory.
 ROWS = {
     "frequency": Row("P(predicate given classes)", "frequency"),
     "sttran": Row("STTran", "sttran"),
@@ -68,6 +68,7 @@ ROWS = {
     "stket": Row("STKET", "stket"),
     "sttran-partial": Row("STTran, 10 % of the labels (ImparTail)", "sttran", {"partial_labels": "10"}),
     "dsgdetr": Row("DSG-DETR", "dsgdetr"),
+    "dsgdetr-bce": Row("DSG-DETR, binary cross entropy", "dsgdetr", {"bce_loss": True}),
     "oed": Row("OED, tiny, from nothing", "oed", SMALL_OED),
     "scenellm": Row("SceneLLM (re-implementation), binary cross entropy", "scenellm", SMALL_SCENELLM),
 }
