@@ -59,7 +59,7 @@ def test_everything_is_made_and_told(task: JobTask) -> None:
     assert (graph.video_id, graph.frames[0].key, len(graph.frames)) == ("walk.mp4", "walk.mp4/000001", result.frames)
     # The untrained detector takes everything for a person, so nothing is left to be related to, and that is said.
     assert result.relations == len(graph.relations) == 0 and all(frame.nodes for frame in graph.frames)
-    assert len(result.notes) == 1 and result.notes[0].startswith("no relation lasts long enough")
+    assert len(result.notes) == 1 and result.notes[0].startswith("no frame has a person and another thing.")
     assert "walk.mp4" in (task.folder / PAGE).read_text(encoding="utf-8")
     with (task.folder / "csv.csv").open(newline="") as file:
         assert "video" in (csv.DictReader(file).fieldnames or ())  # a row for every relation of a frame: none

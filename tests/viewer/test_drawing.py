@@ -129,6 +129,25 @@ def test_the_panel_breaks_long_names_at_hyphens_and_parts_numbers_from_scores(mo
     assert "neighbours 2 (0.60)" in " ".join(written) and not re.search(r"\d 0\.\d\d", " ".join(written))
 
 
+def test_relations_of_several_people_stand_behind_their_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    other = GraphNode("person", 1.0, (10, 10, 90, 200))
+    edges = (GraphEdge(2, 1, "touching", "contacting", 0.5), *FRAME.edges)
+    frame = replace(FRAME, nodes=(*FRAME.nodes, other), edges=edges)
+    written: list[str] = []
+    before = ImageDraw.ImageDraw.text
+    monkeypatch.setattr(
+        ImageDraw.ImageDraw,
+        "text",
+        lambda self, at, text, **rest: (written.append(text), before(self, at, text, **rest)),
+    )
+    graph = VideoGraph("V", "toy", (frame,))
+    draw_frame(IMAGE, frame, colours([graph], ("person",)), ("person",))
+    for line in ("person 1: holding", "person 2: touching (0.50)", "person 1: in front of"):
+        assert line in written
+    draw_sheet(None, graph, subjects=("person",))
+    assert "cup: person 1: holding; person 2: touching (0.50); person 1: in front of" in " ".join(written)
+
+
 def test_a_notebook_numbers_things_of_a_label() -> None:
     frames = [
         replace(

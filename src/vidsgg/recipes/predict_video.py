@@ -185,6 +185,29 @@ def _noted(place: GraphPlace) -> tuple[str, ...]:
     return () if place.note is None else (place.note,)
 
 
+@dataclass(frozen=True)
+class _Found:
+    """What a graph holds: frames, things and edges over all its frames, relations over time."""
+
+    frames: int
+    things: int
+    edges: int
+    relations: int
+
+
+def _why_nothing(found: _Found, subjects: Sequence[str], least: float) -> str:
+    """Why a graph has no relations over time, and what a user can do about it. least: score from
+    which boxes count; 0 if all do."""
+    counts = f" Things count from a score of {least:g} on; a smaller -least_score keeps more." if least else ""
+    if not found.things:
+        return f"no frame has a thing of the model's classes; another -detector may find some.{counts}"
+    if not found.edges:
+        pair = f"a {subjects[0]} and another thing" if len(subjects) == 1 else "two things that can be related"
+        return f"no frame has {pair}.{counts}"
+    single = "Pages and films show those of single frames."
+    return f"no relation lasts long enough; a smaller -threshold keeps more.{counts} {single}"
+
+
 def predictor_of(options: PredictOptions) -> _Predictor:
     """The model that is asked for, with its detector. Raises ConfigError and CheckpointError as run_video_prediction."""
     return _Predictor(options)
@@ -237,37 +260,31 @@ class _Predictor:
 
                 with TemporaryDirectory(prefix="vidsgg-") as folder:
                     file = Path(folder) / f"video{SUFFIX}"
-                    frames, relations = self._write(place, file, footage, boxes, notes)
+                    found = self._write(place, file, footage, boxes, notes)
                     graph = packed(file)
             else:
-                frames, relations = self._write(place, place.file, footage, boxes, notes)
+                found = self._write(place, place.file, footage, boxes, notes)
         except DataError as error:
             return VideoDone(place.video, place.file, problem=str(error))
-        if not relations:
-            notes.append(self._why_nothing())
+        if not found.relations:
+            notes.append(_why_nothing(found, self._at.schema.vocabulary.subjects, self._at.rules.least))
         return VideoDone(
             place.video,
             place.file,
-            frames,
-            relations,
+            found.frames,
+            found.relations,
             time.perf_counter() - started,
             (*_noted(place), *notes),
             in_library=place.in_library,
             graph=graph,
         )
 
-    def _why_nothing(self) -> str:
-        """What a user can do about a graph without relations over time."""
-        least = self._at.rules.least
-        things = f" Things count from a score of {least:g} on; a smaller -least_score keeps more." if least else ""
-        return f"no relation lasts long enough; a smaller -threshold keeps more.{things}"
-
     def _write(
         self, place: GraphPlace, file: Location, footage: Footage, boxes: GivenBoxes | None, notes: list[str]
-    ) -> tuple[int, int]:
-        """Numbers of frames and of relations over time. notes: gets what a reader of the graph
-        should know."""
-        timeline, count, schema = RelationTimeline(), 0, self._at.schema
+    ) -> _Found:
+        """notes: gets what a reader of the graph should know."""
+        timeline, schema = RelationTimeline(), self._at.schema
+        count = things = edges = 0
         # What a library holds is seen from anywhere.
         source = whole_path_to(str(place.video), Path()) if place.in_library else path_to(place.video, file)
         content, new = video_file(place.video, footage), place.new and not place.in_library
@@ -277,6 +294,8 @@ class _Predictor:
                     writer.add(frame)
                     timeline.add(frame)
                     count += 1
+                    things += len(frame.nodes)
+                    edges += len(frame.edges)
                 relations = timeline.intervals(self._at.interval_rules)
                 notes += [*footage.notes, *(boxes.notes() if boxes else ())]
                 writer.finish(
@@ -289,7 +308,7 @@ class _Predictor:
                 raise
             check_alike(str(file), there, self.origin, self._overwrite)
             notes.append("another call wrote its graph meanwhile, which stays")
-        return count, len(relations)
+        return _Found(count, things, edges, len(relations))
 
     def _watched(self, footage: Footage) -> Iterator[FootageFrame]:
         """The frames, while their number is reported."""

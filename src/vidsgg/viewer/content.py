@@ -148,9 +148,9 @@ def _edge_verdicts(frames: Sequence[GraphFrame], verdicts: Sequence[Verdict | No
 
 
 def stretches_of(graph: VideoGraph) -> list[Stretch]:
-    """The intervals of a graph by the positions of their frames, as far as these are shown. Where
-    frames are too far apart for the rules of intervals, every stretch of frames with an edge is
-    one.
+    """The intervals of a graph by the positions of their frames, as far as these are shown. In a
+    graph without any (ground truth, or no relation lasts long enough), every stretch of frames with
+    an edge is one.
     """
     numbers = [frame.number for frame in graph.frames]
     found = []

@@ -263,10 +263,12 @@ def _dashed(draw: ImageDraw.ImageDraw, box: tuple[float, float, float, float], c
             draw.line(ends, fill=colour, width=width)
 
 
-def _grouped(frame: GraphFrame, thing: int, subjects: Collection[str], called: Sequence[str]) -> dict[str, str]:
-    """Predicates of a thing as text, by group; with scores where there are any. A relation between
-    two things of which neither is of ``subjects`` stands at the first, with the name of the other."""
-    texts: dict[str, list[str]] = {}
+def _grouped(frame: GraphFrame, thing: int, subjects: Collection[str], called: Sequence[str]) -> dict[str, list[str]]:
+    """Predicates of a thing as text, by group; with scores where there are any. Where a frame has
+    several subjects, each has a text of its own, which begins with its name. A relation between two
+    things of which neither is of ``subjects`` stands at the first, with the name of the other."""
+    several = sum(is_subject(node, subjects) for node in frame.nodes) > 1
+    texts: dict[str, dict[int, list[str]]] = {}
     for edge in relations_of(frame, thing):
         other = edge.object if edge.subject == thing else edge.subject
         apart = is_subject(frame.nodes[other], subjects)
@@ -275,8 +277,11 @@ def _grouped(frame: GraphFrame, thing: int, subjects: Collection[str], called: S
         # in brackets, so that a number of a thing and a score never stand side by side
         score = "" if edge.score == 1 else f"{_NO_BREAK}({edge.score:.2f})"
         text = words(edge.predicate) + ("" if apart else f" {called[other]}") + score
-        texts.setdefault(edge.group, []).append(text)
-    return {group: ", ".join(found) for group, found in texts.items()}
+        texts.setdefault(edge.group, {}).setdefault(other if apart and several else -1, []).append(text)
+    return {
+        group: [(f"{called[one]}: " if one >= 0 else "") + ", ".join(said) for one, said in sorted(found.items())]
+        for group, found in texts.items()
+    }
 
 
 def _things(frame: GraphFrame, subjects: Collection[str]) -> list[int]:
@@ -330,9 +335,9 @@ def _panel(
             draw.text((36 * unit, y), text, font=title, fill=palette[node.label])
             y += 23 * unit
         y += 3 * unit
-        for group, text in _grouped(frame, i, subjects, called).items():
+        for group, texts in _grouped(frame, i, subjects, called).items():
             draw.text((36 * unit, y + 2 * unit), words(group), font=small, fill=_FAINT)
-            for line in _wrapped(draw, text, body, width - 124 * unit):
+            for line in (line for text in texts for line in _wrapped(draw, text, body, width - 124 * unit)):
                 draw.text((112 * unit, y), line, font=body, fill=_INK)
                 y += 20 * unit
         y += 10 * unit
@@ -355,7 +360,7 @@ def _captions(
         label, said = frame.nodes[i].label, _grouped(frame, i, subjects, called)
         if not said and not subjects:
             continue
-        text = f"{called[i]}: " + "; ".join(said.values())
+        text = f"{called[i]}: " + "; ".join(text for texts in said.values() for text in texts)
         lines += [(line, palette[label]) for line in _wrapped(draw, text, font, width - 8)]
     caption = Image.new("RGB", (width, 17 * len(lines) + 6), _PAPER)
     draw = ImageDraw.Draw(caption)
