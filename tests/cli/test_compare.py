@@ -243,7 +243,7 @@ def test_counters_come_back_as_they_were(pair: list[str], tmp_path: Path) -> Non
         (lambda columns, header: columns.update(hits=columns["hits"][..., :-1]), "hits is int64 of shape"),
         (lambda columns, header: columns.update(share=columns["share"].astype(np.float32)), "share is float32"),
         (lambda columns, header: header.update(format="other"), "does not hold scored videos"),
-        (lambda columns, header: header.update(made_by={}), "is damaged: made_by: the whole lacks 'protocol'; score"),
+        (lambda columns, header: header.update(made_by={}), "is damaged: made_by: lacks 'protocol'; score"),
         (lambda columns, header: columns.update(units=np.array([{}], dtype=object)), "not a readable column file"),
     ],
 )

@@ -66,13 +66,14 @@ def test_boxes_of_any_detector_are_related(kitchen: Path, network: Path, capsys:
 
 def test_what_is_wrong_is_one_message(kitchen: Path, network: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for given, message in (
-        (["-detector", str(network)], "none of the detector's 2 labels (someone, mug)"),
+        (["-detector", str(network)], "none of the detector's labels is a class of the model. Labels: someone, mug."),
         (["-detector", "nothing.onnx"], "neither a file"),
         (["-detector", str(network), "-label_map", "nothing.yaml"], "nothing.yaml"),
     ):
         assert main(["predict", "kitchen.mp4", "-device", "cpu", *given]) == 2
         error = capsys.readouterr().err
         assert message in error and "Traceback" not in error
+    assert main(["predict"]) == 2 and "name a video, as in 'vidsgg predict kitchen.mp4'" in capsys.readouterr().err
     assert not Path("graphs").exists()
 
 
@@ -108,7 +109,7 @@ def test_the_first_detector_that_is_there_is_taken(
 
 
 def test_the_app_offers_it(network: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="none of the detector's 2 labels"):
+    with pytest.raises(ConfigError, match="none of the detector's labels"):
         built_in_choices(BoxFinder.of(str(network)))
     rows = np.array([[20, 5, 60, 62, 0.9, 0]], np.float32)
     known = write_network(tmp_path / "b.onnx", {"detections": rows}, names=["person"])

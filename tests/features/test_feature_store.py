@@ -216,7 +216,7 @@ def test_other_formats_and_damaged_stores_are_refused(detector: FasterRCNN, tmp_
             {"dtype": "float8"},
             "store.json: dtype is 'float8', which is none of the values that it can have. The feature store is damaged",
         ),
-        ({"made_from": {}}, "store.json: the whole lacks 'detector'. The feature store is damaged: remove its folder"),
+        ({"made_from": {}}, "store.json: lacks 'detector'. The feature store is damaged: remove its folder"),
     ):
         (folder / "store.json").write_text(json.dumps({**good, **change}), encoding="utf-8")
         with pytest.raises(DataError, match=message):

@@ -203,6 +203,12 @@ def test_mistakes_point_at_the_word(lib: LibraryFolder, query: str, said: str) -
         Library(lib.path).search(query)
 
 
+def test_a_library_without_relations_says_so(lib: LibraryFolder) -> None:
+    add_graphs(lib, [replace(rich(), relations=())])
+    with pytest.raises(ConfigError, match="'person': no graph of this library has a relation over time"):
+        Library(lib.path).search("person holding cup")
+
+
 def test_the_mark_is_below_the_word(lib: LibraryFolder) -> None:
     add_graphs(lib, [rich()])
     with pytest.raises(ConfigError) as error:

@@ -11,8 +11,8 @@ import pytest
 from clips import entity_annotation
 
 from vidsgg.inference.graphs import annotated_graph, tracked
-from vidsgg.structures.graph import GraphEdge, GraphFrame, GraphNode, VideoGraph
-from vidsgg.viewer.content import page_content
+from vidsgg.structures.graph import GraphEdge, GraphFrame, GraphNode, Origin, VideoGraph
+from vidsgg.viewer.content import page_content, stretches_of
 from vidsgg.viewer.graphs import surest
 from vidsgg.viewer.matching import best_moment, compare, join_tracks
 
@@ -133,6 +133,14 @@ def test_frames_too_far_apart_for_intervals_are_told_as_they_are() -> None:
     sparse = tuple(replace(person_and_cup(n, "holding", 0.6), time=5.0 * n) for n in range(1, 4))
     assert not tracked(video(*sparse)).relations
     assert [row[3:] for row in told(video(*sparse))["layers"]["prediction"]["intervals"]] == [[0, 2, 0.6]]
+
+
+def test_without_intervals_only_what_is_shown_by_default_is_a_stretch() -> None:
+    """Else the timeline has relations that the graph of the moment leaves out."""
+    origin = Origin("m", "sgdet", "c", "w", shown_from=(("g", 0.5),))
+    frames = [person_and_cup(i + 1, "holding", score) for i, score in enumerate((0.6, 0.2, 0.8, 0.4))]
+    graph = replace(video(*frames), made_by=origin)
+    assert [row[4:] for row in stretches_of(graph)] == [(0, 0, 0.6), (2, 2, 0.8)]
 
 
 @pytest.mark.parametrize("most", [1, 2, 20])

@@ -83,10 +83,9 @@ def build_default_detector(
         return build_box_detector(name, schema, device, inference=inference)
     except ConfigError as error:
         raise ConfigError(
-            f"no detector is named with -detector, and the default one is not available: {error} There are three"
-            " ways to get one: download these weights as described; export any detector to ONNX, install"
-            " vidsgg[onnx] and pass -detector FILE.onnx; or find the boxes with another program and pass -boxes"
-            " FILE."
+            f"no detector is named with -detector, and the default one, {name}, cannot be used: {error} Or export any"
+            " detector to ONNX, install vidsgg[onnx] and pass -detector FILE.onnx; or find the boxes with another"
+            " program and pass -boxes FILE."
         ) from error
 
 

@@ -32,8 +32,8 @@ def main(argv: Sequence[str]) -> int:
         options = replace(options, checkpoint=MODEL)
     if not options.checkpoint:
         raise ConfigError(
-            "option -checkpoint is required: a checkpoint file, or the folder of a run such as output/...\nSee 'vidsgg"
-            " predict -h'."
+            "name a video, as in 'vidsgg predict kitchen.mp4', or with -checkpoint a run such as output/..., which then"
+            " predicts an annotated video of its data set.\nSee 'vidsgg predict -h'."
         )
     check_checkpoints([options.checkpoint], options.data_path, options.detector)
     if options.format == "library" and not options.videos:

@@ -17,7 +17,7 @@ from vidsgg.datasets.action_genome_files import SPLITS, cache_places, load_recor
 from vidsgg.datasets.action_genome_layout import find_layout
 from vidsgg.datasets.action_genome_rules import select
 from vidsgg.datasets.base import FrameSource, VideoDataset, count_triplets
-from vidsgg.errors import ConfigError, DataError, short
+from vidsgg.errors import ConfigError, DataError, counted, short
 from vidsgg.io.files import read_text
 from vidsgg.io.images import Image, read_image
 from vidsgg.io.locations import Location
@@ -143,7 +143,7 @@ class ActionGenome(VideoDataset):
         if problems and not skip_bad:
             first = next(iter(problems))
             more = sum(problems.values()) - 1
-            hint = f" {more} more entries cannot be used;" if more else ""
+            hint = f" {counted(more, 'more entry', 'more entries')} cannot be used;" if more else ""
             text = next(iter(records.messages(first, split)), first)
             raise DataError(
                 f"{self.layout.annotations}: {text}{hint} 'vidsgg data check' lists what is wrong, -skip_bad True"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vidsgg.datasets.findings import Book
-from vidsgg.errors import DataError
+from vidsgg.errors import DataError, counted
 
 _KEPT = 1_000  # cases of one kind that are named; more are only counted
 
@@ -44,7 +44,7 @@ class Faults:
         if not kinds:
             return
         more = self.total - 1
-        also = f" {more} more entries cannot be used;" if more else ""
+        also = f" {counted(more, 'more entry', 'more entries')} cannot be used;" if more else ""
         skip = "" if self.fatal else ", -skip_bad True leaves it out"
         raise DataError(f"{self.cases[kinds[0]][0]}{also} 'vidsgg data check' lists what is wrong{skip}.")
 

@@ -60,7 +60,8 @@ class ValidationReport:
         errors = sum(finding.count for finding in self.findings if finding.severity == "error")
         warnings = sum(finding.count for finding in self.findings if finding.severity == "warning")
         verdict = "the data set can be used" if self.clean else "not everything can be used"
-        return "\n".join([*lines, f"verdict: {verdict}; {errors} errors, {warnings} warnings"])
+        counts = f"{counted(errors, 'error')}, {counted(warnings, 'warning')}"
+        return "\n".join([*lines, f"verdict: {verdict}; {counts}"])
 
 
 @dataclass

@@ -80,8 +80,8 @@ def map_labels(labels: Sequence[str], classes: Sequence[str], label_map: Path | 
     index = tuple(said[plain] if (plain := _plain(label)) in said else names.get(plain, 0) for label in labels)
     if not any(index):
         raise ConfigError(
-            f"none of the detector's {len(labels)} labels ({_listed(labels)}) is a class of the model"
-            f" ({_listed(classes[1:])}); map them with -label_map FILE, with lines such as 'mug: cup'."
+            f"none of the detector's labels is a class of the model. Labels: {_listed(labels)}. Classes:"
+            f" {_listed(classes[1:])}. Map them with -label_map FILE, with lines such as 'mug: cup'."
         )
     return LabelMap(tuple(labels), tuple(classes), index)
 

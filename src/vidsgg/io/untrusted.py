@@ -142,11 +142,13 @@ def _explain(value: Any, kind: Any, message: str) -> str:
     if found is None:
         return f"{place.strip('`').removeprefix('$').removeprefix('.') or 'the whole'}: {said}."
     path, value = found
-    path = path.removeprefix(".") or "the whole"
+    path = path.removeprefix(".")
+    place_of_it = f"{path} " if path else ""  # the file or entry stands before the message
+    path = path or "the whole"
     if said.startswith("Expected"):
         return f"{path} is {short(value)}; expected {_words(said.removeprefix('Expected '))}."
     if lacking := _LACKS.fullmatch(said):
-        return f"{path} lacks {short(lacking[1])}."
+        return f"{place_of_it}lacks {short(lacking[1])}."
     if unknown := re.fullmatch(r"Object contains unknown field `(.*)`", said):
         return f"{path} has the unknown entry {short(unknown[1])}."
     if said.startswith("Invalid enum value"):

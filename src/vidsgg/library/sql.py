@@ -121,6 +121,8 @@ class _Compiler:
         raise self._unknown(word, "predicate", self.words.predicates)
 
     def _unknown(self, word: QueryWord, kind: str, known: Sequence[str]) -> Exception:
+        if not known:
+            return fault(self.text, word, "no graph of this library has a relation over time")
         named = [*known, *(part for name in known for part in name.split("/") if "/" in name)]
         hint = closest(word.text, named) or f"; it has {_list(known)}"
         return fault(self.text, word, f"no relation of this library has a {kind} of that name{hint}")

@@ -204,8 +204,7 @@ def _why_nothing(found: _Found, subjects: Sequence[str], least: float) -> str:
     if not found.edges:
         pair = f"a {subjects[0]} and another thing" if len(subjects) == 1 else "two things that can be related"
         return f"no frame has {pair}.{counts}"
-    single = "Pages and films show those of single frames."
-    return f"no relation lasts long enough; a smaller -threshold keeps more.{counts} {single}"
+    return f"no relation is likely for long enough; a smaller -threshold keeps more.{counts}"
 
 
 def predictor_of(options: PredictOptions) -> _Predictor:

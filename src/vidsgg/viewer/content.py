@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import repeat
 from typing import Any
 
@@ -150,7 +150,7 @@ def _edge_verdicts(frames: Sequence[GraphFrame], verdicts: Sequence[Verdict | No
 def stretches_of(graph: VideoGraph) -> list[Stretch]:
     """The intervals of a graph by the positions of their frames, as far as these are shown. In a
     graph without any (ground truth, or no relation lasts long enough), every stretch of frames with
-    an edge is one.
+    an edge that is shown by default is one.
     """
     numbers = [frame.number for frame in graph.frames]
     found = []
@@ -159,7 +159,14 @@ def stretches_of(graph: VideoGraph) -> list[Stretch]:
         if first <= last:
             ends = (relation.subject_track, relation.subject), (relation.object_track, relation.object)
             found.append((*ends, relation.predicate, relation.group, first, last, relation.score))
-    return found if graph.relations else list(_stretches(graph.frames))
+    if graph.relations:
+        return found
+    least = dict(graph.made_by.shown_from) if graph.made_by else {}
+    kept = [
+        replace(frame, edges=tuple(edge for edge in frame.edges if edge.score >= least.get(edge.group, 0.0)))
+        for frame in graph.frames
+    ]
+    return list(_stretches(kept))
 
 
 def _stretches(frames: Sequence[GraphFrame | None]) -> Iterator[Stretch]:

@@ -116,7 +116,7 @@ const drawGraph = () => {
     chipsDrawn = key;
     drawEdges(edges, hubs);
   }
-  nothingHere.textContent = nodes.length ? "" : plan.places.size ? "nothing is seen at this moment" : "the filters leave nothing to show";
+  nothingHere.textContent = nodes.length ? "" : plan.places.size ? "nothing is seen at this moment" : nothingShown;
 };
 
 const drawThumb = (canvas, box) => {

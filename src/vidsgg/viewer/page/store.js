@@ -38,6 +38,7 @@ const leastOfIntervals = () => state.least ?? 0;
 
 const showsPrediction = () => layers.prediction && state.layer !== "truth";
 const showsTruth = () => layers.truth && state.layer !== "prediction";
+const nothingShown = things.length ? "the filters leave nothing to show" : "no object was found";
 const labelShown = (thing) => !state.hiddenLabels.has(things[thing]);
 const edgeShown = (edge) => !state.hiddenPredicates.has(edge.predicate) && labelShown(edge.subject) && labelShown(edge.object);
 

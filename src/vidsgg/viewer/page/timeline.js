@@ -91,6 +91,7 @@ const drawTimeline = () => {
     for (const row of own) drawRelationRow(row, hubNames.size > 1 || ![...row.others].every(isHub));
   }
   board.classList.toggle("none", !order.length);
+  board.dataset.nothing = nothingShown;
   markNow();
   light();
 };
