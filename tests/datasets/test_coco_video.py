@@ -317,7 +317,7 @@ def test_several_faults_are_all_told_and_may_be_left_out(tmp_path: Path, capsys:
 
 def test_a_video_belongs_to_one_split(tmp_path: Path) -> None:
     root = write_set(tmp_path, pictures=False, train=small_document(), test=small_document())
-    with pytest.raises(DataError, match=r"train\.json: video 'v1' and 1 more stands in test\.json too"):
+    with pytest.raises(DataError, match=r"train\.json: video 'v1' and 1 more is in test\.json too"):
         opened(root)
 
 

@@ -263,4 +263,4 @@ def test_a_folder_that_may_not_be_entered(tmp_path: Path, monkeypatch: pytest.Mo
     assert found(report) == {
         f"{split} video whose folders may not be entered": ("error", n) for split, n in (("train", 2), ("test", 1))
     }
-    assert "AAAAA.mp4: cannot be looked at (Permission denied); check its permissions." in report.text()
+    assert "AAAAA.mp4: cannot be read (Permission denied); check its permissions." in report.text()

@@ -140,7 +140,8 @@ def test_values_that_half_precision_cannot_hold_are_no_infinities(detector: Fast
             store.write(clip, source(), learn=True)
         else:
             with pytest.raises(
-                ConfigError, match=r"'v0': pair_union reaches 7e\+04, but float16 ends at 6.55e\+04; .* -dtype bfloat16"
+                ConfigError,
+                match=r"'v0': pair_union reaches 7e\+04, but the largest value of float16 is 6.55e\+04; .* -dtype bfloat16",
             ):
                 store.write(clip, source(), learn=True)
     clip.node_feature[0, 0] = torch.nan
