@@ -28,6 +28,7 @@ from vidsgg.errors import ConfigError
         (["-max_upload_mb", "0"], "option -max_upload_mb: 0.0 is too small"),
         (["-prot", "1"], "did you mean 'port'"),
         (["nowhere", "-port", "0"], "nowhere does not exist; name a run or a checkpoint."),
+        (["-port", "0", "-device", "cpu", "-backend", "onnx", "-precision", "bf16"], "ONNX Runtime has no bfloat16"),
         (["-port", "0", "-data", "file"], "option -data: file is a file, not a folder"),
     ],
 )

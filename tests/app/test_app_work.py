@@ -7,6 +7,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from vidsgg.app.time_left import StepPace
 from vidsgg.app.work import Failure, JobResult, JobStep, JobTask, Message, Worker, make
 from vidsgg.errors import DataError
 from vidsgg.io.graphs import read_graph
+from vidsgg.recipes.command_options import PredictOptions
 
 PATIENCE = 60  # seconds, on a machine that does much else
 
@@ -26,6 +28,19 @@ def task(output: Path, video: Path, tmp_path: Path) -> JobTask:
     """A video in its job's folder."""
     (tmp_path / VIDEO).write_bytes(video.read_bytes())
     return JobTask(tmp_path, "walk.mp4", Asked(str(output / "sgdet" / "checkpoint_best.tar"), fps=4), "cpu", 30)
+
+
+def test_a_detector_is_computed_as_the_app_is_asked_to(task: JobTask, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[PredictOptions] = []
+
+    def predict(options: PredictOptions, *rest: object) -> None:
+        seen.append(options)
+        raise DataError("enough")
+
+    monkeypatch.setattr("vidsgg.recipes.predict_video.predict_one", predict)
+    with pytest.raises(DataError, match="enough"):
+        make(replace(task, backend="openvino", precision="bf16"), lambda message: None)
+    assert (seen[0].backend, seen[0].precision) == ("openvino", "bf16")
 
 
 def test_everything_is_made_and_told(task: JobTask) -> None:

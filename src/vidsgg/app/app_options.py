@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from vidsgg.detectors.backends.choice import BACKEND_HELP, PRECISION_HELP, Backend, Numbers
 from vidsgg.options import option
 
 
@@ -41,4 +42,6 @@ class AppOptions:
         "file that maps labels of that detector to classes of the model, with lines such as 'mug: cup'",
         place="input",
     )
+    backend: Backend | None = option(None, f"{BACKEND_HELP}; by default as the run had it")
+    precision: Numbers | None = option(None, f"{PRECISION_HELP}; by default as the run had it")
     device: str = option("auto", "auto (the first CUDA device, else the CPU), cpu, cuda, cuda:1, ...")

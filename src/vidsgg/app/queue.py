@@ -13,6 +13,7 @@ from typing import Any
 from vidsgg.app.jobs import UNFINISHED, Job, JobFolder
 from vidsgg.app.time_left import StepPace
 from vidsgg.app.work import Failure, JobResult, JobStep, JobTask, Worker, unforeseen
+from vidsgg.detectors.backends.choice import Backend, Numbers
 from vidsgg.detectors.label_files import NO_LABELS, LabelFiles
 
 
@@ -38,11 +39,14 @@ class JobQueue:
         work: Callable[[JobTask], Worker] = Worker,
         detector: str | None = None,
         labels: LabelFiles = NO_LABELS,
+        backend: Backend | None = None,
+        precision: Numbers | None = None,
     ) -> None:
         self.folder = folder
         self._most = most_waiting
         self._device, self._minutes, self._work = device, minutes, work
         self._detector, self._labels = detector, labels
+        self._backend, self._precision = backend, precision
         self._jobs = {job.id: job for job in folder.load()}
         self._changed = threading.Condition()
         self._worker: tuple[str, Worker] | None = None
@@ -162,6 +166,8 @@ class JobQueue:
                             self._minutes,
                             self._detector,
                             self._labels,
+                            self._backend,
+                            self._precision,
                         )
                     )
                 except OSError as error:

@@ -21,6 +21,7 @@ from vidsgg.app.guard import LOCAL
 from vidsgg.app.jobs import JobFolder, own_folder
 from vidsgg.app.protocol import PatientProtocol
 from vidsgg.app.queue import JobQueue
+from vidsgg.detectors.backends.choice import TORCH, Inference
 from vidsgg.detectors.label_files import LabelFiles
 
 
@@ -37,7 +38,11 @@ def run_app(options: AppOptions) -> None:
                 built_in_choices,
             )
             from vidsgg.app.routes import Routes
+            from vidsgg.assembly.data import choose_device
 
+            inference = Inference(options.backend or TORCH.backend, options.precision or TORCH.precision)
+            inference.check_installed()
+            inference.on(choose_device(options.device))
             finder = BoxFinder.of(options.detector, LabelFiles.of(options.classes, options.label_map))
             checkpoints = Checkpoints(options.checkpoints, built_in_choices(finder), finder)
             queue = JobQueue(
@@ -47,6 +52,8 @@ def run_app(options: AppOptions) -> None:
                 options.max_waiting,
                 detector=finder.detector,
                 labels=finder.labels,
+                backend=options.backend,
+                precision=options.precision,
             )
             print(_greeting(options, listening, len(checkpoints())), flush=True)
             config = uvicorn.Config(

@@ -18,6 +18,7 @@ from typing import Any
 from tqdm import tqdm
 
 from vidsgg.app.jobs import GRAPH, OVERLAY, PAGE, VIDEO, Asked
+from vidsgg.detectors.backends.choice import Backend, Numbers
 from vidsgg.detectors.label_files import NO_LABELS, LabelFiles
 from vidsgg.errors import DataError, VidsggError
 from vidsgg.io.exporters.formats import FORMATS
@@ -37,6 +38,8 @@ class JobTask:
     minutes: float
     detector: str | None = None  # for models that come without one
     labels: LabelFiles = NO_LABELS  # what the user says of its labels
+    backend: Backend | None = None  # what computes any detector; None for what the run had
+    precision: Numbers | None = None  # its number format
 
 
 @dataclass(frozen=True)
@@ -164,6 +167,8 @@ def make(task: JobTask, tell: Callable[[Message], None]) -> JobResult:
         least_score=asked.least_score,
         threshold=asked.threshold,
         device=task.device,
+        backend=task.backend,
+        precision=task.precision,
         detector=detector,
         classes=None if labels.classes is None else str(labels.classes),
         label_map=None if labels.label_map is None else str(labels.label_map),
