@@ -11,27 +11,17 @@ from torch import Tensor, nn
 
 from vidsgg.engine.master_weights import MasterWeights
 from vidsgg.errors import ConfigError
+from vidsgg.ops.bfloat16 import has_bfloat16
 
 LEVELS = ("O0", "O1", "O2")
-_BFLOAT16_OF_CPUS = ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16")  # of x86 and of ARM, as torch names them
 
 
 def half_type(device: torch.device) -> torch.dtype | None:
     """bfloat16 where the device computes in it; float16 on a GPU that does not; None on a processor that
     does not."""
-    if device.type == "cpu":
-        return torch.bfloat16 if _processor_has_bfloat16() else None
-    if device.type == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False):
-        return torch.float16
-    return torch.bfloat16
-
-
-def _processor_has_bfloat16() -> bool:
-    capabilities = getattr(torch.cpu, "get_capabilities", None)
-    if capabilities is None:  # torch before 2.10; of ARM processors it says nothing
-        return bool(torch.cpu._is_avx512_bf16_supported())
-    found = capabilities()
-    return any(bool(found.get(name)) for name in _BFLOAT16_OF_CPUS)
+    if device.type not in ("cpu", "cuda") or has_bfloat16(device):
+        return torch.bfloat16
+    return torch.float16 if device.type == "cuda" else None
 
 
 def product_rate(

@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from vidsgg.errors import ConfigError
+from vidsgg.ops.bfloat16 import has_bfloat16
 
 if TYPE_CHECKING:
     import torch
@@ -57,7 +58,7 @@ class Inference:
             )
         if has_bfloat16(device):
             return self, ""
-        lacking = "the processor has neither avx512_bf16 nor amx_bf16" if device.type == "cpu" else f"{device} has none"
+        lacking = "the processor has none" if device.type == "cpu" else f"{device} has none"
         return replace(self, precision="fp32"), f"float32, not bfloat16: {lacking}"
 
     def check_installed(self) -> None:
@@ -71,14 +72,3 @@ class Inference:
 
 
 TORCH = Inference()
-
-
-def has_bfloat16(device: torch.device) -> bool:
-    """Whether a device multiplies bfloat16 numbers itself; of processors only x86's say so."""
-    import torch
-
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    if device.type != "cpu":
-        return False
-    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
