@@ -24,6 +24,8 @@ from pathlib import Path
 from random import Random
 from typing import Any, TextIO
 
+from peak import peak_bytes
+
 SECONDS = 60  # that one case may take
 MEMORY = 1 << 30  # bytes that one case may take beyond what the process had before
 # bytes of addresses beyond that: a case that wants more is refused by the system, so that the
@@ -140,11 +142,11 @@ def _child(kind: Kind, prepared: Any, folder: Path, seed: int, cases: list[int])
 def _one(kind: Kind, prepared: Any, place: Path, random: Random) -> str:
     """Empty, or what went wrong."""
     place.mkdir()
-    memory = _peak()
+    memory = peak_bytes()
     faulthandler.dump_traceback_later(kind.seconds - 1, file=sys.__stderr__)  # where it was when it took too long
     try:
         kind.one(prepared, random, place)
-        grown = _peak() - memory
+        grown = peak_bytes() - memory
         return f"took {grown >> 20:,} MiB of memory" if grown > MEMORY else ""
     except BaseException as error:
         text = "".join(traceback.format_exception(error)[-12:])
@@ -160,10 +162,6 @@ def _unlock(place: Path) -> None:
         for name in folders:
             with contextlib.suppress(OSError):
                 os.chmod(Path(folder) / name, 0o700)
-
-
-def _peak() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def _bound_addresses() -> None:

@@ -288,7 +288,7 @@ def _read(options: TrainOptions) -> tuple[SavedRun | Path, tuple[str, ...]]:
     if any(folder.is_dir() and not has_saved(folder) for folder in candidates):
         hint = (
             " There is no config.yaml either: if a run was killed there at its very start, repeat the command that"
-            " began it."
+            " started it."
         )
     raise CheckpointError(
         "\n".join([f"option -resume_from: there is no checkpoint to go on from in {looked}.{hint}", *lines])
