@@ -110,7 +110,7 @@ def test_a_checkpoint_that_its_run_has_passed_goes_on_elsewhere(
     assert_same_bits(whole / FINAL, path / FINAL)
     assert sorted((file.name, file.stat().st_mtime_ns) for file in whole.iterdir()) == before
     error = fails(capsys, whole / "checkpoint_epoch_2.tar", "-save_path", whole)
-    assert f"is already at {FINAL}, after checkpoint_epoch_2.tar, and" in error
+    assert "is already at checkpoint_last.tar, after checkpoint_epoch_2.tar, and" in error
 
 
 def test_a_lone_file_goes_on_in_a_folder_of_its_own(whole: Path, tmp_path: Path) -> None:
