@@ -15,6 +15,7 @@ from detectors.tiny import sighted_set, tiny_detector
 from PIL import Image
 from torch import Tensor, nn
 
+import vidsgg
 from vidsgg.cli.main import main
 from vidsgg.datasets.action_genome import OBJECTS, SCHEMA
 from vidsgg.detectors.backends import choice, exported, in_torch, parts
@@ -189,6 +190,21 @@ def test_bfloat16_is_float32_where_there_is_none(monkeypatch: pytest.MonkeyPatch
 def test_what_does_not_go_together_is_refused(asked: Inference, device: torch.device, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         asked.on(device)
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (
+            {"backend": "tensorrt"},
+            "option backend: unknown value 'tensorrt'; choose from torch, compile, openvino, onnx",
+        ),
+        ({"precision": "fp16"}, "option precision: unknown value 'fp16'; choose from fp32, bf16; did you mean 'bf16'"),
+    ],
+)
+def test_unknown_choices_are_refused_from_python_too(asked: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        vidsgg.load("geometry", **asked)
 
 
 def test_a_detector_without_parts_is_refused() -> None:

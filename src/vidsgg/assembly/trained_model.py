@@ -73,6 +73,7 @@ class TrainedModel:
         precision: Numbers | None = None,
     ) -> None:
         self._backend, self._precision = backend, precision
+        self._asked = Inference(backend or TORCH.backend, precision or TORCH.precision)  # whatever the run had
         self.run, self.device, self.detector, self._folders = run, device, detector, tuple(folders)
         self.labels = labels  # what the user says of the detector's labels
 
@@ -268,11 +269,6 @@ class TrainedModel:
             self.labels.refuse("a table of boxes", "has labels of its own")
         ready = self._for_boxes(settings.boxes is not None) if reads_boxes(self.run) else self._for_videos
         return VideoPredictor(self.run, ready, settings)
-
-    @property
-    def _asked(self) -> Inference:
-        """What is asked for here, whatever the run had."""
-        return Inference(self._backend or TORCH.backend, self._precision or TORCH.precision)
 
     @property
     def _inference(self) -> Inference:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from vidsgg.errors import ConfigError
 from vidsgg.ops.bfloat16 import has_bfloat16
+from vidsgg.options import convert
 
 if TYPE_CHECKING:
     import torch
@@ -27,10 +28,17 @@ _NEEDS = {"openvino": ("openvino", "onnx"), "onnx": ("onnxruntime", "onnx")}
 
 @dataclass(frozen=True)
 class Inference:
-    """Equal choices give the same numbers on the same machine. The default is what always was."""
+    """Equal choices give the same numbers on the same machine. The default is what always was.
+
+    Raises ConfigError for an unknown backend or precision.
+    """
 
     backend: Backend = "torch"
     precision: Numbers = "fp32"
+
+    def __post_init__(self) -> None:
+        convert("backend", self.backend, Backend)
+        convert("precision", self.precision, Numbers)
 
     def __str__(self) -> str:
         return f"{self.backend}, {self.precision}"
