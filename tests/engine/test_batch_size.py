@@ -88,3 +88,12 @@ def test_memory_is_what_the_system_and_the_container_allow(tmp_path: Path, monke
     assert memory.available_memory() == 300_000
     (tmp_path / "memory.max").write_text("max\n", encoding="ascii")
     assert memory.available_memory() == 500 * 1024
+    monkeypatch.setattr(memory, "_OWN_GROUP", tmp_path / "cgroup")
+    (tmp_path / "cgroup").write_text("1:cpu:/x\n0::/slurm/job_1/step\n", encoding="ascii")
+    job = tmp_path / "slurm" / "job_1"  # its steps have no limits of their own
+    (job / "step").mkdir(parents=True)
+    for name, text in {"max": "90000", "current": "50000", "stat": "inactive_file 1000\n"}.items():
+        (job / f"memory.{name}").write_text(text, encoding="ascii")
+    assert memory.available_memory() == 41_000
+    (tmp_path / "cgroup").write_text("0::/../slurm/job_1\n", encoding="ascii")
+    assert memory.available_memory() == 500 * 1024
