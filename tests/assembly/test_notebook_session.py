@@ -103,6 +103,7 @@ def test_what_can_be_done_with_a_graph(graph: VideoGraph, tmp_path: Path, monkey
     assert len(table) == sum(len(frame.edges) for frame in graph.frames)
     assert set(table.predicate) <= set(SCHEMA.vocabulary.predicates)
     html = graph._repr_html_()
+    assert repr(graph).startswith(f"VideoGraph('{graph.video_id}', ") and len(repr(graph)) < 200
     assert "<svg" in html and "<script" not in html and "http" not in html.replace("http://www.w3.org/2000/svg", "")
 
 

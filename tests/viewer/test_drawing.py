@@ -148,6 +148,11 @@ def test_relations_of_several_people_stand_behind_their_names(monkeypatch: pytes
     assert "cup: person 1: holding; person 2: touching (0.50); person 1: in front of" in " ".join(written)
 
 
+def test_arrows_of_a_notebook_point_from_subject_to_object() -> None:
+    tips = [float(x) for x in re.findall(r'<polygon points="([\d.]+),150.0 ', as_html(GRAPH))]
+    assert tips == [245.0, 515.0]  # three quarters of the way from 650 to 110, and back
+
+
 def test_a_notebook_numbers_things_of_a_label() -> None:
     frames = [
         replace(

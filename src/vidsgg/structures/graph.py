@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vidsgg.errors import DataError, short
+from vidsgg.errors import DataError, counted, short
 from vidsgg.structures.schema import Schema
 from vidsgg.structures.vocabulary import Vocabulary
 
@@ -163,7 +163,7 @@ class VideoFile:
             )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class VideoGraph:
     """The graphs of one video: its annotated or sampled frames, and its relations over time.
 
@@ -193,6 +193,12 @@ class VideoGraph:
                         " frame has."
                     )
         self._check_vocabulary()
+
+    def __repr__(self) -> str:
+        """One line: all values of a film would be megabytes of text."""
+        sizes = f"{counted(len(self.frames), 'frame')}, {counted(len(self.relations), 'relation')} over time"
+        by = f", by {self.made_by.model}" if self.made_by else ""
+        return f"VideoGraph({short(self.video_id)}, {self.dataset}: {sizes}{by})"
 
     @property
     def vocabulary(self) -> Vocabulary | None:

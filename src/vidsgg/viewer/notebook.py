@@ -42,6 +42,13 @@ def _text(x: float, y: float, text: str, anchor: str = "middle", fill: str = "#2
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{fill}">{escape(text)}</text>'
 
 
+def _arrow_head(x: float, y: float, angle: float) -> str:
+    """A triangle with its tip at (x, y). angle: where it points, in radians from the x axis, y down."""
+    sides = ((0.0, 0), (10, angle + math.pi - 0.4), (10, angle + math.pi + 0.4))
+    corners = " ".join(f"{x + far * math.cos(turn):.1f},{y + far * math.sin(turn):.1f}" for far, turn in sides)
+    return f'<polygon points="{corners}" fill="#999"/>'
+
+
 def _frame(frame: GraphFrame, graph: VideoGraph, names: Names) -> str:
     """Nodes on an ellipse; the predicates of a pair, those of one direction, stand on its arrow."""
     colour = colours([graph], subjects_of(graph))
@@ -57,6 +64,7 @@ def _frame(frame: GraphFrame, graph: VideoGraph, names: Names) -> str:
     for (subject, thing), predicates in pairs.items():
         (x1, y1), (x2, y2) = place[subject], place[thing]
         lines.append(f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="#999"/>')
+        lines.append(_arrow_head(x1 + 0.75 * (x2 - x1), y1 + 0.75 * (y2 - y1), math.atan2(y2 - y1, x2 - x1)))
         texts.append(_text(x1 + 0.6 * (x2 - x1), y1 + 0.6 * (y2 - y1), ", ".join(predicates)))
     for (x, y), node, name in zip(place, frame.nodes, node_names(frame, names), strict=True):
         red, green, blue = colour.get(node.label, (90, 90, 90))
