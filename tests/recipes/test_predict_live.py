@@ -136,6 +136,20 @@ def test_the_page_holds_one_picture_and_draws_it_once_for_all_who_look(monkeypat
     page._server.server_close()
 
 
+def test_the_page_shows_what_other_pages_show_and_has_the_notes(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = list[GraphFrame]()
+    monkeypatch.setattr(live_page, "draw_frame", lambda image, frame, *_: drawn.append(frame) or image)
+    made_by = Origin("m", "sgdet", "c", "w", notes=("It is a guess.",), shown_from=((GROUP.name, 0.5),))
+    page = live_page.LivePage("camera", ENTITY, made_by=made_by)
+    nodes = (GraphNode(SUBJECT, 0.9, (1, 2, 40, 46), 7), GraphNode(OBJECT, 0.9, (9, 2, 50, 46), 12))
+    edges = tuple(GraphEdge(0, 1, GROUP.predicates[i], GROUP.name, score) for i, score in enumerate((0.6, 0.4)))
+    page.show(np.zeros((48, 64, 3), np.uint8), GraphFrame("c/1", 1, 0.0, 64, 48, nodes, edges), 0.1, 0)
+    assert page.answer("/picture") is not None and [edge.score for edge in drawn[0].edges] == [0.6]
+    said = page.answer("/state")
+    assert said is not None and json.loads(said[1])["notes"] == "It is a guess."
+    page._server.server_close()
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [({"videos": ("0", "1")}, "address or pipe alone"), ({"videos": ("0",), "boxes": "a.csv"}, "-boxes")],

@@ -67,7 +67,8 @@ def run_live(options: PredictOptions, say: Say, note: Say, *, descriptor: int = 
     with ExitStack() as stack:
         page = None
         if options.watch:
-            page = stack.enter_context(LivePage(live.name, predictor.at.schema, options.port))
+            made_by = replace(predictor.at.origin, notes=tuple(predictor.at.notes))
+            page = stack.enter_context(LivePage(live.name, predictor.at.schema, options.port, made_by))
             note(f"watch: {page.address}")
         stack.enter_context(_interrupted_by(live.stop))
         return _follow(options, predictor.at, live, page, say)

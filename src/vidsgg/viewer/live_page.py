@@ -14,7 +14,7 @@ from PIL import Image as Pillow
 
 from vidsgg.errors import ConfigError
 from vidsgg.io.images import Image
-from vidsgg.structures.graph import GraphFrame, VideoGraph
+from vidsgg.structures.graph import GraphFrame, Origin, VideoGraph
 from vidsgg.structures.schema import Schema
 from vidsgg.viewer.drawing import draw_frame
 from vidsgg.viewer.graphs import Names, colours, subjects_of, words
@@ -31,13 +31,15 @@ class LivePage:
     takes no more memory than one of seconds, and a page that nobody looks at costs nothing.
     """
 
-    def __init__(self, name: str, schema: Schema, port: int = 0) -> None:
-        """name: of the source. port: 0 takes a free one. Raises ConfigError if the port is taken."""
-        self._name, self._schema = name, schema
+    def __init__(self, name: str, schema: Schema, port: int = 0, made_by: Origin | None = None) -> None:
+        """name: of the source. port: 0 takes a free one. made_by: says which relations are shown, and has
+        the notes that stand on the page. Raises ConfigError if the port is taken."""
+        self._name, self._schema, self._made_by = name, schema, made_by
         self._lock, self._drawing = threading.Lock(), threading.Lock()
         self._latest: tuple[Image, GraphFrame] | None = None
         self._drawn: tuple[int, bytes] = 0, b""  # number of a frame, its JPEG
-        self._state = dict[str, Any](number=0, name=name)
+        self._notes = " ".join(made_by.notes) if made_by else ""
+        self._state = dict[str, Any](number=0, name=name, notes=self._notes)
         try:
             self._server = ThreadingHTTPServer((_HOST, port), _handler_of(self))
         except OSError as error:
@@ -59,7 +61,14 @@ class LivePage:
 
     def show(self, image: Image, frame: GraphFrame, latency: float, dropped: int) -> None:
         """The latest frame with its graph. latency: seconds that the graph came after the picture."""
-        state = {"name": self._name, "number": frame.number, "time": frame.time, "latency": latency, "dropped": dropped}
+        state = {
+            "name": self._name,
+            "notes": self._notes,
+            "number": frame.number,
+            "time": frame.time,
+            "latency": latency,
+            "dropped": dropped,
+        }
         with self._lock:
             self._latest, self._state = (image, frame), state
 
@@ -71,7 +80,9 @@ class LivePage:
                 latest = self._latest
             if latest is not None and latest[1].number != self._drawn[0]:
                 image, frame = latest
-                graph = VideoGraph(self._name, self._schema.name, (frame,), schema=self._schema)
+                whole = VideoGraph(self._name, self._schema.name, (frame,), made_by=self._made_by, schema=self._schema)
+                graph = whole.shown()
+                (frame,) = graph.frames
                 subjects = subjects_of(graph)
                 names: Names = {
                     (node.track, node.label): f"{words(node.label)} {node.track}"

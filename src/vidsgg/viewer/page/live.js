@@ -3,11 +3,13 @@
 
 const picture = document.getElementById("picture");
 const state = document.getElementById("state");
+const notes = document.getElementById("notes");
 let shown = 0;
 
 async function follow() {
   try {
     const now = await (await fetch("/state")).json();
+    notes.textContent = now.notes;
     if (now.number && now.number !== shown) {
       shown = now.number;
       picture.src = "/picture?" + shown;
