@@ -13,7 +13,7 @@ from PIL import ImageDraw
 
 from vidsgg.errors import DataError
 from vidsgg.inference.graphs import annotated_graph
-from vidsgg.structures.graph import GraphEdge, GraphFrame, GraphNode, RelationInterval, VideoGraph
+from vidsgg.structures.graph import GraphEdge, GraphFrame, GraphNode, Origin, RelationInterval, VideoGraph
 from vidsgg.viewer.drawing import _forms, draw_frame, draw_sheet, place_tags
 from vidsgg.viewer.graphs import SUBJECT_COLOUR, colours, relations_of, thing_names
 from vidsgg.viewer.notebook import as_html
@@ -145,6 +145,10 @@ def test_relations_of_several_people_stand_behind_their_names(monkeypatch: pytes
     for line in ("person 1: holding", "person 2: touching (0.50)", "person 1: in front of"):
         assert line in written
     draw_sheet(None, graph, subjects=("person",))
+    before_notes = draw_sheet(None, graph, subjects=("person",)).shape[0]
+    note = "Relations are guessed."
+    noted = replace(graph, made_by=Origin("m", "sgdet", "c", "w", notes=(note,)))
+    assert draw_sheet(None, noted, subjects=("person",)).shape[0] > before_notes and note in written
     assert "cup: person 1: holding; person 2: touching (0.50); person 1: in front of" in " ".join(written)
 
 

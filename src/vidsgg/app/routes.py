@@ -141,7 +141,7 @@ class Routes:
         if self._uploads >= _MOST_UPLOADS:
             raise Full(f"{_MOST_UPLOADS} videos are being sent already; try again when one is here.")
         name = shown_name(request.query_params.get("name", ""))
-        job = Job(self._queue.folder.new_id(), name, f"{choice.name} ({choice.model})", asked, time.time())
+        job = Job(self._queue.folder.new_id(), name, _model_of(choice), asked, time.time())
         with self._arriving(job) as file:
             try:
                 await receive_file(request, file, self._limit)
@@ -222,6 +222,12 @@ class Routes:
 
 def _choice_json(choice: CheckpointChoice) -> dict[str, object]:
     return {**asdict(choice), "file": str(choice.file)}
+
+
+def _model_of(choice: CheckpointChoice) -> str:
+    """What made a result. The name of a built-in model says already which it is."""
+    built_in = choice.file == Path(choice.model)
+    return choice.name if built_in else f"{choice.name} ({choice.model})"
 
 
 def _job_json(job: Job) -> dict[str, object]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
 
-from vidsgg.errors import DataError
+from vidsgg.errors import DataError, counted
 from vidsgg.io.locations import Location, RemotePath
 from vidsgg.library.search import Hit, Hits, Library
 from vidsgg.viewer.media import Media, media_of, times_of
@@ -36,7 +36,7 @@ def hits_page(library: Library, hits: Hits, clips: int = CLIPS, videos: Location
     cards = [_card(library, hit, videos, notes) if i < clips else _line(hit) for i, hit in enumerate(hits)]
     body = [
         f"<h1>{escape(hits.query)}</h1>",
-        f"<p>{_count(hits)} in the library {escape(library.path.name)}.</p>",
+        f"<p>{_count(hits, library.path.name)}</p>",
         _timeline(hits),
         f"<main>{''.join(cards[:clips])}</main>",
     ]
@@ -46,12 +46,10 @@ def hits_page(library: Library, hits: Hits, clips: int = CLIPS, videos: Location
     return HitsPage(html, tuple(dict.fromkeys(notes)))
 
 
-def _count(hits: Hits) -> str:
-    if not hits.total:
-        return "No hit"
-    return f"{hits.total:,} hit{'' if hits.total == 1 else 's'}" + (
-        f", the surest {len(hits):,} of them here" if len(hits) < hits.total else ""
-    )
+def _count(hits: Hits, library: str) -> str:
+    number = counted(hits.total, "hit") if hits.total else "No hit"
+    below = f"; the surest {len(hits):,} of them are below" if len(hits) < hits.total else ""
+    return f"{number} in the library {escape(library)}{below}."
 
 
 def _card(library: Library, hit: Hit, videos: Location | None, notes: list[str]) -> str:

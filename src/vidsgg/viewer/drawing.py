@@ -90,7 +90,8 @@ def draw_sheet(
     subjects: Collection[str] = (),
     names: Names | None = None,
 ) -> Picture:
-    """All frames of a video side by side, each with its boxes and a line of relations per thing.
+    """All frames of a video side by side, each with its boxes and a line of relations per thing, and
+    below them the notes of the graph.
 
     images: one per frame, or None; they are taken one by one. columns, width: of the sheet in
     frames, of a frame in pixels. names: of the things. Returns RGB.
@@ -106,7 +107,14 @@ def draw_sheet(
     rows = [tiles[i : i + columns] for i in range(0, len(tiles), columns)]
     gap = 10
     heights = [max(p.height + c.height for p, c in row) for row in rows]
-    sheet = Image.new("RGB", (columns * (width + gap) + gap, sum(heights) + gap * (len(rows) + 1)), (255, 255, 255))
+    wide, high = columns * (width + gap) + gap, sum(heights) + gap * (len(rows) + 1)
+    font = _font(13)
+    measure = ImageDraw.Draw(Image.new("RGB", (1, 1)))
+    said = graph.made_by.notes if graph.made_by else ()
+    notes = [line for note in said for line in _wrapped(measure, note, font, wide - 2 * gap)]
+    sheet = Image.new("RGB", (wide, high + 17 * len(notes) + (gap if notes else 0)), (255, 255, 255))
+    for number, note in enumerate(notes):
+        ImageDraw.Draw(sheet).text((gap, high + 17 * number), note, font=font, fill=_INK)
     y = gap
     for row, height in zip(rows, heights, strict=True):
         for column, (picture, caption) in enumerate(row):
