@@ -80,7 +80,7 @@ graph = vidsgg.load("geometry", detector=DETECTOR).predict(VIDEO, fps=2)
 graph
 
 # %% [markdown]
-# The page above is the graph: play it, or click on an object. `graph.show()` opens it in the browser.
+# Above is the graph of one frame. `graph.show()` opens a page that plays the video with its graphs.
 #
 # ## What is in it
 

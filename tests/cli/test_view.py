@@ -194,6 +194,7 @@ def test_a_part_of_the_video(folder: Path) -> None:
         (["graphs", "-video", "graphs"], "holds nothing named 'walk'"),
         (["graphs", "-truth", "films"], "holds nothing named 'walk'"),
         (["films"], "holds no graph"),
+        (["films/walk.mp4"], "is a video, no graph file; 'vidsgg predict films/walk.mp4' makes its graph"),
         (["nowhere"], "nowhere does not exist"),
         (["graphs", "-video", "small.mp4"], "64x64 pixels"),
     ],

@@ -19,7 +19,7 @@ from vidsgg.datasets.coco_video.records import coco_video_schema
 from vidsgg.datasets.registry import has_validation, identify, open_whole_split
 from vidsgg.datasets.relation_videos import RelationVideos
 from vidsgg.datasets.validation import check_dataset
-from vidsgg.errors import DataError
+from vidsgg.errors import ConfigError, DataError
 from vidsgg.inference.graphs import annotated_graph
 from vidsgg.io.coco_masks import mask_box
 from vidsgg.io.exporters.coco import coco
@@ -107,6 +107,11 @@ def test_our_own_export_reads_back(root: Path, tmp_path: Path) -> None:
         assert other.schema.vocabulary == annotation.schema.vocabulary
         unnamed = replace(annotation, fps=None, source_id=other.source_id)
         assert other == replace(unnamed, schema=other.schema)
+
+
+def test_a_video_that_is_not_there_is_told_with_what_is(root: Path) -> None:
+    with pytest.raises(ConfigError, match=r"no video 'nothere' in the train split, which has 'v1', \.\.\.$"):
+        opened(root).find("nothere")
 
 
 def test_order_and_range_of_ids_change_nothing(root: Path, tmp_path: Path) -> None:

@@ -166,9 +166,9 @@ class VideoDataset(ABC):
             return int(video)
         if video.isdecimal():
             raise ConfigError(f"option -video: the {self.split} split has the videos 0..{len(names) - 1}, not {video}")
+        some = f"{names[0]!r}, ..." if len(names) > 1 else f"{names[0]!r} only"
         raise ConfigError(
-            f"option -video: no video {video!r} in the {self.split} split, which has {names[0]!r},"
-            f" ...{closest(video, names)}"
+            f"option -video: no video {video!r} in the {self.split} split, which has {some}{closest(video, names)}"
         )
 
     def __iter__(self) -> Iterator[VideoAnnotation]:

@@ -105,6 +105,11 @@ def find_graphs(words: Sequence[str]) -> list[Location]:
     for path in map(location, words):
         if not path.exists():
             raise ConfigError(f"{path} does not exist.")
+        if path.suffix.lower() != ".json" and path.is_file():
+            from vidsgg.io.footage import VIDEOS  # FFmpeg
+
+            if path.suffix.lower() in VIDEOS:
+                raise ConfigError(f"{path} is a video, no graph file; 'vidsgg predict {path}' makes its graph.")
         inside = sorted(cast(Iterator[Location], path.glob("*" + SUFFIX))) if path.is_dir() else [path]
         if not inside:
             raise ConfigError(f"{path} holds no graph file (*{SUFFIX}) of 'vidsgg predict'.")
