@@ -25,8 +25,10 @@ from vidsgg.cli import train, tune
 from vidsgg.cli.main import run
 from vidsgg.engine.checkpoint_files import BEST, FINAL, LAST
 from vidsgg.io.tensors import load_tensors
+from vidsgg.methods.sttran import STTranOptions
 from vidsgg.recipes.command_options import TuneOptions
 from vidsgg.recipes.history import find_runs, read_run_record
+from vidsgg.recipes.tune import train_command
 from vidsgg.tuning import search
 
 TINY = (
@@ -293,6 +295,12 @@ GUIDE = """
 
 
 @pytest.mark.filterwarnings("ignore:suggest_loguniform has been deprecated:FutureWarning")
+def test_a_command_that_repeats_a_trial_says_options_as_they_are_typed() -> None:
+    options = STTranOptions(batch_size=None, lr=1e-3)
+    command = train_command(options, {"batch_size", "lr", "epochs"})
+    assert command == "vidsgg train -lr 0.001 -batch_size auto"
+
+
 def test_the_training_guides_own_search(data: Path) -> None:
     """As printed, but for two trials of a small model. Where Optuna no longer has
     suggest_loguniform, docs/tuning.md names what replaces it."""

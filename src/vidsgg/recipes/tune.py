@@ -24,7 +24,7 @@ from vidsgg.errors import ConfigError, Stopped, counted
 from vidsgg.io.homes import remove_made
 from vidsgg.io.links import check_no_links
 from vidsgg.methods.registry import METHODS, find_method, methods
-from vidsgg.methods.training_options import NeuralOptions, TrainOptions
+from vidsgg.methods.training_options import AUTO, NeuralOptions, TrainOptions
 from vidsgg.metrics.protocol import protocol_for
 from vidsgg.options import fields_of, free_options
 from vidsgg.recipes.command_options import TuneOptions
@@ -173,6 +173,8 @@ def train_command(options: TrainOptions, given: Collection[str]) -> str:
     """The command line that trains with these options; those that make no difference are left
     out."""
     plain = options.to_dict()
+    if plain["batch_size"] is None:
+        plain["batch_size"] = AUTO
     words = ["vidsgg", "train"]
     for name, (_, option) in fields_of(type(options)).items():
         if name in given and (plain[name] != option.default or name in ("mode", "model")):
