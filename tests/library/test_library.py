@@ -86,6 +86,8 @@ def test_things_are_found_by_their_names(lib: LibraryFolder) -> None:
     assert few == found[:1] and all_of_them == total
     with pytest.raises(ConfigError, match="a thing called 'persn'; did you mean 'person'"):
         library.sightings("persn")
+    with pytest.raises(ConfigError, match="limit is 0; ask for one hit"):
+        library.sightings("person", limit=0)
 
 
 def thing_labels(graph: VideoGraph) -> list[str]:

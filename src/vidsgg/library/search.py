@@ -201,8 +201,7 @@ class Library:
         Raises:
             ConfigError: the query is wrong; the message points at the word.
         """
-        if limit < 1:
-            raise ConfigError(f"limit is {limit}; ask for one hit at least.")
+        _check_limit(limit)
         sql, size = compile_query(query, self.words)
         found = self._run(f"SELECT *, count(*) OVER () AS total FROM (\n{sql}\n) LIMIT {limit}").fetchall()
         total = found[0][-1] if found else 0
@@ -214,6 +213,7 @@ class Library:
         name: as in a query: a class, or a part of its name (``cup`` of ``cup/glass/bottle``). limit:
         the most to return. Raises ConfigError if no video has such a thing.
         """
+        _check_limit(limit)
         counted = "SELECT CAST(label AS VARCHAR) AS c, count(*) AS n FROM things GROUP BY c ORDER BY n DESC, c"
         known = [label for label, _ in self._run(counted).fetchall()]
         labels = labels_called(name, known)
@@ -320,6 +320,11 @@ class Library:
 
     def _do(self, sql: str) -> Any:
         return self._database.execute(sql)
+
+
+def _check_limit(limit: int) -> None:
+    if limit < 1:
+        raise ConfigError(f"limit is {limit}; ask for one hit at least.")
 
 
 def open_library(path: str | Location) -> Library:
