@@ -154,7 +154,7 @@ def test_relations_of_several_people_stand_behind_their_names(monkeypatch: pytes
 
 def test_arrows_of_a_notebook_point_from_subject_to_object() -> None:
     tips = [float(x) for x in re.findall(r'<polygon points="([\d.]+),150.0 ', as_html(GRAPH))]
-    assert tips == [245.0, 515.0]  # three quarters of the way from 650 to 110, and back
+    assert tips == [191.0, 569.0]  # most of the way from 650 to 110, and back
 
 
 def test_a_notebook_numbers_things_of_a_label() -> None:

@@ -11,6 +11,8 @@ from vidsgg.viewer.graphs import Names, colours, node_names, subjects_of, surest
 
 _WIDTH, _ROW, _NAMES = 760, 18, 260  # pixels
 _MOST_RELATIONS = 20
+_INK = "#222"
+_HALO = ' stroke="#fff" stroke-width="4" paint-order="stroke"'  # so that lines do not cross letters
 
 
 def as_html(graph: VideoGraph) -> str:
@@ -38,8 +40,8 @@ def _svg(height: float, content: list[str]) -> str:
     )
 
 
-def _text(x: float, y: float, text: str, anchor: str = "middle", fill: str = "#222") -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{fill}">{escape(text)}</text>'
+def _text(x: float, y: float, text: str, anchor: str = "middle", fill: str = _INK) -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{fill}"{_HALO if fill == _INK else ""}>{escape(text)}</text>'
 
 
 def _arrow_head(x: float, y: float, angle: float) -> str:
@@ -64,8 +66,8 @@ def _frame(frame: GraphFrame, graph: VideoGraph, names: Names) -> str:
     for (subject, thing), predicates in pairs.items():
         (x1, y1), (x2, y2) = place[subject], place[thing]
         lines.append(f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="#999"/>')
-        lines.append(_arrow_head(x1 + 0.75 * (x2 - x1), y1 + 0.75 * (y2 - y1), math.atan2(y2 - y1, x2 - x1)))
-        texts.append(_text(x1 + 0.6 * (x2 - x1), y1 + 0.6 * (y2 - y1), ", ".join(predicates)))
+        lines.append(_arrow_head(x1 + 0.85 * (x2 - x1), y1 + 0.85 * (y2 - y1), math.atan2(y2 - y1, x2 - x1)))
+        texts.append(_text(x1 + 0.6 * (x2 - x1), y1 + 0.6 * (y2 - y1) + 4, ", ".join(map(words, predicates))))
     for (x, y), node, name in zip(place, frame.nodes, node_names(frame, names), strict=True):
         red, green, blue = colour.get(node.label, (90, 90, 90))
         half = 8 + 3.6 * len(name)
@@ -98,7 +100,7 @@ def _timeline(graph: VideoGraph, names: Names) -> str:
         y, x, width = _ROW * i, _NAMES + (begin - first) * scale, max((end - begin) * scale, 2.0)
         ends = (relation.subject_track, relation.subject), (relation.object_track, relation.object)
         subject, other = (names.get(end, words(end[1])) for end in ends)
-        name = f"{subject} {relation.predicate} {other}"
+        name = f"{subject} {words(relation.predicate)} {other}"
         content.append(_text(_NAMES - 6, y + 13, name, "end"))
         content.append(f'<rect x="{x:.1f}" y="{y + 3}" width="{width:.1f}" height="{_ROW - 6}" fill="#2a6f97"/>')
         content.append(_text(x + width + 4, y + 13, f"{begin:g}\u2013{end:g}{' s' if timed else ''}", "start"))
