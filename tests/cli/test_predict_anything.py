@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import urllib.error
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from vidsgg.io.encoding import Encoding, write_video
 from vidsgg.io.graphs import read_graph
 from vidsgg.recipes.command_options import PredictOptions
 from vidsgg.recipes.predict_live import run_live
+from vidsgg.recipes.predict_video import _Found, _why_nothing
 
 FOLDER = os.environ.get("VIDSGG_DETECTORS")
 needs_files = pytest.mark.skipif(not FOLDER, reason="VIDSGG_DETECTORS names no folder with nanodet_coco*.onnx")
@@ -75,6 +77,19 @@ def test_what_is_wrong_is_one_message(kitchen: Path, network: Path, capsys: pyte
         assert message in error and "Traceback" not in error
     assert main(["predict"]) == 2 and "name a video, as in 'vidsgg predict kitchen.mp4'" in capsys.readouterr().err
     assert not Path("graphs").exists()
+
+
+@pytest.mark.parametrize(
+    ("things", "edges", "subjects", "least", "told"),
+    [
+        (0, 0, ["person"], 0.25, "no frame has a thing .* score of 0.25 on; a smaller -least_score"),
+        (3, 0, ["person"], 0.0, "^no frame has a person and another thing\\.$"),
+        (3, 0, ["dog", "person"], 0.0, "^no frame has two things that can be related.$"),
+        (3, 2, ["person"], 0.0, "^no relation is likely for long enough; a smaller -threshold keeps more.$"),
+    ],
+)
+def test_why_a_graph_has_no_relation(things: int, edges: int, subjects: list[str], least: float, told: str) -> None:
+    assert re.search(told, _why_nothing(_Found(5, things, edges, 0), subjects, least))
 
 
 def test_without_a_detector_the_three_ways_are_told(
