@@ -145,7 +145,11 @@ def waits(scale: float, videos: int) -> list[Wait]:
             TEST_VIDEOS * forward + TEST_FRAMES * recall,
             f"{TEST_VIDEOS:,} videos x {forward:.3f} s; all recalls: {1000 * TEST_FRAMES * recall:.0f} ms in total",
         ),
-        Wait("opening Action Genome, the first time", opened["cold, train, predcls"], f"by the clock; {scale:g} of its annotations"),
+        Wait(
+            "opening Action Genome, the first time",
+            opened["cold, train, predcls"],
+            f"by the clock; {scale:g} of its annotations",
+        ),
         Wait("opening it again", opened["warm, train, predcls"], "by the clock; from the cache"),
         Wait(f"a page of {PAGE_FRAMES:,} frames", page, "`vidsgg view`, processor time of the whole process"),
     ]
