@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +75,35 @@ def test_a_backend_gives_what_torch_gives(used: Inference) -> None:
     assert (detector.digest(), set(detector.state_dict())) == (digest, state)
     choose_backend(detector, TORCH, CPU)
     assert torch.equal(features(detector), plain)
+
+
+DROPPED = """
+import gc, os, signal
+import torch
+from vidsgg.detectors.backends.choice import Inference
+from vidsgg.detectors.backends.exported import opened_export
+from vidsgg.detectors.backends.parts import FrozenPart
+
+signal.signal(signal.SIGUSR1, lambda *_: None)
+opened = []
+for name in ("trunk", "head"):
+    layer = torch.nn.Linear(3, 3).requires_grad_(False)
+    part = FrozenPart(name, layer, "forward", (torch.ones(2, 3), torch.ones(4, 3)), (0,))
+    opened.append(opened_export(part, layer.forward, Inference("openvino"), name, lambda run: None))
+while opened:
+    del opened[0]
+    gc.collect()
+os.kill(os.getpid(), signal.SIGUSR1)
+print("alive")
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX")
+def test_signals_arrive_when_detectors_are_gone() -> None:
+    """OpenVINO's cores have a stack for signals each, which has to outlive them."""
+    pytest.importorskip("openvino")
+    done = subprocess.run([sys.executable, "-c", DROPPED], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "alive\n"), done.stderr
 
 
 def test_outputs_with_names_keep_them() -> None:

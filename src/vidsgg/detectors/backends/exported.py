@@ -8,8 +8,10 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import threading
 import warnings
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -127,21 +129,34 @@ def _opened_file(file: Path, names: Sequence[str] | None, used: Inference) -> Co
     return run
 
 
-def _in_openvino(file: Path, used: Inference) -> Callable[[Any], list[Any]]:
+@cache
+def _openvino_core() -> Any:
+    """The one of this process, to its end.
+
+    Every core makes a stack for signals and takes it away when it is freed. Of several that are freed
+    in the order in which they were made, the next signal is written to memory that is gone.
+    """
     import openvino
 
+    return openvino.Core()
+
+
+def _in_openvino(file: Path, used: Inference) -> Callable[[Any], list[Any]]:
     settings = {
         "INFERENCE_PRECISION_HINT": "bf16" if used.precision == "bf16" else "f32",
         "INFERENCE_NUM_THREADS": torch.get_num_threads(),
         "PERFORMANCE_HINT": "LATENCY",
         "ENABLE_CPU_PINNING": False,  # other work shares the cores
     }
-    core = openvino.Core()
+    core = _openvino_core()
     request = core.compile_model(core.read_model(str(file)), "CPU", settings).create_infer_request()
 
+    one_at_a_time = threading.Lock()  # a request has one place for its results
+
     def compute(values: Any) -> list[Any]:
-        found = request.infer({0: values}, share_inputs=True)
-        return [np.array(found[i], np.float32) for i in range(len(found))]
+        with one_at_a_time:
+            found = request.infer({0: values}, share_inputs=True)
+            return [np.array(found[i], np.float32) for i in range(len(found))]
 
     return compute
 
