@@ -42,7 +42,8 @@ SMALL_SCENELLM = {
 # of OED, which reads pictures: small ones
 SMALL_OED = {
     "backbone": "resnet18", "short_side": 96, "long_side": 160, "heads": 4, "feedforward_dim": 128, "enc_layers": 1,
-    "instance_layers": 2, "relation_layers": 2, "num_queries": 24, "oed_topk": "20,12,6", "frames_per_video": 4, "temporal_epochs": 1,
+    "instance_layers": 2, "relation_layers": 2, "num_queries": 24, "oed_topk": "20,12,6", "frames_per_video": 4, "temporal_epochs": 4,
+    "scheduler": "step",  # a cosine would leave the second stage hardly any learning rate
 }  # fmt: skip
 
 
