@@ -12,6 +12,7 @@ import pytest
 from datasets import test_action_genome_coco, test_coco_relations, test_pvsg, test_vidvrd
 from datasets.ag_files import small_set
 from datasets.coco_sets import small_document, write_set
+from datasets.vidvrd_coco_files import made_up, write_coco_style
 from detectors.tiny import tiny_detector
 from PIL import Image
 from recipes.test_own_data import SMALL
@@ -38,6 +39,10 @@ def vidor(root: Path) -> Path:
     return test_vidvrd.small(root, form="vidor")
 
 
+def vidvrd_in_coco_style(root: Path) -> Path:
+    return write_coco_style(root, made_up())
+
+
 def pvsg(root: Path) -> Path:
     root.mkdir()
     return test_pvsg.write(root)[0]
@@ -56,11 +61,12 @@ FORMATS: dict[str, Callable[[Path], Path]] = {
     "coco_video": neutral,
     "vidvrd": vidvrd,
     "vidor": vidor,
+    "vidvrd_coco": vidvrd_in_coco_style,
     "pvsg": pvsg,
     "action_genome_coco": in_coco_style,
     "coco_relations": pictures_of_relations,
 }
-OVER_TRACKS = ("coco_video", "vidvrd", "vidor", "pvsg")
+OVER_TRACKS = ("coco_video", "vidvrd", "vidor", "vidvrd_coco", "pvsg")
 
 
 def add_pictures(root: Path) -> None:
