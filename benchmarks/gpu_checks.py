@@ -56,7 +56,7 @@ def resume(machine: Machine, sizes: Sizes, made: Made, folder: Path) -> Iterator
         settings |= {"features": "layout", "detector": "auto"}
     run_training(made.options(machine, sizes, epochs=2, save_path=str(whole), **settings), echo=False)
     copytree(whole, part)
-    for file in part.glob("checkpoint_*"):  # a run goes on from whatever has come furthest
+    for file in part.glob("checkpoint_*"):  # a run resumes from the newest checkpoint
         if file.name != "checkpoint_epoch_1.tar":
             file.unlink()
     run_training(made.options(machine, sizes, epochs=2, resume_from=str(part), **settings), echo=False)

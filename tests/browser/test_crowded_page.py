@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -129,22 +131,25 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> str:
     return file.as_uri()
 
 
-@pytest.fixture
-def wide(browser: Browser, full: str) -> Iterator[Page]:
-    page = browser.new_page(viewport={"width": 1280, "height": 800}, color_scheme="dark")
-    page.goto(full)
+@contextmanager
+def opened(browser: Browser, address: str, width: int, height: int, scheme: Literal["dark", "light"]) -> Iterator[Page]:
+    page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
+    page.goto(address)
     page.wait_for_selector(".chip")
     yield page
     page.close()
+
+
+@pytest.fixture
+def wide(browser: Browser, full: str) -> Iterator[Page]:
+    with opened(browser, full, 1280, 800, "dark") as page:
+        yield page
 
 
 @pytest.fixture
 def phone(browser: Browser, full: str) -> Iterator[Page]:
-    page = browser.new_page(viewport={"width": 400, "height": 844}, color_scheme="light")
-    page.goto(full)
-    page.wait_for_selector(".chip")
-    yield page
-    page.close()
+    with opened(browser, full, 400, 844, "light") as page:
+        yield page
 
 
 def test_the_graph_of_many_things_covers_nothing_and_says_that_it_scrolls(wide: Page) -> None:

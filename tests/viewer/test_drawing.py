@@ -112,34 +112,33 @@ def test_names_of_a_crowded_picture_cover_no_other_and_keep_their_numbers() -> N
         assert sum(text == names[i] for i, (text, _) in tags.items()) >= fewest, size
 
 
-def test_the_panel_breaks_long_names_at_hyphens_and_parts_numbers_from_scores(monkeypatch: pytest.MonkeyPatch) -> None:
-    label = "wall-mounted-television-set-of-the-neighbours"
-    nodes = (GraphNode(label, 0.8, (9, 9, 90, 90), 4), GraphNode(label, 0.7, (99, 9, 190, 90), 7), FRAME.nodes[1])
-    frame = replace(FRAME, nodes=nodes, edges=(GraphEdge(0, 1, "above", "spatial", 0.6),))
-    written: list[str] = []
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Every text that is drawn from now on."""
+    texts: list[str] = []
     before = ImageDraw.ImageDraw.text
     monkeypatch.setattr(
         ImageDraw.ImageDraw,
         "text",
-        lambda self, at, text, **rest: (written.append(text), before(self, at, text, **rest)),
+        lambda self, at, text, **rest: (texts.append(text), before(self, at, text, **rest)),
     )
+    return texts
+
+
+def test_the_panel_breaks_long_names_at_hyphens_and_parts_numbers_from_scores(written: list[str]) -> None:
+    label = "wall-mounted-television-set-of-the-neighbours"
+    nodes = (GraphNode(label, 0.8, (9, 9, 90, 90), 4), GraphNode(label, 0.7, (99, 9, 190, 90), 7), FRAME.nodes[1])
+    frame = replace(FRAME, nodes=nodes, edges=(GraphEdge(0, 1, "above", "spatial", 0.6),))
     draw_frame(IMAGE, frame, colours([VideoGraph("V", "toy", (frame,))], ()), (), {(4, label): f"{label} 1"})
     for line in ("wall-mounted-television-set-of-", "the-neighbours 1 · 0.80", "above wall-mounted-television-"):
         assert line in written
     assert "neighbours 2 (0.60)" in " ".join(written) and not re.search(r"\d 0\.\d\d", " ".join(written))
 
 
-def test_relations_of_several_people_stand_behind_their_names(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_relations_of_several_people_stand_behind_their_names(written: list[str]) -> None:
     other = GraphNode("person", 1.0, (10, 10, 90, 200))
     edges = (GraphEdge(2, 1, "touching", "contacting", 0.5), *FRAME.edges)
     frame = replace(FRAME, nodes=(*FRAME.nodes, other), edges=edges)
-    written: list[str] = []
-    before = ImageDraw.ImageDraw.text
-    monkeypatch.setattr(
-        ImageDraw.ImageDraw,
-        "text",
-        lambda self, at, text, **rest: (written.append(text), before(self, at, text, **rest)),
-    )
     graph = VideoGraph("V", "toy", (frame,))
     draw_frame(IMAGE, frame, colours([graph], ("person",)), ("person",))
     for line in ("person 1: holding", "person 2: touching (0.50)", "person 1: in front of"):

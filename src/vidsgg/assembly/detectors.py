@@ -125,9 +125,10 @@ def open_detector(
     """The detector of boxes and features that ``name`` (as ``find_detector`` gives it, and only from
     the user where it is code) stands for, still on the CPU, and one line that says what it is.
 
-    device: where it is going to work. inference: what computes it; its package need not be installed before it looks at pictures. Raises
-    ConfigError for a name that is none, or of a detector that gives boxes only, or that cannot be computed
-    so; CheckpointError for a file that does not fit, or whose classes are not the data set's.
+    device: where it is going to work. inference: what computes it; its package need not be installed
+    before it looks at pictures. Raises ConfigError for a name that is none, or of a detector that
+    gives boxes only, or that cannot be computed so; CheckpointError for a file that does not fit, or
+    whose classes are not the data set's.
     """
     detector, line = _opened(name, schema, NO_LABELS)
     if not isinstance(detector, RegionDetector):
