@@ -370,3 +370,10 @@ def test_pictures_may_lie_beside_the_annotations(tmp_path: Path) -> None:
         image["file_name"] = image["file_name"].replace("/", "_")
     report = check_dataset(write_set(tmp_path, train=document, test=small_document(1, 2, "t")), "all").text(3)
     assert "2 from the folder of the annotations (.png)" in report and "2 from a folder for each video (.png)" in report
+
+
+def test_a_video_without_pictures_names_the_first_that_it_needs(tmp_path: Path) -> None:
+    root = write_set(tmp_path, pictures=False, train=small_document())
+    text = check_dataset(root, "all").text()
+    first = open_whole_split(root, "train", "predcls").frame_sources(0)[0].file
+    assert f"v1: {first} is missing" in text

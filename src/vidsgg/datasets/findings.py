@@ -118,9 +118,12 @@ def check_pictures(
     count = count_pictures(data, _progress(range(len(data)), f"{data.split} pictures, looked for"))
     book.facts.append(f"  {count.text()}")
     book.error(f"{data.split} video whose folders may not be entered", count.closed.values())
-    book.error(
-        f"{data.split} video without pictures{f' (looked for in {looked_in})' if looked_in else ''}", count.without
-    )
+    lacking = list(count.without)
+    if not looked_in:  # then each names the first that it needs
+        number = {name: i for i, name in enumerate(data.video_ids)}
+        needed = [data.frame_sources(number[name])[:1] for name in lacking]
+        lacking = [f"{name}: {at[0].file} is missing" if at else name for name, at in zip(lacking, needed, strict=True)]
+    book.error(f"{data.split} video without pictures{f' (looked for in {looked_in})' if looked_in else ''}", lacking)
     book.error(f"{data.split} frame without a picture", chain(*count.partly.values()))
     book.warning(
         f"{data.split} frame missing among the dumped ones, read from the video", chain(*count.instead.values())

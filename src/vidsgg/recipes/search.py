@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from vidsgg.errors import ConfigError
+from vidsgg.errors import ConfigError, counted
 from vidsgg.io.atomic import write_whole
 from vidsgg.io.locations import location
 from vidsgg.io.places import check_replaced
@@ -62,7 +62,9 @@ def search_library(options: SearchOptions) -> Searched:
     if options.explain:
         return Searched(library.explain(options.query))
     hits = library.search(options.query, options.limit)
-    notes = [f"{hits.total:,} hits" + (f", the surest {len(hits):,} of them shown" if len(hits) < hits.total else "")]
+    notes = [
+        counted(hits.total, "hit") + (f", the surest {len(hits):,} of them shown" if len(hits) < hits.total else "")
+    ]
     if options.page:
         page = hits_page(library, hits, videos=location(options.videos) if options.videos else None)
         write_whole(Path(options.page), page.html)
