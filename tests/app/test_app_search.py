@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ from vidsgg.app.queue import JobQueue
 from vidsgg.app.routes import Routes
 from vidsgg.app.search import FOLDER
 from vidsgg.io.graphs import write_graph
-from vidsgg.structures.graph import GraphFrame, GraphNode, RelationInterval, VideoGraph
+from vidsgg.structures.graph import GraphFrame, GraphNode, Origin, RelationInterval, VideoGraph
 from vidsgg.viewer.page import write_page
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def test_it_finds_what_is_done_and_forgets_what_is_removed(queue: JobQueue, app:
     hit = {"job": first.id, "name": "same.mp4", "graph": 3, "begin": 2.0, "end": 6.0, "score": 0.75}
     assert (found["total"], found["hits"]) == (
         1,
-        [hit | {"relations": ["person holding cup", "person drinking_from cup"]}],
+        [hit | {"found": ["person holding cup", "person drinking_from cup"], "notes": []}],
     )
     second = done(queue, "same.mp4", kitchen("same.mp4", held))  # two may be called alike
     assert {one["job"] for one in client.get("/api/search", params={"query": "* holding cup"}).json()["hits"]} == {
@@ -101,7 +102,7 @@ def test_a_name_alone_finds_the_thing(queue: JobQueue, app: Routes) -> None:
     first, second = done(queue, "a.mp4", kitchen("a.mp4", held)), done(queue, "b.mp4", kitchen("b.mp4", held))
     for query in ("cup", " Cup ", '"cup"'):
         found = client.get("/api/search", params={"query": query}).json()
-        hit = {"graph": 1, "begin": 0.0, "end": 9.0, "score": 0.8, "relations": ["cup in 10 graphs"]}
+        hit = {"graph": 1, "begin": 0.0, "end": 9.0, "score": 0.8, "found": ["cup in 10 graphs"], "notes": []}
         assert found["total"] == 2
         assert found["hits"] == [{"job": job.id, "name": job.name} | hit for job in (first, second)]
 
@@ -143,7 +144,9 @@ def browser() -> Iterator[Browser]:
 
 def test_a_hit_opens_the_page_at_its_moment(queue: JobQueue, address: str, browser: Browser) -> None:
     held, drunk = ("holding", "contacting", 2.0, 5.0), ("drinking_from", "contacting", 7.0, 8.0)
-    job = done(queue, "<b>kitchen</b>.mp4", kitchen("kitchen.mp4", held, drunk))
+    origin = Origin("geometry", "sgdet", "geometry", "w", notes=("No model saw the <b>picture</b>.",))
+    graph = replace(kitchen("kitchen.mp4", held, drunk), made_by=origin)
+    job = done(queue, "<b>kitchen</b>.mp4", graph)
     complaints: list[str] = []
     page = browser.new_page(viewport={"width": 1280, "height": 800})
     page.on("pageerror", lambda error: complaints.append(str(error)))
@@ -158,6 +161,7 @@ def test_a_hit_opens_the_page_at_its_moment(queue: JobQueue, address: str, brows
     page.press("#search input", "Enter")
     page.wait_for_selector("#found a")
     assert page.is_hidden("#search pre") and page.inner_text("#found p") == "1 hit"
+    assert page.inner_text("#found .notes") == "No model saw the <b>picture</b>."
     assert page.inner_text("#found a b") == "<b>kitchen</b>.mp4"
     assert page.inner_text("#found time") == "0:07.0 – 0:08.0"
     page.click("#found a")

@@ -338,7 +338,7 @@ def _library(name: str) -> Callable[[Path], Path]:
 def _read_library(path: Path) -> Any:
     folder = next(parent for parent in path.parents if parent.name == "lib")
     library = Library(folder)
-    found = library.search("* * *"), library.counts(), library.words, list(library.graphs())
+    found = library.search("* * *"), library.counts(), library.words.of_vocabularies, list(library.graphs())
     add_graphs(LibraryFolder(folder), [annotated_graph(entity_annotation([1], name="x"))])
     return found
 

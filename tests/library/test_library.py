@@ -15,12 +15,13 @@ import vidsgg
 from vidsgg.cli import library as library_command
 from vidsgg.cli import search as search_command
 from vidsgg.cli.main import run
+from vidsgg.datasets.known_geometry import BUILT_IN
 from vidsgg.errors import ConfigError, DataError
 from vidsgg.io.graphs import read_graph, write_graph
 from vidsgg.library import folder as folders
 from vidsgg.library.build import add_graphs, compact, merge
 from vidsgg.library.folder import MANIFEST, LibraryFolder
-from vidsgg.library.search import FoundThing, Library
+from vidsgg.library.search import FoundThing, Hit, Library
 from vidsgg.library.tables import TABLES
 from vidsgg.structures.graph import GraphEdge, GraphFrame, GraphNode, Origin, RelationInterval, VideoFile, VideoGraph
 
@@ -71,23 +72,52 @@ def test_graphs_come_out_as_they_came_in(lib: LibraryFolder) -> None:
     assert library.counts() == {"videos": 3, "frames": 4, "things": 8, "edges": 3, "relations": 3}
 
 
-def test_things_are_found_by_their_names(lib: LibraryFolder) -> None:
+def test_a_class_alone_finds_where_its_things_are_seen(lib: LibraryFolder) -> None:
     add_graphs(lib, [rich(), graph("v1", [held(0, 1, 1.0, 2.0)])])
     library = Library(lib.path)
-    found, total = library.sightings("Person")
-    assert total == len(found) == sum(label == "person" for g in library.graphs() for label in thing_labels(g))
-    assert FoundThing("walk.mp4", "person", 0, 0.0, 0.44, 0, 2, 0.875) in found
-    cups, _ = library.sightings("cup")  # a part of the class's name
-    assert [(cup.track, cup.frames, cup.score) for cup in cups if cup.video == "walk.mp4"] == [
+    found = library.search(" Person ")
+    assert found.total == len(found) == sum(label == "person" for g in library.graphs() for label in thing_labels(g))
+    assert Hit("walk.mp4", 0.0, 0.44, 0.875, (), FoundThing("person", 0, 0, 2), ("so",)) in found.hits
+    cups = [hit for hit in library.search("cup") if hit.video == "walk.mp4"]  # a part of the class's name
+    assert [(hit.thing.track, hit.thing.frames, hit.score) for hit in cups if hit.thing] == [
         (1, 1, 0.25),
         (None, 1, 0.25),
     ]
-    few, all_of_them = library.sightings("person", limit=1)
-    assert few == found[:1] and all_of_them == total
-    with pytest.raises(ConfigError, match="a thing called 'persn'; did you mean 'person'"):
-        library.sightings("persn")
+    few = library.search("person", limit=1)
+    assert few.hits == found.hits[:1] and few.total == found.total
+    assert json.loads(few.to_json())["hits"][0]["thing"]["label"] == "person"
+    assert found.to_csv().splitlines()[0] == "video,begin,end,score,thing,track,frames"
+    assert "walk.mp4,0.0,0.44,0.875,person,0,2" in found.to_csv()
+    assert list(found.to_pandas()["frames"]) == [row["frames"] for row in found.rows()]
+    assert "FROM things" in library.explain("person")
+    with pytest.raises(ConfigError, match=r"'persn': .*a thing of that name; did you mean 'person'"):
+        library.search("persn")
     with pytest.raises(ConfigError, match="limit is 0; ask for one hit"):
-        library.sightings("person", limit=0)
+        library.search("person", limit=0)
+
+
+def test_what_a_vocabulary_has_and_no_graph_uses_is_no_mistake(lib: LibraryFolder) -> None:
+    nodes = tuple(
+        GraphNode(name, 0.5, None, track) for track, name in enumerate(("person", "cup/glass/bottle", "chair"))
+    )
+    frame = GraphFrame("v/1", 1, 0.0, 64, 48, nodes, ())
+    known = VideoGraph("v", BUILT_IN.name, (frame,), (held(0, 1, 0.0, 0.0),), schema=BUILT_IN)
+    add_graphs(lib, [known])
+    library = Library(lib.path)
+    for query, note in (
+        ("Sofa", "no graph of this library has a thing called 'sofa/couch'"),
+        ("person holding couch", "no relation over time of this library has a thing called 'sofa/couch'"),
+        ("person holding chair", "no relation over time of this library has a thing called 'chair'"),
+        ("person behind cup", "no relation over time of this library has the predicate 'behind'"),
+    ):
+        found = library.search(query)
+        assert (found.total, found.hits, found.notes) == (0, (), (note,)), query
+    assert library.search("person holding cup then not person behind cup").total == 1  # nor is it there
+    assert library.search("chair").total == 1
+    with pytest.raises(ConfigError, match="'dog': no graph and no vocabulary of this library has a thing"):
+        library.search("dog")
+    with pytest.raises(ConfigError, match=r"'behnd': .*predicate of that name; did you mean 'behind'"):
+        library.search("person behnd cup")
 
 
 def thing_labels(graph: VideoGraph) -> list[str]:
@@ -207,8 +237,12 @@ def test_mistakes_point_at_the_word(lib: LibraryFolder, query: str, said: str) -
 
 def test_a_library_without_relations_says_so(lib: LibraryFolder) -> None:
     add_graphs(lib, [replace(rich(), relations=())])
-    with pytest.raises(ConfigError, match="'person': no graph of this library has a relation over time"):
-        Library(lib.path).search("person holding cup")
+    found = Library(lib.path).search("person holding cup")
+    assert found.total == 0 and found.notes == ("no graph of this library has a relation over time",)
+    with pytest.raises(ConfigError, match="'dog': no graph of this library has a thing of that name; it has cup"):
+        Library(lib.path).search("person holding dog")  # these graphs come without a vocabulary
+    with pytest.raises(ConfigError, match="'dog': no graph of this library has a thing or a relation"):
+        Library(LibraryFolder.create(lib.path.parent / "new").path).search("dog")
 
 
 def test_the_mark_is_below_the_word(lib: LibraryFolder) -> None:
@@ -247,6 +281,23 @@ def test_the_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: p
     assert "FROM relations AS r1" in capsys.readouterr().out
     assert run(search_command.main, ["lib"]) == 2
     assert read_graph(tmp_path / "graphs" / "walk.graph.json") == Library("lib").graph("walk.mp4")
+
+
+def test_what_a_graph_should_be_known_for_is_said_wherever_its_hits_are_shown(
+    tmp_path: Path, lib: LibraryFolder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    other = replace(rich("other.mp4", "d" * 64), made_by=replace(rich().made_by, notes=("so", "<cut>"), source=None))
+    add_graphs(lib, [rich(), other])
+    hits = Library(lib.path).search("cup")
+    assert hits.shared_notes() == ("so",) and {hits.own_notes(hit) for hit in hits} == {(), ("<cut>",)}
+    assert run(search_command.main, ["lib", "cup", "-page", "hits.html"]) == 0
+    said = capsys.readouterr()
+    assert said.out.count("cup/glass/bottle in 1 graph") == 4
+    assert {"so", "2 hits: <cut>"} < set(said.err.splitlines())
+    page = (tmp_path / "hits.html").read_text(encoding="utf-8")
+    assert page.count('<p role="note">so</p>') == 1 and page.count('<p role="note">&lt;cut&gt;</p>') == 2
+    assert page.count("<b>cup/glass/bottle</b> in 1 graph") == 4
 
 
 def test_the_page_in_the_docs_names_every_column() -> None:

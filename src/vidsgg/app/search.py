@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from vidsgg.app.jobs import GRAPH, Job
 from vidsgg.app.queue import JobQueue
-from vidsgg.errors import DataError, counted
+from vidsgg.errors import DataError
 from vidsgg.io.graphs import read_graph
 from vidsgg.structures.graph import VideoGraph
 
 if TYPE_CHECKING:
     from vidsgg.library.folder import LibraryFolder
-    from vidsgg.library.search import FoundThing, Hit, Library
+    from vidsgg.library.search import Hit, Hits, Library
 
 FOLDER = "library"  # in the app's folder; videos are called by the ids of their jobs there
 _MOST = 50  # hits of an answer
@@ -29,27 +29,22 @@ class JobSearch:
         self._queue, self._one_at_a_time = queue, Lock()
 
     def __call__(self, query: str) -> dict[str, Any]:
-        """Places in the videos where a query holds, or where a thing is seen if the query is its name,
-        as JSON: total, and hits with the job, what it is called, the position of the graph there
-        from 1, begin and end in seconds, score, relations.
+        """Places in the videos where a query holds, as JSON: total, notes on all of it, and hits with
+        the job, what it is called, the position of the graph there from 1, begin and end in
+        seconds, score, what was found, and notes on the hit.
 
         Raises ConfigError that points at the word of the query that is wrong, or if the packages of
         a library are not installed.
         """
-        from vidsgg.library.language import one_name
         from vidsgg.library.search import Library  # pyarrow and DuckDB
 
         with self._one_at_a_time:
             folder = self._current()
             names = {job.id: job.name for job in self._queue.all()}
             library = Library(folder.path)
-            if (name := one_name(query)) is not None:
-                seen, total = library.sightings(name.text, _MOST)
-                things = [_sighting_json(one, names[one.video]) for one in seen if one.video in names]
-                return {"query": query, "total": total, "hits": things}
             hits = library.search(query, _MOST)
-            found = [_hit_json(library, hit, names[hit.video]) for hit in hits if hit.video in names]
-            return {"query": query, "total": hits.total, "hits": found}
+            found = [_hit_json(library, hits, hit, names[hit.video]) for hit in hits if hit.video in names]
+            return {"query": query, "total": hits.total, "notes": hits.shared_notes(), "hits": found}
 
     def forget(self, number: str) -> None:
         """What the library holds of a job that is removed."""
@@ -88,17 +83,12 @@ class JobSearch:
         return replace(graph, video_id=job.id)
 
 
-def _hit_json(library: Library, hit: Hit, name: str) -> dict[str, Any]:
-    place = None if hit.begin is None else library.frame_at(hit.video, hit.begin)
-    relations = [relation.text() for relation in hit.relations]
+def _hit_json(library: Library, hits: Hits, hit: Hit, name: str) -> dict[str, Any]:
+    if hit.thing is not None:
+        place: int | None = hit.thing.first
+    else:
+        place = None if hit.begin is None else library.frame_at(hit.video, hit.begin)
     return {
-        "job": hit.video, "name": name, "graph": 1 if place is None else place + 1,
-        "begin": hit.begin, "end": hit.end, "score": hit.score, "relations": relations,
-    }  # fmt: skip
-
-
-def _sighting_json(seen: FoundThing, name: str) -> dict[str, Any]:
-    return {
-        "job": seen.video, "name": name, "graph": seen.first + 1, "begin": seen.begin, "end": seen.end,
-        "score": seen.score, "relations": [f"{seen.label} in {counted(seen.frames, 'graph')}"],
+        "job": hit.video, "name": name, "graph": 1 if place is None else place + 1, "begin": hit.begin, "end": hit.end,
+        "score": hit.score, "found": hit.texts(), "notes": hits.own_notes(hit),
     }  # fmt: skip

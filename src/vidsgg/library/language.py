@@ -1,6 +1,6 @@
-"""The language of searches: relations, and how they follow one another in time.
+"""The language of searches: a thing, or relations and how they follow one another in time.
 
-    query     = relation { connector [ "not" ] relation }
+    query     = class | relation { connector [ "not" ] relation }
     connector = "then" [ "within" duration ] | "before" | "while"
     relation  = thing predicate thing { "for" duration | "score" number }
     thing     = "*" | class | ?name | class ?name
@@ -71,9 +71,10 @@ def parse_query(text: str) -> tuple[AskedRelation, ...]:
     return _Parser(text).steps()
 
 
-def one_name(text: str) -> QueryWord | None:
-    """The only word of a query, if it is a name: then a thing is asked for and no relation."""
-    words = [_word(match) for match in _TOKEN.finditer(text[:_MOST_LETTERS]) if match.group().strip()]
+def asked_class(text: str) -> QueryWord | None:
+    """The only word of a query, if it is a class: then a thing is searched and no relation. Raises
+    ConfigError if the query is too long."""
+    words = _words(text)
     alone = len(words) == 1 and (words[0].quoted or not (words[0].says("*", *RESERVED) or words[0].text[0] == "?"))
     return words[0] if alone else None
 
@@ -82,7 +83,7 @@ def fault(text: str, word: QueryWord | None, what: str) -> ConfigError:
     """An error about a word of a query, None for its end, that shows where the word is."""
     begin, end = (len(text), len(text) + 1) if word is None else (word.begin, word.end)
     named = "the end of the query" if word is None else short(word.text)
-    before, shown = max(0, begin - 60), text[max(0, begin - 60) : end + 20].replace("\n", " ")
+    before, shown = max(0, begin - 60), text[max(0, begin - 60) : min(end, begin + 60) + 20].replace("\n", " ")
     dots = "..." if before else ""
     return ConfigError(
         f"{named}: {what}\n  {dots}{shown}\n  {' ' * (len(dots) + begin - before)}{'^' * min(end - begin, 60)}"
@@ -91,10 +92,8 @@ def fault(text: str, word: QueryWord | None, what: str) -> ConfigError:
 
 class _Parser:
     def __init__(self, text: str) -> None:
-        if len(text) > _MOST_LETTERS:
-            raise ConfigError(f"the query has {len(text):,} letters; at most {_MOST_LETTERS:,} are read.")
         self.text, self.at = text, 0
-        self.words = [_word(match) for match in _TOKEN.finditer(text) if match.group().strip()]
+        self.words = _words(text)
 
     def steps(self) -> tuple[AskedRelation, ...]:
         found: list[AskedRelation] = []
@@ -205,6 +204,12 @@ class _Parser:
 
     def _fault(self, what: str) -> ConfigError:
         return fault(self.text, self._peek(), what)
+
+
+def _words(text: str) -> list[QueryWord]:
+    if len(text) > _MOST_LETTERS:
+        raise ConfigError(f"the query has {len(text):,} letters; at most {_MOST_LETTERS:,} are read.")
+    return [_word(match) for match in _TOKEN.finditer(text) if match.group().strip()]
 
 
 def _word(match: re.Match[str]) -> QueryWord:

@@ -4,7 +4,7 @@ time."""
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from html import escape
 
@@ -33,10 +33,15 @@ def hits_page(library: Library, hits: Hits, clips: int = CLIPS, videos: Location
     clips: how many hits get one. videos: the folder of the videos, by default where the library says. A video that is not where it was costs its clip only.
     """
     notes: list[str] = []
-    cards = [_card(library, hit, videos, notes) if i < clips else _line(hit) for i, hit in enumerate(hits)]
+    said = [_words(hit) + _paragraphs(hits.own_notes(hit)) for hit in hits]
+    cards = [
+        f"<article>{_clip_of(library, hit, videos, notes)}{words}</article>" if i < clips else f"<li>{words}</li>"
+        for i, (hit, words) in enumerate(zip(hits, said, strict=True))
+    ]
     body = [
         f"<h1>{escape(hits.query)}</h1>",
         f"<p>{_count(hits, library.path.name)}</p>",
+        _paragraphs(hits.shared_notes()),
         _timeline(hits),
         f"<main>{''.join(cards[:clips])}</main>",
     ]
@@ -52,7 +57,12 @@ def _count(hits: Hits, library: str) -> str:
     return f"{number} in the library {escape(library)}{below}."
 
 
-def _card(library: Library, hit: Hit, videos: Location | None, notes: list[str]) -> str:
+def _paragraphs(notes: Iterable[str]) -> str:
+    return "".join(f'<p role="note">{escape(note)}</p>' for note in notes)
+
+
+def _clip_of(library: Library, hit: Hit, videos: Location | None, notes: list[str]) -> str:
+    """A hit's clip, or what stands in its place. notes: gets the reason."""
     try:
         media = _clip(library, hit, videos)
     except DataError as error:
@@ -60,13 +70,11 @@ def _card(library: Library, hit: Hit, videos: Location | None, notes: list[str])
         media = Media()
     if media.video is not None:
         source = base64.b64encode(media.video).decode()
-        picture = f'<video controls loop muted preload="metadata" src="data:video/mp4;base64,{source}"></video>'
-    elif shown := [picture for picture in media.pictures if picture]:
+        return f'<video controls loop muted preload="metadata" src="data:video/mp4;base64,{source}"></video>'
+    if shown := [picture for picture in media.pictures if picture]:
         source = base64.b64encode(shown[0]).decode()
-        picture = f'<img alt="a frame of the hit" src="data:image/jpeg;base64,{source}">'
-    else:
-        picture = '<div class="none">no clip</div>'
-    return f"<article>{picture}{_words(hit)}</article>"
+        return f'<img alt="a frame of the hit" src="data:image/jpeg;base64,{source}">'
+    return '<div class="none">no clip</div>'
 
 
 def _clip(library: Library, hit: Hit, videos: Location | None) -> Media:
@@ -87,17 +95,15 @@ def _clip(library: Library, hit: Hit, videos: Location | None) -> Media:
     return media_of(graph, times_of(graph, path), path, _WIDTH, begin, min(hit.end + _AROUND, begin + _LONGEST))
 
 
-def _line(hit: Hit) -> str:
-    return f"<li>{_words(hit)}</li>"
-
-
 def _words(hit: Hit) -> str:
-    relations = "".join(
-        f"<li><b>{escape(found.subject)}</b> {escape(found.predicate)} <b>{escape(found.object)}</b>"
-        f" <small>{_span(found.begin, found.end)}</small></li>"
-        for found in hit.relations
+    found = "".join(
+        f"<li><b>{escape(relation.subject)}</b> {escape(relation.predicate)} <b>{escape(relation.object)}</b>"
+        f" <small>{_span(relation.begin, relation.end)}</small></li>"
+        for relation in hit.relations
     )
-    return f"<h3>{escape(hit.video)}</h3><p>{_span(hit.begin, hit.end)}, score {hit.score:.2f}</p><ul>{relations}</ul>"
+    if hit.thing is not None:
+        found = f"<li><b>{escape(hit.thing.label)}</b> in {counted(hit.thing.frames, 'graph')}</li>"
+    return f"<h3>{escape(hit.video)}</h3><p>{_span(hit.begin, hit.end)}, score {hit.score:.2f}</p><ul>{found}</ul>"
 
 
 def _span(begin: float | None, end: float | None) -> str:
@@ -146,7 +152,10 @@ body { margin: 2rem auto; max-width: 84rem; padding: 0 1rem; background: var(--g
   font: 15px/1.5 system-ui, sans-serif; }
 h1 { font: 600 1.3rem/1.4 ui-monospace, monospace; overflow-wrap: anywhere; }
 h3 { margin: .6rem 0 0; font-size: 1rem; overflow-wrap: anywhere; }
-p { margin: 0 0 .4rem; color: var(--soft); } ul { margin: 0; padding-left: 1.1rem; } small { color: var(--soft); }
+p { margin: 0 0 .4rem; color: var(--soft); }
+[role=note] { padding-left: .6rem; border-left: 3px solid var(--mark); }
+article > [role=note], li > [role=note] { margin: .4rem 0 0; font-size: .85rem; }
+ul { margin: 0; padding-left: 1.1rem; } small { color: var(--soft); }
 main { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(20rem, 100%), 1fr)); gap: 1.2rem; }
 article { border: 1px solid var(--line); border-radius: .6rem; padding: .8rem; min-width: 0; }
 video, img, .none { display: block; width: 100%; aspect-ratio: 16 / 9; object-fit: contain; background: #000; border-radius: .4rem; }

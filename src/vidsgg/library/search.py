@@ -7,20 +7,20 @@ import csv
 import io
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from vidsgg.errors import ConfigError, DataError, short
+from vidsgg.errors import ConfigError, DataError, counted, short
 from vidsgg.io.graphs import from_path
 from vidsgg.io.locations import Location, RemotePath, location
 from vidsgg.library.folder import LibraryFolder
+from vidsgg.library.language import asked_class
 from vidsgg.library.packages import duckdb, pq
-from vidsgg.library.sql import STEP_COLUMNS, KnownWords, compile_query, labels_called, sightings_sql
-from vidsgg.library.tables import TABLES, graphs_of
-from vidsgg.options import closest
+from vidsgg.library.sql import STEP_COLUMNS, CompiledQuery, KnownWords, LibraryWords, compile_query
+from vidsgg.library.tables import TABLES, graphs_of, notes_in, vocabularies_in
 from vidsgg.structures.graph import VideoGraph
 
 LIMIT = 100  # hits, the surest first
@@ -46,14 +46,34 @@ class FoundRelation:
 
 
 @dataclass(frozen=True)
+class FoundThing:
+    """A thing in a hit: a track of a video, or all its things of a class that have no track."""
+
+    label: str  #: class of the thing
+    track: int | None  #: id; None for all things without one
+    first: int  #: position of the first frame that has it, from 0
+    frames: int  #: number of frames that have it
+
+    def text(self) -> str:
+        """``class in 12 graphs``."""
+        return f"{self.label} in {counted(self.frames, 'graph')}"
+
+
+@dataclass(frozen=True)
 class Hit:
     """A place in a video that matches a query."""
 
     video: str  #: name of the video in the library
     begin: float | None  #: seconds, the earliest of all relations; None if unknown
     end: float | None  #: seconds, the latest of all relations; None if unknown
-    score: float  #: 0..1, the lowest of the relations' scores
+    score: float  #: 0..1, the lowest of the relations' scores, or the highest of the thing's
     relations: tuple[FoundRelation, ...]  #: one for each relation of the query without ``not``
+    thing: FoundThing | None = None  #: what was found, if the query is a class
+    notes: tuple[str, ...] = ()  #: of the graph, such as that no model saw the pictures
+
+    def texts(self) -> list[str]:
+        """What was found, in words: a line for each relation, or one for the thing."""
+        return [relation.text() for relation in self.relations] if self.thing is None else [self.thing.text()]
 
 
 @dataclass(frozen=True)
@@ -63,6 +83,7 @@ class Hits:
     query: str  #: the query as it was given
     hits: tuple[Hit, ...]  #: the hits with the highest scores
     total: int  #: number of all matches, also of those above the limit
+    notes: tuple[str, ...] = ()  #: on the query: words that the library knows, but has nowhere
 
     def __iter__(self) -> Iterator[Hit]:
         return iter(self.hits)
@@ -73,18 +94,30 @@ class Hits:
     def __getitem__(self, index: int) -> Hit:
         return self.hits[index]
 
+    def shared_notes(self) -> tuple[str, ...]:
+        """What to show above all hits: the notes on the query, and those that all hits have."""
+        first = self.hits[0].notes if self.hits else ()
+        return (*self.notes, *(note for note in first if all(note in hit.notes for hit in self.hits)))
+
+    def own_notes(self, hit: Hit) -> tuple[str, ...]:
+        """What to show beside a hit: its notes that not all hits have."""
+        shared = self._shared
+        return tuple(note for note in hit.notes if note not in shared)
+
+    @cached_property
+    def _shared(self) -> frozenset[str]:
+        return frozenset(self.shared_notes())
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of ``rows``."""
+        found = ("relations",) if asked_class(self.query) is None else ("thing", "track", "frames")
+        return ("video", "begin", "end", "score", *found)
+
     def rows(self) -> list[dict[str, Any]]:
-        """One row per hit: video, begin, end, score, relations (joined by ``;``)."""
-        return [
-            {
-                "video": hit.video,
-                "begin": hit.begin,
-                "end": hit.end,
-                "score": round(hit.score, 4),
-                "relations": "; ".join(relation.text() for relation in hit.relations),
-            }
-            for hit in self.hits
-        ]
+        """One row per hit: video, begin, end, score, relations (joined by ``;``); for things thing,
+        track and frames in place of relations."""
+        return [dict(zip(self.columns, _cells(hit), strict=True)) for hit in self.hits]
 
     def counts(self, every: float) -> list[tuple[float, int]]:
         """Count the hits that begin in each interval of ``every`` seconds of their videos.
@@ -102,7 +135,7 @@ class Hits:
     def to_csv(self) -> str:
         """``rows`` as CSV."""
         file = io.StringIO()
-        writer = csv.DictWriter(file, ["video", "begin", "end", "score", "relations"], lineterminator="\n")
+        writer = csv.DictWriter(file, self.columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(self.rows())
         return file.getvalue()
@@ -113,23 +146,46 @@ class Hits:
         Raises:
             ConfigError: pandas is not installed.
         """
-        return _pandas().DataFrame(self.rows(), columns=["video", "begin", "end", "score", "relations"])
+        return _pandas().DataFrame(self.rows(), columns=list(self.columns))
 
 
-@dataclass(frozen=True)
-class FoundThing:
-    """A thing in a video. track: None for all without one. begin, end: seconds of the first and of the
-    last graph that has it, None if unknown. first: position of the former, from 0. frames: how many
-    have it. score: the highest."""
+def _cells(hit: Hit) -> tuple[Any, ...]:
+    thing = hit.thing
+    found = ("; ".join(hit.texts()),) if thing is None else (thing.label, thing.track, thing.frames)
+    return (hit.video, hit.begin, hit.end, round(hit.score, 4), *found)
 
-    video: str
-    label: str
-    track: int | None
-    begin: float | None
-    end: float | None
-    first: int
-    frames: int
-    score: float
+
+class _Words:
+    """The words that a library knows, counted when they are needed. run: of a library."""
+
+    def __init__(self, run: Callable[[str], Any]) -> None:
+        self._run = run
+
+    @cached_property
+    def of_relations(self) -> KnownWords:
+        """The classes and predicates of all relations over time."""
+        ends = "SELECT subject AS word FROM relations UNION ALL SELECT object FROM relations"
+        return KnownWords(self._counted(ends), self._counted("SELECT predicate AS word FROM relations"))
+
+    @cached_property
+    def of_graphs(self) -> KnownWords:
+        """The classes of all things in frames, and the predicates of all relations there."""
+        return KnownWords(
+            self._counted("SELECT label AS word FROM things"), self._counted("SELECT predicate AS word FROM edges")
+        )
+
+    @cached_property
+    def of_vocabularies(self) -> KnownWords:
+        """The classes and predicates that graphs can use."""
+        found = vocabularies_in(document for (document,) in self._run("SELECT document FROM videos").fetchall())
+        classes = (name for v in found for name in (*v.objects[1:], *v.subjects))
+        predicates = (name for v in found for group in v.groups for name in group.predicates)
+        return KnownWords(tuple(dict.fromkeys(classes)), tuple(dict.fromkeys(predicates)))
+
+    def _counted(self, words: str) -> tuple[str, ...]:
+        """The words of a column, the most frequent ones first."""
+        sql = f"SELECT CAST(word AS VARCHAR) AS word, count(*) AS n FROM ({words}) GROUP BY word ORDER BY n DESC, word"
+        return tuple(word for word, _ in self._run(sql).fetchall())
 
 
 class Library:
@@ -167,17 +223,9 @@ class Library:
         return {video.number: video.name for video in self.folder.known()}
 
     @cached_property
-    def words(self) -> KnownWords:
-        """The classes and predicates of all relations, the most frequent ones first."""
-
-        def column(sql: str) -> tuple[str, ...]:
-            return tuple(name for name, _ in self._run(sql).fetchall())
-
-        ends = "SELECT subject AS c FROM relations UNION ALL SELECT object FROM relations"
-        return KnownWords(
-            column(f"SELECT c, count(*) AS n FROM ({ends}) GROUP BY c ORDER BY n DESC, c"),
-            column("SELECT predicate, count(*) AS n FROM relations GROUP BY predicate ORDER BY n DESC, predicate"),
-        )
+    def words(self) -> LibraryWords:
+        """The classes and predicates that a query can name."""
+        return _Words(self._run)
 
     def explain(self, query: str) -> str:
         """Return the SQL of a search.
@@ -185,44 +233,30 @@ class Library:
         Raises:
             ConfigError: the query is wrong; the message points at the word.
         """
-        return compile_query(query, self.words)[0]
+        return compile_query(query, self.words).sql
 
     def search(self, query: str, limit: int = LIMIT) -> Hits:
         """Find the places in videos that match a query.
 
         Args:
-            query: for example ``person holding ?x then person drinking_from ?x``; docs/library.md
-                describes the language.
+            query: for example ``person holding ?x then person drinking_from ?x``, or a class such as
+                ``cup``; docs/library.md describes the language.
             limit: the most hits to return.
 
         Returns:
-            The hits, the highest scores first.
+            The hits, the highest scores first. A class or predicate that the vocabulary of the graphs
+            has and no graph uses finds nothing; ``notes`` says so.
 
         Raises:
             ConfigError: the query is wrong; the message points at the word.
         """
         _check_limit(limit)
-        sql, size = compile_query(query, self.words)
-        found = self._run(f"SELECT *, count(*) OVER () AS total FROM (\n{sql}\n) LIMIT {limit}").fetchall()
-        total = found[0][-1] if found else 0
-        return Hits(query, tuple(self._hit(row, size) for row in found), total)
-
-    def sightings(self, name: str, limit: int = LIMIT) -> tuple[tuple[FoundThing, ...], int]:
-        """The things of a class, the surest first, and how many there are in all.
-
-        name: as in a query: a class, or a part of its name (``cup`` of ``cup/glass/bottle``). limit:
-        the most to return. Raises ConfigError if no video has such a thing.
-        """
-        _check_limit(limit)
-        counted = "SELECT CAST(label AS VARCHAR) AS c, count(*) AS n FROM things GROUP BY c ORDER BY n DESC, c"
-        known = [label for label, _ in self._run(counted).fetchall()]
-        labels = labels_called(name, known)
-        if not labels:
-            raise ConfigError(f"no video of this library has a thing called {short(name)}{closest(name, known) or '.'}")
-        order = "score DESC, video, first, name, track"
-        sql = f"SELECT *, count(*) OVER () AS total FROM ({sightings_sql(labels)}) ORDER BY {order} LIMIT {limit}"
-        rows = self._run(sql).fetchall()
-        return tuple(FoundThing(self.names[row[0]], *row[1:-1]) for row in rows), rows[0][-1] if rows else 0
+        compiled = compile_query(query, self.words)
+        counted_all = f"SELECT *, count(*) OVER () AS total FROM (\n{compiled.select}\n)"
+        rows = self._run(f"{counted_all} ORDER BY {compiled.order} LIMIT {limit}").fetchall()
+        notes = self._notes({row[0] for row in rows})
+        hits = tuple(self._hit(row[:-1], compiled, notes[row[0]]) for row in rows)
+        return Hits(query, hits, rows[0][-1] if rows else 0, compiled.notes)
 
     def sql(self, query: str) -> duckdb.DuckDBPyRelation:
         """Run SQL over the tables ``videos``, ``frames``, ``things``, ``edges`` and ``relations``.
@@ -304,11 +338,18 @@ class Library:
             tables[table] = rows
         yield from graphs_of(tables).values()
 
-    def _hit(self, row: Sequence[Any], size: int) -> Hit:
+    def _notes(self, numbers: Collection[int]) -> dict[int, tuple[str, ...]]:
+        """The notes of some videos' graphs."""
+        sql = "SELECT video, document FROM videos WHERE video IN (SELECT unnest(?))"
+        return {number: notes_in(text) for number, text in self._database.execute(sql, [list(numbers)]).fetchall()}
+
+    def _hit(self, row: Sequence[Any], compiled: CompiledQuery, notes: tuple[str, ...]) -> Hit:
         video, begin, end, score, *values = row
+        if not compiled.relations:
+            return Hit(self.names[video], begin, end, score, (), FoundThing(*values), notes)
         width = len(STEP_COLUMNS)
-        relations = tuple(FoundRelation(*values[i * width : (i + 1) * width]) for i in range(size))
-        return Hit(self.names[video], begin, end, score, relations)
+        relations = tuple(FoundRelation(*values[i * width : (i + 1) * width]) for i in range(compiled.relations))
+        return Hit(self.names[video], begin, end, score, relations, None, notes)
 
     def _run(self, sql: str) -> Any:
         try:

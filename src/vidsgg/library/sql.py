@@ -1,12 +1,14 @@
-"""From the language of searches to SQL over the table ``relations`` (``tables.py``)."""
+"""From the language of searches to SQL over the tables ``relations`` and ``things`` (``tables.py``)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Protocol
 
-from vidsgg.library.language import AskedRelation, AskedThing, QueryWord, fault, parse_query
+from vidsgg.errors import ConfigError, short
+from vidsgg.library.language import AskedRelation, AskedThing, QueryWord, asked_class, fault, parse_query
 from vidsgg.options import closest
 
 STEP_COLUMNS = ("relation", "subject", "predicate", "object", "subject_track", "object_track", "begin", "end", "score")
@@ -14,38 +16,92 @@ STEP_COLUMNS = ("relation", "subject", "predicate", "object", "subject_track", "
 
 @dataclass(frozen=True)
 class KnownWords:
-    """What a library can be asked for: the classes and the predicates of its relations."""
+    """Classes and predicates, the most frequent ones first."""
 
     classes: tuple[str, ...]
     predicates: tuple[str, ...]
 
 
-def compile_query(text: str, words: KnownWords) -> tuple[str, int]:
-    """The SQL of a query, and the number of relations in each of its hits.
+class LibraryWords(Protocol):
+    """The words that a library knows. Most queries need the first kind only."""
 
-    Its columns: video (number), begin and end (seconds), score (the lowest of the relations), and
-    for relation i from 1 ``STEP_COLUMNS`` with ``_i``. Raises ConfigError that points at the word
-    that is wrong, such as a class that the library does not have.
+    @property
+    def of_relations(self) -> KnownWords:
+        """Those of its relations over time."""
+
+    @property
+    def of_graphs(self) -> KnownWords:
+        """Those of things and relations in the frames of its graphs."""
+
+    @property
+    def of_vocabularies(self) -> KnownWords:
+        """Those that its graphs can use; graphs may come without a vocabulary."""
+
+
+@dataclass(frozen=True)
+class CompiledQuery:
+    """A query as SQL.
+
+    The columns: video (number), begin and end (seconds), score (of several relations the lowest),
+    and for relation i from 1 ``STEP_COLUMNS`` with ``_i``; or of a thing label, track, first (frame,
+    from 0) and frames (how many).
     """
-    return _Compiler(text, words).sql()
+
+    select: str
+    order: str  # the columns by which its rows are ordered
+    relations: int  # in each hit; 0 if a thing is searched
+    notes: tuple[str, ...] = ()  # words that the library knows, but has nowhere
+
+    @property
+    def sql(self) -> str:
+        """The whole statement."""
+        return f"{self.select}\nORDER BY {self.order}"
+
+
+def compile_query(text: str, words: LibraryWords) -> CompiledQuery:
+    """The SQL of a query.
+
+    A word that the library knows and has nowhere finds nothing. Raises ConfigError that points at
+    the word that is wrong, such as a class that no vocabulary of the library has.
+    """
+    thing = asked_class(text)
+    return _Compiler(text, words).of_relations() if thing is None else _Compiler(text, words).of_thing(thing)
 
 
 class _Compiler:
-    def __init__(self, text: str, words: KnownWords) -> None:
+    def __init__(self, text: str, words: LibraryWords) -> None:
         self.text, self.words = text, words
-        self.steps = parse_query(text)
         self.bound: dict[str, tuple[str, str]] = {}  # variable -> alias of a relation, and its side of it
+        self.notes: list[str] = []
 
-    def sql(self) -> tuple[str, int]:
-        there = [i for i, step in enumerate(self.steps) if not step.negated]
+    def of_thing(self, word: QueryWord) -> CompiledQuery:
+        """The tracks of a class, each with the first and last time at which it is seen. All things
+        of a video without a track are one."""
+        known, more = self.words.of_graphs.classes, self.words.of_vocabularies.classes
+        labels = labels_called(word.text, known)
+        if not labels:
+            labels = labels_called(word.text, more)
+            if not labels:
+                raise self._unknown(word, "thing", known, more)
+            self.notes.append(f"no graph of this library has a thing called {_quoted(labels)}")
+        select = (
+            'SELECT video, min(time) AS begin, max(time) AS "end", max(score) AS score,\n'
+            "       CAST(label AS VARCHAR) AS label, track, min(frame) AS first, count(DISTINCT frame) AS frames\n"
+            f"FROM things\nWHERE {_is_one_of('label', labels)}\nGROUP BY video, label, track"
+        )
+        return CompiledQuery(select, "score DESC, video, first, label, track", 0, tuple(self.notes))
+
+    def of_relations(self) -> CompiledQuery:
+        steps = parse_query(self.text)
+        there = [i for i, step in enumerate(steps) if not step.negated]
         alias = {i: f"r{n}" for n, i in enumerate(there, 1)}
         where: list[str] = []
         for i in there:
-            where += self._conditions(self.steps[i], alias[i], bind=True)
+            where += self._conditions(steps[i], alias[i], bind=True)
         for before, i in pairwise(there):
             where.append(f"{alias[i]}.video = {alias[before]}.video")
-            where += self._connection(self.steps[i], alias[before], alias[i])
-        for i, step in enumerate(self.steps):
+            where += self._connection(steps[i], alias[before], alias[i])
+        for i, step in enumerate(steps):
             if step.negated:
                 before = max(j for j in there if j < i)
                 after = min((j for j in there if j > i), default=None)
@@ -59,7 +115,7 @@ class _Compiler:
         lines = ["SELECT " + ",\n       ".join(columns), f"FROM {sources}"]
         if where:
             lines.append("WHERE " + "\n  AND ".join(where))
-        return "\n".join([*lines, "ORDER BY " + ", ".join(order)]), len(names)
+        return CompiledQuery("\n".join(lines), ", ".join(order), len(names), tuple(dict.fromkeys(self.notes)))
 
     def _conditions(self, step: AskedRelation, alias: str, *, bind: bool) -> list[str]:
         """What one relation must be by itself, and by the things that it shares with others."""
@@ -109,23 +165,43 @@ class _Compiler:
     def _labels(self, word: QueryWord) -> list[str]:
         """The classes that a word means: the one of that name, or those that have it as a part, as
         ``cup`` is one of ``cup/glass/bottle``."""
-        found = labels_called(word.text, self.words.classes)
+        known = self.words.of_relations.classes
+        if found := labels_called(word.text, known):
+            return found
+        more = (*self.words.of_graphs.classes, *self.words.of_vocabularies.classes)
+        found = labels_called(word.text, tuple(dict.fromkeys(more)))
         if not found:
-            raise self._unknown(word, "thing", self.words.classes)
+            raise self._unknown(word, "thing", known, more)
+        self._note_unused(f"a thing called {_quoted(found)}")
         return found
 
     def _predicate(self, word: QueryWord) -> str:
-        for predicate in self.words.predicates:
-            if _plain(predicate) == _plain(word.text):
-                return predicate
-        raise self._unknown(word, "predicate", self.words.predicates)
+        known = self.words.of_relations.predicates
+        if (found := _called(word.text, known)) is not None:
+            return found
+        more = (*self.words.of_graphs.predicates, *self.words.of_vocabularies.predicates)
+        found = _called(word.text, more)
+        if found is None:
+            raise self._unknown(word, "predicate", known, more)
+        self._note_unused(f"the predicate {_quoted([found])}")
+        return found
 
-    def _unknown(self, word: QueryWord, kind: str, known: Sequence[str]) -> Exception:
-        if not known:
-            return fault(self.text, word, "no graph of this library has a relation over time")
-        named = [*known, *(part for name in known for part in name.split("/") if "/" in name)]
-        hint = closest(word.text, named) or f"; it has {_list(known)}"
-        return fault(self.text, word, f"no relation of this library has a {kind} of that name{hint}")
+    def _note_unused(self, word: str) -> None:
+        if self.words.of_relations.predicates:
+            self.notes.append(f"no relation over time of this library has {word}")
+        else:
+            self.notes.append("no graph of this library has a relation over time")
+
+    def _unknown(self, word: QueryWord, kind: str, known: Sequence[str], more: Sequence[str]) -> ConfigError:
+        """An error about a word that is unknown. known: what the library has; more: what else its
+        vocabularies have."""
+        names = tuple(dict.fromkeys([*known, *more]))
+        if not names:
+            return fault(self.text, word, "no graph of this library has a thing or a relation")
+        named = [*names, *(part for name in names for part in name.split("/") if "/" in name)]
+        hint = closest(word.text, named) or f"; it has {_list(known or names)}"
+        where = "no graph and no vocabulary" if self.words.of_vocabularies.classes else "no graph"
+        return fault(self.text, word, f"{where} of this library has a {kind} of that name{hint}")
 
 
 def labels_called(name: str, classes: Sequence[str]) -> list[str]:
@@ -135,14 +211,9 @@ def labels_called(name: str, classes: Sequence[str]) -> list[str]:
     return found or [label for label in classes if wanted in map(_plain, label.split("/"))]
 
 
-def sightings_sql(classes: Sequence[str]) -> str:
-    """The SQL for the tracks of classes: video (number), label, track, begin and end
-    (seconds), first frame, number of frames, the highest score. Things without a track are one."""
-    return (
-        "SELECT video, CAST(label AS VARCHAR) AS name, track, min(time) AS begin, max(time) AS last,"
-        " min(frame) AS first, count(DISTINCT frame) AS frames, max(score) AS score FROM things"
-        f" WHERE {_is_one_of('label', classes)} GROUP BY video, name, track"
-    )
+def _called(name: str, predicates: Sequence[str]) -> str | None:
+    wanted = _plain(name)
+    return next((predicate for predicate in predicates if _plain(predicate) == wanted), None)
 
 
 def _over(function: str, names: Sequence[str], column: str) -> str:
@@ -158,6 +229,10 @@ def _another(one: str, other: str) -> str:
 def _is_one_of(column: str, values: Sequence[str]) -> str:
     quoted = ["'" + value.replace("'", "''") + "'" for value in values]
     return f"{column} = {quoted[0]}" if len(quoted) == 1 else f"{column} IN ({', '.join(quoted)})"
+
+
+def _quoted(names: Sequence[str]) -> str:
+    return " or ".join(map(short, names))
 
 
 def _plain(name: str) -> str:

@@ -12,7 +12,9 @@ from vidsgg.io.graphs import graph_from_json, graph_text
 from vidsgg.io.untrusted import parse_json
 from vidsgg.library.packages import pa
 from vidsgg.structures.graph import GraphEdge, GraphFrame, GraphNode, RelationInterval, VideoGraph
+from vidsgg.structures.vocabulary import Vocabulary
 
+_WORDS_OF = ("schema", "vocabulary")  # what names the classes in a document, in all versions
 _WORD = pa.dictionary(pa.int32(), pa.string())  # few distinct texts: a number each in the files
 
 
@@ -144,6 +146,26 @@ def graphs_of(tables: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[int, Vi
         number = row["video"]
         found[number] = replace(head, frames=_in_order(frames[number]), relations=_in_order(relations[number]))
     return found
+
+
+def notes_in(document: str) -> tuple[str, ...]:
+    """The notes of a graph by its ``document``. Raises DataError if it is damaged."""
+    content = parse_json(document)
+    if isinstance(content, dict):  # checking the schema takes most of the time, and has no notes
+        content = {name: value for name, value in content.items() if name not in _WORDS_OF}
+    return graph_from_json(content).notes
+
+
+def vocabularies_in(documents: Iterable[str]) -> list[Vocabulary]:
+    """The vocabularies of graphs by their ``document``, each once. Raises DataError if one is
+    damaged."""
+    distinct: dict[str, Any] = {}
+    for document in documents:
+        content = parse_json(document)
+        said = [content.get(name) for name in _WORDS_OF] if isinstance(content, dict) else content
+        distinct.setdefault(json.dumps(said), content)
+    found = [graph_from_json(content).vocabulary for content in distinct.values()]
+    return [vocabulary for vocabulary in found if vocabulary is not None]
 
 
 def _in_order(parts: list[tuple[int, Any]]) -> tuple[Any, ...]:

@@ -90,7 +90,7 @@ def compact_library(options: LibraryCompactOptions) -> str:
 def describe_library(options: LibraryInfoOptions) -> str:
     """What a library holds, as text or JSON."""
     library = Library(options.library)
-    counts, words = library.counts(), library.words
+    counts, words = library.counts(), library.words.of_relations
     hours = library.sql("SELECT coalesce(sum(seconds), 0) / 3600 FROM videos").fetchall()[0][0]
     size = library.folder.size()
     if options.json:

@@ -22,8 +22,9 @@ _MOST = 500  # rows of an answer; an agent asks again for more
 _INSTRUCTIONS = """Scene graphs of videos: things with boxes, and relations between them that hold for a while.
 Begin with list_videos. search_relations takes relations in time, such as
   person holding cup then within 10s person drinking_from cup
-(also: * for anything, ?x for the same thing again, before, while, not, for 3s, score 0.5).
-A query with a class or predicate that is not there is answered with the names that are."""
+(also: * for anything, ?x for the same thing again, before, while, not, for 3s, score 0.5),
+or one class, such as cup, which finds where it is seen.
+A query with a class or predicate that the library does not know is answered with the names that it does."""
 
 
 @dataclass(frozen=True)
@@ -94,8 +95,9 @@ def library_server(library: Library) -> MCPServer:
 
     @tool
     def search_relations(query: str, limit: int = 20) -> dict[str, Any]:
-        """The places in all videos where relations hold, the surest first: video, begin and end in
-        seconds, score, and the relations that were found."""
+        """The places in all videos where relations hold, or where things of a class are seen, the
+        surest first: video, begin and end in seconds, score, the relations or the thing that was
+        found, and notes on its graph."""
         _check_rows(limit, 0)
         return asdict(library.search(query, limit))
 

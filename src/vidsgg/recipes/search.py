@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -15,13 +16,18 @@ from vidsgg.library.page import hits_page
 from vidsgg.library.search import LIMIT, Hits, Library
 from vidsgg.options import option
 
+_MOST_NOTES = 5  # of those that only some hits have
+
 
 @dataclass(frozen=True)
 class SearchOptions:
     """Options of ``vidsgg search``."""
 
     library: str = option(help="folder of a library", place="input", remote=True)
-    query: str = option(default="", help='relations in time, such as "person drinking_from cup then person putting ?x"')
+    query: str = option(
+        default="",
+        help='a class, such as cup, or relations in time, such as "person holding ?x then person putting ?x"',
+    )
     limit: int = option(default=LIMIT, help="most hits, the highest scores first", low=1, high=1_000_000)
     format: Literal["table", "csv", "json", "counts"] = option(default="table", help="how to print the hits")
     every: float = option(default=60.0, help="seconds per line of -format counts", low=0.001, high=1e9)
@@ -63,13 +69,23 @@ def search_library(options: SearchOptions) -> Searched:
         return Searched(library.explain(options.query))
     hits = library.search(options.query, options.limit)
     notes = [
-        counted(hits.total, "hit") + (f", the surest {len(hits):,} of them shown" if len(hits) < hits.total else "")
+        counted(hits.total, "hit") + (f", the surest {len(hits):,} of them shown" if len(hits) < hits.total else ""),
+        *hits.shared_notes(),
+        *_notes_of_some(hits),
     ]
     if options.page:
         page = hits_page(library, hits, videos=location(options.videos) if options.videos else None)
         write_whole(Path(options.page), page.html)
         notes += [*page.notes, f"page: {options.page}"]
     return Searched(_text(hits, options), tuple(notes))
+
+
+def _notes_of_some(hits: Hits) -> list[str]:
+    """The notes that only some of the hits have, the most frequent ones first."""
+    counts = Counter(note for hit in hits for note in hits.own_notes(hit)).most_common()
+    lines = [f"{counted(count, 'hit')}: {note}" for note, count in counts[:_MOST_NOTES]]
+    more = len(counts) - len(lines)
+    return [*lines, f"{counted(more, 'further note')} in -format json"] if more else lines
 
 
 def _text(hits: Hits, options: SearchOptions) -> str:
@@ -79,11 +95,10 @@ def _text(hits: Hits, options: SearchOptions) -> str:
         return hits.to_csv().rstrip("\n")
     if options.format == "counts":
         return "\n".join(f"{begin:10.1f} s  {count}" for begin, count in hits.counts(options.every))
-    rows = hits.rows()
-    width = max((len(row["video"]) for row in rows), default=0)
+    width = max((len(hit.video) for hit in hits), default=0)
     return "\n".join(
-        f"{row['video']:{width}}  {_seconds(row['begin'])} to {_seconds(row['end'])}  {row['score']:.2f}  {row['relations']}"
-        for row in rows
+        f"{hit.video:{width}}  {_seconds(hit.begin)} to {_seconds(hit.end)}  {hit.score:.2f}  {'; '.join(hit.texts())}"
+        for hit in hits
     )
 
 

@@ -205,6 +205,12 @@ class VideoGraph:
         """All classes and predicates that the graph can use; None if unknown."""
         return None if self.schema is None else self.schema.vocabulary
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What everybody who looks at the graph should know, such as that no model saw the
+        pictures. Whatever shows the graph shows its notes."""
+        return self.made_by.notes if self.made_by else ()
+
     def _check_vocabulary(self) -> None:
         """All names of the graph are in its vocabulary, so that readers can look them up."""
         vocabulary = self.vocabulary

@@ -14,7 +14,8 @@ form.addEventListener("submit", async (event) => {
   problem.hidden = true;
   found.hidden = !query;
   if (!query) return;
-  found.querySelector("p").textContent = "searching …";
+  found.querySelector("[role=status]").textContent = "searching …";
+  found.querySelector(".notes").textContent = "";
   found.querySelector("ol").replaceChildren();
   try {
     const answer = await ask(`/api/search?${new URLSearchParams({ query })}`);
@@ -34,12 +35,13 @@ form.elements.query.addEventListener("input", () => {
   found.hidden = problem.hidden = true;
 });
 
-function show({ total, hits }) {
-  found.querySelector("p").textContent = total > hits.length ? `${countText(total, "hit")}, the surest ${hits.length} of them` : total ? countText(total, "hit") : "No hit";
+function show({ total, notes, hits }) {
+  found.querySelector(".notes").textContent = notes.join(" ");
+  found.querySelector("[role=status]").textContent = total > hits.length ? `${countText(total, "hit")}, the surest ${hits.length} of them` : total ? countText(total, "hit") : "No hit";
   found.querySelector("ol").replaceChildren(...hits.map((hit) =>
     make("li", {}, make("a", { href: `/results/${hit.job}#${hit.graph}` },
       make("time", {}, span(hit)), make("b", {}, hit.name), make("small", {}, hit.score.toFixed(2)),
-      make("small", {}, hit.relations.join("; "))))));
+      make("small", {}, [hit.found.join("; "), ...hit.notes].join(" · "))))));
 }
 
 function span({ begin, end }) {
