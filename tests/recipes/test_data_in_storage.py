@@ -8,14 +8,18 @@ from pathlib import Path
 
 import pytest
 from buckets import KEYS, Buckets, upload
+from datasets import test_pvsg, test_vidvrd
 from datasets.ag_files import plain, write, write_video
 from datasets.coco_sets import small_document, write_set
+from datasets.easg_files import write_all_features, write_easg
 from detectors.tiny import tiny_detector
 
 from vidsgg.cli.main import main
 from vidsgg.datasets.action_genome import OBJECTS
 from vidsgg.datasets.registry import open_whole_split
 from vidsgg.detectors.files import save_detector
+from vidsgg.errors import DataError
+from vidsgg.features.stored_clip import annotation_digest
 from vidsgg.io.locations import RemotePath
 
 OPTIONS = {
@@ -135,17 +139,67 @@ def test_a_table_with_pictures(buckets: Buckets, tmp_path: Path, capsys: pytest.
     assert "verdict: the data set can be used" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("form", ["vidvrd", "vidor", "pvsg"])
+def test_annotations_in_many_files(buckets: Buckets, tmp_path: Path, form: str) -> None:
+    root = tmp_path / "set"
+    if form == "pvsg":
+        test_pvsg.write(root)
+    else:
+        test_vidvrd.small(root, form=form)
+    there = lifted(root, buckets.new() / "set")
+    data, same = (open_whole_split(place, "train", "predcls") for place in (there, root))
+    assert data.fingerprint() == same.fingerprint() and data.video_ids == same.video_ids
+    masks = [list(place.masks(0)) for place in (data, same)]
+    assert len(masks[0]) == len(masks[1]) == (len(data.annotation(0).node_class) if form == "pvsg" else 0)
+    assert all((mask == other).all() for mask, other in zip(*masks, strict=True))
+    files = [(there / p.relative_to(root).as_posix()).key for p in root.rglob("*.*") if ".vidsgg" not in p.parts]
+    sent = {name: buckets.sent[name] for name in files if name != f"{there.key}/pvsg.json"}
+    open_whole_split(there, "train", "predcls")
+    assert sent and sent == {name: buckets.sent[name] for name in sent}  # nothing is read again
+
+    before = there / min(path.relative_to(root).as_posix() for path in root.rglob("*.json"))
+    changed = tmp_path / "changed.json"
+    changed.write_text("{")
+    before.put(changed)
+    with pytest.raises(DataError, match=str(before)):
+        open_whole_split(there, "test", "predcls")
+
+
+def test_features_in_files_of_their_own(buckets: Buckets, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """EASG's pickles, word lists, features and the note beside them."""
+    root = tmp_path / "set"
+    write_easg(root / "annts_in_new_format", clips=2, graphs=3)
+    write_all_features(root / "annts_in_new_format")
+    there = lifted(root, buckets.new() / "set")
+    data, same = (open_whole_split(place, "test", "sgdet") for place in (there, root))
+    assert data.schema == same.schema and data.video_ids == same.video_ids
+    for index in range(len(data)):
+        assert annotation_digest(data.annotation(index)) == annotation_digest(same.annotation(index))
+        for name, values in same.features(index).items():
+            assert (data.features(index)[name] == values).all()
+    assert main(["data", "check", "-data_path", str(there)]) == 0
+    assert f"features of actions: {there}/annts_in_new_format/verb_features.pt" in capsys.readouterr().out
+
+    features = there / "annts_in_new_format" / "verb_features.pt"
+    damaged = bytearray(features.read_bytes())
+    damaged[len(damaged) // 2] ^= 255
+    (tmp_path / "damaged").write_bytes(damaged)
+    features.put(tmp_path / "damaged")
+    with pytest.raises(DataError, match="is damaged"):
+        open_whole_split(there, "test", "sgdet").features(0)
+
+
 def test_what_cannot_be_is_one_message(
     here: Path, there: RemotePath, buckets: Buckets, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     empty = buckets.new()
-    write_note = tmp_path / "pvsg.json"
-    write_note.write_text("{}")
-    upload(write_note, empty)
+    other = tmp_path / "notes.json"
+    other.write_text("{}")
+    upload(other, empty)
     trained = lifted(here, buckets.new())
     upload(here.parent / "detector.pth", trained)
     for words, message in (
-        (["train", "-data_path", str(empty)], "holds no data set that is read from object storage. Looked for"),
+        (["train", "-data_path", str(empty)], "holds no known data set. Looked for"),
         (["train", "-data_path", f"{there}/annotations"], f"did you mean its folder, '{there}'?"),
         (["train", "-data_path", f"{there}/none"], "there is no such file or folder"),
         (["features", "-data_path", str(trained)], "copy it to this machine and name it with -detector"),

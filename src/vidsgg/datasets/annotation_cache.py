@@ -15,6 +15,7 @@ from vidsgg.errors import DataError
 from vidsgg.io.columns import load_columns, save_columns
 from vidsgg.io.files import check_regular
 from vidsgg.io.links import check_no_links
+from vidsgg.io.listing import Listing
 from vidsgg.io.locations import Location, RemotePath, name_below
 from vidsgg.structures.checks import Array
 
@@ -46,20 +47,23 @@ def split_cache_places(root: Location, name: str) -> list[Path]:
 
 
 class SourceFiles:
-    """The files that a cache was made of: known by names, sizes and times, or else by content."""
+    """The files that a cache was made of: known by names, sizes and times, or else by content. Object
+    storage has versions in place of times, which say all of the content."""
 
-    def __init__(self, root: Location, files: Sequence[Location]) -> None:
-        """Raises DataError naming a file that cannot be looked at."""
+    def __init__(self, root: Location, files: Sequence[Location], listing: Listing | None = None) -> None:
+        """listing: knows files in object storage. Raises DataError naming a file that cannot be looked
+        at."""
         self.root, self.files = root, files
         digest = hashlib.sha256()
         for file in files:
-            check_regular(file)
-            status = file.stat()
+            status = check_regular(file, listing=listing)
             digest.update(f"{name_below(file, self.root)}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
         self.stamp = digest.hexdigest()
 
     def content(self) -> str:
         """A hash of all bytes. Raises DataError naming a file that cannot be read."""
+        if isinstance(self.root, RemotePath):
+            return self.stamp
         digest = hashlib.sha256()
         for file in self.files:
             digest.update(f"{name_below(file, self.root)}\0{content_hash(file)}\n".encode())

@@ -13,7 +13,6 @@ from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 
@@ -23,6 +22,7 @@ from vidsgg.datasets.easg_files import SLOTS, VOCABULARY_FILES, MergedGraphs, cl
 from vidsgg.datasets.easg_layout import PICKLES, EasgLayout, find_layout
 from vidsgg.errors import ConfigError, DataError, short
 from vidsgg.io.images import Image
+from vidsgg.io.locations import Location
 from vidsgg.io.pickles import load_pickle
 from vidsgg.ops.boxes import xywh_to_xyxy
 from vidsgg.options import closest
@@ -71,13 +71,13 @@ def schema_of(
     )
 
 
-def feature_files(layout: EasgLayout, split: str) -> dict[str, Path]:
+def feature_files(layout: EasgLayout, split: str) -> dict[str, Location]:
     """The authors' files of features that are there, by what they are of: "object" or "action"."""
     files = {name: layout.feature_file(file) for name, file in FEATURE_FILES[split].items()}
     return {name: path for name, path in files.items() if path is not None}
 
 
-def _makers(files: Mapping[str, Path]) -> str:
+def _makers(files: Mapping[str, Location]) -> str:
     """Who made feature files that are not the authors'; "" if there are none. Raises DataError if
     the note beside them is damaged."""
     made = {path.name: MadeFeatures.beside(path.parent) for path in files.values()}
@@ -110,7 +110,7 @@ class EASG(VideoDataset):
     unknown split or mode, DataError naming the file and the entry.
     """
 
-    def __init__(self, root: Path, split: str, mode: str = "predcls") -> None:
+    def __init__(self, root: Location, split: str, mode: str = "predcls") -> None:
         if split not in PICKLES:
             raise ConfigError(
                 f"EASG has no split {short(split)}, only 'train' and 'test' (the authors'"
@@ -118,7 +118,7 @@ class EASG(VideoDataset):
             )
         if mode not in MODES:
             raise ConfigError(f"EASG has no mode {short(mode)}, only {', '.join(MODES)}{closest(mode, MODES)}")
-        self.root, self.split, self.mode = Path(root), split, mode
+        self.root, self.split, self.mode = root, split, mode
         self.layout = find_layout(self.root)
         self.feature_files = feature_files(self.layout, split)
         self.schema = easg_schema(self.layout, split)

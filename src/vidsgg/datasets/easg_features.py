@@ -23,6 +23,7 @@ from vidsgg.datasets.easg_files import SLOTS, MergedGraphs
 from vidsgg.errors import CheckpointError, DataError, short
 from vidsgg.io.atomic import write_whole
 from vidsgg.io.files import check_regular
+from vidsgg.io.locations import Location
 from vidsgg.io.pickles import load_pickle
 from vidsgg.io.untrusted import MISFITS, read_json
 from vidsgg.structures.checks import Array
@@ -59,7 +60,7 @@ class MadeFeatures:
     sources: Mapping[str, str]  # digest of what was described, by name of a video
 
     @staticmethod
-    def beside(folder: Path) -> MadeFeatures | None:
+    def beside(folder: Location) -> MadeFeatures | None:
         """The note in a folder; None if there is none. Raises DataError naming the file if it is
         damaged."""
         path = folder / MADE
@@ -80,14 +81,14 @@ class MadeFeatures:
         return path
 
 
-def width_of(kind: str, path: Path) -> int:
+def width_of(kind: str, path: Location) -> int:
     """Columns of a file of features: the authors', unless a note beside it says otherwise. kind:
     "object" or "action". Raises DataError if the note is damaged."""
     made = MadeFeatures.beside(path.parent)
     return WIDTHS[kind] if made is None else made.widths.get(path.name, WIDTHS[kind])
 
 
-def _said(path: Path) -> str:
+def _said(path: Location) -> str:
     """Where an expected width comes from, and what to do if that is out of date."""
     made = MadeFeatures.beside(path.parent)
     if made is None or path.name not in made.widths:
@@ -99,7 +100,7 @@ class ClipFeatures:
     """Features of actions, by annotation id, ``width`` columns each. Raises DataError if the file
     cannot be read."""
 
-    def __init__(self, path: Path, width: int = WIDTHS["action"]) -> None:
+    def __init__(self, path: Location, width: int = WIDTHS["action"]) -> None:
         from vidsgg.io.tensors import load_tensors  # torch
 
         self.path, self.width = path, width
@@ -137,7 +138,7 @@ class ClipFeatures:
 class RoiFeatures:
     """Features of boxes, ``width`` columns each. Raises DataError if the file cannot be read."""
 
-    def __init__(self, path: Path, width: int = WIDTHS["object"]) -> None:
+    def __init__(self, path: Location, width: int = WIDTHS["object"]) -> None:
         self.path, self.width = path, width
         self._features = load_pickle(path)
 

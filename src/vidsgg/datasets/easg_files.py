@@ -11,13 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from vidsgg.errors import DataError, short
 from vidsgg.io.files import read_text
+from vidsgg.io.locations import Location
 from vidsgg.io.names import is_one_name
 from vidsgg.io.untrusted import MISFITS
 from vidsgg.structures.checks import Array
@@ -67,7 +67,7 @@ class MergedGraphs:
         return box_object
 
 
-def read_names(path: Path) -> tuple[str, ...]:
+def read_names(path: Location) -> tuple[str, ...]:
     """The lines of a vocabulary file. Raises DataError naming the file."""
     try:
         return tuple(read_text(path, _VOCABULARY_SIZE).splitlines())
@@ -76,7 +76,7 @@ def read_names(path: Path) -> tuple[str, ...]:
 
 
 def merge_graphs(
-    annotations: Any, verbs: Sequence[str], objects: Sequence[str], relations: Sequence[str], where: str | Path
+    annotations: Any, verbs: Sequence[str], objects: Sequence[str], relations: Sequence[str], where: str | Location
 ) -> MergedGraphs:
     """``annotations`` as the pickle ``where`` holds them, merged. Raises DataError naming file,
     graph, annotation and entry."""

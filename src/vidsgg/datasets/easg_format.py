@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from vidsgg.datasets import easg_layout
 from vidsgg.datasets.format import SPLITS, DatasetFormat
 from vidsgg.errors import DataError, counted
+from vidsgg.io.locations import Location
 
 if TYPE_CHECKING:
     from vidsgg.datasets.base import VideoDataset
@@ -19,16 +20,17 @@ if TYPE_CHECKING:
 class EASGFormat(DatasetFormat):
     name = "easg"
     title = "EASG"
+    remote = True
     marks = (
         "easg_train.pkl",
         "annts_in_new_format/easg_train.pkl",
         "easg-generation/annts_in_new_format/easg_train.pkl",
     )
 
-    def recognises(self, folder: Path) -> bool:
+    def recognises(self, folder: Location) -> bool:
         return easg_layout.has_annotations(folder)
 
-    def refusal(self, folder: Path) -> str:
+    def refusal(self, folder: Location) -> str:
         if not easg_layout.has_full_release(folder):
             return ""
         return (
@@ -36,21 +38,21 @@ class EASGFormat(DatasetFormat):
             " repository (easg-generation), whose pickles their published numbers rest on."
         )
 
-    def open(self, folder: Path, split: str, mode: str, skip_bad: bool) -> VideoDataset:
+    def open(self, folder: Location, split: str, mode: str, skip_bad: bool) -> VideoDataset:
         """Its loader repairs what it can with and without ``skip_bad``."""
         from vidsgg.datasets.easg import EASG
 
         return EASG(folder, split, mode)
 
     def feature_writer(
-        self, folder: Path, splits: Sequence[VideoDataset], videos: Path, out: Path | None
+        self, folder: Location, splits: Sequence[VideoDataset], videos: Location, out: Path | None
     ) -> FeatureWriter:
         from vidsgg.datasets.easg import EASG
         from vidsgg.datasets.easg_made import EasgFeatureWriter
 
         return EasgFeatureWriter(folder, [split for split in splits if isinstance(split, EASG)], videos, out)
 
-    def check(self, folder: Path, pictures: Pictures, book: Book) -> None:
+    def check(self, folder: Location, pictures: Pictures, book: Book) -> None:
         from vidsgg.datasets.easg import EASG
 
         for split in SPLITS:

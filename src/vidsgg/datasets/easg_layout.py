@@ -4,7 +4,10 @@ that unpacks."""
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import PurePosixPath
+
+from vidsgg.io.listing import Listing
+from vidsgg.io.locations import Location, name_below
 
 PICKLES = {"train": "easg_train.pkl", "test": "easg_val.pkl"}
 
@@ -19,36 +22,43 @@ class EasgLayout:
     """A data set's folder. Where no pickle is found, everything is looked for in the folder
     itself."""
 
-    root: Path
-    annotations: Path  # the folder of the pickles and the word lists
+    root: Location
+    annotations: Location  # the folder of the pickles and the word lists
 
-    def feature_file(self, name: str) -> Path | None:
+    def feature_file(self, name: str) -> Location | None:
         """A file of features, which are downloads of their own: beside the pickles, or in a folder
         between these and ``root``.
 
         Raises OSError if a folder may not be entered.
         """
-        inside = self.annotations.relative_to(self.root)
-        return next((file for part in (inside, *inside.parents) if (file := self.root / part / name).is_file()), None)
+        inside, listing = PurePosixPath(name_below(self.annotations, self.root)), Listing()
+        files = (_at(self.root, str(part)) / name for part in (inside, *inside.parents))
+        return next((file for file in files if listing.is_file(file)), None)
 
 
-def find_layout(root: Path) -> EasgLayout:
+def find_layout(root: Location) -> EasgLayout:
     """Look for the pickles below ``root``. Raises OSError if a folder may not be entered."""
-    return EasgLayout(root, root / (_annotations(root) or "."))
+    return EasgLayout(root, _at(root, _annotations(root) or "."))
 
 
-def has_annotations(root: Path) -> bool:
+def has_annotations(root: Location) -> bool:
     """Whether a pickle lies where ``find_layout`` looks. Raises OSError if a folder may not be
     entered."""
     return _annotations(root) is not None
 
 
-def has_full_release(root: Path) -> bool:
+def has_full_release(root: Location) -> bool:
     """Whether the folder holds the JSON files of EASG.zip, which this package does not read."""
     return any(any(folder.glob(_FULL_RELEASE)) for folder in (root, root / "EASG"))
 
 
-def _annotations(root: Path) -> str | None:
+def _annotations(root: Location) -> str | None:
+    listing = Listing()
     return next(
-        (inner for inner in _ANNOTATIONS if any((root / inner / name).is_file() for name in PICKLES.values())), None
+        (inner for inner in _ANNOTATIONS if any(listing.is_file(_at(root, inner) / name) for name in PICKLES.values())),
+        None,
     )
+
+
+def _at(root: Location, inside: str) -> Location:
+    return root if inside == "." else root / inside

@@ -22,6 +22,8 @@ from vidsgg.datasets.feature_writer import DescribedVideo, FeatureWriter
 from vidsgg.errors import ConfigError
 from vidsgg.io.atomic import whole_file, whole_path
 from vidsgg.io.footage import VIDEOS
+from vidsgg.io.listing import Listing
+from vidsgg.io.locations import Location, RemotePath
 from vidsgg.ops.boxes import xywh_to_xyxy
 from vidsgg.structures.checks import Array
 
@@ -31,13 +33,21 @@ class EasgFeatureWriter(FeatureWriter):
 
     folder: None for the place of the annotations. Key frame n of a clip is picture n + 1 of its
     video: the files count from 0. An event's pictures run from its precondition to its
-    postcondition. Raises ConfigError if a clip has no video.
+    postcondition. Raises ConfigError if a clip has no video, and for a place in object storage: the
+    features of single videos are kept there until all are done.
     """
 
-    def __init__(self, root: Path, splits: Sequence[EASG], videos: Path, folder: Path | None) -> None:
-        self.folder = folder or find_layout(root).annotations
-        self.splits = splits
-        self.videos = [_described(split, clip, _video_of(videos, clip)) for split in splits for clip in split.video_ids]
+    def __init__(self, root: Location, splits: Sequence[EASG], videos: Location, folder: Path | None) -> None:
+        place = folder or find_layout(root).annotations
+        if isinstance(place, RemotePath):
+            raise ConfigError(
+                f"option -out: feature files are made on this machine, not in {place}; name a folder here, and copy its"
+                " files beside the pickles when they are done."
+            )
+        self.folder, self.splits, listing = place, splits, Listing()
+        self.videos = [
+            _described(split, clip, _video_of(videos, clip, listing)) for split in splits for clip in split.video_ids
+        ]
 
     def check(self, made_by: Mapping[str, Any]) -> None:
         made = MadeFeatures.beside(self.folder)
@@ -104,9 +114,8 @@ class EasgFeatureWriter(FeatureWriter):
         return bool(set(made.widths) - mine)
 
 
-def _video_of(folder: Path, clip: str) -> Path:
-    found = [folder / f"{clip}{suffix}" for suffix in sorted(VIDEOS)]
-    there = next((file for file in found if file.is_file()), None)
+def _video_of(folder: Location, clip: str, listing: Listing) -> Location:
+    there = listing.first_file(folder, [f"{clip}{suffix}" for suffix in sorted(VIDEOS)])
     if there is None:
         raise ConfigError(f"option -videos: {folder} has no video of clip {clip} ({clip}.mp4 or another format).")
     return there
@@ -120,7 +129,7 @@ def _rows_of(split: EASG, clip: str) -> tuple[Array, Array]:
     return np.flatnonzero(of_clip[merged.object_graph[merged.box_object]]), np.flatnonzero(of_clip)
 
 
-def _described(split: EASG, clip: str, file: Path) -> DescribedVideo:
+def _described(split: EASG, clip: str, file: Location) -> DescribedVideo:
     merged = split.merged
     rows, graphs = _rows_of(split, clip)
     graph = merged.object_graph[merged.box_object[rows]]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from vidsgg.datasets.easg import schema_of
 from vidsgg.datasets.easg_files import VOCABULARY_FILES, read_names
 from vidsgg.datasets.easg_layout import find_layout
 from vidsgg.errors import ConfigError, short
+from vidsgg.io.locations import location
 from vidsgg.structures.schema import Schema
 
 
@@ -51,6 +51,6 @@ def named_classes(folder: str | None, words: str | None, file: str, features: Ma
 
 
 def _lists(folder: str) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
-    annotations = find_layout(Path(folder)).annotations
+    annotations = find_layout(location(folder)).annotations
     verbs, objects, relations = (read_names(annotations / name) for name in VOCABULARY_FILES)
     return verbs, objects, relations

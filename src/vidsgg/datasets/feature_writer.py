@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from vidsgg.io.locations import Location
 from vidsgg.structures.checks import Array
 
 
@@ -20,7 +21,7 @@ class DescribedVideo:
     """What is wanted of one video: R boxes in its pictures, E events. Pictures count from 1."""
 
     name: str  # of the video, and of the file that keeps its features until all are there
-    file: Path
+    file: Location
     box: Array  # (R, 4) float32 xyxy, relative to the picture
     box_picture: Array  # (R,) int64, the picture of every box
     event_pictures: Array  # (E, 2) int64, the first and the last picture of every event

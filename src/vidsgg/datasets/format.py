@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from vidsgg.errors import DataError
+from vidsgg.io.locations import Location
 
 if TYPE_CHECKING:
     from vidsgg.datasets.base import VideoDataset
@@ -68,7 +69,7 @@ class DatasetFormat(ABC):
         return ""
 
     def feature_writer(
-        self, folder: Path, splits: Sequence[VideoDataset], videos: Path, out: Path | None
+        self, folder: Path, splits: Sequence[VideoDataset], videos: Location, out: Path | None
     ) -> FeatureWriter | None:
         """The writer of feature files, for data sets without pictures that read features from files
         of their own; None for other data sets.
@@ -76,7 +77,7 @@ class DatasetFormat(ABC):
         Args:
             folder: the data set's folder.
             splits: the splits to write features for.
-            videos: a folder with their videos.
+            videos: a folder with their videos, on this machine or in object storage.
             out: folder for the files; None for the place where they are looked for.
 
         Raises:

@@ -94,9 +94,12 @@ def _in_storage(path: RemotePath) -> str:
         )
     wanted = "; ".join(f"{form.name}: {' or '.join(form.marks)}" for form in readable)
     raise ConfigError(
-        f"data set folder {path} holds no data set that is read from object storage. Looked for {wanted}. Copy others to"
-        " this machine."
+        f"data set folder {path} holds no known data set. Looked for {wanted}."
+        f"{_OTHERS if len(readable) < len(formats) else ''}"
     )
+
+
+_OTHERS = " Formats of other packages may need a folder of this machine: copy the data set there."
 
 
 class _FormatFailed(DataError):

@@ -16,6 +16,7 @@ from vidsgg.datasets.faults import Faults
 from vidsgg.datasets.findings import Book
 from vidsgg.datasets.relation_table import RelationTable
 from vidsgg.errors import DataError
+from vidsgg.io.listing import Listing
 from vidsgg.io.locations import Location
 from vidsgg.structures.schema import Schema
 from vidsgg.structures.vocabulary import PredicateGroup, Vocabulary
@@ -56,14 +57,21 @@ def relation_schema(
 
 
 def load_table(
-    root: Location, files: Sequence[Location], split: str, name: str, parse: Callable[[], Parsed], *, skip_bad: bool
+    root: Location,
+    files: Sequence[Location],
+    split: str,
+    name: str,
+    parse: Callable[[], Parsed],
+    *,
+    skip_bad: bool,
+    listing: Listing | None = None,
 ) -> RelationTable:
     """The table of a split, from its cache if that was made of these files, else by ``parse``.
 
-    name: of the format and the part, for the cache's name. Raises DataError for what is wrong with
-    the files, unless it may be left out.
+    name: of the format and the part, for the cache's name. listing: in which the files were found.
+    Raises DataError for what is wrong with the files, unless it may be left out.
     """
-    sources, places = SourceFiles(root, files), split_cache_places(root, name)
+    sources, places = SourceFiles(root, files, listing), split_cache_places(root, name)
     cached = read_annotation_cache(places, sources, f"vidsgg-{name}", _VERSION)
     found = None if cached is None else _restored(split, *cached)
     if found is None:

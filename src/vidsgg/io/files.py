@@ -3,12 +3,16 @@ their kind can sensibly be."""
 
 from __future__ import annotations
 
+import os
 import stat
+from collections.abc import Iterator, Sequence
 
 from vidsgg.errors import DataError
+from vidsgg.io.listing import Listing
 from vidsgg.io.locations import Location, RemotePath
 
 _KINDS = {stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
+_TOGETHER, _TOGETHER_BYTES = 64, 1 << 26  # files of object storage that are fetched at the same time
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -18,11 +22,11 @@ def special_kind(mode: int) -> str | None:
     return _KINDS.get(stat.S_IFMT(mode))
 
 
-def check_regular(path: Location, most: int | None = None) -> None:
+def check_regular(path: Location, most: int | None = None, listing: Listing | None = None) -> os.stat_result:
     """Raises DataError naming the path if it is no file, or larger than ``most`` bytes; nothing is
-    opened."""
+    opened. listing: who is asked. Returns what ``stat`` says of it."""
     try:
-        status = path.stat()
+        status = path.stat() if listing is None else listing.stat(path)
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error}).") from error
     if stat.S_ISDIR(status.st_mode):
@@ -34,6 +38,48 @@ def check_regular(path: Location, most: int | None = None) -> None:
             f"{path}: has {status.st_size:,} bytes; a file of this kind has at most {most:,}. Check that it is the"
             " right file."
         )
+    return status
+
+
+def read_each(paths: Sequence[Location], most: int, listing: Listing) -> Iterator[bytes | DataError]:
+    """The bytes of files, one after the other; instead of one that cannot be read, what ``read_bytes``
+    would raise. From object storage some are fetched at the same time.
+
+    listing: knows the files in object storage.
+    """
+    waiting: list[RemotePath | DataError] = []
+    size = 0
+    for path in paths:
+        if not isinstance(path, RemotePath):
+            yield _read_or_error(path, most)
+            continue
+        try:
+            size += check_regular(path, most, listing).st_size
+            waiting.append(path)
+        except DataError as error:
+            waiting.append(error)
+        if len(waiting) == _TOGETHER or size > _TOGETHER_BYTES:
+            yield from _fetched(waiting)
+            waiting, size = [], 0
+    yield from _fetched(waiting)
+
+
+def _fetched(paths: Sequence[RemotePath | DataError]) -> Iterator[bytes | DataError]:
+    there = [path for path in paths if isinstance(path, RemotePath)]
+    contents = iter(RemotePath.read_together(there) if there else [])
+    for path in paths:
+        if isinstance(path, DataError):
+            yield path
+            continue
+        content = next(contents)
+        yield DataError(f"{path}: cannot be read ({content.strerror}).") if isinstance(content, OSError) else content
+
+
+def _read_or_error(path: Location, most: int) -> bytes | DataError:
+    try:
+        return read_bytes(path, most)
+    except DataError as error:
+        return error
 
 
 def read_bytes(path: Location, most: int) -> bytes:

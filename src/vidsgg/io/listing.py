@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections import OrderedDict
 from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from vidsgg.io.locations import Location, RemotePath
@@ -21,24 +23,55 @@ class Listing:
     """
 
     def __init__(self) -> None:
-        self._listed: OrderedDict[RemotePath, dict[str, int | None]] = OrderedDict()  # the last used one is the last
+        # the last used one is the last
+        self._listed: OrderedDict[RemotePath, dict[str, os.stat_result]] = OrderedDict()
+        self._below: dict[RemotePath, os.stat_result] = {}  # files that ``glob`` found
 
     def is_file(self, path: Location) -> bool:
-        return self._in_storage(path) is not None if isinstance(path, RemotePath) else path.is_file()
+        if isinstance(path, RemotePath):
+            found = self._in_storage(path)
+            return found is not None and stat.S_ISREG(found.st_mode)
+        return path.is_file()
 
     def is_dir(self, path: Location) -> bool:
         if isinstance(path, RemotePath):
-            return self._entries(path.parent).get(path.name, 0) is None
+            found = self._in_storage(path)
+            return found is not None and stat.S_ISDIR(found.st_mode)
         return path.is_dir()
+
+    def stat(self, path: Location) -> os.stat_result:
+        """As ``Path.stat``. Raises FileNotFoundError if there is nothing of that name."""
+        if not isinstance(path, RemotePath):
+            return path.stat()
+        found = self._in_storage(path)
+        if found is None:
+            raise FileNotFoundError(errno.ENOENT, "no such file", str(path))
+        return found
 
     def size(self, path: Location) -> int | None:
         """Bytes of a file; None if it is not there, or may not be looked at."""
         if isinstance(path, RemotePath):
-            return self._in_storage(path)
+            return self.stat(path).st_size if self.is_file(path) else None
         try:
             return path.stat().st_size
         except OSError:
             return None
+
+    def glob(self, folder: Location, pattern: str) -> list[Location]:
+        """The files below a folder whose names match, in order; the names in object storage come from one
+        listing. pattern: as of ``Path.glob``, without ``**``."""
+        if not isinstance(folder, RemotePath):
+            return list[Location](sorted(folder.glob(pattern)))
+        parts = pattern.split("/")
+        if len(parts) == 1:
+            return [folder / name for name in sorted(self._entries(folder)) if fnmatchcase(name, pattern)]
+        wanted: dict[RemotePath, os.stat_result] = {}
+        for path, found in folder.files_below().items():
+            names = path.relative_to(folder).parts
+            if len(names) == len(parts) and all(map(fnmatchcase, names, parts)):
+                wanted[path] = found
+        self._below |= wanted
+        return list[Location](sorted(wanted))
 
     def first_file(self, folder: Location, names: Sequence[str]) -> Location | None:
         """The first of these files that is in a folder."""
@@ -47,10 +80,10 @@ class Listing:
         # Without a Path for each: a run looks for every annotated frame before it begins.
         return next((Path(place) for name in names if _is_file(place := os.path.join(folder, name))), None)
 
-    def _in_storage(self, path: RemotePath) -> int | None:
-        return self._entries(path.parent).get(path.name)
+    def _in_storage(self, path: RemotePath) -> os.stat_result | None:
+        return self._below.get(path) or self._entries(path.parent).get(path.name)
 
-    def _entries(self, folder: RemotePath) -> dict[str, int | None]:
+    def _entries(self, folder: RemotePath) -> dict[str, os.stat_result]:
         if folder not in self._listed:
             self._listed[folder] = folder.entries()
             if len(self._listed) > _MOST:

@@ -57,7 +57,7 @@ class RemotePath:
         return f"{self.scheme}://{self.key}"
 
     def __lt__(self, other: RemotePath) -> bool:
-        return (self.scheme, self.key) < (other.scheme, other.key)
+        return (self.scheme, self.key.split("/")) < (other.scheme, other.key.split("/"))  # folder by folder, as Path
 
     def __truediv__(self, name: str) -> RemotePath:
         return RemotePath(self.scheme, posixpath.join(self.key, name))
@@ -119,33 +119,47 @@ class RemotePath:
         """Kind and size. ``st_mtime_ns`` is not a time, but a number that changes with the content.
         Raises FileNotFoundError if there is nothing of that name."""
         with _told(self):
-            info = self._system().info(self.key)
-        mode = stat.S_IFDIR if info["type"] == "directory" else stat.S_IFREG
-        version = next((str(info[name]) for name in _VERSIONS if info.get(name)), "")
-        number = int.from_bytes(hashlib.sha256(version.encode()).digest()[:7])
-        return os.stat_result((mode, 0, 0, 0, 0, 0, info["size"] or 0, 0, 0, 0), {"st_mtime_ns": number})
+            return _status(self._system().info(self.key))
 
     def iterdir(self) -> Iterator[RemotePath]:
         """What lies in a folder; there is nothing in one that does not exist."""
         return iter(sorted(self / name for name in self.entries()))
 
-    def entries(self) -> dict[str, int | None]:
-        """The names in a folder, with the bytes of files, and None for folders. Empty if the folder
-        does not exist."""
+    def entries(self) -> dict[str, os.stat_result]:
+        """The names in a folder, each with what ``stat`` says of it. Empty if the folder does not
+        exist."""
         with _told(self):
             try:
                 found = self._system().ls(self.key, detail=True)
             except FileNotFoundError:
                 found = []
         return {
-            PurePosixPath(entry["name"]).name: None if entry["type"] == "directory" else entry["size"] or 0
+            PurePosixPath(entry["name"]).name: _status(entry)
             for entry in found
             if entry["name"].rstrip("/") != self.key
         }
 
+    def files_below(self) -> dict[RemotePath, os.stat_result]:
+        """All files in a folder and in the folders in it, as ``entries``: one listing, however many
+        folders there are."""
+        with _told(self):
+            try:
+                found = self._system().find(self.key, detail=True)
+            except FileNotFoundError:
+                found = {}
+        return {
+            RemotePath(self.scheme, name): _status(entry)
+            for name, entry in found.items()
+            if entry["type"] != "directory" and not name.endswith("/") and name != self.key
+        }
+
     def glob(self, pattern: str) -> Iterator[RemotePath]:
-        """What in a folder has such a name. pattern: of one name, without ``/``."""
-        return (path for path in self.iterdir() if fnmatchcase(path.name, pattern))
+        """What below a folder has such names, found as far as it is asked for. pattern: of one name, or
+        of several with ``/`` between them."""
+        first, _, rest = pattern.partition("/")
+        for path in self.iterdir():
+            if fnmatchcase(path.name, first):
+                yield from path.glob(rest) if rest else (path,)
 
     def open(self, mode: str = "rb") -> BinaryIO:
         """The file to read, by ranges: what is not read is not fetched."""
@@ -158,6 +172,15 @@ class RemotePath:
     def read_bytes(self) -> bytes:
         with _told(self):
             return cast(bytes, self._system().cat_file(self.key))
+
+    @staticmethod
+    def read_together(paths: Sequence[RemotePath]) -> list[bytes | OSError]:
+        """Whole files of one storage, fetched at the same time; instead of one that cannot be read, the
+        error."""
+        system, keys = paths[0].system(), [path.key for path in paths]
+        with _told(paths[0]):
+            found = system.cat_ranges(keys, [None] * len(keys), [None] * len(keys), on_error="return")
+        return [_told_of(path, content) for path, content in zip(paths, found, strict=True)]
 
     def read_ranges(self, parts: Sequence[tuple[int, int]]) -> list[bytes]:
         """Parts (begin, end) of the file, fetched at the same time."""
@@ -386,6 +409,25 @@ def _told(path: RemotePath) -> Iterator[None]:
         if isinstance(error, OSError) or words.partition(".")[0] in _LIBRARIES:
             raise OSError(errno.ECONNABORTED, f"the storage refuses ({said})", str(path)) from error
         raise
+
+
+def _told_of(path: RemotePath, content: bytes | Exception) -> bytes | OSError:
+    """What was read of a file; an error as ``_told`` raises it."""
+    if isinstance(content, bytes):
+        return content
+    try:
+        with _told(path):
+            raise content
+    except OSError as error:
+        return error
+
+
+def _status(info: dict[str, Any]) -> os.stat_result:
+    """What a storage says of a file or a folder, see ``RemotePath.stat``."""
+    mode = stat.S_IFDIR if info["type"] == "directory" else stat.S_IFREG
+    version = next((str(info[name]) for name in _VERSIONS if info.get(name)), "")
+    number = int.from_bytes(hashlib.sha256(version.encode()).digest()[:7])
+    return os.stat_result((mode, 0, 0, 0, 0, 0, info["size"] or 0, 0, 0, 0), {"st_mtime_ns": number})
 
 
 _LIBRARIES = frozenset(

@@ -3,6 +3,7 @@ that is in them."""
 
 from __future__ import annotations
 
+import io
 import pickle
 import struct
 import sys
@@ -10,13 +11,14 @@ import zipfile
 import zlib
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 
 from vidsgg.errors import CheckpointError, DataError
 from vidsgg.io.atomic import whole_file
 from vidsgg.io.files import special_kind
+from vidsgg.io.locations import Location, RemotePath
 from vidsgg.io.untrusted import check_plain
 
 _ZIP = b"PK\x03\x04"  # what torch.load knows its own archives by; older files of torch have no checksums
@@ -42,23 +44,41 @@ def save_tensors(path: Path, content: Mapping[str, Any]) -> None:
         ) from error
 
 
-def load_tensors(path: Path, *, mmap: bool = False, without: Collection[str] = ()) -> dict[str, Any]:
+def load_tensors(path: Location, *, mmap: bool = False, without: Collection[str] = ()) -> dict[str, Any]:
     """A torch file of tensors and plain values, onto the CPU. Raises CheckpointError if it is
     missing, damaged or asks for code.
 
     Every byte is compared with the file's checksums (``check_intact``), which torch does not do.
     mmap: leave the numbers on the disk until they are read, to look into a large file;
     then nothing is compared. without: entries that are left out and never read; the others are
-    compared, and stay on the disk until they are read.
+    compared, and stay on the disk until they are read. A file in object storage is read whole.
     """
+    if isinstance(path, RemotePath):
+        return _load_remote(path)
     if without and not mmap:
         return _load_some(path, without)
     if path.exists() and (kind := special_kind(path.stat().st_mode)):
         raise CheckpointError(f"{path} is {kind}, not a file; name a file of weights.")
     if not mmap:
         check_intact(path)
+    return _loaded(path, path, mmap)
+
+
+def _load_remote(path: RemotePath) -> dict[str, Any]:
+    """A file in object storage, fetched once."""
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
+        content = io.BytesIO(path.read_bytes())
+        _compare(path, content)
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error.strerror or error}.") from error
+    content.seek(0)
+    return _loaded(path, content, mmap=False)
+
+
+def _loaded(path: Location, file: Path | BinaryIO, mmap: bool) -> dict[str, Any]:
+    """The content of a file, which may have been read. path: for messages."""
+    try:
+        content = torch.load(file, map_location="cpu", weights_only=True, mmap=mmap)
     except FileNotFoundError:
         raise _missing(path) from None
     except pickle.UnpicklingError as error:
@@ -164,23 +184,31 @@ def check_intact(path: Path, parts: Collection[str] | None = None) -> None:
         if known in _whole:
             return
         with path.open("rb") as file:
-            if file.read(len(_ZIP)) != _ZIP:
+            if not _compare(path, file, parts):
                 return
-        with zipfile.ZipFile(path) as archive:
-            damaged = next(
-                (part.filename for part in archive.infolist() if part.compress_type != zipfile.ZIP_STORED), None
-            )
-            damaged = damaged or (archive.testzip() if parts is None else _damaged_part(archive, parts))
     except FileNotFoundError:
         raise _missing(path) from None
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error.strerror or error}.") from error
+    if parts is None:
+        _whole.add(known)
+
+
+def _compare(path: Location, file: BinaryIO, parts: Collection[str] | None = None) -> bool:
+    """As ``check_intact``, of an open file. Returns whether it has checksums."""
+    if file.read(len(_ZIP)) != _ZIP:
+        return False
+    try:
+        with zipfile.ZipFile(file) as archive:
+            damaged = next(
+                (part.filename for part in archive.infolist() if part.compress_type != zipfile.ZIP_STORED), None
+            )
+            damaged = damaged or (archive.testzip() if parts is None else _damaged_part(archive, parts))
     except (zipfile.BadZipFile, RuntimeError, ValueError, EOFError, zlib.error, struct.error) as error:
         raise _damaged(path, str(error) or "it is cut off") from error
     if damaged:
         raise _damaged(path, f"{damaged!r} in it is not what was written")
-    if parts is None:
-        _whole.add(known)
+    return True
 
 
 def _damaged_part(archive: zipfile.ZipFile, parts: Collection[str]) -> str | None:
@@ -194,11 +222,11 @@ def _damaged_part(archive: zipfile.ZipFile, parts: Collection[str]) -> str | Non
     return None
 
 
-def _missing(path: Path) -> CheckpointError:
+def _missing(path: Location) -> CheckpointError:
     return CheckpointError(f"there is no file {path}.")
 
 
-def _damaged(path: Path, why: str) -> CheckpointError:
+def _damaged(path: Location, why: str) -> CheckpointError:
     return CheckpointError(
         f"{path} is damaged: {why}. Copy or download it again, or take another checkpoint of its run."
     )

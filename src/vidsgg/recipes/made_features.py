@@ -28,7 +28,8 @@ from vidsgg.execution.processes import Processes
 from vidsgg.io.atomic import remove_left_behind
 from vidsgg.io.columns import load_columns, save_columns
 from vidsgg.io.links import check_no_links
-from vidsgg.io.locations import Location
+from vidsgg.io.locations import Location, location
+from vidsgg.io.places import on_disk
 from vidsgg.recipes.command_options import FeaturesOptions
 from vidsgg.status import hides_bars
 from vidsgg.structures.checks import Array
@@ -187,8 +188,8 @@ def _writer(root: Location, options: FeaturesOptions) -> tuple[FeatureWriter, Sc
     datasets = [form.open(folder, split, "predcls", options.skip_bad) for split in splits]
     schema = datasets[0].schema
     assert options.videos is not None
-    out = None if options.out is None else Path(options.out)
-    writer = None if schema.has_frames else form.feature_writer(folder, datasets, Path(options.videos), out)
+    out = None if options.out is None else on_disk("option -out", options.out)
+    writer = None if schema.has_frames else form.feature_writer(folder, datasets, location(options.videos), out)
     if writer is None:
         raise ConfigError(f"option -videos: {form.title} has pictures of its own; leave the option out.")
     if out is None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vidsgg.datasets.format import DatasetFormat
 from vidsgg.errors import ConfigError, DataError, short
+from vidsgg.io.listing import Listing
+from vidsgg.io.locations import Location
 
 if TYPE_CHECKING:
     from vidsgg.datasets.base import VideoDataset
@@ -20,12 +21,13 @@ PUBLISHED = {"train": {"videos": 338}, "test": {"videos": 62}}
 class PvsgFormat(DatasetFormat):
     name = "pvsg"
     title = "PVSG"
+    remote = True
     marks = (FILE,)
 
-    def recognises(self, folder: Path) -> bool:
+    def recognises(self, folder: Location) -> bool:
         return (folder / FILE).is_file()
 
-    def open(self, folder: Path, split: str, mode: str, skip_bad: bool) -> VideoDataset:
+    def open(self, folder: Location, split: str, mode: str, skip_bad: bool) -> VideoDataset:
         """ "test" is PVSG's validation part. The first opening reads every mask."""
         from vidsgg.datasets.annotation_cache import split_cache_places
         from vidsgg.datasets.pvsg.parse import PARTS, mask_folders, read_pvsg
@@ -36,12 +38,16 @@ class PvsgFormat(DatasetFormat):
             raise ConfigError(f"{self.title} has no split {short(split)}, only {', '.join(PARTS)}.")
         file = folder / FILE
         folders = mask_folders(folder, read_pvsg(file), split).values()
-        masks = sorted(path for _, place in folders for path in place.glob("*.png"))
-        name = f"{self.name}-{split}"
-        table = load_table(folder, [file, *masks], split, name, lambda: self._parse(folder, split), skip_bad=skip_bad)
+        listing, name = Listing(), f"{self.name}-{split}"
+        masks = sorted(path for _, place in folders for path in listing.glob(place, "*.png"))
+
+        def parse() -> Parsed:
+            return self._parse(folder, split, listing)
+
+        table = load_table(folder, [file, *masks], split, name, parse, skip_bad=skip_bad, listing=listing)
         return PvsgVideos(folder, table, mode, split_cache_places(folder, name))
 
-    def check(self, folder: Path, pictures: Pictures, book: Book) -> None:
+    def check(self, folder: Location, pictures: Pictures, book: Book) -> None:
         from vidsgg.datasets.findings import check_annotations, check_pictures
         from vidsgg.datasets.pvsg.parse import PARTS
         from vidsgg.datasets.relation_sets import fact_lines, tell_other_counts
@@ -49,7 +55,7 @@ class PvsgFormat(DatasetFormat):
 
         for split in PARTS:
             try:
-                parsed = self._parse(folder, split)
+                parsed = self._parse(folder, split, Listing())
                 data = RelationVideos(folder, parsed.table, "predcls")
             except DataError as error:
                 book.error(f"unreadable {split} annotations", [str(error)])
@@ -60,10 +66,10 @@ class PvsgFormat(DatasetFormat):
             check_annotations(data, book)
             check_pictures(data, pictures, book)
 
-    def _parse(self, folder: Path, split: str) -> Parsed:
+    def _parse(self, folder: Location, split: str, listing: Listing) -> Parsed:
         from vidsgg.datasets.pvsg.parse import parse_pvsg
 
-        return parse_pvsg(folder, folder / FILE, split, self.name, self.title)
+        return parse_pvsg(folder, folder / FILE, split, self.name, self.title, listing)
 
 
 FORMAT = PvsgFormat()

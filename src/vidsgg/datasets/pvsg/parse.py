@@ -7,9 +7,9 @@ count from 0 in the files and from 1 in the table; boxes are inclusive pixels.
 
 from __future__ import annotations
 
+import io
 import sys
 from collections import Counter
-from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
@@ -23,7 +23,9 @@ from vidsgg.datasets.format import MissingSplit
 from vidsgg.datasets.relation_sets import Parsed, relation_schema
 from vidsgg.datasets.relation_table import RelationTable
 from vidsgg.errors import DataError, short
+from vidsgg.io.files import read_bytes, read_each
 from vidsgg.io.images import check_size
+from vidsgg.io.listing import Listing
 from vidsgg.io.locations import Location
 from vidsgg.io.names import is_one_name
 from vidsgg.io.untrusted import read_json
@@ -33,6 +35,7 @@ from vidsgg.structures.schema import Schema
 from vidsgg.structures.vocabulary import BACKGROUND, PredicateGroup
 
 LARGEST = 1 << 30  # bytes of pvsg.json
+_LARGEST_MASK = 1 << 28  # bytes of a picture
 PARTS = {"train": "train", "test": "val"}  # the file's parts by split
 _Count = Annotated[int, Meta(ge=0, le=2**31 - 2)]
 _Name = Annotated[str, Meta(min_length=1, max_length=300)]
@@ -66,7 +69,7 @@ class PvsgFile(Struct):
     data: list[PvsgVideo]
 
 
-def read_pvsg(path: Path) -> PvsgFile:
+def read_pvsg(path: Location) -> PvsgFile:
     """The annotation file. Raises DataError naming the place in it that is wrong."""
     content = read_json(path, PvsgFile, LARGEST)
     for kind in ("thing", "stuff"):
@@ -83,7 +86,7 @@ def pvsg_schema(content: PvsgFile, name: str, title: str) -> Schema:
     return relation_schema(name, title, (BACKGROUND, *objects), objects, groups)
 
 
-def mask_folders(root: Path, content: PvsgFile, split: str) -> dict[str, tuple[str, Path]]:
+def mask_folders(root: Location, content: PvsgFile, split: str) -> dict[str, tuple[str, Location]]:
     """The source and the mask folder of every video of a split, in the file's order."""
     part = PARTS[split]
     source = {video: name for name, parts in content.split.items() for video in parts.get(part, [])}
@@ -96,9 +99,9 @@ def mask_folders(root: Path, content: PvsgFile, split: str) -> dict[str, tuple[s
     }
 
 
-def parse_pvsg(root: Path, file: Path, split: str, name: str, title: str) -> Parsed:
-    """Read a split. Videos with a fault are left out whole. Raises DataError if the file is not
-    PVSG's, or no video can be used."""
+def parse_pvsg(root: Location, file: Location, split: str, name: str, title: str, listing: Listing) -> Parsed:
+    """Read a split. Videos with a fault are left out whole. listing: knows the masks in object storage.
+    Raises DataError if the file is not PVSG's, or no video can be used."""
     content, faults, facts = read_pvsg(file), Faults(), Counter[str]()
     schema = pvsg_schema(content, name, title)
     folders = mask_folders(root, content, split)
@@ -109,7 +112,7 @@ def parse_pvsg(root: Path, file: Path, split: str, name: str, title: str) -> Par
     for video in tqdm(videos, desc=f"{title}, masks", unit=" videos", delay=2, file=sys.stderr, disable=hides_bars()):
         source, folder = folders[video.video_id]
         try:
-            added = _video(video, folder, file, schema, facts)
+            added = _video(video, folder, listing, file, schema, facts)
         except DataError as error:
             faults.add("video that cannot be used", str(error))
             continue
@@ -147,7 +150,9 @@ def parse_pvsg(root: Path, file: Path, split: str, name: str, title: str) -> Par
     return Parsed(table, faults, facts)
 
 
-def _video(video: PvsgVideo, folder: Path, file: Path, schema: Schema, facts: Counter[str]) -> dict[str, Array]:
+def _video(
+    video: PvsgVideo, folder: Location, listing: Listing, file: Location, schema: Schema, facts: Counter[str]
+) -> dict[str, Array]:
     """Columns of one video, its frames and nodes counted from 0."""
     where = f"{file}: video {short(video.video_id)}"
     classes = {name: i for i, name in enumerate(schema.vocabulary.objects)}
@@ -160,16 +165,20 @@ def _video(video: PvsgVideo, folder: Path, file: Path, schema: Schema, facts: Co
         if thing.object_id in klass:
             raise DataError(f"{where}: object_id {thing.object_id} occurs twice.")
         klass[thing.object_id] = classes[thing.category]
-    masks = sorted(
-        path for path in folder.glob("*.png") if path.stem.isdecimal() and int(path.stem) < video.meta.num_frames
-    )
+    masks = [
+        path
+        for path in listing.glob(folder, "*.png")
+        if path.stem.isdecimal() and int(path.stem) < video.meta.num_frames
+    ]
     if not masks:
         raise DataError(
             f"{folder}: has no mask such as 0000.png, from which the boxes of video {short(video.video_id)} are taken."
         )
     frame, ident, boxes = list[int](), list[int](), list[tuple[int, int, int, int]]()
-    for f, path in enumerate(masks):
-        mask = read_mask(path)
+    for f, (path, content) in enumerate(zip(masks, read_each(masks, _LARGEST_MASK, listing), strict=True)):
+        if isinstance(content, DataError):
+            raise content
+        mask = _mask(path, content)
         if mask.shape != (video.meta.height, video.meta.width):
             raise DataError(
                 f"{path}: is {mask.shape[1]} x {mask.shape[0]} pixels, the video {video.meta.width} x {video.meta.height}."
@@ -233,8 +242,12 @@ def read_mask(path: Location) -> Array:
     """(H, W) uint8: the values of a mask, not its colours. Raises DataError naming the file if it
     is no picture of one byte a pixel.
     """
+    return _mask(path, read_bytes(path, _LARGEST_MASK))
+
+
+def _mask(path: Location, content: bytes) -> Array:
     try:
-        with path.open("rb") as file, Image.open(file, formats=["PNG"]) as picture:
+        with Image.open(io.BytesIO(content), formats=["PNG"]) as picture:
             check_size(path, *picture.size)
             if picture.mode not in ("P", "L"):
                 raise DataError(f"{path}: its pixels are {picture.mode}; a mask has one byte a pixel, the object's id.")

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
@@ -21,7 +20,9 @@ from vidsgg.datasets.faults import Faults
 from vidsgg.datasets.relation_sets import relation_schema
 from vidsgg.datasets.relation_table import RelationTable
 from vidsgg.errors import DataError, short
-from vidsgg.io.files import read_bytes
+from vidsgg.io.files import read_each
+from vidsgg.io.listing import Listing
+from vidsgg.io.locations import Location
 from vidsgg.io.untrusted import as_type, parse_json
 from vidsgg.structures.checks import Array
 from vidsgg.structures.schema import Schema
@@ -75,19 +76,19 @@ class VideoFileContent(Struct, rename={"things": "subject/objects"}):
 
 @dataclass(frozen=True)
 class SplitFiles:
-    """The files of a split. versioned: whether they have to have an entry "version". segments: only
-    parts of the videos are labelled, those that a relation covers. pictures, videos: folders."""
+    """The files of a split."""
 
     split: str
-    files: Sequence[Path]
-    versioned: bool
-    segments: bool
+    files: Sequence[Location]
+    versioned: bool  # whether they have to have an entry "version"
+    segments: bool  # only parts of the videos are labelled, those that a relation covers
     title: str
+    listing: Listing  # in which the files were found
 
 
-def read_video_file(path: Path) -> VideoFileContent:
-    """One file. Raises DataError naming the file, the place in it and the value."""
-    content = read_bytes(path, LARGEST).removeprefix(b"\xef\xbb\xbf")
+def _video_file(path: Location, content: bytes) -> VideoFileContent:
+    """What is in a file. Raises DataError naming the file, the place in it and the value."""
+    content = content.removeprefix(b"\xef\xbb\xbf")
     try:
         return msgspec.json.decode(content, type=VideoFileContent)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -116,10 +117,12 @@ def parse_split(part: SplitFiles, faults: Faults, facts: Counter[str]) -> tuple[
     names = ("frame_video", "frame_number", "frame_size", "frame_labelled", "node_frame", "node_box", "node_identity",
              "interval_video", "interval_subject", "interval_object", "interval_begin", "interval_end")  # fmt: skip
     rows = _Rows([], [], [], [], {name: [] for name in names}, [], [])
-    classes, predicates, seen, frames = set[str](), set[str](), dict[str, Path](), 0
-    for path in part.files:
+    classes, predicates, seen, frames = set[str](), set[str](), dict[str, Location](), 0
+    for path, found in zip(part.files, read_each(part.files, LARGEST, part.listing), strict=True):
         try:
-            content = read_video_file(path)
+            if isinstance(found, DataError):
+                raise found
+            content = _video_file(path, found)
             _check_version(path, content, part)
             if content.video_id in seen:
                 raise DataError(
@@ -137,7 +140,7 @@ def parse_split(part: SplitFiles, faults: Faults, facts: Counter[str]) -> tuple[
     return rows, classes, predicates
 
 
-def _check_version(path: Path, content: VideoFileContent, part: SplitFiles) -> None:
+def _check_version(path: Location, content: VideoFileContent, part: SplitFiles) -> None:
     if (content.version is not None) != part.versioned:
         what = "lacks 'version', which every file of VidOR has" if part.versioned else "has 'version', which is VidOR's"
         raise DataError(f"{path}: {what}; this folder is read as {part.title}.")
@@ -146,7 +149,7 @@ def _check_version(path: Path, content: VideoFileContent, part: SplitFiles) -> N
 def _add(
     rows: _Rows,
     content: VideoFileContent,
-    path: Path,
+    path: Location,
     part: SplitFiles,
     faults: Faults,
     facts: Counter[str],
@@ -223,7 +226,7 @@ def _add(
 
 
 def _instances(
-    content: VideoFileContent, path: Path, category: dict[int, str], count: int, faults: Faults, facts: Counter[str]
+    content: VideoFileContent, path: Location, category: dict[int, str], count: int, faults: Faults, facts: Counter[str]
 ) -> list[tuple[Instance, int]]:
     """The usable relation instances, each with its end, which is cut where the trajectories end."""
     kept = []
@@ -250,7 +253,7 @@ def _instances(
     return kept
 
 
-def _place(content: VideoFileContent, path: Path) -> str:
+def _place(content: VideoFileContent, path: Location) -> str:
     """Where a video lies below its folder: VidOR's in a folder for its group, as its annotations."""
     return f"{path.parent.name}/{path.stem}" if content.version is not None else path.stem
 
