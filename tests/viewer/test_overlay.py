@@ -3,6 +3,7 @@ hold."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from PIL import Image, ImageDraw
 
 from vidsgg.errors import DataError
 from vidsgg.io.video import VideoReader
-from vidsgg.structures.graph import GraphEdge, GraphFrame, GraphNode, RelationInterval, VideoGraph
+from vidsgg.structures.graph import GraphEdge, GraphFrame, GraphNode, Origin, RelationInterval, VideoGraph
 from vidsgg.viewer import overlay
 from vidsgg.viewer.graphs import SUBJECT_COLOUR
 from vidsgg.viewer.overlay import write_overlay
@@ -143,3 +144,18 @@ def test_what_does_not_fit_beside_the_picture_is_counted(count: int, monkeypatch
     left_out = predicates if more[1] == 0 else predicates - 1  # the one that did not fit was drawn, and is covered
     assert left_out + more[1] == count
     assert (more[1] == 0) == (count <= 7) and more[0] <= 480 - 20
+
+
+def test_the_notes_of_the_graph_stand_below_every_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    text = ImageDraw.ImageDraw.text
+    monkeypatch.setattr(
+        ImageDraw.ImageDraw, "text", lambda self, at, words, **how: said.append(words) or text(self, at, words, **how)
+    )
+    note = "No model saw the picture."
+    noted = replace(graph_of(), made_by=Origin("geometry", "sgdet", "geometry", "w", notes=(note,)))
+    write_overlay(tmp_path / "film.mp4", noted, write(tmp_path / "v.mp4", frames=60))
+    (picture,) = VideoReader(tmp_path / "film.mp4").read([60])
+    assert picture.shape[1] == 970 and picture.shape[0] > 480 and said.count(note) == 1  # drawn once for all pictures
+    ink = (picture[482:].astype(int).sum(axis=2) < 300).any(axis=0)
+    assert ink[:200].any() and not ink[300:].any()

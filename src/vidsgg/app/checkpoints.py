@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 
 from vidsgg.app.named import check_named, files_of
+from vidsgg.app.wording import in_app
 from vidsgg.assembly.detectors import build_box_detector, default_detector
 from vidsgg.assembly.drawn import SHORT, learnt_from_drawings
 from vidsgg.assembly.saved_run import (
@@ -132,7 +133,7 @@ class Checkpoints:
                 record = record_of(find_detector_of(run, (), record_of))
                 choice = replace(choice, detector=record.architecture if record else "")
         except VidsggError as error:
-            choice = replace(choice, problem=str(error).removeprefix(f"{file} ").removeprefix(f"{file}: "))
+            choice = replace(choice, problem=in_app(str(error).removeprefix(f"{file} ").removeprefix(f"{file}: ")))
         except Exception as error:  # a file that is not as it should be costs itself only
             traceback.print_exc()
             choice = replace(

@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from vidsgg.app.jobs import Asked
+from vidsgg.app.wording import in_app
 from vidsgg.errors import ConfigError
 from vidsgg.options import check_bounds, convert, fields_of
 from vidsgg.recipes.command_options import PredictOptions
@@ -37,7 +38,7 @@ def asked_for(query: Mapping[str, str], checkpoint: Path) -> Asked:
         overlay = convert("overlay", query.get("overlay", "true"), bool)
         check_bounds(PredictOptions(**values))
     except ConfigError as error:
-        raise HTTPException(400, str(error)) from error
+        raise HTTPException(400, in_app(str(error))) from error
     return Asked(str(checkpoint), **values, overlay=overlay)
 
 

@@ -18,6 +18,7 @@ from typing import Any
 from tqdm import tqdm
 
 from vidsgg.app.jobs import GRAPH, OVERLAY, PAGE, VIDEO, Asked
+from vidsgg.app.wording import in_app
 from vidsgg.detectors.backends.choice import Backend, Numbers
 from vidsgg.detectors.label_files import NO_LABELS, LabelFiles
 from vidsgg.errors import DataError, VidsggError
@@ -203,8 +204,7 @@ def _check_length(video: Path, minutes: float) -> None:
     seconds = reader.times[-1] if reader.times else reader.count / (reader.fps or 25)
     if seconds > 60 * minutes:
         raise DataError(
-            f"{video}: lasts for {seconds / 60:.1f} minutes; this app takes {minutes:g}. Cut it, or start the app with"
-            " -max_minutes."
+            f"{video}: lasts for {seconds / 60:.1f} minutes; this app takes {minutes:g}. Cut it, or raise -max_minutes."
         )
 
 
@@ -237,5 +237,5 @@ def _noted(what: str, notes: list[str]) -> Iterator[None]:
 
 
 def _told(text: str, task: JobTask) -> str:
-    """Without paths of ours: a video is called as its owner calls it."""
-    return text.replace(str(task.folder / VIDEO), task.name).replace(str(task.folder / GRAPH), task.name)
+    """In the app's words, without paths of ours: a video is called as its owner calls it."""
+    return in_app(text).replace(str(task.folder / VIDEO), task.name).replace(str(task.folder / GRAPH), task.name)

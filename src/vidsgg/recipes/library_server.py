@@ -85,6 +85,7 @@ def library_server(library: Library) -> MCPServer:
         ]
         answer: dict[str, Any] = {
             "video": video,
+            "notes": graph.notes,
             "total": len(relations),
             "relations": [asdict(relation) for relation in relations[:_MOST]],
         }

@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from itertools import repeat
 
 import numpy as np
@@ -27,6 +27,7 @@ from vidsgg.viewer.graphs import (
 )
 
 _PAPER, _INK, _FAINT = (252, 252, 250), (34, 36, 42), (112, 116, 124)
+_SHEET = (255, 255, 255)
 _MIN_WIDTH = 640  # pictures narrower than this are enlarged, so that text and lines stay readable
 _PANEL = 330
 _NO_BREAK = "\N{NO-BREAK SPACE}"
@@ -62,24 +63,42 @@ class FilmLayout:
     palette: Mapping[str, Colour]
     subjects: Collection[str] = ()
     names: Names = field(default_factory=dict)
+    notes: Sequence[str] = ()  # of the graph; they stand below every picture
 
     @staticmethod
     def of(
-        width: float, height: float, palette: Mapping[str, Colour], subjects: Collection[str], most: int, names: Names
+        width: float,
+        height: float,
+        palette: Mapping[str, Colour],
+        subjects: Collection[str],
+        most: int,
+        names: Names,
+        notes: Sequence[str] = (),
     ) -> FilmLayout:
         """For frames of that size: small ones are enlarged, those wider than ``most`` pixels
         reduced."""
         wide = max(min(width, most), min(_MIN_WIDTH, most))
-        return FilmLayout(round(wide), max(1, round(height * wide / width)), palette, subjects, names)
+        return FilmLayout(round(wide), max(1, round(height * wide / width)), palette, subjects, names, notes)
 
     def draw(self, image: Picture, frame: GraphFrame, guessed: Collection[int] = ()) -> Picture:
-        """As draw_frame, always of the same size: the panel ends where the picture does. guessed:
-        nodes with a dashed box."""
-        unit = max(0.75, min(self.width, self.height) / 480)
+        """As draw_frame, always of the same size: the panel ends where the picture does, and the notes
+        follow below both. guessed: nodes with a dashed box."""
+        unit = self._unit
         picture = Image.fromarray(image).resize((self.width, self.height), Image.Resampling.BILINEAR)
         called = node_names(frame, self.names)
         _draw_boxes(picture, frame, self.palette, self.width / frame.width, called, unit, guessed)
-        return _beside(picture, _panel(frame, self.palette, self.subjects, picture.height, called, unit, grows=False))
+        panel = _panel(frame, self.palette, self.subjects, picture.height, called, unit, grows=False)
+        drawn = _beside(picture, panel)
+        return np.concatenate([drawn, self._strip]) if self.notes else drawn
+
+    @property
+    def _unit(self) -> float:
+        """The size of letters and lines, relative to a picture of 480 pixels."""
+        return max(0.75, min(self.width, self.height) / 480)
+
+    @cached_property
+    def _strip(self) -> Picture:
+        return np.asarray(_notes(self.notes, self.width + _panel_width(self._unit), self._unit))
 
 
 def draw_sheet(
@@ -108,13 +127,9 @@ def draw_sheet(
     gap = 10
     heights = [max(p.height + c.height for p, c in row) for row in rows]
     wide, high = columns * (width + gap) + gap, sum(heights) + gap * (len(rows) + 1)
-    font = _font(13)
-    measure = ImageDraw.Draw(Image.new("RGB", (1, 1)))
-    said = graph.made_by.notes if graph.made_by else ()
-    notes = [line for note in said for line in _wrapped(measure, note, font, wide - 2 * gap)]
-    sheet = Image.new("RGB", (wide, high + 17 * len(notes) + (gap if notes else 0)), (255, 255, 255))
-    for number, note in enumerate(notes):
-        ImageDraw.Draw(sheet).text((gap, high + 17 * number), note, font=font, fill=_INK)
+    notes = _notes(graph.notes, wide, 1.0, _SHEET)
+    sheet = Image.new("RGB", (wide, high + notes.height), _SHEET)
+    sheet.paste(notes, (0, high))
     y = gap
     for row, height in zip(rows, heights, strict=True):
         for column, (picture, caption) in enumerate(row):
@@ -123,6 +138,22 @@ def draw_sheet(
             sheet.paste(caption, (x, y + picture.height))
         y += height + gap
     return np.asarray(sheet)
+
+
+def _notes(notes: Sequence[str], width: int, unit: float, ground: Colour = _PAPER) -> Image.Image:
+    """The notes of a graph, of no height if there are none. unit: as for boxes."""
+    font, margin, line = _font(13 * unit), round(10 * unit), round(17 * unit)
+    measure = ImageDraw.Draw(Image.new("RGB", (1, 1)))
+    lines = [text for note in notes for text in _wrapped(measure, note, font, width - 2 * margin)]
+    strip = Image.new("RGB", (width, len(lines) * line + margin if lines else 0), ground)
+    draw = ImageDraw.Draw(strip)
+    for number, text in enumerate(lines):
+        draw.text((margin, margin // 2 + line * number), text, font=font, fill=_INK)
+    return strip
+
+
+def _panel_width(unit: float) -> int:
+    return round(_PANEL * unit)
 
 
 @cache
@@ -322,7 +353,7 @@ def _panel(
     """What the graph says, thing by thing. unit: as for boxes. grows: to be higher than ``height``
     where there is more to show; otherwise the last line says how many things are left out.
     """
-    width = round(_PANEL * unit)
+    width = _panel_width(unit)
     panel = Image.new("RGB", (width, max(height, round(2000 * unit))), _PAPER)
     draw = ImageDraw.Draw(panel)
     title, body, small = _font(18 * unit), _font(15 * unit), _font(12 * unit)

@@ -27,8 +27,7 @@ def as_html(graph: VideoGraph) -> str:
         parts.append(_frame(max(shown.frames, key=lambda frame: len(frame.edges)), shown, names))
     if graph.relations:
         parts.append(_timeline(graph, names))
-    notes = graph.made_by.notes if graph.made_by else ()
-    parts += [f"<small>{escape(note)}</small>" for note in notes]
+    parts += [f"<small>{escape(note)}</small>" for note in graph.notes]
     return f'<div style="font-family:sans-serif">{"".join(f"<div>{part}</div>" for part in parts)}</div>'
 
 

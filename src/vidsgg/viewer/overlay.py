@@ -26,7 +26,7 @@ SUFFIX = ".overlay.mp4"
 def write_overlay(
     path: Path, graph: VideoGraph, video: Location, *, width: int = 1280, watch: FramesDone | None = None
 ) -> None:
-    """The whole video at its own rate, beside it what the graph says.
+    """The whole video at its own rate, beside it what the graph says, below it the graph's notes.
 
     Boxes move between graphs as on the page (``viewer/between.py``), dashed where graphs in between
     did not see the thing. A relation is shown from its begin to its end. Of a folder of pictures,
@@ -69,7 +69,13 @@ class _Film:
         graph = tracked(graph)
         frame, subjects = graph.frames[0], subjects_of(graph)
         layout = FilmLayout.of(
-            frame.width, frame.height, colours([graph], subjects), subjects, width, thing_names(graph.frames)
+            frame.width,
+            frame.height,
+            colours([graph], subjects),
+            subjects,
+            width,
+            thing_names(graph.frames),
+            graph.notes,
         )
         stretches = sorted(stretches_of(graph), key=lambda stretch: stretch[4])
         known = [group.name for group in graph.vocabulary.groups] if graph.vocabulary else []

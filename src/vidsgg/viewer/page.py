@@ -82,7 +82,7 @@ def write_page(
         prediction and tracked(prediction), truth and tracked(truth), times, subjects_of(prediction, truth)
     )
     content["media"] = {"kind": media.kind, "begin": media.begin, "duration": media.duration}
-    content["notes"] = [*(shown.made_by.notes if shown.made_by else ()), *notes]
+    content["notes"] = [*shown.notes, *notes]
     content["about"] = _about(shown.dataset, shown.made_by)
     content["opens"] = 0 if opens is None else [frame.number for frame in shown.frames].index(opens)
     _write(path, _page(shown.video_id, content, media))

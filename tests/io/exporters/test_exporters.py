@@ -10,6 +10,7 @@ import re
 import sys
 from dataclasses import replace
 from typing import Any
+from xml.etree import ElementTree
 
 import networkx
 import pytest
@@ -28,7 +29,7 @@ from vidsgg.io.exporters.predictions import prediction_tensors
 from vidsgg.io.exporters.supervision_boxes import to_supervision
 from vidsgg.io.exporters.table import COLUMNS, rows, table
 from vidsgg.io.exporters.vidvrd import vidor, vidvrd
-from vidsgg.structures.graph import GraphEdge, GraphFrame, GraphNode, RelationInterval, VideoFile, VideoGraph
+from vidsgg.structures.graph import GraphEdge, GraphFrame, GraphNode, Origin, RelationInterval, VideoFile, VideoGraph
 
 EVIL = """=1+1','"); DROP <b a="x">&amp;\\ `x`
 \t\u2028\x07é \U0001f600"""
@@ -324,3 +325,16 @@ def test_formats_over_time_need_tracks_of_one_class(name: str) -> None:
 def test_a_video_in_which_nothing_was_found(name: str) -> None:
     empty = VideoGraph("v", ENTITY.name, (GraphFrame("k", 1, 0.0, 64, 48, (), ()),), schema=ENTITY)
     assert FORMATS.get(name).content([empty])
+
+
+def test_the_notes_of_a_graph_go_where_a_format_describes_its_video() -> None:
+    note = f"No model saw the picture. {EVIL}"
+    made = replace(graph(), made_by=Origin("geometry", "sgdet", "geometry", "w", notes=(note,)))
+    assert json.loads(coco([made, graph("b")]))["videos"][0]["notes"] == [note]
+    assert "notes" not in json.loads(coco([graph("b")]))["videos"][0]
+    root = ElementTree.fromstring(graphml(made))
+    described = root.find("{*}graph/{*}desc")
+    assert described is not None and described.text == note.replace("\x07", "\ufffd")
+    assert networkx.parse_graphml(graphml(made).decode()).number_of_edges() == 1
+    assert "notes: 'No model saw the picture. =1+1\\'" in cypher([made]).decode() and b"notes" not in cypher([graph()])
+    assert to_networkx(made).graph["notes"] == (note,)

@@ -77,8 +77,10 @@ def coco(graphs: Sequence[VideoGraph], masks: Sequence[Iterator[dict[str, Any]]]
 
 
 def _video(number: int, graph: VideoGraph) -> dict[str, Any]:
-    """With the rate and the number of frames of its file, where these are known."""
+    """With the rate and the number of frames of its file, where these are known, and the notes of the
+    graph, if it has any."""
     entry: dict[str, Any] = {"id": number, "name": graph.video_id}
+    entry |= {"notes": list(graph.notes)} if graph.notes else {}
     if graph.video is not None:
         entry |= {"frame_count": graph.video.frame_count}
         entry |= {} if graph.video.fps is None else {"fps": graph.video.fps}

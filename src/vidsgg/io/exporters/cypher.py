@@ -18,7 +18,10 @@ def cypher(graphs: Sequence[VideoGraph]) -> bytes:
 
 def _statements(graph: VideoGraph) -> Iterator[str]:
     video = _map(id=graph.video_id)
-    yield f"CREATE (:Video {_map(id=graph.video_id, dataset=graph.dataset, frames=len(graph.frames))})"
+    about = _map(
+        id=graph.video_id, dataset=graph.dataset, frames=len(graph.frames), notes=" ".join(graph.notes) or None
+    )
+    yield f"CREATE (:Video {about})"
     for track in tracks_of(graph):
         numbers = [graph.frames[i].number for i in track.frames]
         thing = _map(

@@ -24,8 +24,8 @@ _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 
 
 def graphml(graph: VideoGraph) -> bytes:
-    """One video as a directed graph; two things may be joined by many edges. Raises DataError if
-    nodes have no tracks."""
+    """One video as a directed graph, described by its notes; two things may be joined by many edges.
+    Raises DataError if nodes have no tracks."""
     root = ElementTree.Element("graphml", xmlns=_NAMESPACE)
     for place, keys in (("node", _NODE_KEYS), ("edge", _EDGE_KEYS)):
         for name, kind in keys.items():
@@ -33,6 +33,8 @@ def graphml(graph: VideoGraph) -> bytes:
                 root, "key", {"id": f"{place}_{name}", "for": place, "attr.name": name, "attr.type": kind}
             )
     body = ElementTree.SubElement(root, "graph", {"id": _text(graph.video_id), "edgedefault": "directed"})
+    if graph.notes:
+        ElementTree.SubElement(body, "desc").text = _text(" ".join(graph.notes))
     for track in tracks_of(graph):
         numbers = [graph.frames[i].number for i in track.frames]
         values = (

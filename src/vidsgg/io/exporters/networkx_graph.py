@@ -31,7 +31,7 @@ def to_networkx(graph: VideoGraph | GraphFrame) -> Any:
             about = {"predicate": edge.predicate, "group": edge.group, "score": edge.score, "uncertain": edge.uncertain}
             made.add_edge(edge.subject, edge.object, edge.predicate, **about)
         return made
-    made.graph.update(video_id=graph.video_id, dataset=graph.dataset)
+    made.graph.update(video_id=graph.video_id, dataset=graph.dataset, notes=graph.notes)
     for track in tracks_of(graph):
         made.add_node(track.ident, label=track.label, frames=[graph.frames[i].number for i in track.frames])
     for relation in graph.relations:
