@@ -178,6 +178,20 @@ def test_the_truth_is_found_by_name(folder: Path) -> None:
         assert layers["truth"]["met"] == [0.8] * 5 and layers["prediction"]["edge_right"] == [1] * 5
 
 
+def test_a_page_with_ground_truth_is_not_replaced_by_one_without(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "truth").mkdir()
+    write_graph(folder / "truth" / "walk.graph.json", walk())
+    assert viewed(folder / "graphs", "-truth", folder / "truth") == 0
+    page = folder / "graphs" / "walk.html"
+    before = page.read_bytes()
+    assert viewed(folder / "graphs") == 2
+    assert "walk.html is a page with ground truth, which would be lost" in capsys.readouterr().err
+    assert page.read_bytes() == before
+    assert viewed(folder / "graphs", "-o", folder / "other") == viewed(folder / "graphs", "-o", folder / "other") == 0
+
+
 def test_a_part_of_the_video(folder: Path) -> None:
     assert viewed(folder / "graphs", "-begin", 0.4, "-end", 1.5) == 0
     told = content(folder / "graphs" / "walk.html")

@@ -22,7 +22,7 @@ from vidsgg.status import hides_bars
 from vidsgg.structures.graph import VideoGraph
 from vidsgg.viewer import overlay, sheet
 from vidsgg.viewer.media import LONGEST, Media, media_of, times_of
-from vidsgg.viewer.page import write_page
+from vidsgg.viewer.page import has_truth, write_page
 
 DEFAULTS = ViewOptions(graphs=())
 
@@ -58,6 +58,12 @@ def run_view(options: ViewOptions) -> Iterator[Viewed]:
     pages = [Path(place) for place in distinct(places)]
     videos = [None if options.video is None else named_video(location(options.video), file) for file in files]
     truths = [None if options.truth is None else _named_truth(location(options.truth), file) for file in files]
+    for page, truth in zip(pages, truths, strict=True):
+        if truth is None and has_truth(page):
+            raise ConfigError(
+                f"{page} is a page with ground truth, which would be lost; give the ground truth with -truth, or name"
+                " another folder with -o."
+            )
     for file, page, video, truth in zip(files, pages, videos, truths, strict=True):
         yield view_graph(file, page, video, truth, options)
 

@@ -7,6 +7,7 @@ import base64
 import hashlib
 import html
 import json
+import mmap
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib import resources
 from itertools import pairwise
@@ -22,6 +23,7 @@ from vidsgg.viewer.graphs import subjects_of, words
 from vidsgg.viewer.media import Media
 
 _COLUMNS = 3  # how deep they lie in the content: "layers", "prediction", "box"
+_TRUTH = b'"truth":{'  # of the content; in a name the quotation marks would be escaped
 # In this order they make one script.
 SCRIPTS = (
     "content.js",
@@ -86,6 +88,14 @@ def write_page(
     content["about"] = _about(shown.dataset, shown.made_by)
     content["opens"] = 0 if opens is None else [frame.number for frame in shown.frames].index(opens)
     _write(path, _page(shown.video_id, content, media))
+
+
+def has_truth(page: Path) -> bool:
+    """Whether a page that ``write_page`` has written shows ground truth; False if there is none."""
+    if not page.is_file() or not page.stat().st_size:
+        return False
+    with page.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return content.find(_TRUTH) >= 0
 
 
 def _about(dataset: str, made_by: Origin | None) -> str:
