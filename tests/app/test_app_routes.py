@@ -79,12 +79,12 @@ def test_an_upload_waits_in_a_folder_of_its_own(client: TestClient, queue: JobQu
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        ({"fps": "0"}, "fps"),
-        ({"fps": "1e9"}, "fps: 1e+09 is too large"),
-        ({"fps": "nan"}, "fps"),
+        ({"fps": "0"}, "'graphs a second': 0.0 is too small"),
+        ({"fps": "1e9"}, "'graphs a second': 1e+09 is too large"),
+        ({"fps": "nan"}, "'graphs a second'"),
         ({"fps": "fast"}, "expected a number, got 'fast'"),
-        ({"threshold": "2"}, "threshold: 2 is too large"),
-        ({"least_score": "-1"}, "least_score: -1.0 is too small"),
+        ({"threshold": "2"}, "'least score of relations': 2 is too large"),
+        ({"least_score": "-1"}, "'least score of things': -1.0 is too small"),
         ({"overlay": "perhaps"}, "expected True or False"),
     ],
 )
