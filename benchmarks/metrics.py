@@ -116,6 +116,7 @@ def main() -> None:
         ("predcls", 4, 4),
         ("predcls", 11, 11),
         ("predcls", 64, 64),
+        ("sgcls", 11, 11),
         ("sgdet", 4, 11),
         ("sgdet", 8, 32),
         ("sgdet", 8, 64),
@@ -124,7 +125,9 @@ def main() -> None:
         videos = [random_video(schema, rng, f"video {i}", true, boxes, mode == "predcls") for i in range(60)]
         few = videos[:3]
         whole = protocol_for(schema, mode)
-        for name, protocol in (("all", whole), ("no", replace(whole, constraints=("no",), semi_threshold=None))):
+        for name in ("all", *whole.constraints):
+            threshold = whole.semi_threshold if name in ("all", "semi") else None
+            protocol = whole if name == "all" else replace(whole, constraints=(name,), semi_threshold=threshold)
             plains, times = [], []
             for round_ in range(5):
                 if round_ < 2:

@@ -88,10 +88,10 @@ def oed_frames(case: dict[str, Any]) -> tuple[TruePairs, ScoredPairs, int]:
             scores[name].append((table.softmax(1) if SINGLE[name] else table.sigmoid()).numpy())
     t, s = ({name: np.concatenate(rows) for name, rows in table.items()} for table in (true, said))
     truth = TruePairs(t["box"], t["klass"], t["subject"], t["object"], t["frame"], t["labels"])
-    tables = {name: np.concatenate(rows) for name, rows in scores.items()}
+    probability = np.concatenate([np.concatenate(rows).T for rows in scores.values()])
     return (
         truth,
-        ScoredPairs(s["box"], s["klass"], s["subject"], s["object"], s["frame"], s["score"], tables),
+        ScoredPairs(s["box"], s["klass"], s["subject"], s["object"], s["frame"], s["score"], probability),
         len(made),
     )
 

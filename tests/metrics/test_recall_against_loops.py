@@ -36,6 +36,14 @@ FRAME_KINDS = {
         "extra": (0, 5),
         "empty_every": 3,
     },
+    "frames of all sizes": {
+        **SGDET,
+        "videos": 2,
+        "frames": (9, 12),
+        "objects": (1, 6),
+        "extra": (0, 40),
+        "quantise": 30,
+    },
     "no pair at all": {**SGDET, "videos": 2, "frames": (2, 4), "objects": (1, 6), "empty_every": 1},
     "low scores": {
         **SGDET,

@@ -18,15 +18,15 @@ A predicate group has one direction, for truth and prediction alike, so it does 
 matches. The authors' tables also hold zeros for predicates outside a row's group; no model says
 them, so they are no candidates here.
 
-Everything runs over all frames of all given videos at once. Sorting is by one 64-bit key (frame,
-float32 score); a float32 product misjudges the float64 order by a few units in the last place at
-most, so only frames in which a true relation has such a close neighbour are ordered again by the
-full rule.
+Everything runs over all frames of all given videos at once. Scores are sorted as float32, in tables
+with a row for each frame, of "no" only the best; a float32 product misjudges the float64 order by a
+few units in the last place at most, so only frames in which a true relation has such a close
+neighbour are ordered again by the full rule.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
@@ -70,11 +70,11 @@ class TruePairs(PairTable):
 
 @dataclass(frozen=True, eq=False)
 class ScoredPairs(PairTable):
-    """node_score (N,) float32; scores: probabilities (P, C) float32 of every predicate group, in
-    [0, 1]."""
+    """node_score (N,) float32. probability (C, P) float32: of all predicates by global id, in [0, 1];
+    pairs lie along the rows because numpy is fast at long rows."""
 
     node_score: Array
-    scores: Mapping[str, Array]
+    probability: Array
 
 
 def frame_ranks(
@@ -99,19 +99,19 @@ def frame_ranks(
     ranks, offered = [], []
     for constraint in protocol.constraints:
         of = again if constraint == "no" else cells
-        candidates, key = of.candidates(constraint, protocol)
-        found = np.flatnonzero(candidates.ravel()[hit])
-        matched = np.zeros(len(pair), np.bool_)
-        # Without constraint every cell is a candidate; the chosen ones are those that may be among the pool.
-        matched[relation if constraint == "no" else relation[found]] = True
-        offered.append(matched)
         pool = protocol.pool if constraint == "no" else None
+        candidates, best_first = of.candidates(constraint, protocol)
+        found = None if candidates is None else np.flatnonzero(candidates.ravel()[hit])
+        mine, row = (hit, relation) if found is None else (hit[found], relation[found])
+        matched = np.zeros(len(pair), np.bool_)
+        matched[row] = True
+        offered.append(matched)
         if constraint in protocol.unordered or protocol.suppress is not None:
             ordered = constraint not in protocol.unordered
-            rank = _walked_rank(of, scored, candidates, pool, ordered, protocol.suppress)[hit[found]]
+            rank = _walked_rank(of, scored, candidates, pool, ordered, protocol.suppress)[mine]
         else:
-            rank = _rank(of, candidates, key, pool, hit[found])
-        ranks.append(first(rank, relation[found], len(pair)))
+            rank = _rank(of, candidates, best_first, pool, mine)
+        ranks.append(first(rank, row, len(pair)))
     subject, obj = (truth.node_class[rows[pair]] for rows in (truth.subject, truth.object))
     return RelationRanks(truth.frame[pair], subject, obj, predicate, np.stack(ranks), np.stack(offered))
 
@@ -128,111 +128,96 @@ def match_pairs(truth: TruePairs, scored: ScoredPairs, iou: float, *, inclusive:
         return joint
 
     wanted, offered = key(truth), key(scored)
-    order = np.argsort(offered)
+    # Most scored pairs have classes that no true pair of the frame has; equal keys have equal last bits.
+    last = (1 << (8 * len(wanted)).bit_length()) - 1
+    asked = np.zeros(last + 1, dtype=np.bool_)
+    asked[wanted & last] = True
+    some = np.flatnonzero(asked[offered & last])
+    order = some[np.argsort(offered[some], kind="stable")]
     offered = offered[order]
     low = np.searchsorted(offered, wanted, side="left")
     mine, nth = spread(np.searchsorted(offered, wanted, side="right") - low)
     other = order[low[mine] + nth]
-    good = np.ones(len(mine), dtype=np.bool_)
-    for end in ("subject", "object"):
+    for end in ("object", "subject"):  # objects differ more
         a, b = getattr(truth, end)[mine], getattr(scored, end)[other]
-        good &= aligned_iou(truth.node_box[a], scored.node_box[b], inclusive=inclusive) >= iou
-    return mine[good], other[good]
+        good = aligned_iou(truth.node_box[a], scored.node_box[b], inclusive=inclusive) >= iou
+        mine, other = mine[good], other[good]
+    return mine, other
+
+
+@dataclass(frozen=True, eq=False)
+class _BestFirst:
+    """key (K,): those of candidates, ascending, see ``_keys``. start (F + 1,): where every frame
+    begins in it, and the end."""
+
+    key: Array
+    start: Array
 
 
 class _Cells:
     """Every predicate of every scored pair.
 
-    probability (C, P) float32. bits (C, P) uint32: descending (subject * object) * predicate in
-    float32, as an ascending integer. best (C, P) bool: the best predicate of every pair in each
-    group, the first among equals. A key is a cell's frame and its bits as one uint64; ordered_best:
-    those of all best cells, sorted. A cell's number is its place in the flattened table. Pairs lie
-    along the rows because numpy is fast at long rows. What only some constraints need is computed
-    when one asks for it.
+    probability (C, P) float32: as in ScoredPairs. box_score (P,) float32: subject * object. A cell's
+    number is its place in the flattened table of probabilities. What only some constraints need is
+    computed when one asks for it.
     """
 
     def __init__(self, scored: ScoredPairs, groups: Sequence[PredicateGroup]) -> None:
-        bounds = np.cumsum([0, *(len(group) for group in groups)])
         self.groups = groups
-        self.rows = [slice(a, b) for a, b in pairwise(bounds)]
+        self.rows = group_rows(groups)
         self.frame = scored.frame
         self.pairs_of = np.bincount(scored.frame)  # (F,)
-        self.frame_key = scored.frame.astype(np.uint64) << _FRAME_BITS
-        self.box_score = scored.node_score[scored.subject], scored.node_score[scored.object]
-        self.probability = np.empty((bounds[-1], len(scored.frame)), dtype=np.float32)
-        for group, rows in zip(groups, self.rows, strict=True):
-            self.probability[rows] = scored.scores[group.name].T
-        # The bits of non-negative floats ascend like the floats; the sign is set so that -0 is 0.
-        bits = ((self.box_score[0] * self.box_score[1]) * self.probability).view(np.uint32)
-        self.bits = np.bitwise_or(np.invert(bits, out=bits), _SIGN, out=bits)
+        self.subject_score, self.object_score = (scored.node_score[n] for n in (scored.subject, scored.object))
+        self.box_score = self.subject_score * self.object_score
+        self.probability = scored.probability
+
+    @cached_property
+    def most_likely(self) -> Array:
+        """(G, P) the greatest probability of every pair in each group."""
+        return np.stack([self.probability[rows].max(0) for rows in self.rows])
 
     @cached_property
     def best(self) -> Array:
+        """(C, P) bool: the best predicate of every pair in each group, the first among equals."""
         best = np.empty(self.probability.shape, dtype=np.bool_)
-        for rows in self.rows:
-            best[rows] = _first_best(self.probability[rows])
+        for rows, most in zip(self.rows, self.most_likely, strict=True):
+            table = np.equal(self.probability[rows], most, out=best[rows])
+            if np.count_nonzero(table) != len(most):
+                table[:] = False
+                table[self.probability[rows].argmax(0), np.arange(len(most))] = True
         return best
-
-    @cached_property
-    def best_key(self) -> list[Array]:
-        """(P,) for every group: the keys of its best cells."""
-        return [self.bits[rows].min(0) | self.frame_key for rows in self.rows]
-
-    @cached_property
-    def ordered_best(self) -> Array:
-        return _ascending(np.concatenate(self.best_key))
 
     def key(self, cell: Array) -> Array:
         """The keys of some cells, by their numbers."""
-        keys: Array = self.bits.ravel()[cell] | self.frame_key[cell % len(self.frame)]
-        return keys
+        pair = cell - cell // len(self.frame) * len(self.frame)  # faster than %
+        return _keys(self.box_score[pair] * self.probability.ravel()[cell], self.frame[pair])
 
-    def candidates(self, constraint: Constraint, protocol: Protocol) -> tuple[Array, Array]:
-        """Which cells (C, P) bool are candidates, and their keys in order; for "no" at least the
-        ``pool`` best of a frame."""
+    def score(self, cell: Array) -> Array:
+        """The products of some cells in float64."""
+        pair = cell % len(self.frame)
+        subject, obj = (score[pair].astype(np.float64) for score in (self.subject_score, self.object_score))
+        product: Array = subject * obj * self.probability.ravel()[cell]
+        return product
+
+    def candidates(self, constraint: Constraint, protocol: Protocol) -> tuple[Array | None, _BestFirst]:
+        """(C, P) bool: which cells are candidates, None for "no", where all are; and they in order,
+        for "no" the ``pool`` best of every frame and the next one."""
         if constraint == "with":
-            return self.best, self.ordered_best
+            return self.best, _best_first(self.most_likely, self.box_score, self.pairs_of)
         if constraint == "no":
-            chosen = self._pool(protocol.pool)
-            return chosen, self._ordered(chosen)
+            return None, _best_first(self.probability, self.box_score, self.pairs_of, protocol.pool + 1)
         chosen = self.probability > np.float32(protocol.semi_threshold)
         keys = []
-        for group, rows, best_key in zip(self.groups, self.rows, self.best_key, strict=True):
+        for group, rows, most in zip(self.groups, self.rows, self.most_likely, strict=True):
             if group.kind == "single":
                 chosen[rows] = self.best[rows]
-                keys.append(best_key)
+                keys.append(_keys(self.box_score * most, self.frame))
             else:
-                cell = rows.start * len(self.frame) + np.flatnonzero(chosen[rows])
-                keys.append(self.key(cell))
-        return chosen, _ascending(np.concatenate(keys))
-
-    def _pool(self, pool: int) -> Array:
-        """(C, P) bool: cells with at least the ``pool`` best of every frame among them.
-
-        A frame's limit is the pool-th among the best cells of every pair and group, which costs
-        little and spares sorting most of the others. Of a small frame all cells are chosen.
-        """
-        large = self.pairs_of * len(self.rows) >= pool
-        if not large.any():
-            return np.ones(self.bits.shape, dtype=np.bool_)
-        start = np.cumsum(self.pairs_of * len(self.rows)) - self.pairs_of * len(self.rows)
-        limit = np.full(len(large), np.iinfo(np.uint32).max, dtype=np.uint32)
-        limit[large] = self.ordered_best[start[large] + pool - 1].astype(np.uint32)  # the frame is cut off
-        chosen: Array = self.bits <= limit[self.frame]
-        return chosen
-
-    def _ordered(self, chosen: Array) -> Array:
-        """The keys of the chosen cells (C, P) bool, ascending."""
-        if not chosen.all():
-            return _ascending(self.key(np.flatnonzero(chosen)))
-        frames, longest = len(self.pairs_of), int(self.pairs_of.max(initial=0))
-        if not frames or (self.pairs_of != longest).any():
-            return _ascending((self.bits | self.frame_key).ravel())
-        # Frames of one size are rows of a table, and short rows of small numbers are sorted fastest.
-        table = self.bits.reshape(-1, frames, longest).swapaxes(0, 1).copy().reshape(frames, -1)
-        table.sort(axis=1)
-        keys: Array = (table | self.frame_key[::longest, None]).ravel()
-        return keys
+                keys.append(self.key(rows.start * len(self.frame) + np.flatnonzero(chosen[rows])))
+        key = np.concatenate(keys)
+        key.sort()
+        frames = np.arange(len(self.pairs_of) + 1, dtype=np.uint64)
+        return chosen, _BestFirst(key, np.searchsorted(key, frames << _FRAME_BITS))
 
     def generated(self, pair: Array) -> Array:
         """The cells of some pairs, ascending, in the order in which candidates are made: groups,
@@ -243,68 +228,125 @@ class _Cells:
         )
 
 
-def _ascending(key: Array) -> Array:
-    """The keys, sorted in their own memory."""
-    key.sort()
-    return key
+def group_rows(groups: Sequence[PredicateGroup]) -> list[slice]:
+    """The global ids of the predicates of every group."""
+    return [slice(a, b) for a, b in pairwise(np.cumsum([0, *(len(group) for group in groups)]).tolist())]
 
 
-def _first_best(table: Array) -> Array:
-    """(C, P) bool: the largest entry of every column, the first among equals."""
-    best: Array = table == table.max(0)
-    if np.count_nonzero(best) != table.shape[1]:
-        best[:] = False
-        best[table.argmax(0), np.arange(table.shape[1])] = True
-    return best
+def _bits(product: Array) -> Array:
+    """float32 that are not negative, descending, as ascending uint32; overwrites them."""
+    bits = product.view(np.uint32)
+    # Bits of such floats ascend like the floats; the sign is set so that -0 is 0.
+    return np.bitwise_or(np.invert(bits, out=bits), _SIGN, out=bits)
 
 
-def _frame_starts(key: Array, frame: Array) -> Array:
-    """(F + 1,) where every frame begins in sorted keys, and the end."""
-    frames = int(frame[-1]) + 1 if len(frame) else 0
-    starts: Array = np.searchsorted(key, np.arange(frames + 1, dtype=np.uint64) << _FRAME_BITS)
-    return starts
+def _keys(product: Array, frame: Array) -> Array:
+    """Frames and scores as one uint64 each: the best of the first frame is the least. Overwrites the
+    scores."""
+    keys: Array = _bits(product) | (frame.astype(np.uint64) << _FRAME_BITS)
+    return keys
 
 
-def _rank(cells: _Cells, candidates: Array, key: Array, pool: int | None, hit: Array) -> Array:
-    """Ranks of the cells ``hit``, all candidates, in their frames; NOT_FOUND beyond the ``pool``
-    best.
+def _best_first(probability: Array, box_score: Array, pairs_of: Array, most: int | None = None) -> _BestFirst:
+    """Every cell of probability (R, P) by its product with the boxes', or the ``most`` best of each
+    frame.
 
-    candidates (C, P) bool; key: those of the candidates, ascending.
+    Frames of about one size are rows of a table: short rows of small numbers are sorted fastest.
     """
+    sizes = len(probability) * pairs_of if most is None else np.minimum(len(probability) * pairs_of, most)
+    start = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(sizes)])
+    key = np.empty(start[-1], dtype=np.uint64)
+    first_pair = np.cumsum(pairs_of) - pairs_of
+    for frames in _of_like_size(pairs_of):
+        pairs, size = pairs_of[frames], sizes[frames]
+        longest, even = int(pairs.max()), bool((pairs == pairs[0]).all())
+        if even and len(frames) == len(pairs_of):
+            said, box = probability.reshape(len(probability), -1, longest), box_score.reshape(-1, longest)
+        else:
+            nth = np.arange(longest)
+            pair = first_pair[frames][:, None] + nth
+            said, box = probability.take(pair, axis=1, mode="clip"), box_score.take(pair, mode="clip")
+            box *= nth < pairs[:, None]  # what is beyond a frame's pairs comes last
+        product = np.empty((len(frames), len(probability), longest), dtype=np.float32)
+        np.multiply(said.swapaxes(0, 1), box[:, None], out=product)
+        rows = _bits(product).reshape(len(frames), -1)
+        kept = int(size.max())
+        if kept < rows.shape[1]:
+            rows.partition(kept - 1, axis=1)
+        rows = np.sort(rows[:, :kept], axis=1) | (frames.astype(np.uint64) << _FRAME_BITS)[:, None]
+        if even and len(frames) == len(pairs_of):
+            return _BestFirst(rows.ravel(), start)
+        nth = np.arange(kept)
+        real = nth < size[:, None]
+        key[(start[frames][:, None] + nth)[real]] = rows[real]
+    return _BestFirst(key, start)
+
+
+def _of_like_size(pairs_of: Array) -> Iterator[Array]:
+    """Frames (k,) in groups: the largest has at most half as many pairs again as the smallest. Frames
+    without pairs are in none."""
+    _, digits = np.frexp(pairs_of)  # binary ones
+    step = 1 << np.maximum(digits - 2, 0)
+    like = -(-pairs_of // step) * step
+    for size in np.unique(like[like > 0]):
+        yield np.flatnonzero(like == size)
+
+
+def _rank(cells: _Cells, candidates: Array | None, best_first: _BestFirst, pool: int | None, hit: Array) -> Array:
+    """Ranks of the cells ``hit``, all candidates, in their frames; NOT_FOUND beyond the ``pool``
+    best. candidates (C, P) bool; None for all."""
+    key, start = best_first.key, best_first.start
     mine = cells.key(hit)
-    order = np.argsort(mine)  # what is searched for in order stays in the processor's cache
-    position = np.empty(len(mine), dtype=np.int64)
-    position[order] = np.searchsorted(key, mine[order])
     frame = (mine >> _FRAME_BITS).astype(np.int64)
-    rank = position - _frame_starts(key, cells.frame)[frame]
+    rank = np.full(len(hit), NOT_FOUND, dtype=np.int64)
+    if pool is None:
+        order = np.argsort(mine)  # what is searched for in order stays in the processor's cache
+    else:
+        least = key[start[1:] - 1]  # of those that are kept of a frame
+        kept = np.flatnonzero(mine <= least[frame])
+        order = kept[np.argsort(mine[kept])]
+    mine, frame = mine[order], frame[order]
+    position = np.searchsorted(key, mine)
+    rank[order] = position - start[frame]
     last = len(key) - 1
     close = (position > 0) & (mine - key[np.maximum(position - 1, 0)] <= _CLOSE)
     close |= (position < last) & (key[np.minimum(position + 1, last)] - mine <= _CLOSE)
+    if pool is not None:
+        beyond = rank >= pool  # so many are better, whatever stands close
+        rank[beyond] = NOT_FOUND
+        close &= ~beyond[order]
     if close.any():
-        unsettled = np.zeros(int(cells.frame[-1]) + 1, dtype=np.bool_)
+        unsettled = np.zeros(len(start) - 1, dtype=np.bool_)
         unsettled[frame[close]] = True
         cell = cells.generated(np.flatnonzero(unsettled[cells.frame]))
-        redo = unsettled[frame]
-        rank[redo] = _exact_rank(cells, cell[candidates.ravel()[cell]], pool, hit[redo])
-    if pool is not None:
-        rank[rank >= pool] = NOT_FOUND
+        redo = order[unsettled[frame]]
+        if candidates is not None:
+            cell = cell[candidates.ravel()[cell]]
+        if pool is not None:
+            cell = cell[cells.key(cell) <= least[cells.frame[cell % len(cells.frame)]]]
+        rank[redo] = _exact_rank(cells, cell, pool, hit[redo])
     return rank
 
 
 def _walked_rank(
-    cells: _Cells, scored: ScoredPairs, candidates: Array, pool: int | None, ordered: bool, suppress: float | None
+    cells: _Cells,
+    scored: ScoredPairs,
+    candidates: Array | None,
+    pool: int | None,
+    ordered: bool,
+    suppress: float | None,
 ) -> Array:
     """(C * P,) rank of every cell in its frame, frame by frame; NOT_FOUND for one that is no
     candidate, beyond the ``pool`` first, or suppressed. ordered: by score, else as they are made.
     """
-    rank = np.full(candidates.size, NOT_FOUND, dtype=np.int64)
+    rank = np.full(cells.probability.size, NOT_FOUND, dtype=np.int64)
     pairs = len(scored.frame)
     for pair in np.split(np.arange(pairs), np.flatnonzero(np.diff(scored.frame)) + 1) if pairs else ():
         cell = cells.generated(pair)
-        cell = cell[candidates.ravel()[cell]]
+        if candidates is not None:
+            cell = cell[candidates.ravel()[cell]]
         if ordered:
-            subject, obj = (score.astype(np.float64)[cell % pairs] for score in cells.box_score)
-            cell = cell[np.argsort(-(subject * obj * cells.probability.ravel()[cell]), kind="stable")]
+            cell = cell[np.argsort(-cells.score(cell), kind="stable")]
         cell = cell[:pool]
         if suppress is not None:
             cell = cell[_unsuppressed(scored, cell // pairs, cell % pairs, suppress)]
@@ -329,25 +371,24 @@ def _unsuppressed(scored: ScoredPairs, predicate: Array, pair: Array, suppress: 
 
 
 def _softmax_again(scored: ScoredPairs, groups: Sequence[PredicateGroup]) -> ScoredPairs:
-    def again(table: Array) -> Array:
-        power = np.exp(table - table.max(1, keepdims=True))
-        return np.asarray(power / power.sum(1, keepdims=True), dtype=np.float32)
-
-    single = {group.name: again(scored.scores[group.name]) for group in groups if group.kind == "single"}
-    return replace(scored, scores={**scored.scores, **single})
+    probability = scored.probability.copy()
+    for group, rows in zip(groups, group_rows(groups), strict=True):
+        if group.kind == "single":
+            table = probability[rows].T.copy()
+            power = np.exp(table - table.max(1, keepdims=True))
+            probability[rows] = (power / power.sum(1, keepdims=True)).T
+    return replace(scored, probability=probability)
 
 
 def _exact_rank(cells: _Cells, cell: Array, pool: int | None, hit: Array) -> Array:
     """Rank of the cells ``hit`` among the candidates ``cell`` (as generated) by the full rule,
     NOT_FOUND for those cut off."""
-    pair = cell % len(cells.frame)
-    frame = cells.frame[pair]
+    frame = cells.frame[cell % len(cells.frame)]
     order = np.arange(len(cell), dtype=np.int64)
     if pool is not None:
         order = np.argsort(cells.key(cell), kind="stable")
         order = order[_position(frame[order]) < pool]
-    subject, obj = (score.astype(np.float64)[pair] for score in cells.box_score)
-    score = subject * obj * cells.probability.ravel()[cell]
+    score = cells.score(cell)
     order = order[np.lexsort((-score[order], frame[order]))]
     rank = np.full(len(cell), NOT_FOUND, dtype=np.int64)
     rank[order] = _position(frame[order])

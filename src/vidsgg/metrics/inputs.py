@@ -9,7 +9,7 @@ import numpy as np
 
 from vidsgg.errors import DataError
 from vidsgg.metrics.event_ranks import ScoredObjects, TrueTriples
-from vidsgg.metrics.frame_ranks import ScoredPairs, TruePairs
+from vidsgg.metrics.frame_ranks import ScoredPairs, TruePairs, group_rows
 from vidsgg.metrics.protocol import Protocol
 from vidsgg.structures.annotation import VideoAnnotation
 from vidsgg.structures.checks import Array
@@ -17,7 +17,8 @@ from vidsgg.structures.prediction import VideoPrediction
 from vidsgg.structures.vocabulary import Vocabulary
 
 # Half precision rounds a probability a little above 1.
-_CERTAIN = 1.001
+_CERTAIN = np.float32(1.001)
+_CERTAIN_BITS = _CERTAIN.view(np.uint32)
 
 
 def check_pair(
@@ -41,7 +42,7 @@ def check_pair(
         "node_score": prediction.node_score
     }
     for name, table in tables.items():
-        if not _within(table, _CERTAIN):
+        if not _is_probability(table):
             raise DataError(
                 f"{where}: {name} spans {table.min():g}..{table.max():g}; probabilities in [0, 1] are needed, not"
                 " logits."
@@ -63,14 +64,15 @@ def check_pair(
                 raise DataError(f"{where}: {protocol.name} needs {name}, but the prediction has none.")
 
 
-def _within(table: Array, most: float) -> bool:
-    """Whether all values (float32) lie from 0 to ``most``; one pass tells it of almost all tables."""
+def _is_probability(table: Array) -> bool:
+    """Whether all values (float32) lie from 0 to 1 or a little above; one pass tells it of almost all
+    tables."""
     if not table.size:
         return True
     # Bits of floats that are not negative ascend like the floats; those of negative ones and NaN are larger.
-    if table.view(np.uint32).max() <= np.float32(most).view(np.uint32):
+    if table.view(np.uint32).max() <= _CERTAIN_BITS:
         return True
-    return bool(table.min() >= 0 and table.max() <= most)  # -0 is allowed
+    return bool(table.min() >= 0 and table.max() <= _CERTAIN)  # -0 is allowed
 
 
 def frame_pairs(
@@ -78,7 +80,13 @@ def frame_pairs(
 ) -> tuple[TruePairs, ScoredPairs]:
     """Pairs of all videos one after another, frames and nodes counted through."""
     frames = [annotation.frames for annotation in annotations]
-    groups = [group.name for group in vocabulary.groups]
+    rows = group_rows(vocabulary.groups)
+    probability = np.empty((len(vocabulary.predicates), sum(len(p.pair_frame) for p in predictions)), np.float32)
+    end = 0
+    for prediction in predictions:
+        start, end = end, end + len(prediction.pair_frame)
+        for group, of_group in zip(vocabulary.groups, rows, strict=True):
+            probability[of_group, start:end] = prediction.scores[group.name].T
     true_nodes, nodes = [len(a.node_box) for a in annotations], [len(p.node_box) for p in predictions]
     truth = TruePairs(
         node_box=np.concatenate([a.node_box for a in annotations]),
@@ -95,7 +103,7 @@ def frame_pairs(
         object=_shifted([p.pair_object for p in predictions], nodes),
         frame=_shifted([p.pair_frame for p in predictions], frames),
         node_score=np.concatenate([p.node_score for p in predictions]),
-        scores={name: np.concatenate([p.scores[name] for p in predictions]) for name in groups},
+        probability=probability,
     )
     return truth, scored
 

@@ -207,9 +207,10 @@ def _first_k(ranks: RelationRanks, ks: Sequence[int]) -> Array:
 
 def _found(first_k: Array, row: Array, rows: int, ks: int) -> Array:
     """(X, K, rows) number of relations of a row that are found at K."""
-    found = np.stack(
-        [np.bincount(index * rows + row, minlength=(ks + 1) * rows).reshape(ks + 1, rows)[:-1] for index in first_k]
-    )
+    found = np.empty((len(first_k), ks, rows), dtype=np.int64)
+    for x, index in enumerate(first_k):
+        hit = np.flatnonzero(index < ks)  # without constraint most relations are not
+        found[x] = np.bincount(index[hit] * rows + row[hit], minlength=ks * rows).reshape(ks, rows)
     for k in range(1, ks):
         found[:, k] += found[:, k - 1]
     return found
