@@ -12,6 +12,7 @@ from vidsgg.charts.search import _height, _ticks, write_search_charts
 from vidsgg.errors import ConfigError
 from vidsgg.methods.sttran import STTranOptions
 from vidsgg.options import fields_of
+from vidsgg.recipes.tune_report import value_text
 from vidsgg.tuning.results import TrialRow
 from vidsgg.tuning.space import Space, parse_search
 
@@ -73,7 +74,7 @@ def test_a_search_is_drawn_as_far_as_it_has_come(
     tmp_path: Path, rows: list[TrialRow], importances: dict[str, float], names: str
 ) -> None:
     files = write_search_charts(
-        tmp_path / "charts", rows, SPACE, importances, "Recall@20 in %", lambda score: 100 * score
+        tmp_path / "charts", rows, SPACE, importances, "Recall@20 in %", lambda score: 100 * score, value_text
     )
     assert "".join(file.name[0] for file in files) == names
     for file in files:

@@ -16,10 +16,12 @@ from datasets.easg_files import write_easg
 
 from vidsgg.cli import compare, evaluate, train
 from vidsgg.cli.main import run
-from vidsgg.errors import DataError
+from vidsgg.errors import ConfigError, DataError
 from vidsgg.io.columns import load_columns, save_columns
 from vidsgg.metrics.protocol import protocol_for
 from vidsgg.metrics.result import RecallResult
+from vidsgg.recipes import compare as recipe
+from vidsgg.recipes.command_options import EvaluateOptions
 from vidsgg.recipes.scored import ScoredVideos
 
 COMPARED = "per_video_test.npz"
@@ -67,6 +69,22 @@ def compared(pair: list[str], tmp_path: Path, *more: str) -> int:
             *more,
         ],
     )
+
+
+def test_runs_are_scored_by_the_backend_that_is_asked_for(
+    pair: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert compared(pair, tmp_path) == 0
+    asked: list[EvaluateOptions] = []
+
+    def evaluation(options: EvaluateOptions) -> None:
+        asked.append(options)
+        raise ConfigError("not scored here")
+
+    monkeypatch.setattr(recipe, "run_evaluation", evaluation)
+    assert compared(pair, tmp_path, "-backend", "torch", "-precision", "fp32") == 0  # as they were scored
+    assert compared(pair, tmp_path, "-backend", "compile", "-precision", "bf16") == 2
+    assert [(options.backend, options.precision) for options in asked] == [("compile", "bf16")]
 
 
 def test_runs_are_scored_once_and_then_read(

@@ -9,8 +9,10 @@ from detectors.tiny import TINY, tiny_detector
 
 from vidsgg.datasets.action_genome import OBJECTS
 from vidsgg.detectors.faster_rcnn import FasterRCNN
-from vidsgg.detectors.files import load_detector, save_detector
+from vidsgg.detectors.files import known_detector, load_detector, save_detector, share_detector
+from vidsgg.detectors.record import DetectorRecord
 from vidsgg.errors import CheckpointError
+from vidsgg.structures.widths import FeatureWidths
 
 CLASSES = ("__background__", "person", "cup")
 
@@ -36,6 +38,33 @@ def test_the_published_file_is_read_as_it_is(
     assert not detector.training and not any(weight.requires_grad for weight in detector.parameters())
     expected = published.state_dict()
     assert all(torch.equal(value, expected[name]) for name, value in detector.state_dict().items())
+
+
+@pytest.mark.parametrize("name", ["own.pth", "shared.safetensors"])
+def test_a_file_says_what_its_detector_is(name: str, tmp_path: Path) -> None:
+    detector = tiny_detector(CLASSES)
+    (share_detector if name.startswith("shared") else save_detector)(tmp_path / name, detector)
+    known = known_detector(tmp_path / name)
+    built = load_detector(tmp_path / name)
+    assert known is not None
+    assert known.record == DetectorRecord(built.describe(), built.digest())
+    assert known.classes == CLASSES and known.remarks == built.remarks
+    assert known.widths == FeatureWidths(node=built.node_width, union=built.union_channels)
+
+
+def test_files_that_do_not_say_what_their_detector_is(tmp_path: Path) -> None:
+    path = tmp_path / "own.pth"
+    save_detector(path, tiny_detector(CLASSES))
+    content = torch.load(path, weights_only=True)
+    known = content.pop("known")
+    torch.save(content, path)  # as earlier versions wrote it
+    assert known_detector(path) is None and load_detector(path).classes == CLASSES
+    torch.save({"model": {}}, path)  # of the authors
+    assert known_detector(path) is None
+    for wrong in ({**known, "weights": "0"}, {**known, "node_width": 0}, {**known, "remarks": 1}, [], {}):
+        with pytest.raises(CheckpointError, match=r"own\.pth holds no detector that can be built: "):
+            torch.save({**content, "known": wrong}, path)
+            known_detector(path)
 
 
 def test_what_is_no_detector_is_named(tmp_path: Path) -> None:

@@ -97,3 +97,28 @@ def test_memory_is_what_the_system_and_the_container_allow(tmp_path: Path, monke
     assert memory.available_memory() == 41_000
     (tmp_path / "cgroup").write_text("0::/../slurm/job_1\n", encoding="ascii")
     assert memory.available_memory() == 500 * 1024
+
+
+def test_memory_is_what_control_groups_of_version_1_allow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "meminfo").write_text("MemTotal:  900 kB\nMemAvailable:     500 kB\n", encoding="ascii")
+    monkeypatch.setattr(memory, "_MEMINFO", tmp_path / "meminfo")
+    monkeypatch.setattr(memory, "_GROUP", tmp_path)
+    monkeypatch.setattr(memory, "_OWN_GROUP", tmp_path / "cgroup")
+
+    def write(group: Path, limit: int, usage: int) -> None:
+        group.mkdir(parents=True, exist_ok=True)
+        for name, text in {
+            "limit_in_bytes": limit,
+            "usage_in_bytes": usage,
+            "stat": "total_inactive_file 1000",
+        }.items():
+            (group / f"memory.{name}").write_text(f"{text}\n", encoding="ascii")
+
+    (tmp_path / "cgroup").write_text("5:cpu,cpuacct:/a\n4:memory:/slurm/job_1/step\n0::/x\n", encoding="ascii")
+    write(tmp_path / "memory", 9223372036854771712, 10_000_000)  # no limit
+    assert memory.available_memory() == 500 * 1024
+    write(tmp_path / "memory" / "slurm" / "job_1", 90_000, 50_000)
+    assert memory.available_memory() == 41_000
+    write(tmp_path / "memory", 80_000, 60_000)  # a container shows its own group as the root
+    (tmp_path / "cgroup").write_text("4:memory:/docker/0123\nno line of its kind\n", encoding="ascii")
+    assert memory.available_memory() == 21_000

@@ -22,10 +22,12 @@ from datasets.easg_files import write_easg
 from detectors.tiny import tiny_detector
 from symlinks import link
 
-from vidsgg.cli import features
+from vidsgg.assembly.saved_run import read_run
+from vidsgg.cli import evaluate, features, train
 from vidsgg.cli.main import run
 from vidsgg.datasets.action_genome import OBJECTS
-from vidsgg.detectors.files import save_detector
+from vidsgg.detectors.faster_rcnn import FasterRCNN
+from vidsgg.detectors.files import load_detector, save_detector
 from vidsgg.errors import ConfigError
 from vidsgg.features.store import FeatureStore
 from vidsgg.io.atomic import left_behind
@@ -132,6 +134,46 @@ def test_what_is_there_is_kept(data: Path, tmp_path: Path, whole: dict[str, byte
     assert (again.written, again.kept) == (1, TRAIN + TEST)
     assert {p for p in times if p.stat().st_mtime_ns != times[p]} == {gone}
     assert content(out) == whole
+
+
+def test_with_everything_stored_the_detector_is_not_built(
+    data: Path, whole: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = copy_of(data, tmp_path / "data")
+    store = root / "features" / "sgdet"
+    for name, held in whole.items():
+        (store / name).parent.mkdir(parents=True, exist_ok=True)
+        (store / name).write_bytes(held)
+    weights = load_detector(root / "detector.pth").digest()
+    built: list[type] = []
+
+    def build(kind: type[FasterRCNN], *arguments: Any) -> FasterRCNN:
+        built.append(kind)
+        return from_description(*arguments)
+
+    from_description = FasterRCNN.from_description
+    monkeypatch.setattr(FasterRCNN, "from_description", classmethod(build))
+    small = ["-hidden_dim", "8", "-embedding_dim", "4", "-feedforward_dim", "8", "-temporal_layer", "1"]
+    common = ["-device", "cpu", "-num_workers", "0"]
+    learn = ["-data_path", str(root), "-mode", "sgdet", *small, *common, "-epochs", "1", "-logger", "none"]
+    score = ["-checkpoint", str(tmp_path / "run"), *common, "-charts", "False"]
+    assert run(train.main, [*learn, "-save_path", str(tmp_path / "run")]) == 0
+    assert run(evaluate.main, score) == 0
+    assert not built
+    record = read_run(tmp_path / "run").made.detector
+    assert record is not None and record.weights == FeatureStore.open(store).key.weights == weights
+
+    # Where features have to be computed, it is.
+    for folder in filter(Path.is_dir, store.iterdir()):
+        shutil.rmtree(folder)
+    assert run(evaluate.main, score) == 0
+    assert built
+
+    # Another detector in its place is refused, without building it.
+    built.clear()
+    save_detector(root / "detector.pth", tiny_detector(OBJECTS, seed=2))
+    assert run(evaluate.main, score) == 2
+    assert run(evaluate.main, [*score, "-features", str(store)]) == 2
 
 
 def test_damaged_records_are_named_and_written_again(data: Path, tmp_path: Path, whole: dict[str, bytes]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,12 @@ from vidsgg.cli import evaluate, features, train
 from vidsgg.cli.main import run
 from vidsgg.datasets.easg import EASG
 from vidsgg.datasets.easg_features import MADE
+from vidsgg.detectors.backends.choice import Inference
 from vidsgg.detectors.files import load_detector, save_detector
-from vidsgg.errors import DataError
+from vidsgg.errors import ConfigError, DataError
 from vidsgg.io.video import VideoReader
 from vidsgg.recipes import made_features
+from vidsgg.recipes.command_options import FeaturesOptions
 
 FILES = ("roi_feats_train.pkl", "roi_feats_val.pkl", "verb_features.pt")
 
@@ -171,6 +174,16 @@ def test_a_run_goes_on_and_does_what_is_new(
     save_detector(place / "detector.pth", tiny_detector(("__background__", "block"), seed=2))
     assert run(features.main, arguments(place, "-split", "test")) == 2
     assert "the features there were made otherwise" in capsys.readouterr().err
+
+
+def test_a_worker_that_computes_otherwise_is_refused(source: Path) -> None:
+    """A processor without bfloat16, in a cluster that was started on one that has it."""
+    options = FeaturesOptions(data_path=str(source), engine="ray", device="cpu")
+    setup = partial(made_features._Setup, options, str(source / "detector.pth"), EASG(source / "easg", "test").schema)
+    setup = partial(setup, source / "parts", {}, 1, None)
+    with pytest.raises(ConfigError, match=r"computed by torch, fp32 on cpu here, and by torch, bf16 on the machine"):
+        setup(Inference(precision="bf16"))(0)
+    assert callable(setup(Inference())(0))
 
 
 def test_what_cannot_be_made_is_refused(place: Path, tmp_path: Path, capsys: Any) -> None:

@@ -24,12 +24,17 @@ import vidsgg
 from vidsgg.cli import train, tune
 from vidsgg.cli.main import run
 from vidsgg.engine.checkpoint_files import BEST, FINAL, LAST
+from vidsgg.engine.report import Monitor
 from vidsgg.io.tensors import load_tensors
 from vidsgg.methods.sttran import STTranOptions
+from vidsgg.options import fields_of
 from vidsgg.recipes.command_options import TuneOptions
 from vidsgg.recipes.history import find_runs, read_run_record
 from vidsgg.recipes.tune import train_command
+from vidsgg.recipes.tune_report import trials_table, write_table
 from vidsgg.tuning import search
+from vidsgg.tuning.results import TrialRow
+from vidsgg.tuning.space import parse_search
 
 TINY = (
     "-hidden_dim 8 -embedding_dim 8 -feedforward_dim 16 -temporal_layer 1 -warmup_steps 2 -device cpu -num_workers 0"
@@ -299,6 +304,22 @@ def test_a_command_that_repeats_a_trial_says_options_as_they_are_typed() -> None
     options = STTranOptions(batch_size=None, lr=1e-3)
     command = train_command(options, {"batch_size", "lr", "epochs"})
     assert command == "vidsgg train -lr 0.001 -batch_size auto"
+
+
+def test_tables_say_options_as_they_are_typed(tmp_path: Path) -> None:
+    everything = fields_of(STTranOptions)
+    space = parse_search("batch_size=auto,2 num_workers=none,1", everything)
+    rows = [
+        TrialRow(0, "complete", 0.5, 1, 1.0, {"batch_size": None, "num_workers": None}),
+        TrialRow(1, "waiting", None, None, None, {}),
+    ]
+    monitor = Monitor("val_recall@20", "with/R@20", rising=True)
+    first, second = trials_table(rows, space, monitor).splitlines()[-2:]
+    assert first.split()[-2:] == ["auto", "none"] and second.split() == ["1", "waiting"]
+    write_table(tmp_path / "trials.csv", rows, space, monitor)
+    with (tmp_path / "trials.csv").open(newline="", encoding="utf-8") as file:
+        written = [(row["batch_size"], row["num_workers"]) for row in csv.DictReader(file)]
+    assert written == [("auto", "none"), ("", "")]
 
 
 def test_the_training_guides_own_search(data: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -11,7 +12,7 @@ import torch
 from vidsgg.detectors.backends.choice import TORCH, Inference
 from vidsgg.detectors.backends.parts import choose_backend
 from vidsgg.detectors.base import BoxDetector, RegionDetector
-from vidsgg.detectors.files import load_detector
+from vidsgg.detectors.files import KnownDetector, known_detector, load_detector
 from vidsgg.detectors.label_files import NO_LABELS, LabelFiles
 from vidsgg.detectors.onnx_detector import SUFFIX, OnnxDetector
 from vidsgg.detectors.registry import detector_names, named_detector, unknown_detector
@@ -141,6 +142,27 @@ def open_detector(
     return detector, _described(detector, line, choose_backend(detector, inference, device))
 
 
+def known_by_file(name: str, schema: Schema) -> tuple[KnownDetector, str] | None:
+    """What the file of a detector says of it, and the line that ``open_detector`` gives, without
+    building it; None if ``name`` is no file that says so.
+
+    Raises CheckpointError for a damaged file, ConfigError if its classes are not the data set's.
+    """
+    path = Path(best_of_run(name))
+    if (
+        named_detector(name) is not None
+        or is_transformers_detector(name)
+        or path.suffix.lower() == SUFFIX
+        or not os.path.isfile(path)
+    ):
+        return None
+    known = known_detector(path)
+    if known is None:
+        return None
+    _check_classes(str(path), known.classes, schema)
+    return known, "; ".join((_line_of_file(known.record.architecture, path), *known.remarks))
+
+
 def build_describer(
     name: str, schema: Schema, device: torch.device, inference: Inference = TORCH
 ) -> tuple[RegionDetector, str]:
@@ -183,6 +205,10 @@ def _described(detector: BoxDetector, line: str, said: str) -> str:
     return "; ".join(filter(None, (line, *detector.remarks, said)))
 
 
+def _line_of_file(architecture: str, path: Path) -> str:
+    return f"{architecture} with the weights of {path}"
+
+
 def _opened(name: str, schema: Schema, labels: LabelFiles) -> tuple[BoxDetector, str]:
     """On the CPU. Raises as ``build_box_detector``."""
     classes, named = schema.vocabulary.objects, named_detector(name)
@@ -209,13 +235,19 @@ def _opened(name: str, schema: Schema, labels: LabelFiles) -> tuple[BoxDetector,
         else:
             labels.refuse(name, "tells the classes that it was trained on, not labels of its own")
             detector = load_detector(path, classes)
-            line = f"{detector.architecture} with the weights of {path}"
-    if detector.classes != classes:
-        differing = next((pair for pair in zip(detector.classes, classes, strict=False) if pair[0] != pair[1]), None)
+            line = _line_of_file(detector.architecture, path)
+    _check_classes(where, detector.classes, schema)
+    return detector, line
+
+
+def _check_classes(where: str, own: Sequence[str], schema: Schema) -> None:
+    """Raises ConfigError if a detector has other classes than the data set."""
+    classes = schema.vocabulary.objects
+    if tuple(own) != classes:
+        differing = next((pair for pair in zip(own, classes, strict=False) if pair[0] != pair[1]), None)
         what = (
             f"{differing[0]!r} stands where the data set has {differing[1]!r}"
             if differing
             else "the numbers of classes differ"
         )
         raise ConfigError(f"option -detector: {where} was trained on other classes than {schema.name!r} has: {what}.")
-    return detector, line

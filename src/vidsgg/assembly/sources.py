@@ -15,6 +15,7 @@ from vidsgg.assembly.detectors import (
     default_detector,
     find_detector,
     in_data_folder,
+    known_by_file,
     open_detector,
 )
 from vidsgg.datasets.base import VideoDataset, WithoutFeatures
@@ -205,19 +206,20 @@ def open_source(
         line = line if schema.features else "features: none; labels and boxes only"
         return FeatureSource(mode, device, _file_widths(schema), (line,), made_by=made_by)
     name = find_detector(detector, root)
+    fitting = {"reference_compat": reference_compat, "raw_detections": raw_detections}
+    known = known_by_file(name, schema) if features != "off" and inference.is_default else None
+    if known is not None:
+        said, line = known
+        key = StoreKey.of_record(said.record, schema, mode, **fitting)
+        store, reasons = _stored(root, features, key, needed)
+        if store is not None:  # the detector is not needed, so it is not built
+            return _from_store(store, said.widths, line, mode, device, name, key)
     built, line = open_detector(name, schema, device, reference_compat=reference_compat, inference=inference)
     widths = FeatureWidths(node=built.node_width, union=built.union_channels)
-    key = StoreKey.of(built, schema, mode, reference_compat=reference_compat, raw_detections=raw_detections)
-    store, reasons = None, list[str]()
-    if features == "auto":
-        store, reasons = find_store(root, key, needed)
-    elif features != "off":
-        store = FeatureStore.open(location(features))
-        store.require(key, needed)
+    key = StoreKey.of(built, schema, mode, **fitting)
+    store, reasons = _stored(root, features, key, needed)
     if store is not None:
-        return FeatureSource(
-            mode, device, widths, (f"features: {store.dtype} from {store.folder}, by {line}",), None, store, name, key
-        )
+        return _from_store(store, widths, line, mode, device, name, key)
     built.inference.check_installed()
     lines = (
         f"features: computed as they are needed, by {line}",
@@ -226,6 +228,33 @@ def open_source(
     )
     # Only now: a detector of which nothing but the key is needed never comes to the GPU.
     return FeatureSource(mode, device, widths, lines, built.on_device(device), None, name, key)
+
+
+def _stored(
+    root: Location, features: str, key: StoreKey, needed: Sequence[Needed]
+) -> tuple[FeatureStore | None, list[str]]:
+    """The store that -features asks for, and why each of those below the data set's folder does not
+    fit. Raises DataError if the one that is named does not."""
+    if features == "off":
+        return None, []
+    if features == "auto":
+        return find_store(root, key, needed)
+    store = FeatureStore.open(location(features))
+    store.require(key, needed)
+    return store, []
+
+
+def _from_store(
+    store: FeatureStore,
+    widths: FeatureWidths,
+    line: str,
+    mode: str,
+    device: torch.device,
+    name: str,
+    key: StoreKey,
+) -> FeatureSource:
+    said = f"features: {store.dtype} from {store.folder}, by {line}"
+    return FeatureSource(mode, device, widths, (said,), store=store, name=name, key=key)
 
 
 def _layout_source(

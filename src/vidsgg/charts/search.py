@@ -25,12 +25,13 @@ def write_search_charts(
     importances: Mapping[str, float],
     label: str,
     shown: Callable[[float], float],
+    text: Callable[[str, Any], str],
 ) -> list[Path]:
     """Write ``history.png``, ``parallel.png`` and ``importance.png`` (each if there is anything to
     show) and return their paths.
 
-    rows: as read_results gives them. label, shown: name of the score and how it is shown. Raises
-    ConfigError if they cannot be written.
+    rows: as read_results gives them. label, shown: name of the score and how it is shown. text: the
+    value of an option in words. Raises ConfigError if they cannot be written.
     """
     charts: dict[str, Figure] = {}
     scored = [row for row in rows if row.score is not None]
@@ -38,7 +39,7 @@ def write_search_charts(
         charts["history.png"] = _history(sorted(rows, key=lambda row: row.number), label, shown)
     complete = [row for row in rows if row.state == "complete"]
     if len(complete) > 1:
-        charts["parallel.png"] = _parallel(scored, space, label, shown)
+        charts["parallel.png"] = _parallel(scored, space, label, shown, text)
     if importances:
         charts["importance.png"] = _importance(importances, len(complete))
     return [save_figure(figure, folder / name) for name, figure in charts.items()]
@@ -80,7 +81,13 @@ def _history(rows: Sequence[TrialRow], label: str, shown: Callable[[float], floa
     return figure
 
 
-def _parallel(rows: Sequence[TrialRow], space: Space, label: str, shown: Callable[[float], float]) -> Figure:
+def _parallel(
+    rows: Sequence[TrialRow],
+    space: Space,
+    label: str,
+    shown: Callable[[float], float],
+    text: Callable[[str, Any], str],
+) -> Figure:
     """A line per trial through its values; the colour is its score, pruned ones are grey."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
@@ -99,11 +106,11 @@ def _parallel(rows: Sequence[TrialRow], space: Space, label: str, shown: Callabl
             axis.plot([*heights, norm(shown(row.score))], color=colour, linewidth=1.8, zorder=3)
         else:
             axis.plot(heights, color=GREY, linewidth=0.8, alpha=0.45)
-    for i, dimension in enumerate(space.values()):
+    for i, (name, dimension) in enumerate(space.items()):
         axis.axvline(i, color="#000000", linewidth=0.8, zorder=2)
         for value in _ticks(dimension):
-            text = f"{value:.3g}" if isinstance(value, float) else str(value)
-            axis.annotate(text, (i, _height(dimension, value)), xytext=(5, 0), textcoords="offset points", va="center", fontsize=8, zorder=4,
+            said = f"{value:.3g}" if isinstance(value, float) else text(name, value)
+            axis.annotate(said, (i, _height(dimension, value)), xytext=(5, 0), textcoords="offset points", va="center", fontsize=8, zorder=4,
                           bbox={"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.75})  # fmt: skip
     axis.axvline(len(space), color="#000000", linewidth=0.8, zorder=2)
     axis.set_xticks(range(len(space) + 1), [*space, label])

@@ -4,6 +4,7 @@ torchvision's."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,12 +15,14 @@ from vidsgg.detectors.authors import check_weights, read_authors
 from vidsgg.detectors.base import RegionDetector
 from vidsgg.detectors.coco_classes import COCO_LABELS
 from vidsgg.detectors.pretrained import COCO_HEAD, fill
+from vidsgg.detectors.record import DetectorRecord
 from vidsgg.detectors.registry import ARCHITECTURES, architecture
 from vidsgg.errors import CheckpointError, ConfigError, DataError, short
-from vidsgg.io.records import read_shared, write_record
+from vidsgg.io.records import Record, read_shared, write_record
 from vidsgg.io.tensors import load_tensors, save_tensors
 from vidsgg.io.untrusted import as_type
 from vidsgg.ops.undrawn import undrawn
+from vidsgg.structures.widths import FeatureWidths
 
 KIND = "detector"
 SHARED_SUFFIX = ".safetensors"  # of what ``share_detector`` writes
@@ -32,6 +35,7 @@ def save_detector(path: Path, detector: RegionDetector, about: Mapping[str, Any]
         "kind": KIND,
         "description": detector.describe(),
         "classes": list(detector.classes),
+        "known": _known(detector),
         "state_dict": detector.state_dict(),
         "about": dict(about or {}),
     }
@@ -40,8 +44,62 @@ def save_detector(path: Path, detector: RegionDetector, about: Mapping[str, Any]
 
 def share_detector(path: Path, detector: RegionDetector) -> None:
     """A detector for others, as ``load_detector`` reads it; how it was trained is left out. Raises OSError."""
-    about = {"kind": KIND, "description": detector.describe(), "classes": list(detector.classes)}
+    about = {
+        "kind": KIND,
+        "description": detector.describe(),
+        "classes": list(detector.classes),
+        "known": _known(detector),
+    }
     write_record(path, detector.state_dict(), about)
+
+
+def _known(detector: RegionDetector) -> dict[str, Any]:
+    """What could otherwise be known of a detector only by building it."""
+    return {
+        "weights": detector.digest(),
+        "node_width": detector.node_width,
+        "union_channels": detector.union_channels,
+        "remarks": list(detector.remarks),
+    }
+
+
+@dataclass(frozen=True)
+class KnownDetector:
+    """What a file says of its detector."""
+
+    record: DetectorRecord
+    classes: tuple[str, ...]  # by index, the background first
+    widths: FeatureWidths  # of its features
+    remarks: tuple[str, ...]  # as ``RegionDetector.remarks``
+
+
+def known_detector(path: Path) -> KnownDetector | None:
+    """What ``save_detector`` or ``share_detector`` wrote of the detector; its weights are not read, nor
+    compared with what is said of them. None for any other file, and for those of earlier versions.
+
+    Raises CheckpointError if the file is damaged, or what it says is.
+    """
+    content: Mapping[str, Any]
+    if path.suffix == SHARED_SUFFIX:
+        try:
+            content = Record(path).about
+        except DataError:
+            return None  # ``load_detector`` says what is wrong
+    else:
+        content = load_tensors(path, without=("state_dict",))
+    if content.get("kind") != KIND or "known" not in content:
+        return None
+    try:
+        file = as_type(content, _Known)
+    except DataError as error:
+        raise CheckpointError(f"{path} holds no detector that can be built: {error}") from error
+    known = file.known
+    return KnownDetector(
+        DetectorRecord(file.description, known.weights),
+        file.classes,
+        FeatureWidths(node=known.node_width, union=known.union_channels),
+        known.remarks,
+    )
 
 
 def load_detector(path: Path, classes: Sequence[str] | None = None) -> RegionDetector:
@@ -66,14 +124,35 @@ def load_detector(path: Path, classes: Sequence[str] | None = None) -> RegionDet
     return detector.requires_grad_(False).eval()
 
 
+_Classes = Annotated[tuple[str, ...], msgspec.Meta(min_length=2, max_length=100_000)]
+_Width = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
+
+
 class _File(msgspec.Struct):
     """What ``save_detector`` writes."""
 
     kind: str
     description: dict[str, Any]
-    classes: Annotated[tuple[str, ...], msgspec.Meta(min_length=2, max_length=100_000)]
+    classes: _Classes
     state_dict: dict[str, Tensor]
     about: dict[str, Any] = {}
+
+
+class _Facts(msgspec.Struct):
+    """What ``_known`` gives."""
+
+    weights: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+    node_width: _Width
+    union_channels: _Width
+    remarks: Annotated[tuple[Annotated[str, msgspec.Meta(max_length=1_000_000)], ...], msgspec.Meta(max_length=100)]
+
+
+class _Known(msgspec.Struct):
+    """What of it ``known_detector`` reads."""
+
+    description: dict[str, Any]
+    classes: _Classes
+    known: _Facts
 
 
 def _build(path: Path, content: Mapping[str, Any]) -> RegionDetector:

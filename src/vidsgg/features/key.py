@@ -14,6 +14,7 @@ import msgspec
 from vidsgg.datasets.older import read_schema
 from vidsgg.detectors.backends.choice import TORCH, Inference
 from vidsgg.detectors.base import RegionDetector
+from vidsgg.detectors.record import DetectorRecord
 from vidsgg.errors import short
 from vidsgg.io.untrusted import as_type
 from vidsgg.ops.detections import RawDetections
@@ -60,11 +61,31 @@ class StoreKey:
         reference_compat: bool = False,
         raw_detections: RawDetections = False,
     ) -> StoreKey:
-        description = json.loads(json.dumps(detector.describe()))  # tuples become lists, as they come back from a file
+        record = DetectorRecord(detector.describe(), detector.digest())
+        return StoreKey.of_record(
+            record,
+            schema,
+            mode,
+            reference_compat=reference_compat,
+            raw_detections=raw_detections,
+            inference=detector.inference,
+        )
+
+    @staticmethod
+    def of_record(
+        record: DetectorRecord,
+        schema: Schema,
+        mode: str,
+        *,
+        reference_compat: bool = False,
+        raw_detections: RawDetections = False,
+        inference: Inference = TORCH,
+    ) -> StoreKey:
+        """As ``of``, for a detector that need not be built."""
+        description = json.loads(json.dumps(record.description))  # tuples become lists, as they come back from a file
         detects = mode == "sgdet"
-        weights = detector.digest()
         compat, raw = reference_compat and detects, detects and raw_detections
-        return StoreKey(description, weights, mode, compat, schema, raw, detector.inference)
+        return StoreKey(description, record.weights, mode, compat, schema, raw, inference)
 
     @cached_property
     def digest(self) -> str:

@@ -8,8 +8,11 @@ from contextlib import suppress
 from pathlib import Path
 
 _MEMINFO = Path("/proc/meminfo")
-_GROUP = Path("/sys/fs/cgroup")  # control groups, version 2: of containers, and of the jobs of a cluster
+_GROUP = Path("/sys/fs/cgroup")  # control groups: of containers, and of the jobs of a cluster
 _OWN_GROUP = Path("/proc/self/cgroup")  # says where below it this process is
+# Files of a group: its limit, what it has, and the line of memory.stat that says what of it can be dropped.
+_VERSION_2 = ("memory.max", "memory.current", "inactive_file")
+_VERSION_1 = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
 
 
 def available_memory() -> int:
@@ -34,21 +37,30 @@ def _of_system() -> int:
 
 
 def _groups() -> Iterator[Path]:
-    """The control group of this process and those that it is in; each may have a limit."""
-    own = Path()
+    """The control groups of this process, of both versions, and those that they are in; each may have
+    a limit."""
+    lines: list[str] = []
     with suppress(OSError, ValueError):
         lines = _OWN_GROUP.read_text(encoding="utf-8").splitlines()
-        own = Path(next((line for line in lines if line.startswith("0::/")), "0::/").removeprefix("0::/"))
-    if ".." not in own.parts:  # else it is outside of what a container shows
-        yield from (_GROUP / part for part in (own, *own.parents) if part != Path())
-    yield _GROUP
+    # A line is NUMBER:CONTROLLERS:/PATH. Version 2 names no controllers; version 1 has a tree for each.
+    paths = {
+        controllers: path.lstrip("/")
+        for _, controllers, path in (line.split(":", 2) for line in lines if line.count(":") >= 2)
+    }
+    of_memory = (path for controllers, path in paths.items() if "memory" in controllers.split(","))
+    for root, path in ((_GROUP, paths.get("", "")), (_GROUP / "memory", next(of_memory, ""))):
+        own = Path(path)
+        if ".." not in own.parts:  # else it is outside of what a container shows
+            yield from (root / part for part in (own, *own.parents) if part != Path())
+        yield root
 
 
 def _left_in(group: Path) -> int | None:
-    """None without a limit."""
-    with suppress(OSError, KeyError, ValueError):
-        most = int((group / "memory.max").read_text(encoding="ascii"))  # else "max"
-        used = int((group / "memory.current").read_text(encoding="ascii"))
-        parts = dict(line.split() for line in (group / "memory.stat").read_text(encoding="ascii").splitlines())
-        return max(0, most - used + int(parts["inactive_file"]))  # what was read from files can be dropped
+    """None without a limit. Version 1 has no word for that: its number is then larger than any memory."""
+    for limit, usage, dropped in (_VERSION_2, _VERSION_1):
+        with suppress(OSError, KeyError, ValueError):
+            most = int((group / limit).read_text(encoding="ascii"))  # else "max"
+            used = int((group / usage).read_text(encoding="ascii"))
+            parts = dict(line.split() for line in (group / "memory.stat").read_text(encoding="ascii").splitlines())
+            return max(0, most - used + int(parts[dropped]))  # what was read from files can be dropped
     return None

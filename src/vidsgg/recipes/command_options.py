@@ -52,7 +52,17 @@ class TuneOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CheckpointOptions:
+class InferenceOptions:
+    """What computes the detectors of checkpoints."""
+
+    backend: Backend | None = option(None, f"{BACKEND_HELP}; by default as the run had it", group="speed and memory")
+    precision: Numbers | None = option(
+        None, f"{PRECISION_HELP}; by default as the run had it", group="speed and memory"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckpointOptions(InferenceOptions):
     """Which checkpoint a command reads, and with what."""
 
     checkpoint: str = option(
@@ -80,10 +90,6 @@ class CheckpointOptions:
         place="input",
         plugin=True,
         group=COMMON,
-    )
-    backend: Backend | None = option(None, f"{BACKEND_HELP}; by default as the run had it", group="speed and memory")
-    precision: Numbers | None = option(
-        None, f"{PRECISION_HELP}; by default as the run had it", group="speed and memory"
     )
     classes: str | None = option(
         None,
@@ -173,7 +179,7 @@ class EvaluateOptions(ScoringOptions, CheckpointOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CompareOptions(ScoringOptions):
+class CompareOptions(ScoringOptions, InferenceOptions):
     """Options of ``vidsgg compare``."""
 
     runs: tuple[str, ...] = option(

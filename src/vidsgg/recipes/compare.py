@@ -101,7 +101,10 @@ def _score(
 ) -> tuple[ScoredVideos, str]:
     """The counters of a run's videos, as they were left or made now, and which of the two. wanted:
     digests of the annotations. unseen: the triplets that training lacks."""
-    used = replace(run.options, reference_compat=True) if run.imported else run.options
+    asked = {"backend": options.backend, "precision": options.precision}
+    used = replace(run.options, **{name: value for name, value in asked.items() if value is not None})
+    if run.imported:
+        used = replace(used, reference_compat=True)
     protocol = protocol_for(dataset.schema, used.mode)
     expected = origin(run, used, protocol, run.made.detector, unseen, exclusive=options.exclusive_decoding)
     file = run.home / f"per_video_{options.split}.npz"

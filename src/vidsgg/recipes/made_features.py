@@ -19,6 +19,7 @@ from vidsgg.assembly.detectors import build_describer, find_detector
 from vidsgg.datasets.feature_writer import DescribedVideo, FeatureWriter
 from vidsgg.datasets.format import SPLITS
 from vidsgg.datasets.registry import format_at
+from vidsgg.detectors.backends.choice import Inference
 from vidsgg.detectors.base import RegionDetector
 from vidsgg.detectors.description import EVENT_PICTURES, describe, event_width
 from vidsgg.errors import ConfigError, DataError, counted
@@ -102,7 +103,7 @@ def make_features(options: FeaturesOptions) -> MadeOutcome:
     outcome.kept = len(writer.videos) - len(lacking)
     engine = options.engine_for(options.num_workers, len(lacking), options.device, [writer.folder])
     ready = detector if engine == Processes() else None
-    setup = _Setup(options, name, schema, parts, headers, engine.threads, ready)
+    setup = _Setup(options, name, schema, parts, headers, engine.threads, ready, detector.inference)
     with (
         tqdm(total=len(lacking), desc="features", unit="video", disable=hides_bars()) as bar,
         closing(apply_to_many(setup, lacking, engine, watch=bar.set_postfix_str)) as results,
@@ -142,7 +143,7 @@ class _Described:
 @dataclass(frozen=True, eq=False)
 class _Setup:
     """Makes a worker ready. headers: of the file of each video. ready: the detector of this process,
-    for work in it."""
+    for work in it. inference: what computes the detector by the headers."""
 
     options: FeaturesOptions
     detector: str
@@ -151,6 +152,7 @@ class _Setup:
     headers: Mapping[str, Mapping[str, Any]]
     threads: int | None
     ready: RegionDetector | None
+    inference: Inference
 
     def __call__(self, number: int) -> Callable[[DescribedVideo], _Described]:
         if self.ready is not None:
@@ -159,6 +161,12 @@ class _Setup:
             torch.set_num_threads(self.threads)
         device = choose_device(self.options.device_of_workers(self.options.device))
         detector, _ = build_describer(self.detector, self.schema, device, self.options.inference)
+        if detector.inference != self.inference:  # bf16 becomes fp32 where there is none
+            raise ConfigError(
+                f"option -precision: the detector is computed by {detector.inference} on {device} here, and by"
+                f" {self.inference} on the machine that started this; one file of features has one kind. Take"
+                " -precision fp32, or workers on processors and GPUs of one kind."
+            )
         return partial(self._do, detector)
 
     def _do(self, detector: RegionDetector, video: DescribedVideo) -> _Described:

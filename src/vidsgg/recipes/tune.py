@@ -24,12 +24,12 @@ from vidsgg.errors import ConfigError, Stopped, counted
 from vidsgg.io.homes import remove_made
 from vidsgg.io.links import check_no_links
 from vidsgg.methods.registry import METHODS, find_method, methods
-from vidsgg.methods.training_options import AUTO, NeuralOptions, TrainOptions
+from vidsgg.methods.training_options import NeuralOptions, TrainOptions
 from vidsgg.metrics.protocol import protocol_for
 from vidsgg.options import fields_of, free_options
 from vidsgg.recipes.command_options import TuneOptions
 from vidsgg.recipes.train import run_training
-from vidsgg.recipes.tune_report import SearchProgress, shown_score, trials_table, write_table
+from vidsgg.recipes.tune_report import SearchProgress, shown_score, trials_table, value_text, write_table, written
 from vidsgg.status import say
 from vidsgg.tuning.results import TrialRow, best_of, importances, read_results, trial_row
 from vidsgg.tuning.search import ReportScore, run_search
@@ -138,7 +138,7 @@ def run_tuning(options: TuneOptions, training: TrainOptions, given: Collection[s
     write_table(folder / "trials.csv", rows, space, monitor)
     label = f"{monitor.title}{' in %' if monitor.rising else ''}"
     files = write_search_charts(
-        folder, rows, space, importances(study), label, lambda score: shown_score(score, monitor)
+        folder, rows, space, importances(study), label, lambda score: shown_score(score, monitor), value_text
     )
     print(
         f"\n{trials_table(rows, space, monitor)}\n\nin {folder}:"
@@ -173,12 +173,10 @@ def train_command(options: TrainOptions, given: Collection[str]) -> str:
     """The command line that trains with these options; those that make no difference are left
     out."""
     plain = options.to_dict()
-    if plain["batch_size"] is None:
-        plain["batch_size"] = AUTO
     words = ["vidsgg", "train"]
     for name, (_, option) in fields_of(type(options)).items():
         if name in given and (plain[name] != option.default or name in ("mode", "model")):
-            words += [f"-{name}", str(plain[name])]
+            words += [f"-{name}", str(written(name, plain[name]))]
     return shlex.join(words)
 
 

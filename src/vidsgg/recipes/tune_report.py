@@ -11,6 +11,7 @@ from typing import Any
 from vidsgg.engine.report import Monitor
 from vidsgg.errors import ConfigError
 from vidsgg.io.atomic import write_whole
+from vidsgg.methods.training_options import AUTO
 from vidsgg.recipes.tables import columns, duration
 from vidsgg.status import say
 from vidsgg.tuning.results import TrialRow, best_of
@@ -24,7 +25,7 @@ def trials_table(rows: Sequence[TrialRow], space: Space, monitor: Monitor) -> st
     for row in rows:
         score = "" if row.score is None else f"{shown_score(row.score, monitor):.{digits}f}"
         time = "" if row.seconds is None else duration(row.seconds)
-        values = (_text(row.values[name]) if name in row.values else "" for name in space)
+        values = (value_text(name, row.values[name]) if name in row.values else "" for name in space)
         lines.append(
             (str(row.number), row.state, score, str(row.epoch or ""), time, *values, _first_sentence(row.message))
         )
@@ -38,7 +39,7 @@ class SearchProgress:
         self._limit, self._monitor = limit, monitor
 
     def begin(self, number: int, values: Mapping[str, Any]) -> None:
-        say(f"trial {number}: {' '.join(f'{name}={_text(value)}' for name, value in values.items())}")
+        say(f"trial {number}: {' '.join(f'{name}={value_text(name, value)}' for name, value in values.items())}")
 
     def watch(self, numbers: Sequence[int]) -> None:
         names = ", ".join(map(str, numbers))
@@ -84,7 +85,7 @@ def write_table(path: Path, rows: Sequence[TrialRow], space: Space, monitor: Mon
                 score,
                 row.epoch,
                 row.seconds,
-                *(row.values.get(name) for name in space),
+                *(written(name, row.values[name]) if name in row.values else None for name in space),
                 row.message,
             ]
         )
@@ -99,8 +100,16 @@ def shown_score(score: float, monitor: Monitor) -> float:
     return 100 * score if monitor.rising else monitor.upward(score)
 
 
-def _text(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+def written(name: str, value: Any) -> Any:
+    """The value of an option as one writes it."""
+    if value is not None:
+        return value
+    return AUTO if name == "batch_size" else "none"
+
+
+def value_text(name: str, value: Any) -> str:
+    """As ``written``, numbers to four digits."""
+    return f"{value:.4g}" if isinstance(value, float) else str(written(name, value))
 
 
 def _first_sentence(text: str) -> str:
