@@ -45,7 +45,7 @@ from vidsgg.datasets.prior_cache import known_priors
 from vidsgg.datasets.priors import PredicatePriors, read_priors, write_priors
 from vidsgg.datasets.registry import open_whole_split
 from vidsgg.datasets.validation import check_dataset
-from vidsgg.detectors.files import load_detector, save_detector
+from vidsgg.detectors.files import known_detector, load_detector, save_detector
 from vidsgg.detectors.labels import map_labels, read_labels
 from vidsgg.detectors.onnx_detector import OnnxDetector
 from vidsgg.engine.checkpoint import Checkpoint
@@ -583,6 +583,7 @@ READERS = {
     "labels": Reader(_labels, lambda path: map_labels(read_labels(path), OBJECTS)),
     "label map": Reader(_label_map, lambda path: map_labels(["mug", "man"], OBJECTS, path)),
     "detector": Reader(_detector, lambda path: load_detector(path, OBJECTS), **AS_TORCH),
+    "what a detector's file says": Reader(_detector, known_detector, **AS_TORCH),
     "persons": Reader(_action_genome("person_bbox.pkl"), _read_action_genome, **AS_PICKLE),
     "objects": Reader(_action_genome("object_bbox_and_relationship.pkl"), _read_action_genome, **AS_PICKLE),
     "annotation cache": Reader(_cache, lambda path: list(ActionGenome(path.parents[2], "train", "predcls"))),

@@ -206,17 +206,18 @@ def open_source(
         line = line if schema.features else "features: none; labels and boxes only"
         return FeatureSource(mode, device, _file_widths(schema), (line,), made_by=made_by)
     name = find_detector(detector, root)
-    fitting = {"reference_compat": reference_compat, "raw_detections": raw_detections}
     known = known_by_file(name, schema) if features != "off" and inference.is_default else None
     if known is not None:
         said, line = known
-        key = StoreKey.of_record(said.record, schema, mode, **fitting)
+        key = StoreKey.of_record(
+            said.record, schema, mode, reference_compat=reference_compat, raw_detections=raw_detections
+        )
         store, reasons = _stored(root, features, key, needed)
         if store is not None:  # the detector is not needed, so it is not built
             return _from_store(store, said.widths, line, mode, device, name, key)
     built, line = open_detector(name, schema, device, reference_compat=reference_compat, inference=inference)
     widths = FeatureWidths(node=built.node_width, union=built.union_channels)
-    key = StoreKey.of(built, schema, mode, **fitting)
+    key = StoreKey.of(built, schema, mode, reference_compat=reference_compat, raw_detections=raw_detections)
     store, reasons = _stored(root, features, key, needed)
     if store is not None:
         return _from_store(store, widths, line, mode, device, name, key)

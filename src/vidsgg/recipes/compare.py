@@ -101,8 +101,11 @@ def _score(
 ) -> tuple[ScoredVideos, str]:
     """The counters of a run's videos, as they were left or made now, and which of the two. wanted:
     digests of the annotations. unseen: the triplets that training lacks."""
-    asked = {"backend": options.backend, "precision": options.precision}
-    used = replace(run.options, **{name: value for name, value in asked.items() if value is not None})
+    used = replace(
+        run.options,
+        backend=options.backend or run.options.backend,
+        precision=options.precision or run.options.precision,
+    )
     if run.imported:
         used = replace(used, reference_compat=True)
     protocol = protocol_for(dataset.schema, used.mode)
