@@ -10,7 +10,17 @@ from vidsgg.options import Free, free_options
 from vidsgg.recipes.command_options import TrainDetectorOptions
 
 # How fast and where a run works, and what it keeps: of no consequence for its scores.
-UPKEEP = {"save_path", "data_path", "num_workers", "device", "logger", "profile", "save_minutes", "save_freq"}
+UPKEEP = {
+    "save_path",
+    "data_path",
+    "videos_path",
+    "num_workers",
+    "device",
+    "logger",
+    "profile",
+    "save_minutes",
+    "save_freq",
+}
 FREE: dict[Free, set[str]] = {
     "run": UPKEEP
     | {"epochs", "patience", "min_delta", "eval_freq", "resume_from", "detector", "features", "skip_bad"}
@@ -36,6 +46,7 @@ def test_an_option_of_a_method_is_held_fixed(name: str) -> None:
 def test_what_may_differ_when_a_detectors_training_begins_again() -> None:
     assert free_options(TrainDetectorOptions, "run") == {
         "data_path",
+        "videos_path",
         "save_path",
         "num_workers",
         "device",

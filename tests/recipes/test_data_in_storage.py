@@ -13,13 +13,16 @@ from datasets.ag_files import plain, write, write_video
 from datasets.coco_sets import small_document, write_set
 from datasets.easg_files import write_all_features, write_easg
 from detectors.tiny import tiny_detector
+from PIL import Image
 
 from vidsgg.cli.main import main
 from vidsgg.datasets.action_genome import OBJECTS
+from vidsgg.datasets.base import Subset
+from vidsgg.datasets.pictures import count_pictures
 from vidsgg.datasets.registry import open_whole_split
 from vidsgg.detectors.files import save_detector
 from vidsgg.errors import DataError
-from vidsgg.features.stored_clip import annotation_digest
+from vidsgg.features.stored_clip import RecordSource, annotation_digest
 from vidsgg.io.locations import RemotePath
 
 OPTIONS = {
@@ -187,6 +190,97 @@ def test_features_in_files_of_their_own(buckets: Buckets, tmp_path: Path, capsys
     features.put(tmp_path / "damaged")
     with pytest.raises(DataError, match="is damaged"):
         open_whole_split(there, "test", "sgdet").features(0)
+
+
+@pytest.fixture
+def annotations(here: Path, tmp_path: Path) -> Path:
+    """The data set without its videos."""
+    ignored = shutil.ignore_patterns("videos", "frames", ".vidsgg", "features")
+    return Path(shutil.copytree(here, tmp_path / "annotations only", ignore=ignored))
+
+
+def test_videos_in_another_place(annotations: Path, here: Path, there: RemotePath) -> None:
+    whole = open_whole_split(here, "train", "predcls")
+    wanted = [RecordSource.of(whole, i, whole.annotation(i)) for i in range(len(whole))]
+    for place in (there, there / "videos", here, here / "videos"):
+        data = open_whole_split(annotations, "train", "sgcls", videos_path=place).in_mode("predcls")
+        assert [RecordSource.of(data, i, data.annotation(i)) for i in range(len(data))] == wanted
+        assert all(source.file.is_relative_to(place) for source in data.frame_sources(1))
+        assert data.picture_size(data.picture_files(1)[0]) and not count_pictures(Subset(data, [0, 2])).unusable
+    for picture, other in zip(data.images(1), whole.images(1), strict=True):
+        assert (picture == other).all()
+
+
+def test_dumped_frames_in_another_place(annotations: Path, tmp_path: Path) -> None:
+    frames = tmp_path / "frames"
+    for name in ("000001.png", "000003.jpg", "000008.png"):
+        (frames / "V0.mp4").mkdir(parents=True, exist_ok=True)
+        (frames / "V0.mp4" / name).write_bytes(b"")
+    for place in (frames, tmp_path):
+        data = open_whole_split(annotations, "train", "predcls", videos_path=place)
+        sources = data.frame_sources(0)
+        assert [s.name for s in sources] == [f"frames/V0.mp4/{n}" for n in ("000001.png", "000003.jpg", "000008.png")]
+        assert all(s.there and s.file == frames / "V0.mp4" / s.name.rpartition("/")[2] for s in sources)
+        with pytest.raises(DataError, match="has no pictures of video 'V1'"):
+            data.images(1)
+
+
+@pytest.mark.parametrize("form", ["vidvrd", "pvsg"])
+def test_pictures_of_tables_in_another_place(buckets: Buckets, tmp_path: Path, form: str) -> None:
+    root, media, direct = tmp_path / "set", tmp_path / "media", tmp_path / "direct"
+    test_pvsg.write(root) if form == "pvsg" else test_vidvrd.small(root)
+    data = open_whole_split(root, "test", "predcls")
+    names = []
+    for f, (key, (width, height)) in enumerate(
+        zip(data.annotation(0).frame_key, data.annotation(0).frame_size, strict=True)
+    ):
+        names.append(key if key.endswith(".png") else f"{key}.png")
+        for folder, name in ((media, names[-1]), (direct, names[-1].removeprefix("frames/"))):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (int(width), int(height)), (f, 0, 0)).save(folder / name)
+    for place in (media, direct, lifted(direct, buckets.new() / "frames")):
+        data = open_whole_split(root, "test", "predcls", videos_path=place).every_frame()
+        sources = data.frame_sources(0)
+        assert [source.name for source in sources] == names and all(source.there for source in sources)
+        assert [int(image[0, 0, 0]) for image in data.images(0)] == list(range(len(names)))
+        assert not count_pictures(data, [0]).unusable
+    shutil.copytree(media, root, dirs_exist_ok=True)
+    whole = open_whole_split(root, "test", "predcls").every_frame()
+    annotation = whole.annotation(0)
+    assert RecordSource.of(whole, 0, annotation) == RecordSource.of(data, 0, annotation)
+
+
+def test_a_run_with_videos_in_another_place(
+    annotations: Path, here: Path, there: RemotePath, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    videos, run = str(there / "videos"), tmp_path / "run"
+    named = ["-data_path", str(annotations), "-videos_path", videos]
+    assert main(["data", "check", *named]) == 0
+    assert f"pictures of 9 frames: 9 from {videos}\n" in capsys.readouterr().out
+    detector, quick = ["-detector", str(here.parent / "detector.pth")], ["-device", "cpu", "-num_workers", "0"]
+    assert main(["train", *SMALL, *named, *detector, *quick, "-save_path", str(run), "-logger", "none"]) == 0
+    said = "".join(capsys.readouterr())
+    assert f"videos: {videos}" in said and f"videos_path: {videos}" in (run / "config.yaml").read_text()
+    scored = ["evaluate", "-checkpoint", str(run), *quick]
+    assert main(scored) == 2
+    assert f"only a file names is not contacted; if it is yours, add -videos_path {videos}" in capsys.readouterr().err
+    assert main([*scored, "-videos_path", videos]) == 0
+    recall = json.loads((run / "evaluation_test.json").read_text())["recall"]
+    assert main([*scored, "-data_path", str(here), "-save_path", str(tmp_path / "other")]) == 0
+    assert json.loads((tmp_path / "other" / "evaluation_test.json").read_text())["recall"] == recall
+
+    assert main(["train", *SMALL, *quick, "-resume_from", str(run), "-epochs", "2"]) == 2
+    assert f"add -videos_path {videos}" in capsys.readouterr().err
+    secret = "s3://me:a-secret-that-nobody-may-see@lab/videos"
+    for place, message in (
+        (secret, "credentials in an address would end in logs"),
+        (f"{there}/none", "there is no such file or folder"),
+        (str(tmp_path / "none"), "there is no such folder"),
+        (f"{videos}/V0.mp4", "is a file, not a folder"),
+    ):
+        assert main([*scored, "-videos_path", place]) == 2
+        said = "".join(capsys.readouterr())
+        assert message in said and "a-secret" not in said and "Traceback" not in said
 
 
 def test_what_cannot_be_is_one_message(

@@ -216,6 +216,6 @@ def test_what_cannot_be_made_is_refused(place: Path, tmp_path: Path, capsys: Any
         EASG(place / "easg", "train").features(0)
     (place / "easg" / MADE).write_text("{}", encoding="utf-8")
     assert MADE in refused()
-    pictures = ["-data_path", str(small_set(tmp_path / "ag")), "-videos", str(place / "videos")]
+    pictures = ["-data_path", str(small_set(tmp_path / "ag")), "-videos_path", str(place / "videos")]
     assert run(features.main, pictures) == 2
-    assert "has pictures of its own" in capsys.readouterr().err
+    assert f"{place / 'videos'}: has no pictures of video" in capsys.readouterr().err

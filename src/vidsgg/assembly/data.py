@@ -78,41 +78,64 @@ class Splits:
 
 
 def open_splits(
-    root: Location, mode: str, *, datasize: str, val: str, skip_bad: bool, max_pairs: int | None = None
+    root: Location,
+    mode: str,
+    *,
+    datasize: str,
+    val: str,
+    skip_bad: bool,
+    max_pairs: int | None = None,
+    videos_path: Location | None = None,
 ) -> Splits:
     """val: "holdout", the data set's own validation videos, or where it has none a fixed tenth of
-    the training videos; "test", the test split, and all training videos to learn from. max_pairs: as
-    ``open_split``."""
+    the training videos; "test", the test split, and all training videos to learn from. max_pairs,
+    videos_path: as ``open_split``."""
+    opening = _Opening(root, mode, skip_bad, max_pairs, videos_path)
     if val == "test":
-        learn, held = (_open(root, split, mode, skip_bad, max_pairs) for split in ("train", "test"))
+        learn, held = (opening.split(split) for split in ("train", "test"))
     else:
-        learn, held = _learn_and_hold(root, mode, skip_bad, max_pairs)
+        learn, held = opening.learn_and_hold()
     return Splits(take_datasize(learn, datasize), take_datasize(held, datasize))
 
 
 def open_split(
-    root: Location, mode: str, split: str, *, datasize: str, skip_bad: bool, max_pairs: int | None = None
+    root: Location,
+    mode: str,
+    split: str,
+    *,
+    datasize: str,
+    skip_bad: bool,
+    max_pairs: int | None = None,
+    videos_path: Location | None = None,
 ) -> VideoDataset:
     """test, val (the data set's own validation videos, else the held-out tenth of the training
-    videos) or train (the other training videos). max_pairs: of a frame that are looked at, 0 for
-    all, None for what the data set says. Raises ConfigError where pairs are annotated one by one."""
-    if split == "test":
-        return take_datasize(_open(root, "test", mode, skip_bad, max_pairs), datasize)
-    if has_validation(root):
-        return take_datasize(_open(root, split, mode, skip_bad, max_pairs), datasize)
-    learn, held_out = _learn_and_hold(root, mode, skip_bad, max_pairs)
+    videos) or train (the other training videos).
+
+    max_pairs: of a frame that are looked at, 0 for all, None for what the data set says. videos_path:
+    the folder with the videos or pictures, None if that is ``root``. Raises ConfigError where pairs are
+    annotated one by one, or where there are no pictures.
+    """
+    opening = _Opening(root, mode, skip_bad, max_pairs, videos_path)
+    if split == "test" or has_validation(root):
+        return take_datasize(opening.split(split), datasize)
+    learn, held_out = opening.learn_and_hold()
     return take_datasize(held_out if split == "val" else learn, datasize)
 
 
-def _learn_and_hold(
-    root: Location, mode: str, skip_bad: bool, max_pairs: int | None
-) -> tuple[VideoDataset, VideoDataset]:
-    whole = _open(root, "train", mode, skip_bad, max_pairs)
-    if has_validation(root):
-        return whole, _open(root, "val", mode, skip_bad, max_pairs)
-    return hold_out_validation(whole)
+@dataclass(frozen=True)
+class _Opening:
+    """How the splits of a data set are opened."""
 
+    root: Location
+    mode: str
+    skip_bad: bool
+    max_pairs: int | None
+    videos_path: Location | None
 
-def _open(root: Location, split: str, mode: str, skip_bad: bool, max_pairs: int | None) -> VideoDataset:
-    whole = open_whole_split(root, split, mode, skip_bad=skip_bad)
-    return whole if max_pairs is None else LimitedPairs(whole, max_pairs)
+    def split(self, name: str) -> VideoDataset:
+        whole = open_whole_split(self.root, name, self.mode, self.skip_bad, self.videos_path)
+        return whole if self.max_pairs is None else LimitedPairs(whole, self.max_pairs)
+
+    def learn_and_hold(self) -> tuple[VideoDataset, VideoDataset]:
+        whole = self.split("train")
+        return (whole, self.split("val")) if has_validation(self.root) else hold_out_validation(whole)

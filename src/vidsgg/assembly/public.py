@@ -8,6 +8,7 @@ from typing import Literal
 from vidsgg.assembly.data import open_split, resolve_data_path
 from vidsgg.assembly.trained_model import TrainedModel
 from vidsgg.datasets.base import VideoDataset
+from vidsgg.datasets.registry import videos_folder
 from vidsgg.detectors.backends.choice import Backend, Numbers
 from vidsgg.metrics.result import RecallResult
 
@@ -61,6 +62,7 @@ def open_dataset(
     mode: Literal["predcls", "sgcls", "sgdet"] = "predcls",
     *,
     skip_bad: bool = False,
+    videos_path: str | Path | None = None,
 ) -> VideoDataset:
     """Open the annotated videos of a data set.
 
@@ -72,12 +74,21 @@ def open_dataset(
         mode: which annotations a model receives: ``predcls`` boxes and classes, ``sgcls`` boxes,
             ``sgdet`` nothing. ``vidsgg.evaluate`` switches to the model's mode by itself.
         skip_bad: skip unreadable videos.
+        videos_path: the folder with the videos or dumped frames, if that is another, on this machine or
+            in object storage (``s3://bucket/videos``).
 
     Raises:
         DataError: the folder or a file in it cannot be read; the message names it.
         ConfigError: the data set does not support the mode.
     """
-    return open_split(resolve_data_path(str(path)), mode, split, datasize="large", skip_bad=skip_bad)
+    return open_split(
+        resolve_data_path(str(path)),
+        mode,
+        split,
+        datasize="large",
+        skip_bad=skip_bad,
+        videos_path=videos_folder(None if videos_path is None else str(videos_path)),
+    )
 
 
 def evaluate(

@@ -15,6 +15,7 @@ from vidsgg.assembly.detectors import IN_DATA_FOLDER, SHARED_DETECTOR, best_of_r
 from vidsgg.assembly.run_places import check_not_recorded, find_places, is_found, place_options, possible_places
 from vidsgg.assembly.sources import FeatureSource, open_source
 from vidsgg.datasets.base import VideoDataset
+from vidsgg.datasets.registry import videos_folder
 from vidsgg.detectors.label_files import NO_LABELS, LabelFiles
 from vidsgg.detectors.record import DetectorRecord
 from vidsgg.engine.checkpoint import Checkpoint, Plain, Provenance
@@ -155,6 +156,15 @@ def data_of(run: SavedRun, given: str | None) -> Location:
             f" {looked}."
         )
     return resolve_data_path(given or had)
+
+
+def videos_of(run: SavedRun, given: str | None, data_given: str | None) -> Location | None:
+    """The folder of the videos that is given with -videos_path, else, unless -data_path names a data set, the
+    one that a run was trained with; None for the data set's own. Raises ConfigError as ``data_of``."""
+    if given is None and data_given is None:
+        given = run.options.videos_path
+        check_not_recorded("videos_path", given, run.file)
+    return videos_folder(given)
 
 
 def places_of(run: SavedRun, value: str) -> Sequence[Location]:

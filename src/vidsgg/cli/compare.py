@@ -18,7 +18,7 @@ def main(argv: Sequence[str]) -> int:
     options = parse(CompareOptions, argv, prog="vidsgg compare", description=DESCRIPTION, positional=["runs"])
     if len(options.runs) < 2:
         raise ConfigError("two or more runs are needed for a comparison.\nSee 'vidsgg compare -h'.")
-    check_checkpoints(options.runs, options.data_path)
+    check_checkpoints(options.runs, options.data_path, videos_path=options.videos_path)
     say_loading()
     from vidsgg.recipes.compare import run_comparison  # torch
 

@@ -30,7 +30,7 @@ def main(argv: Sequence[str], prog: str = "vidsgg evaluate") -> int:
             f"option -checkpoint is required: a checkpoint file, or the folder of a run such as output/...\nSee '{prog}"
             " -h'."
         )
-    check_checkpoints([options.checkpoint], options.data_path, options.detector)
+    check_checkpoints([options.checkpoint], options.data_path, options.detector, options.videos_path)
     say_loading()
     from vidsgg.recipes.evaluate import run_evaluation  # torch
 

@@ -17,9 +17,9 @@ May be interrupted at any time: the same command goes on where it stopped, and d
 
 def main(argv: Sequence[str]) -> int:
     options = parse(FeaturesOptions, argv, prog="vidsgg features", description=DESCRIPTION)
-    check_data(options.data_path)
+    form = check_data(options.data_path, options.videos_path)
     check_detector(options.detector)
-    if options.videos is not None:
+    if options.videos_path is not None and form is not None and form.writes_features:
         say_loading()
         from vidsgg.recipes.made_features import make_features  # torch
 

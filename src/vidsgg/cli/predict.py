@@ -35,9 +35,11 @@ def main(argv: Sequence[str]) -> int:
             "name a video, as in 'vidsgg predict kitchen.mp4', or with -checkpoint a run such as output/..., which then"
             " predicts an annotated video of its data set.\nSee 'vidsgg predict -h'."
         )
-    check_checkpoints([options.checkpoint], options.data_path, options.detector)
+    check_checkpoints([options.checkpoint], options.data_path, options.detector, options.videos_path)
     if options.format == "library" and not options.videos:
         raise ConfigError("option -format: a library is made of videos of your own; name these first.")
+    if options.videos_path is not None and options.videos:
+        raise ConfigError("option -videos_path: belongs to a video of a data set; of your own videos, leave it out.")
     from vidsgg.io.live import is_live  # FFmpeg
 
     if any(is_live(word) and not os.path.exists(word) for word in options.videos):

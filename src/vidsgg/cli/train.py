@@ -73,7 +73,7 @@ def parse_train(argv: Sequence[str], prog: str) -> tuple[TrainOptions, frozenset
 def main(argv: Sequence[str], prog: str = "vidsgg train") -> int:
     options, given = parse_train(without_local_rank(argv), prog)
     if options.resume_from is None:
-        check_data(options.data_path)
+        check_data(options.data_path, options.videos_path)
     elif options.resume_from != "last" and not Path(options.resume_from).is_dir():
         check_checkpoints([options.resume_from])
     check_detector(options.detector)

@@ -16,7 +16,7 @@ DESCRIPTION = """Train a detector on the annotated frames of a data set, and sco
 
 def main(argv: Sequence[str]) -> int:
     options = parse(TrainDetectorOptions, argv, prog="vidsgg train-detector", description=DESCRIPTION)
-    check_data(options.data_path)
+    check_data(options.data_path, options.videos_path)
     say_loading()
     from vidsgg.recipes.train_detector import run_detector_training  # torch
 

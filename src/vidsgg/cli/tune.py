@@ -24,7 +24,7 @@ def main(argv: Sequence[str]) -> int:
     options, training = build(TuneOptions, own), build(kind, values)
     if importlib.util.find_spec("optuna") is None:
         raise ConfigError("vidsgg tune needs Optuna. Install it with: pip install 'vidsgg[tune]'")
-    check_data(training.data_path)
+    check_data(training.data_path, training.videos_path)
     check_detector(training.detector)
     say_loading()
     from vidsgg.recipes.tune import run_tuning  # torch, Optuna

@@ -9,18 +9,19 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
+from copy import copy
 from pathlib import Path
 
 import numpy as np
 
 from vidsgg.datasets.action_genome_files import SPLITS, cache_places, load_records, split_key
-from vidsgg.datasets.action_genome_layout import find_layout
+from vidsgg.datasets.action_genome_layout import FRAMES, VIDEOS, find_layout, layout_with_videos
 from vidsgg.datasets.action_genome_rules import select
 from vidsgg.datasets.base import FrameSource, VideoDataset, count_triplets
 from vidsgg.errors import ConfigError, DataError, counted, short
 from vidsgg.io.files import read_text
 from vidsgg.io.images import Image, read_image
-from vidsgg.io.locations import Location
+from vidsgg.io.locations import Location, name_below
 from vidsgg.io.names import is_one_name
 from vidsgg.io.video import VideoReader, read_dumped_frames
 from vidsgg.options import closest
@@ -158,7 +159,15 @@ class ActionGenome(VideoDataset):
             )
 
     def in_mode(self, mode: str) -> ActionGenome:
-        return self if mode == self.mode else ActionGenome(self.root, self.split, mode, self._skip_bad)
+        if mode == self.mode:
+            return self
+        other = ActionGenome(self.root, self.split, mode, self._skip_bad)
+        return other if self.videos_path is None else other.with_videos_in(self.videos_path)
+
+    def with_videos_in(self, folder: Location) -> ActionGenome:
+        same = copy(self)
+        same.videos_path, same.layout, same._uneven = folder, layout_with_videos(self.layout, folder), {}
+        return same
 
     def annotation(self, index: int) -> VideoAnnotation:
         return self._table[index]
@@ -213,9 +222,9 @@ class ActionGenome(VideoDataset):
                 picture = self.layout.picture(folders, name.removesuffix(".png"))
                 lacking = folders[0] / name if folders and picture is None else None
                 if picture is not None:
-                    sources.append(FrameSource(picture))
+                    sources.append(FrameSource(picture, name=self._name(picture)))
                 elif video is not None:
-                    sources.append(FrameSource(video, number, instead_of=lacking))
+                    sources.append(FrameSource(video, number, instead_of=lacking, name=self._name(video)))
                 elif lacking is not None:
                     sources.append(FrameSource(lacking, there=False, instead_of=lacking))
                 else:
@@ -223,6 +232,15 @@ class ActionGenome(VideoDataset):
         except OSError as error:
             raise DataError(f"{error.filename}: cannot be read ({error.strerror}); check its permissions.") from error
         return sources
+
+    def _name(self, file: Location) -> str:
+        """See ``FrameSource.name``."""
+        if self.videos_path is None:
+            return ""
+        name = name_below(file, self.videos_path)
+        parts = name.split("/")
+        direct = len(parts) == 1 or (len(parts) == 2 and parts[0].endswith(".mp4"))
+        return f"{(VIDEOS, FRAMES)[len(parts) - 1]}/{name}" if direct else name
 
     def images(self, index: int, frames: Sequence[int] | None = None) -> list[Image]:
         """The annotated frames, each from where ``frame_sources`` finds it.
@@ -282,4 +300,4 @@ class ActionGenome(VideoDataset):
                 " add the video."
             )
         folder = self.layout.frames[0] / f"{video}.mp4"
-        return f"{self.root}: has no pictures of video {short(video)}: neither {folder} nor {file} is there."
+        return f"{self.picture_root}: has no pictures of video {short(video)}: neither {folder} nor {file} is there."

@@ -63,7 +63,8 @@ def check_action_genome(root: Location, pictures: Pictures, book: Book) -> None:
         book.facts += [f"{split} split, predcls:", *(f"  {line}" for line in data.summary.text().splitlines())]
         _compare(split, data.summary, book)
         uneven: list[str] = []
-        check_pictures(data, pictures, book, f"{FRAMES}, {VIDEOS}, {CHARADES}", partial(_note_uneven, data, uneven))
+        looked_in = f"{FRAMES}, {VIDEOS}, {CHARADES}" if book.videos_path is None else str(book.videos_path)
+        check_pictures(data, pictures, book, looked_in, partial(_note_uneven, data, uneven))
         book.warning(f"{split} video of uneven rate, whose frames are counted as ffmpeg dumps them", uneven)
 
 

@@ -10,7 +10,7 @@ of its name.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from vidsgg.io.listing import Listing
@@ -53,6 +53,13 @@ class ActionGenomeLayout:
             if (picture := self.listing.first_file(folder, names)) is not None:
                 return picture
         return None
+
+
+def layout_with_videos(layout: ActionGenomeLayout, folder: Location) -> ActionGenomeLayout:
+    """The annotations of a layout, with videos and dumped frames in another folder: in it, or where they
+    would be if it were the data set's."""
+    videos = (folder, *(folder / name for name in _VIDEOS))
+    return replace(layout, frames=(folder, folder / FRAMES), videos=videos, listing=Listing())
 
 
 def find_layout(root: Location) -> ActionGenomeLayout:

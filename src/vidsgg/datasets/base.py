@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ class FrameSource:
     number: int | None = None  #: the frame's number in the video, from 1; None if the file is a picture
     there: bool = True  #: whether the file exists; if not, the frame has no picture
     instead_of: Location | None = None  #: the missing picture, if the video has a folder of dumped frames
+    name: str = ""  #: the file's name below the data set's folder, if it is in another
 
 
 class VideoDataset(ABC):
@@ -42,6 +44,7 @@ class VideoDataset(ABC):
 
     schema: Schema  #: classes, predicates and rules
     root: Location  #: the data set's folder
+    videos_path: Location | None = None  #: the folder with its videos or pictures, if that is another
     split: str  #: ``train`` or ``test``
     video_ids: Sequence[str]  #: one name per video, by position
     features_by: str = ""  #: who made the features of ``features``, if users should know
@@ -74,8 +77,21 @@ class VideoDataset(ABC):
         """
         return []
 
+    @property
+    def picture_root(self) -> Location:
+        """The folder below which pictures and videos are."""
+        return self.root if self.videos_path is None else self.videos_path
+
+    def with_videos_in(self, folder: Location) -> VideoDataset:
+        """The same videos, read from another folder: one that has them as ``root`` would, or the folder
+        of videos or of dumped frames itself. Raises ConfigError for data that cannot be read so."""
+        raise ConfigError(
+            f"option -videos_path: {self.schema.title} reads no videos or pictures from another folder; leave the option"
+            " out."
+        )
+
     def picture_files(self, index: int) -> list[Location]:
-        """The files under ``root`` that ``images`` reads, each once, whether or not they are
+        """The files under ``picture_root`` that ``images`` reads, each once, whether or not they are
         there."""
         return list(dict.fromkeys(source.file for source in self.frame_sources(index)))
 
@@ -222,6 +238,12 @@ class Subset(VideoDataset):
         self.schema, self.root, self.split = whole.schema, whole.root, whole.split
         self.video_ids = [whole.video_ids[i] for i in self.indices]
         self.mode, self.features_by, self.has_masks = whole.mode, whole.features_by, whole.has_masks
+        self.videos_path = whole.videos_path
+
+    def with_videos_in(self, folder: Location) -> VideoDataset:
+        same = copy(self)
+        same.whole, same.videos_path = self.whole.with_videos_in(folder), folder
+        return same
 
     def in_mode(self, mode: str) -> VideoDataset:
         if self.mode in ("", mode):

@@ -117,7 +117,7 @@ class EasgFeatureWriter(FeatureWriter):
 def _video_of(folder: Location, clip: str, listing: Listing) -> Location:
     there = listing.first_file(folder, [f"{clip}{suffix}" for suffix in sorted(VIDEOS)])
     if there is None:
-        raise ConfigError(f"option -videos: {folder} has no video of clip {clip} ({clip}.mp4 or another format).")
+        raise ConfigError(f"option -videos_path: {folder} has no video of clip {clip} ({clip}.mp4 or another format).")
     return there
 
 

@@ -70,6 +70,7 @@ class Book:
 
     facts: list[str] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
+    videos_path: Location | None = None  # where ``check_pictures`` looks, if not in the data set's folder
 
     def error(self, name: str, examples: Iterable[str], count: int | None = None) -> None:
         self._add(name, "error", list(examples), count)
@@ -115,6 +116,8 @@ def check_pictures(
     """
     if pictures == "none":
         return
+    if book.videos_path is not None:
+        data = data.with_videos_in(book.videos_path)
     count = count_pictures(data, _progress(range(len(data)), f"{data.split} pictures, looked for"))
     book.facts.append(f"  {count.text()}")
     book.error(f"{data.split} video whose folders may not be entered", count.closed.values())

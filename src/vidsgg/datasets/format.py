@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from vidsgg.datasets.findings import Book, Pictures
 
 SPLITS = ("train", "test")
+# of the option -videos_path
+VIDEOS_HELP = "folder with the data set's videos or dumped frames, if it is not in -data_path"
 
 
 class MissingSplit(DataError):
@@ -32,6 +34,11 @@ class DatasetFormat(ABC):
     title: ClassVar[str]  #: for people
     marks: ClassVar[tuple[str, ...]]  #: files below the folder, by one of which it is recognised; only shown in errors
     remote: ClassVar[bool] = False  #: whether a folder may be a ``RemotePath`` too, in object storage
+
+    @property
+    def writes_features(self) -> bool:
+        """Whether features are made from videos as files of its own, see ``feature_writer``."""
+        return type(self).feature_writer is not DatasetFormat.feature_writer
 
     @abstractmethod
     def recognises(self, folder: Path) -> bool:

@@ -34,13 +34,13 @@ class PictureCount:
         there = [source for source in sources if source.there]
         folders = Counter((source.file.parent, source.file.suffix, source.number is None) for source in there)
         for (folder, suffix, picture), count in folders.items():
-            self.places[_place(folder, suffix, picture, dataset.root)] += count
+            self.places[_place(folder, suffix, picture, dataset)] += count
         if sources and not there:
             self.without[video] = len(sources)
-        elif lacking := [name_below(source.file, dataset.root) for source in sources if not source.there]:
+        elif lacking := [name_below(source.file, dataset.picture_root) for source in sources if not source.there]:
             self.partly[video] = lacking
         if instead := [
-            name_below(source.instead_of, dataset.root) for source in there if source.instead_of is not None
+            name_below(source.instead_of, dataset.picture_root) for source in there if source.instead_of is not None
         ]:
             self.instead[video] = instead
 
@@ -93,10 +93,13 @@ def count_pictures(dataset: VideoDataset, indices: Iterable[int] | None = None) 
     return count
 
 
-def _place(folder: Location, suffix: str, picture: bool, root: Location) -> str:
+def _place(folder: Location, suffix: str, picture: bool, dataset: VideoDataset) -> str:
     """Where pictures lie that are read from files of their own, by the folder of a video's folder, or
     the folder of video files."""
-    if folder == root:
+    root = dataset.root
+    if dataset.videos_path is not None:
+        place = str(folder.parent if picture else folder)
+    elif folder == root:
         place = "the folder of the annotations"
     elif picture and folder.parent == root:
         place = "a folder for each video"

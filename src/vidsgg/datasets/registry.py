@@ -183,15 +183,19 @@ def _said(path: Location) -> str:
     return f"'{path}'"
 
 
-def open_whole_split(path: str | Location, split: str, mode: str, skip_bad: bool = False) -> VideoDataset:
+def open_whole_split(
+    path: str | Location, split: str, mode: str, skip_bad: bool = False, videos_path: Location | None = None
+) -> VideoDataset:
     """The data set in a folder. ``split``: "train" or "test"; ``mode``: "predcls", "sgcls" or
     "sgdet".
 
-    skip_bad: leave out and count entries that cannot be used, instead of raising.
+    skip_bad: leave out and count entries that cannot be used, instead of raising. videos_path: the
+    folder with the videos or pictures, if that is another.
     Raises DataError naming the folder or file, ConfigError for an unknown split or mode.
     """
     form, root = format_at(path)
-    return form.open(root, split, mode, skip_bad)
+    data = form.open(root, split, mode, skip_bad)
+    return data if videos_path is None else data.with_videos_in(videos_path)
 
 
 def format_at(path: str | Location) -> tuple[DatasetFormat, Path]:
@@ -216,3 +220,18 @@ def data_folder(given: str | None) -> Location:
     if not _DEFAULT.is_dir():
         raise ConfigError(f"option -data_path is required: give the folder of a data set ({_DEFAULT} is not there)")
     return _DEFAULT
+
+
+def videos_folder(given: str | None) -> Location | None:
+    """What -videos_path names; None for the data set's own folder. Raises ConfigError if there is no such
+    folder."""
+    if given is None:
+        return None
+    folder = location(given)
+    try:
+        if folder.is_dir():
+            return folder
+        what = "is a file, not a folder" if folder.exists() else "there is no such folder"
+    except (OSError, ValueError) as error:
+        what = str(getattr(error, "strerror", None) or error)
+    raise ConfigError(f"option -videos_path: {folder!s:.200}: {what}.")

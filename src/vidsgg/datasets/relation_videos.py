@@ -4,6 +4,7 @@ video files."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from functools import cached_property
 from pathlib import Path
 
@@ -24,6 +25,8 @@ from vidsgg.structures.instances import RelationInstance, TrackRelation, Triplet
 from vidsgg.structures.triplets import triplet_codes
 
 _SUFFIXES = (".jpg", ".png", ".JPEG")
+_FRAMES = "frames"
+_MEDIA = (_FRAMES, "videos", "video")  # what formats call the folders of pictures and of videos
 
 
 class RelationVideos(VideoDataset):
@@ -74,7 +77,13 @@ class RelationVideos(VideoDataset):
         return self._table.relation_instances(self._rows[index])
 
     def every_frame(self) -> RelationVideos:
-        return type(self)(self.root, self._table, self.schema.modes[0], self._caches)
+        same = type(self)(self.root, self._table, self.schema.modes[0], self._caches)
+        return same if self.videos_path is None else same.with_videos_in(self.videos_path)
+
+    def with_videos_in(self, folder: Location) -> RelationVideos:
+        same = copy(self)
+        same.videos_path, same._listing = folder, Listing()
+        return same
 
     def true_triplets(self) -> set[Triplet]:
         vocabulary, found = self.schema.vocabulary, set[Triplet]()
@@ -111,16 +120,16 @@ class RelationVideos(VideoDataset):
         kept = self._frames(index) if frames is None else self._frames(index)[list(frames)]
         keys, numbers = self._table.frame_key.span(span.start, span.stop), self._table.columns["frame_number"][span]
         file = self._table.video_file[row]
-        video = self._below(file) if file else None
+        video = self._media(file) if file else None
         there = video is not None and self._listing.is_file(video)
         sources = []
         try:
             for position in kept.tolist():
-                picture = self._picture(keys[position])
+                picture, name = self._picture(keys[position])
                 if self._listing.is_file(picture):
-                    sources.append(FrameSource(picture))
+                    sources.append(FrameSource(picture, name=name if self.videos_path else ""))
                 elif video is not None and there:
-                    sources.append(FrameSource(video, int(numbers[position])))
+                    sources.append(FrameSource(video, int(numbers[position]), name=file if self.videos_path else ""))
                 else:
                     sources.append(FrameSource(picture, there=False))
         except OSError as error:
@@ -178,19 +187,34 @@ class RelationVideos(VideoDataset):
     def picture_size(self, file: Location) -> int | None:
         return self._listing.size(file)
 
-    def _picture(self, key: str) -> Location:
-        """The picture of a frame, below the folder or below ``frames`` in it. A key without a suffix
-        stands for any of the usual ones."""
-        path, is_file = self._below(key), self._listing.is_file
-        if path.suffix:
-            dumped = self.root / "frames" / key
-            return dumped if not is_file(path) and is_file(dumped) else path
-        found = (path.with_name(path.name + suffix) for suffix in _SUFFIXES)
-        return next((picture for picture in found if is_file(picture)), path.with_name(path.name + _SUFFIXES[0]))
+    def _picture(self, key: str) -> tuple[Location, str]:
+        """The picture of a frame, below the folder or below ``frames`` in it, and its name. A key without
+        a suffix stands for any of the usual ones."""
+        is_file = self._listing.is_file
+        if self._media(key).suffix:
+            names = [key, f"{_FRAMES}/{key}"]
+        else:
+            names = [key + suffix for suffix in _SUFFIXES]
+        found = ((picture, name) for name in names if is_file(picture := self._media(name)))
+        return next(found, (self._media(names[0]), names[0]))
 
-    def _below(self, place: str) -> Location:
-        """A file below the folder. Names out of a cache are as foreign as those out of annotations:
-        raises DataError if one leaves it."""
-        if not all(map(is_one_name, place.split("/"))):
-            raise DataError(f"{self.root}: {short(place)} is no path below this folder.")
-        return self.root / place
+    def _media(self, name: str) -> Location:
+        """A video or picture. Where videos are in another folder, that may be the one that the name
+        begins with."""
+        if self.videos_path is None:
+            return self._below(name)
+        self._check(name)
+        first, _, rest = name.partition("/")
+        direct = rest and first in _MEDIA and not self._listing.is_dir(self.videos_path / first)
+        return self.videos_path / (rest if direct else name)
+
+    def _below(self, name: str) -> Location:
+        """A file below the data set's folder."""
+        self._check(name)
+        return self.root / name
+
+    def _check(self, name: str) -> None:
+        """Names out of a cache are as foreign as those out of annotations: raises DataError if one
+        leaves the folder."""
+        if not all(map(is_one_name, name.split("/"))):
+            raise DataError(f"{self.root}: {short(name)} is no path below this folder.")

@@ -26,7 +26,7 @@ class LabelUnits(VideoDataset):
     def __init__(self, whole: VideoDataset) -> None:
         self.whole = whole
         self.schema, self.root, self.split, self.mode = whole.schema, whole.root, whole.split, whole.mode
-        self.features_by = whole.features_by
+        self.features_by, self.videos_path = whole.features_by, whole.videos_path
         self._places = [
             (video, unit) for video, annotation in enumerate(self._annotations) for unit in range(annotation.units)
         ]

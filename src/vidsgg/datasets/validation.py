@@ -7,13 +7,16 @@ from vidsgg.datasets.registry import format_at
 from vidsgg.io.locations import Location
 
 
-def check_dataset(path: Location, pictures: Pictures = "sample") -> ValidationReport:
+def check_dataset(
+    path: Location, pictures: Pictures = "sample", videos_path: Location | None = None
+) -> ValidationReport:
     """Look for everything that is wrong with the data set in a folder.
 
-    pictures: read the annotated frames of no video, of a few videos per split, or of all.
+    pictures: read the annotated frames of no video, of a few videos per split, or of all. videos_path:
+    the folder with the videos or pictures, if that is another.
     Raises DataError if the folder does not exist or holds no known data set; all else becomes a
     finding.
     """
-    (form, root), book = format_at(path), Book()
+    (form, root), book = format_at(path), Book(videos_path=videos_path)
     form.check(root, pictures, book)
     return ValidationReport(root, form.title, tuple(book.facts), tuple(book.findings))

@@ -135,7 +135,12 @@ def annotation_digest(annotation: VideoAnnotation) -> str:
 
 
 def _pictures_digest(dataset: VideoDataset, index: int) -> str | None:
-    sizes = {name_below(file, dataset.root): dataset.picture_size(file) for file in dataset.picture_files(index)}
+    # wherever the files are: features stay those of the same pictures
+    names = {} if dataset.videos_path is None else {s.file: s.name for s in dataset.frame_sources(index) if s.name}
+    sizes = {
+        names.get(file) or name_below(file, dataset.picture_root): dataset.picture_size(file)
+        for file in dataset.picture_files(index)
+    }
     if all(size is None for size in sizes.values()):
         return None
     return hashlib.sha256(json.dumps(sizes).encode()).hexdigest()

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from vidsgg.datasets.format import VIDEOS_HELP
 from vidsgg.detectors.backends.choice import BACKEND_HELP, PRECISION_HELP, Backend, Inference, Numbers
 from vidsgg.errors import ConfigError
 from vidsgg.models.configs import ReferenceCompat
@@ -36,6 +37,9 @@ class _RunOptions:
         remote=True,
         free=("run", "study", "list"),
         group=COMMON,
+    )
+    videos_path: str | None = option(
+        None, VIDEOS_HELP, place="input", remote=True, free=("run", "study", "list"), group="data"
     )
     datasize: Literal["large", "small", "mini"] = option(
         "large", "large: all videos; small (or mini): a fixed tenth of them", group="data"

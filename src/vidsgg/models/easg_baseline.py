@@ -52,7 +52,7 @@ class EasgBaseline(nn.Module):
         if lacking:
             raise ConfigError(
                 f"model easg_baseline reads features of objects and of actions, and {schema.title} has none of {' and '.join(lacking)}"
-                " here; add the authors' files, or make such files with 'vidsgg features -videos' (docs/easg.md)."
+                " here; add the authors' files, or make such files with 'vidsgg features -videos_path' (docs/easg.md)."
             )
         vocabulary = schema.vocabulary
         self.actions = nn.Linear(widths.action, len(vocabulary.subjects))

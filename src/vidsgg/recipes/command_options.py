@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from vidsgg.assembly.video_defaults import FPS, TRACKER
+from vidsgg.datasets.format import VIDEOS_HELP
 from vidsgg.detectors.backends.choice import BACKEND_HELP, PRECISION_HELP, Backend, Inference, Numbers
 from vidsgg.detectors.label_files import LabelFiles
 from vidsgg.errors import ConfigError
@@ -78,6 +79,13 @@ class CheckpointOptions(InferenceOptions):
         place="input",
         remote=True,
         group=COMMON,
+    )
+    videos_path: str | None = option(
+        None,
+        f"{VIDEOS_HELP}; without both, that of the run",
+        place="input",
+        remote=True,
+        group="data",
     )
     model: str | None = option(
         None,
@@ -194,6 +202,13 @@ class CompareOptions(ScoringOptions, InferenceOptions):
         place="input",
         remote=True,
         group=COMMON,
+    )
+    videos_path: str | None = option(
+        None,
+        f"{VIDEOS_HELP}; without both, that of each run",
+        place="input",
+        remote=True,
+        group="data",
     )
     out: str = option("comparison", "folder for comparison.csv and comparison.png", place="new folder", group=COMMON)
     charts: bool = option(
@@ -357,10 +372,13 @@ class FeaturesOptions(SharedOptions):
         remote=True,
         group=COMMON,
     )
-    videos: str | None = option(
+    videos_path: str | None = option(
         None,
-        "for EASG, which has no pictures: folder with its clips (<clip>.mp4); writes verb_features.pt and roi_feats_*.pkl",
+        f"{VIDEOS_HELP}; for EASG, which has no pictures: the folder with its clips (<clip>.mp4), from which"
+        " verb_features.pt and roi_feats_*.pkl are made",
+        aliases=["videos"],
         place="input",
+        remote=True,
     )
     mode: Literal["predcls", "sgcls", "sgdet"] = option("predcls", "task to write features for", group=COMMON)
     model: str = option(
@@ -432,6 +450,7 @@ class TrainDetectorOptions:
         free=("run", "list"),
         group=COMMON,
     )
+    videos_path: str | None = option(None, VIDEOS_HELP, place="input", remote=True, free=("run", "list"), group="data")
     detector: str | None = option(
         None,
         "c4-small (for CPUs), c4-resnet101, fasterrcnn_resnet50_fpn_v2; by default that of the file in"

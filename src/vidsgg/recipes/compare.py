@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from vidsgg.assembly.data import open_split
-from vidsgg.assembly.saved_run import SavedRun, data_of, read_run
+from vidsgg.assembly.saved_run import SavedRun, data_of, read_run, videos_of
 from vidsgg.datasets.base import VideoDataset
 from vidsgg.errors import ConfigError, DataError, counted
 from vidsgg.io.locations import Location
@@ -48,11 +48,12 @@ def run_comparison(options: CompareOptions) -> Comparison:
                 " differs, so their recall cannot be compared. Compare runs of one mode."
             )
     scored, told = dict[str, ScoredVideos](), list[str]()
-    splits: dict[Location, tuple[VideoDataset, dict[str, str]]] = {}
+    splits: dict[tuple[Location, Location | None], tuple[VideoDataset, dict[str, str]]] = {}
     training: dict[Location, TrainingCounts] = {}
     for name, run in runs.items():
         root = data_of(run, options.data_path)
-        if root not in splits:
+        place = root, videos_of(run, options.videos_path, options.data_path)
+        if place not in splits:
             dataset = open_split(
                 root,
                 run.options.mode,
@@ -60,17 +61,18 @@ def run_comparison(options: CompareOptions) -> Comparison:
                 datasize=options.datasize,
                 skip_bad=options.skip_bad,
                 max_pairs=run.options.max_pairs,
+                videos_path=place[1],
             )
-            splits[root] = dataset, annotations_of(dataset, dataset.video_ids)
+            splits[place] = dataset, annotations_of(dataset, dataset.video_ids)
             training[root] = _training_of(root, options.split)
-        _check_same("annotated", first_name, next(iter(splits.values()))[1], name, splits[root][1])
-        scored[name], line = _score(run, options, *splits[root], training[root].unseen(splits[root][0]))
+        _check_same("annotated", first_name, next(iter(splits.values()))[1], name, splits[place][1])
+        scored[name], line = _score(run, options, *splits[place], training[root].unseen(splits[place][0]))
         _check_same("scored", first_name, scored[first_name].annotations, name, scored[name].annotations)
         told.append(
             f"{_with_remark(name, run.options.remark)}: {find_method(run.options.model).label}, {run.file} (epoch"
             f" {run.checkpoint.epoch}), {line}"
         )
-    root, (dataset, _) = next(iter(splits.items()))
+    (root, _), (dataset, _) = next(iter(splits.items()))
     vocabulary, tail = dataset.schema.vocabulary, training[root].tail
     counts = {_with_remark(name, runs[name].options.remark): videos.counts for name, videos in scored.items()}
     differences = Differences.of(protocol_for(dataset.schema, first.options.mode), vocabulary.predicates, tail, counts)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vidsgg.assembly.data import open_split
-from vidsgg.assembly.saved_run import SavedRun, data_of, read_run, scores_in
+from vidsgg.assembly.saved_run import SavedRun, data_of, read_run, scores_in, videos_of
 from vidsgg.assembly.trained_model import TrainedModel
 from vidsgg.datasets.base import VideoDataset
 from vidsgg.datasets.pair_limits import pair_rule
@@ -114,6 +114,7 @@ def _open(options: EvaluateOptions) -> tuple[SavedRun, Location, VideoDataset]:
         datasize=options.datasize,
         skip_bad=options.skip_bad,
         max_pairs=run.options.max_pairs if options.max_pairs is None else options.max_pairs,
+        videos_path=videos_of(run, options.videos_path, options.data_path),
     )
     return run, root, dataset
 

@@ -17,6 +17,7 @@ from vidsgg.assembly.data import choose_device, open_split, resolve_data_path
 from vidsgg.assembly.detectors import build_detector, find_detector, open_detector
 from vidsgg.datasets.base import VideoDataset
 from vidsgg.datasets.pictures import picture_notes
+from vidsgg.datasets.registry import videos_folder
 from vidsgg.detectors.base import RegionDetector
 from vidsgg.detectors.extraction import ClipExtractor
 from vidsgg.errors import ConfigError, DataError, counted
@@ -160,7 +161,7 @@ def plan_features(options: FeaturesOptions) -> FeaturePlan:
     if not schema.has_frames:
         raise ConfigError(
             f"data set {schema.name!r} has no pictures for a detector. If you have its videos, name their folder"
-            " with -videos."
+            " with -videos_path."
         )
     name = find_detector(options.detector, root)
     inference = options.inference
@@ -263,6 +264,7 @@ def _parts(root: Location, options: FeaturesOptions) -> list[Part]:
             datasize=options.datasize,
             skip_bad=options.skip_bad,
             max_pairs=options.max_pairs,
+            videos_path=videos_folder(options.videos_path),
         )
 
     parts = []
@@ -364,7 +366,9 @@ class _Setup:
 def _train_command(root: Location, options: FeaturesOptions) -> str:
     """Training finds the features by itself where they lie by default, if its options that decide
     the numbers are the same."""
-    words = ["vidsgg train", f"-data_path {root}", f"-mode {options.mode}", f"-detector {options.detector}"]
+    words = ["vidsgg train", f"-data_path {root}"]
+    words += [f"-videos_path {options.videos_path}"] * (options.videos_path is not None)
+    words += [f"-mode {options.mode}", f"-detector {options.detector}"]
     words += [f"-backend {options.backend}"] * (options.backend != FeaturesOptions.backend)
     words += [f"-precision {options.precision}"] * (options.precision != FeaturesOptions.precision)
     words += [f"-model {options.model}"] * (options.model != FeaturesOptions.model)

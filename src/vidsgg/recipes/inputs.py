@@ -7,7 +7,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from vidsgg.datasets.registry import data_folder, identify
+from vidsgg.datasets.format import DatasetFormat
+from vidsgg.datasets.registry import FORMATS, data_folder, identify, videos_folder
 from vidsgg.detectors.names import HUB
 from vidsgg.detectors.registry import detector_names, unknown_detector
 from vidsgg.engine.checkpoint_files import find_checkpoint
@@ -17,14 +18,19 @@ from vidsgg.methods.registry import built_in_models
 from vidsgg.plugins import names_code
 
 
-def check_data(given: str | None) -> None:
-    """given: as -data_path of a command that needs a data set. Raises ConfigError or DataError if there is none."""
-    if given != "synthetic":
-        identify(data_folder(given))
+def check_data(given: str | None, videos_path: str | None = None) -> DatasetFormat | None:
+    """given, videos_path: as -data_path and -videos_path of a command that needs a data set. Returns its
+    format, None for one that may have to be made. Raises ConfigError or DataError if there is none."""
+    form = None if given == "synthetic" else FORMATS.get(identify(data_folder(given))[0])
+    videos_folder(videos_path)
+    return form
 
 
-def check_checkpoints(given: Sequence[str], data_path: str | None = None, detector: str | None = None) -> None:
-    """given: as -checkpoint, each. data_path, detector: what is read instead of those of its run.
+def check_checkpoints(
+    given: Sequence[str], data_path: str | None = None, detector: str | None = None, videos_path: str | None = None
+) -> None:
+    """given: as -checkpoint, each. data_path, detector, videos_path: what is read instead of those of its
+    run.
 
     What lies on the hub is asked for later. Raises CheckpointError, ConfigError or DataError if one
     of the others is not there.
@@ -39,6 +45,7 @@ def check_checkpoints(given: Sequence[str], data_path: str | None = None, detect
             raise CheckpointError(f"there is no file {path}.")
     if data_path is not None:
         check_data(data_path)
+    videos_folder(videos_path)
     if detector is not None:
         check_detector(detector)
 

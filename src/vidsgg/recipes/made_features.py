@@ -39,7 +39,18 @@ from vidsgg.structures.schema import Schema
 PARTS = "features.parts"  # a file for every video that is done, until all are
 # What these files depend on; the others are those of feature stores.
 _READ = (
-    *("data_path", "videos", "detector", "out", "split", "device", "skip_bad", "num_workers", "backend", "precision"),
+    *(
+        "data_path",
+        "videos_path",
+        "detector",
+        "out",
+        "split",
+        "device",
+        "skip_bad",
+        "num_workers",
+        "backend",
+        "precision",
+    ),
     *("engine", "address", "cpus_per_actor", "gpus_per_actor"),
 )
 
@@ -185,7 +196,7 @@ def _check_options(options: FeaturesOptions) -> None:
     for column in fields(FeaturesOptions):
         if column.name not in _READ and getattr(options, column.name) != column.default:
             raise ConfigError(
-                f"option -{column.name}: means nothing for feature files that are made from -videos; leave it out."
+                f"option -{column.name}: means nothing for feature files that are made from -videos_path; leave it out."
             )
 
 
@@ -195,11 +206,11 @@ def _writer(root: Location, options: FeaturesOptions) -> tuple[FeatureWriter, Sc
     splits = [split for split in SPLITS if options.split in ("all", split)]
     datasets = [form.open(folder, split, "predcls", options.skip_bad) for split in splits]
     schema = datasets[0].schema
-    assert options.videos is not None
+    assert options.videos_path is not None
     out = None if options.out is None else on_disk("option -out", options.out)
-    writer = None if schema.has_frames else form.feature_writer(folder, datasets, location(options.videos), out)
+    writer = None if schema.has_frames else form.feature_writer(folder, datasets, location(options.videos_path), out)
     if writer is None:
-        raise ConfigError(f"option -videos: {form.title} has pictures of its own; leave the option out.")
+        raise ConfigError(f"option -videos_path: {form.title} has pictures of its own; leave the option out.")
     if out is None:
         try:
             check_no_links(writer.folder / PARTS, below=folder)

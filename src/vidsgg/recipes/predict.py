@@ -11,7 +11,7 @@ import torch
 
 from vidsgg.assembly.data import open_split
 from vidsgg.assembly.drawn import graph_notes
-from vidsgg.assembly.saved_run import data_of, read_run
+from vidsgg.assembly.saved_run import data_of, read_run, videos_of
 from vidsgg.assembly.trained_model import TrainedModel
 from vidsgg.assembly.video_defaults import THRESHOLD
 from vidsgg.assembly.video_predictor import origin_of, unsure_above
@@ -52,7 +52,13 @@ def run_prediction(options: PredictOptions, notes: Sequence[str] = (), *, at_bes
     run = read_run(Path(options.checkpoint), model=options.model)
     root = data_of(run, options.data_path)
     dataset = open_split(
-        root, run.options.mode, options.split, datasize="large", skip_bad=False, max_pairs=run.options.max_pairs
+        root,
+        run.options.mode,
+        options.split,
+        datasize="large",
+        skip_bad=False,
+        max_pairs=run.options.max_pairs,
+        videos_path=videos_of(run, options.videos_path, options.data_path),
     )
     index = dataset.find(options.video)
     one, video_id = Subset(dataset, [index]), dataset.video_ids[index]

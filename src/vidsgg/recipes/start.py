@@ -15,6 +15,7 @@ from vidsgg.assembly.data import Splits, open_splits, resolve_data_path
 from vidsgg.assembly.detectors import best_of_run, is_detector_name
 from vidsgg.assembly.run_places import check_not_recorded, find_places, place_options, possible_places
 from vidsgg.assembly.saved_run import SavedRun, check_widths, data_of, detector_places, read_run
+from vidsgg.datasets.registry import videos_folder
 from vidsgg.engine.checkpoint import Checkpoint, newest_checkpoint
 from vidsgg.engine.checkpoint_files import BEST, FINAL, SHARED
 from vidsgg.engine.run_folder import OUTPUT, begun, has_saved
@@ -153,7 +154,7 @@ def find_start(options: TrainOptions, given: Collection[str], splits: Splits | N
 
 def _check_addresses(options: TrainOptions, given: Collection[str], file: Path) -> None:
     """Raises ConfigError for an address that only a file names."""
-    for name in ("data_path", "features"):
+    for name in ("data_path", "videos_path", "features"):
         if name not in given:
             check_not_recorded(name, getattr(options, name), file)
 
@@ -232,6 +233,7 @@ def _open(root: Location, options: TrainOptions) -> Splits:
         val=options.val,
         skip_bad=options.skip_bad,
         max_pairs=options.max_pairs,
+        videos_path=videos_folder(options.videos_path),
     )
 
 
@@ -254,6 +256,8 @@ def _changed(had: TrainOptions, options: TrainOptions, given: Collection[str], f
     changes = {name: getattr(options, name) for name in given if name not in ("resume_from", "save_path")}
     if options.data_path is None:
         changes.pop("data_path", None)
+    elif "data_path" in given:  # the run's videos are those of the data set that it was trained on
+        changes["videos_path"] = options.videos_path
     if options.batch_size is None:  # the one that was found when the run began
         changes.pop("batch_size", None)
     return replace(had, **changes)

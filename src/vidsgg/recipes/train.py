@@ -245,6 +245,7 @@ def _description(task: Task, path: Path, model: nn.Module, held_out: str) -> lis
         f"run: {path}",
         f"data: {task.start.root} ({task.schema.name}), {counted(len(splits.train), 'video')} to train on, {len(splits.val)} to"
         f" validate on ({held_out})",
+        *([f"videos: {splits.train.videos_path}"] if splits.train.videos_path is not None else []),
         f"model: {task.method.label}, {weights:,} parameters, mode {task.options.mode}, on {on}",
         f"threads: {threads}{' in each process' if team.size > 1 else ''}; on a CPU the same bits need the same number",
     ]

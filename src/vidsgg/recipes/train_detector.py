@@ -13,6 +13,7 @@ from vidsgg.assembly.data import choose_device, open_split, resolve_data_path
 from vidsgg.assembly.detectors import BEST
 from vidsgg.datasets.base import VideoDataset
 from vidsgg.datasets.pictures import picture_notes
+from vidsgg.datasets.registry import videos_folder
 from vidsgg.detectors.base import FRAMES_AT_ONCE, RegionDetector
 from vidsgg.detectors.files import load_detector, save_detector
 from vidsgg.engine.detector_state import STATE, DetectorProgress, load_state, save_state
@@ -52,7 +53,14 @@ def run_detector_training(options: TrainDetectorOptions, *, echo: bool = True) -
     device = choose_device(options.device)
     root = resolve_data_path(options.data_path)
     splits = {
-        name: open_split(root, MODE, name, datasize=options.datasize, skip_bad=options.skip_bad)
+        name: open_split(
+            root,
+            MODE,
+            name,
+            datasize=options.datasize,
+            skip_bad=options.skip_bad,
+            videos_path=videos_folder(options.videos_path),
+        )
         for name in ("train", "val", *(["test"] if options.test else []))
     }
     schema = splits["train"].schema

@@ -15,6 +15,7 @@ from optuna.trial import FrozenTrial
 
 from vidsgg.assembly.data import choose_device, open_splits, resolve_data_path
 from vidsgg.charts.search import write_search_charts
+from vidsgg.datasets.registry import videos_folder
 from vidsgg.engine.checkpoint import newest_checkpoint
 from vidsgg.engine.loggers import find_logger
 from vidsgg.engine.report import DEFAULT_MONITOR, Monitor
@@ -200,6 +201,7 @@ def _check(training: TrainOptions, models: Sequence[str]) -> Monitor:
         val=training.val,
         skip_bad=training.skip_bad,
         max_pairs=training.max_pairs,
+        videos_path=videos_folder(training.videos_path),
     )
     schema = splits.train.schema
     for name in models:

@@ -9,6 +9,7 @@ from typing import Literal
 
 from vidsgg.cli.command_line import parse
 from vidsgg.cli.documents import STDOUT, folder_for_stdout
+from vidsgg.datasets.format import VIDEOS_HELP
 from vidsgg.errors import ConfigError, DataError, counted
 from vidsgg.options import option
 from vidsgg.status import say
@@ -19,6 +20,7 @@ class ShowOptions:
     data_path: str | None = option(
         None, "folder of the data set; by default data/action_genome, if it exists", place="input", remote=True
     )
+    videos_path: str | None = option(None, VIDEOS_HELP, place="input", remote=True)
     split: Literal["train", "test"] = option("test", "split of the video")
     video: str = option("0", "name of the video, or its number in the split, from 0")
     frame: str = option(
@@ -43,13 +45,18 @@ def main(argv: Sequence[str]) -> int:
 
     from vidsgg.datasets.base import Subset
     from vidsgg.datasets.pictures import picture_notes
-    from vidsgg.datasets.registry import data_folder, open_whole_split
+    from vidsgg.datasets.registry import data_folder, open_whole_split, videos_folder
     from vidsgg.inference.graphs import annotated_graph
     from vidsgg.io.atomic import whole_file
     from vidsgg.viewer.drawing import draw_frame, draw_sheet
     from vidsgg.viewer.graphs import colours, subjects_of, thing_names
 
-    dataset = open_whole_split(data_folder(options.data_path), options.split, "predcls")
+    dataset = open_whole_split(
+        data_folder(options.data_path),
+        options.split,
+        "predcls",
+        videos_path=videos_folder(options.videos_path),
+    )
     index = dataset.find(options.video)
     annotation = dataset.annotation(index)
     images = dataset.images(index) if dataset.schema.has_frames else None
