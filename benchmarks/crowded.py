@@ -9,7 +9,6 @@ memory is the process's peak less what it held before, with model and clip.
 from __future__ import annotations
 
 import multiprocessing
-import resource
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -19,6 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchmarks.peak import peak_mib
 from vidsgg.cli.command_line import parse
 from vidsgg.datasets.relation_sets import relation_schema
 from vidsgg.methods.registry import find_method
@@ -82,7 +82,7 @@ def measure(name: str, limit: int, boxes: int, frames: int) -> tuple[int, float,
     options = method.options(model=name)
     model = method.build(clip.schema, FeatureWidths(node=NODE, union=UNION), options)
     criterion = method.criterion(clip.schema, options)
-    before = _peak()
+    before = peak_mib()
 
     def forward() -> None:
         model.eval()
@@ -94,21 +94,15 @@ def measure(name: str, limit: int, boxes: int, frames: int) -> tuple[int, float,
         criterion(model(clip), clip)["total"].backward()
 
     scored = _timed(forward)
-    seen = _peak() - before
+    seen = peak_mib() - before
     learnt = _timed(step)
-    return clip.pairs // frames, scored, seen, learnt, _peak() - before
+    return clip.pairs // frames, scored, seen, learnt, peak_mib() - before
 
 
 def _timed(run: Callable[[], None]) -> float:
     start = time.process_time()
     run()
     return time.process_time() - start
-
-
-def _peak() -> float:
-    """MiB that this process has held at most."""
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most / 2**20 if sys.platform == "darwin" else most / 2**10
 
 
 def main(argv: Sequence[str] = ()) -> None:

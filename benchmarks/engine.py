@@ -10,7 +10,6 @@ checkpoints has a line of its own: how often it happens is the user's choice.
 from __future__ import annotations
 
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -24,6 +23,7 @@ from typing import Any
 
 import torch
 
+from benchmarks.peak import peak_mib
 from benchmarks.sttran import WIDTHS, random_clip
 from vidsgg.datasets.action_genome import SCHEMA
 from vidsgg.engine.checkpoint import Checkpoint, Provenance
@@ -148,7 +148,7 @@ def peak(videos: int, recompute: bool) -> dict[str, float]:
         recompute_layers(model, STTran.capabilities.recomputable)
     loop, clip = Bare(model), Clip.cat([random_clip(i) for i in range(videos)])
     seconds = min(loop.step(clip) for _ in range(3))
-    return {"peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, "seconds": seconds}
+    return {"peak": peak_mib(), "seconds": seconds}
 
 
 def main(argv: list[str] | None = None) -> None:

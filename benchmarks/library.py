@@ -9,12 +9,12 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import resource
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from benchmarks.peak import peak_mib
 from vidsgg.io.graphs import SUFFIX, graph_text
 from vidsgg.library.build import add_files
 from vidsgg.library.folder import LibraryFolder
@@ -106,7 +106,7 @@ def main(argv: list[str] | None = None) -> None:
         hits = in_plain_python(files)
         plain = time.perf_counter() - begin
         assert hits == opened.search(QUERIES[5]).total, "the loop and the search differ"
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        peak = peak_mib()
         print(
             f"\nThe sixth question over the JSON files in plain Python: {plain:.1f} s,"
             f" {plain / seconds_of[QUERIES[5]]:.0f} times as long. Peak memory of all: {peak:,.0f} MiB."

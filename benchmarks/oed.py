@@ -8,7 +8,6 @@ other programs do not count. Every training step runs in a process of its own, s
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ from typing import Any
 
 import torch
 
+from benchmarks.peak import peak_mib
 from benchmarks.sttran import WIDTHS, random_clip
 from vidsgg.cli.command_line import parse
 from vidsgg.datasets.action_genome import SCHEMA
@@ -123,7 +123,7 @@ def measure(name: str, options: OedBenchmarkOptions) -> dict[str, float]:
 
     took = seconds(step, options.steps)
     frames = {"OED, stage 1": options.frames, "OED, stage 2": 1}.get(name, clip.frames)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = peak_mib()
     return {"seconds": took, "frames": frames, "peak": peak}
 
 

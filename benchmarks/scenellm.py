@@ -16,7 +16,6 @@ one. Runs that are finished are not done again, so that a benchmark that was sto
 from __future__ import annotations
 
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -30,6 +29,7 @@ import torch
 from torch import nn
 
 from benchmarks.methods import ROWS, MethodsOptions, outcome, settings, table
+from benchmarks.peak import peak_mib
 from benchmarks.sttran import WIDTHS, random_clip
 from vidsgg.cli.command_line import parse
 from vidsgg.datasets.action_genome import SCHEMA
@@ -114,7 +114,7 @@ def measure(name: str, videos: int, train: bool) -> dict[str, float]:
         seconds.append(time.process_time() - began)
     return {
         "seconds": statistics.median(seconds[1:]),
-        "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "peak": peak_mib(),
     }
 
 

@@ -34,6 +34,7 @@ from torch.utils.flop_counter import flop_registry
 
 from benchmarks.layout import ROWS as LAYOUT_ROWS
 from benchmarks.methods import MethodsOptions, Row, outcome, settings_of, table
+from benchmarks.peak import peak_mib
 from benchmarks.sttran import build, random_clip
 from vidsgg.cli.command_line import parse
 from vidsgg.datasets.action_genome import SCHEMA
@@ -158,7 +159,7 @@ def measure(kind: str, options: StepOptions) -> dict[str, Any]:
         }
     timing = Timing(clock)
     steps.one([random_clip(i) for i in range(batch)], timing)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = peak_mib()
     parameters = sum(p.numel() for p in steps.model.parameters())
     return {
         "batches": found, "peak": peak, "parameters": parameters,

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from torch import nn
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks.peak import peak_mib
 from benchmarks.sttran import WIDTHS, random_clip
 from vidsgg.datasets.action_genome import SCHEMA
 from vidsgg.engine.optimizer import ReferenceAdamW
@@ -82,7 +82,7 @@ def measure(name: str, what: str, videos: int, device: str) -> dict[str, Any]:
     if device != "cpu":
         peak = torch.cuda.max_memory_allocated() / 2**20
     else:
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        peak = peak_mib()
     with profile(activities=[ProfilerActivity.CPU, *([] if device == "cpu" else [ProfilerActivity.CUDA])]) as seen:
         step(0)
     spent = {e.key: e.self_cpu_time_total if device == "cpu" else e.self_device_time_total for e in seen.key_averages()}

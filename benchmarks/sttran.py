@@ -10,7 +10,6 @@ windows, everything computed, unfused optimiser), checked to give the same numbe
 from __future__ import annotations
 
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -21,6 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from benchmarks.peak import peak_mib
 from benchmarks.plain_sttran import PlainSTTran
 from vidsgg.datasets.action_genome import SCHEMA
 from vidsgg.engine.optimizer import ReferenceAdamW
@@ -106,7 +106,7 @@ def measure(kind: str, what: str, batch: int, autocast: bool, videos: int) -> di
             optimizer.step()
         if start:
             seconds.append((time.perf_counter() - began) / batch)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = peak_mib()
     return {"seconds": statistics.median(seconds), "peak": peak}
 
 

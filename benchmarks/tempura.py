@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -29,6 +28,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from benchmarks.peak import peak_mib
 from benchmarks.sttran import WIDTHS, random_clip
 from vidsgg.datasets.action_genome import SCHEMA
 from vidsgg.engine.optimizer import ReferenceAdamW
@@ -131,11 +131,7 @@ def peak(name: str, mode: str, what: str, videos: int, device: str) -> dict[str,
     learner = prepared(name, mode, device)
     for seed in range(2, min(videos, 3) + 2):
         learner.step(seed, what)
-    used = (
-        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        if device == "cpu"
-        else torch.cuda.max_memory_allocated() / 2**20
-    )
+    used = peak_mib() if device == "cpu" else torch.cuda.max_memory_allocated() / 2**20
     return {"peak": used, "parameters": sum(p.numel() for p in learner.model.parameters())}
 
 

@@ -18,7 +18,6 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -36,6 +35,7 @@ import av
 import av.filter
 import torch
 
+from benchmarks.peak import peak_mib
 from vidsgg.assembly.trained_model import TrainedModel
 from vidsgg.assembly.video_predictor import VideoSettings
 from vidsgg.cli import train
@@ -134,7 +134,7 @@ def measure(film: Path, checkpoint: Path, out: Path, plain: bool) -> Row:
             count += 1
         relations = clock.call("intervals", timeline.intervals)()
         clock.call("write", writer.finish)(relations, None)
-    return Row(count, dict(clock.spent), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MIB)
+    return Row(count, dict(clock.spent), peak_mib())
 
 
 def whole_video(film: Path) -> list[FootageFrame]:

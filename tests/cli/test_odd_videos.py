@@ -197,7 +197,7 @@ def test_videos_that_are_odd_but_can_be_read(
 
 MEMORY = """
 import sys
-from peak import peak_bytes
+from benchmarks.peak import peak_bytes
 from vidsgg.cli import predict
 from vidsgg.cli.main import run
 code = run(predict.main, sys.argv[1:])

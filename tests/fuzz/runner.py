@@ -24,7 +24,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, TextIO
 
-from peak import peak_bytes
+from benchmarks.peak import peak_bytes
 
 SECONDS = 60  # that one case may take
 MEMORY = 1 << 30  # bytes that one case may take beyond what the process had before

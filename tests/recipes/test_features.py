@@ -386,9 +386,9 @@ def test_an_interrupt_is_one_line(data: Path, tmp_path: Path, whole: dict[str, b
 
 def _peak_of_writing(folder: Path, videos: int, answer: Any) -> None:
     import torch
-    from peak import peak_bytes
     from toys import PictureVideos
 
+    from benchmarks.peak import peak_bytes
     from vidsgg.features.key import StoreKey
     from vidsgg.features.stored_clip import RecordSource
     from vidsgg.structures.clip import Clip
