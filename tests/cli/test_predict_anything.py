@@ -66,6 +66,19 @@ def test_boxes_of_any_detector_are_related(kitchen: Path, network: Path, capsys:
     assert graph.made_by is not None and graph.made_by.detector == "onnx"
 
 
+def test_what_has_no_class_is_named_where_nothing_is_related(
+    kitchen: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A street: a person, and things that Action Genome does not have. The second video is counted anew."""
+    rows = np.array([[20, 5, 60, 62, 0.9, 0], [34, 26, 42, 36, 0.8, 1], [2, 2, 9, 9, 0.1, 2]], np.float32)
+    street = write_network(tmp_path / "s.onnx", {"detections": rows}, names=["person", "bicycle", "car"])
+    Path("again.mp4").write_bytes(kitchen.read_bytes())
+    assert main(["predict", "kitchen.mp4", "again.mp4", "-detector", str(street), "-device", "cpu"]) == 0
+    said = "".join(capsys.readouterr())
+    told = r"the detector also saw bicycle \(in 4 of 4 frames\), no class of the model\."
+    assert len(re.findall(told, said)) == 2 and "saw car" not in said
+
+
 def test_what_is_wrong_is_one_message(kitchen: Path, network: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for given, message in (
         (["-detector", str(network)], "none of the detector's labels is a class of the model. Labels: someone, mug."),

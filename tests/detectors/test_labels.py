@@ -53,6 +53,14 @@ def test_a_file_comes_first(tmp_path: Path) -> None:
         map_labels(["mug"], CLASSES, file)
 
 
+def test_which_labels_of_a_picture_are_left_out() -> None:
+    found = map_labels(["person", "dog", "N/A", "cat"], CLASSES)
+    sure = torch.tensor([[0.9, 0.3, 0.0, 0.0], [0.1, 0.5, 0.0, 0.4], [0.0, 0.0, 0.9, 0.0], [0.1, 0.0, 0.0, 0.24]])
+    assert found.left_out_of(sure, 0.25) == {"dog"}  # a box has one label; a cat is not sure enough; N/A is nothing
+    assert found.left_out_of(sure, 0.2) == {"dog", "cat"}
+    assert found.left_out_of(sure[:0], 0.25) == set()
+
+
 def test_no_label_of_use_is_an_error() -> None:
     with pytest.raises(ConfigError, match=r"none of the detector's labels.*Labels: dog, cat\..*-label_map FILE"):
         map_labels(["dog", "cat"], CLASSES)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import get_args
@@ -114,6 +114,13 @@ class VideoPredictor:
             shown_from=self.shown_from,
             on_request=tuple(name for group in groups for name in group.on_request),
         )
+
+    @property
+    def left_out(self) -> Mapping[str, int]:
+        """In how many pictures so far the detector saw each label that is no class of the model."""
+        source = self.ready.source
+        detector = source.boxes or source.detector
+        return {} if detector is None else detector.left_out
 
     def tracker(self) -> Tracker:
         """A new one, for one video."""

@@ -125,6 +125,11 @@ class BoxDetector(ABC):
         """Remarks to show with its name, such as classes that it never finds."""
         return ()
 
+    @property
+    def left_out(self) -> Mapping[str, int]:
+        """In how many pictures so far it saw each label that is no class; empty if it has no others."""
+        return {}
+
     def frozen_parts(self) -> Sequence[FrozenPart]:
         """What another backend may compute in torch's place (-backend, -precision); none by default."""
         return ()

@@ -5,6 +5,7 @@ Letters: N candidates of a picture, L labels of the detector, O classes with the
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -50,21 +51,31 @@ def one_label(box: Tensor, label: Tensor, score: Tensor, labels: int, source: st
     return BoxCandidates(box, probability)
 
 
-def choose(
-    found: Sequence[BoxCandidates], sizes: Sequence[tuple[int, int]], labels: LabelMap, source: str
-) -> FoundBoxes:
-    """The boxes of some pictures that are classes of the vocabulary, the surest of those of a class that overlap.
+class Chooser:
+    """Of what a network says of pictures, the boxes that are classes of the vocabulary.
 
-    sizes: width and height of every picture. A box counts for every class that is likely enough for
-    it, or, where labels exclude one another, for the likeliest; not at all for those that are less
-    likely than a label that is no class. What stays is clipped to its picture. source: the detector,
-    for messages. Raises DataError if the network's numbers are no boxes or no probabilities.
+    source: the detector, for messages. sure_from: the score from which a box counts in ``left_out``.
     """
-    parts = [_of_picture(one, size, labels, source) for one, size in zip(found, sizes, strict=True)]
-    counts = torch.tensor([len(box) for box, *_ in parts])
-    box, klass, score, distribution = (torch.cat(column) for column in zip(*parts, strict=True))
-    frame = torch.arange(len(parts)).repeat_interleave(counts).to(box.device)
-    return FoundBoxes(frame, box, klass, score, distribution)
+
+    def __init__(self, labels: LabelMap, source: str, sure_from: float) -> None:
+        self.labels, self.source, self.sure_from = labels, source, sure_from
+        self.left_out = Counter[str]()  #: in how many pictures so far a label was seen that is no class
+
+    def __call__(self, found: Sequence[BoxCandidates], sizes: Sequence[tuple[int, int]]) -> FoundBoxes:
+        """The boxes of some pictures, the surest of those of a class that overlap.
+
+        sizes: width and height of every picture. A box counts for every class that is likely enough
+        for it, or, where labels exclude one another, for the likeliest; not at all for those that
+        are less likely than a label that is no class. What stays is clipped to its picture. Raises
+        DataError if the network's numbers are no boxes or no probabilities.
+        """
+        parts = [_of_picture(one, size, self.labels, self.source) for one, size in zip(found, sizes, strict=True)]
+        for one in found:
+            self.left_out.update(self.labels.left_out_of(one.probability, self.sure_from))
+        counts = torch.tensor([len(box) for box, *_ in parts])
+        box, klass, score, distribution = (torch.cat(column) for column in zip(*parts, strict=True))
+        frame = torch.arange(len(parts)).repeat_interleave(counts).to(box.device)
+        return FoundBoxes(frame, box, klass, score, distribution)
 
 
 def _of_picture(

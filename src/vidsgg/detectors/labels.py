@@ -56,6 +56,15 @@ class LabelMap:
             said.append(f"classes that it never finds: {_listed(self.unseen)}")
         return tuple(said)
 
+    def left_out_of(self, probability: Tensor, least: float) -> set[str]:
+        """The left-out labels of the boxes of a picture. probability: (N, L); a box has its likeliest
+        label, from a probability of ``least``."""
+        if not len(probability):
+            return set()
+        likeliest, label = probability.max(1)
+        names = {self.labels[at] for at in label[likeliest >= least].unique().tolist() if self.index[at] == 0}
+        return {name for name in names if _plain(name) not in NOTHING}
+
     def grouped(self, probability: Tensor, *, exclusive: bool) -> Tensor:
         """(N, L) probabilities of labels to (N, O) of classes; column 0 holds the labels that are no class.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from vidsgg.detectors.base import BoxDetector, FoundBoxes, join_found
-from vidsgg.detectors.candidates import BoxCandidates, choose
+from vidsgg.detectors.candidates import BoxCandidates, Chooser
 from vidsgg.detectors.label_files import NO_LABELS, LabelFiles
 from vidsgg.detectors.labels import LabelMap, map_labels, read_labels
 from vidsgg.detectors.letterbox import NetworkInput
@@ -63,6 +63,7 @@ class OnnxDetector(BoxDetector):
         self.convention = recognise(first, count, (side[1], side[0]), str(path))
         assert self._own is not None  # or recognise had refused
         self.labels: LabelMap = map_labels(self._own, self.classes, labels.label_map)
+        self.choose = Chooser(self.labels, str(path), self.rules.least_score)
         self.input = _network_input(side, self.convention, notes)
 
     @classmethod
@@ -80,6 +81,10 @@ class OnnxDetector(BoxDetector):
     def remarks(self) -> tuple[str, ...]:
         where = "the CPU" if self._device.type == "cpu" else "the GPU"
         return (f"onnxruntime on {where}", *self.labels.remarks)
+
+    @property
+    def left_out(self) -> Mapping[str, int]:
+        return self.choose.left_out
 
     def describe(self) -> dict[str, Any]:
         return {
@@ -120,8 +125,7 @@ class OnnxDetector(BoxDetector):
                 one = self.convention.candidates(outputs, at, str(self.path))
                 found.append(BoxCandidates(placement.to_picture(one.box.float()), one.probability, one.exclusive))
                 sizes.append((image.shape[1], image.shape[0]))
-            chosen = choose(found, sizes, self.labels, str(self.path))
-            parts.append(chosen.shifted(begin))
+            parts.append(self.choose(found, sizes).shifted(begin))
         return join_found(parts, len(self.classes), self.device)
 
     def _opened(self, providers: list[Any]) -> Any:

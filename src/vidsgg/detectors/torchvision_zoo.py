@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,7 +13,7 @@ from torchvision.models import WeightsEnum, get_model, get_model_weights
 
 from vidsgg.detectors.backends.parts import FrozenPart, picture_examples, region_examples
 from vidsgg.detectors.base import SCORE_FLOOR, BoxDetector, FoundBoxes, join_found
-from vidsgg.detectors.candidates import choose, one_label
+from vidsgg.detectors.candidates import Chooser, one_label
 from vidsgg.detectors.label_files import NO_LABELS, LabelFiles
 from vidsgg.detectors.labels import map_labels
 from vidsgg.detectors.names import NAMES, ZOO
@@ -38,6 +38,7 @@ class TorchvisionBoxes(BoxDetector):
         """With random weights (seed 0), in evaluation mode on the CPU. Raises ConfigError for labels that do not fit."""
         self.name, self.classes, self.rules = name, tuple(classes), RULES[name]
         self.labels = map_labels(_weights_of(name).meta["categories"], self.classes, label_map)
+        self.choose = Chooser(self.labels, name, self.rules.least_score)
         # Their own thresholds lie elsewhere, and are meant for other uses.
         threshold = {"box_score_thresh" if name.startswith("fasterrcnn") else "score_thresh": SCORE_FLOOR}
         with torch.random.fork_rng(devices=[]):
@@ -80,6 +81,10 @@ class TorchvisionBoxes(BoxDetector):
         regions = region_examples(model.backbone.out_channels)
         return backbone, FrozenPart("box_head", model.roi_heads.box_head, "forward", regions, (0,))
 
+    @property
+    def left_out(self) -> Mapping[str, int]:
+        return self.choose.left_out
+
     def describe(self) -> dict[str, Any]:
         return {"detector": self.architecture, "network": self.name, "classes_of_labels": list(self.labels.index)}
 
@@ -103,7 +108,7 @@ class TorchvisionBoxes(BoxDetector):
                 one_label(one["boxes"], one["labels"], one["scores"], len(self.labels.labels), self.name)
                 for one in self.model(pixels)
             ]
-            chosen = choose(found, [(image.shape[1], image.shape[0]) for image in few], self.labels, self.name)
+            chosen = self.choose(found, [(image.shape[1], image.shape[0]) for image in few])
             parts.append(chosen.shifted(begin))
         return join_found(parts, len(self.classes), self.device)
 

@@ -6,7 +6,7 @@ Letters: T pictures, Q queries, L labels or prompts, K tokens of a text.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from vidsgg.detectors.base import BoxDetector, FoundBoxes, join_found
-from vidsgg.detectors.candidates import BoxCandidates, choose
+from vidsgg.detectors.candidates import BoxCandidates, Chooser
 from vidsgg.detectors.label_files import NO_LABELS, LabelFiles
 from vidsgg.detectors.labels import map_labels, numbered_labels, prompts_of, read_labels
 from vidsgg.detectors.names import HUB
@@ -84,6 +84,7 @@ class TransformersDetector(BoxDetector):
             self.rules = _PHRASES if self._in_one_text else _WORDS
         else:
             self.rules = _SOFTMAX if self.kind in _ENDS_IN_SOFTMAX else _SIGMOID
+        self.choose = Chooser(self.labels, source, self.rules.least_score)
 
     @classmethod
     def names(cls) -> tuple[str, ...]:
@@ -99,6 +100,10 @@ class TransformersDetector(BoxDetector):
     @property
     def remarks(self) -> tuple[str, ...]:
         return self.labels.remarks
+
+    @property
+    def left_out(self) -> Mapping[str, int]:
+        return self.choose.left_out
 
     def describe(self) -> dict[str, Any]:
         return {
@@ -128,8 +133,7 @@ class TransformersDetector(BoxDetector):
             alike = list(group)
             for few in (alike[at : at + most] for at in range(0, len(alike), most)):
                 sizes = [(image.shape[1], image.shape[0]) for image in few]
-                chosen = choose(self._candidates(few, sizes), sizes, self.labels, self.name)
-                parts.append(chosen.shifted(begin))
+                parts.append(self.choose(self._candidates(few, sizes), sizes).shifted(begin))
                 begin += len(few)
         return join_found(parts, len(self.classes), self.device)
 

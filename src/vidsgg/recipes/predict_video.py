@@ -4,6 +4,7 @@ earlier call was stopped."""
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from vidsgg.library.folder import LibraryFolder
 
 FOLDER = "graphs"
+_NAMED = 5  # labels in a note
 
 
 @dataclass(frozen=True)
@@ -207,6 +209,19 @@ def _why_nothing(found: _Found, subjects: Sequence[str], least: float) -> str:
     return f"no relation is likely for long enough; a smaller -threshold keeps more.{counts}"
 
 
+def _left_out(seen: Counter[str], frames: int) -> str | None:
+    """What the detector saw that is no class of the model, the most frequent first. seen: labels,
+    and in how many of the frames."""
+    if not seen:
+        return None
+    few = [f"{name[:60]} (in {count} of {frames} frames)" for name, count in seen.most_common(_NAMED)]
+    more = f" and {len(seen) - len(few)} more" if len(seen) > len(few) else ""
+    return (
+        f"the detector also saw {', '.join(few)}{more}, no class of the model. A label map gives a label one of"
+        " the model's classes; for classes and relations of your own, train a model on annotated videos."
+    )
+
+
 def predictor_of(options: PredictOptions) -> _Predictor:
     """The model that is asked for, with its detector. Raises ConfigError and CheckpointError as run_video_prediction."""
     return _Predictor(options)
@@ -248,7 +263,7 @@ class _Predictor:
 
     def predict(self, place: GraphPlace) -> VideoDone:
         """Write the graph of a video. A problem with the video is part of what is returned."""
-        started = time.perf_counter()
+        started, before = time.perf_counter(), Counter(self._at.left_out)
         try:
             notes = [] if self.boxes is None else check_video(self.boxes.source, str(self.boxes.path), place.video)
             footage, boxes = self._at.open(place.video)
@@ -267,6 +282,8 @@ class _Predictor:
             return VideoDone(place.video, place.file, problem=str(error))
         if not found.relations:
             notes.append(_why_nothing(found, self._at.schema.vocabulary.subjects, self._at.rules.least))
+            if seen := _left_out(Counter(self._at.left_out) - before, found.frames):
+                notes.append(seen)
         return VideoDone(
             place.video,
             place.file,
