@@ -61,9 +61,16 @@ def test_files_that_do_not_say_what_their_detector_is(tmp_path: Path) -> None:
     assert known_detector(path) is None and load_detector(path).classes == CLASSES
     torch.save({"model": {}}, path)  # of the authors
     assert known_detector(path) is None
-    for wrong in ({**known, "weights": "0"}, {**known, "node_width": 0}, {**known, "remarks": 1}, [], {}):
+    wrong = [
+        *({"known": {**known, **part}} for part in ({"weights": "0"}, {"weights": known["weights"] + "\n"})),
+        *({"known": {**known, **part}} for part in ({"node_width": 0}, {"remarks": 1})),
+        *({"known": part} for part in ([], {})),
+        *({"description": {**content["description"], "x": value}} for value in (torch.zeros(2), b"a", {(1, 2): 3})),
+        *({"description": part} for part in ({}, {"detector": [1]})),
+    ]
+    for parts in wrong:
+        torch.save({**content, "known": known, **parts}, path)
         with pytest.raises(CheckpointError, match=r"own\.pth holds no detector that can be built: "):
-            torch.save({**content, "known": wrong}, path)
             known_detector(path)
 
 

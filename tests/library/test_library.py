@@ -92,6 +92,8 @@ def test_a_class_alone_finds_where_its_things_are_seen(lib: LibraryFolder) -> No
     assert "FROM things" in library.explain("person")
     with pytest.raises(ConfigError, match=r"'persn': .*a thing of that name; did you mean 'person'"):
         library.search("persn")
+    with pytest.raises(ConfigError, match=r"'Holding': a predicate, .* write \* \"Holding\" \*\n"):
+        library.search('"Holding"')
     with pytest.raises(ConfigError, match="limit is 0; ask for one hit"):
         library.search("person", limit=0)
 

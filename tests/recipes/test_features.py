@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from datasets.ag_files import plain, write, write_video
 from datasets.easg_files import write_easg
 from detectors.tiny import tiny_detector
@@ -137,7 +138,11 @@ def test_what_is_there_is_kept(data: Path, tmp_path: Path, whole: dict[str, byte
 
 
 def test_with_everything_stored_the_detector_is_not_built(
-    data: Path, whole: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    data: Path,
+    whole: dict[str, bytes],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     root = copy_of(data, tmp_path / "data")
     store = root / "features" / "sgdet"
@@ -162,6 +167,15 @@ def test_with_everything_stored_the_detector_is_not_built(
     assert not built
     record = read_run(tmp_path / "run").made.detector
     assert record is not None and record.weights == FeatureStore.open(store).key.weights == weights
+
+    # A file that says other widths than the features have.
+    detector = (root / "detector.pth").read_bytes()
+    said = torch.load(root / "detector.pth", weights_only=True)
+    torch.save({**said, "known": {**said["known"], "node_width": 7}}, root / "detector.pth")
+    capsys.readouterr()
+    assert run(evaluate.main, score) == 2
+    assert re.search("columns and .* says 7 and .* one of the two is damaged", capsys.readouterr().err)
+    (root / "detector.pth").write_bytes(detector)
 
     # Where features have to be computed, it is.
     for folder in filter(Path.is_dir, store.iterdir()):

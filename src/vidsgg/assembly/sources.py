@@ -254,6 +254,13 @@ def _from_store(
     name: str,
     key: StoreKey,
 ) -> FeatureSource:
+    """Raises DataError if the file of the detector says other widths than the store."""
+    if store.widths != widths:
+        raise DataError(
+            f"the features in {store.folder} have {store.widths.node} columns and {store.widths.union} channels, but"
+            f" {name} says {widths.node} and {widths.union} of its own, so one of the two is damaged. Copy the detector"
+            " again, or write the features again with 'vidsgg features'."
+        )
     said = f"features: {store.dtype} from {store.folder}, by {line}"
     return FeatureSource(mode, device, widths, (said,), store=store, name=name, key=key)
 

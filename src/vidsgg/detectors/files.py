@@ -3,6 +3,7 @@ torchvision's."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,7 +92,9 @@ def known_detector(path: Path) -> KnownDetector | None:
         return None
     try:
         file = as_type(content, _Known)
-    except DataError as error:
+        _architecture_in(file.description)
+        json.dumps(file.description)  # it is compared with what stands in JSON
+    except (DataError, CheckpointError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path} holds no detector that can be built: {error}") from error
     known = file.known
     return KnownDetector(
@@ -141,7 +144,7 @@ class _File(msgspec.Struct):
 class _Facts(msgspec.Struct):
     """What ``_known`` gives."""
 
-    weights: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+    weights: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
     node_width: _Width
     union_channels: _Width
     remarks: Annotated[tuple[Annotated[str, msgspec.Meta(max_length=1_000_000)], ...], msgspec.Meta(max_length=100)]
@@ -155,12 +158,17 @@ class _Known(msgspec.Struct):
     known: _Facts
 
 
+def _architecture_in(description: Mapping[str, Any]) -> str:
+    name = description.get("detector")
+    if not isinstance(name, str):
+        raise CheckpointError(f"'detector' in its description is {short(name)}; expected the name of one.")
+    return name
+
+
 def _build(path: Path, content: Mapping[str, Any]) -> RegionDetector:
     try:
         file = as_type(content, _File)
-        name = file.description.get("detector")
-        if not isinstance(name, str):
-            raise CheckpointError(f"its description names no detector but {short(name)}.")
+        name = _architecture_in(file.description)
         kind = architecture(name)
         if not issubclass(kind, RegionDetector):
             raise CheckpointError(f"a {short(name)} detector is not kept in files of this kind.")

@@ -40,7 +40,7 @@ _Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 60)]
 class LibraryPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """name: of its files, without the suffix. rows: of each table."""
 
-    name: Annotated[str, msgspec.Meta(pattern="^[0-9]{6,12}$")]
+    name: Annotated[str, msgspec.Meta(pattern=r"^[0-9]{6,12}\Z")]
     rows: dict[str, _Count]
 
 

@@ -82,7 +82,7 @@ class _Compiler:
         if not labels:
             labels = labels_called(word.text, more)
             if not labels:
-                raise self._unknown(word, "thing", known, more)
+                raise self._no_thing(word, known, more)
             self.notes.append(f"no graph of this library has a thing called {_quoted(labels)}")
         select = (
             'SELECT video, min(time) AS begin, max(time) AS "end", max(score) AS score,\n'
@@ -191,6 +191,14 @@ class _Compiler:
             self.notes.append(f"no relation over time of this library has {word}")
         else:
             self.notes.append("no graph of this library has a relation over time")
+
+    def _no_thing(self, word: QueryWord, known: Sequence[str], more: Sequence[str]) -> ConfigError:
+        """An error about a word that stands alone and is no class. known, more: as for ``_unknown``."""
+        predicates = (*self.words.of_graphs.predicates, *self.words.of_vocabularies.predicates)
+        if _called(word.text, predicates) is None:
+            return self._unknown(word, "thing", known, more)
+        written = self.text[word.begin : word.end]
+        return fault(self.text, word, f"a predicate, and a class is expected; for its relations, write * {written} *")
 
     def _unknown(self, word: QueryWord, kind: str, known: Sequence[str], more: Sequence[str]) -> ConfigError:
         """An error about a word that is unknown. known: what the library has; more: what else its
