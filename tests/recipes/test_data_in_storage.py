@@ -290,10 +290,13 @@ def test_what_cannot_be_is_one_message(
     other = tmp_path / "notes.json"
     other.write_text("{}")
     upload(other, empty)
+    release = buckets.new()
+    upload(other, release, "EASG/EASG_unict_master_final.json")
     trained = lifted(here, buckets.new())
     upload(here.parent / "detector.pth", trained)
     for words, message in (
-        (["train", "-data_path", str(empty)], "holds no known data set. Looked for"),
+        (["train", "-data_path", str(empty)], f"error: data set folder {empty} holds no known data set. Looked for"),
+        (["train", "-data_path", str(release)], f"error: data set folder {release} holds EASG's full release"),
         (["train", "-data_path", f"{there}/annotations"], f"did you mean its folder, '{there}'?"),
         (["train", "-data_path", f"{there}/none"], "there is no such file or folder"),
         (["features", "-data_path", str(trained)], "copy it to this machine and name it with -detector"),

@@ -92,8 +92,10 @@ def _in_storage(path: RemotePath) -> str:
             if len(found) == 1
             else f"data set folder {path} is taken for several: {' and '.join(form.title for form in found)}."
         )
+    if refusal := next(filter(None, (form.refusal(folder) for form in readable)), ""):
+        raise DataError(f"data set folder {path} {refusal}")
     wanted = "; ".join(f"{form.name}: {' or '.join(form.marks)}" for form in readable)
-    raise ConfigError(
+    raise DataError(
         f"data set folder {path} holds no known data set. Looked for {wanted}."
         f"{_OTHERS if len(readable) < len(formats) else ''}"
     )
