@@ -4,12 +4,14 @@ alone. Imports nothing heavy."""
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 # In the environment, so that the processes that a command starts are as quiet as it is.
 _VARIABLE = "VIDSGG_STATUS"
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # all but tabulators and ends of lines
 QUIET, NORMAL, VERBOSE = "quiet", "normal", "verbose"
 
 
@@ -36,10 +38,16 @@ def level_of_one_command() -> Iterator[None]:
             os.environ[_VARIABLE] = before
 
 
+def visible(text: str) -> str:
+    """Text for a terminal: control characters, which a name in a file may contain, as ``\\x1b``."""
+    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+
+
 def say(text: str) -> None:
     """A line, or several, about the work under way; nothing after -q. Stays above progress bars."""
     if level() == QUIET or not text:
         return
+    text = visible(text)
     bars = sys.modules.get("tqdm")  # no bar is shown where nobody has imported it
     if bars is None:
         print(text, file=sys.stderr, flush=True)

@@ -9,11 +9,13 @@ from typing import Literal
 import pytest
 
 from vidsgg.cli.command_line import parse
+from vidsgg.cli.main import main
 from vidsgg.cli.train import parse_train
 from vidsgg.errors import ConfigError
 from vidsgg.methods.frequency import FrequencyOptions
 from vidsgg.methods.sttran import STTranOptions
 from vidsgg.options import option
+from vidsgg.status import say, visible
 
 
 @dataclass(frozen=True)
@@ -184,3 +186,16 @@ def test_a_mistake_in_the_environment_is_named(text: str, message: str, monkeypa
     monkeypatch.setenv("VIDSGG_OPTIONS", text)
     with pytest.raises(ConfigError, match=message):
         parse(STTranOptions, [], prog="train", description="")
+
+
+def test_names_in_files_do_not_control_the_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Errors, lines about the work and logs show escape sequences of a name instead of sending them."""
+    monkeypatch.chdir(tmp_path)
+    name = "a\x1b[2J\x9b31m\r.mp4"
+    assert visible(f"{name}\tb\n") == "a\\x1b[2J\\x9b31m\\x0d.mp4\tb\n"
+    assert main(["predict", name, "-device", "cpu"]) == 2
+    say(name)
+    said = capsys.readouterr().err
+    assert said.count("a\\x1b[2J") >= 2 and not any(letter in said for letter in "\x1b\x9b\r")

@@ -281,6 +281,8 @@ def test_the_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: p
     assert "DuckDB rejects" in capsys.readouterr().err
     assert run(search_command.main, ["lib", "person holding cup", "-explain", "True"]) == 0
     assert "FROM relations AS r1" in capsys.readouterr().out
+    assert run(search_command.main, ["lib", "person holding cup", "-explain", "True", "-page", "new.html"]) == 2
+    assert "-explain prints the SQL and searches nothing" in capsys.readouterr().err
     assert run(search_command.main, ["lib"]) == 2
     assert read_graph(tmp_path / "graphs" / "walk.graph.json") == Library("lib").graph("walk.mp4")
 

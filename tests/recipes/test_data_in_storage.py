@@ -17,13 +17,15 @@ from PIL import Image
 
 from vidsgg.cli.main import main
 from vidsgg.datasets.action_genome import OBJECTS
-from vidsgg.datasets.base import Subset
+from vidsgg.datasets.base import Subset, VideoDataset
+from vidsgg.datasets.format import DatasetFormat
 from vidsgg.datasets.pictures import count_pictures
-from vidsgg.datasets.registry import open_whole_split
+from vidsgg.datasets.registry import FORMATS, identify, open_whole_split
 from vidsgg.detectors.files import save_detector
 from vidsgg.errors import DataError
 from vidsgg.features.stored_clip import RecordSource, annotation_digest
 from vidsgg.io.locations import RemotePath
+from vidsgg.plugins import _Installed
 
 OPTIONS = {
     "model": "dsgdetr",
@@ -281,6 +283,28 @@ def test_a_run_with_videos_in_another_place(
         assert main([*scored, "-videos_path", place]) == 2
         said = "".join(capsys.readouterr())
         assert message in said and "a-secret" not in said and "Traceback" not in said
+
+
+def test_an_installed_format_that_fails_there_costs_itself_only(
+    there: RemotePath, buckets: Buckets, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Broken(DatasetFormat):
+        name, title, marks, remote = "broken", "Broken", ("broken.txt",), True
+
+        def recognises(self, folder: Path) -> bool:
+            raise KeyError("kind")
+
+        def open(self, folder: Path, split: str, mode: str, skip_bad: bool) -> VideoDataset:
+            raise AssertionError
+
+    installed = {"broken": [_Installed("their-data", "theirs:FORMAT")]}
+    monkeypatch.setitem(vars(FORMATS), "_installed", installed)
+    monkeypatch.setitem(FORMATS._found, "broken", Broken())
+    said = "the data set format 'broken' of the installed package their-data failed on"
+    assert identify(there) == ("action_genome", there)
+    assert f"warning: {said} {there}: KeyError: 'kind'." in capsys.readouterr().err
+    with pytest.raises(DataError, match=f"holds no data set that another format recognises, and {said}"):
+        identify(buckets.new())
 
 
 def test_what_cannot_be_is_one_message(

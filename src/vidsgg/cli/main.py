@@ -18,7 +18,7 @@ from vidsgg.cli.completing import completing, offer_commands, words_before
 from vidsgg.cli.verbosity import LEVELS, be
 from vidsgg.errors import ConfigError, ProcessLost, Stopped, VidsggError, is_lack_of_memory, short
 from vidsgg.options import closest
-from vidsgg.status import VERBOSE, level, level_of_one_command, process_number
+from vidsgg.status import VERBOSE, level, level_of_one_command, process_number, visible
 
 COMMANDS = {
     "train": "train a model",
@@ -122,7 +122,7 @@ def _say(message: str) -> int:
     more = f" ... ({len(message) - _LONGEST:,} more letters)" if len(message) > _LONGEST else ""
     if level() == VERBOSE and sys.exc_info()[0] is not None:
         traceback.print_exc()
-    print(f"{red('error:', sys.stderr)} {message[:_LONGEST]}{more}", file=sys.stderr)
+    print(f"{red('error:', sys.stderr)} {visible(message[:_LONGEST])}{more}", file=sys.stderr)
     return 2
 
 

@@ -52,9 +52,8 @@ def identify(path: str | Location) -> tuple[str, Location]:
     was looked for, ConfigError for a data set in object storage that can only be read from a disk."""
     path = location(path)
     try:
-        if isinstance(path, RemotePath):
-            return _in_storage(path), path
-        form, failures = _format_of(path) if path.is_dir() else (None, [])
+        here = isinstance(path, RemotePath) or path.is_dir()
+        form, failures = _format_of(path) if here else (None, [])
         if form is not None:
             for failure in failures:
                 if failure in _warned:
@@ -62,12 +61,15 @@ def identify(path: str | Location) -> tuple[str, Location]:
                 _warned.add(failure)
                 print(f"warning: {failure} The folder is read as {form.title}.", file=sys.stderr)
             if _ask(form, form.inside, path):
-                above = Path(os.path.abspath(path)).parent if path.name in ("", "..") else path.parent
+                if isinstance(path, RemotePath) or path.name not in ("", ".."):
+                    above = path.parent
+                else:
+                    above = Path(os.path.abspath(path)).parent
                 raise DataError(
                     f"{path} holds only the annotations of a data set; did you mean its folder, {_said(above)}?"
                 )
             return form.name, path
-        raise _nothing(path, failures)
+        raise _nothing_stored(path, failures) if isinstance(path, RemotePath) else _nothing(path, failures)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         if isinstance(error, DataError):
             raise
@@ -78,27 +80,16 @@ def identify(path: str | Location) -> tuple[str, Location]:
         ) from error
 
 
-def _in_storage(path: RemotePath) -> str:
-    """The name of the data set in a folder of object storage."""
-    formats = FORMATS.all().values()
-    readable = [form for form in formats if form.remote]
-    folder = cast(Path, path)  # see DatasetFormat.remote
-    found = [form for form in readable if form.recognises(folder)]
-    if len(found) == 1 and not found[0].inside(folder):
-        return found[0].name
-    if found:
-        raise DataError(
-            f"{path} holds only the annotations of a data set; did you mean its folder, {_said(path.parent)}?"
-            if len(found) == 1
-            else f"data set folder {path} is taken for several: {' and '.join(form.title for form in found)}."
-        )
-    if refusal := next(filter(None, (form.refusal(folder) for form in readable)), ""):
-        raise DataError(f"data set folder {path} {refusal}")
-    wanted = "; ".join(f"{form.name}: {' or '.join(form.marks)}" for form in readable)
-    raise DataError(
-        f"data set folder {path} holds no known data set. Looked for {wanted}."
-        f"{_OTHERS if len(readable) < len(formats) else ''}"
-    )
+def _nothing_stored(path: RemotePath, failures: Sequence[str]) -> DataError:
+    """As ``_nothing``, for a folder of object storage, of which no other folder is looked into."""
+    if failures:
+        return _only_failed(path, failures)
+    formats = _formats_for(path)
+    if refusal := _refusal(path, formats):
+        return DataError(f"data set folder {path} {refusal}")
+    wanted = "; ".join(f"{form.name}: {' or '.join(form.marks)}" for form in formats)
+    others = _OTHERS if len(formats) < len(FORMATS.all()) else ""
+    return DataError(f"data set folder {path} holds no known data set. Looked for {wanted}.{others}")
 
 
 _OTHERS = " Formats of other packages may need a folder of this machine: copy the data set there."
@@ -108,11 +99,11 @@ class _FormatFailed(DataError):
     """A format of an installed package failed instead of answering."""
 
 
-def _ask(form: DatasetFormat, question: Callable[[Path], T], folder: Path) -> T:
+def _ask(form: DatasetFormat, question: Callable[[Path], T], folder: Location) -> T:
     """The answer of a format. Whatever an installed one raises becomes a message that names its
     package."""
     try:
-        return question(folder)
+        return question(cast(Path, folder))  # see DatasetFormat.remote
     except Exception as error:
         package = FORMATS.origin(form.name)
         if not package:
@@ -124,11 +115,25 @@ def _ask(form: DatasetFormat, question: Callable[[Path], T], folder: Path) -> T:
         ) from error
 
 
-def _format_of(folder: Path) -> tuple[DatasetFormat | None, list[str]]:
+def _formats_for(folder: Location) -> list[DatasetFormat]:
+    """Those that can read a folder where it is."""
+    return [form for form in FORMATS.all().values() if form.remote or not isinstance(folder, RemotePath)]
+
+
+def _refusal(folder: Location, formats: Sequence[DatasetFormat]) -> str:
+    """What the first format that knows a folder and cannot read it says of it."""
+    return next(filter(None, (_ask(form, form.refusal, folder) for form in formats)), "")
+
+
+def _only_failed(folder: Location, failures: Sequence[str]) -> DataError:
+    return DataError(f"data set folder {folder} holds no data set that another format recognises, and {failures[0]}")
+
+
+def _format_of(folder: Location) -> tuple[DatasetFormat | None, list[str]]:
     """The format of a folder, and what went wrong in formats of installed packages. Raises
     DataError if several recognise it."""
     found, failures = [], []
-    for form in FORMATS.all().values():
+    for form in _formats_for(folder):
         try:
             if _ask(form, form.recognises, folder):
                 found.append(form)
@@ -147,10 +152,10 @@ def _nothing(path: Path, failures: Sequence[str]) -> DataError:
     """What is wrong with a path that is no data set, with the one that may be meant. failures: as
     ``_format_of`` gives them."""
     if failures:
-        return DataError(f"data set folder {path} holds no data set that another format recognises, and {failures[0]}")
+        return _only_failed(path, failures)
     if path.is_dir():
-        formats = FORMATS.all().values()
-        if refusal := next(filter(None, (_ask(form, form.refusal, path) for form in formats)), ""):
+        formats = _formats_for(path)
+        if refusal := _refusal(path, formats):
             return DataError(f"data set folder {path} {refusal}")
         wanted = "; ".join(f"{form.name}: {' or '.join(form.marks)}" for form in formats)
         text, remedy = f"data set folder {path} holds no known data set", f" Looked for {wanted}."

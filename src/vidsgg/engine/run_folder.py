@@ -28,7 +28,7 @@ from vidsgg.io.atomic import remove_left_behind, same_file, write_whole
 from vidsgg.io.links import regular_file
 from vidsgg.io.names import file_name
 from vidsgg.io.untrusted import read_yaml
-from vidsgg.status import say
+from vidsgg.status import say, visible
 
 OUTPUT = Path("output")
 # What training writes into a run's folder; patterns for ``remove_made``.
@@ -159,7 +159,7 @@ class RunFolder:
         """One line to logfile.txt, and to the screen above a progress bar if there is one. shown:
         False for what the command says itself. Raises ConfigError if the disk is full."""
         with self._writing():
-            self._log.write(line + "\n")
+            self._log.write(visible(line) + "\n")
             self._log.flush()
         if self.echo and shown:
             say(line)

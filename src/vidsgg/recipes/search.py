@@ -15,6 +15,7 @@ from vidsgg.io.places import check_replaced
 from vidsgg.library.page import hits_page
 from vidsgg.library.search import LIMIT, Hits, Library
 from vidsgg.options import option
+from vidsgg.status import visible
 
 _MOST_NOTES = 5  # of those that only some hits have
 
@@ -66,6 +67,8 @@ def search_library(options: SearchOptions) -> Searched:
             raise ConfigError("options -page and -explain belong to a query, not to -sql.")
         return Searched(_rows(library, options))
     if options.explain:
+        if options.page:
+            raise ConfigError("option -page: -explain prints the SQL and searches nothing; leave out one of them.")
         return Searched(library.explain(options.query))
     hits = library.search(options.query, options.limit)
     notes = [
@@ -96,6 +99,10 @@ def _text(hits: Hits, options: SearchOptions) -> str:
     if options.format == "counts":
         return "\n".join(f"{begin:10.1f} s  {count}" for begin, count in hits.counts(options.every))
     width = max((len(hit.video) for hit in hits), default=0)
+    return visible(_lines(hits, width))
+
+
+def _lines(hits: Hits, width: int) -> str:
     return "\n".join(
         f"{hit.video:{width}}  {_seconds(hit.begin)} to {_seconds(hit.end)}  {hit.score:.2f}  {'; '.join(hit.texts())}"
         for hit in hits
