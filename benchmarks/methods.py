@@ -40,7 +40,7 @@ SMALL_SCENELLM = {
     "feedforward_dim": 1024,
 }  # fmt: skip
 # of OED, which reads pictures: small ones. A step reads four frames of a video where the others read all
-# (about thirty), so it has more epochs.
+# (seventeen on average), so it has more epochs.
 SMALL_OED = {
     "backbone": "resnet18", "short_side": 96, "long_side": 160, "heads": 4, "feedforward_dim": 128, "enc_layers": 1,
     "instance_layers": 2, "relation_layers": 2, "num_queries": 24, "oed_topk": "20,12,6", "frames_per_video": 4, "lr": 1e-3,
