@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -60,6 +61,14 @@ def say_loading() -> None:
     """At a terminal: that PyTorch is imported now, which takes seconds without a word."""
     if "torch" not in sys.modules and sys.stderr.isatty() and process_number() == 0:
         say("loading PyTorch")
+
+
+def own_bars() -> None:
+    """For a process that may be killed: progress bars get a lock of this process alone. tqdm's own is
+    shared with other processes and would be left behind, of which Python warns at its end."""
+    from tqdm import tqdm
+
+    tqdm.set_lock(threading.RLock())
 
 
 def hides_bars(hidden: bool = False) -> bool | None:

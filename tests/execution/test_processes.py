@@ -146,3 +146,33 @@ def lives(pid: int) -> bool:
         return False
     status = Path(f"/proc/{pid}/stat")
     return not (status.exists() and status.read_text().rpartition(")")[2].split()[0] == "Z")
+
+
+BARS = """
+from dataclasses import dataclass
+from tqdm import tqdm
+from vidsgg.execution.many import apply_to_many
+from vidsgg.execution.processes import Processes
+
+@dataclass(frozen=True)
+class Bars:
+    def __call__(self, number):
+        return lambda item: list(tqdm([item], disable=None))
+
+if __name__ == "__main__":
+    assert sorted(apply_to_many(Bars(), range(4), Processes(2))) == [[0], [1], [2], [3]]
+"""
+
+
+def test_workers_with_progress_bars_leave_nothing_behind(tmp_path: Path) -> None:
+    """Python would warn at the end of semaphores that stopped workers did not give back."""
+    (tmp_path / "bars.py").write_text(BARS)
+    paths = os.pathsep.join(sys.path)
+    done = subprocess.run(
+        [sys.executable, "bars.py"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (0, "")

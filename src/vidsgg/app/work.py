@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
-import threading
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -15,8 +14,6 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from vidsgg.app.jobs import GRAPH, OVERLAY, PAGE, VIDEO, Asked
 from vidsgg.app.wording import in_app
 from vidsgg.detectors.backends.choice import Backend, Numbers
@@ -25,6 +22,7 @@ from vidsgg.errors import DataError, VidsggError
 from vidsgg.io.exporters.formats import FORMATS
 from vidsgg.io.parent import end_with_parent
 from vidsgg.recipes.command_options import PredictOptions
+from vidsgg.status import own_bars
 
 
 @dataclass(frozen=True)
@@ -112,8 +110,7 @@ class Worker:
 def _work(task: JobTask, connection: Connection[Any, Any]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is for the server, which stops its processes
     end_with_parent()
-    # its own is shared with other processes, and would be left behind when this one is killed
-    tqdm.set_lock(threading.RLock())
+    own_bars()
     with suppress(BrokenPipeError):  # the server is gone
         connection.send(answer_to(task, connection.send))
 

@@ -20,6 +20,7 @@ from typing import Any
 
 from vidsgg.execution.items import Ended, ItemWorker, Message
 from vidsgg.io.parent import end_with_parent
+from vidsgg.status import own_bars
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,7 @@ def _work(setup: bytes, number: int, connection: Connection[Any, Any]) -> None:
     end."""
     end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is for the parent, who stops its workers
+    own_bars()
     with suppress(EOFError, OSError):  # the parent is gone
         worker = ItemWorker(setup, number)
         connection.send(worker.prepare())
