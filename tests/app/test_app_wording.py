@@ -41,6 +41,7 @@ def test_why_a_graph_is_empty(found: _Found, said: str) -> None:
         ("run 'vidsgg predict x -fps 2' once", "run 'vidsgg predict x -fps 2' once"),
         ("a well-known file in-fps/-threshold.mp4 is 3 - 2", "a well-known file in-fps/-threshold.mp4 is 3 - 2"),
         ("option -nothing: is none", "option -nothing: is none"),
+        ("option fps: it is empty; leave the option out", "'graphs a second': it is empty; leave the option out"),
     ],
 )  # fmt: skip
 def test_other_options_and_what_is_none(text: str, becomes: str) -> None:

@@ -17,8 +17,8 @@ from vidsgg.recipes.command_options import PredictOptions
 from vidsgg.recipes.view_options import ViewOptions
 
 _FIELD = re.compile(r'<label>([^<]+) <input name="(\w+)"')
-# A whole command in quotes stays; else an option: 'option -fps', 'option fps', '-fps'.
-_OPTION = re.compile(r"'vidsgg [^']*'|(?:\boptions? -?|(?<![\w/.'-])-)([a-z][a-z_]*)\b")
+# A whole command in quotes stays; else an option: 'option -fps', 'option fps:', '-fps'.
+_OPTION = re.compile(r"'vidsgg [^']*'|\boptions? ([a-z][a-z_]*)(?=:)|(?:\boptions? |(?<![\w/.'-]))-([a-z][a-z_]*)\b")
 
 
 def in_app(text: str) -> str:
@@ -26,7 +26,7 @@ def in_app(text: str) -> str:
     found: dict[str, list[str]] = {}
 
     def called(match: re.Match[str]) -> str:
-        name = match[1]
+        name = match[1] or match[2]
         if name in _fields():
             return f"'{_fields()[name]}'"
         if name in _commands():
