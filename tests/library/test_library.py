@@ -90,6 +90,10 @@ def test_a_class_alone_finds_where_its_things_are_seen(lib: LibraryFolder) -> No
     assert "walk.mp4,0.0,0.44,0.875,person,0,2" in found.to_csv()
     assert list(found.to_pandas()["frames"]) == [row["frames"] for row in found.rows()]
     assert "FROM things" in library.explain("person")
+    turned = library.search("cup holding person")
+    assert (turned.total, turned.notes) == (0, ("the other way round, 'person holding cup', it has 2 hits",))
+    right = library.search("person holding cup")
+    assert (right.total, right.notes) == (2, ()) and library.search("cup holding cup").notes == ()
     with pytest.raises(ConfigError, match=r"'persn': .*a thing of that name; did you mean 'person'"):
         library.search("persn")
     with pytest.raises(ConfigError, match=r"'Holding': a predicate, .* write \* \"Holding\" \*\n"):

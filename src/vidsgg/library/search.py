@@ -245,7 +245,8 @@ class Library:
 
         Returns:
             The hits, the highest scores first. A class or predicate that the vocabulary of the graphs
-            has and no graph uses finds nothing; ``notes`` says so.
+            has and no graph uses finds nothing; ``notes`` says so, and where a relation is found the
+            other way round.
 
         Raises:
             ConfigError: the query is wrong; the message points at the word.
@@ -256,7 +257,19 @@ class Library:
         rows = self._run(f"{counted_all} ORDER BY {compiled.order} LIMIT {limit}").fetchall()
         notes = self._notes({row[0] for row in rows})
         hits = tuple(self._hit(row[:-1], compiled, notes[row[0]]) for row in rows)
-        return Hits(query, hits, rows[0][-1] if rows else 0, compiled.notes)
+        turned = () if rows else self._turned(query)
+        return Hits(query, hits, rows[0][-1] if rows else 0, (*compiled.notes, *turned))
+
+    def _turned(self, query: str) -> tuple[str, ...]:
+        """A note if a relation without a hit is found with subject and object exchanged, as those that
+        a vocabulary reads from the object: cup in_front_of person."""
+        words = query.split()
+        if len(words) != len(("subject", "predicate", "object")):
+            return ()
+        other = " ".join(reversed(words))
+        counting = f"SELECT count(*) FROM (\n{compile_query(other, self.words).select}\n)"
+        found = self._run(counting).fetchall()[0][0]
+        return (f"the other way round, {other!r}, it has {counted(found, 'hit')}",) if found else ()
 
     def sql(self, query: str) -> duckdb.DuckDBPyRelation:
         """Run SQL over the tables ``videos``, ``frames``, ``things``, ``edges`` and ``relations``.
