@@ -79,6 +79,13 @@ def asked_class(text: str) -> QueryWord | None:
     return words[0] if alone else None
 
 
+def turned_query(text: str) -> str:
+    """A query of one relation with its subject and object exchanged."""
+    subject, predicate, thing = _words(text)[:3]
+    said = (text[word.begin : word.end] for word in (thing, predicate, subject))
+    return " ".join(said) + text[thing.end :]
+
+
 def fault(text: str, word: QueryWord | None, what: str) -> ConfigError:
     """An error about a word of a query, None for its end, that shows where the word is."""
     begin, end = (len(text), len(text) + 1) if word is None else (word.begin, word.end)

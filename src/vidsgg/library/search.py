@@ -17,7 +17,7 @@ from vidsgg.errors import ConfigError, DataError, counted, short
 from vidsgg.io.graphs import from_path
 from vidsgg.io.locations import Location, RemotePath, location
 from vidsgg.library.folder import LibraryFolder
-from vidsgg.library.language import asked_class
+from vidsgg.library.language import asked_class, turned_query
 from vidsgg.library.packages import duckdb, pq
 from vidsgg.library.sql import STEP_COLUMNS, CompiledQuery, KnownWords, LibraryWords, compile_query
 from vidsgg.library.tables import TABLES, graphs_of, notes_in, vocabularies_in
@@ -257,16 +257,13 @@ class Library:
         rows = self._run(f"{counted_all} ORDER BY {compiled.order} LIMIT {limit}").fetchall()
         notes = self._notes({row[0] for row in rows})
         hits = tuple(self._hit(row[:-1], compiled, notes[row[0]]) for row in rows)
-        turned = () if rows else self._turned(query)
+        turned = self._turned(query) if not rows and compiled.relations == 1 else ()
         return Hits(query, hits, rows[0][-1] if rows else 0, (*compiled.notes, *turned))
 
     def _turned(self, query: str) -> tuple[str, ...]:
-        """A note if a relation without a hit is found with subject and object exchanged, as those that
-        a vocabulary reads from the object: cup in_front_of person."""
-        words = query.split()
-        if len(words) != len(("subject", "predicate", "object")):
-            return ()
-        other = " ".join(reversed(words))
+        """A note if a relation that has no hit has some with subject and object exchanged: some
+        predicates are read from the object, as cup in_front_of person."""
+        other = turned_query(query)
         counting = f"SELECT count(*) FROM (\n{compile_query(other, self.words).select}\n)"
         found = self._run(counting).fetchall()[0][0]
         return (f"the other way round, {other!r}, it has {counted(found, 'hit')}",) if found else ()
