@@ -94,6 +94,8 @@ def test_a_class_alone_finds_where_its_things_are_seen(lib: LibraryFolder) -> No
     assert (turned.total, turned.notes) == (0, ("the other way round, 'person holding cup', it has 2 hits",))
     turned = library.search('cup "holding" person score 0.1')
     assert turned.notes == ("the other way round, 'person \"holding\" cup score 0.1', it has 2 hits",)
+    turned = library.search("cup ?x holding * score 0.1")
+    assert turned.notes == ("the other way round, '* holding cup ?x score 0.1', it has 2 hits",)
     assert library.search("cup holding person then cup holding person").notes == ()
     right = library.search("person holding cup")
     assert (right.total, right.notes) == (2, ()) and library.search("cup holding cup").notes == ()

@@ -44,10 +44,12 @@ class QueryWord:
 @dataclass(frozen=True)
 class AskedThing:
     """What stands at one end of a relation. name: a class, None for any. variable: the same thing
-    wherever it stands again, None if it has none."""
+    wherever it stands again, None if it has none. begin, end: its letters in the query."""
 
     name: QueryWord | None
     variable: str | None
+    begin: int
+    end: int
 
 
 @dataclass(frozen=True)
@@ -79,11 +81,19 @@ def asked_class(text: str) -> QueryWord | None:
     return words[0] if alone else None
 
 
-def turned_query(text: str) -> str:
-    """A query of one relation with its subject and object exchanged."""
-    subject, predicate, thing = _words(text)[:3]
-    said = (text[word.begin : word.end] for word in (thing, predicate, subject))
-    return " ".join(said) + text[thing.end :]
+def turned_query(text: str) -> str | None:
+    """A query of one relation with its subject and object exchanged, None if it has several."""
+    step, *others = parse_query(text)
+    if others:
+        return None
+    subject, object_ = step.subject, step.object
+    said = (
+        text[object_.begin : object_.end],
+        text[subject.end : object_.begin],
+        text[subject.begin : subject.end],
+        text[object_.end :],
+    )
+    return " ".join(part.strip() for part in said if part.strip())
 
 
 def fault(text: str, word: QueryWord | None, what: str) -> ConfigError:
@@ -150,14 +160,14 @@ class _Parser:
                 return AskedRelation(subject, predicate, object_, connector, within, negated, seconds, score)
 
     def _thing(self, role: str) -> AskedThing:
+        first = self.at
+        name = None if self._at_variable() else self._name(f"{role}: a class, * or ?name")
+        variable = self._variable() if self._at_variable() else None
+        return AskedThing(name, variable, self.words[first].begin, self.words[self.at - 1].end)
+
+    def _at_variable(self) -> bool:
         word = self._peek()
-        if word is not None and word.text.startswith("?") and not word.quoted:
-            return AskedThing(None, self._variable())
-        name = self._name(f"{role}: a class, * or ?name")
-        word = self._peek()
-        if word is not None and word.text.startswith("?") and not word.quoted:
-            return AskedThing(name, self._variable())
-        return AskedThing(name, None)
+        return word is not None and word.text.startswith("?") and not word.quoted
 
     def _variable(self) -> str:
         word = self.words[self.at]
@@ -168,7 +178,7 @@ class _Parser:
 
     def _name(self, expected: str) -> QueryWord | None:
         word = self._peek()
-        if word is None or word.says(*RESERVED) or (word.text.startswith("?") and not word.quoted):
+        if word is None or word.says(*RESERVED) or self._at_variable():
             raise self._fault(f"expected {expected}")
         self.at += 1
         return None if word.says("*") else word

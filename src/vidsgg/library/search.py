@@ -257,13 +257,15 @@ class Library:
         rows = self._run(f"{counted_all} ORDER BY {compiled.order} LIMIT {limit}").fetchall()
         notes = self._notes({row[0] for row in rows})
         hits = tuple(self._hit(row[:-1], compiled, notes[row[0]]) for row in rows)
-        turned = self._turned(query) if not rows and compiled.relations == 1 else ()
+        turned = () if rows or asked_class(query) else self._turned(query)
         return Hits(query, hits, rows[0][-1] if rows else 0, (*compiled.notes, *turned))
 
     def _turned(self, query: str) -> tuple[str, ...]:
         """A note if a relation that has no hit has some with subject and object exchanged: some
         predicates are read from the object, as cup in_front_of person."""
         other = turned_query(query)
+        if other is None:
+            return ()
         counting = f"SELECT count(*) FROM (\n{compile_query(other, self.words).select}\n)"
         found = self._run(counting).fetchall()[0][0]
         return (f"the other way round, {other!r}, it has {counted(found, 'hit')}",) if found else ()
