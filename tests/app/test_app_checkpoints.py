@@ -12,7 +12,7 @@ import pytest
 import torch
 from starlette.testclient import TestClient
 
-from vidsgg.app.checkpoints import CheckpointChoice, Checkpoints
+from vidsgg.app.checkpoints import BoxFinder, CheckpointChoice, Checkpoints
 from vidsgg.detectors.torchvision_fpn import TorchvisionFPN
 from vidsgg.engine.checkpoint_files import BEST
 from vidsgg.errors import ConfigError
@@ -62,6 +62,20 @@ def test_checkpoints_with_what_they_are_and_why_some_cannot_be_used(client: Test
     ):
         answer = client.post("/api/jobs", params={"name": "a.mp4", "checkpoint": number}, content=b"x")
         assert answer.status_code == 400 and message in answer.json()["message"]
+
+
+def test_what_knows_drawn_films_only_comes_after_what_knows_real_ones(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(run, tmp_path / "output" / "real")
+    shutil.copytree(run, tmp_path / "output" / "drawn")
+    changed(tmp_path / "output" / "drawn", lambda content: content.update(synthetic=True))
+    monkeypatch.chdir(tmp_path)
+    finder = BoxFinder.of(None)
+    geometry = CheckpointChoice("0", Path("geometry"), "geometry")
+    assert [choice.name for choice in Checkpoints((), [geometry], finder)()] == ["real", "geometry", "drawn"]
+    named = Checkpoints(("output",), [geometry], finder)()
+    assert [choice.name for choice in named] == ["drawn", "real", "geometry"]  # the latest first
 
 
 def test_checkpoints_that_come_and_go_and_one_that_is_damaged(

@@ -123,6 +123,8 @@ def test_what_a_vocabulary_has_and_no_graph_uses_is_no_mistake(lib: LibraryFolde
     ):
         found = library.search(query)
         assert (found.total, found.hits, found.notes) == (0, (), (note,)), query
+        sql = library.explain(query)
+        assert sql.startswith(f"-- {note}\n") and library.sql(sql).fetchall() == []
     assert library.search("person holding cup then not person behind cup").total == 1  # nor is it there
     assert library.search("chair").total == 1
     with pytest.raises(ConfigError, match="'dog': no graph and no vocabulary of this library has a thing"):

@@ -58,6 +58,7 @@ class CheckpointChoice:
     detector: str = ""  # its architecture; empty where nothing looks at pictures
     problem: str | None = None  # why it cannot be run on plain videos
     note: str = ""  # what one should know before one chooses it
+    drawn: bool = False  # learnt from drawn films, and knows no real ones
 
 
 @dataclass(frozen=True)
@@ -93,14 +94,19 @@ class Checkpoints:
         self._known: dict[Path, _Look] = {}
         self._records: dict[tuple[str, Stamp | None, tuple[str, ...], bool], DetectorRecord | None] = {}
         self._lock = threading.Lock()
+        self._named = bool(places)
         check_named(places)
 
     def __call__(self) -> list[CheckpointChoice]:
-        """All of them, those that read plain videos first, then the latest."""
+        """All of them: those that read plain videos first, of these the latest. Unless places were named,
+        what learnt from drawn films comes after the built-in models."""
         with self._lock:
             looks = [look for file in dict.fromkeys(self._found()) if (look := self._look(file)) is not None]
         found = [look.choice for look in sorted(looks, key=lambda look: -look.stamp[0])]
-        return sorted([*found, *self._built_in], key=lambda choice: choice.problem is not None)
+        return sorted(
+            [*found, *self._built_in],
+            key=lambda choice: (choice.problem is not None, choice.drawn and not self._named),
+        )
 
     def _found(self) -> Iterator[Path]:
         return (file.resolve() for place in self._places for file in files_of(place))
@@ -121,9 +127,9 @@ class Checkpoints:
         choice, places = CheckpointChoice(number, file, name), tuple[str, ...]()
         try:
             run = read_run(file, mmap=True)
-            said = (SHORT if learnt_from_drawings(run) else "", "" if sees_pictures(run) else _BLIND)
-            note = "; ".join(filter(None, said))
-            choice = replace(choice, model=run.options.model, mode=run.options.mode, note=note)
+            drawn = learnt_from_drawings(run)
+            note = "; ".join(filter(None, (SHORT if drawn else "", "" if sees_pictures(run) else _BLIND)))
+            choice = replace(choice, model=run.options.model, mode=run.options.mode, note=note, drawn=drawn)
             check_reads_videos(run)
             if lacks_detector(run):
                 choice = self._finder.applied(choice, run.checkpoint.schema)

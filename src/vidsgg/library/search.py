@@ -228,12 +228,13 @@ class Library:
         return _Words(self._run)
 
     def explain(self, query: str) -> str:
-        """Return the SQL of a search.
+        """Return the SQL of a search, with a comment for each word that no graph uses.
 
         Raises:
             ConfigError: the query is wrong; the message points at the word.
         """
-        return compile_query(query, self.words).sql
+        compiled = compile_query(query, self.words)
+        return "\n".join([*(f"-- {note}" for note in compiled.notes), compiled.sql])
 
     def search(self, query: str, limit: int = LIMIT) -> Hits:
         """Find the places in videos that match a query.
