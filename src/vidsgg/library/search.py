@@ -258,7 +258,7 @@ class Library:
         rows = self._run(f"{counted_all} ORDER BY {compiled.order} LIMIT {limit}").fetchall()
         notes = self._notes({row[0] for row in rows})
         hits = tuple(self._hit(row[:-1], compiled, notes[row[0]]) for row in rows)
-        turned = () if rows or asked_class(query) else self._turned(query)
+        turned = self._turned(query) if compiled.relations and not rows else ()
         return Hits(query, hits, rows[0][-1] if rows else 0, (*compiled.notes, *turned))
 
     def _turned(self, query: str) -> tuple[str, ...]:
