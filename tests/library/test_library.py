@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -352,3 +354,18 @@ def test_files_that_several_processes_read_make_the_same_library(tmp_path: Path)
     )
     assert one == two and len(one) > 5
     assert len(LibraryFolder(tmp_path / "one").known()) == 30
+
+
+def test_a_library_is_closed_before_python_ends(lib: LibraryFolder) -> None:
+    """A thread of DuckDB that worked on would abort the process."""
+    code = f"""
+import atexit
+def tell():
+    try: library.sql("SELECT 1")
+    except Exception as error: print(error)
+atexit.register(tell)  # before the library's own, so it runs after it
+import vidsgg
+library = vidsgg.open_library({str(lib.path)!r})
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0 and "closed" in done.stdout, done

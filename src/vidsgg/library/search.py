@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import csv
 import io
@@ -12,6 +13,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 from vidsgg.errors import ConfigError, DataError, counted, short
 from vidsgg.io.graphs import from_path
@@ -155,6 +157,16 @@ def _cells(hit: Hit) -> tuple[Any, ...]:
     return (hit.video, hit.begin, hit.end, round(hit.score, 4), *found)
 
 
+_open_databases: WeakSet[duckdb.DuckDBPyConnection] = WeakSet()
+
+
+@atexit.register
+def _close_databases() -> None:
+    """A thread of DuckDB that still works while Python ends aborts the process."""
+    for database in list(_open_databases):
+        database.close()
+
+
 class _Words:
     """The words that a library knows, counted when they are needed. run: of a library."""
 
@@ -198,6 +210,7 @@ class Library:
     def __init__(self, path: str | Location) -> None:
         self.folder = LibraryFolder(location(path))
         self._database = duckdb.connect(":memory:")
+        _open_databases.add(self._database)
         if isinstance(self.path, RemotePath):  # DuckDB reads the parts of files that a question needs
             self._database.register_filesystem(self.path.system())
         self._database.execute("SET preserve_insertion_order = false")
