@@ -28,7 +28,7 @@ from torchvision.ops import box_convert
 from vidsgg.datasets.action_genome import SCHEMA
 from vidsgg.losses.oed import cardinality_error, class_error, frame_targets, match_queries, pair_cost, pair_losses
 from vidsgg.methods.oed.authors import oed_state
-from vidsgg.models.oed.backbone import OedBackbone
+from vidsgg.models.oed.backbone import ResNetBackbone
 from vidsgg.models.oed.network import PairLogits
 from vidsgg.models.oed.pictures import padded, prepared_picture, resized_size, scored_references
 from vidsgg.models.oed.queries import PairQueries
@@ -136,7 +136,7 @@ def test_positions(case: dict[str, Any]) -> None:
 def test_backbone(case: dict[str, Any]) -> None:
     _, want = read_case("oed", case["id"])
     state, _ = oed_state(reference_state(case["params"]))
-    backbone = OedBackbone("resnet50").eval()
+    backbone = ResNetBackbone("resnet50").eval()
     begin = "backbone."
     backbone.load_state_dict({n.removeprefix(begin): v for n, v in state.items() if n.startswith(begin)})
     given = inputs.pictures(case["seed"], case["sizes"])

@@ -23,6 +23,10 @@ from torchvision.models import resnet18
 
 import vidsgg
 from vidsgg.datasets.action_genome import SCHEMA
+from vidsgg.detectors.faster_rcnn import DETECTORS, FasterRCNN
+from vidsgg.detectors.files import save_detector, share_detector
+from vidsgg.detectors.preprocess import network_input
+from vidsgg.detectors.resnet_c4 import Norm
 from vidsgg.engine.checkpoint import Checkpoint
 from vidsgg.engine.checkpoint_files import FINAL, LAST
 from vidsgg.engine.state import TrainingState
@@ -34,6 +38,7 @@ from vidsgg.methods.oed import METHOD, OedOptions
 from vidsgg.methods.oed.authors import AUTHORS, infer_oed, is_oed, oed_state
 from vidsgg.methods.oed.start import start_from, start_state
 from vidsgg.models.oed.oed import Oed
+from vidsgg.models.oed.pictures import STD, prepared_picture
 from vidsgg.recipes.command_options import ImportCheckpointOptions
 from vidsgg.recipes.import_checkpoint import run_import
 from vidsgg.recipes.train import run_training
@@ -248,6 +253,87 @@ def test_weights_to_start_from(tmp_path: Path) -> None:
     assert torch.equal(after["network.heads.object_class.weight"], own["network.heads.object_class.weight"])
     with pytest.raises(CheckpointError, match="-start_weights: the file is neither"):
         start_state({"x": torch.zeros(1)})
+
+
+TRUNK: dict[str, Any] = {**TINY, "backbone": "c4-small", "depth": 10, "base_width": 8}
+
+
+def c4_detector() -> FasterRCNN:
+    """One with statistics that differ from those of a new one."""
+    config = DETECTORS["c4-small"]
+    detector = FasterRCNN(replace(config, backbone=replace(config.backbone, base_width=8)), ("none", "person"))
+    for module in detector.modules():
+        if isinstance(module, Norm):
+            torch.nn.init.normal_(module.running_mean, generator=torch.Generator().manual_seed(5))
+            module.running_var.fill_(1.5)
+    return detector.eval()
+
+
+@pytest.mark.parametrize("shared", [False, True], ids=["pth", "safetensors"])
+def test_it_starts_from_the_trunk_of_a_detector(shared: bool, tmp_path: Path) -> None:
+    """It then sees in a picture what the detector sees, though their inputs differ."""
+    detector, path = c4_detector(), tmp_path / ("detector.safetensors" if shared else "detector.pth")
+    (share_detector if shared else save_detector)(path, detector)
+    model = METHOD.build(SCHEMA, FeatureWidths(), OedOptions(mode="sgdet", **TRUNK))
+    assert isinstance(model, Oed)
+    (line,) = start_from(model, path)
+    trunk = [name for name in detector.backbone.state_dict() if not name.startswith("layer4")]
+    assert line.startswith(f"starts from the trunk of the detector in {path}: {len(trunk)} of the model's")
+    image = np.random.default_rng(0).integers(0, 256, (64, 96, 3), np.uint8)
+    with torch.no_grad():
+        want = detector.backbone.trunk(network_input([image], 64, (64, 96)))
+        found = model.backbone(prepared_picture(image, 64, 96)[None])
+    torch.testing.assert_close(found, want, rtol=1e-4, atol=1e-4)
+
+
+def test_the_trunk_keeps_its_stem_and_all_normalisation() -> None:
+    model = METHOD.build(SCHEMA, FeatureWidths(), OedOptions(mode="sgdet", **TRUNK))
+    assert isinstance(model, Oed)
+    model.learn(keep_stem=True)
+    learning = {name for name, weight in model.backbone.named_parameters() if weight.requires_grad}
+    convolutions = [f"layer{i}.0.{name}" for i in (2, 3) for name in ("conv1", "conv2", "downsample.0")]
+    assert learning == {f"body.{name}.weight" for name in convolutions}
+    before = {name: value.clone() for name, value in model.backbone.named_buffers()}
+    model.train().backbone(torch.randn(2, 3, 32, 32))
+    assert all(torch.equal(value, before[name]) for name, value in model.backbone.named_buffers())
+
+
+def test_a_trunk_starts_from_torchvisions_resnet_and_of_detr_takes_the_transformer(tmp_path: Path) -> None:
+    changes = {"depth": 18, "base_width": 64}
+    model = METHOD.build(SCHEMA, FeatureWidths(), OedOptions(mode="sgdet", **TRUNK | changes))
+    assert isinstance(model, Oed)
+    theirs = resnet18().state_dict()
+    torch.save(theirs, tmp_path / "resnet.pth")
+    start_from(model, tmp_path / "resnet.pth")
+    state = model.state_dict()
+    assert torch.equal(state["backbone.body.layer3.1.conv2.weight"], theirs["layer3.1.conv2.weight"])
+    blue = theirs["conv1.weight"][:, 2] / (255 * STD[2])  # the detector reads B, G, R from 0 to 255
+    torch.testing.assert_close(state["backbone.body.conv1.weight"][:, 0], blue)
+    detr = {"transformer.decoder.norm.weight": torch.full((16,), 2.0), "input_proj.bias": torch.ones(16)}
+    detr |= {f"backbone.0.body.{name}": value + 1 for name, value in theirs.items()}
+    torch.save({"model": detr}, tmp_path / "detr.pth")
+    start_from(model, tmp_path / "detr.pth")
+    after = model.state_dict()
+    assert after["network.input_proj.bias"].tolist() == [1] * 16
+    assert all(torch.equal(after[name], value) for name, value in state.items() if name.startswith("backbone"))
+
+
+@pytest.mark.parametrize("changes", [{"backbone": "resnet18", "depth": None, "base_width": None}, {"base_width": 16}])
+def test_a_detector_with_another_trunk_is_refused_with_the_options_to_give(
+    changes: dict[str, Any], tmp_path: Path
+) -> None:
+    save_detector(tmp_path / "detector.pth", c4_detector())
+    model = METHOD.build(SCHEMA, FeatureWidths(), OedOptions(mode="sgdet", **TRUNK | changes))
+    assert isinstance(model, Oed)
+    with pytest.raises(ConfigError, match="give -backbone c4-small -depth 10 -base_width 8"):
+        start_from(model, tmp_path / "detector.pth")
+
+
+def test_torchvisions_resnets_have_one_size() -> None:
+    with pytest.raises(ConfigError, match="option -base_width: -backbone resnet18 has one size"):
+        METHOD.build(
+            SCHEMA, FeatureWidths(), OedOptions(mode="sgdet", **TRUNK | {"backbone": "resnet18", "depth": None})
+        )
 
 
 def test_stage_two_starts_as_the_reference_says() -> None:

@@ -75,7 +75,18 @@ class OedConfig(ReferenceCompat):
     reference_compat: class 0, which is no class, may be said of an object.
     """
 
-    backbone: Literal["resnet50", "resnet34", "resnet18"] = option("resnet50", "network that reads the pictures")
+    backbone: Literal["resnet50", "resnet34", "resnet18", "c4-resnet101", "c4-small"] = option(
+        "resnet50", "network that reads the pictures: a ResNet, or the trunk of a detector of that name"
+    )
+    depth: int | None = option(
+        None,
+        "of a c4 backbone: layers of its ResNet, 10, 18, 50 or 101; by default those of the detector",
+        low=10,
+        high=1000,
+    )
+    base_width: int | None = option(
+        None, "of a c4 backbone: channels of its first stage; all others follow", low=1, high=4096
+    )
     short_side: int = option(600, "pixels to which the shorter side of a picture is resized", low=32, high=10_000)
     long_side: int = option(1000, "most pixels of the longer side", low=32, high=10_000)
     hidden_dim: int = option(256, "width of the transformers", low=2, high=65_536)

@@ -45,7 +45,9 @@ class OedOptions(OedConfig, NeuralOptions):
     backbone_lr: float = option(0.1, "learning rate of the backbone, as a fraction of -lr", low=0, high=1e3)
     frames_per_video: int = option(8, "frames of a video in a step of stage 1", low=1, high=10_000)
     start_weights: str | None = option(
-        None, "file to start from: torchvision's ResNet, a DETR checkpoint, or the authors' stage 1", place="input"
+        None,
+        "file to start from: torchvision's ResNet, a DETR checkpoint, the authors' stage 1, or a c4 detector",
+        place="input",
     )
     merge_queries: bool = option(
         False, "in evaluation: merge queries that predict the same for the same boxes; always done on your own videos"
@@ -102,11 +104,14 @@ class OedMethod(Method[OedOptions]):
         return OedCourse.of(options)
 
     def prepare(self, model: nn.Module, videos: VideoDataset, options: OedOptions) -> list[str]:
-        """Takes over -start_weights. Raises CheckpointError if nothing of the file fits."""
+        """Takes over -start_weights. Raises CheckpointError if nothing of the file fits, ConfigError if
+        it is a detector with another trunk."""
         from vidsgg.methods.oed.start import start_from
+        from vidsgg.models.oed.oed import Oed
 
         if options.start_weights is None:
             return ["warning: -start_weights is not given: all of OED learns from nothing, which takes very long"]
+        assert isinstance(model, Oed)
         return start_from(model, Path(options.start_weights))
 
     def scorings(self, options: OedOptions, asked: Mapping[str, Any]) -> list[Scoring]:

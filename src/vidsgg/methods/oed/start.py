@@ -1,18 +1,27 @@
-"""Weights that OED starts from: torchvision's ResNet, DETR's, or the authors' first stage."""
+"""Weights that OED starts from: a trained detector, torchvision's ResNet, DETR's, or the authors'
+first stage."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from vidsgg.errors import CheckpointError
+from vidsgg.detectors.authors import is_detector
+from vidsgg.detectors.faster_rcnn import DETECTORS, FasterRCNN
+from vidsgg.detectors.files import KIND, SHARED_SUFFIX, load_detector
+from vidsgg.detectors.imagenet import backbone_state
+from vidsgg.errors import CheckpointError, ConfigError
+from vidsgg.io.tensors import load_tensors
 from vidsgg.methods.authors_file import AuthorsFile
 from vidsgg.methods.oed.authors import BACKBONE, TRANSFORMER, is_oed, oed_state
 from vidsgg.methods.renaming import Rules, renamed
+from vidsgg.models.oed.backbone import TrunkBackbone
+from vidsgg.models.oed.oed import Oed
 
-_RESNET: Rules = ((r"(conv1|bn1|layer\d)\.", r"backbone.body.\1."),)
+_BODY = "backbone.body."
+_RESNET: Rules = ((r"(conv1|bn1|layer\d)\.", rf"{_BODY}\1."),)
 _DETR: Rules = (
     *BACKBONE,
     *TRANSFORMER,
@@ -22,16 +31,24 @@ _DETR: Rules = (
 )
 
 
-def start_from(model: nn.Module, path: Path) -> list[str]:
-    """Take over the weights of a file that fit, and tell of it. Raises CheckpointError if the file
-    is of no kind that is known, or if none fits.
+def start_from(model: Oed, path: Path) -> list[str]:
+    """Take over the weights of a file that fit, and tell of it.
+
+    Raises CheckpointError if the file is of no kind that is known, or if none fits; ConfigError if
+    it is a detector with another trunk than the model's.
     """
-    theirs = AuthorsFile.read(path).state
-    kind, ours = start_state(theirs)
+    trunk = model.backbone if isinstance(model.backbone, TrunkBackbone) else None
+    theirs = None if _is_ours(path) else AuthorsFile.read(path).state
+    if theirs is None or is_detector(theirs):
+        kind, ours = "the trunk of the detector", _of_detector(path, trunk)
+    else:
+        kind, ours = start_state(theirs)
+        if trunk is not None:
+            ours = _for_trunk(ours, whole=kind == "a ResNet")
     own = model.state_dict()
     taken = {name: value for name, value in ours.items() if name in own and own[name].shape == value.shape}
     if not taken:
-        raise CheckpointError(f"option -start_weights: none of the {len(theirs)} weights in {path} fits the model.")
+        raise CheckpointError(f"option -start_weights: none of the {len(ours)} weights in {path} fits the model.")
     model.load_state_dict(own | taken)
     left = [name for name in ours if name not in taken]
     lines = [f"starts from {kind} in {path}: {len(taken)} of the model's {len(own)} entries"]
@@ -54,6 +71,40 @@ def start_state(theirs: Mapping[str, Tensor]) -> tuple[str, dict[str, Tensor]]:
     if "layer1.0.conv1.weight" in theirs:
         return "a ResNet", renamed(theirs, _RESNET, "ResNet")[0]
     raise CheckpointError(
-        "option -start_weights: the file is neither torchvision's ResNet (layer1.0.conv1.weight), DETR"
+        "option -start_weights: the file is neither a c4 detector, torchvision's ResNet (layer1.0.conv1.weight), DETR"
         f" (transformer.decoder.norm.weight) nor OED; its first entry is {next(iter(theirs), None)!r}."
     )
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a file is a detector of ours."""
+    return path.suffix == SHARED_SUFFIX or load_tensors(path, without=("state_dict",)).get("kind") == KIND
+
+
+def _of_detector(path: Path, trunk: TrunkBackbone | None) -> dict[str, Tensor]:
+    """The weights of a detector's trunk under our names."""
+    detector = load_detector(path)
+    if not isinstance(detector, FasterRCNN):
+        raise CheckpointError(
+            f"option -start_weights: {path} is a detector {detector.architecture}; OED can start from c4 detectors only."
+        )
+    theirs = detector.config.backbone
+    shape = ("depth", "base_width", "stride")
+    if trunk is None or any(getattr(trunk.config, name) != getattr(theirs, name) for name in shape):
+        name = next((name for name, known in DETECTORS.items() if known.backbone.stride == theirs.stride), "")
+        raise ConfigError(
+            f"option -start_weights: the trunk of {path} has {theirs.depth} layers, {theirs.base_width} channels in its"
+            f" first stage and cells of {theirs.stride} pixels, and the model's backbone is another one; give -backbone"
+            f" {name} -depth {theirs.depth} -base_width {theirs.base_width}."
+        )
+    state = detector.backbone.state_dict()
+    return {f"{_BODY}{name}": value for name, value in state.items() if not name.startswith("layer4.")}
+
+
+def _for_trunk(ours: Mapping[str, Tensor], *, whole: bool) -> dict[str, Tensor]:
+    """Weights for a model with the trunk of a detector, whose input is another. whole: they are
+    a ResNet; else its layers are left out."""
+    if not whole:
+        return {name: value for name, value in ours.items() if not name.startswith(_BODY)}
+    state = {name.removeprefix(_BODY): value for name, value in ours.items()}
+    return {f"{_BODY}{name}": value for name, value in backbone_state(state).items()}

@@ -1,34 +1,96 @@
-"""The ResNet that reads OED's pictures."""
+"""What reads OED's pictures: a ResNet, or the trunk of the field's detector."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import cast
 
 from torch import Tensor, nn
 from torchvision.models import resnet
 from torchvision.ops import FrozenBatchNorm2d
 
-STRIDE = 32
-FROZEN = ("conv1", "bn1", "layer1")  # parts that pretrained weights keep
+from vidsgg.detectors.faster_rcnn import DETECTORS, memory_layout
+from vidsgg.detectors.preprocess import PIXEL_MEANS
+from vidsgg.detectors.resnet_c4 import BackboneConfig, Norm, ResNetC4
+from vidsgg.errors import ConfigError
+from vidsgg.models.configs import OedConfig
+from vidsgg.models.oed.pictures import MEAN, STD
+
+STEM = ("conv1", "bn1", "layer1")  # parts that pretrained weights keep
 
 
 class OedBackbone(nn.Module):
-    """The last stage of a ResNet (He et al., CVPR 2016), with batch norms that do not learn."""
+    """From normalised pictures (F, 3, H, W) to feature maps (F, channels, h, w).
+
+    body: its layers, under torchvision's names of a ResNet's. Batch norms do not learn.
+    """
+
+    body: nn.Module
+    channels: int
+
+    def keep_stem(self, kept: bool) -> None:
+        """Whether the first stages stay as they are in training."""
+        for name in STEM:
+            getattr(self.body, name).requires_grad_(not kept)
+
+
+class ResNetBackbone(OedBackbone):
+    """The last stage of a ResNet (He et al., CVPR 2016): a cell has 32 x 32 pixels."""
+
+    body: resnet.ResNet
 
     def __init__(self, name: str) -> None:
         super().__init__()
-        self.body = getattr(resnet, name)(weights=None, norm_layer=FrozenBatchNorm2d)
-        self.channels = cast(int, self.body.fc.in_features)
-        del self.body.fc, self.body.avgpool
+        body = getattr(resnet, name)(weights=None, norm_layer=FrozenBatchNorm2d)
+        self.channels = cast(int, body.fc.in_features)
+        del body.fc, body.avgpool
+        self.body = body
 
     def forward(self, pictures: Tensor) -> Tensor:
-        """(F, 3, H, W) normalised pictures to (F, channels, ceil(H / 32), ceil(W / 32))."""
         body = self.body
         x = body.maxpool(body.relu(body.bn1(body.conv1(pictures))))
         features: Tensor = body.layer4(body.layer3(body.layer2(body.layer1(x))))
         return features
 
+
+class TrunkBackbone(OedBackbone):
+    """The trunk of a c4 detector, that is the first three stages of a ResNet. The detector's input
+    is B, G, R from 0 to 255, centred."""
+
+    body: ResNetC4
+
+    def __init__(self, config: BackboneConfig) -> None:
+        super().__init__()
+        self.body = ResNetC4(config)
+        del self.body.layer4
+        self.config, self.channels = config, self.body.trunk_channels
+        self._layout = memory_layout(config.base_width)
+        for norm in self._norms():
+            norm.settled = True
+            norm.requires_grad_(False)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        mean, spread, centre = (pictures.new_tensor(values)[:, None, None] for values in (MEAN, STD, PIXEL_MEANS[::-1]))
+        pixels = (255 * (pictures * spread + mean) - centre).flip(1)
+        return self.body.trunk(pixels.contiguous(memory_format=self._layout)).contiguous()
+
     def keep_stem(self, kept: bool) -> None:
-        """Whether the first stages stay as they are in training."""
-        for name in FROZEN:
-            getattr(self.body, name).requires_grad_(not kept)
+        super().keep_stem(kept)
+        for norm in self._norms():
+            norm.requires_grad_(False)
+
+    def _norms(self) -> list[Norm]:
+        return [module for module in self.body.modules() if isinstance(module, Norm)]
+
+
+def backbone_of(config: OedConfig) -> OedBackbone:
+    """Raises ConfigError if sizes are asked for of a backbone that has one size only."""
+    sizes = {name: value for name in ("depth", "base_width") if (value := getattr(config, name)) is not None}
+    if config.backbone in DETECTORS:
+        return TrunkBackbone(replace(DETECTORS[config.backbone].backbone, **sizes))
+    if sizes:
+        raise ConfigError(
+            f"option -{next(iter(sizes))}: -backbone {config.backbone} has one size; leave it out, or use"
+            f" -backbone {' or '.join(sorted(DETECTORS))}."
+        )
+    return ResNetBackbone(config.backbone)

@@ -13,7 +13,7 @@ from torchvision.ops import box_convert
 
 from vidsgg.errors import ConfigError, DataError
 from vidsgg.models.configs import OedConfig
-from vidsgg.models.oed.backbone import OedBackbone
+from vidsgg.models.oed.backbone import backbone_of
 from vidsgg.models.oed.network import Encoded, GivenPairs, OedNetwork, PairLogits
 from vidsgg.models.oed.pictures import drawn_references, padded, prepared_picture, scored_references
 from vidsgg.models.oed.queries import PairQueries, merged_queries
@@ -84,7 +84,7 @@ class Oed(nn.Module):
         self.subject_class = schema.vocabulary.objects.index(schema.vocabulary.subjects[0])
         self.one_subject = schema.one_subject
         self.single = {group.name: group.kind == "single" for group in schema.vocabulary.groups}
-        self.backbone = OedBackbone(config.backbone)
+        self.backbone = backbone_of(config)
         self.network = OedNetwork(
             schema.vocabulary, config, channels=self.backbone.channels, given=self.given, temporal=temporal
         )
