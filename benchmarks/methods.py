@@ -22,11 +22,14 @@ from typing import Any
 import torch
 
 from vidsgg.cli.command_line import parse
+from vidsgg.detectors.faster_rcnn import FasterRCNN
+from vidsgg.detectors.files import load_detector
 from vidsgg.engine.checkpoint_files import FINAL
 from vidsgg.errors import ConfigError, VidsggError
 from vidsgg.methods.registry import find_method
 from vidsgg.methods.training_options import TrainOptions
 from vidsgg.metrics.result import RecallResult
+from vidsgg.models.oed.backbone import trunk_options
 from vidsgg.options import closest, fields_of, option
 from vidsgg.recipes.command_options import EvaluateOptions
 from vidsgg.recipes.evaluate import run_evaluation
@@ -39,12 +42,11 @@ SMALL_SCENELLM = {
     "token_dim": 256, "codes": 128, "code_hidden": 256, "frame_codes": 64, "max_words": 256, "word_step": 16, "decoder_layer": 1,
     "feedforward_dim": 1024,
 }  # fmt: skip
-# of OED, which reads pictures: small ones. A step reads four frames of a video where the others read all
-# (seventeen on average), so it has more epochs.
+# of OED, which reads pictures. A step reads four frames of a video where the others read all (seventeen on average), so
+# it has more epochs.
 SMALL_OED = {
-    "backbone": "resnet18", "short_side": 96, "long_side": 160, "heads": 4, "feedforward_dim": 128, "enc_layers": 1,
-    "instance_layers": 2, "relation_layers": 2, "num_queries": 24, "oed_topk": "20,12,6", "frames_per_video": 4, "lr": 1e-3,
-    "epochs": 24, "temporal_epochs": 6,
+    "heads": 4, "feedforward_dim": 128, "enc_layers": 1, "instance_layers": 2, "relation_layers": 2, "num_queries": 24,
+    "oed_topk": "20,12,6", "frames_per_video": 4, "lr": 1e-3, "epochs": 24, "temporal_epochs": 6,
     "scheduler": "step",  # a cosine would leave the second stage hardly any learning rate
 }  # fmt: skip
 
@@ -52,11 +54,12 @@ SMALL_OED = {
 @dataclass(frozen=True)
 class Row:
     """What a row of the table is called, its model, and the options by which it differs from that
-    model's defaults."""
+    model's defaults. trunk: it reads pictures, and begins with the trunk of the data set's detector."""
 
     title: str
     model: str
     changes: Mapping[str, Any] = field(default_factory=dict)
+    trunk: bool = False
 
 
 # TEMPURA and STKET are published with binary cross entropy, STTran and DSG-DETR with the multi-label
@@ -72,7 +75,10 @@ ROWS = {
     "sttran-partial": Row("STTran, 10 % of the labels (ImparTail)", "sttran", {"partial_labels": "10"}),
     "dsgdetr": Row("DSG-DETR", "dsgdetr"),
     "dsgdetr-bce": Row("DSG-DETR, binary cross entropy", "dsgdetr", {"bce_loss": True}),
-    "oed": Row("OED, tiny, from nothing", "oed", SMALL_OED),
+    "oed": Row("OED, tiny", "oed", SMALL_OED, trunk=True),
+    "oed-from-nothing": Row(
+        "OED, tiny, from nothing", "oed", SMALL_OED | {"backbone": "resnet18", "short_side": 96, "long_side": 160}
+    ),
     "scenellm": Row("SceneLLM (re-implementation), binary cross entropy", "scenellm", SMALL_SCENELLM),
 }
 
@@ -115,8 +121,20 @@ def settings_of(options: MethodsOptions, row: Row, name: str, seed: int) -> Trai
             for option, value in shared.items()
             if option in known and not (row.model == "frequency" and option == "epochs")
         }
-        | dict(row.changes),
+        | dict(row.changes)
+        | (trunk_settings(Path(options.data_path) / "detector.pth") if row.trunk else {}),
     )
+
+
+def trunk_settings(path: Path) -> dict[str, Any]:
+    """Options with which OED sees pictures as a detector does. Raises ConfigError without a c4 detector."""
+    detector = load_detector(path) if path.is_file() else None
+    if not isinstance(detector, FasterRCNN):
+        raise ConfigError(f"{path} is no c4 detector; train one with 'vidsgg train-detector', and copy it there.")
+    side = detector.config.backbone.short_side
+    return {
+        **trunk_options(detector.config.backbone), "start_weights": str(path), "short_side": side, "long_side": 2 * side
+    }  # fmt: skip
 
 
 def outcome(run: TrainOptions) -> tuple[RecallResult, float | None]:

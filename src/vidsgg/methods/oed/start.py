@@ -9,7 +9,7 @@ from pathlib import Path
 from torch import Tensor
 
 from vidsgg.detectors.authors import is_detector
-from vidsgg.detectors.faster_rcnn import DETECTORS, FasterRCNN
+from vidsgg.detectors.faster_rcnn import FasterRCNN
 from vidsgg.detectors.files import KIND, SHARED_SUFFIX, load_detector
 from vidsgg.detectors.imagenet import backbone_state
 from vidsgg.errors import CheckpointError, ConfigError
@@ -17,7 +17,7 @@ from vidsgg.io.tensors import load_tensors
 from vidsgg.methods.authors_file import AuthorsFile
 from vidsgg.methods.oed.authors import BACKBONE, TRANSFORMER, is_oed, oed_state
 from vidsgg.methods.renaming import Rules, renamed
-from vidsgg.models.oed.backbone import TrunkBackbone
+from vidsgg.models.oed.backbone import TrunkBackbone, trunk_options
 from vidsgg.models.oed.oed import Oed
 
 _BODY = "backbone.body."
@@ -88,14 +88,11 @@ def _of_detector(path: Path, trunk: TrunkBackbone | None) -> dict[str, Tensor]:
         raise CheckpointError(
             f"option -start_weights: {path} is a detector {detector.architecture}; OED can start from c4 detectors only."
         )
-    theirs = detector.config.backbone
-    shape = ("depth", "base_width", "stride")
-    if trunk is None or any(getattr(trunk.config, name) != getattr(theirs, name) for name in shape):
-        name = next((name for name, known in DETECTORS.items() if known.backbone.stride == theirs.stride), "")
+    needed = trunk_options(detector.config.backbone)
+    if trunk is None or trunk_options(trunk.config) != needed:
         raise ConfigError(
-            f"option -start_weights: the trunk of {path} has {theirs.depth} layers, {theirs.base_width} channels in its"
-            f" first stage and cells of {theirs.stride} pixels, and the model's backbone is another one; give -backbone"
-            f" {name} -depth {theirs.depth} -base_width {theirs.base_width}."
+            f"option -start_weights: the trunk of the detector {path} is another network than the model's backbone; give"
+            f" {' '.join(f'-{name} {value}' for name, value in needed.items())}."
         )
     state = detector.backbone.state_dict()
     return {f"{_BODY}{name}": value for name, value in state.items() if not name.startswith("layer4.")}

@@ -94,3 +94,9 @@ def backbone_of(config: OedConfig) -> OedBackbone:
             f" -backbone {' or '.join(sorted(DETECTORS))}."
         )
     return ResNetBackbone(config.backbone)
+
+
+def trunk_options(config: BackboneConfig) -> dict[str, str | int]:
+    """The options with which ``backbone_of`` gives the trunk of a detector."""
+    name = next(name for name, known in DETECTORS.items() if known.backbone.stride == config.stride)
+    return {"backbone": name, "depth": config.depth, "base_width": config.base_width}
