@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import platform
 import re
+import shlex
 import subprocess
 import sys
 import time
@@ -20,9 +21,10 @@ from pathlib import Path
 
 import torch
 
+from benchmarks.command import command
 from vidsgg.cli.command_line import parse
 from vidsgg.errors import ConfigError, VidsggError
-from vidsgg.options import closest, option
+from vidsgg.options import option
 
 # By module, what follows it on the command line. {folder}: that of the files.
 COMMANDS = {
@@ -69,36 +71,38 @@ def machine() -> str:
 
 def load() -> str:
     """Programs that wanted a core, on average over the last minute; empty where the system does not say."""
-    return f"load {os.getloadavg()[0]:.2f} before it, " if hasattr(os, "getloadavg") else ""
+    return f"load before it {os.getloadavg()[0]:.2f}, " if hasattr(os, "getloadavg") else ""
 
 
 def run(name: str, folder: Path) -> str:
     """What a benchmark printed, below a title. Raises VidsggError if it failed."""
-    words = COMMANDS[name].format(folder=folder).split()
+    words = [word.format(folder=folder) for word in COMMANDS[name].split()]
+    shown = shlex.join(["python", "-m", f"benchmarks.{name}", *words])
     before, began = load(), time.perf_counter()
     done = subprocess.run([sys.executable, "-m", f"benchmarks.{name}", *words], stdout=subprocess.PIPE, text=True)
     took = time.perf_counter() - began
     if done.returncode:
-        raise VidsggError(f"'python -m benchmarks.{name} {' '.join(words)}' ended with exit status {done.returncode}")
-    command = " ".join(["python -m", f"benchmarks.{name}", *words])
-    return f"# `{command}`\n\n{machine()}; {before}{took:.0f} s by the clock\n\n{done.stdout.strip()}\n"
+        raise VidsggError(f"'{shown}' ended with exit status {done.returncode}; its own message is above.")
+    return f"# `{shown}`\n\n{machine()}; {before}took {took:.0f} s\n\n{done.stdout.strip()}\n"
 
 
 def main(argv: Sequence[str]) -> None:
     options = parse(EveryOptions, argv, prog="benchmarks", description=__doc__)
-    names = options.only.split(",")
+    names = [name.strip() for name in options.only.split(",")]
     if unknown := [name for name in names if name not in COMMANDS]:
-        raise ConfigError(f"option -only: unknown benchmark {unknown[0]!r}{closest(unknown[0], list(COMMANDS))}")
+        raise ConfigError(f"option -only: unknown benchmark {unknown[0]!r}; choose from {', '.join(COMMANDS)}")
     folder = Path(options.out)
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in names:
-        text = run(name, folder)
-        print(text, flush=True)
-        (folder / f"{name}.md").write_text(text, encoding="utf-8")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in names:
+            text = run(name, folder)
+            print(text, flush=True)
+            (folder / f"{name}.md").write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(
+            f"option -out: {folder} cannot be written: {error.strerror or error}; name another folder."
+        ) from error
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except VidsggError as error:
-        sys.exit(f"benchmarks: {error}")
+    command("benchmarks", main)

@@ -9,7 +9,6 @@ memory is the process's peak less what it held before, with model and clip.
 from __future__ import annotations
 
 import multiprocessing
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchmarks.command import command
 from benchmarks.peak import peak_mib
 from vidsgg.cli.command_line import parse
 from vidsgg.datasets.relation_sets import relation_schema
@@ -122,4 +122,4 @@ def main(argv: Sequence[str] = ()) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    command("benchmarks.crowded", main)

@@ -12,7 +12,6 @@ split (the authors' val).
 from __future__ import annotations
 
 import statistics
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,9 +20,10 @@ from pathlib import Path
 import torch
 
 from benchmarks import easg_checks
+from benchmarks.command import command
 from vidsgg.cli.command_line import parse
 from vidsgg.datasets.easg import EASG
-from vidsgg.errors import ConfigError, VidsggError
+from vidsgg.errors import ConfigError
 from vidsgg.methods.frequency import FrequencyOptions
 from vidsgg.methods.sttran import STTranOptions
 from vidsgg.methods.training_options import TrainOptions
@@ -140,7 +140,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except VidsggError as error:
-        sys.exit(f"benchmarks.easg: {error}")
+    command("benchmarks.easg", main)

@@ -12,7 +12,6 @@ fold are unknown from the others; of random folds it is 36 %. Random folds flatt
 from __future__ import annotations
 
 import math
-import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
@@ -21,12 +20,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from benchmarks.command import command
 from benchmarks.easg import CONFIG
 from vidsgg.assembly.data import Splits
 from vidsgg.cli.command_line import parse
 from vidsgg.datasets.base import Subset, VideoDataset
 from vidsgg.datasets.easg import EASG
-from vidsgg.errors import ConfigError, VidsggError
+from vidsgg.errors import ConfigError
 from vidsgg.methods.frequency import FrequencyOptions
 from vidsgg.methods.sttran import STTranOptions
 from vidsgg.methods.training_options import TrainOptions
@@ -125,7 +125,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except VidsggError as error:
-        sys.exit(f"benchmarks.easg_folds: {error}")
+    command("benchmarks.easg_folds", main)

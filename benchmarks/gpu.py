@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -21,10 +20,11 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks import gpu_checks, gpu_speed
+from benchmarks.command import command
 from benchmarks.gpu_rows import HEAD, Machine, Row, as_json, collected
 from vidsgg.assembly.data import choose_device
 from vidsgg.cli.command_line import parse
-from vidsgg.errors import ConfigError, VidsggError
+from vidsgg.errors import ConfigError
 from vidsgg.options import option
 from vidsgg.status import say
 
@@ -110,8 +110,4 @@ def main(argv: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main(sys.argv[1:]))
-    except VidsggError as error:
-        print(f"benchmarks.gpu: {error}", file=sys.stderr)
-        sys.exit(2)
+    command("benchmarks.gpu", main)

@@ -14,7 +14,6 @@ size that Action Genome's training videos have on average, and from them by arit
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -24,13 +23,14 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchmarks.command import command
 from benchmarks.methods import MethodsOptions, Row, settings_of, table
 from vidsgg.assembly.detectors import IN_DATA_FOLDER
 from vidsgg.cli.command_line import parse
 from vidsgg.datasets.action_genome import SCHEMA
 from vidsgg.datasets.box_noise import DROPPED, JITTER, BoxNoise
 from vidsgg.engine.checkpoint_files import FINAL
-from vidsgg.errors import ConfigError, VidsggError
+from vidsgg.errors import ConfigError
 from vidsgg.losses.relations import RelationCriterion
 from vidsgg.methods.geometry import GeometryOptions
 from vidsgg.methods.training_options import LAYOUT
@@ -180,7 +180,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except VidsggError as error:
-        sys.exit(f"benchmarks.layout: {error}")
+    command("benchmarks.layout", main)

@@ -12,7 +12,6 @@ on. The frequency baseline stands beside them.
 from __future__ import annotations
 
 import statistics
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,11 +20,12 @@ from typing import Any
 
 import torch
 
+from benchmarks.command import command
 from vidsgg.cli.command_line import parse
 from vidsgg.detectors.faster_rcnn import FasterRCNN
 from vidsgg.detectors.files import load_detector
 from vidsgg.engine.checkpoint_files import FINAL
-from vidsgg.errors import ConfigError, VidsggError
+from vidsgg.errors import ConfigError
 from vidsgg.methods.registry import find_method
 from vidsgg.methods.training_options import TrainOptions
 from vidsgg.metrics.result import RecallResult
@@ -129,8 +129,8 @@ def settings_of(options: MethodsOptions, row: Row, name: str, seed: int) -> Trai
 
 
 def trunk_settings(path: Path) -> dict[str, Any]:
-    """Options with which OED sees pictures as a detector does. Raises ConfigError without a c4 detector."""
-    detector = load_detector(path) if path.is_file() else None
+    """Options with which OED sees pictures as a detector does. Raises ConfigError if it is no c4 detector."""
+    detector = load_detector(path)
     if not isinstance(detector, FasterRCNN):
         raise ConfigError(f"{path} is no c4 detector; train one with 'vidsgg train-detector', and copy it there.")
     side = detector.config.backbone.short_side
@@ -174,12 +174,13 @@ def main(argv: Sequence[str]) -> None:
     if unknown := [name for name in rows if name not in ROWS]:
         raise ConfigError(f"option -rows: unknown row {unknown[0]!r}{closest(unknown[0], list(ROWS))}")
     seconds: dict[str, list[float]] = {name: [] for name in rows}
+    runs = {(name, seed): settings(options, name, seed) for seed in map(int, options.seeds.split(",")) for name in rows}
     # seed by seed, so that a half-done benchmark compares like with like
     for seed in map(int, options.seeds.split(",")):
         for name in rows:
             if name == "frequency" and rows[name]:
                 continue
-            result, took = outcome(settings(options, name, seed))
+            result, took = outcome(runs[name, seed])
             rows[name].append(result)
             seconds[name] += [] if took is None else [took]
         print(
@@ -193,7 +194,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except VidsggError as error:
-        sys.exit(f"benchmarks.methods: {error}")
+    command("benchmarks.methods", main)

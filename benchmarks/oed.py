@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 
+from benchmarks.command import command
 from benchmarks.peak import peak_mib
 from benchmarks.sttran import WIDTHS, random_clip
 from vidsgg.cli.command_line import parse
@@ -160,4 +161,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    command("benchmarks.oed", main)

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import statistics
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,10 +19,11 @@ from typing import Any
 
 import torch
 
+from benchmarks.command import command
 from benchmarks.methods import Row
 from vidsgg.cli.command_line import parse
 from vidsgg.engine.checkpoint_files import FINAL
-from vidsgg.errors import ConfigError, VidsggError
+from vidsgg.errors import ConfigError
 from vidsgg.methods.registry import find_method
 from vidsgg.methods.training_options import LAYOUT
 from vidsgg.options import option
@@ -89,7 +89,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except VidsggError as error:
-        sys.exit(f"benchmarks.rooms: {error}")
+    command("benchmarks.rooms", main)

@@ -20,6 +20,7 @@ from typing import Any
 import torch
 
 from benchmarks import engine, store
+from benchmarks.command import command
 from vidsgg.charts.figures import COLOURS, GRID, MARKS, new_figure, plain, save_figure
 from vidsgg.cli.command_line import parse
 from vidsgg.datasets.action_genome import SCHEMA
@@ -28,7 +29,7 @@ from vidsgg.engine.loading import ClipLoader
 from vidsgg.engine.optimizer import ReferenceAdamW
 from vidsgg.engine.precision import Precision
 from vidsgg.engine.update import Update
-from vidsgg.errors import ConfigError, VidsggError
+from vidsgg.errors import ConfigError
 from vidsgg.features.store import FeatureStore
 from vidsgg.losses.relations import RelationCriterion
 from vidsgg.metrics.accumulator import RecallAccumulator
@@ -121,8 +122,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except VidsggError as error:
-        print(f"benchmarks.scaling: {error}", file=sys.stderr)
-        sys.exit(2)
+    command("benchmarks.scaling", main)

@@ -28,6 +28,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from benchmarks.command import command
 from benchmarks.methods import ROWS, MethodsOptions, outcome, settings, table
 from benchmarks.peak import peak_mib
 from benchmarks.sttran import WIDTHS, random_clip
@@ -36,7 +37,6 @@ from vidsgg.datasets.action_genome import SCHEMA
 from vidsgg.engine.course import Course
 from vidsgg.engine.optimizer import ReferenceAdamW
 from vidsgg.engine.update import clip_gradients
-from vidsgg.errors import VidsggError
 from vidsgg.losses.relations import RelationCriterion
 from vidsgg.methods.scenellm import SceneLLMOptions
 from vidsgg.methods.scenellm.course import SceneLLMCourse
@@ -197,7 +197,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except VidsggError as error:
-        sys.exit(f"benchmarks.scenellm: {error}")
+    command("benchmarks.scenellm", main)

@@ -32,6 +32,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
+from benchmarks.command import command
 from benchmarks.layout import ROWS as LAYOUT_ROWS
 from benchmarks.methods import MethodsOptions, Row, outcome, settings_of, table
 from benchmarks.peak import peak_mib
@@ -263,4 +264,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    command("benchmarks.step", main)

@@ -18,8 +18,9 @@ from engine.teams import in_processes
 from engine.training import assert_same_bits, in_process
 from golden.deterministic import cases_of, read_case, read_json
 from golden.oed.states import reference_state
+from safetensors.torch import save_file
 from torch import Tensor
-from torchvision.models import resnet18
+from torchvision.models import resnet18, resnet50
 
 import vidsgg
 from vidsgg.datasets.action_genome import SCHEMA
@@ -30,7 +31,7 @@ from vidsgg.detectors.resnet_c4 import Norm
 from vidsgg.engine.checkpoint import Checkpoint
 from vidsgg.engine.checkpoint_files import FINAL, LAST
 from vidsgg.engine.state import TrainingState
-from vidsgg.errors import CheckpointError, ConfigError
+from vidsgg.errors import CheckpointError, ConfigError, VidsggError
 from vidsgg.io.tensors import load_tensors
 from vidsgg.methods.authors_file import AuthorsFile
 from vidsgg.methods.method import ImportOptions
@@ -276,7 +277,7 @@ def test_it_starts_from_the_trunk_of_a_detector(shared: bool, tmp_path: Path) ->
     (share_detector if shared else save_detector)(path, detector)
     model = METHOD.build(SCHEMA, FeatureWidths(), OedOptions(mode="sgdet", **TRUNK))
     assert isinstance(model, Oed)
-    (line,) = start_from(model, path)
+    line, _ = start_from(model, path)
     trunk = [name for name in detector.backbone.state_dict() if not name.startswith("layer4")]
     assert line.startswith(f"starts from the trunk of the detector in {path}: {len(trunk)} of the model's")
     image = np.random.default_rng(0).integers(0, 256, (64, 96, 3), np.uint8)
@@ -298,24 +299,73 @@ def test_the_trunk_keeps_its_stem_and_all_normalisation() -> None:
     assert all(torch.equal(value, before[name]) for name, value in model.backbone.named_buffers())
 
 
-def test_a_trunk_starts_from_torchvisions_resnet_and_of_detr_takes_the_transformer(tmp_path: Path) -> None:
-    changes = {"depth": 18, "base_width": 64}
-    model = METHOD.build(SCHEMA, FeatureWidths(), OedOptions(mode="sgdet", **TRUNK | changes))
+def resnet_trunk() -> Oed:
+    """OED with the trunk of a detector that is as large as torchvision's ResNet-18."""
+    model = METHOD.build(SCHEMA, FeatureWidths(), OedOptions(mode="sgdet", **TRUNK | {"depth": 18, "base_width": 64}))
     assert isinstance(model, Oed)
-    theirs = resnet18().state_dict()
+    return model
+
+
+def test_a_trunk_starts_from_torchvisions_resnet(tmp_path: Path) -> None:
+    model, theirs = resnet_trunk(), resnet18().state_dict()
     torch.save(theirs, tmp_path / "resnet.pth")
-    start_from(model, tmp_path / "resnet.pth")
+    lines = start_from(model, tmp_path / "resnet.pth")
+    assert "padding of the max pool" in lines[1] and "not taken" in lines[2]
     state = model.state_dict()
     assert torch.equal(state["backbone.body.layer3.1.conv2.weight"], theirs["layer3.1.conv2.weight"])
     blue = theirs["conv1.weight"][:, 2] / (255 * STD[2])  # the detector reads B, G, R from 0 to 255
     torch.testing.assert_close(state["backbone.body.conv1.weight"][:, 0], blue)
-    detr = {"transformer.decoder.norm.weight": torch.full((16,), 2.0), "input_proj.bias": torch.ones(16)}
-    detr |= {f"backbone.0.body.{name}": value + 1 for name, value in theirs.items()}
-    torch.save({"model": detr}, tmp_path / "detr.pth")
-    start_from(model, tmp_path / "detr.pth")
-    after = model.state_dict()
-    assert after["network.input_proj.bias"].tolist() == [1] * 16
-    assert all(torch.equal(after[name], value) for name, value in state.items() if name.startswith("backbone"))
+
+
+def test_a_resnet_may_lie_in_safetensors(tmp_path: Path) -> None:
+    save_file(resnet18().state_dict(), tmp_path / "resnet.safetensors")
+    model = METHOD.build(SCHEMA, FeatureWidths(), OedOptions(mode="sgdet", **TINY))
+    assert isinstance(model, Oed)
+    assert "starts from a ResNet" in start_from(model, tmp_path / "resnet.safetensors")[0]
+
+
+def with_layer(name: str, value: Tensor | None) -> dict[str, Tensor]:
+    """torchvision's ResNet-18 with another layer, or without it."""
+    state = {**resnet18().state_dict(), name: torch.zeros(0) if value is None else value}
+    return {known: table for known, table in state.items() if known != name or value is not None}
+
+
+@pytest.mark.parametrize(
+    "theirs",
+    [
+        with_layer("conv1.weight", torch.zeros(64, 4, 7, 7)),
+        with_layer("conv1.weight", torch.zeros(64, 1, 7, 7)),
+        with_layer("conv1.weight", None),
+        with_layer("bn1.running_mean", None),
+        resnet50().state_dict(),
+        {
+            "transformer.decoder.norm.weight": torch.ones(16),
+            **{f"backbone.0.body.{name}": value for name, value in resnet18().state_dict().items()},
+        },
+    ],
+    ids=["four channels", "gray", "no first layer", "other norms", "deeper", "DETR"],
+)
+def test_a_stem_that_does_not_fit_is_refused(theirs: dict[str, Tensor], tmp_path: Path) -> None:
+    """It would stay random, as it does not learn."""
+    torch.save(theirs, tmp_path / "weights.pth")
+    with pytest.raises(ConfigError, match=r"^option -start_weights: the backbone .*weights\.pth is .*; give "):
+        start_from(resnet_trunk(), tmp_path / "weights.pth")
+
+
+def test_files_that_are_no_weights_to_start_from(run: OedOptions, tmp_path: Path) -> None:
+    (tmp_path / "text.pth").write_text("hello", encoding="utf-8")
+    own = Path(str(run.save_path)) / FINAL
+    for path, said in ((tmp_path / "text.pth", "text.pth is damaged"), (own, "give it to -resume_from")):
+        with pytest.raises(VidsggError, match=rf"^option -start_weights: .*{said}"):
+            start_from(resnet_trunk(), path)
+
+
+def test_another_picture_size_than_the_detectors_is_told(tmp_path: Path) -> None:
+    save_detector(tmp_path / "detector.pth", c4_detector())
+    model = METHOD.build(SCHEMA, FeatureWidths(), OedOptions(mode="sgdet", **TRUNK))
+    assert isinstance(model, Oed)
+    (_, remark) = start_from(model, tmp_path / "detector.pth")
+    assert remark.endswith("whose shorter side had 240 pixels; -short_side is 32")
 
 
 @pytest.mark.parametrize("changes", [{"backbone": "resnet18", "depth": None, "base_width": None}, {"base_width": 16}])
@@ -330,7 +380,7 @@ def test_a_detector_with_another_trunk_is_refused_with_the_options_to_give(
 
 
 def test_torchvisions_resnets_have_one_size() -> None:
-    with pytest.raises(ConfigError, match="option -base_width: -backbone resnet18 has one size"):
+    with pytest.raises(ConfigError, match="option -base_width: the size of -backbone resnet18 is fixed"):
         METHOD.build(
             SCHEMA, FeatureWidths(), OedOptions(mode="sgdet", **TRUNK | {"backbone": "resnet18", "depth": None})
         )

@@ -236,7 +236,7 @@ def read_shared(path: Path, what: str) -> tuple[dict[str, Tensor], dict[str, Any
         record.verify()
         return {name: record[name].clone() for name in record}, record.about
     except DataError as error:
-        said = str(error).split("; remove the file")[0]
+        said = str(error).split("; remove the file")[0].rstrip(".")
         raise CheckpointError(f"{said}. It is no {what} that can be read; copy or download it again.") from error
 
 

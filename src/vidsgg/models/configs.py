@@ -80,12 +80,16 @@ class OedConfig(ReferenceCompat):
     )
     depth: int | None = option(
         None,
-        "of a c4 backbone: layers of its ResNet, 10, 18, 50 or 101; by default those of the detector",
+        "layers of a c4 backbone: 10, 18, 50 or 101; by default 101 for c4-resnet101 and 10 for c4-small",
         low=10,
         high=1000,
     )
     base_width: int | None = option(
-        None, "of a c4 backbone: channels of its first stage; all others follow", low=1, high=4096
+        None,
+        "channels of the first stage of a c4 backbone; all others follow; by default 64 for c4-resnet101 and 32 for"
+        " c4-small",
+        low=1,
+        high=4096,
     )
     short_side: int = option(600, "pixels to which the shorter side of a picture is resized", low=32, high=10_000)
     long_side: int = option(1000, "most pixels of the longer side", low=32, high=10_000)

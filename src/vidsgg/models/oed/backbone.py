@@ -11,7 +11,7 @@ from torchvision.ops import FrozenBatchNorm2d
 
 from vidsgg.detectors.faster_rcnn import DETECTORS, memory_layout
 from vidsgg.detectors.preprocess import PIXEL_MEANS
-from vidsgg.detectors.resnet_c4 import BackboneConfig, Norm, ResNetC4
+from vidsgg.detectors.resnet_c4 import STAGES, BackboneConfig, Norm, ResNetC4
 from vidsgg.errors import ConfigError
 from vidsgg.models.configs import OedConfig
 from vidsgg.models.oed.pictures import MEAN, STD
@@ -84,13 +84,15 @@ class TrunkBackbone(OedBackbone):
 
 
 def backbone_of(config: OedConfig) -> OedBackbone:
-    """Raises ConfigError if sizes are asked for of a backbone that has one size only."""
+    """Raises ConfigError if sizes are given for a backbone whose size is fixed, or a depth that no ResNet has."""
     sizes = {name: value for name in ("depth", "base_width") if (value := getattr(config, name)) is not None}
+    if config.depth is not None and config.depth not in STAGES:
+        raise ConfigError(f"option -depth: {config.depth}; use one of {', '.join(map(str, STAGES))}.")
     if config.backbone in DETECTORS:
         return TrunkBackbone(replace(DETECTORS[config.backbone].backbone, **sizes))
     if sizes:
         raise ConfigError(
-            f"option -{next(iter(sizes))}: -backbone {config.backbone} has one size; leave it out, or use"
+            f"option -{next(iter(sizes))}: the size of -backbone {config.backbone} is fixed; leave it out, or use"
             f" -backbone {' or '.join(sorted(DETECTORS))}."
         )
     return ResNetBackbone(config.backbone)
