@@ -77,9 +77,6 @@ ROWS = {
     "dsgdetr": Row("DSG-DETR", "dsgdetr"),
     "dsgdetr-bce": Row("DSG-DETR, binary cross entropy", "dsgdetr", {"bce_loss": True}),
     "oed": Row("OED, tiny, stage 1", "oed", SMALL_OED, trunk=True),
-    "oed-two-stages": Row(
-        "OED, tiny, both stages", "oed", SMALL_OED | {"epochs": 30, "temporal_epochs": 6}, trunk=True
-    ),
     "oed-from-nothing": Row("OED, tiny, both stages, from nothing", "oed", SMALL_OED | OED_FROM_NOTHING),
     "scenellm": Row("SceneLLM (re-implementation), binary cross entropy", "scenellm", SMALL_SCENELLM),
 }
