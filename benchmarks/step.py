@@ -46,6 +46,7 @@ from vidsgg.engine.precision import Precision, product_rate
 from vidsgg.engine.update import Update, clip_gradients
 from vidsgg.losses.relations import RelationCriterion
 from vidsgg.metrics.result import RecallResult
+from vidsgg.ops.bfloat16 import has_bfloat16
 from vidsgg.options import option
 from vidsgg.structures.clip import Clip
 
@@ -65,7 +66,10 @@ PARTS = {
 
 @dataclass(frozen=True)
 class StepOptions:
-    kinds: str = option(",".join(KINDS), "rows of the table, with commas between them")
+    kinds: str = option(
+        ",".join(KINDS if has_bfloat16(torch.device("cpu")) else ("plain", "O0")),
+        "rows of the table, with commas between them; by default those in bfloat16 only where the processor has it",
+    )
     batches: str = option("1,4", "videos in a step, with commas between them")
     steps: int = option(4, "measured steps of every row, after one that warms up", low=1)
     threads: int = option(1, "threads of the process", low=1)

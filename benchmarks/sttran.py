@@ -28,6 +28,7 @@ from vidsgg.engine.update import clip_gradients
 from vidsgg.losses.relations import RelationCriterion
 from vidsgg.models.configs import STTranConfig
 from vidsgg.models.sttran import STTran
+from vidsgg.ops.bfloat16 import has_bfloat16
 from vidsgg.structures.clip import Clip
 from vidsgg.structures.widths import FeatureWidths
 
@@ -127,13 +128,16 @@ def main(argv: list[str] | None = None) -> None:
         print(json.dumps(measure(kind, what, int(batch), autocast == "bf16", int(videos))))
         return
     videos = 8 if "--quick" in arguments else VIDEOS
+    precisions = ("fp32", "bf16") if has_bfloat16(torch.device("cpu")) else ("fp32",)
     print(f"largest difference between plain and ours: {check_equal():.1e}\n")
+    if len(precisions) == 1:
+        print("This processor has no bfloat16, so there are no rows in bfloat16.\n")
     print("| | batch | precision | plain s/video | ours s/video | ratio | plain peak MiB | ours peak MiB |")
     print("| --- | ---: | --- | ---: | ---: | ---: | ---: | ---: |")
     for what in ("train", "eval"):
         plain = row("plain", what, 1, "fp32", videos)
         for batch in (1, 4):
-            for precision in ("fp32", "bf16"):
+            for precision in precisions:
                 ours = row("ours", what, batch, precision, videos)
                 name = "training step" if what == "train" else "evaluation forward"
                 print(

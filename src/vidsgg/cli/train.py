@@ -46,7 +46,10 @@ def read_train(
         option = word.lstrip("-").split("=")[0]
         owners = [other.name for other in methods().values() if option in _names_of(other.options)]
         if re.match(r"^--?[A-Za-z]", word) and option not in mine and owners:
-            raise ConfigError(f"option -{option} belongs to {', '.join(owners)}, not to model {entry.name!r}")
+            raise ConfigError(
+                f"option -{option} belongs to {', '.join(owners)}, not to model {entry.name!r}; give -model {owners[0]}, or"
+                " leave the option out."
+            )
     others = ", ".join(model for model in methods() if model != entry.name)
     text = (
         f"{description}\n\n{entry.name}: {entry.summary} ({entry.source}). Options of the other models: -model"
