@@ -2,8 +2,8 @@
 
 ``python -m benchmarks [-out benchmark_results] [-only waits,metrics]``. Each runs in a process of
 its own. What it prints is written into a file of its name, below the machine, the time that it
-took, and the load of the machine before it began: a load well above 0 means that other programs
-used the processor. docs/benchmarks.md holds what they printed.
+took, and the share of the cores that other programs used meanwhile. docs/benchmarks.md holds what
+they printed.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import torch
 
 from benchmarks.command import command
@@ -69,21 +70,29 @@ def machine() -> str:
     )
 
 
-def load() -> str:
-    """Programs that wanted a core, on average over the last minute; empty where the system does not say."""
-    return f"load before it {os.getloadavg()[0]:.2f}, " if hasattr(os, "getloadavg") else ""
+def busy() -> float:
+    """Seconds that the cores have worked since the machine started, for whatever program, or were lent to others."""
+    times = psutil.cpu_times()
+    return sum(times) - times.idle - getattr(times, "iowait", 0.0) - getattr(times, "guest", 0.0)
+
+
+def own() -> float:
+    """Seconds that this process and its children, which have ended, have worked."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
 
 
 def run(name: str, folder: Path) -> str:
     """What a benchmark printed, below a title. Raises VidsggError if it failed."""
     words = [word.format(folder=folder) for word in COMMANDS[name].split()]
     shown = shlex.join(["python", "-m", f"benchmarks.{name}", *words])
-    before, began = load(), time.perf_counter()
+    others, began = busy() - own(), time.perf_counter()
     done = subprocess.run([sys.executable, "-m", f"benchmarks.{name}", *words], stdout=subprocess.PIPE, text=True)
     took = time.perf_counter() - began
+    share = max(0.0, busy() - own() - others) / (took * (os.cpu_count() or 1))
     if done.returncode:
         raise VidsggError(f"'{shown}' ended with exit status {done.returncode}; its own message is above.")
-    return f"# `{shown}`\n\n{machine()}; {before}took {took:.0f} s\n\n{done.stdout.strip()}\n"
+    return f"# `{shown}`\n\n{machine()}; it took {took:.0f} s, others used {share:.0%} of the cores\n\n{done.stdout.strip()}\n"
 
 
 def main(argv: Sequence[str]) -> None:
