@@ -148,7 +148,7 @@ def waits(scale: float, videos: int) -> list[Wait]:
         Wait(
             "opening Action Genome, the first time",
             opened["cold, train, predcls"],
-            f"by the clock; {scale:g} of its annotations",
+            f"by the clock; {'all' if scale == 1 else f'{scale:g}'} of its annotations",
         ),
         Wait("opening it again", opened["warm, train, predcls"], "by the clock; from the cache"),
         Wait(f"a page of {PAGE_FRAMES:,} frames", page, "`vidsgg view`, processor time of the whole process"),
