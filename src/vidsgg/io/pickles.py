@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import io
 import pickle
-import pickletools
 import re
 from collections.abc import Callable
 from typing import Any
@@ -22,6 +21,7 @@ import numpy as np
 from vidsgg.errors import DataError, short
 from vidsgg.io.files import check_regular
 from vidsgg.io.locations import Location
+from vidsgg.io.pickle_memo import check_memo
 
 _NDARRAY = object()  # stands for the class numpy.ndarray, which a file may name but not call
 # Numbers, and texts of a fixed width: no object arrays (each element could be anything), no
@@ -41,7 +41,7 @@ def load_pickle(path: Location) -> Any:
     check_regular(path)
     try:
         content = path.read_bytes()
-        _check_memo(content)
+        check_memo(content)
         return _Unpickler(io.BytesIO(content)).load()
     except _Refused as refused:
         raise DataError(
@@ -55,17 +55,6 @@ def load_pickle(path: Location) -> Any:
     except Exception as error:
         empty = " It is empty." if path.stat().st_size == 0 else " It may be cut short, or be another kind of file."
         raise DataError(f"{path}: not a readable pickle.{empty} Get the file again.") from error
-
-
-def _check_memo(content: bytes) -> None:
-    """Raises ValueError for a place in the unpickler's memo that the file is too short to need: a
-    table of that size would be made."""
-    after_r = re.compile(rb"(?=r(....))", re.DOTALL)  # the code of LONG_BINPUT, and of much else
-    suspicious = any(int.from_bytes(found[1], "little") > len(content) for found in after_r.finditer(content))
-    if suspicious or re.search(rb"p\d{%d}" % len(str(len(content))), content):
-        for code, place, _ in pickletools.genops(content):  # takes seconds for tens of megabytes
-            if code.name in ("LONG_BINPUT", "PUT") and place is not None and place > len(content):
-                raise ValueError("a place in the memo beyond the size of the file")
 
 
 class _Refused(Exception):
