@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vidsgg.io.pickle_memo import check_memo
@@ -37,6 +37,7 @@ def insertable(content: bytes) -> list[int]:
     return [at for _, _, at in pickletools.genops(content) if at is not None]
 
 
+@settings(max_examples=100, deadline=None)
 @given(values, st.sampled_from(PROTOCOLS), st.data())
 def test_what_stores_far_out_is_found_wherever_it_stands(value: Any, protocol: int, data: st.DataObject) -> None:
     content = pickle.dumps([value, LOOKALIKE.decode("latin-1")], protocol)
