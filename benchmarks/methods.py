@@ -21,6 +21,7 @@ from typing import Any
 import torch
 
 from benchmarks.command import command
+from vidsgg.assembly.detectors import IN_DATA_FOLDER
 from vidsgg.cli.command_line import parse
 from vidsgg.detectors.faster_rcnn import FasterRCNN
 from vidsgg.detectors.files import load_detector
@@ -121,7 +122,7 @@ def settings_of(options: MethodsOptions, row: Row, name: str, seed: int) -> Trai
             if option in known and not (row.model == "frequency" and option == "epochs")
         }
         | dict(row.changes)
-        | (trunk_settings(Path(options.data_path) / "detector.pth") if row.trunk else {}),
+        | (trunk_settings(Path(options.data_path) / IN_DATA_FOLDER) if row.trunk else {}),
     )
 
 
