@@ -122,7 +122,7 @@ def settings_of(options: MethodsOptions, row: Row, name: str, seed: int) -> Trai
             if option in known and not (row.model == "frequency" and option == "epochs")
         }
         | dict(row.changes)
-        | (trunk_settings(Path(options.data_path) / IN_DATA_FOLDER) if row.trunk else {}),
+        | (trunk_settings(Path(options.data_path) / IN_DATA_FOLDER[0]) if row.trunk else {}),
     )
 
 
